@@ -1,0 +1,30 @@
+# Every target sets up what it needs; see scripts/setup.sh.
+.PHONY: setup bpf demo test lint fix docs bench lock
+
+PY := .venv/bin/python
+
+setup:
+	@scripts/setup.sh
+
+bpf: setup
+	@$(PY) hatch_build.py
+
+demo: setup bpf
+	@scripts/demo.sh
+
+lint: setup
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+fix: setup
+	@.venv/bin/ruff check --fix . ; .venv/bin/ruff format .
+
+test: lint bpf
+	@$(PY) -m pytest
+
+bench: setup bpf
+	@$(PY) -m bench
+
+lock:
+	@.venv/bin/uv pip compile --quiet --universal --generate-hashes --group dev --no-emit-find-links -o requirements.lock pyproject.toml

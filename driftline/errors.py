@@ -1,0 +1,132 @@
+"""The one tree of exceptions.
+
+::
+
+    DriftlineError
+    ├── InvalidInput            what the caller gave is wrong; says what was expected, and where
+    │   ├── InvalidPolicy
+    │   ├── InvalidQuery
+    │   └── InvalidReference    an image or container name that names nothing readable
+    ├── UnsupportedHost         this machine lacks something the sensor needs
+    ├── ImageError              an image could not be read
+    │   ├── ImageNotFound
+    │   └── CorruptImage
+    ├── RuntimeUnavailable      the container runtime does not answer (temporary)
+    │   └── ContainerNotFound
+    ├── StoreError
+    │   ├── StoreBusy           another process owns the store (temporary)
+    │   ├── StoreFull           no space to write (temporary)
+    │   └── StoreCorrupt
+    └── Unreadable              a file's content could not be had; the reason goes into the verdict
+
+Foreign errors are translated where the foreign thing is used (``store/`` for DuckDB,
+``cluster/`` for gRPC, ``sensor/`` for libbpf) with ``raise … from``.
+"""
+
+from dataclasses import dataclass
+
+__all__ = [
+    "ContainerNotFound",
+    "CorruptImage",
+    "DriftlineError",
+    "ImageError",
+    "ImageNotFound",
+    "InvalidInput",
+    "InvalidPolicy",
+    "InvalidQuery",
+    "InvalidReference",
+    "Problem",
+    "RuntimeUnavailable",
+    "StoreBusy",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreFull",
+    "Unreadable",
+    "UnsupportedHost",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Say what is wrong at one place of a text the user wrote.
+
+    ``line`` and ``column`` count from 1; 0 means the text as a whole.
+    ``source`` is the file's name, or ``<stdin>``, or "" for text given directly.
+    """
+
+    message: str
+    line: int = 0
+    column: int = 0
+    source: str = ""
+
+    def __str__(self) -> str:
+        place = ":".join(str(part) for part in (self.source, self.line, self.column) if part)
+        return f"{place}: {self.message}" if place else self.message
+
+
+class DriftlineError(Exception):
+    """Be the base of every error driftline raises on purpose."""
+
+
+class InvalidInput(DriftlineError):
+    """Report everything that is wrong with one input at once."""
+
+    def __init__(self, *problems: Problem | str) -> None:
+        self.problems = tuple(Problem(p) if isinstance(p, str) else p for p in problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class InvalidPolicy(InvalidInput):
+    """A policy file breaks the policy's rules."""
+
+
+class InvalidQuery(InvalidInput):
+    """A KQL query cannot be understood or is not supported."""
+
+
+class InvalidReference(InvalidInput):
+    """An image or container reference names nothing that can be read."""
+
+
+class UnsupportedHost(DriftlineError):
+    """The machine lacks something that is needed; the message says what and how to get it."""
+
+
+class ImageError(DriftlineError):
+    """An image could not be read."""
+
+
+class ImageNotFound(ImageError):
+    """No image of that name or digest is there."""
+
+
+class CorruptImage(ImageError):
+    """An image's bytes break its format, or a limit that guards against bombs."""
+
+
+class RuntimeUnavailable(DriftlineError):
+    """The container runtime does not answer; trying again may help."""
+
+
+class ContainerNotFound(RuntimeUnavailable):
+    """The container runtime knows no such container (any more)."""
+
+
+class StoreError(DriftlineError):
+    """The event store failed."""
+
+
+class StoreBusy(StoreError):
+    """Another process owns the store; trying again may help."""
+
+
+class StoreFull(StoreError):
+    """There is no space left to write to; trying again after freeing some helps."""
+
+
+class StoreCorrupt(StoreError):
+    """The store's files break its format."""
+
+
+class Unreadable(DriftlineError):
+    """A file's content could not be had; ``str(error)`` is the reason in words."""

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# Bring a bare Debian 12 or Ubuntu machine to where driftline builds, runs and tests.
+# Quick when everything is there already. Needs root for the system packages.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+packages=(
+  python3 python3-venv ca-certificates
+  clang llvm libbpf-dev libbpf1 bpftool            # the eBPF object and its loader
+  containerd runc                                   # real containers for demo and tests
+  buildah busybox-static debootstrap                # real images, with no registry
+  gcc libc6-dev                                     # payloads of the test images
+)
+
+missing=()
+for package in "${packages[@]}"; do
+  dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+done
+if ((${#missing[@]})); then
+  if ((EUID)); then
+    echo "setup: as root, install: ${missing[*]}" >&2
+    exit 1
+  fi
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  apt-get install -y -qq --no-install-recommends "${missing[@]}"
+fi
+
+[[ -x .venv/bin/uv ]] || { python3 -m venv .venv && .venv/bin/python -m pip install --quiet uv; }
+stamp=.venv/.synced
+if [[ ! -f $stamp || requirements.lock -nt $stamp || pyproject.toml -nt $stamp || hatch_build.py -nt $stamp ]]; then
+  .venv/bin/uv pip install --quiet --require-hashes -r requirements.lock
+  .venv/bin/uv pip install --quiet --no-deps --no-build-isolation -e .
+  touch "$stamp"
+fi
