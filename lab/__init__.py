@@ -1,0 +1,1 @@
+"""Real containers for the demo, the tests and the benchmarks: containerd, images and pods, without a cluster."""
