@@ -1,1 +1,434 @@
-char LICENSE[] __attribute__((section("license"), used)) = "GPL";
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+ *
+ * What containers run, as the kernel sees it. Tracepoints with BTF only (Linux 5.8), so that
+ * it loads where kprobes, fentry and LSM programs are refused.
+ */
+#include "lib/kernel.h"
+#include "driftline.h"
+#include "lib/file.h"
+#include "lib/interpreter.h"
+#include "lib/syscall.h"
+#include "lib/task.h"
+
+/* Written by the sensor before the load; the only constant, so it is all of .rodata. */
+const volatile struct settings settings = {};
+
+/* Execs, exits and cgroups, in their order: a container's cgroup comes before its first exec.
+ * Written here, read by the sensor; when full, the record is counted in `losses`. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20);
+} exec_ring SEC(".maps");
+
+/* Files that interpreters open. A ring of its own, so that they cannot crowd out execs. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 2 << 20);
+} file_ring SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, LOSS_MAX);
+	__type(key, __u32);
+	__type(value, __u64);
+} losses SEC(".maps");
+
+/* Lost exec records by cgroup, so that a gap names its container. The sensor reads and
+ * deletes; the oldest go when full. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, __u64);
+} losses_by_cgroup SEC(".maps");
+
+/* Cgroup id -> st_dev (kernel encoding) of its containers' root. Set here at a container's
+ * first exec in its own mount namespace; for those that ran before, by the sensor, which also
+ * deletes. When full, files of further containers count as not of the image's overlay, so
+ * more are reported, none fewer. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, __u64);
+	__type(value, __u32);
+} roots SEC(".maps");
+
+struct file_key {
+	__u64 inode;
+	__u64 device;
+};
+
+/* Who last opened a file for writing. Rename, link and unlink keep the inode, so they keep
+ * its writer too. Written and read here; the oldest go when full. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct file_key);
+	__type(value, struct file_writer);
+} writers SEC(".maps");
+
+/* Program files that are interpreters, from the exec that showed them; the sensor adds those
+ * that ran before it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct file_key);
+	__type(value, __u32);
+} interpreters SEC(".maps");
+
+#define RECORD_SIZE 24576 /* the longest record; scratch space, since the stack has 512 bytes */
+
+struct scratch {
+	char bytes[RECORD_SIZE];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratch SEC(".maps");
+
+enum scratch_of { SCRATCH_EXEC, SCRATCH_FILE };
+
+static __always_inline void count_loss(__u32 reason)
+{
+	__u64 *count = bpf_map_lookup_elem(&losses, &reason);
+
+	if (count)
+		*count += 1;
+}
+
+static __always_inline void count_lost_exec(__u64 cgroup_id)
+{
+	__u64 one = 1, *count = bpf_map_lookup_elem(&losses_by_cgroup, &cgroup_id);
+
+	count_loss(LOSS_EXEC_RING_FULL);
+	if (count)
+		__sync_fetch_and_add(count, 1);
+	else
+		bpf_map_update_elem(&losses_by_cgroup, &cgroup_id, &one, BPF_ANY);
+}
+
+static __always_inline void *take_scratch(__u32 of)
+{
+	void *record = bpf_map_lookup_elem(&scratch, &of);
+
+	if (!record)
+		count_loss(LOSS_NO_SCRATCH);
+	return record;
+}
+
+static __always_inline bool in_container(struct task_struct *task, __u64 cgroup_id)
+{
+	return mnt_ns(task) != settings.host_mnt_ns || bpf_map_lookup_elem(&roots, &cgroup_id);
+}
+
+static __always_inline bool watched(struct task_struct *task, __u64 cgroup_id)
+{
+	return (settings.watch_hosts || in_container(task, cgroup_id)) && BPF_CORE_READ(task, tgid) != settings.own_tgid;
+}
+
+static __always_inline void fill_head(struct record_head *head, __u16 type, struct task_struct *task,
+				      struct cgroup_ref *cgroup)
+{
+	head->time = bpf_ktime_get_boot_ns();
+	head->type = type;
+	head->flags = 0;
+	head->cgroup_id = cgroup->id;
+	head->hierarchy_id = cgroup->hierarchy;
+	head->mnt_ns = mnt_ns(task);
+	head->start = BPF_CORE_READ(task, group_leader, start_boottime);
+	head->tgid = BPF_CORE_READ(task, tgid);
+	head->pid = BPF_CORE_READ(task, pid);
+}
+
+static __always_inline struct file_key key_of(struct file *file)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+
+	return (struct file_key){ BPF_CORE_READ(inode, i_ino), BPF_CORE_READ(inode, i_sb, s_dev) };
+}
+
+static __always_inline void read_writer(struct file_facts *facts)
+{
+	struct file_key key = { facts->inode, facts->device };
+	struct file_writer *writer = bpf_map_lookup_elem(&writers, &key);
+
+	if (writer)
+		facts->writer = *writer;
+	else
+		__builtin_memset(&facts->writer, 0, sizeof(facts->writer));
+}
+
+/* The first exec in a container's own mount namespace is its entry point, before anything in
+ * it could have changed its root. */
+static __always_inline void learn_root(struct task_struct *task, __u64 cgroup_id)
+{
+	__u32 device;
+
+	if (mnt_ns(task) == settings.host_mnt_ns)
+		return;
+	device = BPF_CORE_READ(task, fs, root.mnt, mnt_sb, s_dev);
+	bpf_map_update_elem(&roots, &cgroup_id, &device, BPF_NOEXIST);
+}
+
+static __always_inline void learn_interpreter(struct file *file, const char *filename, const char *interp)
+{
+	struct file_key key = key_of(file);
+	__u32 one = 1;
+
+	if (filename != interp || is_interpreter_name(BPF_CORE_READ(file, f_path.dentry, d_name.name)))
+		bpf_map_update_elem(&interpreters, &key, &one, BPF_ANY);
+}
+
+static __always_inline void read_creds(struct exec_record *record, struct task_struct *task)
+{
+	record->uid = BPF_CORE_READ(task, cred, uid.val);
+	record->gid = BPF_CORE_READ(task, cred, gid.val);
+	record->euid = BPF_CORE_READ(task, cred, euid.val);
+	record->login_uid = record->session_id = -1;
+	if (bpf_core_field_exists(task->loginuid)) { /* CONFIG_AUDIT */
+		record->login_uid = BPF_CORE_READ(task, loginuid.val);
+		record->session_id = BPF_CORE_READ(task, sessionid);
+	}
+}
+
+#define append_string(record, from, most) ({                                                     \
+	__u32 _offset = CURSOR(record);                                                          \
+	long _length = 0;                                                                        \
+	if (_offset < DATA_MAX)                                                                  \
+		_length = bpf_probe_read_kernel_str(AT(record, _offset), most, from);            \
+	if (_length < 0)                                                                         \
+		_length = 0;                                                                     \
+	CURSOR(record) = _offset + _length;                                                      \
+	(__u16)_length;                                                                          \
+})
+
+static __always_inline void append_args(struct exec_record *record, struct task_struct *task)
+{
+	unsigned long start = BPF_CORE_READ(task, mm, arg_start), end = BPF_CORE_READ(task, mm, arg_end);
+	__u32 offset = CURSOR(record);
+	__u64 length = end - start;
+
+	record->args_length = length;
+	record->args_stored = 0;
+	if (length > ARGS_MAX) {
+		length = ARGS_MAX;
+		record->head.flags |= ARGS_TRUNCATED;
+	}
+	if (offset >= DATA_MAX || bpf_probe_read_user(AT(record, offset), length, (void *)start)) {
+		record->head.flags |= ARGS_UNREADABLE;
+		count_loss(LOSS_ARGS_UNREADABLE);
+		return;
+	}
+	record->args_stored = length;
+	CURSOR(record) = offset + length;
+}
+
+static __always_inline void append_cwd(struct exec_record *record, struct task_struct *task)
+{
+	__u32 start = CURSOR(record);
+
+	append_mount_path(record, BPF_CORE_READ(task, fs, pwd.mnt), BPF_CORE_READ(task, fs, pwd.dentry));
+	record->cwd_length = CURSOR(record) - start;
+}
+
+static __always_inline __u32 bounded(__u32 length)
+{
+	return length > RECORD_SIZE ? RECORD_SIZE : length;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	struct cgroup_ref cgroup = {};
+	struct exec_record *record;
+	__u32 length;
+
+	read_cgroup(&cgroup, task);
+	if (!watched(task, cgroup.id))
+		return 0;
+	learn_root(task, cgroup.id);
+	learn_interpreter(bprm->file, bprm->filename, bprm->interp);
+	record = take_scratch(SCRATCH_EXEC);
+	if (!record)
+		return 0;
+
+	fill_head(&record->head, RECORD_EXEC, task, &cgroup);
+	read_facts(&record->file, bprm->file);
+	read_writer(&record->file);
+	read_creds(record, task);
+	read_ns_pid(record, task);
+	read_ancestors(record, task);
+	record->argc = bprm->argc;
+	BPF_CORE_READ_INTO(&record->comm, task, comm);
+	if (BPF_CORE_READ(task, signal, tty))
+		record->head.flags |= HAS_TTY;
+	if (BPF_CORE_READ_BITFIELD_PROBED(bprm, secureexec))
+		record->head.flags |= SECURE_EXEC;
+
+	CURSOR(record) = 0;
+	if (!append_paths(record, bprm->file)) {
+		record->head.flags |= PATH_TRUNCATED;
+		count_loss(LOSS_PATH_TRUNCATED);
+	}
+	record->filename_length = append_string(record, bprm->filename, 4096);
+	record->interp_length = append_string(record, bprm->interp, NAME_MAX_LEN);
+	append_args(record, task);
+	append_cwd(record, task);
+
+	length = bounded(sizeof(*record) + CURSOR(record));
+	record->head.length = length;
+	if (bpf_ringbuf_output(&exec_ring, record, length, 0))
+		count_lost_exec(cgroup.id);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(on_exit, struct task_struct *task)
+{
+	struct cgroup_ref cgroup = {};
+	struct exit_record record = {};
+
+	if (BPF_CORE_READ(task, signal, live.counter) != 0) /* other threads live on */
+		return 0;
+	read_cgroup(&cgroup, task);
+	if (!watched(task, cgroup.id))
+		return 0;
+	fill_head(&record.head, RECORD_EXIT, task, &cgroup);
+	record.head.length = sizeof(record);
+	record.exit_code = BPF_CORE_READ(task, exit_code);
+	if (bpf_ringbuf_output(&exec_ring, &record, sizeof(record), 0))
+		count_loss(LOSS_EXEC_RING_FULL);
+	return 0;
+}
+
+static __always_inline int report_cgroup(struct cgroup *cgroup, const char *path, __u16 type)
+{
+	struct cgroup_record *record = take_scratch(SCRATCH_EXEC);
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct cgroup_ref ref = { BPF_CORE_READ(cgroup, kn, id), BPF_CORE_READ(cgroup, root, hierarchy_id) };
+	__u32 length;
+
+	if (!record)
+		return 0;
+	fill_head(&record->head, type, task, &ref);
+	CURSOR(record) = 0;
+	record->path_length = append_string(record, path, 4096);
+	length = bounded(sizeof(*record) + CURSOR(record));
+	record->head.length = length;
+	if (bpf_ringbuf_output(&exec_ring, record, length, 0))
+		count_loss(LOSS_EXEC_RING_FULL);
+	return 0;
+}
+
+SEC("tp_btf/cgroup_mkdir")
+int BPF_PROG(on_cgroup_mkdir, struct cgroup *cgroup, const char *path)
+{
+	return report_cgroup(cgroup, path, RECORD_CGROUP_MKDIR);
+}
+
+SEC("tp_btf/cgroup_rmdir")
+int BPF_PROG(on_cgroup_rmdir, struct cgroup *cgroup, const char *path)
+{
+	__u64 id = BPF_CORE_READ(cgroup, kn, id);
+
+	bpf_map_delete_elem(&roots, &id);
+	return report_cgroup(cgroup, path, RECORD_CGROUP_RMDIR);
+}
+
+static __always_inline void remember_writer(struct file *file, struct task_struct *task)
+{
+	struct file_key key = key_of(file);
+	struct file_writer writer = {};
+
+	writer.time = bpf_ktime_get_boot_ns();
+	writer.start = BPF_CORE_READ(task, group_leader, start_boottime);
+	writer.tgid = BPF_CORE_READ(task, tgid);
+	bpf_get_current_comm(writer.comm, sizeof(writer.comm));
+	bpf_map_update_elem(&writers, &key, &writer, BPF_ANY);
+}
+
+static __always_inline bool is_interpreter(struct task_struct *task)
+{
+	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
+	struct file_key key;
+
+	if (!exe)
+		return false;
+	key = key_of(exe);
+	return bpf_map_lookup_elem(&interpreters, &key);
+}
+
+/* Is this file the image's own, unchanged? Only the container's root overlay counts: on a
+ * nested one a dropped file lies below, too. */
+static __always_inline bool is_image_file(struct file *file, __u64 cgroup_id)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	__u32 *root = bpf_map_lookup_elem(&roots, &cgroup_id);
+
+	return root && BPF_CORE_READ(inode, i_sb, s_dev) == *root &&
+	       BPF_CORE_READ(inode, i_sb, s_magic) == OVERLAYFS_MAGIC && !on_upper_layer(inode);
+}
+
+static __always_inline bool is_regular(struct file *file)
+{
+	return (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) == S_IFREG;
+}
+
+static __always_inline void report_open(struct file *file, struct task_struct *task, struct cgroup_ref *cgroup,
+					const char *name)
+{
+	struct open_record *record = take_scratch(SCRATCH_FILE);
+	__u32 offset, length;
+	long stored = 0;
+
+	if (!record)
+		return;
+	fill_head(&record->head, RECORD_OPEN, task, cgroup);
+	read_facts(&record->file, file);
+	read_writer(&record->file);
+	CURSOR(record) = 0;
+	if (!append_paths(record, file)) {
+		record->head.flags |= PATH_TRUNCATED;
+		count_loss(LOSS_PATH_TRUNCATED);
+	}
+	offset = CURSOR(record);
+	if (name && offset < DATA_MAX)
+		stored = bpf_probe_read_user_str(AT(record, offset), 4096, name);
+	record->name_length = stored > 0 ? stored : 0;
+	CURSOR(record) = offset + record->name_length;
+	length = bounded(sizeof(*record) + CURSOR(record));
+	record->head.length = length;
+	if (bpf_ringbuf_output(&file_ring, record, length, 0))
+		count_loss(LOSS_FILE_RING_FULL);
+}
+
+/* On the exit of a system call its arguments are still there and the file is open: no
+ * program at its entry and no map of calls in flight is needed. Who opens through io_uring
+ * is not seen here. */
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	enum opened_by by = opened_by(regs, task);
+	struct cgroup_ref cgroup = {};
+	struct file *file;
+
+	if (by == NOT_AN_OPEN || ret < 0)
+		return 0;
+	read_cgroup(&cgroup, task);
+	if (!watched(task, cgroup.id))
+		return 0;
+	file = file_of_fd(task, ret);
+	if (!file || !is_regular(file))
+		return 0;
+	if (BPF_CORE_READ(file, f_mode) & FMODE_WRITE)
+		remember_writer(file, task);
+	else if (is_interpreter(task) && !is_image_file(file, cgroup.id))
+		report_open(file, task, &cgroup, open_name(regs, by, task));
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "GPL";

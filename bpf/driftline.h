@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+ *
+ * The records that the kernel side hands to the sensor. Fixed-size types only, no implicit
+ * padding: driftline/sensor/records.py decodes the same layout, and
+ * tests/sensor/test_layout.py compares the two through the object's BTF.
+ *
+ * A record is a fixed head followed by `data`: byte strings laid end to end in the order of
+ * the head's length fields. Paths are the names of their components, leaf first, each ended
+ * by a NUL: they are found by walking up and turned around in user space.
+ */
+#ifndef DRIFTLINE_H
+#define DRIFTLINE_H
+
+#define ANCESTORS 8
+#define COMM_LEN 16
+#define FS_TYPE_LEN 16
+#define ARGS_MAX 4096
+#define DATA_MAX 16384 /* a power of two: offsets are masked with it */
+
+enum record_type {
+	RECORD_EXEC = 1,
+	RECORD_EXIT = 2,
+	RECORD_CGROUP_MKDIR = 3,
+	RECORD_CGROUP_RMDIR = 4,
+	RECORD_OPEN = 5,
+};
+
+enum record_flag {
+	PATH_TRUNCATED = 1 << 0,    /* deeper or longer than the walk goes */
+	ARGS_TRUNCATED = 1 << 1,
+	ARGS_UNREADABLE = 1 << 2,
+	HAS_TTY = 1 << 3,
+	SECURE_EXEC = 1 << 4,       /* setuid, setgid or file capabilities took effect */
+};
+
+/* Why a record or a part of one was lost. Index of the `losses` map. */
+enum loss {
+	LOSS_EXEC_RING_FULL = 0,
+	LOSS_FILE_RING_FULL = 1,
+	LOSS_ARGS_UNREADABLE = 2,
+	LOSS_PATH_TRUNCATED = 3,
+	LOSS_NO_SCRATCH = 4,
+	LOSS_MAX = 5,
+};
+
+struct settings {
+	__u32 host_mnt_ns;          /* inode of the node's own mount namespace */
+	__u32 watch_hosts;          /* 1: the node's own processes too */
+	__u32 own_tgid;             /* the sensor, which never reports itself */
+};
+
+struct record_head {
+	__u64 time;                 /* CLOCK_BOOTTIME, ns */
+	__u32 length;               /* of the whole record */
+	__u16 type;
+	__u16 flags;
+	__u64 cgroup_id;            /* of hierarchy_id */
+	__u32 hierarchy_id;         /* 0: cgroup v2 */
+	__u32 mnt_ns;
+	__u64 start;                /* CLOCK_BOOTTIME of the thread group leader's fork, ns */
+	__u32 tgid;
+	__u32 pid;
+};
+
+struct file_writer {
+	__u64 time;                 /* 0: nobody seen */
+	__u64 start;
+	__u32 tgid;
+	__u32 pad;
+	char comm[COMM_LEN];
+};
+
+struct file_facts {
+	__u64 inode;
+	__u64 size;
+	__u64 ctime;                /* CLOCK_REALTIME, ns */
+	__u64 magic;
+	__u32 device;               /* the kernel's dev_t: major << 20 | minor */
+	__u32 mode;
+	__u32 nlink;
+	__u32 lowers;               /* overlay: layers below that hold it */
+	__u32 upper;                /* overlay: 1 if it has an upper dentry */
+	__u32 pad;
+	char fs_type[FS_TYPE_LEN];
+	struct file_writer writer;
+};
+
+struct ancestor {
+	__u64 start;
+	__u32 tgid;
+	__u32 pad;
+	char comm[COMM_LEN];
+};
+
+struct exec_record {
+	struct record_head head;
+	struct file_facts file;
+	__u32 uid;
+	__u32 gid;
+	__u32 euid;
+	__u32 login_uid;
+	__u32 session_id;
+	__u32 ns_pid;
+	__u32 pid_ns;
+	__u32 argc;
+	__u64 args_length;          /* before truncation */
+	char comm[COMM_LEN];
+	struct ancestor ancestors[ANCESTORS];
+	__u16 fs_path_length;
+	__u16 path_length;
+	__u16 filename_length;
+	__u16 interp_length;
+	__u16 args_stored;
+	__u16 cwd_length;
+	__u32 cursor;               /* the writer's own; ends as the length of data */
+	char data[];
+};
+
+struct exit_record {
+	struct record_head head;
+	__s32 exit_code;            /* as wait(2) gives it */
+	__u32 pad;
+};
+
+struct cgroup_record {
+	struct record_head head;
+	__u32 path_length;
+	__u32 cursor;
+	char data[];
+};
+
+struct open_record {
+	struct record_head head;
+	struct file_facts file;
+	__u16 fs_path_length;
+	__u16 path_length;
+	__u16 name_length;          /* the path as the system call was given it */
+	__u16 pad;
+	__u32 cursor;
+	__u32 pad2;
+	char data[];
+};
+
+#endif

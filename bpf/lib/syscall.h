@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+ *
+ * Which system call just returned, and the path it was given. The numbers are the kernel's
+ * ABI: arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h.
+ */
+#ifndef DRIFTLINE_SYSCALL_H
+#define DRIFTLINE_SYSCALL_H
+
+#include "kernel.h"
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+#if defined(__TARGET_ARCH_x86)
+struct pt_regs {
+	unsigned long di, si, dx, orig_ax;
+};
+#elif defined(__TARGET_ARCH_arm64)
+struct pt_regs {
+	unsigned long long regs[31];
+	unsigned long long orig_x0;
+	int syscallno;
+};
+#else
+#error "driftline supports x86-64 and arm64"
+#endif
+#pragma clang attribute pop
+
+enum opened_by {
+	NOT_AN_OPEN,
+	OPEN_AT_FIRST,  /* the path is the first argument */
+	OPEN_AT_SECOND, /* the path is the second */
+	OPEN_NAMELESS,  /* memfd_create, open_by_handle_at */
+};
+
+#if defined(__TARGET_ARCH_x86)
+
+#define TS_COMPAT 2 /* arch/x86/include/asm/thread_info.h */
+
+static __always_inline enum opened_by opened_by(struct pt_regs *regs, struct task_struct *task)
+{
+	long number = regs->orig_ax;
+
+	if (BPF_CORE_READ(task, thread_info.status) & TS_COMPAT)
+		switch (number) {
+		case 5: case 8: /* open, creat */
+			return OPEN_AT_FIRST;
+		case 295: case 437: /* openat, openat2 */
+			return OPEN_AT_SECOND;
+		case 342: case 356: /* open_by_handle_at, memfd_create */
+			return OPEN_NAMELESS;
+		default:
+			return NOT_AN_OPEN;
+		}
+	switch (number) {
+	case 2: case 85: /* open, creat */
+		return OPEN_AT_FIRST;
+	case 257: case 437: /* openat, openat2 */
+		return OPEN_AT_SECOND;
+	case 304: case 319: /* open_by_handle_at, memfd_create */
+		return OPEN_NAMELESS;
+	default:
+		return NOT_AN_OPEN;
+	}
+}
+
+/* System call arguments survive until sys_exit in pt_regs. A 32-bit task keeps the first in
+ * bx and the second in cx, which are not read: its opens go by the file's path alone. */
+static __always_inline const char *open_name(struct pt_regs *regs, enum opened_by by, struct task_struct *task)
+{
+	if (by == OPEN_NAMELESS || BPF_CORE_READ(task, thread_info.status) & TS_COMPAT)
+		return 0;
+	return (const char *)(by == OPEN_AT_FIRST ? regs->di : regs->si);
+}
+
+#else
+
+static __always_inline enum opened_by opened_by(struct pt_regs *regs, struct task_struct *task)
+{
+	switch (regs->syscallno) {
+	case 56: case 437: /* openat, openat2 */
+		return OPEN_AT_SECOND;
+	case 265: case 279: /* open_by_handle_at, memfd_create */
+		return OPEN_NAMELESS;
+	default:
+		return NOT_AN_OPEN;
+	}
+}
+
+static __always_inline const char *open_name(struct pt_regs *regs, enum opened_by by, struct task_struct *task)
+{
+	return by == OPEN_AT_SECOND ? (const char *)regs->regs[1] : 0;
+}
+
+#endif
+
+static __always_inline struct file *file_of_fd(struct task_struct *task, long fd)
+{
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file **files = BPF_CORE_READ(table, fd), *file = 0;
+
+	if (fd < 0 || fd >= BPF_CORE_READ(table, max_fds))
+		return 0;
+	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
+	return file;
+}
+
+#endif

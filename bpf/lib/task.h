@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
+ *
+ * Who runs: cgroup, namespaces, ancestors.
+ */
+#ifndef DRIFTLINE_TASK_H
+#define DRIFTLINE_TASK_H
+
+#include "kernel.h"
+
+struct cgroup_ref {
+	__u64 id;
+	__u32 hierarchy;
+};
+
+/* The task's cgroup v2 if it is in one below the root; else the first v1 hierarchy's where it
+ * is: hosts with v1 alone leave every task at the root of v2. */
+static __always_inline void read_cgroup(struct cgroup_ref *ref, struct task_struct *task)
+{
+	struct css_set *set = BPF_CORE_READ(task, cgroups);
+	struct cgroup *cgroup = BPF_CORE_READ(set, dfl_cgrp);
+	void *subsys = (void *)set + bpf_core_field_offset(struct css_set, subsys);
+	__u32 count = bpf_core_field_size(struct css_set, subsys) / sizeof(void *);
+
+	for (__u32 i = 0; i < CGROUP_SUBSYS_MAX && i < count && BPF_CORE_READ(cgroup, level) == 0; i++) {
+		struct cgroup_subsys_state *css = 0;
+
+		bpf_probe_read_kernel(&css, sizeof(css), subsys + i * sizeof(css));
+		if (css)
+			cgroup = BPF_CORE_READ(css, cgroup);
+	}
+	ref->id = BPF_CORE_READ(cgroup, kn, id);
+	ref->hierarchy = BPF_CORE_READ(cgroup, root, hierarchy_id);
+}
+
+static __always_inline __u32 mnt_ns(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+}
+
+static __always_inline void read_ns_pid(struct exec_record *record, struct task_struct *task)
+{
+	struct pid *pid = BPF_CORE_READ(task, thread_pid);
+	unsigned int level = BPF_CORE_READ(pid, level);
+	struct upid upid = {};
+
+	bpf_core_read(&upid, sizeof(upid), (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+					       level * bpf_core_type_size(struct upid));
+	record->ns_pid = upid.nr;
+	record->pid_ns = BPF_CORE_READ(upid.ns, ns.inum);
+}
+
+static __always_inline void read_ancestors(struct exec_record *record, struct task_struct *task)
+{
+	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
+
+	for (int i = 0; i < ANCESTORS; i++) {
+		struct task_struct *leader = BPF_CORE_READ(parent, group_leader);
+
+		record->ancestors[i].tgid = BPF_CORE_READ(leader, tgid);
+		record->ancestors[i].start = BPF_CORE_READ(leader, start_boottime);
+		BPF_CORE_READ_INTO(&record->ancestors[i].comm, leader, comm);
+		parent = BPF_CORE_READ(leader, real_parent);
+	}
+}
+
+#endif
