@@ -38,18 +38,18 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
-	__type(key, __u64);
+	__type(key, struct cgroup_ref);
 	__type(value, __u64);
 } losses_by_cgroup SEC(".maps");
 
-/* Cgroup id -> st_dev (kernel encoding) of its containers' root. Set here at a container's
+/* Cgroup -> st_dev (kernel encoding) of its containers' root. Set here at a container's
  * first exec in its own mount namespace; for those that ran before, by the sensor, which also
  * deletes. When full, files of further containers count as not of the image's overlay, so
  * more are reported, none fewer. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
-	__type(key, __u64);
+	__type(key, struct cgroup_ref);
 	__type(value, __u32);
 } roots SEC(".maps");
 
@@ -99,15 +99,15 @@ static __always_inline void count_loss(__u32 reason)
 		*count += 1;
 }
 
-static __always_inline void count_lost_exec(__u64 cgroup_id)
+static __always_inline void count_lost_exec(struct cgroup_ref *cgroup)
 {
-	__u64 one = 1, *count = bpf_map_lookup_elem(&losses_by_cgroup, &cgroup_id);
+	__u64 one = 1, *count = bpf_map_lookup_elem(&losses_by_cgroup, cgroup);
 
 	count_loss(LOSS_EXEC_RING_FULL);
 	if (count)
 		__sync_fetch_and_add(count, 1);
 	else
-		bpf_map_update_elem(&losses_by_cgroup, &cgroup_id, &one, BPF_ANY);
+		bpf_map_update_elem(&losses_by_cgroup, cgroup, &one, BPF_ANY);
 }
 
 static __always_inline void *take_scratch(__u32 of)
@@ -119,25 +119,27 @@ static __always_inline void *take_scratch(__u32 of)
 	return record;
 }
 
-static __always_inline bool in_container(struct task_struct *task, __u64 cgroup_id)
+static __always_inline bool in_container(struct task_struct *task, struct cgroup_ref *cgroup)
 {
-	return mnt_ns(task) != settings.host_mnt_ns || bpf_map_lookup_elem(&roots, &cgroup_id);
+	return mnt_ns(task) != settings.host_mnt_ns || bpf_map_lookup_elem(&roots, cgroup);
 }
 
-static __always_inline bool watched(struct task_struct *task, __u64 cgroup_id)
+static __always_inline bool watched(struct task_struct *task, struct cgroup_ref *cgroup)
 {
-	return (settings.watch_hosts || in_container(task, cgroup_id)) && BPF_CORE_READ(task, tgid) != settings.own_tgid;
+	return (settings.watch_hosts || in_container(task, cgroup)) && BPF_CORE_READ(task, tgid) != settings.own_tgid;
 }
 
 static __always_inline void fill_head(struct record_head *head, __u16 type, struct task_struct *task,
 				      struct cgroup_ref *cgroup)
 {
+	__u32 *root = bpf_map_lookup_elem(&roots, cgroup);
+
 	head->time = bpf_ktime_get_boot_ns();
 	head->type = type;
 	head->flags = 0;
-	head->cgroup_id = cgroup->id;
-	head->hierarchy_id = cgroup->hierarchy;
+	head->cgroup = *cgroup;
 	head->mnt_ns = mnt_ns(task);
+	head->root_device = root ? *root : 0;
 	head->start = BPF_CORE_READ(task, group_leader, start_boottime);
 	head->tgid = BPF_CORE_READ(task, tgid);
 	head->pid = BPF_CORE_READ(task, pid);
@@ -163,14 +165,14 @@ static __always_inline void read_writer(struct file_facts *facts)
 
 /* The first exec in a container's own mount namespace is its entry point, before anything in
  * it could have changed its root. */
-static __always_inline void learn_root(struct task_struct *task, __u64 cgroup_id)
+static __always_inline void learn_root(struct task_struct *task, struct cgroup_ref *cgroup)
 {
 	__u32 device;
 
 	if (mnt_ns(task) == settings.host_mnt_ns)
 		return;
 	device = BPF_CORE_READ(task, fs, root.mnt, mnt_sb, s_dev);
-	bpf_map_update_elem(&roots, &cgroup_id, &device, BPF_NOEXIST);
+	bpf_map_update_elem(&roots, cgroup, &device, BPF_NOEXIST);
 }
 
 static __always_inline void learn_interpreter(struct file *file, const char *filename, const char *interp)
@@ -247,9 +249,9 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	__u32 length;
 
 	read_cgroup(&cgroup, task);
-	if (!watched(task, cgroup.id))
+	if (!watched(task, &cgroup))
 		return 0;
-	learn_root(task, cgroup.id);
+	learn_root(task, &cgroup);
 	learn_interpreter(bprm->file, bprm->filename, bprm->interp);
 	record = take_scratch(SCRATCH_EXEC);
 	if (!record)
@@ -281,7 +283,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	length = bounded(sizeof(*record) + CURSOR(record));
 	record->head.length = length;
 	if (bpf_ringbuf_output(&exec_ring, record, length, 0))
-		count_lost_exec(cgroup.id);
+		count_lost_exec(&cgroup);
 	return 0;
 }
 
@@ -294,7 +296,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	if (BPF_CORE_READ(task, signal, live.counter) != 0) /* other threads live on */
 		return 0;
 	read_cgroup(&cgroup, task);
-	if (!watched(task, cgroup.id))
+	if (!watched(task, &cgroup))
 		return 0;
 	fill_head(&record.head, RECORD_EXIT, task, &cgroup);
 	record.head.length = sizeof(record);
@@ -308,7 +310,7 @@ static __always_inline int report_cgroup(struct cgroup *cgroup, const char *path
 {
 	struct cgroup_record *record = take_scratch(SCRATCH_EXEC);
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct cgroup_ref ref = { BPF_CORE_READ(cgroup, kn, id), BPF_CORE_READ(cgroup, root, hierarchy_id) };
+	struct cgroup_ref ref = cgroup_ref(cgroup);
 	__u32 length;
 
 	if (!record)
@@ -332,9 +334,9 @@ int BPF_PROG(on_cgroup_mkdir, struct cgroup *cgroup, const char *path)
 SEC("tp_btf/cgroup_rmdir")
 int BPF_PROG(on_cgroup_rmdir, struct cgroup *cgroup, const char *path)
 {
-	__u64 id = BPF_CORE_READ(cgroup, kn, id);
+	struct cgroup_ref ref = cgroup_ref(cgroup);
 
-	bpf_map_delete_elem(&roots, &id);
+	bpf_map_delete_elem(&roots, &ref);
 	return report_cgroup(cgroup, path, RECORD_CGROUP_RMDIR);
 }
 
@@ -363,10 +365,10 @@ static __always_inline bool is_interpreter(struct task_struct *task)
 
 /* Is this file the image's own, unchanged? Only the container's root overlay counts: on a
  * nested one a dropped file lies below, too. */
-static __always_inline bool is_image_file(struct file *file, __u64 cgroup_id)
+static __always_inline bool is_image_file(struct file *file, struct cgroup_ref *cgroup)
 {
 	struct inode *inode = BPF_CORE_READ(file, f_inode);
-	__u32 *root = bpf_map_lookup_elem(&roots, &cgroup_id);
+	__u32 *root = bpf_map_lookup_elem(&roots, cgroup);
 
 	return root && BPF_CORE_READ(inode, i_sb, s_dev) == *root &&
 	       BPF_CORE_READ(inode, i_sb, s_magic) == OVERLAYFS_MAGIC && !on_upper_layer(inode);
@@ -419,14 +421,14 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	if (by == NOT_AN_OPEN || ret < 0)
 		return 0;
 	read_cgroup(&cgroup, task);
-	if (!watched(task, cgroup.id))
+	if (!watched(task, &cgroup))
 		return 0;
 	file = file_of_fd(task, ret);
 	if (!file || !is_regular(file))
 		return 0;
 	if (BPF_CORE_READ(file, f_mode) & FMODE_WRITE)
 		remember_writer(file, task);
-	else if (is_interpreter(task) && !is_image_file(file, cgroup.id))
+	else if (is_interpreter(task) && !is_image_file(file, &cgroup))
 		report_open(file, task, &cgroup, open_name(regs, by, task));
 	return 0;
 }

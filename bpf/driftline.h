@@ -49,17 +49,22 @@ struct settings {
 	__u32 own_tgid;             /* the sensor, which never reports itself */
 };
 
+struct cgroup_ref {
+	__u64 id;
+	__u64 hierarchy;            /* 0: cgroup v2; ids are unique in their hierarchy only */
+};
+
 struct record_head {
 	__u64 time;                 /* CLOCK_BOOTTIME, ns */
 	__u32 length;               /* of the whole record */
 	__u16 type;
 	__u16 flags;
-	__u64 cgroup_id;            /* of hierarchy_id */
-	__u32 hierarchy_id;         /* 0: cgroup v2 */
-	__u32 mnt_ns;
+	struct cgroup_ref cgroup;
 	__u64 start;                /* CLOCK_BOOTTIME of the thread group leader's fork, ns */
 	__u32 tgid;
 	__u32 pid;
+	__u32 mnt_ns;
+	__u32 root_device;          /* of the container's root, the kernel's dev_t; 0: not known */
 };
 
 struct file_writer {

@@ -7,10 +7,10 @@
 
 #include "kernel.h"
 
-struct cgroup_ref {
-	__u64 id;
-	__u32 hierarchy;
-};
+static __always_inline struct cgroup_ref cgroup_ref(struct cgroup *cgroup)
+{
+	return (struct cgroup_ref){ BPF_CORE_READ(cgroup, kn, id), BPF_CORE_READ(cgroup, root, hierarchy_id) };
+}
 
 /* The task's cgroup v2 if it is in one below the root; else the first v1 hierarchy's where it
  * is: hosts with v1 alone leave every task at the root of v2. */
@@ -28,8 +28,7 @@ static __always_inline void read_cgroup(struct cgroup_ref *ref, struct task_stru
 		if (css)
 			cgroup = BPF_CORE_READ(css, cgroup);
 	}
-	ref->id = BPF_CORE_READ(cgroup, kn, id);
-	ref->hierarchy = BPF_CORE_READ(cgroup, root, hierarchy_id);
+	*ref = cgroup_ref(cgroup);
 }
 
 static __always_inline __u32 mnt_ns(struct task_struct *task)

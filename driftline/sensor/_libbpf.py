@@ -1,0 +1,210 @@
+"""The door to libbpf: the few functions the sensor calls, through ctypes.
+
+ctypes rather than a binding from PyPI: those bring a compiler along (bcc), or no ring buffer
+(pylibbpf), and Debian and Ubuntu ship ``libbpf.so.1`` itself.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable
+from ctypes import c_char_p, c_int, c_size_t, c_uint64, c_void_p
+from pathlib import Path
+from typing import Any, Self
+
+from driftline.errors import UnsupportedHost
+
+__all__ = ["BpfObject", "RingBuffer", "possible_cpus"]
+
+_SAMPLE = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_size_t)
+_PRINT = ctypes.CFUNCTYPE(c_int, c_int, c_char_p, c_void_p)
+
+# name: (result, arguments); libbpf.h documents each.
+_FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
+    "bpf_link__destroy": (c_int, (c_void_p,)),
+    "bpf_map__fd": (c_int, (c_void_p,)),
+    "bpf_map__set_initial_value": (c_int, (c_void_p, c_void_p, c_size_t)),
+    "bpf_map_delete_elem": (c_int, (c_int, c_void_p)),
+    "bpf_map_get_next_key": (c_int, (c_int, c_void_p, c_void_p)),
+    "bpf_map_lookup_elem": (c_int, (c_int, c_void_p, c_void_p)),
+    "bpf_map_update_elem": (c_int, (c_int, c_void_p, c_void_p, c_uint64)),
+    "bpf_object__close": (None, (c_void_p,)),
+    "bpf_object__find_map_by_name": (c_void_p, (c_void_p, c_char_p)),
+    "bpf_object__load": (c_int, (c_void_p,)),
+    "bpf_object__next_program": (c_void_p, (c_void_p, c_void_p)),
+    "bpf_object__open_file": (c_void_p, (c_char_p, c_void_p)),
+    "bpf_program__attach": (c_void_p, (c_void_p,)),
+    "bpf_program__name": (c_char_p, (c_void_p,)),
+    "bpf_program__set_autoload": (c_int, (c_void_p, ctypes.c_bool)),
+    "libbpf_num_possible_cpus": (c_int, ()),
+    "libbpf_set_print": (c_void_p, (_PRINT,)),
+    "ring_buffer__consume": (c_int, (c_void_p,)),
+    "ring_buffer__epoll_fd": (c_int, (c_void_p,)),
+    "ring_buffer__free": (None, (c_void_p,)),
+    "ring_buffer__new": (c_void_p, (c_int, _SAMPLE, c_void_p, c_void_p)),
+}
+
+# The verifier's log is what explains a refused program: kept for the error message.
+_log: list[bytes] = []
+
+
+def _keep_log(_level: int, message: bytes, arguments: int) -> int:
+    buffer = ctypes.create_string_buffer(4096)
+    ctypes.CDLL(None).vsnprintf(buffer, len(buffer), message, c_void_p(arguments))
+    _log.append(buffer.value)
+    del _log[:-50]
+    return 0
+
+
+_PRINTER = _PRINT(_keep_log)  # referenced for as long as libbpf may call it
+
+
+def _load_library() -> ctypes.CDLL:
+    try:
+        library = ctypes.CDLL("libbpf.so.1", use_errno=True)
+    except OSError as error:
+        raise UnsupportedHost("libbpf.so.1 is not installed: apt-get install libbpf1") from error
+    for name, (result, arguments) in _FUNCTIONS.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    library.libbpf_set_print(_PRINTER)
+    return library
+
+
+def possible_cpus() -> int:
+    """Count the CPUs that per-CPU maps have a value for."""
+    return int(_load_library().libbpf_num_possible_cpus())
+
+
+class BpfObject:
+    """One eBPF object file: opened, given its settings, loaded, attached, closed."""
+
+    def __init__(self, path: Path, *, settings: bytes = b"", without: frozenset[str] = frozenset()) -> None:
+        """Load and attach every program of ``path`` but those named in ``without``.
+
+        ``settings`` becomes the constant data (``.rodata``). Raises ``UnsupportedHost`` with
+        the end of the verifier's log if the kernel refuses.
+        """
+        self._lib = _load_library()
+        self._links: list[int] = []
+        self._object = self._lib.bpf_object__open_file(os.fsencode(path), None)
+        if not self._object:
+            raise UnsupportedHost(f"cannot open the eBPF object {path}: {os.strerror(ctypes.get_errno())}")
+        try:
+            self._load(settings, without)
+        except UnsupportedHost:
+            self.close()
+            raise
+
+    def _load(self, settings: bytes, without: frozenset[str]) -> None:
+        programs = [program for program in self._programs() if self._name(program) not in without]
+        for program in self._programs():
+            self._lib.bpf_program__set_autoload(program, program in programs)
+        if settings:
+            rodata = self._lib.bpf_object__find_map_by_name(self._object, b".rodata")
+            self._check(self._lib.bpf_map__set_initial_value(rodata, settings, len(settings)), "set the settings")
+        self._check(self._lib.bpf_object__load(self._object), "load the eBPF object")
+        for program in programs:
+            link = self._lib.bpf_program__attach(program)
+            if not link:
+                self._check(-ctypes.get_errno(), f"attach {self._name(program)}")
+            self._links.append(link)
+
+    def _programs(self) -> list[int]:
+        programs: list[int] = []
+        while program := self._lib.bpf_object__next_program(self._object, programs[-1] if programs else None):
+            programs.append(program)
+        return programs
+
+    def _name(self, program: int) -> str:
+        return str(self._lib.bpf_program__name(program), "ascii")
+
+    def _check(self, result: int, what: str) -> None:
+        if result < 0:
+            log = b"".join(_log).decode(errors="replace").strip()
+            raise UnsupportedHost(f"the kernel refused to {what}: {os.strerror(-result)}\n{log}".rstrip())
+
+    def map_fd(self, name: str) -> int:
+        """Give the file descriptor of a map; it lives as long as this object."""
+        found = self._lib.bpf_object__find_map_by_name(self._object, name.encode())
+        return int(self._lib.bpf_map__fd(found))
+
+    def lookup(self, name: str, key: bytes, size: int) -> bytes | None:
+        """Read one value of ``size`` bytes; ``None`` if the map has no such key."""
+        value = ctypes.create_string_buffer(size)
+        found = self._lib.bpf_map_lookup_elem(self.map_fd(name), key, value) == 0
+        return value.raw if found else None
+
+    def update(self, name: str, key: bytes, value: bytes) -> None:
+        """Write one value; raises ``OSError`` when the map is full."""
+        result = self._lib.bpf_map_update_elem(self.map_fd(name), key, value, 0)
+        if result < 0:
+            raise OSError(-result, f"{name}: {os.strerror(-result)}")
+
+    def delete(self, name: str, key: bytes) -> None:
+        """Remove one key; it need not be there."""
+        self._lib.bpf_map_delete_elem(self.map_fd(name), key)
+
+    def keys(self, name: str, size: int) -> list[bytes]:
+        """List the keys, of ``size`` bytes each, that are there now."""
+        keys: list[bytes] = []
+        key = ctypes.create_string_buffer(size)
+        previous = None
+        while self._lib.bpf_map_get_next_key(self.map_fd(name), previous, key) == 0:
+            keys.append(key.raw)
+            previous = key.raw
+        return keys
+
+    def close(self) -> None:
+        """Detach and unload everything."""
+        for link in self._links:
+            self._lib.bpf_link__destroy(link)
+        self._links = []
+        if self._object:
+            self._lib.bpf_object__close(self._object)
+            self._object = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class RingBuffer:
+    """One ``BPF_MAP_TYPE_RINGBUF``: ``fileno`` to wait on, ``drain`` to read all there is."""
+
+    def __init__(self, map_fd: int) -> None:
+        self._lib = _load_library()
+        self._records: list[bytes] = []
+        self._callback = _SAMPLE(self._collector())
+        self._ring = self._lib.ring_buffer__new(map_fd, self._callback, None, None)
+        if not self._ring:
+            raise UnsupportedHost(f"cannot map the ring buffer: {os.strerror(ctypes.get_errno())}")
+
+    def _collector(self) -> Callable[[int, int, int], int]:
+        copy = ctypes.string_at
+
+        # Closed over by name, for it runs once a record.
+        def collect(_context: int, data: int, size: int) -> int:
+            self._records.append(copy(data, size))
+            return 0
+
+        return collect
+
+    def fileno(self) -> int:
+        """Give the descriptor that is readable when records wait."""
+        return int(self._lib.ring_buffer__epoll_fd(self._ring))
+
+    def drain(self) -> list[bytes]:
+        """Take the records that are there now, oldest first."""
+        self._records = []
+        self._lib.ring_buffer__consume(self._ring)
+        return self._records
+
+    def close(self) -> None:
+        """Unmap the ring."""
+        if self._ring:
+            self._lib.ring_buffer__free(self._ring)
+            self._ring = None

@@ -1,0 +1,92 @@
+"""The kernel side: the loaded programs, their rings and maps."""
+
+from __future__ import annotations
+
+import os
+import struct
+from pathlib import Path
+from typing import Self
+
+from driftline.sensor import _libbpf, records
+from driftline.sensor.records import Cgroup, LossReason
+
+__all__ = ["OBJECT", "KernelSide", "host_mnt_ns"]
+
+OBJECT = Path(__file__).with_name("driftline.bpf.o")
+
+_U32 = struct.Struct("=I")
+_U64 = struct.Struct("=Q")
+_FILE_KEY = struct.Struct("=QQ")
+_CGROUP = struct.Struct("=QQ")
+
+
+def host_mnt_ns() -> int:
+    """Give the inode number of the node's own mount namespace.
+
+    It is process 1's. Where that has capabilities the sensor lacks, ptrace(2) rules hide its
+    namespaces; the sensor's own then serves, for such a node is not seen from inside a pod.
+    """
+    try:
+        return Path("/proc/1/ns/mnt").stat().st_ino
+    except PermissionError:
+        return Path("/proc/self/ns/mnt").stat().st_ino
+
+
+def _kernel_device(device: int) -> int:
+    return os.major(device) << 20 | os.minor(device)
+
+
+class KernelSide:
+    """The eBPF programs at work, from load to close."""
+
+    def __init__(self, *, watch_hosts: bool = False, provenance: bool = True) -> None:
+        """Load and attach.
+
+        ``watch_hosts`` reports the node's own processes too. ``provenance`` is the part that
+        sees file opens: who wrote a file, and which scripts interpreters read; it costs every
+        system call on the node some tens of nanoseconds. Raises ``UnsupportedHost``.
+        """
+        settings = records.SETTINGS.pack(host_mnt_ns(), watch_hosts, os.getpid())
+        without = frozenset() if provenance else frozenset({"on_sys_exit"})
+        self._object = _libbpf.BpfObject(OBJECT, settings=settings, without=without)
+        self._cpus = _libbpf.possible_cpus()
+        self.exec_ring = _libbpf.RingBuffer(self._object.map_fd("exec_ring"))
+        self.file_ring = _libbpf.RingBuffer(self._object.map_fd("file_ring"))
+
+    def losses(self) -> dict[LossReason, int]:
+        """Count what was lost since the load, by reason."""
+        return {reason: self._per_cpu_sum("losses", _U32.pack(reason)) for reason in LossReason}
+
+    def take_losses_by_cgroup(self) -> dict[Cgroup, int]:
+        """Count lost exec records by cgroup since the last call."""
+        taken = {}
+        for key in self._object.keys("losses_by_cgroup", _CGROUP.size):
+            value = self._object.lookup("losses_by_cgroup", key, _U64.size)
+            self._object.delete("losses_by_cgroup", key)
+            if value:
+                taken[Cgroup(*_CGROUP.unpack(key))] = _U64.unpack(value)[0]
+        return taken
+
+    def set_root(self, cgroup: Cgroup, device: int) -> None:
+        """Tell the ``st_dev`` of a container's root, for one that ran before the sensor."""
+        self._object.update("roots", _CGROUP.pack(*cgroup), _U32.pack(_kernel_device(device)))
+
+    def add_interpreter(self, inode: int, device: int) -> None:
+        """Tell an interpreter's program file, for one that ran before the sensor."""
+        self._object.update("interpreters", _FILE_KEY.pack(inode, _kernel_device(device)), _U32.pack(1))
+
+    def _per_cpu_sum(self, name: str, key: bytes) -> int:
+        value = self._object.lookup(name, key, _U64.size * self._cpus) or b""
+        return sum(count for (count,) in _U64.iter_unpack(value))
+
+    def close(self) -> None:
+        """Detach and unload."""
+        self.exec_ring.close()
+        self.file_ring.close()
+        self._object.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,298 @@
+"""The kernel's records, decoded: the same layout as ``bpf/driftline.h``.
+
+``tests/sensor/test_layout.py`` compares the formats here with the object's BTF. Times are
+nanoseconds of the boot-time clock, which also runs while the machine sleeps; ``Clock`` turns
+them into UTC.
+"""
+
+from __future__ import annotations
+
+import datetime
+import enum
+import os
+import struct
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from driftline.verdict.facts import FileFacts, Writer
+
+__all__ = [
+    "Ancestor",
+    "Cgroup",
+    "CgroupRecord",
+    "Clock",
+    "ExecRecord",
+    "ExitRecord",
+    "Head",
+    "LossReason",
+    "OpenRecord",
+    "RecordFlag",
+    "decode",
+]
+
+HEAD = struct.Struct("=QIHHQQQIIII")
+FACTS = struct.Struct("=QQQQIIIIII16sQQII16s")
+EXEC = struct.Struct("=8IQ16s")
+ANCESTOR = struct.Struct("=QII16s")
+EXEC_LENGTHS = struct.Struct("=6HI")
+EXIT = struct.Struct("=iI")
+CGROUP = struct.Struct("=II")
+OPEN_LENGTHS = struct.Struct("=4HII")
+SETTINGS = struct.Struct("=III")
+ANCESTORS = 8
+
+_EXEC_AT = HEAD.size + FACTS.size
+_ANCESTORS_AT = _EXEC_AT + EXEC.size
+_EXEC_LENGTHS_AT = _ANCESTORS_AT + ANCESTORS * ANCESTOR.size
+_EXEC_DATA_AT = _EXEC_LENGTHS_AT + EXEC_LENGTHS.size
+_OPEN_LENGTHS_AT = HEAD.size + FACTS.size
+_OPEN_DATA_AT = _OPEN_LENGTHS_AT + OPEN_LENGTHS.size
+_CGROUP_DATA_AT = HEAD.size + CGROUP.size
+
+
+class RecordType(enum.IntEnum):
+    """``enum record_type`` of driftline.h."""
+
+    EXEC = 1
+    EXIT = 2
+    CGROUP_MKDIR = 3
+    CGROUP_RMDIR = 4
+    OPEN = 5
+
+
+class RecordFlag(enum.IntFlag):
+    """``enum record_flag`` of driftline.h."""
+
+    PATH_TRUNCATED = 1 << 0
+    ARGS_TRUNCATED = 1 << 1
+    ARGS_UNREADABLE = 1 << 2
+    HAS_TTY = 1 << 3
+    SECURE_EXEC = 1 << 4
+
+
+class LossReason(enum.IntEnum):
+    """``enum loss`` of driftline.h."""
+
+    EXEC_RING_FULL = 0
+    FILE_RING_FULL = 1
+    ARGS_UNREADABLE = 2
+    PATH_TRUNCATED = 3
+    NO_SCRATCH = 4
+
+
+class Clock:
+    """Turns boot-time nanoseconds into UTC. ``adjust`` follows steps of the wall clock."""
+
+    def __init__(self) -> None:
+        self.adjust()
+
+    def adjust(self) -> None:
+        """Measure anew how far the wall clock is from the boot-time clock."""
+        self._offset_ns = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+
+    def utc(self, boot_ns: int) -> datetime.datetime:
+        """Give the UTC time, to the microsecond."""
+        return datetime.datetime.fromtimestamp((boot_ns + self._offset_ns) // 1000 / 1e6, datetime.UTC)
+
+
+class Cgroup(NamedTuple):
+    """One cgroup (``struct cgroup_ref``). Ids are unique in their hierarchy only; v2 is 0."""
+
+    id: int
+    hierarchy: int
+
+
+class Head(msgspec.Struct, frozen=True):
+    """What every record begins with (``struct record_head``)."""
+
+    time: int
+    length: int
+    type: int
+    flags: int
+    cgroup: Cgroup
+    start: int
+    """Boot-time clock at the fork of the thread group's leader."""
+    tgid: int
+    pid: int
+    mnt_ns: int
+    root_device: int
+    """``st_dev`` of the container's root file system; 0 if it is not known."""
+
+
+class Ancestor(msgspec.Struct, frozen=True):
+    """One process above, as it was at the time of the record."""
+
+    start: int
+    tgid: int
+    comm: bytes
+
+
+class ExecRecord(msgspec.Struct, frozen=True):
+    """A successful execve(2) or execveat(2)."""
+
+    head: Head
+    file: FileFacts
+    uid: int
+    gid: int
+    euid: int
+    login_uid: int
+    session_id: int
+    ns_pid: int
+    pid_ns: int
+    argc: int
+    args_length: int
+    comm: bytes
+    ancestors: tuple[Ancestor, ...]
+    filename: bytes
+    """As execve was given it; for a ``#!`` file the script."""
+    interp: bytes
+    """What was loaded for it; differs from ``filename`` for a ``#!`` file."""
+    argv: tuple[bytes, ...]
+    cwd: bytes
+
+
+class OpenRecord(msgspec.Struct, frozen=True):
+    """A file opened for reading by an interpreter, where it is no untouched image file."""
+
+    head: Head
+    file: FileFacts
+    name: bytes
+    """The path as the system call was given it; empty if it was given none."""
+
+
+class ExitRecord(msgspec.Struct, frozen=True):
+    """The end of a process."""
+
+    head: Head
+    status: int
+    """As wait(2) gives it."""
+
+
+class CgroupRecord(msgspec.Struct, frozen=True):
+    """A cgroup made or removed; ``head.cgroup`` names it, the rest of the head who did it."""
+
+    head: Head
+    path: bytes
+
+
+Record = ExecRecord | OpenRecord | ExitRecord | CgroupRecord
+
+
+def decode(data: bytes, clock: Clock) -> Record:
+    """Decode one record from the rings."""
+    when, length, kind, flags, cgroup_id, hierarchy, start, tgid, pid, mnt_ns, root = HEAD.unpack_from(data)
+    cgroup = Cgroup(cgroup_id, hierarchy)
+    head = Head(when, length, kind, flags, cgroup, start, tgid, pid, mnt_ns, _device(root))
+    decoder = _DECODERS[head.type]
+    return decoder(head, data, clock)
+
+
+def _decode_exec(head: Head, data: bytes, clock: Clock) -> ExecRecord:
+    uid, gid, euid, login_uid, session_id, ns_pid, pid_ns, argc, args_length, comm = EXEC.unpack_from(data, _EXEC_AT)
+    lengths = EXEC_LENGTHS.unpack_from(data, _EXEC_LENGTHS_AT)
+    fs_path, path, filename, interp, args, cwd = _split(data, _EXEC_DATA_AT, lengths[:6])
+    return ExecRecord(
+        head=head,
+        file=_facts(data, fs_path, path, clock),
+        uid=uid,
+        gid=gid,
+        euid=euid,
+        login_uid=login_uid,
+        session_id=session_id,
+        ns_pid=ns_pid,
+        pid_ns=pid_ns,
+        argc=argc,
+        args_length=args_length,
+        comm=_text(comm),
+        ancestors=_ancestors(data),
+        filename=filename[:-1],
+        interp=interp[:-1],
+        argv=tuple(args.removesuffix(b"\0").split(b"\0")),
+        cwd=_path(cwd),
+    )
+
+
+def _decode_open(head: Head, data: bytes, clock: Clock) -> OpenRecord:
+    lengths = OPEN_LENGTHS.unpack_from(data, _OPEN_LENGTHS_AT)
+    fs_path, path, name = _split(data, _OPEN_DATA_AT, lengths[:3])
+    return OpenRecord(head, _facts(data, fs_path, path, clock), name[:-1])
+
+
+def _decode_exit(head: Head, data: bytes, _clock: Clock) -> ExitRecord:
+    return ExitRecord(head, EXIT.unpack_from(data, HEAD.size)[0])
+
+
+def _decode_cgroup(head: Head, data: bytes, _clock: Clock) -> CgroupRecord:
+    length = CGROUP.unpack_from(data, HEAD.size)[0]
+    return CgroupRecord(head, data[_CGROUP_DATA_AT : _CGROUP_DATA_AT + length - 1])
+
+
+_DECODERS: Mapping[int, Callable[[Head, bytes, Clock], Record]] = {
+    RecordType.EXEC: _decode_exec,
+    RecordType.EXIT: _decode_exit,
+    RecordType.CGROUP_MKDIR: _decode_cgroup,
+    RecordType.CGROUP_RMDIR: _decode_cgroup,
+    RecordType.OPEN: _decode_open,
+}
+
+
+# The kernel's own dev_t has 12 bits of major and 20 of minor number (linux/kdev_t.h).
+def _device(dev: int) -> int:
+    return os.makedev(dev >> 20, dev & 0xFFFFF)
+
+
+def _split(data: bytes, at: int, lengths: tuple[int, ...]) -> list[bytes]:
+    parts = []
+    for length in lengths:
+        parts.append(data[at : at + length])
+        at += length
+    return parts
+
+
+def _text(padded: bytes) -> bytes:
+    return padded.split(b"\0", 1)[0]
+
+
+# The kernel side walks from the leaf up, so the components come leaf first.
+def _path(components: bytes) -> bytes:
+    return b"/" + b"/".join(components.split(b"\0")[-2::-1])
+
+
+def _facts(data: bytes, fs_path: bytes, path: bytes, clock: Clock) -> FileFacts:
+    (inode, size, ctime, magic, device, mode, nlink, lowers, upper, _, fs_type, *writer) = FACTS.unpack_from(
+        data, HEAD.size
+    )
+    return FileFacts(
+        path=_path(path),
+        fs_path=_path(fs_path),
+        device=_device(device),
+        inode=inode,
+        size=size,
+        mode=mode,
+        ctime_ns=ctime,
+        nlink=nlink,
+        magic=magic,
+        fs_type=_text(fs_type).decode(errors="replace"),
+        upper=bool(upper),
+        lowers=lowers,
+        writer=_writer(clock, *writer),
+    )
+
+
+def _writer(clock: Clock, written: int, start: int, tgid: int, _pad: int, comm: bytes) -> Writer | None:
+    if not written:
+        return None
+    return Writer(pid=tgid, start_ns=start, comm=_text(comm), time=clock.utc(written))
+
+
+def _ancestors(data: bytes) -> tuple[Ancestor, ...]:
+    found = []
+    for at in range(_ANCESTORS_AT, _EXEC_LENGTHS_AT, ANCESTOR.size):
+        start, tgid, _, comm = ANCESTOR.unpack_from(data, at)
+        found.append(Ancestor(start, tgid, _text(comm)))
+        if tgid <= 1:
+            break
+    return tuple(found)
