@@ -1,1 +1,28 @@
-"""Real containers for the demo, the tests and the benchmarks: containerd, images and pods, without a cluster."""
+"""Real containers for the demo, the tests and the benchmarks: containerd, images and pods, without a cluster.
+
+::
+
+    with lab.start() as it:
+        pod = it.pod("web-1", labels={"app": "web"})
+        web = pod.container("busybox")
+        web.sh("cp /bin/busybox /tmp/x && /tmp/x true")
+
+Needs root. See docs/how-to/lab.md.
+"""
+
+from lab import volumes
+from lab._lab import Lab, start
+from lab._pods import HostMount, LabContainer, PlainContainer, Pod
+from lab._run import ExecResult, LabError
+
+__all__ = [
+    "ExecResult",
+    "HostMount",
+    "Lab",
+    "LabContainer",
+    "LabError",
+    "PlainContainer",
+    "Pod",
+    "start",
+    "volumes",
+]

@@ -1,0 +1,249 @@
+"""Pods and containers, made through CRI as kubelet makes them, and plain ones as ``ctr run`` does."""
+
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import grpc
+import msgspec
+from cri_api.v1 import api_pb2, api_pb2_grpc
+
+from lab import _containerd
+from lab._place import Place
+from lab._run import ExecResult, LabError, run
+
+__all__ = ["HostMount", "LabContainer", "PlainContainer", "Pod", "Runtime", "cgroup_id"]
+
+RPC_SECONDS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class HostMount:
+    """A path of the machine inside a container; ``volumes`` makes such paths as kubelet does."""
+
+    host: Path | str
+    container: str
+    read_only: bool = False
+
+
+class Images(Protocol):
+    """Whatever turns an image's name into the reference it has in containerd."""
+
+    def image(self, name: str) -> str: ...
+
+
+class Runtime:
+    """The CRI and ``ctr`` of one containerd; every failure is a ``LabError``."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self._channel = _containerd.open_channel(place)
+        self._runtime = api_pb2_grpc.RuntimeServiceStub(self._channel)  # type: ignore[no-untyped-call]  # generated
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def call(self, method: str, *, deadline: float = RPC_SECONDS, **fields: object) -> Any:
+        """Call a method of the CRI RuntimeService by its name."""
+        request = getattr(api_pb2, f"{method}Request")(**fields)
+        try:
+            return getattr(self._runtime, method)(request, timeout=deadline)
+        except grpc.RpcError as error:
+            raise LabError(f"{method}: {error.code().name}: {error.details()}") from error
+
+    def ctr(self, *argv: object, namespace: str = "k8s.io", stdin: bytes = b"", timeout: float = 300) -> ExecResult:
+        """Run ``ctr`` against this containerd."""
+        address = ("--address", self.place.socket, "--namespace", namespace)
+        return run("ctr", *address, *argv, stdin=stdin, timeout=timeout)
+
+    def remove_everything(self) -> None:
+        """Remove all pods, and all plain containers of all namespaces."""
+        for sandbox in self.call("ListPodSandbox").items:
+            self.call("StopPodSandbox", pod_sandbox_id=sandbox.id)
+            self.call("RemovePodSandbox", pod_sandbox_id=sandbox.id)
+        for namespace in self.ctr("namespaces", "list", "--quiet").check().stdout.decode().split():
+            for container in self.ctr("containers", "list", "--quiet", namespace=namespace).stdout.decode().split():
+                PlainContainer(self, container, namespace=namespace).stop()
+
+
+class Container:
+    """What pods' containers and plain ones have in common."""
+
+    def __init__(self, runtime: Runtime, container_id: str, *, namespace: str) -> None:
+        self.id = container_id
+        self.runtime = runtime
+        self._containerd_namespace = namespace
+
+    @property
+    def pid(self) -> int:
+        """The container's first process, as the machine numbers it."""
+        raise NotImplementedError
+
+    @property
+    def cgroup_id(self) -> int:
+        """What ``bpf_get_current_cgroup_id`` says in it."""
+        return cgroup_id(self.pid)
+
+    @property
+    def root(self) -> Path:
+        """Its root directory as the machine sees it: for reading; hostile links lead out of it."""
+        return Path(f"/proc/{self.pid}/root")
+
+    def exec(self, *argv: str, stdin: bytes | None = None, timeout: float = 30) -> ExecResult:
+        """Run a command inside, as ``kubectl exec`` does, and wait for its end and the end of its output."""
+        exec_id = f"exec-{uuid.uuid4().hex[:12]}"
+        task = ("task", "exec", "--exec-id", exec_id, self.id, *argv)
+        return self.runtime.ctr(*task, namespace=self._containerd_namespace, stdin=stdin or b"", timeout=timeout)
+
+    def sh(self, script: str, *, stdin: bytes | None = None, timeout: float = 30) -> ExecResult:
+        """Run a shell script inside."""
+        return self.exec("/bin/sh", "-c", script, stdin=stdin, timeout=timeout)
+
+
+class LabContainer(Container):
+    """A container of a pod."""
+
+    def __init__(self, runtime: Runtime, container_id: str) -> None:
+        super().__init__(runtime, container_id, namespace="k8s.io")
+
+    @property
+    def pid(self) -> int:
+        answer = self.runtime.call("ContainerStatus", container_id=self.id, verbose=True)
+        return int(msgspec.json.decode(answer.info["info"])["pid"])
+
+    def exec(self, *argv: str, stdin: bytes | None = None, timeout: float = 30) -> ExecResult:
+        if stdin is not None:
+            return super().exec(*argv, stdin=stdin, timeout=timeout)
+        seconds = max(1, round(timeout))
+        answer = self.runtime.call(
+            "ExecSync", deadline=seconds + 5, container_id=self.id, cmd=list(argv), timeout=seconds
+        )
+        return ExecResult(answer.exit_code, answer.stdout, answer.stderr)
+
+    def wait(self, *, timeout: float = 30) -> int:
+        """Wait until it ended; returns its status."""
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            status = self.runtime.call("ContainerStatus", container_id=self.id).status
+            if status.state == api_pb2.CONTAINER_EXITED:
+                return int(status.exit_code)
+            time.sleep(0.01)
+        raise LabError(f"container {self.id} still runs after {timeout:g} s")
+
+    def stop(self) -> None:
+        """Kill and remove it."""
+        self.runtime.call("StopContainer", container_id=self.id, timeout=0)
+        self.runtime.call("RemoveContainer", container_id=self.id)
+
+
+class PlainContainer(Container):
+    """A container that knows no pod: ``ctr run --detach``."""
+
+    @property
+    def pid(self) -> int:
+        listed = self.runtime.ctr("task", "list", namespace=self._containerd_namespace).check().stdout.decode()
+        tasks = {line.split()[0]: int(line.split()[1]) for line in listed.splitlines()[1:]}
+        return tasks[self.id]
+
+    def stop(self) -> None:
+        """Kill and remove it."""
+        for command in (("task", "delete", "--force"), ("container", "delete")):
+            self.runtime.ctr(*command, self.id, namespace=self._containerd_namespace)
+
+
+class Pod:
+    """A pod: its sandbox and the containers started in it."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        images: Images,
+        name: str,
+        *,
+        namespace: str,
+        labels: Mapping[str, str],
+        annotations: Mapping[str, str],
+    ) -> None:
+        self.name, self.namespace, self.uid = name, namespace, str(uuid.uuid4())
+        self._runtime, self._images = runtime, images
+        runtime.place.remember(self.cgroup_parent)
+        self._config = self._sandbox_config(labels, annotations)
+        self.id = str(runtime.call("RunPodSandbox", config=self._config).pod_sandbox_id)
+
+    @property
+    def cgroup_parent(self) -> str:
+        """As kubelet's cgroupfs driver names it for a best-effort pod."""
+        return f"/kubepods/besteffort/pod{self.uid}"
+
+    def container(
+        self,
+        image: str = "busybox",
+        *,
+        name: str = "web",
+        command: tuple[str, ...] = (),
+        mounts: tuple[HostMount, ...] = (),
+        privileged: bool = False,
+    ) -> LabContainer:
+        """Start a container from one of the lab's images; without ``command`` it sleeps."""
+        own = {"io.kubernetes.container.name": name, "io.kubernetes.container.restartCount": "0"}
+        config = api_pb2.ContainerConfig(
+            metadata=api_pb2.ContainerMetadata(name=name),
+            image=api_pb2.ImageSpec(image=self._images.image(image)),
+            command=command,
+            labels={**self._names(), **own},
+            mounts=[_mount(mount) for mount in mounts],
+            linux=api_pb2.LinuxContainerConfig(
+                security_context=api_pb2.LinuxContainerSecurityContext(
+                    privileged=privileged, namespace_options=_namespaces()
+                )
+            ),
+        )
+        created = self._runtime.call(
+            "CreateContainer", pod_sandbox_id=self.id, config=config, sandbox_config=self._config
+        )
+        self._runtime.call("StartContainer", container_id=created.container_id)
+        return LabContainer(self._runtime, created.container_id)
+
+    def remove(self) -> None:
+        """Stop and remove it with all its containers, volumes and cgroups."""
+        self._runtime.call("StopPodSandbox", pod_sandbox_id=self.id)
+        self._runtime.call("RemovePodSandbox", pod_sandbox_id=self.id)
+        _containerd.clear_cgroup(self.cgroup_parent)
+
+    def _names(self) -> dict[str, str]:
+        return {
+            "io.kubernetes.pod.name": self.name,
+            "io.kubernetes.pod.namespace": self.namespace,
+            "io.kubernetes.pod.uid": self.uid,
+        }
+
+    def _sandbox_config(self, labels: Mapping[str, str], annotations: Mapping[str, str]) -> api_pb2.PodSandboxConfig:
+        return api_pb2.PodSandboxConfig(
+            metadata=api_pb2.PodSandboxMetadata(name=self.name, uid=self.uid, namespace=self.namespace),
+            labels={**labels, **self._names()},
+            annotations=annotations,
+            linux=api_pb2.LinuxPodSandboxConfig(
+                cgroup_parent=self.cgroup_parent,
+                security_context=api_pb2.LinuxSandboxSecurityContext(namespace_options=_namespaces()),
+            ),
+        )
+
+
+def cgroup_id(pid: int) -> int:
+    """Look up the cgroup v2 id of a process: the inode number of its directory."""
+    lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    path = next(line.removeprefix("0::") for line in lines if line.startswith("0::"))
+    unified = next(mount for mount in _containerd.cgroup_mounts() if (mount / "cgroup.controllers").exists())
+    return (unified / path.lstrip("/")).stat().st_ino
+
+
+def _mount(mount: HostMount) -> api_pb2.Mount:
+    return api_pb2.Mount(host_path=str(mount.host), container_path=mount.container, readonly=mount.read_only)
+
+
+def _namespaces() -> api_pb2.NamespaceOption:
+    # The machine's network: no CNI plugin is needed, and the demo's attacker can reach its server.
+    return api_pb2.NamespaceOption(network=api_pb2.NODE, pid=api_pb2.CONTAINER, ipc=api_pb2.POD)
