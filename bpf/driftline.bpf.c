@@ -78,7 +78,11 @@ struct {
 
 #define RECORD_SIZE 24576 /* the longest record; scratch space, since the stack has 512 bytes */
 
-struct scratch {
+union scratch {
+	struct exec_record exec;
+	struct exit_record exit;
+	struct cgroup_record cgroup;
+	struct open_record open;
 	char bytes[RECORD_SIZE];
 };
 
@@ -86,7 +90,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 2);
 	__type(key, __u32);
-	__type(value, struct scratch);
+	__type(value, union scratch);
 } scratch SEC(".maps");
 
 enum scratch_of { SCRATCH_EXEC, SCRATCH_FILE };

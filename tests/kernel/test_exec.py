@@ -1,0 +1,144 @@
+"""One real system call for each fact of an exec record."""
+
+import os
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from driftline.sensor import records
+from driftline.sensor.records import ExecRecord, ExitRecord, OpenRecord, RecordFlag
+
+pytestmark = pytest.mark.kernel
+
+Run = Callable[[str], list[records.Record]]
+
+
+def execs_of(found: list[records.Record], name: bytes) -> ExecRecord:
+    """The last exec of a file of this name."""
+    return [r for r in found if isinstance(r, ExecRecord) and r.file.path.endswith(b"/" + name)][-1]
+
+
+def test_untouched_image_file(run: Run, tmp_path: Path) -> None:
+    record = execs_of(run("./busybox true a 'b c'"), b"busybox")
+
+    assert (record.file.upper, record.file.lowers, record.file.fs_type) == (False, 1, "overlay")
+    assert record.file.path == os.fsencode(tmp_path / "root/busybox")
+    assert record.file.fs_path == b"/busybox"
+    assert record.file.size == Path("/bin/busybox").stat().st_size
+    assert record.file.writer is None
+    assert record.argv == (b"./busybox", b"true", b"a", b"b c")
+    assert record.filename == record.interp == b"./busybox"
+    assert record.cwd == os.fsencode(tmp_path / "root")
+    assert record.argc == 4
+    assert (record.uid, record.gid, record.euid) == (0, 0, 0)
+    assert stat.S_IMODE(record.file.mode) == 0o755
+
+
+def test_dropped_file_names_its_writer(run: Run) -> None:
+    record = execs_of(run("cp busybox tool; ./tool true; true"), b"tool")
+
+    assert (record.file.upper, record.file.lowers) == (True, 0)
+    assert record.file.writer is not None
+    assert record.file.writer.comm == b"cp"
+    assert record.file.writer.time.timestamp() == pytest.approx(time.time(), abs=30)
+
+
+@pytest.mark.parametrize("command", ["chmod 700 other", "touch other", "chown 1:1 other"])
+def test_copied_up_file_is_upper_with_a_lower(run: Run, command: str) -> None:
+    record = execs_of(run(f"{command}; ./other true"), b"other")
+
+    assert (record.file.upper, record.file.lowers) == (True, 1)
+
+
+def test_writer_survives_rename_and_link(run: Run) -> None:
+    record = execs_of(run("cp busybox a; mv a b; ln b c; rm b; ./c true"), b"c")
+
+    assert record.file.writer is not None
+    assert record.file.writer.comm == b"cp"
+
+
+def test_bind_mount_keeps_the_image_path(run: Run, tmp_path: Path) -> None:
+    record = execs_of(run("mkdir d; mount --bind . d; d/busybox true"), b"busybox")
+
+    assert record.file.path == os.fsencode(tmp_path / "root/d/busybox")
+    assert record.file.fs_path == b"/busybox"
+
+
+def test_chroot_keeps_both_paths(run: Run, tmp_path: Path) -> None:
+    record = execs_of(run("mkdir d; cp busybox d/inside; chroot d /inside true"), b"inside")
+
+    assert record.file.path == os.fsencode(tmp_path / "root/d/inside")
+    assert record.file.fs_path == b"/d/inside"
+
+
+def test_script_shows_its_interpreter_and_itself(run: Run, tmp_path: Path) -> None:
+    found = run(f"printf '#!{tmp_path}/root/busybox sh\\ntrue\\n' > s; chmod +x s; ./s x")
+    record = execs_of(found, b"busybox")
+    opened = [r for r in found if isinstance(r, OpenRecord) and r.file.path.endswith(b"/s")]
+
+    assert (record.filename, record.interp) == (b"./s", os.fsencode(tmp_path / "root/busybox"))
+    assert [(r.name, r.file.upper) for r in opened] == [(b"./s", True)]
+
+
+def test_deleted_file_has_no_link_left(run: Run) -> None:
+    record = execs_of(run("cp busybox gone; exec 3<gone; rm gone; exec /proc/self/fd/3 true"), b"gone")
+
+    assert record.file.nlink == 0
+
+
+def test_hostile_names_arrive_whole(run: Run) -> None:
+    name = b"a b\n\xff\xfe'\"$x"
+    found = run('n=$(printf \'a b\\n\\377\\376\'"\'"\'"$x\'); cp busybox "$n"; "./$n" true')
+
+    assert execs_of(found, name).file.fs_path == b"/" + name
+
+
+def test_long_path_arrives_whole(run: Run) -> None:
+    name = "n" * 250
+    found = run(
+        f"for i in 1 2 3 4 5 6 7 8 9 10 11 12 13; do mkdir {name}; cd {name}; done; cp /bin/busybox x; ./x true"
+    )
+
+    assert execs_of(found, b"x").file.fs_path == b"/" + b"/".join([name.encode()] * 13 + [b"x"])
+
+
+def test_path_too_deep_is_flagged(run: Run) -> None:
+    found = run("d=$(printf 'd/%.0s' $(seq 100)); mkdir -p $d; cp busybox $d/x; $d/x true")
+
+    assert execs_of(found, b"x").head.flags & RecordFlag.PATH_TRUNCATED
+
+
+def test_long_arguments_are_cut_and_flagged(run: Run) -> None:
+    found = run(
+        "a=$(head -c 120000 /dev/zero | tr '\\0' a); ./busybox true b $a $a $a $a $a $a $a $a $a $a $a $a $a $a $a"
+    )
+    record = execs_of(found, b"busybox")
+
+    assert record.head.flags & RecordFlag.ARGS_TRUNCATED
+    assert record.args_length > 1_800_000
+    assert record.argv[:3] == (b"./busybox", b"true", b"b")
+
+
+def test_exit_tells_the_status(run: Run) -> None:
+    found = run("./busybox sh -c 'exit 7'; true")
+    tgid = execs_of(found, b"busybox").head.tgid
+
+    assert [r.status for r in found if isinstance(r, ExitRecord) and r.head.tgid == tgid] == [7 << 8]
+
+
+def test_ancestors_come_nearest_first(run: Run) -> None:
+    record = execs_of(run("sh -c './busybox true; true'"), b"busybox")
+
+    assert [ancestor.comm for ancestor in record.ancestors[:2]] == [b"sh", b"sh"]
+    assert record.ancestors[-1].tgid == 1
+
+
+def test_setuid_program_is_flagged(run: Run) -> None:
+    found = run("cp busybox s; chmod 4755 s; setpriv --reuid 1000 --clear-groups ./s true")
+    record = execs_of(found, b"s")
+
+    assert (record.uid, record.euid) == (1000, 0)
+    assert record.head.flags & RecordFlag.SECURE_EXEC

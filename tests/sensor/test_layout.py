@@ -1,0 +1,84 @@
+"""The C header and the Python decoder agree, field by field."""
+
+import json
+import struct
+import subprocess
+
+import pytest
+
+from driftline.sensor import kernel, records
+
+pytestmark = pytest.mark.kernel
+
+STRUCTS = {
+    "settings": records.SETTINGS.size,
+    "record_head": records.HEAD.size,
+    "file_writer": records.WRITER.size,
+    "file_facts": records.FACTS.size,
+    "ancestor": records.ANCESTOR.size,
+    "exit_record": records.HEAD.size + records.EXIT.size,
+    "cgroup_record": records.HEAD.size + records.CGROUP.size,
+    "open_record": records.HEAD.size + records.FACTS.size + records.OPEN_LENGTHS.size,
+    "exec_record": (
+        records.HEAD.size
+        + records.FACTS.size
+        + records.EXEC.size
+        + records.ANCESTORS * records.ANCESTOR.size
+        + records.EXEC_LENGTHS.size
+    ),
+}
+
+# Members in order of the decoder's format, with the size of each.
+MEMBERS = {
+    "record_head": (records.HEAD, "time length type flags cgroup start tgid pid mnt_ns root_device"),
+    "file_facts": (
+        records.FACTS,
+        "inode size ctime magic device mode nlink lowers upper pad fs_type writer",
+    ),
+    "file_writer": (records.WRITER, "time start tgid pad comm"),
+    "ancestor": (records.ANCESTOR, "start tgid pad comm"),
+}
+
+
+@pytest.fixture(scope="module")
+def types() -> dict[str, dict[str, object]]:
+    """The structs of the compiled object, by name, from its BTF."""
+    dump = subprocess.run(
+        ("bpftool", "-j", "btf", "dump", "file", kernel.OBJECT), check=True, capture_output=True
+    ).stdout
+    return {entry["name"]: entry for entry in json.loads(dump)["types"] if entry["kind"] == "STRUCT"}
+
+
+@pytest.mark.parametrize("name", STRUCTS)
+def test_sizes_agree(types: dict[str, dict[str, object]], name: str) -> None:
+    assert types[name]["size"] == STRUCTS[name]
+
+
+@pytest.mark.parametrize("name", MEMBERS)
+def test_members_agree(types: dict[str, dict[str, object]], name: str) -> None:
+    layout, names = MEMBERS[name]
+    members: list[dict[str, int]] = types[name]["members"]  # type: ignore[assignment] # bpftool's JSON
+    offsets = {str(member["name"]): member["bits_offset"] // 8 for member in members}
+
+    assert list(offsets) == names.split()
+    assert _first_offsets(layout, list(offsets.values())) == list(offsets.values())
+
+
+# Where the fields of a struct format begin; nested structs appear as their first field.
+def _first_offsets(layout: struct.Struct, wanted: list[int]) -> list[int]:
+    at, found = 0, []
+    for code in _codes(layout.format):
+        found.append(at)
+        at += struct.calcsize("=" + code)
+    return [offset for offset in found if offset in wanted]
+
+
+def _codes(text: str) -> list[str]:
+    codes, count = [], ""
+    for character in text.removeprefix("="):
+        if character.isdigit():
+            count += character
+            continue
+        codes += [count + character] if character == "s" else [character] * int(count or 1)
+        count = ""
+    return codes
