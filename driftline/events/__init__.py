@@ -1,23 +1,37 @@
 """Frozen records at every border: hunting-table rows, containers, and the words of drift."""
 
 from driftline.events._record import Column, Dynamic, Record, columns
+from driftline.events._text import raw, text
+from driftline.events.alerts import Alert, AlertEvidence, AlertInfo, ProcessNode, alert_evidence, alert_info
 from driftline.events.container import Container, VolumeMount
+from driftline.events.health import SensorHealth
 from driftline.events.process import CloudProcessEvent
+from driftline.events.stream import Message
 from driftline.events.words import Action, Content, Drift, Origin, Subject, Verdict, VolumeKind
 
 __all__ = [
     "Action",
+    "Alert",
+    "AlertEvidence",
+    "AlertInfo",
     "CloudProcessEvent",
     "Column",
     "Container",
     "Content",
     "Drift",
     "Dynamic",
+    "Message",
     "Origin",
+    "ProcessNode",
     "Record",
+    "SensorHealth",
     "Subject",
     "Verdict",
     "VolumeKind",
     "VolumeMount",
+    "alert_evidence",
+    "alert_info",
     "columns",
+    "raw",
+    "text",
 ]
