@@ -54,7 +54,7 @@ oom_score = 0
 
 def open_channel(place: Place) -> grpc.Channel:
     """Open a channel; grpc would otherwise send the socket's path as the authority, which Go refuses."""
-    backoff = [(f"grpc.{which}_reconnect_backoff_ms", 50) for which in ("initial", "min", "max")]
+    backoff = [(f"grpc.{which}_reconnect_backoff_ms", 50) for which in ("initial", "max")]
     options = [("grpc.default_authority", "localhost"), ("grpc.max_receive_message_length", 64 << 20), *backoff]
     return grpc.insecure_channel(f"unix://{place.socket}", options=options)
 

@@ -1,0 +1,186 @@
+"""Containers as CRI tells them: the same for containerd and CRI-O.
+
+CRI lacks two things, which containerd's own API adds where there is one: the manifest digest of
+images that were imported rather than pulled, and the directories of the snapshot. Elsewhere the
+directories come from the mount table of the container's first process.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+import msgspec
+from cri_api.v1 import api_pb2
+
+from driftline.cluster._channel import Channel, Unsupported
+from driftline.cluster._containerd import Containerd
+from driftline.cluster._overlay import OverlayDirs, read_overlay
+from driftline.cluster._volumes import volume_kind
+from driftline.cluster._workload import derive_workload
+from driftline.errors import ContainerNotFound
+from driftline.events import Container, VolumeMount
+
+__all__ = ["Cri"]
+
+NAMESPACE = "k8s.io"
+"""containerd's namespace of everything CRI makes (containerd pkg/cri/constants)."""
+MOST_CACHED = 1024
+
+
+class Info(msgspec.Struct, frozen=True, rename="camel"):
+    """What both runtimes put into the free-form ``info`` of a verbose status, as far as it is needed."""
+
+    pid: int = 0
+    sandbox_id: str = msgspec.field(default="", name="sandboxID")
+    snapshotter: str = ""
+    snapshot_key: str = ""
+
+
+class Sandbox(msgspec.Struct, frozen=True):
+    """What a pod's sandbox says of all its containers."""
+
+    id: str
+    name: str
+    namespace: str
+    uid: str
+    labels: dict[str, str]
+    runtime_class: str
+
+
+class Cri:
+    """One runtime's CRI."""
+
+    def __init__(self, channel: Channel, containerd: Containerd) -> None:
+        self._channel = channel
+        self._containerd = containerd
+        self._sandbox = functools.lru_cache(MOST_CACHED)(self._read_sandbox)
+        self._digest = functools.lru_cache(MOST_CACHED)(self._find_digest)
+        self._runtime_name = functools.lru_cache(1)(self._read_runtime_name)
+
+    def containers(self, known: Collection[str] = ()) -> Iterator[Container]:
+        """List running containers and ready sandboxes; what goes away meanwhile is left out."""
+        ready = api_pb2.PodSandboxFilter(state=api_pb2.PodSandboxStateValue(state=api_pb2.SANDBOX_READY))
+        running = api_pb2.ContainerFilter(state=api_pb2.ContainerStateValue(state=api_pb2.CONTAINER_RUNNING))
+        sandboxes = self._channel.cri("RuntimeService", "ListPodSandbox", filter=ready).items
+        containers = self._channel.cri("RuntimeService", "ListContainers", filter=running).containers
+        yield from _still_there(self._sandbox_container, (item.id for item in sandboxes if item.id not in known))
+        yield from _still_there(self._container, (item.id for item in containers if item.id not in known))
+
+    def container(self, container_id: str) -> Container:
+        """Name one container or sandbox, running or not; raises ``ContainerNotFound``."""
+        try:
+            return self._container(container_id)
+        except ContainerNotFound:
+            return self._sandbox_container(container_id)
+
+    def _container(self, container_id: str) -> Container:
+        answer = self._channel.cri("RuntimeService", "ContainerStatus", container_id=container_id, verbose=True)
+        status, info = answer.status, _info(answer)
+        pod = self._sandbox(info.sandbox_id)
+        pid = info.pid if status.state == api_pb2.CONTAINER_RUNNING else 0
+        dirs = self._dirs(info, pid)
+        image = status.image.user_specified_image or status.image.image
+        return Container(
+            id=status.id,
+            name=status.metadata.name,
+            namespace=pod.namespace,
+            pod=pod.name,
+            pod_uid=pod.uid,
+            pod_labels=pod.labels,
+            workload=derive_workload(pod.name, pod.labels),
+            image=image,
+            image_digest=self._digest(status.image.image, status.image_ref),
+            runtime=self._runtime_name(),
+            runtime_class=pod.runtime_class,
+            pid=pid,
+            started_at=_time(status.started_at),
+            upperdir=dirs.upperdir,
+            lowerdirs=dirs.lowerdirs,
+            volumes=tuple(_volume(mount) for mount in status.mounts),
+        )
+
+    def _sandbox_container(self, sandbox_id: str) -> Container:
+        answer = self._channel.cri("RuntimeService", "PodSandboxStatus", pod_sandbox_id=sandbox_id, verbose=True)
+        pod, info = _sandbox(answer.status), _info(answer)
+        pid = info.pid if answer.status.state == api_pb2.SANDBOX_READY else 0
+        dirs = self._dirs(info, pid)
+        return Container(
+            id=pod.id,
+            namespace=pod.namespace,
+            pod=pod.name,
+            pod_uid=pod.uid,
+            pod_labels=pod.labels,
+            workload=derive_workload(pod.name, pod.labels),
+            runtime=self._runtime_name(),
+            runtime_class=pod.runtime_class,
+            pid=pid,
+            started_at=_time(answer.status.created_at),
+            upperdir=dirs.upperdir,
+            lowerdirs=dirs.lowerdirs,
+            sandbox=True,
+        )
+
+    def _read_sandbox(self, sandbox_id: str) -> Sandbox:
+        return _sandbox(self._channel.cri("RuntimeService", "PodSandboxStatus", pod_sandbox_id=sandbox_id).status)
+
+    def _read_runtime_name(self) -> str:
+        return str(self._channel.cri("RuntimeService", "Version").runtime_name)
+
+    def _dirs(self, info: Info, pid: int) -> OverlayDirs:
+        if info.snapshot_key:
+            try:
+                return self._containerd.snapshot_dirs(NAMESPACE, info.snapshotter, info.snapshot_key)
+            except (ContainerNotFound, Unsupported):
+                pass  # just removed, or not containerd's kind of snapshot: the mount table knows
+        return read_overlay(pid) if pid else OverlayDirs()
+
+    # image_ref is repository@digest for pulled images, else the digest of the configuration.
+    def _find_digest(self, image: str, image_ref: str) -> str:
+        if "@" in image_ref:
+            return image_ref.partition("@")[2]
+        try:
+            return self._containerd.image_digest(NAMESPACE, image)
+        except (ContainerNotFound, Unsupported):
+            return self._repository_digest(image_ref) or image_ref
+
+    def _repository_digest(self, image_ref: str) -> str:
+        spec = api_pb2.ImageSpec(image=image_ref)
+        digests = self._channel.cri("ImageService", "ImageStatus", image=spec).image.repo_digests
+        return str(digests[0]).partition("@")[2] if digests else ""
+
+
+def _still_there(read: Any, ids: Iterable[str]) -> Iterator[Container]:
+    for container_id in ids:
+        try:
+            yield read(container_id)
+        except ContainerNotFound:
+            continue
+
+
+def _info(answer: Any) -> Info:
+    return msgspec.json.decode(answer.info["info"] or "{}", type=Info, strict=False)
+
+
+def _sandbox(status: Any) -> Sandbox:
+    meta = status.metadata
+    return Sandbox(status.id, meta.name, meta.namespace, meta.uid, _own_labels(status.labels), status.runtime_handler)
+
+
+# kubelet adds the pod's name, namespace and uid to its labels (kubelet/kuberuntime/labels.go).
+def _own_labels(labels: Any) -> dict[str, str]:
+    return {key: value for key, value in labels.items() if not key.startswith("io.kubernetes.pod.")}
+
+
+def _volume(mount: Any) -> VolumeMount:
+    kind = volume_kind(mount.host_path)
+    return VolumeMount(path=mount.container_path, source=mount.host_path, kind=kind, read_only=mount.readonly)
+
+
+def _time(nanoseconds: int) -> datetime.datetime | None:
+    if nanoseconds <= 0:
+        return None
+    whole, rest = divmod(nanoseconds, 1_000_000_000)
+    return datetime.datetime.fromtimestamp(whole, datetime.UTC) + datetime.timedelta(microseconds=rest // 1000)

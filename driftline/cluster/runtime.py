@@ -1,0 +1,93 @@
+"""The node's container runtime, whichever it is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from driftline.cluster._channel import RPC_SECONDS, Channel, Unsupported, find_socket
+from driftline.cluster._containerd import Containerd
+from driftline.cluster._cri import Cri
+from driftline.cluster._layers import ImageLayers, find_layers
+from driftline.cluster._watch import Change, Watch
+from driftline.errors import ContainerNotFound, RuntimeUnavailable
+from driftline.events import Container
+
+__all__ = ["Runtime", "image_layers"]
+
+
+class Runtime:
+    """Names containers. Methods may be called from any thread, and raise ``RuntimeUnavailable`` if it is away.
+
+    ``address`` is the path of its socket (``unix://`` before it is fine); empty looks at the
+    usual places whenever a call finds no connection, so that a runtime may be started later.
+    ``timeout`` is the longest one call to it may take, in seconds.
+    """
+
+    def __init__(self, address: str = "", *, timeout: float = RPC_SECONDS) -> None:
+        self._address = address.removeprefix("unix://")
+        self._timeout = timeout
+        self._lock = threading.Lock()
+        self._channel: Channel | None = None
+        self._sources: tuple[Cri | Containerd, ...] = ()
+
+    @property
+    def address(self) -> str:
+        """The path of the socket in use or asked for; empty if none was found yet."""
+        return self._channel.path if self._channel else self._address
+
+    def containers(self) -> list[Container]:
+        """List the running containers, sandboxes among them."""
+        found: dict[str, Container] = {}
+        unsupported = 0
+        sources = self._connect()
+        for source in sources:
+            try:
+                found |= {container.id: container for container in source.containers(found.keys())}
+            except Unsupported:
+                unsupported += 1
+        if unsupported == len(sources):
+            raise RuntimeUnavailable(f"{self.address} speaks neither CRI v1 nor containerd's own API")
+        return list(found.values())
+
+    def container(self, container_id: str) -> Container:
+        """Name one container or sandbox, as long as the runtime knows it; raises ``ContainerNotFound``."""
+        for source in self._connect():
+            try:
+                return source.container(container_id)
+            except (ContainerNotFound, Unsupported):
+                continue
+        raise ContainerNotFound(f"the container runtime at {self.address} knows no container {container_id}")
+
+    def watch(self, on_change: Callable[[Change], None]) -> Watch:
+        """Have ``on_change`` called, in a thread, as containers start and end, until the watch is closed."""
+        return Watch(self._open, on_change)
+
+    def image_layers(self, reference: str) -> ImageLayers:
+        """Find an image's layers; raises ``ImageNotFound`` and ``ImageError``."""
+        self._connect()
+        assert self._channel
+        return find_layers(self._channel, reference)
+
+    def close(self) -> None:
+        """Close the connection; a later call opens it again."""
+        with self._lock:
+            if self._channel:
+                self._channel.close()
+            self._channel, self._sources = None, ()
+
+    def _connect(self) -> tuple[Cri | Containerd, ...]:
+        with self._lock:
+            if self._channel is None:
+                self._channel = self._open()
+                containerd = Containerd(self._channel)
+                self._sources = (Cri(self._channel, containerd), containerd)
+            return self._sources
+
+    def _open(self) -> Channel:
+        return Channel(self._address or find_socket(), timeout=self._timeout)
+
+
+def image_layers(reference: str, *, address: str = "") -> ImageLayers:
+    """Find an image's layers on this node; as ``Runtime.image_layers``. The connection lasts as long as the blobs."""
+    return Runtime(address).image_layers(reference)

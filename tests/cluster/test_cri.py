@@ -1,0 +1,108 @@
+"""CRI of a real containerd, and of a runtime that has nothing else."""
+
+import datetime
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import lab as labs
+from driftline.cluster import Runtime
+from driftline.events import Container, VolumeKind, VolumeMount
+from tests.fakes import crio as fake
+from tests.fakes.crio import FakeCrio
+
+
+@pytest.mark.e2e
+def test_container_of_a_pod_is_named_whole(runtime: Runtime, new_pod: Callable[..., labs.Pod]) -> None:
+    pod = new_pod("web-7d4b9c5f6d-x2x9q", labels={"app": "web", "pod-template-hash": "7d4b9c5f6d"})
+    made = pod.container("busybox", name="shop", mounts=(labs.HostMount("/srv", "/data", read_only=True),))
+
+    found = runtime.container(made.id)
+
+    assert (found.id, found.name, found.namespace, found.pod) == (made.id, "shop", "shop", "web-7d4b9c5f6d-x2x9q")
+    assert (found.pod_uid, found.workload, found.pid) == (pod.uid, "Deployment/web", made.pid)
+    assert found.pod_labels == {"app": "web", "pod-template-hash": "7d4b9c5f6d"}
+    assert (found.image, found.runtime, found.sandbox) == ("localhost/lab/busybox:1", "containerd", False)
+    assert found.volumes == (VolumeMount(path="/data", source="/srv", kind=VolumeKind.HOST_PATH, read_only=True),)
+
+
+@pytest.mark.e2e
+def test_digest_of_an_imported_image_is_its_manifests(lab: labs.Lab, runtime: Runtime, pod: labs.Pod) -> None:
+    listed = lab.runtime.ctr("images", "list").check().stdout.decode().splitlines()
+    digest = next(line.split()[2] for line in listed if line.startswith("localhost/lab/busybox:1 "))
+
+    assert runtime.container(pod.container("busybox").id).image_digest == digest
+
+
+@pytest.mark.e2e
+def test_snapshot_directories_are_those_of_the_container(runtime: Runtime, pod: labs.Pod) -> None:
+    made = pod.container("layers40")
+    made.sh("echo dropped > /tmp/dropped").check()
+
+    found = runtime.container(made.id)
+
+    assert (Path(found.upperdir) / "tmp/dropped").read_text() == "dropped\n"
+    assert [len(found.lowerdirs), (Path(found.lowerdirs[0]) / "layers/40").read_text()] == [40, "40\n"]
+    assert (Path(found.lowerdirs[-1]) / "bin/busybox").exists()
+
+
+@pytest.mark.e2e
+def test_volume_kinds_are_told_by_kubelets_directories(runtime: Runtime, pod: labs.Pod) -> None:
+    volumes = {
+        "emptyDir": labs.volumes.empty_dir(pod.uid, "cache"),
+        "configMap": labs.volumes.config_map(pod.uid, "settings", {}),
+        "secret": labs.volumes.secret(pod.uid, "token", {}),
+        "projected": labs.volumes.projected(pod.uid, "access", {}),
+        "PVC": labs.volumes.pvc(pod.uid, "disk"),
+    }
+    made = pod.container(mounts=tuple(labs.HostMount(path, f"/{kind}") for kind, path in volumes.items()))
+
+    found = runtime.container(made.id).volumes
+
+    assert {mount.path: mount.kind for mount in found} == {f"/{kind}": kind for kind in volumes}
+
+
+@pytest.mark.e2e
+def test_sandbox_is_a_container_too(runtime: Runtime, pod: labs.Pod) -> None:
+    found = {container.id: container for container in runtime.containers()}[pod.id]
+
+    assert (found.sandbox, found.pod, found.pod_uid, found.name) == (True, pod.name, pod.uid, "")
+    assert Path(f"/proc/{found.pid}/root/pause").exists()
+
+
+@pytest.mark.e2e
+def test_container_that_ended_at_once_is_still_named(runtime: Runtime, pod: labs.Pod) -> None:
+    made = pod.container("busybox", name="short", command=("/opt/lab/true",))
+    made.wait()
+
+    found = runtime.container(made.id)
+
+    assert (found.name, found.pod, found.pid) == ("short", pod.name, 0)
+    assert found.lowerdirs
+
+
+def test_crio_container_has_no_need_of_containerd(crio: FakeCrio) -> None:
+    found = Runtime(str(crio.socket)).container(fake.WEB)
+
+    assert found == Container(
+        id=fake.WEB,
+        name="web",
+        namespace="shop",
+        pod="web-0",
+        pod_uid=fake.UID,
+        pod_labels={"app": "web", "statefulset.kubernetes.io/pod-name": "web-0"},
+        workload="StatefulSet/web",
+        image=f"{fake.IMAGE}:1",
+        image_digest=fake.DIGEST,
+        runtime="cri-o",
+        runtime_class="kata",
+        started_at=datetime.datetime(2023, 11, 14, 22, 13, 20, 123456, datetime.UTC),
+        volumes=(VolumeMount(path="/data", source="/srv/data", kind="hostPath", read_only=True),),
+    )
+
+
+def test_container_removed_between_list_and_look_is_left_out(crio: FakeCrio) -> None:
+    found = Runtime(str(crio.socket)).containers()
+
+    assert [container.id for container in found] == [fake.POD, fake.WEB]
