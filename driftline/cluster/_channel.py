@@ -47,11 +47,18 @@ class Unsupported(RuntimeUnavailable):
 def find_socket() -> str:
     """Give the first of the usual sockets that is there; raises ``RuntimeUnavailable`` naming them all."""
     for path in USUAL_SOCKETS:
-        if Path(path).is_socket():
+        if _is_socket(path):
             return path
     raise RuntimeUnavailable(
         f"no container runtime found at {', '.join(USUAL_SOCKETS)}; start one, or give the path of its socket"
     )
+
+
+def _is_socket(path: str) -> bool:
+    try:
+        return Path(path).is_socket()
+    except PermissionError:
+        return False
 
 
 class Channel:

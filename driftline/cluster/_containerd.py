@@ -55,7 +55,7 @@ class Containerd:
         """List the running containers but the known ones; what goes away meanwhile is left out."""
         for namespace in self.namespaces():
             for task in self._channel.containerd(f"{TASKS}/List", namespace=namespace).tasks:
-                # The id is in ``id``; ``container_id`` is empty before containerd 1.7.
+                # Whose task it is stands in ``id``; ``container_id`` stays empty (containerd 1.6).
                 if task.status in LIVING and task.id not in known:
                     try:
                         yield self._container(namespace, task.id, task.pid)

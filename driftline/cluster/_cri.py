@@ -137,14 +137,17 @@ class Cri:
                 pass  # just removed, or not containerd's kind of snapshot: the mount table knows
         return read_overlay(pid) if pid else OverlayDirs()
 
-    # image_ref is repository@digest for pulled images, else the digest of the configuration.
+    # image_ref is repository@digest for pulled images, else the digest of the configuration, under
+    # which containerd's CRI keeps the image too: unlike its tag, that name never moves.
     def _find_digest(self, image: str, image_ref: str) -> str:
         if "@" in image_ref:
             return image_ref.partition("@")[2]
-        try:
-            return self._containerd.image_digest(NAMESPACE, image)
-        except (ContainerNotFound, Unsupported):
-            return self._repository_digest(image_ref) or image_ref
+        for name in (image_ref, image):
+            try:
+                return self._containerd.image_digest(NAMESPACE, name)
+            except (ContainerNotFound, Unsupported):
+                continue
+        return self._repository_digest(image_ref) or image_ref
 
     def _repository_digest(self, image_ref: str) -> str:
         spec = api_pb2.ImageSpec(image=image_ref)

@@ -36,6 +36,19 @@ def test_digest_of_an_imported_image_is_its_manifests(lab: labs.Lab, runtime: Ru
 
 
 @pytest.mark.e2e
+def test_digest_stays_when_its_tag_moves(lab: labs.Lab, runtime: Runtime, pod: labs.Pod) -> None:
+    moving = "localhost/lab/moving:1"
+    lab.runtime.ctr("images", "tag", "--force", lab.image("busybox"), moving).check()
+    before = pod.container(moving)
+
+    lab.runtime.ctr("images", "tag", "--force", lab.image("web"), moving).check()
+
+    busybox, web = (runtime.image_layers(lab.image(name)).digest for name in ("busybox", "web"))
+    after = pod.container(moving, name="after")
+    assert [runtime.container(made.id).image_digest for made in (before, after)] == [busybox, web]
+
+
+@pytest.mark.e2e
 def test_snapshot_directories_are_those_of_the_container(runtime: Runtime, pod: labs.Pod) -> None:
     made = pod.container("layers40")
     made.sh("echo dropped > /tmp/dropped").check()
