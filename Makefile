@@ -10,7 +10,7 @@ bpf: setup
 	@$(PY) hatch_build.py
 
 demo: setup bpf
-	@scripts/demo.sh
+	@$(PY) -m scripts.demo
 
 lint: setup
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check .

@@ -53,6 +53,15 @@ struct {
 	__type(value, __u32);
 } roots SEC(".maps");
 
+/* The cgroups of containers, told by the sensor: for who runs there in the node's own mount
+ * namespace, by nsenter or an escape. All others in containers are told by their namespace. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct cgroup_ref);
+	__type(value, __u32);
+} containers SEC(".maps");
+
 struct file_key {
 	__u64 inode;
 	__u64 device;
@@ -125,7 +134,7 @@ static __always_inline void *take_scratch(__u32 of)
 
 static __always_inline bool in_container(struct task_struct *task, struct cgroup_ref *cgroup)
 {
-	return mnt_ns(task) != settings.host_mnt_ns || bpf_map_lookup_elem(&roots, cgroup);
+	return mnt_ns(task) != settings.host_mnt_ns || bpf_map_lookup_elem(&containers, cgroup);
 }
 
 static __always_inline bool watched(struct task_struct *task, struct cgroup_ref *cgroup)
@@ -341,6 +350,7 @@ int BPF_PROG(on_cgroup_rmdir, struct cgroup *cgroup, const char *path)
 	struct cgroup_ref ref = cgroup_ref(cgroup);
 
 	bpf_map_delete_elem(&roots, &ref);
+	bpf_map_delete_elem(&containers, &ref);
 	return report_cgroup(cgroup, path, RECORD_CGROUP_RMDIR);
 }
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 from pathlib import Path
 from typing import Self
 
 from driftline.sensor import _libbpf, records
-from driftline.sensor.records import Cgroup, LossReason
+from driftline.sensor.records import Cgroup, Clock, LossReason
+from driftline.verdict.facts import Writer
 
 __all__ = ["OBJECT", "KernelSide", "host_mnt_ns"]
 
@@ -46,6 +48,7 @@ class KernelSide:
         sees file opens: who wrote a file, and which scripts interpreters read; it costs every
         system call on the node some tens of nanoseconds. Raises ``UnsupportedHost``.
         """
+        self.watch_hosts = watch_hosts
         settings = records.SETTINGS.pack(host_mnt_ns(), watch_hosts, os.getpid())
         without = frozenset() if provenance else frozenset({"on_sys_exit"})
         self._object = _libbpf.BpfObject(OBJECT, settings=settings, without=without)
@@ -71,9 +74,19 @@ class KernelSide:
         """Tell the ``st_dev`` of a container's root, for one that ran before the sensor."""
         self._object.update("roots", _CGROUP.pack(*cgroup), _U32.pack(_kernel_device(device)))
 
+    def add_container(self, cgroup: Cgroup) -> None:
+        """Tell that a cgroup is a container's; the kernel side forgets it with the cgroup."""
+        with contextlib.suppress(OSError):  # full: its processes are still told by their namespace
+            self._object.update("containers", _CGROUP.pack(*cgroup), _U32.pack(1))
+
     def add_interpreter(self, inode: int, device: int) -> None:
         """Tell an interpreter's program file, for one that ran before the sensor."""
         self._object.update("interpreters", _FILE_KEY.pack(inode, _kernel_device(device)), _U32.pack(1))
+
+    def writer(self, inode: int, device: int, clock: Clock) -> Writer | None:
+        """Give who last opened a file for writing, if that was seen."""
+        found = self._object.lookup("writers", _FILE_KEY.pack(inode, _kernel_device(device)), records.WRITER.size)
+        return records.decode_writer(found, clock) if found else None
 
     def _per_cpu_sum(self, name: str, key: bytes) -> int:
         value = self._object.lookup(name, key, _U64.size * self._cpus) or b""

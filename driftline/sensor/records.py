@@ -31,10 +31,12 @@ __all__ = [
     "OpenRecord",
     "RecordFlag",
     "decode",
+    "decode_writer",
 ]
 
 HEAD = struct.Struct("=QIHHQQQIIII")
 FACTS = struct.Struct("=QQQQIIIIII16sQQII16s")
+WRITER = struct.Struct("=QQII16s")
 EXEC = struct.Struct("=8IQ16s")
 ANCESTOR = struct.Struct("=QII16s")
 EXEC_LENGTHS = struct.Struct("=6HI")
@@ -280,6 +282,11 @@ def _facts(data: bytes, fs_path: bytes, path: bytes, clock: Clock) -> FileFacts:
         lowers=lowers,
         writer=_writer(clock, *writer),
     )
+
+
+def decode_writer(data: bytes, clock: Clock) -> Writer | None:
+    """Decode a value of the ``writers`` map (``struct file_writer``)."""
+    return _writer(clock, *WRITER.unpack(data))
 
 
 def _writer(clock: Clock, written: int, start: int, tgid: int, _pad: int, comm: bytes) -> Writer | None:

@@ -1,0 +1,109 @@
+"""The sensors that are compared, each started and stopped the same way."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from lab import Lab
+
+__all__ = ["SENSORS", "driftline"]
+
+ENV = {**os.environ, "PYTHONUNBUFFERED": "1"}
+BPFTRACE = (
+    'BEGIN { printf("ready\\n"); } tracepoint:syscalls:sys_enter_execve { printf("%d %s ", pid, comm); join(args->argv); }'
+)
+
+
+@contextmanager
+def off(_: Lab) -> Iterator[None]:
+    """No sensor at all."""
+    yield
+
+
+@contextmanager
+def driftline(lab: Lab, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run ``driftline sensor`` into a store of its own, like on a node."""
+    with tempfile.TemporaryDirectory(prefix="driftline-bench-") as folder:
+        command = (
+            sys.executable, "-m", "driftline.cli", "sensor",
+            "--runtime", str(lab.socket), "--store", f"{folder}/store", "--images", f"{folder}/images",
+            "--listen", "127.0.0.1:0", "--output", "none", *arguments,
+        )  # fmt: skip
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=ENV)
+        try:
+            _wait_for_line(process, b"sensor started")
+            yield process
+        finally:
+            process.terminate()
+            process.communicate(timeout=30)
+
+
+@contextmanager
+def driftline_without_provenance(lab: Lab) -> Iterator[None]:
+    """Run it without the program on the exit of system calls."""
+    with driftline(lab, "--no-provenance"):
+        yield
+
+
+@contextmanager
+def auditd(_: Lab) -> Iterator[None]:
+    """Run auditd with a rule on execve, as hardening guides have it."""
+    daemon = subprocess.Popen(("auditd", "-n"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        for rule in ("-b 8192", "-e 1", "-a always,exit -F arch=b64 -S execve,execveat -k bench"):
+            subprocess.run(("auditctl", *rule.split()), check=True, stdout=subprocess.DEVNULL)
+        yield
+    finally:
+        for rule in ("-D", "-e 0"):
+            subprocess.run(("auditctl", *rule.split()), check=False, stdout=subprocess.DEVNULL)
+        daemon.terminate()
+        daemon.wait(timeout=30)
+
+
+@contextmanager
+def bpftrace(_: Lab) -> Iterator[None]:
+    """Run a bpftrace one-liner that prints each execve with its arguments."""
+    with tempfile.TemporaryFile() as output:
+        tracer = subprocess.Popen(("bpftrace", "-e", BPFTRACE), stdout=output, stderr=subprocess.DEVNULL)
+        try:
+            while b"ready" not in os.pread(output.fileno(), 4096, 0):
+                if tracer.poll() is not None:
+                    raise RuntimeError("bpftrace did not start")
+                os.sched_yield()
+            yield
+        finally:
+            tracer.terminate()
+            tracer.wait(timeout=30)
+
+
+SENSORS = {
+    "off": off,
+    "driftline": driftline,
+    "driftline, no provenance": driftline_without_provenance,
+    "auditd, execve rule": auditd,
+    "bpftrace, execsnoop": bpftrace,
+}
+
+
+def missing_tools() -> list[str]:
+    """List the packages that the comparison needs and that are not there."""
+    return [tool for tool in ("auditd", "bpftrace") if not shutil.which(tool)]
+
+
+def _wait_for_line(process: subprocess.Popen[bytes], wanted: bytes) -> None:
+    if process.stderr is None:
+        raise RuntimeError("the sensor was started without a pipe")
+    seen = []
+    for line in process.stderr:
+        seen.append(line)
+        if wanted in line:
+            os.set_blocking(process.stderr.fileno(), False)
+            return
+    raise RuntimeError(b"".join(seen).decode(errors="replace"))

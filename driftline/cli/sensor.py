@@ -1,0 +1,105 @@
+"""``driftline sensor``: watch this node's containers until stopped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Literal
+
+import structlog
+from cyclopts import App, Parameter
+
+from driftline import policy as policies
+from driftline.cli import _sinks
+from driftline.policy import Place
+from driftline.sensor.sensor import Options, Sensor, Sink
+from driftline.sensor.status import DEFAULT_ADDRESS, StatusServer
+
+app = App(name="sensor", help="Watch the containers of this node and report what they run that is not of their image.")
+
+_log = structlog.get_logger()
+
+
+@app.default
+def sensor(
+    *,
+    policy: Path | None = None,
+    store: Path | None = None,
+    output: Literal["table", "json", "none"] = "table",
+    runtime: Annotated[str, Parameter(env_var="CONTAINER_RUNTIME_ENDPOINT")] = "",
+    images: Path = Path("/var/lib/driftline/images"),
+    cluster: Annotated[str, Parameter(env_var="DRIFTLINE_CLUSTER")] = "",
+    node: Annotated[str, Parameter(env_var="NODE_NAME")] = "",
+    cloud: Literal["", "azure", "aws", "gcp"] = "",
+    account: str = "",
+    resource: str = "",
+    hosts: Annotated[bool, Parameter(negative=())] = False,
+    provenance: bool = True,
+    libraries: bool = True,
+    listen: str = DEFAULT_ADDRESS,
+) -> None:
+    """Run until SIGINT or SIGTERM; needs root.
+
+    Parameters
+    ----------
+    policy
+        Drift policy file; without one, alerts come for kube-system only.
+    store
+        Directory of the event store to write to; without one, nothing is kept.
+    output
+        What goes to standard output: a line for each alert, every row as a JSON object a
+        line, or nothing.
+    runtime
+        Socket of the container runtime; found among the usual ones if not given.
+    images
+        Directory for the indexes of images.
+    cluster
+        Name of the cluster, as the rows shall say it.
+    node
+        Name of the node; the machine's host name if not given.
+    cloud
+        Cloud provider of the cluster; empty on premises.
+    account
+        Azure subscription, AWS account or GCP project of the cluster.
+    resource
+        The cluster's own id at its provider.
+    hosts
+        Report what the node's own processes run, too.
+    provenance
+        See who writes files and which scripts are read; costs each system call some 60 ns.
+    libraries
+        See which libraries are loaded.
+    listen
+        Address of /metrics and /status; empty for none.
+    """
+    place = Place(cluster=cluster, node=node or socket.gethostname(), cloud=cloud, account=account, resource=resource)
+    options = Options(
+        place=place,
+        policy=policies.load_file(policy) if policy else policies.DEFAULT,
+        image_directory=images,
+        runtime_address=runtime,
+        watch_hosts=hosts,
+        provenance=provenance,
+        libraries=libraries,
+    )
+    with ExitStack() as stack:
+        _run(options, stack.enter_context(_sinks.opened(output, store)), listen)
+
+
+def _run(options: Options, sinks: Sequence[Sink], listen: str) -> None:
+    with ExitStack() as stack:
+        sensor = stack.enter_context(Sensor(options, sinks))
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: sensor.stop())
+        address = ""
+        if listen:
+            server = StatusServer(listen, sensor.status)
+            stack.callback(server.close)
+            address = server.address
+        print(f"driftline: sensor started, pid {os.getpid()}, status on {address or 'no address'}", file=sys.stderr)
+        sensor.run()

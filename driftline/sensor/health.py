@@ -1,0 +1,56 @@
+"""What the sensor missed: counted by reason, told as events, exported as metrics.
+
+A gap is never silent: each second the counters of the kernel side and of the sensor are read,
+and every growth becomes a ``SensorHealth`` row, with the container where it is known.
+"""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections import Counter
+from collections.abc import Callable, Mapping
+from importlib.metadata import version
+
+from driftline.events import SensorHealth
+from driftline.policy import Place
+
+__all__ = ["HealthLedger"]
+
+
+class HealthLedger:
+    """The growing counts of what was lost, from all sources."""
+
+    def __init__(self, place: Place, sources: Mapping[str, Callable[[], int]]) -> None:
+        """Take counters by reason; each gives a total that only grows."""
+        self.sensor_id = str(uuid.uuid4())
+        self._place = place
+        self._sources = sources
+        self._told: Counter[str] = Counter()
+
+    def lost(self) -> dict[str, int]:
+        """Give the totals by reason."""
+        return {reason: count() for reason, count in self._sources.items()}
+
+    def news(self) -> list[SensorHealth]:
+        """Give a row for each reason whose count grew since the last call."""
+        rows = []
+        for reason, total in self.lost().items():
+            if total > self._told[reason]:
+                rows.append(self.row("EventsLost", reason=reason, count=total - self._told[reason]))
+                self._told[reason] = total
+        return rows
+
+    def row(self, action: str, *, reason: str, count: int = 1, container_id: str = "") -> SensorHealth:
+        """Make one row about this sensor, as of now."""
+        return SensorHealth(
+            Timestamp=datetime.datetime.now(datetime.UTC),
+            ClusterName=self._place.cluster,
+            NodeName=self._place.node,
+            SensorId=self.sensor_id,
+            SensorVersion=version("driftline"),
+            ActionType=action,
+            Reason=reason,
+            Count=count,
+            ContainerId=container_id,
+        )

@@ -1,0 +1,160 @@
+"""From a case to its verdict, the policy's decision and the rows they make.
+
+What needs no bytes is judged in the sensor's loop. The rest waits for its image's index and is
+read and hashed by a few threads (hashing releases the interpreter's lock), so that a large file
+or a slow disk never keeps the loop from its rings.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import msgspec
+import structlog
+
+from driftline import verdict
+from driftline.errors import DriftlineError, Unreadable
+from driftline.events import Action, Alert, CloudProcessEvent, Drift, Subject, Verdict, text
+from driftline.image import ImageIndex
+from driftline.sensor.content import Capture, ContentReader
+from driftline.sensor.mailbox import Mailbox
+from driftline.sensor.processes import Process
+from driftline.sensor.records import Clock, ExecRecord
+from driftline.sensor.registry import Tracked
+from driftline.sensor.report import Reporter
+from driftline.verdict import ContainerRoot, Digest, Execution, FileFacts
+
+__all__ = ["Case", "Judge", "Message"]
+
+Message = CloudProcessEvent | Alert
+
+_WAITING_MAX = 1024
+_ACTION_TYPES = {
+    Subject.BINARY: "ProcessCreated",
+    Subject.LIBRARY: "LibraryLoaded",
+    Subject.LOADER: "LibraryLoaded",
+    Subject.SCRIPT: "ScriptRead",
+}
+_log = structlog.get_logger()
+
+
+class Case(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution, with all that its verdict and its rows are made from."""
+
+    tracked: Tracked
+    subject: Subject
+    file: FileFacts
+    process: Process
+    ancestors: Sequence[Process]
+    when: int
+    """Boot-time clock, nanoseconds."""
+    record: ExecRecord | None = None
+    """The exec; ``None`` for a library or a script."""
+    capture: Capture | None = None
+    """The file, opened when the record came; ``None`` if its bytes are not expected to matter."""
+
+
+class NeedsBytes(Exception):
+    """The verdict cannot be had without reading the file."""
+
+
+class Judge:
+    """Judges cases, at once or in its threads, and puts what comes of them into a mailbox."""
+
+    def __init__(
+        self, reader: ContentReader, reporter: Reporter, clock: Clock, mailbox: Mailbox[Sequence[Message]]
+    ) -> None:
+        self._clock = clock
+        self._reader = reader
+        self._reporter = reporter
+        self._mailbox = mailbox
+        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="judge")
+        self._waiting = threading.BoundedSemaphore(_WAITING_MAX)
+        self.overflows = 0
+
+    def judge_now(self, case: Case) -> Sequence[Message]:
+        """Judge a case without reading anything; raises ``NeedsBytes``."""
+        return self._messages(case, self._verdict(case, _ready_index(case.tracked.index), _refuse_to_read))
+
+    def judge_later(self, case: Case) -> None:
+        """Judge a case when its image's index is there; the result comes by the mailbox."""
+        if not self._waiting.acquire(blocking=False):
+            self.overflows += 1
+            self._mailbox.put(self._messages(case, self._verdict(case, None, _too_many)))
+            return
+        case.tracked.index.add_done_callback(lambda index: self._submit(case, index))
+
+    def _submit(self, case: Case, index: Future[ImageIndex]) -> None:
+        try:
+            self._threads.submit(self._judge, case, index)
+        except RuntimeError:  # the sensor stops; the executor takes nothing more
+            self._waiting.release()
+
+    def _judge(self, case: Case, index: Future[ImageIndex]) -> None:
+        try:
+            found = self._verdict(case, _ready_index(index), lambda: self._read(case))
+            self._mailbox.put(self._messages(case, found))
+        except Exception:
+            _log.exception("a case could not be judged", container=case.tracked.id)
+            raise
+        finally:
+            self._waiting.release()
+
+    def _read(self, case: Case) -> Digest:
+        if case.capture is None:
+            raise Unreadable("it was gone before it could be opened")
+        return self._reader.read(case.capture)
+
+    def _verdict(self, case: Case, index: ImageIndex | None, read: verdict.Read) -> Verdict:
+        tracked = case.tracked
+        execution = Execution(
+            subject=case.subject, file=case.file, time=self._clock.utc(case.when), image=tracked.image_name
+        )
+        root = tracked.root or ContainerRoot(device=tracked.root_device)
+        return verdict.decide(execution, root=root, image=index, read=read, volumes=tracked.container.volumes)
+
+    def _messages(self, case: Case, found: Verdict) -> Sequence[Message]:
+        event = self._event(case, found)
+        if found.drift == Drift.NO:
+            return (event,)
+        name = text(os.path.basename(found.path))
+        now = datetime.datetime.now(datetime.UTC)
+        decision = case.tracked.policy.decide(found, process_name=name, now=now)
+        event = msgspec.structs.replace(event, PolicyRule=decision.rule, PolicyAction=str(decision.action))
+        if decision.action == Action.IGNORE:
+            return (event,)
+        return (event, self._reporter.alert(event, found, decision, case.ancestors))
+
+    def _event(self, case: Case, found: Verdict) -> CloudProcessEvent:
+        parent = case.ancestors[0] if case.ancestors else None
+        columns = case.tracked.columns
+        if case.record:
+            return self._reporter.process_created(case.record, parent, columns=columns, verdict=found)
+        return self._reporter.file_used(
+            _ACTION_TYPES[case.subject], case.when, case.process, parent, columns=columns, verdict=found
+        )
+
+    def close(self) -> None:
+        """Finish what was begun."""
+        self._threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _ready_index(index: Future[ImageIndex]) -> ImageIndex | None:
+    if not index.done() or index.cancelled():
+        return None
+    try:
+        return index.result()
+    except DriftlineError:
+        return None
+
+
+def _refuse_to_read() -> Digest:
+    raise NeedsBytes
+
+
+def _too_many() -> Digest:
+    raise Unreadable(f"more than {_WAITING_MAX} files waited to be read")

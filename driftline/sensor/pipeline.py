@@ -1,0 +1,253 @@
+"""From records to rows: whose record is it, what ran, must it be read, what does it mean.
+
+Everything here runs in the sensor's loop and never blocks: naming a container, indexing its
+image and reading files are others' work, and their answers come back through mailboxes.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+from driftline import policy as policies
+from driftline.errors import Unreadable
+from driftline.events import Container, Subject
+from driftline.policy import Policy
+from driftline.sensor import mounts, scripts
+from driftline.sensor.content import Capture, ContentReader
+from driftline.sensor.indexes import Indexes
+from driftline.sensor.judge import Case, Judge, Message, NeedsBytes
+from driftline.sensor.kernel import KernelSide, host_mnt_ns
+from driftline.sensor.mappings import MappingFilter
+from driftline.sensor.perf import MappingRecord
+from driftline.sensor.processes import Process, ProcessKey, ProcessTable, read_process
+from driftline.sensor.records import CgroupRecord, Clock, ExecRecord, ExitRecord, Head, OpenRecord, Record, RecordType
+from driftline.sensor.registry import Registry, Tracked
+from driftline.sensor.report import Reporter
+from driftline.verdict import FileFacts, loader_argument
+
+__all__ = ["Pipeline"]
+
+_SCRIPTS_KEPT = 4096
+
+Emit = Callable[[Sequence[Message]], None]
+CaptureWith = Callable[..., Capture | None]
+
+
+class Pipeline:
+    """Takes records in the order of the rings; gives rows to ``emit``."""
+
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        processes: ProcessTable,
+        kernel: KernelSide,
+        judge: Judge,
+        reader: ContentReader,
+        indexes: Indexes,
+        reporter: Reporter,
+        policy: Policy,
+        clock: Clock,
+        emit: Emit,
+    ) -> None:
+        self._registry = registry
+        self._processes = processes
+        self._kernel = kernel
+        self._judge = judge
+        self._reader = reader
+        self._indexes = indexes
+        self._reporter = reporter
+        self._policy = policy
+        self._clock = clock
+        self._emit = emit
+        self._mappings = MappingFilter(registry, processes)
+        self._host_mnt_ns = host_mnt_ns()
+        self._scripts_seen: OrderedDict[tuple[ProcessKey, int, int], None] = OrderedDict()
+        self.execs = 0
+        """Execs of containers seen so far."""
+        self._handlers: dict[type[Record], Callable[..., None]] = {
+            ExecRecord: self._on_exec,
+            ExitRecord: self._on_exit,
+            CgroupRecord: self._on_cgroup,
+            OpenRecord: self._on_open,
+        }
+
+    def take(self, record: Record) -> None:
+        """Take one record of the rings."""
+        self._handlers[type(record)](record)
+
+    def take_mapping(self, record: MappingRecord) -> None:
+        """Take one executable mapping; after the execs that came with it."""
+        found = self._mappings.owner(record)
+        if found is None:
+            return
+        tracked, process = found
+        capture, facts = self._mapped_file(record, tracked)
+        subject = Subject.LOADER if _is_loaded_program(record, process) else Subject.LIBRARY
+        self._begin(
+            Case(
+                tracked=tracked,
+                subject=subject,
+                file=facts,
+                process=process,
+                ancestors=self._above(process),
+                when=record.time,
+                capture=capture,
+            )
+        )
+
+    def name(self, container: Container) -> None:
+        """Take in what the runtime says of a container, and go on with what waited for it."""
+        tracked = self._registry.get(container.id)
+        if tracked is None or tracked.is_named:
+            return
+        tracked.container = container
+        tracked.columns = self._reporter.columns(container)
+        tracked.index = self._indexes.of(container)
+        tracked.policy = policies.rules_for(self._policy, container, self._reporter.place)
+        tracked.is_named = True
+        waiting, tracked.waiting = tracked.waiting, []
+        for go_on in waiting:
+            go_on()
+
+    def _on_cgroup(self, record: CgroupRecord) -> None:
+        if record.head.type == RecordType.CGROUP_MKDIR:
+            self._registry.add(record.head.cgroup, record.path)
+        else:
+            self._registry.removed(record.head.cgroup)
+
+    def _on_exec(self, record: ExecRecord) -> None:
+        self.execs += 1
+        tracked = self._registry.of(record.head)
+        process = self._processes.executed(record, tracked.id if tracked else "")
+        ancestors = self._processes.ancestors(record)
+        if tracked is None:
+            self._on_host_exec(record, ancestors)
+        elif not self._is_runtime(record.head, ancestors, tracked):
+            self._learn_root(tracked, record.head)
+            self._begin(
+                Case(
+                    tracked=tracked,
+                    subject=Subject.BINARY,
+                    file=record.file,
+                    process=process,
+                    ancestors=ancestors,
+                    when=record.head.time,
+                    record=record,
+                    capture=self._capture(tracked, record.head, record.file, self._reader.capture_program),
+                )
+            )
+
+    def _on_host_exec(self, record: ExecRecord, ancestors: Sequence[Process]) -> None:
+        if self._kernel.watch_hosts:
+            parent = ancestors[0] if ancestors else None
+            columns = self._reporter.columns(Container(id=""))
+            self._emit((self._reporter.process_created(record, parent, columns=columns, verdict=None),))
+
+    # runc and crun start their own program in the container's cgroup, before they enter its
+    # mount namespace; who started them is outside.
+    def _is_runtime(self, head: Head, ancestors: Sequence[Process], tracked: Tracked) -> bool:
+        is_outside = not ancestors or ancestors[0].container_id != tracked.id
+        return head.mnt_ns == self._host_mnt_ns and is_outside
+
+    # Only the runtime's own cgroups are asked: in one made inside the container the first exec
+    # may already have changed its root.
+    def _learn_root(self, tracked: Tracked, head: Head) -> None:
+        if tracked.root_device or not self._registry.is_own(head.cgroup):
+            return
+        tracked.root_device = head.root_device
+        try:
+            root = mounts.container_root(head.tgid)
+        except Unreadable:  # it lives no longer; the device is enough to go on
+            return
+        if root.device == head.root_device:
+            tracked.root = root
+
+    def _on_exit(self, record: ExitRecord) -> None:
+        process = self._processes.ended(record.head)
+        tracked = self._registry.get(process.container_id) if process else None
+        if process is None or tracked is None:
+            return
+        self._when_named(
+            tracked,
+            lambda: self._emit((self._reporter.process_ended(record, process, columns=tracked.columns),)),
+        )
+
+    def _on_open(self, record: OpenRecord) -> None:
+        tracked = self._registry.of(record.head)
+        key = ProcessKey.at(record.head.tgid, record.head.start)
+        process = self._processes.find(key) or read_process(record.head.tgid)
+        if tracked is None or process is None or not scripts.is_script(record, process):
+            return
+        if not self._is_first_read(key, record.file):
+            return
+        self._begin(
+            Case(
+                tracked=tracked,
+                subject=Subject.SCRIPT,
+                file=record.file,
+                process=process,
+                ancestors=self._above(process),
+                when=record.head.time,
+                capture=self._capture(tracked, record.head, record.file, self._reader.capture_path),
+            )
+        )
+
+    # Interpreters open a script more than once: to guess its kind, to run it, to quote from it.
+    def _is_first_read(self, key: ProcessKey, file: FileFacts) -> bool:
+        seen = (key, file.device, file.inode)
+        if seen in self._scripts_seen:
+            return False
+        self._scripts_seen[seen] = None
+        if len(self._scripts_seen) > _SCRIPTS_KEPT:
+            self._scripts_seen.popitem(last=False)
+        return True
+
+    def _begin(self, case: Case) -> None:
+        self._when_named(case.tracked, lambda: self._decide(case))
+
+    def _when_named(self, tracked: Tracked, go_on: Callable[[], None]) -> None:
+        if tracked.is_named:
+            go_on()
+        else:
+            tracked.waiting.append(go_on)
+
+    def _decide(self, case: Case) -> None:
+        if case.capture is not None:
+            self._judge.judge_later(case)
+            return
+        try:
+            self._emit(self._judge.judge_now(case))
+        except NeedsBytes:
+            self._judge.judge_later(case)
+
+    # Opened at once: the file may be gone when its container is named and its image indexed.
+    def _capture(self, tracked: Tracked, head: Head, file: FileFacts, capture: CaptureWith) -> Capture | None:
+        if file.device == tracked.root_device and not file.upper:
+            return None
+        return capture((head.tgid, *self._first_pid(tracked)), file, upperdir=tracked.container.upperdir)
+
+    def _first_pid(self, tracked: Tracked) -> tuple[int, ...]:
+        return (tracked.container.pid,) if tracked.container.pid else ()
+
+    # The perf record has only a path and an inode: the rest is asked of the file itself.
+    def _mapped_file(self, record: MappingRecord, tracked: Tracked) -> tuple[Capture | None, FileFacts]:
+        path = record.path.removesuffix(b" (deleted)")
+        raise NotImplementedError
+
+    def _above(self, process: Process) -> Sequence[Process]:
+        found: list[Process] = []
+        while process.parent and len(found) < 8:
+            above = self._processes.find(process.parent)
+            if above is None:
+                break
+            found.append(above)
+            process = above
+        return found
+
+
+def _is_loaded_program(record: MappingRecord, process: Process) -> bool:
+    argument = loader_argument(process.argv, process.program)
+    return argument is not None and os.path.basename(argument) == os.path.basename(record.path)

@@ -1,0 +1,149 @@
+"""Which container a record belongs to.
+
+A record carries its cgroup; the path of every cgroup is known from its ``cgroup_mkdir``, which
+lies before it in the same ring, or from a look at /proc at the start. So the container's id is
+known without asking anybody, however short it lives; the runtime then adds its names.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from pathlib import Path
+
+from driftline import cluster
+from driftline.events import Container
+from driftline.image import ImageIndex
+from driftline.policy import ContainerPolicy
+from driftline.sensor.records import Cgroup, Head
+from driftline.verdict import ContainerRoot
+
+__all__ = ["Registry", "Tracked", "cgroups_of"]
+
+
+class Tracked:
+    """One container, as far as it is known by now. The loop's thread alone changes it."""
+
+    def __init__(self, container_id: str) -> None:
+        self.container = Container(id=container_id)
+        self.is_named = False
+        """Whether the runtime has told (or will never tell) what ``container`` lacks."""
+        self.root_device = 0
+        self.root: ContainerRoot | None = None
+        self.index: Future[ImageIndex] = Future()
+        self.policy: ContainerPolicy
+        """Its drift rules; there once it is named."""
+        self.columns: dict[str, object] = {}
+        """The columns of its events that stay the same."""
+        self.waiting: list[Callable[[], None]] = []
+        """What to go on with when it has its name."""
+        self.image_files: set[tuple[int, int]] = set()
+        """Device and inode of mapped files that were proven to be the image's own."""
+
+    @property
+    def id(self) -> str:
+        return self.container.id
+
+    @property
+    def image_name(self) -> str:
+        """What to call its image in words."""
+        image, digest = self.container.image, self.container.image_digest
+        return f"{image.rpartition('@')[0] or image}@{digest}" if digest else image
+
+
+class Registry:
+    """The containers of this node, by cgroup."""
+
+    def __init__(self, *, on_new: Callable[[str], None], on_cgroup: Callable[[Cgroup], None]) -> None:
+        """Have ``on_new`` called with each new container's id, ``on_cgroup`` with each of its cgroups."""
+        self._on_new = on_new
+        self._on_cgroup = on_cgroup
+        self._by_cgroup: dict[Cgroup, Tracked | None] = {}
+        self._by_id: dict[str, Tracked] = {}
+        self._own: set[Cgroup] = set()
+
+    def add(self, cgroup: Cgroup, path: bytes) -> Tracked | None:
+        """Take in a cgroup and its path in its hierarchy; gives its container."""
+        found = cluster.parse_cgroup(os.fsdecode(path))
+        if found is None:
+            self._by_cgroup[cgroup] = None
+            return None
+        tracked = self._by_id.get(found.id) or self._track(found.id)
+        self._by_cgroup[cgroup] = tracked
+        self._on_cgroup(cgroup)
+        if found.id in os.fsdecode(os.path.basename(path)):
+            self._own.add(cgroup)
+        return tracked
+
+    def _track(self, container_id: str) -> Tracked:
+        tracked = self._by_id[container_id] = Tracked(container_id)
+        self._on_new(container_id)
+        return tracked
+
+    def removed(self, cgroup: Cgroup) -> None:
+        """Forget a cgroup, and its container with the last one."""
+        self._own.discard(cgroup)
+        tracked = self._by_cgroup.pop(cgroup, None)
+        if tracked and tracked not in self._by_cgroup.values():
+            self._by_id.pop(tracked.id, None)
+
+    def of(self, head: Head) -> Tracked | None:
+        """Give the container of a record; ``None`` for the node's own processes."""
+        if head.cgroup not in self._by_cgroup:
+            self._learn(head)
+        return self._by_cgroup.get(head.cgroup)
+
+    def by_cgroup(self, cgroup: Cgroup) -> Tracked | None:
+        """Give the container of a cgroup."""
+        return self._by_cgroup.get(cgroup)
+
+    # A cgroup whose making was not seen: the process, if it still runs, tells.
+    def _learn(self, head: Head) -> None:
+        for cgroup, path in cgroups_of(head.tgid):
+            self.add(cgroup, path)
+        self._by_cgroup.setdefault(head.cgroup, None)
+
+    def is_own(self, cgroup: Cgroup) -> bool:
+        """Tell whether a cgroup is one the runtime made, not one made inside a container."""
+        return cgroup in self._own
+
+    def get(self, container_id: str) -> Tracked | None:
+        """Give the container of this id."""
+        return self._by_id.get(container_id)
+
+    def __iter__(self) -> Iterator[Tracked]:
+        return iter(tuple(self._by_id.values()))
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+
+def cgroups_of(pid: int) -> list[tuple[Cgroup, bytes]]:
+    """List the cgroups of a process, as id and path; empty if the process is gone.
+
+    On 64-bit kernels a cgroup's id is the inode number of its folder (kernfs_node.h).
+    """
+    try:
+        lines = Path(f"/proc/{pid}/cgroup").read_bytes().splitlines()
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        hierarchy, controllers, path = line.split(b":", 2)
+        mount = _mount_point(controllers)
+        try:
+            inode = (mount / os.fsdecode(path).lstrip("/")).stat().st_ino
+        except OSError:
+            continue
+        found.append((Cgroup(inode, int(hierarchy)), path))
+    return found
+
+
+def _mount_point(controllers: bytes) -> Path:
+    base = Path("/sys/fs/cgroup")
+    if not controllers:
+        unified = base / "unified"
+        return unified if unified.is_dir() else base
+    name = os.fsdecode(controllers).removeprefix("name=")
+    return base / name

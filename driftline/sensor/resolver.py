@@ -1,0 +1,52 @@
+"""Asks the container runtime what a container is called, off the sensor's loop."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+
+from driftline import cluster
+from driftline.errors import ContainerNotFound, RuntimeUnavailable
+from driftline.events import Container
+from driftline.sensor.mailbox import Mailbox
+
+__all__ = ["Resolver"]
+
+# The cgroup is made before the runtime has written down all about the container.
+_PAUSES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
+_log = structlog.get_logger()
+
+
+class Resolver:
+    """Puts named containers into a mailbox; one it cannot name comes back with its id alone."""
+
+    def __init__(self, runtime: cluster.Runtime, mailbox: Mailbox[Container]) -> None:
+        self._runtime = runtime
+        self._mailbox = mailbox
+        self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="resolver")
+        self.failures = 0
+
+    def ask(self, container_id: str) -> None:
+        """Have the container looked up; the answer comes by the mailbox."""
+        self._threads.submit(self._resolve, container_id)
+
+    def _resolve(self, container_id: str) -> None:
+        for pause in _PAUSES:
+            time.sleep(pause)
+            try:
+                container = self._runtime.container(container_id)
+            except ContainerNotFound:
+                continue
+            except RuntimeUnavailable as error:
+                _log.warning("the container runtime does not answer", container=container_id, error=str(error))
+                break
+            self._mailbox.put(container)
+            return
+        self.failures += 1
+        self._mailbox.put(Container(id=container_id))
+
+    def close(self) -> None:
+        """Drop what was not asked yet."""
+        self._threads.shutdown(wait=False, cancel_futures=True)

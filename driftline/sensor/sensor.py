@@ -1,0 +1,259 @@
+"""The sensor's loop: one thread that reads what the kernel reports, at the kernel's pace.
+
+All that can block (the container runtime, image indexes, file contents) is done by others,
+whose answers come back through mailboxes that this loop waits on like on the rings::
+
+    rings ─▶ records ─▶ container? process? ─▶ case ─▶ verdict ─▶ policy ─▶ rows ─▶ sinks
+                              ▲ resolver          ▲ judge (index, bytes)
+
+The rings are drained in the opposite order of their being handled: first the mappings and the
+opened files, last the execs. So whoever opened or mapped a file is known when it is looked at,
+for its exec was written before, and is read after.
+"""
+
+from __future__ import annotations
+
+import gc
+import selectors
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol, Self, TypeVar
+
+import msgspec
+import structlog
+
+import driftline
+from driftline import cluster
+from driftline.errors import UnsupportedHost
+from driftline.events import Container, SensorHealth
+from driftline.policy import Place, Policy
+from driftline.sensor import host, records, selftest, startup
+from driftline.sensor.content import ContentReader
+from driftline.sensor.health import HealthLedger
+from driftline.sensor.indexes import Indexes
+from driftline.sensor.judge import Judge, Message
+from driftline.sensor.kernel import KernelSide
+from driftline.sensor.mailbox import Mailbox
+from driftline.sensor.perf import MappingStream
+from driftline.sensor.pipeline import Pipeline
+from driftline.sensor.processes import ProcessTable
+from driftline.sensor.registry import Registry
+from driftline.sensor.report import Reporter
+from driftline.sensor.resolver import Resolver
+
+__all__ = ["Options", "Sensor", "Sink"]
+
+_BATCH_SECONDS = 0.002
+"""How long records gather once the first has come: bounds the loop to 500 turns a second."""
+_HOUSEKEEPING_SECONDS = 1.0
+_log = structlog.get_logger()
+T = TypeVar("T")
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """The sensor's settings."""
+
+    place: Place
+    policy: Policy
+    image_directory: Path
+    runtime_address: str = ""
+    """Socket of the container runtime; empty looks at the usual places."""
+    watch_hosts: bool = False
+    provenance: bool = True
+    libraries: bool = True
+
+
+class Sink(Protocol):
+    """Where rows go."""
+
+    def write(self, messages: Sequence[Message | SensorHealth]) -> None:
+        """Take rows, in order, without blocking for long."""
+
+    def lost(self) -> int:
+        """Count the rows it could not take, ever."""
+
+
+class Sensor:
+    """One node's sensor, from its start to its stop."""
+
+    def __init__(self, options: Options, sinks: Sequence[Sink]) -> None:
+        """Load the programs and look at what runs already; raises ``UnsupportedHost``."""
+        host.check_host()
+        self._sinks = sinks
+        self._options = options
+        self._started = time.time()
+        self._messages: list[Message | SensorHealth] = []
+        self._counts: Counter[str] = Counter()
+        self._failures = 0
+        self._clock = records.Clock()
+        self._named: Mailbox[Container] = Mailbox()
+        self._judged: Mailbox[Sequence[Message]] = Mailbox()
+        self._stopping: Mailbox[None] = Mailbox()
+        self._runtime = cluster.Runtime(options.runtime_address)
+        self._resolver = Resolver(self._runtime, self._named)
+        self._processes = ProcessTable()
+        reporter = Reporter(options.place, self._clock)
+        reader = ContentReader()
+        self._judge = Judge(reader, reporter, self._clock, self._judged)
+        self._indexes = Indexes(options.image_directory)
+        self._kernel = KernelSide(watch_hosts=options.watch_hosts, provenance=options.provenance)
+        self._registry = Registry(on_new=self._resolver.ask, on_cgroup=self._kernel.add_container)
+        self._sight = selftest.check_sight(self._kernel)
+        self._mappings = self._open_mappings()
+        self._health = HealthLedger(options.place, self._loss_counters())
+        self._pipeline = Pipeline(
+            registry=self._registry,
+            processes=self._processes,
+            kernel=self._kernel,
+            judge=self._judge,
+            reader=reader,
+            indexes=self._indexes,
+            reporter=reporter,
+            policy=options.policy,
+            clock=self._clock,
+            emit=self._emit,
+        )
+
+    def _open_mappings(self) -> MappingStream | None:
+        if not self._options.libraries:
+            return None
+        try:
+            return MappingStream()
+        except UnsupportedHost as error:
+            _log.warning("library loads are not covered", reason=str(error))
+            return None
+
+    def run(self) -> None:
+        """Work until ``stop``."""
+        for problem in self._sight:
+            _log.error("the self-test failed: overlay facts are not trusted", problem=problem)
+        self._emit([self._health.row("SensorStarted", reason="; ".join(self._sight))])
+        for container in startup.take_inventory(self._registry, self._processes, self._kernel, self._runtime):
+            self._pipeline.name(container)
+        gc.collect()
+        gc.freeze()
+        with selectors.DefaultSelector() as selector:
+            for source in (self._kernel.exec_ring, self._kernel.file_ring, self._named, self._judged, self._stopping):
+                selector.register(source, selectors.EVENT_READ)
+            for descriptor in self._mappings.filenos() if self._mappings else ():
+                selector.register(descriptor, selectors.EVENT_READ)
+            self._turn_until_stopped(selector)
+
+    def _turn_until_stopped(self, selector: selectors.BaseSelector) -> None:
+        next_housekeeping = time.monotonic() + _HOUSEKEEPING_SECONDS
+        is_stopped = False
+        while not is_stopped:
+            if selector.select(max(0.0, next_housekeeping - time.monotonic())):
+                time.sleep(_BATCH_SECONDS)
+            is_stopped = bool(self._stopping.take())
+            self._turn()
+            if time.monotonic() >= next_housekeeping:
+                self._keep_house()
+                next_housekeeping = time.monotonic() + _HOUSEKEEPING_SECONDS
+            self._flush()
+
+    def _turn(self) -> None:
+        mappings = self._mappings.drain() if self._mappings else []
+        opens = self._kernel.file_ring.drain()
+        execs = self._kernel.exec_ring.drain()
+        for container in self._named.take():
+            self._pipeline.name(container)
+        for data in (*execs, *opens):
+            self._guarded(self._take, data)
+        for mapping in mappings:
+            self._guarded(self._pipeline.take_mapping, mapping)
+        for messages in self._judged.take():
+            self._emit(messages)
+
+    def _take(self, data: bytes) -> None:
+        self._pipeline.take(records.decode(data, self._clock))
+
+    # One record that meets a bug must not end the sight of all others.
+    def _guarded(self, take: Callable[[T], None], item: T) -> None:
+        try:
+            take(item)
+        except Exception:
+            self._failures += 1
+            _log.exception("a record could not be handled")
+
+    def _keep_house(self) -> None:
+        self._clock.adjust()
+        self._emit(self._health.news())
+
+    def _emit(self, messages: Sequence[Message | SensorHealth]) -> None:
+        self._messages.extend(messages)
+
+    def _flush(self) -> None:
+        if not self._messages:
+            return
+        messages, self._messages = self._messages, []
+        self._counts.update(type(message).__name__ for message in messages)
+        for sink in self._sinks:
+            sink.write(messages)
+
+    def _loss_counters(self) -> dict[str, Callable[[], int]]:
+        kernel = {
+            f"kernel-{reason.name.lower().replace('_', '-')}": partial(self._kernel_losses, reason)
+            for reason in records.LossReason
+        }
+        return kernel | {
+            "perf-ring-full": lambda: self._mappings.lost if self._mappings else 0,
+            "record-failed": lambda: self._failures,
+            "judge-queue-full": lambda: self._judge.overflows,
+            "container-not-named": lambda: self._resolver.failures,
+            "sink-full": lambda: sum(sink.lost() for sink in self._sinks),
+        }
+
+    def _kernel_losses(self, reason: records.LossReason) -> int:
+        return self._kernel.losses()[reason]
+
+    def status(self) -> dict[str, Any]:
+        """Describe the sensor as of now; what ``driftline status`` shows. Any thread may ask."""
+        place = self._options.place
+        return {
+            "version": driftline.__version__,
+            "sensor_id": self._health.sensor_id,
+            "cluster": place.cluster,
+            "node": place.node,
+            "uptime_seconds": round(time.time() - self._started, 1),
+            "kernel": host.kernel_features(),
+            "runtime": self._runtime.address or "not found yet",
+            "coverage": {
+                "executables": "eBPF tp_btf/sched_process_exec",
+                "scripts and writers": "eBPF tp_btf/sys_exit" if self._options.provenance else "off",
+                "libraries": "perf PERF_RECORD_MMAP2" if self._mappings else "off",
+                "overlay facts": "; ".join(self._sight) or "verified by the self-test",
+                "blocking": "none",
+            },
+            "containers": len(self._registry),
+            "processes": len(self._processes),
+            "execs": self._pipeline.execs,
+            "rows": dict(self._counts),
+            "lost": self._health.lost(),
+        }
+
+    def stop(self) -> None:
+        """End ``run`` after what is at hand; any thread and any signal handler may call it."""
+        self._stopping.put(None)
+
+    def close(self) -> None:
+        """Unload everything; what was being judged is finished and written first."""
+        self._judge.close()
+        for messages in self._judged.take():
+            self._emit(messages)
+        self._flush()
+        self._resolver.close()
+        self._indexes.close()
+        if self._mappings:
+            self._mappings.close()
+        self._kernel.close()
+        self._runtime.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,61 @@
+"""What runs already when the sensor starts: its containers, processes and interpreters."""
+
+from __future__ import annotations
+
+import msgspec
+import structlog
+
+from driftline import cluster
+from driftline.errors import RuntimeUnavailable, Unreadable
+from driftline.events import Container
+from driftline.sensor import mounts, scripts
+from driftline.sensor.kernel import KernelSide
+from driftline.sensor.processes import ProcessTable, read_process, running_pids
+from driftline.sensor.registry import Registry, Tracked, cgroups_of
+
+__all__ = ["take_inventory"]
+
+_log = structlog.get_logger()
+
+
+def take_inventory(
+    registry: Registry, processes: ProcessTable, kernel: KernelSide, runtime: cluster.Runtime
+) -> list[Container]:
+    """Fill the tables from /proc and the runtime; gives the containers the runtime names."""
+    containers = _running_containers(runtime)
+    first_pids = {container.id: container.pid for container in containers}
+    for pid in running_pids():
+        tracked = _track(pid, registry)
+        process = read_process(pid)
+        if tracked is None or process is None:
+            continue
+        processes.add(msgspec.structs.replace(process, container_id=tracked.id))
+        if scripts.is_interpreter(process.program):
+            kernel.add_interpreter(process.inode, process.device)
+        if tracked.root is None:
+            _learn_root(tracked, first_pids.get(tracked.id) or pid, kernel)
+    return containers
+
+
+def _running_containers(runtime: cluster.Runtime) -> list[Container]:
+    try:
+        return runtime.containers()
+    except RuntimeUnavailable as error:
+        _log.warning("containers go without names until the runtime answers", error=str(error))
+        return []
+
+
+def _track(pid: int, registry: Registry) -> Tracked | None:
+    found = [registry.add(cgroup, path) for cgroup, path in cgroups_of(pid)]
+    return next((tracked for tracked in found if tracked), None)
+
+
+def _learn_root(tracked: Tracked, pid: int, kernel: KernelSide) -> None:
+    try:
+        tracked.root = mounts.container_root(pid)
+    except Unreadable as error:
+        _log.warning("a container's mounts could not be read", container=tracked.id, reason=str(error))
+        return
+    tracked.root_device = tracked.root.device
+    for cgroup, _ in cgroups_of(pid):
+        kernel.set_root(cgroup, tracked.root_device)
