@@ -1,0 +1,199 @@
+"""OCI image layouts (image-spec v1.1, image-layout.md), as directories and as archives."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from driftline import errors
+from driftline.image import blobs, files
+
+__all__ = ["Image", "find_image", "is_layout"]
+
+MAX_NESTING = 8
+DIGEST = re.compile(r"(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})")
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
+NAME_ANNOTATIONS = ("org.opencontainers.image.ref.name", "io.containerd.image.name")
+INDEX_TYPES = frozenset(
+    {
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+    }
+)
+
+
+class Platform(msgspec.Struct, frozen=True):
+    """What a manifest runs on."""
+
+    os: str = ""
+    architecture: str = ""
+    variant: str = ""
+
+
+class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
+    """A reference to a blob."""
+
+    digest: str
+    media_type: str = ""
+    size: int = 0
+    annotations: Mapping[str, str] | None = None
+    platform: Platform | None = None
+
+
+class Manifest(msgspec.Struct, frozen=True):
+    """An image of one platform."""
+
+    config: Descriptor
+    layers: Sequence[Descriptor]
+
+
+class Index(msgspec.Struct, frozen=True):
+    """A list of images or further indexes."""
+
+    manifests: Sequence[Descriptor]
+
+
+class RootFS(msgspec.Struct, frozen=True):
+    """Digests of the uncompressed layers."""
+
+    diff_ids: Sequence[str] = ()
+
+
+class Config(msgspec.Struct, frozen=True):
+    """What we need of an image's configuration."""
+
+    rootfs: RootFS = RootFS()
+
+
+class Image(msgspec.Struct, frozen=True):
+    """A chosen image: the digest that names it, and its layers, bottom first."""
+
+    digest: str
+    layers: Sequence[blobs.Blob]
+
+
+def is_layout(source: files.Files) -> bool:
+    """Tell whether there is an image layout."""
+    return "index.json" in source
+
+
+def find_image(source: files.Files, reference: str = "", *, platform: str = "") -> Image:
+    """Choose one image of a layout.
+
+    ``reference`` is a name (annotation ``org.opencontainers.image.ref.name`` or containerd's
+    ``io.containerd.image.name``) or a digest; "" takes the only one. ``platform`` is
+    ``os/architecture[/variant]``, "" this machine's. Raises ``ImageNotFound`` listing what is
+    there, ``InvalidReference`` where the choice is open, ``CorruptImage``.
+    """
+    wanted = platform or f"linux/{ARCHITECTURES.get(os.uname().machine, os.uname().machine)}"
+    named = _named(source, _load(source, "index.json", Index).manifests, reference)
+    chosen = _choose(source, named, wanted)
+    manifest = _parse(_verified(source, chosen.digest), Manifest, chosen.digest, source)
+    return Image(chosen.digest, _layers(source, manifest))
+
+
+def _named(source: files.Files, manifests: Sequence[Descriptor], reference: str) -> Sequence[Descriptor]:
+    if not reference:
+        return manifests
+    found = [item for item in manifests if reference in (item.digest, *_names(item))]
+    if not found and DIGEST.fullmatch(reference) and _blob_path(reference) in source:
+        return [Descriptor(reference)]  # named inside a nested index
+    if not found:
+        known = sorted({name for item in manifests for name in (*_names(item), item.digest)})
+        raise errors.ImageNotFound(f"{source.place} has no image {reference!r}; it has {', '.join(known) or 'none'}")
+    return found
+
+
+def _names(item: Descriptor) -> tuple[str, ...]:
+    annotations = item.annotations or {}
+    return tuple(annotations[key] for key in NAME_ANNOTATIONS if key in annotations)
+
+
+def _choose(source: files.Files, manifests: Sequence[Descriptor], platform: str) -> Descriptor:
+    candidates = {item.digest: item for item in _flatten(source, manifests, depth=0)}
+    fitting = [item for item in candidates.values() if _fits(item.platform, platform)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not fitting:
+        known = sorted({_platform_name(item.platform) for item in candidates.values()})
+        raise errors.ImageNotFound(f"{source.place} has no image for {platform}; it has {', '.join(known) or 'none'}")
+    known = sorted({name for item in manifests for name in _names(item)} or {item.digest for item in fitting})
+    raise errors.InvalidReference(f"{source.place} has {len(fitting)} images; name one of {', '.join(known)}")
+
+
+def _flatten(source: files.Files, manifests: Sequence[Descriptor], *, depth: int) -> Iterator[Descriptor]:
+    if depth > MAX_NESTING:
+        raise errors.CorruptImage(f"{source.place}: indexes nested more than {MAX_NESTING} deep")
+    for item in manifests:
+        nested = _nested(source, item)
+        if nested is None:
+            yield item
+        else:
+            yield from _flatten(source, nested, depth=depth + 1)
+
+
+def _nested(source: files.Files, item: Descriptor) -> Sequence[Descriptor] | None:
+    if item.media_type and item.media_type not in INDEX_TYPES:
+        return None
+    data = _verified(source, item.digest)
+    if not item.media_type and b'"manifests"' not in data:
+        return None
+    return _parse(data, Index, item.digest, source).manifests
+
+
+def _fits(found: Platform | None, wanted: str) -> bool:
+    # BuildKit lists attestations as manifests for unknown/unknown.
+    return found is None or _platform_name(found) == wanted or f"{found.os}/{found.architecture}" == wanted
+
+
+def _platform_name(platform: Platform | None) -> str:
+    parts = (platform.os, platform.architecture, platform.variant) if platform else ("any platform",)
+    return "/".join(part for part in parts if part)
+
+
+def _layers(source: files.Files, manifest: Manifest) -> tuple[blobs.Blob, ...]:
+    config = _parse(_verified(source, manifest.config.digest), Config, manifest.config.digest, source)
+    diff_ids = config.rootfs.diff_ids or [""] * len(manifest.layers)
+    if len(diff_ids) != len(manifest.layers):
+        raise errors.CorruptImage(
+            f"{source.place}: the config has {len(diff_ids)} diff ids for {len(manifest.layers)} layers"
+        )
+    return tuple(_layer(source, item, diff_id) for item, diff_id in zip(manifest.layers, diff_ids, strict=True))
+
+
+def _layer(source: files.Files, item: Descriptor, diff_id: str) -> blobs.Blob:
+    path = _blob_path(item.digest)
+    return blobs.Blob(item.digest, item.media_type, lambda: source.open(path), diff_id)
+
+
+def _blob_path(digest: str) -> str:
+    if not DIGEST.fullmatch(digest):
+        raise errors.CorruptImage(f"not a digest: {digest[:100]!r}; expected sha256:<64 hexadecimal digits>")
+    return "blobs/" + digest.replace(":", "/")
+
+
+def _verified(source: files.Files, digest: str) -> bytes:
+    data = files.read_document(source, _blob_path(digest))
+    found = hashlib.new(digest.partition(":")[0], data).hexdigest()
+    if found != digest.partition(":")[2]:
+        raise errors.CorruptImage(f"{source.place}: the blob {digest} has the digest {found}")
+    return data
+
+
+T = TypeVar("T")
+
+
+def _load(source: files.Files, name: str, kind: type[T]) -> T:
+    return _parse(files.read_document(source, name), kind, name, source)
+
+
+def _parse(data: bytes, kind: type[T], name: str, source: files.Files) -> T:
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise errors.CorruptImage(f"{source.place}: {name} is no {kind.__name__.lower()}: {error}") from error
