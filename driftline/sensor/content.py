@@ -10,6 +10,7 @@ shows the inode of another layer), and must still be so when it was read.
 from __future__ import annotations
 
 import ctypes
+import errno
 import hashlib
 import os
 import stat
@@ -82,6 +83,18 @@ class ContentReader:
                 return found
         return _open_below(upperdir, file.fs_path, file, _BENEATH) if upperdir else None
 
+    def open_mapped(self, pids: Sequence[int], path: bytes, inode: int) -> Capture | None:
+        """Open a file that was mapped, by the path its process knew; ``None`` if it is another now."""
+        for pid in pids:
+            try:
+                fd = _open_regular(f"/proc/{pid}/root", path, _IN_ROOT)
+            except OSError:
+                continue
+            capture = Capture(fd, os.fstat(fd))
+            if capture.key[1] == inode:
+                return capture
+        return None
+
     def read(self, capture: Capture) -> Digest:
         """Hash the whole file and close it; raises ``Unreadable``."""
         try:
@@ -129,24 +142,24 @@ def _open_exe(pid: int, file: FileFacts) -> Capture | None:
 
 def _open_below(folder: str, path: bytes, file: FileFacts, resolve: int) -> Capture | None:
     try:
-        root = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        return _checked(_open_regular(folder, path, resolve), file)
     except OSError:
         return None
+
+
+# First as O_PATH, then the very same file for reading: nothing but a regular file is opened.
+def _open_regular(folder: str, path: bytes, resolve: int) -> int:
+    root = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         handle = _openat2(root, path.lstrip(b"/") or b".", os.O_PATH | os.O_CLOEXEC, resolve)
-    except OSError:
-        return None
     finally:
         os.close(root)
     try:
-        if not _is_the_file(os.fstat(handle), file):
-            return None
-        fd = os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError(errno.EINVAL, "no regular file")
+        return os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     finally:
         os.close(handle)
-    return _checked(fd, file)
 
 
 def _checked(fd: int, file: FileFacts) -> Capture | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import time
 from collections import OrderedDict
 from pathlib import Path
@@ -12,8 +13,12 @@ import msgspec
 from driftline.sensor.perf import MappingRecord
 from driftline.sensor.processes import Process, ProcessTable, read_process
 from driftline.sensor.registry import Registry, Tracked, cgroups_of
+from driftline.verdict import FileFacts, Mount, Writer
+from driftline.verdict.facts import OVERLAYFS_MAGIC, TMPFS_MAGIC
 
-__all__ = ["MappingFilter"]
+__all__ = ["MappingFilter", "facts_of_gone", "facts_of_mapped"]
+
+_MAGIC = {"overlay": OVERLAYFS_MAGIC, "tmpfs": TMPFS_MAGIC}
 
 _HOST_PIDS_KEPT = 4096
 _HOST_PID_SECONDS = 1.0
@@ -47,7 +52,7 @@ class MappingFilter:
     def _find(self, pid: int) -> Process | None:
         process = read_process(pid)
         tracked = self._container_of(pid)
-        if process is None or tracked is None:
+        if process is None or tracked is None or not _is_inside(process, tracked):
             self._remember_host_pid(pid)
             return None
         process = msgspec.structs.replace(process, container_id=tracked.id)
@@ -83,9 +88,72 @@ class MappingFilter:
         return True
 
 
+# runc's own process is in the container's cgroup and mount namespace before it executes the
+# container's program; until then its program lies on the node.
+def _is_inside(process: Process, tracked: Tracked) -> bool:
+    mounts = tracked.root.mounts if tracked.root else ()
+    return process.device == tracked.root_device or any(mount.device == process.device for mount in mounts)
+
+
 # Older kernels give the device below the overlay, so the path serves as well.
 def _is_program(record: MappingRecord, process: Process) -> bool:
-    return record.inode == process.inode and (record.device == process.device or record.path == process.program)
+    is_last = record.inode == process.inode and record.path == process.program
+    return is_last or (record.device, record.inode) in process.programs
+
+
+def facts_of_mapped(record: MappingRecord, found: os.stat_result, tracked: Tracked, writer: Writer | None) -> FileFacts:
+    """Say of a mapped file, by a look at it, what the kernel side says of an executed one."""
+    is_on_root = found.st_dev == tracked.root_device
+    lowers = sum(_inode(lowerdir, record.path) is not None for lowerdir in tracked.container.lowerdirs)
+    mount = _mount_at(record.path, tracked)
+    return FileFacts(
+        path=record.path,
+        fs_path=record.path if is_on_root else _below_mount(record.path, mount),
+        device=found.st_dev,
+        inode=found.st_ino,
+        size=found.st_size,
+        mode=found.st_mode,
+        ctime_ns=found.st_ctime_ns,
+        nlink=found.st_nlink,
+        magic=_MAGIC.get(mount.fs_type, 0) if mount else 0,
+        fs_type=mount.fs_type if mount else "",
+        upper=is_on_root and _inode(tracked.container.upperdir, record.path) is not None,
+        lowers=lowers if is_on_root else 0,
+        writer=writer,
+    )
+
+
+def facts_of_gone(record: MappingRecord, writer: Writer | None) -> FileFacts:
+    """Say what is known of a mapped file that has no name any more."""
+    path = record.path.removesuffix(b" (deleted)")
+    is_memory = path.startswith(b"/memfd:")
+    return FileFacts(
+        path=path,
+        fs_path=path,
+        device=record.device,
+        inode=record.inode,
+        size=-1,
+        mode=stat.S_IFREG,
+        ctime_ns=0,
+        nlink=0,
+        magic=TMPFS_MAGIC if is_memory else 0,
+        fs_type="tmpfs" if is_memory else "",
+        upper=True,
+        writer=writer,
+    )
+
+
+# The last mount that covers a path is the one on top.
+def _mount_at(path: bytes, tracked: Tracked) -> Mount | None:
+    mounts = tracked.root.mounts if tracked.root else ()
+    covering = [m for m in mounts if path == m.path or path.startswith(m.path.rstrip(b"/") + b"/")]
+    return max(covering, key=lambda mount: len(mount.path)) if covering else None
+
+
+def _below_mount(path: bytes, mount: Mount | None) -> bytes:
+    if mount is None:
+        return path
+    return mount.root.rstrip(b"/") + b"/" + path[len(mount.path) :].lstrip(b"/")
 
 
 def _in_lower_layer(record: MappingRecord, tracked: Tracked) -> bool:

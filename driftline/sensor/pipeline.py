@@ -19,7 +19,7 @@ from driftline.sensor.content import Capture, ContentReader
 from driftline.sensor.indexes import Indexes
 from driftline.sensor.judge import Case, Judge, Message, NeedsBytes
 from driftline.sensor.kernel import KernelSide, host_mnt_ns
-from driftline.sensor.mappings import MappingFilter
+from driftline.sensor.mappings import MappingFilter, facts_of_gone, facts_of_mapped
 from driftline.sensor.perf import MappingRecord
 from driftline.sensor.processes import Process, ProcessKey, ProcessTable, read_process
 from driftline.sensor.records import CgroupRecord, Clock, ExecRecord, ExitRecord, Head, OpenRecord, Record, RecordType
@@ -120,12 +120,14 @@ class Pipeline:
 
     def _on_exec(self, record: ExecRecord) -> None:
         self.execs += 1
-        tracked = self._registry.of(record.head)
-        process = self._processes.executed(record, tracked.id if tracked else "")
         ancestors = self._processes.ancestors(record)
+        tracked = self._registry.of(record.head)
+        if tracked and self._is_runtime(record.head, ancestors, tracked):
+            tracked = None
+        process = self._processes.executed(record, tracked.id if tracked else "")
         if tracked is None:
             self._on_host_exec(record, ancestors)
-        elif not self._is_runtime(record.head, ancestors, tracked):
+        else:
             self._learn_root(tracked, record.head)
             self._begin(
                 Case(
@@ -232,10 +234,12 @@ class Pipeline:
     def _first_pid(self, tracked: Tracked) -> tuple[int, ...]:
         return (tracked.container.pid,) if tracked.container.pid else ()
 
-    # The perf record has only a path and an inode: the rest is asked of the file itself.
     def _mapped_file(self, record: MappingRecord, tracked: Tracked) -> tuple[Capture | None, FileFacts]:
-        path = record.path.removesuffix(b" (deleted)")
-        raise NotImplementedError
+        capture = self._reader.open_mapped((record.pid, *self._first_pid(tracked)), record.path, record.inode)
+        writer = self._kernel.writer(record.inode, tracked.root_device, self._clock)
+        if capture is None:
+            return None, facts_of_gone(record, writer)
+        return capture, facts_of_mapped(record, os.fstat(capture.fd), tracked, writer)
 
     def _above(self, process: Process) -> Sequence[Process]:
         found: list[Process] = []

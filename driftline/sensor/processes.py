@@ -53,6 +53,8 @@ class Process(msgspec.Struct, frozen=True):
     script: bytes = b""
     """The ``#!`` file it was started as; empty for any other program."""
     container_id: str = ""
+    programs: frozenset[tuple[int, int]] = frozenset()
+    """Device and inode of every program file it has run, this one's included."""
 
 
 class ProcessTable:
@@ -66,8 +68,11 @@ class ProcessTable:
     def executed(self, record: ExecRecord, container_id: str) -> Process:
         """Take in an exec; gives the process it made."""
         head, parent = record.head, record.ancestors[0] if record.ancestors else None
+        key = ProcessKey.at(head.tgid, head.start)
+        before = self._running.get(key)
+        program = (record.file.device, record.file.inode)
         process = Process(
-            ProcessKey.at(head.tgid, head.start),
+            key,
             head.start,
             record.file.path,
             record.argv,
@@ -76,6 +81,7 @@ class ProcessTable:
             ProcessKey.at(parent.tgid, parent.start) if parent else None,
             record.filename if record.filename != record.interp else b"",
             container_id,
+            (before.programs if before else frozenset()) | {program},
         )
         self.add(process)
         return process

@@ -29,7 +29,9 @@ __all__ = [
     "Head",
     "LossReason",
     "OpenRecord",
+    "Record",
     "RecordFlag",
+    "RecordType",
     "decode",
     "decode_writer",
 ]

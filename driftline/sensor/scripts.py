@@ -40,7 +40,14 @@ def is_script(record: OpenRecord, process: Process) -> bool:
     """Tell whether a file that ``process`` opened is the script it runs or a module of it."""
     if record.name and record.name == process.script:
         return True
-    return _is_argument(record, process) or record.file.path.endswith(_suffixes(process.program))
+    is_module = record.file.path.endswith(_suffixes(process.program)) and not _is_own_cache(record)
+    return is_module or _is_argument(record, process)
+
+
+# Python writes the bytecode of what it imports beside it, image modules included.
+def _is_own_cache(record: OpenRecord) -> bool:
+    writer = record.file.writer
+    return b"/__pycache__/" in record.file.path and (writer is None or writer.comm.startswith(b"py"))
 
 
 # The file's own path differs from the argument where links lie between; the name that the

@@ -8,7 +8,7 @@ whose answers come back through mailboxes that this loop waits on like on the ri
 
 The rings are drained in the opposite order of their being handled: first the mappings and the
 opened files, last the execs. So whoever opened or mapped a file is known when it is looked at,
-for its exec was written before, and is read after.
+for its exec was written before, and is read after. Exits are handled last of all.
 """
 
 from __future__ import annotations
@@ -49,6 +49,7 @@ __all__ = ["Options", "Sensor", "Sink"]
 _BATCH_SECONDS = 0.002
 """How long records gather once the first has come: bounds the loop to 500 turns a second."""
 _HOUSEKEEPING_SECONDS = 1.0
+_ENDS = (records.RecordType.EXIT, records.RecordType.CGROUP_RMDIR)
 _log = structlog.get_logger()
 T = TypeVar("T")
 
@@ -161,15 +162,24 @@ class Sensor:
         execs = self._kernel.exec_ring.drain()
         for container in self._named.take():
             self._pipeline.name(container)
-        for data in (*execs, *opens):
-            self._guarded(self._take, data)
+        beginnings, ends = self._decode(execs)
+        for record in (*beginnings, *self._decode(opens)[0]):
+            self._guarded(self._pipeline.take, record)
         for mapping in mappings:
             self._guarded(self._pipeline.take_mapping, mapping)
+        for record in ends:
+            self._guarded(self._pipeline.take, record)
         for messages in self._judged.take():
             self._emit(messages)
 
-    def _take(self, data: bytes) -> None:
-        self._pipeline.take(records.decode(data, self._clock))
+    # What ends is handled last: a process that is gone by now has opened and mapped files before.
+    def _decode(self, batch: Sequence[bytes]) -> tuple[list[records.Record], list[records.Record]]:
+        beginnings: list[records.Record] = []
+        ends: list[records.Record] = []
+        for data in batch:
+            record = records.decode(data, self._clock)
+            (ends if record.head.type in _ENDS else beginnings).append(record)
+        return beginnings, ends
 
     # One record that meets a bug must not end the sight of all others.
     def _guarded(self, take: Callable[[T], None], item: T) -> None:
