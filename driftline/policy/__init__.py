@@ -1,1 +1,18 @@
-"""To be written."""
+"""Drift policies: ordered rules that say what drift means where; pure."""
+
+from driftline.policy.decide import DEFAULT_RULE, ContainerPolicy, Decision, Place, rules_for
+from driftline.policy.load import load, load_file
+from driftline.policy.model import DEFAULT, Policy, Rule
+
+__all__ = [
+    "DEFAULT",
+    "DEFAULT_RULE",
+    "ContainerPolicy",
+    "Decision",
+    "Place",
+    "Policy",
+    "Rule",
+    "load",
+    "load_file",
+    "rules_for",
+]
