@@ -10,7 +10,7 @@ from driftline.image.build import Blobs, Layers, LowerDirs, build_index
 from driftline.image.cache import ImageCache
 from driftline.image.changes import Aspect, Change, diff
 from driftline.image.entry import Entry, Kind
-from driftline.image.index import ImageIndex, open_index
+from driftline.image.index import ImageIndex, is_index, open_index
 from driftline.image.limits import Limits
 from driftline.image.sources import ImageSource, open_image
 
@@ -30,6 +30,7 @@ __all__ = [
     "LowerDirs",
     "build_index",
     "diff",
+    "is_index",
     "open_image",
     "open_index",
 ]

@@ -17,7 +17,7 @@ from driftline import errors
 from driftline.image import format as layout
 from driftline.image.entry import Entry, Kind
 
-__all__ = ["ImageIndex", "open_index"]
+__all__ = ["ImageIndex", "is_index", "open_index"]
 
 MAX_SYMLINKS = 40  # MAXSYMLINKS in include/linux/namei.h
 
@@ -45,6 +45,15 @@ def open_index(path: str | os.PathLike[str]) -> ImageIndex:
     except errors.CorruptImage as error:
         mapped.close()
         raise errors.CorruptImage(f"{os.fspath(path)}: {error}") from error
+
+
+def is_index(path: str | os.PathLike[str]) -> bool:
+    """Tell from its first bytes whether a file is an image index; False if it cannot be read."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(len(layout.MAGIC)) == layout.MAGIC
+    except OSError:
+        return False
 
 
 class ImageIndex:
