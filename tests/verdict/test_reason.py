@@ -1,0 +1,95 @@
+import datetime
+
+import pytest
+
+from driftline.events import Content, Origin, Subject, VolumeKind
+from driftline.verdict import FileFacts
+from driftline.verdict.origin import Place
+from driftline.verdict.reason import explain, explain_untouched
+from tests.verdict import make
+
+X = b"/tmp/x"
+DISK_FILE = make.on_disk(X, X)
+
+
+@pytest.mark.parametrize(
+    ("file", "place", "history"),
+    [
+        (make.upper(X), Place(Origin.WRITABLE_LAYER, X), "/tmp/x lies in the container's writable layer"),
+        (make.upper(X, lowers=1), Place(Origin.WRITABLE_LAYER, X), "/tmp/x was copied up to the writable layer"),
+        (
+            make.upper(X, lowers=1, writer=make.writer()),
+            Place(Origin.WRITABLE_LAYER, X),
+            "/tmp/x was copied up to the writable layer and was written at 12:03:11 by pid 41 `sh`",
+        ),
+        (make.lower(X), Place(Origin.IMAGE, X), "/tmp/x lies in a read-only layer"),
+        (
+            DISK_FILE,
+            Place(Origin.VOLUME, X, volume=VolumeKind.PVC, mount=b"/tmp"),
+            "/tmp/x lies on the PVC volume at /tmp",
+        ),
+        (DISK_FILE, Place(Origin.TMPFS, X, mount=b"/tmp"), "/tmp/x lies on a tmpfs at /tmp"),
+        (DISK_FILE, Place(Origin.TMPFS, X), "/tmp/x lies on a tmpfs"),
+        (DISK_FILE, Place(Origin.MEMORY, b"/memfd:x"), "/memfd:x exists in memory only"),
+        (DISK_FILE, Place(Origin.DELETED, X), "/tmp/x had been deleted when it ran"),
+        (DISK_FILE, Place(Origin.HOST, X), "/tmp/x lies on the node, outside the container's mounts"),
+        (
+            DISK_FILE,
+            Place(Origin.UNKNOWN, X),
+            "/tmp/x lies on a file system (ext4) that the container was not started with",
+        ),
+    ],
+)
+def test_the_first_half_says_where_it_lies_and_who_wrote_it(file: FileFacts, place: Place, history: str) -> None:
+    reason = explain(make.execution(file), place, Content.ADDED)
+
+    assert reason == f"{history}; no layer of demo/web@sha256:beef contains it"
+
+
+@pytest.mark.parametrize(
+    ("content", "relation"),
+    [
+        (Content.IDENTICAL, "its bytes are those that demo/web@sha256:beef has there"),
+        (Content.RELOCATED, "demo/web@sha256:beef has these bytes at /bin/x and 1 more paths"),
+        (Content.MODIFIED, "demo/web@sha256:beef has other bytes at this path"),
+        (Content.UNVERIFIED, "its content is not verified: too big"),
+    ],
+)
+def test_the_second_half_says_what_the_image_has(content: Content, relation: str) -> None:
+    why = "too big" if content == Content.UNVERIFIED else ""
+    place = Place(Origin.WRITABLE_LAYER, X)
+    reason = explain(make.execution(make.upper(X)), place, content, why=why, elsewhere=(b"/a", b"/bin/x"))
+
+    assert reason == f"/tmp/x lies in the container's writable layer; {relation}"
+
+
+@pytest.mark.parametrize(
+    ("subject", "words"),
+    [
+        (Subject.SCRIPT, "the script /x"),
+        (Subject.LIBRARY, "the library /x"),
+        (Subject.LOADER, "the program for ld.so /x"),
+    ],
+)
+def test_other_subjects_than_a_binary_are_named(subject: Subject, words: str) -> None:
+    assert explain_untouched(make.execution(make.lower(b"/x"), subject)).startswith(words)
+
+
+def test_a_writer_is_named_by_its_program_and_escaped() -> None:
+    file = make.upper(X, writer=make.writer(b"a`\n", program=b"/opt/b`ad\n"))
+
+    assert "by pid 41 `b\\`ad\\n`;" in explain(make.execution(file), Place(Origin.WRITABLE_LAYER, X), Content.ADDED)
+
+
+def test_a_write_of_another_day_has_its_date() -> None:
+    file = make.upper(X, writer=make.writer(time=make.NOON - datetime.timedelta(days=1)))
+
+    assert "written at 2026-11-22 12:03:11 by" in explain(
+        make.execution(file), Place(Origin.WRITABLE_LAYER, X), Content.ADDED
+    )
+
+
+def test_a_hostile_name_stays_one_line() -> None:
+    reason = explain_untouched(make.execution(make.lower(b"/x\n\x1b[2J")))
+
+    assert reason == r"/x\n\x1b[2J is an untouched file of demo/web@sha256:beef"
