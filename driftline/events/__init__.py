@@ -7,9 +7,11 @@ from driftline.events.container import Container, VolumeMount
 from driftline.events.health import SensorHealth
 from driftline.events.process import CloudProcessEvent
 from driftline.events.stream import Message
+from driftline.events.tables import TABLES, Table
 from driftline.events.words import Action, Content, Drift, Origin, Subject, Verdict, VolumeKind
 
 __all__ = [
+    "TABLES",
     "Action",
     "Alert",
     "AlertEvidence",
@@ -26,6 +28,7 @@ __all__ = [
     "Record",
     "SensorHealth",
     "Subject",
+    "Table",
     "Verdict",
     "VolumeKind",
     "VolumeMount",

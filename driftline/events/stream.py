@@ -7,6 +7,7 @@ with those of ``SensorHealth``. Times are ISO 8601 in UTC.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -43,7 +44,7 @@ def _encode_alert(alert: Alert) -> bytes:
     return _encoder.encode(columns)
 
 
-_ENCODERS: dict[type, Any] = {
+_ENCODERS: dict[type, Callable[[Any], bytes]] = {
     CloudProcessEvent: _encode_event,
     SensorHealth: _encode_health,
     Alert: _encode_alert,

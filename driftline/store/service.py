@@ -1,0 +1,181 @@
+"""The store's own process: ``python -m driftline.store.service DIR STREAM``.
+
+DuckDB lets one process write a file, and takes some 50 MB: so the privileged sensor does not
+hold it, and other processes ask this one. It reads messages (``events.stream``) from standard
+input, appends them in batches, and after each commit writes to standard output the number of
+the last message that is stored, eight bytes, little-endian. The first such number comes at the
+start: from there the sender goes on. On ``DIR/store.sock`` it answers queries: four bytes of
+length and a JSON ``Query``; back come one byte, 0 or 1 for an error, eight bytes of length, and
+an Arrow IPC stream or the error's words.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import select
+import socketserver
+import struct
+import sys
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+import structlog
+
+from driftline import events
+from driftline.errors import DriftlineError, StoreError, StoreFull
+from driftline.events import Alert, Message, Record, stream
+from driftline.store.database import Database
+from driftline.store.query import Query
+
+__all__ = ["ACK", "ANSWER", "QUESTION", "SOCKET", "main"]
+
+SOCKET = "store.sock"
+ACK = struct.Struct("<Q")
+QUESTION = struct.Struct("<I")
+ANSWER = struct.Struct("<BQ")
+
+_CHUNK = 1 << 20
+_BATCH_SECONDS = 0.002
+_BATCH_BYTES = 16 << 20
+_QUESTION_MAX = 1 << 20
+_HOUSEKEEPING_SECONDS = 3600.0
+_RETENTION_DAYS = 30
+_RETRY_SECONDS = 1.0
+_question = msgspec.json.Decoder(Query)
+_log = structlog.get_logger()
+
+
+def main(directory: Path, stream_id: str) -> None:
+    """Serve until standard input ends; raises ``StoreError`` if the store cannot be opened."""
+    database = Database(directory)
+    server = _Server(directory / SOCKET, database)
+    threading.Thread(target=server.serve_forever, name="queries", daemon=True).start()
+    threading.Thread(target=_keep_house, args=(database,), name="housekeeping", daemon=True).start()
+    try:
+        _append_until_end(database, stream_id)
+    finally:
+        server.close()
+        database.close()
+
+
+def _append_until_end(database: Database, stream_id: str) -> None:
+    sequence = database.sequence(stream_id)
+    os.write(1, ACK.pack(sequence))
+    rest = b""
+    while chunk := _read_batch():
+        *lines, rest = (rest + chunk).split(b"\n")
+        if lines:
+            sequence += len(lines)
+            _append(database, lines, stream_id=stream_id, sequence=sequence)
+            os.write(1, ACK.pack(sequence))
+
+
+# One commit costs some milliseconds however many rows it has: what comes meanwhile goes together.
+def _read_batch() -> bytes:
+    chunks = [os.read(0, _CHUNK)]
+    size, deadline = len(chunks[0]), time.monotonic() + _BATCH_SECONDS
+    while chunks[-1] and size < _BATCH_BYTES and select.select([0], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        chunks.append(os.read(0, _CHUNK))
+        size += len(chunks[-1])
+    return b"".join(chunks)
+
+
+def _append(database: Database, lines: Sequence[bytes], *, stream_id: str, sequence: int) -> None:
+    rows = _rows(lines)
+    while True:
+        try:
+            database.append(rows, stream=stream_id, sequence=sequence)
+        except StoreFull as error:
+            _log.error("waiting for space", reason=str(error))
+            time.sleep(_RETRY_SECONDS)
+        else:
+            return
+
+
+def _rows(lines: Sequence[bytes]) -> dict[str, list[Record]]:
+    rows: dict[str, list[Record]] = defaultdict(list)
+    for line in lines:
+        try:
+            message = stream.decode(line)
+        except msgspec.DecodeError as error:
+            _log.error("a line is no message", reason=str(error))
+            continue
+        for table, record in _records(message):
+            rows[table].append(record)
+    return rows
+
+
+def _records(message: Message) -> list[tuple[str, Record]]:
+    if isinstance(message, Alert):
+        evidence = [("AlertEvidence", row) for row in events.alert_evidence(message)]
+        return [("AlertInfo", events.alert_info(message)), *evidence]
+    return [(_TABLE_OF[type(message)], message)]
+
+
+_TABLE_OF = {table.record: name for name, table in events.TABLES.items()}
+
+
+def _keep_house(database: Database) -> None:
+    while True:
+        today = datetime.datetime.now(datetime.UTC).date()
+        try:
+            database.move_cold(today)
+            for name in events.TABLES:
+                database.drop_before(name, today - datetime.timedelta(days=_RETENTION_DAYS))
+        except StoreError as error:
+            _log.error("the store's days could not be moved", reason=str(error))
+        time.sleep(_HOUSEKEEPING_SECONDS)
+
+
+class _Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+
+    def __init__(self, path: Path, database: Database) -> None:
+        self.database = database
+        self._path = path
+        path.unlink(missing_ok=True)
+        previous = os.umask(0o177)
+        try:
+            super().__init__(str(path), _Handler)
+        finally:
+            os.umask(previous)
+
+    def close(self) -> None:
+        self.shutdown()
+        self.server_close()
+        self._path.unlink(missing_ok=True)
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    server: _Server
+
+    def handle(self) -> None:
+        while head := self.rfile.read(QUESTION.size):
+            (length,) = QUESTION.unpack(head)
+            if length > _QUESTION_MAX:
+                return
+            status, body = self._answer(self.rfile.read(length))
+            self.wfile.write(ANSWER.pack(status, len(body)) + body)
+
+    def _answer(self, question: bytes) -> tuple[int, bytes]:
+        try:
+            table = self.server.database.select(_question.decode(question))
+        except (DriftlineError, msgspec.DecodeError) as error:
+            return 1, str(error).encode()
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        return 0, sink.getvalue().to_pybytes()
+
+
+if __name__ == "__main__":
+    try:
+        main(Path(sys.argv[1]), sys.argv[2])
+    except DriftlineError as failure:
+        sys.exit(f"driftline: store: {failure}")
