@@ -1,9 +1,11 @@
 """Layers as a snapshotter unpacked them: the lower directories of an overlay mount.
 
 The marks are those of the kernel (Documentation/filesystems/overlayfs.rst, "whiteouts and
-opaque directories"): a character device 0:0 is a whiteout; so is an empty file with the xattr
-``overlay.whiteout`` in a directory whose ``overlay.opaque`` is "x"; "y" makes a directory
-opaque. The xattrs count in the ``trusted.`` and, for ``userxattr`` mounts, ``user.`` namespace.
+opaque directories"): a character device 0:0 is a whiteout, ``overlay.opaque`` of "y" makes a
+directory opaque. An empty file with the xattr ``overlay.whiteout`` is a whiteout too, where its
+directory or the layer's root has ``overlay.opaque`` of "x": the documentation asks for both,
+but Linux 6.18 hides such a file once it has met either mark. The xattrs count in the
+``trusted.`` namespace and, as for ``userxattr`` mounts, in ``user.``.
 
 Everything is reached from a descriptor of the layer's root, one name at a time, without
 following symlinks: a directory swapped for a symlink meanwhile is an error, never a way out.
@@ -68,10 +70,12 @@ class _Reader:
         self._number = number
         self._budget = budget
         self._links: dict[tuple[int, int], tree.Node] = {}
+        self._root_mark = b""
         self._buffer = memoryview(bytearray(CHUNK))
 
     def read_root(self, path: bytes) -> tree.Directory:
         with _opened(path, OPEN_DIRECTORY & ~os.O_NOFOLLOW) as fd:
+            self._root_mark = _mark(fd, "opaque")
             return self._read_directory(fd, os.fstat(fd), path=b"", depth=1)
 
     def _read_directory(self, fd: int, info: os.stat_result, *, path: bytes, depth: int) -> tree.Directory:
@@ -84,7 +88,7 @@ class _Reader:
             for item in names:
                 name = os.fsencode(item.name)
                 child = self._read_child(fd, name, item.stat(follow_symlinks=False), below=path, depth=depth)
-                if child is None or (mark == b"x" and _is_xattr_whiteout(fd, name, child)):
+                if child is None or (b"x" in (mark, self._root_mark) and _is_xattr_whiteout(fd, name, child)):
                     directory.whiteouts.add(name)
                 else:
                     directory.children[name] = child

@@ -1,0 +1,108 @@
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driftline.cli.image import app
+from driftline.errors import ImageNotFound, InvalidInput, InvalidReference
+from tests.image import making
+from tests.image.making import archive, directory, member, symlink
+
+OLD = [
+    making.blob(archive(directory("usr/bin"), member("usr/bin/x", data=b"1"), symlink("bin", "usr/bin"), member("y")))
+]
+NEW = [*OLD, making.blob(archive(member("usr/bin/x", data=b"2"), member("z", data=b"1"), member("y", mode=0o755)))]
+
+Run = Callable[..., Any]
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> str:
+    making.write_layout(tmp_path / "layout", {"old": OLD, "new": NEW})
+    return f"oci:{tmp_path / 'layout'}"
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command with a cache of the test's own; gives what it printed."""
+
+    def run(*words: str) -> str:
+        app([*words, "--cache", str(tmp_path / "cache")], result_action="return_value")
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_index_counts_what_the_image_holds(run: Run, layout: str) -> None:
+    facts = json.loads(run("index", f"{layout}:old", "--output", "json"))
+    assert facts["digest"].startswith("sha256:")
+    assert (facts["entries"], facts["files"], facts["bytes"]) == (6, 2, 1)
+
+
+def test_index_leaves_the_index_in_the_cache(run: Run, layout: str, tmp_path: Path) -> None:
+    run("index", f"{layout}:old")
+    (made,) = (tmp_path / "cache").glob("*.index")
+    before = made.stat().st_ino
+    assert "entries  6" in run("index", f"{layout}:old")
+    assert made.stat().st_ino == before
+
+
+def test_index_takes_an_index_file(run: Run, layout: str, tmp_path: Path) -> None:
+    run("index", f"{layout}:old")
+    (made,) = (tmp_path / "cache").glob("*.index")
+    assert json.loads(run("index", str(made), "--output", "json"))["files"] == 2
+
+
+def test_show_tells_all_of_a_file(run: Run, layout: str) -> None:
+    digest = making.sha256(b"1").removeprefix("sha256:")
+    assert json.loads(run("show", f"{layout}:old", "/bin/x", "--output", "json")) == {
+        "path": "/usr/bin/x", "kind": "file", "mode": "0644", "uid": 0, "gid": 0, "layer": 0,
+        "size": 1, "sha256": digest, "same_content": [],
+    }  # fmt: skip
+
+
+def test_show_tells_where_a_symlink_leads(run: Run, layout: str) -> None:
+    out = run("show", f"{layout}:old", "/bin")
+    assert re.search(r"target +usr/bin\b", out)
+    assert re.search(r"leads to: path +/usr/bin\b", out)
+
+
+def test_show_of_a_missing_path_says_so(run: Run, layout: str) -> None:
+    with pytest.raises(ImageNotFound, match="has nothing at /none"):
+        run("show", f"{layout}:old", "/none")
+
+
+def test_show_wants_an_absolute_path(run: Run, layout: str) -> None:
+    with pytest.raises(InvalidInput, match="expected an absolute path"):
+        run("show", f"{layout}:old", "bin/x")
+
+
+def test_diff_lists_the_changes(run: Run, layout: str) -> None:
+    lines = run("diff", f"{layout}:old", f"{layout}:new", "--output", "json").splitlines()
+    changes = [json.loads(line) for line in lines]
+    assert [(change["change"], change["path"]) for change in changes] == [
+        ("content", "/usr/bin/x"),
+        ("mode", "/y"),
+        ("added", "/z"),
+    ]
+    assert (changes[1]["before"]["mode"], changes[1]["after"]["mode"]) == ("0644", "0755")
+
+
+def test_diff_for_people_shows_what_differs(run: Run, layout: str) -> None:
+    assert re.search(r"mode +/y +0644 +0755", run("diff", f"{layout}:old", f"{layout}:new"))
+
+
+def test_names_cannot_write_to_the_terminal(run: Run, tmp_path: Path) -> None:
+    making.write_layout(tmp_path / "hostile", {"x": [making.blob(archive(member("\x1b]0;owned\x07[red]")))]})
+    making.write_layout(tmp_path / "empty", {"x": []})
+    out = run("diff", str(tmp_path / "empty"), str(tmp_path / "hostile"))
+    assert "\x1b" not in out
+    assert r"/\x1b]0;owned\x07[red]" in out
+
+
+def test_a_missing_file_is_bad_input(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(InvalidReference, match="no such file or directory"):
+        run("index", str(tmp_path / "none"))

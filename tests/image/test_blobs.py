@@ -1,0 +1,164 @@
+import dataclasses
+import gzip
+import io
+import threading
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from driftline.errors import CorruptImage, ImageError
+from driftline.image import Blob, Kind
+from tests.image import making
+from tests.image.making import archive, device, directory, member, names, symlink
+
+LAYER = archive(member("f", data=bytes(range(256)) * 9000))
+
+
+@pytest.mark.parametrize("compression", ["", "+gzip", "+zstd"])
+def test_reads_each_compression(tmp_path: Path, compression: str) -> None:
+    index = making.build_blobs(tmp_path, making.blob(LAYER, compression))
+    assert index.at(b"/f") == making.file_entry(b"/f", bytes(range(256)) * 9000)
+
+
+def packed(data: bytes) -> Blob:
+    return Blob(making.sha256(data), "", lambda: io.BytesIO(data), making.sha256(LAYER))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"".join(gzip.compress(LAYER[at : at + 5000]) for at in range(0, len(LAYER), 5000)),
+        gzip.compress(b"") + gzip.compress(LAYER),
+        b"".join(zstandard.compress(LAYER[at : at + 50_000]) for at in range(0, len(LAYER), 50_000)),
+        b"\x50\x2a\x4d\x18\x04\0\0\0skip" + zstandard.compress(LAYER),
+    ],
+    ids=["gzip members", "empty gzip member", "zstd frames", "skippable frame"],
+)
+def test_reads_what_layers_are_pieced_together_from(tmp_path: Path, data: bytes) -> None:
+    assert names(making.build_blobs(tmp_path, packed(data))) == [b"/", b"/f"]
+
+
+@pytest.mark.parametrize("compression", ["", "+gzip", "+zstd"])
+@pytest.mark.parametrize("part", [0.01, 0.5, 0.999])
+def test_a_truncated_layer_is_corrupt_and_named(tmp_path: Path, compression: str, part: float) -> None:
+    whole = making.blob(LAYER, compression)
+    data = whole.open().read()
+    cut = dataclasses.replace(whole, opener=lambda: io.BytesIO(data[: int(len(data) * part)]))
+    with pytest.raises(CorruptImage, match=rf"^layer 1 \({whole.digest}\): "):
+        making.build_blobs(tmp_path, making.blob(archive()), cut)
+
+
+@pytest.mark.parametrize("compression", ["", "+gzip", "+zstd"])
+def test_a_changed_byte_is_corrupt(tmp_path: Path, compression: str) -> None:
+    whole = making.blob(LAYER, compression)
+    data = bytearray(whole.open().read())
+    data[-100 if not compression else -9] ^= 0xFF
+    with pytest.raises(CorruptImage, match=r"layer 0"):
+        making.build_blobs(tmp_path, dataclasses.replace(whole, opener=lambda: io.BytesIO(data)))
+
+
+def test_the_diff_id_is_checked(tmp_path: Path) -> None:
+    wrong = dataclasses.replace(making.blob(LAYER, "+gzip"), diff_id="sha256:" + "0" * 64)
+    with pytest.raises(CorruptImage, match="diff id"):
+        making.build_blobs(tmp_path, wrong)
+
+
+@pytest.mark.parametrize("data", [b"\x1f\x8b\x08\xff" + b"x" * 600, b"\x28\xb5\x2f\xfd" + b"\xff" * 600, b"x" * 600])
+def test_garbage_is_corrupt(tmp_path: Path, data: bytes) -> None:
+    with pytest.raises(CorruptImage, match="layer 0"):
+        making.build_blobs(tmp_path, packed(data))
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
+    ],
+)
+def test_a_foreign_layer_says_so(tmp_path: Path, media_type: str) -> None:
+    with pytest.raises(ImageError, match="a foreign layer"):
+        making.build_blobs(tmp_path, dataclasses.replace(making.blob(LAYER), media_type=media_type))
+
+
+def test_a_layer_of_another_type_says_what_was_expected(tmp_path: Path) -> None:
+    encrypted = dataclasses.replace(making.blob(LAYER), media_type="application/vnd.oci.image.layer.v1.tar+encrypted")
+    with pytest.raises(ImageError, match=r"expected one of application/vnd\.docker"):
+        making.build_blobs(tmp_path, encrypted)
+
+
+def test_an_error_leaves_no_thread_behind(tmp_path: Path) -> None:
+    with pytest.raises(CorruptImage):
+        making.build_blobs(
+            tmp_path, making.blob(archive(member("f"), member("f/g"), member("big", data=bytes(9 << 20))))
+        )
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("layer")]
+
+
+# OCI image-spec layer.md
+
+
+def test_a_whiteout_hides_lower_layers(tmp_path: Path) -> None:
+    index = making.build(tmp_path, archive(member("d/f"), member("d/g")), archive(member("d/.wh.f")))
+    assert names(index) == [b"/", b"/d", b"/d/g"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_whiteout_does_not_hide_its_siblings(tmp_path: Path, order: int) -> None:
+    members = [member(".wh.d"), member("d/new")][::order]
+    assert names(making.build(tmp_path, archive(member("d/old")), archive(*members))) == [b"/", b"/d", b"/d/new"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_opaque_directory_hides_what_lower_layers_have_in_it(tmp_path: Path, order: int) -> None:
+    members = [member("d/.wh..wh..opq"), member("d/e/new")][::order]
+    index = making.build(tmp_path, archive(member("d/e/old"), member("other")), archive(*members))
+    assert names(index) == [b"/", b"/d", b"/d/e", b"/d/e/new", b"/other"]
+
+
+def test_an_opaque_root_hides_everything(tmp_path: Path) -> None:
+    assert names(making.build(tmp_path, archive(member("f")), archive(member(".wh..wh..opq")))) == [b"/"]
+
+
+def test_a_later_layer_may_bring_a_hidden_name_back(tmp_path: Path) -> None:
+    index = making.build(tmp_path, archive(member("f")), archive(member(".wh.f")), archive(member("f", data=b"2")))
+    assert index.at(b"/f") == making.file_entry(b"/f", b"2", layer=2)
+
+
+@pytest.mark.parametrize("name", [".wh.", ".wh..", ".wh...", "d/.wh..."])
+def test_a_whiteout_of_no_name_is_corrupt(tmp_path: Path, name: str) -> None:
+    with pytest.raises(CorruptImage, match="whiteout of no name"):
+        making.build(tmp_path, archive(member(name)))
+
+
+def test_metadata_of_aufs_is_no_content(tmp_path: Path) -> None:
+    assert names(making.build(tmp_path, archive(member(".wh..wh.plnk"), member(".wh..wh.aufs")))) == [b"/"]
+
+
+def test_a_device_that_overlayfs_takes_for_a_whiteout_is_one(tmp_path: Path) -> None:
+    assert names(making.build(tmp_path, archive(member("f")), archive(device("f", 0, 0)))) == [b"/"]
+
+
+def test_an_opaque_xattr_in_a_pax_header_counts(tmp_path: Path) -> None:
+    opaque = directory("d", pax_headers={"SCHILY.xattr.trusted.overlay.opaque": "y"})
+    assert names(making.build(tmp_path, archive(member("d/f")), archive(opaque))) == [b"/", b"/d"]
+
+
+def test_all_kinds_of_files_are_told_apart(tmp_path: Path) -> None:
+    layer = archive(
+        symlink("link", "else/where"), device("null", 1, 3), member("block", b"4", devmajor=8), member("fifo", b"6")
+    )
+    index = making.build(tmp_path, layer)
+    found = [(entry.path, entry.kind, entry.target, entry.device) for entry in index][1:]
+    assert found == [
+        (b"/block", Kind.BLOCK_DEVICE, b"", 0x800),
+        (b"/fifo", Kind.FIFO, b"", 0),
+        (b"/link", Kind.SYMLINK, b"else/where", 0),
+        (b"/null", Kind.CHARACTER_DEVICE, b"", 0x103),
+    ]
+
+
+@pytest.mark.parametrize("name", [b"new\nline", b"\xff\xfe", b"\x1b[2J", b" ", b"\\", b"x" * 4000])
+def test_absurd_names_survive(tmp_path: Path, name: bytes) -> None:
+    assert names(making.build(tmp_path, archive(member(name), form=1))) == [b"/", b"/" + name]
