@@ -37,12 +37,13 @@ INNOCENT = (
 )
 ATTACK = (
     ("runs the wget that came along: the image has none", "/tmp/wget -q -O /tmp/xmrig http://127.0.0.1:{port}/tool"),
-    ("runs what wget brought", "chmod +x /tmp/xmrig && /tmp/xmrig true"),
-    ("copies the image's shell to another name", "cp /bin/bash /tmp/.kworker && /tmp/.kworker -c true"),
-    ("overwrites an image program in place", "cat /opt/lab/true > /usr/bin/env && env"),
-    ("runs a script of its own", "printf '#!/bin/sh\\nid\\n' > /tmp/x.sh; sh /tmp/x.sh >/dev/null"),
-    ("runs a program that never was a file", "/opt/lab/memexec /opt/lab/true"),
+    ("runs what wget brought", "chmod +x /tmp/xmrig; /tmp/xmrig sleep 0.1"),
+    ("copies the image's shell to another name", "cp /bin/bash /tmp/.kworker; /tmp/.kworker -c true"),
+    ("overwrites an image program in place", "cat /tmp/wget > /usr/bin/head; head -c0 /etc/hostname"),
+    ("runs a script of its own", "echo id > /tmp/x.sh; sh /tmp/x.sh >/dev/null"),
+    ("makes a loader of its own run a program that never was a file", "/tmp/loader /bin/sleep 0.1"),
 )
+EXPECTED = 7  # the loader and what it loads are two
 
 
 def say(text: str = "") -> None:
@@ -90,6 +91,11 @@ def act(container: LabContainer, about: str, script: str) -> None:
     time.sleep(PAUSE)
 
 
+def bring(container: LabContainer, name: str, content: bytes) -> None:
+    """Put a tool into the container, as `kubectl cp` does."""
+    container.sh(f"cat > /tmp/{name}; chmod +x /tmp/{name}", stdin=content)
+
+
 def main() -> None:
     if os.geteuid():
         sys.exit("demo: needs root, for containers and eBPF")
@@ -101,7 +107,8 @@ def main() -> None:
             for about, script in INNOCENT:
                 act(web, about, script)
             say("\n== drift: each must appear as an alert ==")
-            web.sh("cat > /tmp/wget && chmod +x /tmp/wget", stdin=Path("/bin/busybox").read_bytes())
+            bring(web, "wget", Path("/bin/busybox").read_bytes())
+            bring(web, "loader", it.pod("tools").container("busybox").exec("cat", "/opt/lab/memexec").stdout)
             for about, script in ATTACK:
                 act(web, about, script.format(port=port))
     say("\n== the same, read back from the store: driftline alerts ==")
@@ -113,8 +120,8 @@ def check() -> None:
     """Fail unless the store has exactly the alerts that the attack deserves."""
     command = (*DRIFTLINE, "alerts", "--store", STORE, "--output", "json")
     alerts = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    if len(alerts) != len(ATTACK):
-        sys.exit(f"demo: expected {len(ATTACK)} alerts, the store has {len(alerts)}")
+    if len(alerts) != EXPECTED:
+        sys.exit(f"demo: expected {EXPECTED} alerts, the store has {len(alerts)}")
     say(f"\n{len(alerts)} alerts, and none for the {len(INNOCENT)} innocent acts. The store is {STORE}: try")
     say(f"  .venv/bin/driftline alerts --store {STORE}\n  .venv/bin/driftline events --store {STORE} --drift yes")
 

@@ -6,12 +6,12 @@ import os
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Literal
 
-import structlog
 from cyclopts import App, Parameter
 
 from driftline import policy as policies
@@ -21,8 +21,6 @@ from driftline.sensor.sensor import Options, Sensor, Sink
 from driftline.sensor.status import DEFAULT_ADDRESS, StatusServer
 
 app = App(name="sensor", help="Watch the containers of this node and report what they run that is not of their image.")
-
-_log = structlog.get_logger()
 
 
 @app.default
@@ -87,15 +85,17 @@ def sensor(
         provenance=provenance,
         libraries=libraries,
     )
-    with ExitStack() as stack:
-        _run(options, stack.enter_context(_sinks.opened(output, store)), listen)
+    stop = threading.Event()
+    with _sinks.opened(output, store, stop.set) as sinks:
+        _run(options, sinks, listen, stop)
 
 
-def _run(options: Options, sinks: Sequence[Sink], listen: str) -> None:
+def _run(options: Options, sinks: Sequence[Sink], listen: str, stop: threading.Event) -> None:
     with ExitStack() as stack:
         sensor = stack.enter_context(Sensor(options, sinks))
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: sensor.stop())
+        threading.Thread(target=_stop_when, args=(stop, sensor), daemon=True).start()
         address = ""
         if listen:
             server = StatusServer(listen, sensor.status)
@@ -103,3 +103,8 @@ def _run(options: Options, sinks: Sequence[Sink], listen: str) -> None:
             address = server.address
         print(f"driftline: sensor started, pid {os.getpid()}, status on {address or 'no address'}", file=sys.stderr)
         sensor.run()
+
+
+def _stop_when(stop: threading.Event, sensor: Sensor) -> None:
+    stop.wait()
+    sensor.stop()

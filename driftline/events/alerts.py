@@ -154,16 +154,11 @@ def _evidence(alert: Alert, entity: str, role: str, more: Mapping[str, Any], **c
     )
 
 
+# The execution whole, so that an alert explains itself when its event has aged out.
 def _process_fields(alert: Alert) -> Mapping[str, Any]:
-    event = alert.event
-    return {
-        "ProcessId": event.ProcessId,
-        "ProcessKey": event.ProcessKey,
-        "WorkingDirectory": event.ProcessCurrentWorkingDirectory,
-        "ActionType": event.ActionType,
-        "Reason": alert.description,
-        "ProcessTree": msgspec.to_builtins(alert.process_tree),
-    }
+    event = msgspec.to_builtins(alert.event)
+    told = {name: value for name, value in event.items() if value not in ("", None, {})}
+    return told | {"Description": alert.description, "ProcessTree": msgspec.to_builtins(alert.process_tree)}
 
 
 def _drift_fields(event: CloudProcessEvent) -> Mapping[str, Any]:

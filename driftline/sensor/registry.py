@@ -8,9 +8,10 @@ known without asking anybody, however short it lives; the runtime then adds its 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 from driftline import cluster
 from driftline.events import Container
@@ -34,7 +35,7 @@ class Tracked:
         self.index: Future[ImageIndex] = Future()
         self.policy: ContainerPolicy
         """Its drift rules; there once it is named."""
-        self.columns: dict[str, object] = {}
+        self.columns: Mapping[str, Any] = {}
         """The columns of its events that stay the same."""
         self.waiting: list[Callable[[], None]] = []
         """What to go on with when it has its name."""

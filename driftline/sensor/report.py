@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from driftline.events import (
     Action,
@@ -36,7 +37,7 @@ class Reporter:
         self._clock = clock
         self._boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
 
-    def columns(self, container: Container) -> dict[str, object]:
+    def columns(self, container: Container) -> dict[str, Any]:
         """Give the columns that all events of a container share."""
         place = self.place
         return {
@@ -57,7 +58,7 @@ class Reporter:
         }
 
     def process_created(
-        self, record: ExecRecord, parent: Process | None, *, columns: dict[str, object], verdict: Verdict | None
+        self, record: ExecRecord, parent: Process | None, *, columns: Mapping[str, Any], verdict: Verdict | None
     ) -> CloudProcessEvent:
         """Report an exec."""
         head, process = record.head, ProcessKey.at(record.head.tgid, record.head.start)
@@ -94,7 +95,7 @@ class Reporter:
         process: Process,
         parent: Process | None,
         *,
-        columns: dict[str, object],
+        columns: Mapping[str, Any],
         verdict: Verdict,
     ) -> CloudProcessEvent:
         """Report a library that was mapped or a script that was read (``action_type``)."""
@@ -120,7 +121,7 @@ class Reporter:
             **columns,
         )
 
-    def process_ended(self, record: ExitRecord, process: Process, *, columns: dict[str, object]) -> CloudProcessEvent:
+    def process_ended(self, record: ExitRecord, process: Process, *, columns: Mapping[str, Any]) -> CloudProcessEvent:
         """Report the end of a process whose exec was seen."""
         folder, _, name = text(process.program).rpartition("/")
         return CloudProcessEvent(
@@ -168,7 +169,7 @@ class Reporter:
         return f"{self._boot}-{key.pid}-{key.start_ticks}"
 
 
-def _drift(verdict: Verdict | None) -> dict[str, str]:
+def _drift(verdict: Verdict | None) -> dict[str, Any]:
     if verdict is None:
         return {}
     return {
@@ -180,12 +181,12 @@ def _drift(verdict: Verdict | None) -> dict[str, str]:
     }
 
 
-def _volume(verdict: Verdict | None) -> dict[str, object]:
+def _volume(verdict: Verdict | None) -> dict[str, Any]:
     return {"VolumeKind": str(verdict.volume)} if verdict and verdict.volume is not None else {}
 
 
-def _more(record: ExecRecord) -> dict[str, object]:
-    more: dict[str, object] = {"NamespacePid": record.ns_pid, "UserId": record.uid, "EffectiveUserId": record.euid}
+def _more(record: ExecRecord) -> dict[str, Any]:
+    more: dict[str, Any] = {"NamespacePid": record.ns_pid, "UserId": record.uid, "EffectiveUserId": record.euid}
     if record.filename != record.interp:
         more["Script"] = text(record.filename)
     if record.head.flags & RecordFlag.HAS_TTY:

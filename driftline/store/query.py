@@ -25,7 +25,7 @@ Value = str | int | float | list[str]
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """One condition on a column."""
+    """One condition on a column, or on a property of a dynamic one (``AdditionalFields.Pod``)."""
 
     column: str
     operator: Operator
@@ -67,8 +67,13 @@ def compile_query(query: Query, source: str) -> tuple[str, list[Any]]:
 
 
 def _condition(item: Filter, names: Sequence[str]) -> str:
-    _check_column(item.column, names)
-    column = quoted(item.column)
+    name, _, key = item.column.partition(".")
+    _check_column(name, names)
+    column = quoted(name)
+    if key:
+        if not key.isidentifier():
+            raise InvalidInput(f"no property {key!r}; expected a name of letters, digits and _")
+        column = f"json_extract_string({column}, '$.{key}')"
     special = _OPERATORS.get(item.operator)
     return special(column) if special else f"{column} {item.operator} ?"
 

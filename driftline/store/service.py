@@ -179,3 +179,5 @@ if __name__ == "__main__":
         main(Path(sys.argv[1]), sys.argv[2])
     except DriftlineError as failure:
         sys.exit(f"driftline: store: {failure}")
+    # Threads may still hold DuckDB's objects, which it complains of when Python tears them down.
+    os._exit(0)

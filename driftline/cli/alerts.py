@@ -1,0 +1,119 @@
+"""``driftline alerts``: what the drift rules raised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from cyclopts import App
+from rich.console import Console
+
+from driftline.cli import _alert, _rows
+from driftline.cli._rows import DEFAULT_STORE, Format, Row, Store
+from driftline.errors import InvalidInput
+from driftline.store.query import Filter, Query
+from driftline.store.reader import open_reader
+
+app = App(name="alerts", help="Show the alerts of a store.")
+
+_PROPERTIES = {
+    "namespace": "KubernetesNamespace",
+    "pod": "KubernetesPodName",
+    "container": "ContainerName",
+    "image": "ContainerImageName",
+    "content": "DriftContent",
+}
+_TOLD = ("Timestamp", "AlertId", "Title", "Severity", "ServiceSource", "DetectionSource", "AttackTechniques")
+
+
+@app.default
+def alerts(
+    *,
+    store: Store = DEFAULT_STORE,
+    output: Format = "table",
+    since: str = "",
+    until: str = "",
+    severity: str = "",
+    namespace: str = "",
+    pod: str = "",
+    container: str = "",
+    image: str = "",
+    content: str = "",
+    limit: int = 100,
+    follow: bool = False,
+) -> None:
+    """Show alerts, the newest last.
+
+    Parameters
+    ----------
+    store
+        Directory of the event store.
+    output
+        For people; one JSON array; one JSON object a line; YAML.
+    since
+        Only from then on: a span back from now (``15m``, ``1h``, ``7d``) or an ISO time.
+    until
+        Only before then.
+    severity
+        Informational, Low, Medium or High.
+    namespace, pod, container, image
+        Only of this namespace, pod, container name, image reference.
+    content
+        added, modified, relocated or unverified.
+    limit
+        At most so many, the newest.
+    follow
+        Go on with new ones until interrupted.
+    """
+    asked = {"namespace": namespace, "pod": pod, "container": container, "image": image, "content": content}
+    where = [Filter("EntityType", "=", "Process"), *_rows.time_filters(since, until)]
+    where += [Filter("Severity", "=", severity)] if severity else []
+    where += [Filter(f"AdditionalFields.{_PROPERTIES[name]}", "=", value) for name, value in asked.items() if value]
+    query = Query(table="AlertEvidence", where=where, limit=limit)
+    with open_reader(store) as reader:
+        if follow:
+            _rows.follow(reader, query, lambda row: row["AlertId"], lambda rows: _show(_alerts(rows), _line(output)))
+        else:
+            _show(_alerts(reversed(reader.select(query).to_pylist())), output)
+
+
+@app.command
+def show(alert_id: str, *, store: Store = DEFAULT_STORE, output: Format = "table") -> None:
+    """Show one alert.
+
+    Parameters
+    ----------
+    alert_id
+        Its id, or the beginning of it.
+    store
+        Directory of the event store.
+    output
+        For people, or a format for programs.
+    """
+    with open_reader(store) as reader:
+        query = Query(table="AlertEvidence", where=[Filter("EntityType", "=", "Process")], limit=1_000_000)
+        found = [row for row in reader.select(query).to_pylist() if row["AlertId"].startswith(alert_id)]
+    if len(found) != 1:
+        raise InvalidInput(f"{len(found) or 'no'} alerts have an id that begins with {alert_id!r}; expected one")
+    _show(_alerts(found), output)
+
+
+def _alerts(rows: Iterable[Row]) -> Iterator[Row]:
+    for row in _rows.decode_dynamic(rows, ("AdditionalFields",)):
+        told = {name: row[name] for name in _TOLD}
+        yield {**told, **{name: value for name, value in row["AdditionalFields"].items() if name not in told}}
+
+
+def _show(rows: Iterable[Row], output: Format) -> None:
+    _rows.print_rows(rows, output, _print_table)
+
+
+def _print_table(rows: Sequence[Row]) -> None:
+    console = Console(soft_wrap=True, highlight=False)
+    if not rows:
+        console.print("no alerts")
+    for row in rows:
+        console.print(_alert.render(row))
+
+
+def _line(output: Format) -> Format:
+    return "jsonl" if output == "json" else output
