@@ -1,192 +1,406 @@
 """Reading the bytes of what ran, from containers that may want to harm the reader.
 
-A path from a container is never followed on the node: files are opened through the process's
-own ``/proc/PID/exe``, or below ``/proc/PID/root`` by openat2(2) with RESOLVE_IN_ROOT and
-RESOLVE_NO_MAGICLINKS, first as O_PATH, which has no side effects on FIFOs and devices. What was
-opened must be the regular file of the record (its inode, or its size and ctime where overlayfs
-shows the inode of another layer), and must still be so when it was read.
+In two steps. *Capture*, at once and in the sensor's loop: take a handle (O_PATH) of the file,
+through the process's own ``/proc/PID/exe`` or, without following any link, below
+``/proc/PID/root``, and check that it is the file of the record: superblock and inode. It waits
+for nothing: a name that the kernel does not know by heart is looked up later. *Read*, in another
+thread: regular files only, within bounds of bytes and time, and what may never answer (FUSE, a
+network) is left behind by a helper thread.
+
+Who changes a file also changes its ctime, which nobody can set. So a digest whose file has
+another ctime or size than the record says so (``Digest.changed``). Kernels count ctime in ticks
+of some milliseconds: a read starts when the tick of the last change is over, so that each later
+change shows. That makes reads atomic and the cache exact. What stays open is a change between
+execution and read in the very tick of the change before the execution.
+
+Rejected: to follow paths on the node (a container would lead it to the node's files), and to
+read through ``/proc/PID/map_files`` (names only what is still mapped).
 """
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
 import errno
 import hashlib
 import os
 import stat
-import struct
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from driftline.errors import Unreadable
+from driftline.sensor import mounts, openat
 from driftline.verdict import Digest, FileFacts
 
-__all__ = ["Capture", "ContentReader"]
+__all__ = ["Capture", "ContentReader", "hash_handle"]
 
-_OPENAT2 = 437  # the same number on every architecture since v5.6
-_OPEN_HOW = struct.Struct("=QQQ")
-_RESOLVE_NO_MAGICLINKS, _RESOLVE_NO_SYMLINKS, _RESOLVE_BENEATH, _RESOLVE_IN_ROOT = 0x02, 0x04, 0x08, 0x10
-_IN_ROOT = _RESOLVE_IN_ROOT | _RESOLVE_NO_MAGICLINKS
-_BENEATH = _RESOLVE_BENEATH | _RESOLVE_NO_SYMLINKS | _RESOLVE_NO_MAGICLINKS
 _CHUNK = 1 << 20
 _MAX_BYTES = 1 << 30
 _MAX_SECONDS = 30.0
+_STALL_SECONDS = 2.0
+_STALLED_MAX = 8
 _CACHED = 4096
+_CLOCK_REALTIME_COARSE = 5  # linux/time.h; what file systems take their timestamps from
+_TICK_SECONDS = time.clock_getres(_CLOCK_REALTIME_COARSE)
 
-_CacheKey = tuple[int, int, int, int]
+# File systems of the kernel alone, on the node's own disk or memory. All others, an overlay
+# for what may lie below it, can keep a reader waiting.
+_PROMPT = frozenset(
+    {"ext4", "ext3", "ext2", "xfs", "btrfs", "f2fs", "tmpfs", "ramfs", "hugetlbfs", "squashfs", "erofs"}
+)
+# Their regular files have no bytes of their own, may block (/proc/kmsg) or act when read.
+_PSEUDO = frozenset(
+    {
+        "proc",
+        "sysfs",
+        "debugfs",
+        "tracefs",
+        "securityfs",
+        "cgroup",
+        "cgroup2",
+        "bpf",
+        "configfs",
+        "efivarfs",
+        "pstore",
+        "binfmt_misc",
+        "mqueue",
+        "nsfs",
+    }
+)
+_GONE = "it was gone before it could be opened"
+_ENDED = "its process ended before it could be opened"
+_REPLACED = "another file took its place before it could be opened"
+_REASONS = {errno.ENOENT: _GONE, errno.ELOOP: "a symlink took its place before it could be opened"}
+
+_Key = tuple[int, int, int, int]
 
 
 class Capture:
-    """An open file; whoever reads it closes it."""
+    """A handle of the file that ran, or the way to it, or why there is none; whoever reads it closes it."""
 
-    __slots__ = ("fd", "key")
+    __slots__ = ("_file", "_path", "_pid", "_root", "fd", "fs_type", "reason")
 
-    def __init__(self, fd: int, found: os.stat_result) -> None:
+    def __init__(self, fd: int, *, file: FileFacts | None = None, fs_type: str = "", reason: str = "") -> None:
         self.fd = fd
-        self.key: _CacheKey = (found.st_dev, found.st_ino, found.st_ctime_ns, found.st_size)
+        self.fs_type = file.fs_type if file else fs_type
+        self.reason = reason
+        self._file = file
+        self._root, self._path, self._pid = -1, b"", 0
+
+    @classmethod
+    def later(cls, root: int, path: bytes, *, pid: int, file: FileFacts) -> Capture:
+        """Put off the lookup of ``path`` below the open folder ``root``, which it takes over."""
+        capture = cls(-1, file=file)
+        capture._root, capture._path, capture._pid = root, path, pid
+        return capture
+
+    @property
+    def is_prompt(self) -> bool:
+        """Whether nothing about it can keep a reader waiting."""
+        return self._root < 0 and self.fs_type in _PROMPT
+
+    def is_as_it_ran(self, now: openat.Look) -> bool:
+        """Tell whether nothing about the file has changed since it ran."""
+        return self._file is None or (now.ctime_ns, now.size) == (self._file.ctime_ns, self._file.size)
+
+    def look_up(self) -> None:
+        """Do the lookup that was put off, if any; raises ``Unreadable``."""
+        if self._root < 0 or self._file is None:
+            return
+        try:
+            self.fd = openat.open_beneath(self._root, self._path, cached=False)
+        except OSError as error:
+            raise Unreadable(_in_words(error)) from error
+        if not _is_the_file(self.fd, self._file, self._pid):
+            raise Unreadable(_REPLACED)
 
     def close(self) -> None:
-        """Close it; a second time does nothing."""
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+        """Close what is open; a second time does nothing."""
+        for fd in (self.fd, self._root):
+            if fd >= 0:
+                os.close(fd)
+        self.fd = self._root = -1
 
     def __del__(self) -> None:
         self.close()
 
 
 class ContentReader:
-    """Opens files of containers and hashes them, each version once."""
+    """Captures files of containers and hashes them, each version once. Any thread may use it."""
 
-    def __init__(self, *, max_bytes: int = _MAX_BYTES) -> None:
-        """Refuse files of more than ``max_bytes``."""
+    def __init__(self, *, max_bytes: int = _MAX_BYTES, max_seconds: float = _MAX_SECONDS) -> None:
+        """Refuse files of more than ``max_bytes``, and reads that take more than ``max_seconds``."""
         self._max_bytes = max_bytes
-        self._cache: OrderedDict[_CacheKey, Digest] = OrderedDict()
+        self._max_seconds = max_seconds
+        self._cache: OrderedDict[_Key, Digest] = OrderedDict()
         self._lock = threading.Lock()
+        self._stalled = threading.BoundedSemaphore(_STALLED_MAX)
 
-    def capture_program(self, pids: Sequence[int], file: FileFacts, *, upperdir: str = "") -> Capture | None:
-        """Open the program that the first of ``pids`` runs; ``None`` if it is gone.
+    def capture_program(self, pids: Sequence[int], file: FileFacts, *, upperdir: str = "") -> Capture:
+        """Capture the program that the first of ``pids`` runs.
 
         The other processes are of the same container: through their root the file may still be
         found when the first has ended. ``upperdir`` is the last resort.
         """
-        return _open_exe(pids[0], file) or self.capture_path(pids, file, upperdir=upperdir)
+        with contextlib.suppress(OSError):
+            fd = openat.open_magic_link(f"/proc/{pids[0]}/exe")
+            if _is_the_file(fd, file, pids[0]):
+                return Capture(fd, file=file)
+            os.close(fd)
+        return self.capture_path(pids, file, upperdir=upperdir)
 
-    def capture_path(self, pids: Sequence[int], file: FileFacts, *, upperdir: str = "") -> Capture | None:
-        """Open a file by the path that the processes of its container know; ``None`` if gone."""
+    def capture_path(self, pids: Sequence[int], file: FileFacts, *, upperdir: str = "") -> Capture:
+        """Capture a file by the path that the processes of its container know."""
+        reason, later = _ENDED, None
         for pid in pids:
-            found = _open_below(f"/proc/{pid}/root", file.path, file, _IN_ROOT)
-            if found:
+            found = _capture_in_root(pid, file)
+            if found and found.fd >= 0:
                 return found
-        return _open_below(upperdir, file.fs_path, file, _BENEATH) if upperdir else None
+            reason = found.reason if found else reason
+            later = later or (found if found and not found.reason else None)
+        return _capture_upper(upperdir, file) or later or Capture(-1, file=file, reason=reason)
 
     def open_mapped(self, pids: Sequence[int], path: bytes, inode: int) -> Capture | None:
-        """Open a file that was mapped, by the path its process knew; ``None`` if it is another now."""
+        """Capture a file that was mapped, by the path its process knew; ``None`` if it is another now."""
         for pid in pids:
-            try:
-                fd = _open_regular(f"/proc/{pid}/root", path, _IN_ROOT)
-            except OSError:
-                continue
-            capture = Capture(fd, os.fstat(fd))
-            if capture.key[1] == inode:
-                return capture
+            with contextlib.suppress(OSError), _root_of(pid, path) as (root, below):
+                fd = openat.open_beneath(root, below, cached=True)
+                found = openat.look(fd)
+                if found.inode == inode and stat.S_ISREG(found.mode):
+                    return Capture(fd, fs_type=_fs_type(pid, found.mount_id))
+                os.close(fd)
         return None
 
     def read(self, capture: Capture) -> Digest:
         """Hash the whole file and close it; raises ``Unreadable``."""
+        if capture.reason:
+            raise Unreadable(capture.reason)
+        known = self._known(capture, openat.look(capture.fd)) if capture.fd >= 0 else None
+        if known:
+            capture.close()
+            return known
+        if capture.is_prompt:
+            return self._read_and_close(capture, _Progress())
+        return self._read_patiently(capture)
+
+    # A thread that waits for a dead file system cannot be stopped, only left: it ends when the
+    # kernel gives up on the file system, at the latest with the container.
+    def _read_patiently(self, capture: Capture) -> Digest:
+        if not self._stalled.acquire(blocking=False):
+            capture.close()
+            raise Unreadable(f"{_STALLED_MAX} other reads wait for file systems that do not answer")
+        progress = _Progress()
+        thread = threading.Thread(target=self._read_beside, args=(capture, progress), daemon=True, name="reader")
+        thread.start()
+        while not progress.done.wait(_STALL_SECONDS):
+            if not progress.is_moving():
+                raise Unreadable(f"its file system ({capture.fs_type}) did not answer for {_STALL_SECONDS:.0f} s")
+        return progress.result()
+
+    def _read_beside(self, capture: Capture, progress: _Progress) -> None:
         try:
-            with self._lock:
-                known = self._cache.get(capture.key)
-            return known or self._hash(capture)
+            progress.finish(lambda: self._read_and_close(capture, progress))
+        finally:
+            self._stalled.release()
+
+    def _read_and_close(self, capture: Capture, progress: _Progress) -> Digest:
+        try:
+            capture.look_up()
+            return self._read(capture, progress)
+        except OSError as error:
+            raise Unreadable(f"reading it failed: {error.strerror}") from error
         finally:
             capture.close()
 
-    def _hash(self, capture: Capture) -> Digest:
-        size = capture.key[3]
-        if size > self._max_bytes:
-            raise Unreadable(f"it has {size} bytes, more than the {self._max_bytes} that are read")
-        digest = _sha256(capture.fd, size)
-        after = os.fstat(capture.fd)
-        if (after.st_ctime_ns, after.st_size) != capture.key[2:]:
-            raise Unreadable("it changed while it was read")
+    def _read(self, capture: Capture, progress: _Progress) -> Digest:
+        found = openat.look(capture.fd)
+        digest = self._hash(capture.fd, found, progress, fs_type=capture.fs_type)
+        if _is_over(found.ctime_ns):
+            self._remember(_key(found), digest)
+        return digest if capture.is_as_it_ran(found) else Digest(digest.sha256, digest.size, changed=True)
+
+    def _known(self, capture: Capture, found: openat.Look) -> Digest | None:
         with self._lock:
-            self._cache[capture.key] = digest
+            digest = self._cache.get(_key(found))
+        if digest is None or capture.is_as_it_ran(found):
+            return digest
+        return Digest(digest.sha256, digest.size, changed=True)
+
+    def _hash(self, handle: int, found: openat.Look, progress: _Progress, *, fs_type: str) -> Digest:
+        if fs_type in _PSEUDO:
+            raise Unreadable(f"a file of {fs_type} has no content of its own")
+        if found.size > self._max_bytes:
+            raise Unreadable(f"it has {found.size:,} bytes; at most {self._max_bytes:,} are read")
+        return hash_handle(handle, found, progress.move, deadline=time.monotonic() + self._max_seconds)
+
+    def _remember(self, key: _Key, digest: Digest) -> None:
+        with self._lock:
+            self._cache[key] = digest
+            self._cache.move_to_end(key)
             if len(self._cache) > _CACHED:
                 self._cache.popitem(last=False)
-        return digest
 
 
-def _sha256(fd: int, size: int) -> Digest:
-    state, at, deadline = hashlib.sha256(), 0, time.monotonic() + _MAX_SECONDS
+def _key(found: openat.Look) -> _Key:
+    return found.device, found.inode, found.ctime_ns, found.size
+
+
+class _Progress:
+    # What a reader tells the one who waits for it.
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self._chunks = self._seen = 0
+        self._digest: Digest | None = None
+        self._error: Unreadable | None = None
+
+    def move(self) -> None:
+        self._chunks += 1
+
+    def is_moving(self) -> bool:
+        before, self._seen = self._seen, self._chunks
+        return self._seen != before
+
+    def finish(self, read: Callable[[], Digest]) -> None:
+        try:
+            self._digest = read()
+        except Unreadable as error:
+            self._error = error
+        finally:
+            self.done.set()
+
+    def result(self) -> Digest:
+        if self._digest is None:
+            raise self._error or Unreadable("its reader failed")
+        return self._digest
+
+
+def hash_handle(
+    handle: int, found: openat.Look, on_chunk: Callable[[], None] = lambda: None, *, deadline: float = float("inf")
+) -> Digest:
+    """Hash the regular file of a handle that ``found`` describes; raises ``Unreadable``, ``OSError``.
+
+    No more bytes are asked for than it had, so that nothing waits for more to come.
+    ``deadline`` is a time of the monotonic clock.
+    """
+    if not stat.S_ISREG(found.mode):
+        raise Unreadable("it is no regular file")
+    _wait_for_tick(found.ctime_ns)
+    fd = openat.open_to_read(handle)
     try:
-        while at < size and (chunk := os.pread(fd, _CHUNK, at)):
-            state.update(chunk)
-            at += len(chunk)
-            if time.monotonic() > deadline:
-                raise Unreadable(f"reading took more than {_MAX_SECONDS:.0f} s")
-    except OSError as error:
-        raise Unreadable(f"reading failed: {error.strerror}") from error
-    return Digest(state.hexdigest(), at)
-
-
-def _open_exe(pid: int, file: FileFacts) -> Capture | None:
-    try:
-        fd = os.open(f"/proc/{pid}/exe", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return None
-    return _checked(fd, file)
-
-
-def _open_below(folder: str, path: bytes, file: FileFacts, resolve: int) -> Capture | None:
-    try:
-        return _checked(_open_regular(folder, path, resolve), file)
-    except OSError:
-        return None
-
-
-# First as O_PATH, then the very same file for reading: nothing but a regular file is opened.
-def _open_regular(folder: str, path: bytes, resolve: int) -> int:
-    root = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        handle = _openat2(root, path.lstrip(b"/") or b".", os.O_PATH | os.O_CLOEXEC, resolve)
+        sha256, size = _hash_fd(fd, found.size, on_chunk, deadline)
     finally:
-        os.close(root)
-    try:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(errno.EINVAL, "no regular file")
-        return os.open(f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    finally:
-        os.close(handle)
-
-
-def _checked(fd: int, file: FileFacts) -> Capture | None:
-    found = os.fstat(fd)
-    if _is_the_file(found, file):
-        return Capture(fd, found)
-    with suppress(OSError):
         os.close(fd)
+    after = openat.look(handle)
+    if (after.ctime_ns, after.size) != (found.ctime_ns, size):
+        raise Unreadable("it changed while it was read")
+    return Digest(sha256, size)
+
+
+def _hash_fd(fd: int, size: int, on_chunk: Callable[[], None], deadline: float) -> tuple[str, int]:
+    state, at = hashlib.sha256(), 0
+    buffer = memoryview(bytearray(min(_CHUNK, max(size, 1))))
+    while at < size and (count := os.preadv(fd, [buffer[: size - at]], at)):
+        state.update(buffer[:count])  # without the interpreter's lock
+        at += count
+        on_chunk()
+        if time.monotonic() > deadline:
+            raise Unreadable(f"only {at:,} of its {size:,} bytes could be read in time")
+    return state.hexdigest(), at
+
+
+def _wait_for_tick(ctime_ns: int) -> None:
+    for _ in range(2):
+        if not _is_over(ctime_ns):
+            time.sleep(_TICK_SECONDS)
+
+
+def _is_over(ctime_ns: int) -> bool:
+    return ctime_ns < time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
+
+
+# None if the process is gone.
+def _capture_in_root(pid: int, file: FileFacts) -> Capture | None:
+    with contextlib.suppress(OSError), _root_of(pid, file.path) as (root, path):
+        try:
+            fd = openat.open_beneath(root, path, cached=True)
+        except BlockingIOError:
+            return Capture.later(os.dup(root), path, pid=pid, file=file)
+        except OSError as error:
+            return Capture(-1, file=file, reason=_in_words(error))
+        if _is_the_file(fd, file, pid):
+            return Capture(fd, file=file)
+        os.close(fd)
+        return Capture(-1, file=file, reason=_REPLACED)
     return None
 
 
-# On overlayfs a copied-up file keeps the inode number of its lower file, or shows its upper
-# one, depending on the layers' file systems (Documentation/filesystems/overlayfs.rst, "inode
-# properties"); its size and ctime are those of the record either way.
-def _is_the_file(found: os.stat_result, file: FileFacts) -> bool:
-    is_same_inode = found.st_ino == file.inode
-    is_same_version = (found.st_size, found.st_ctime_ns) == (file.size, file.ctime_ns)
-    return stat.S_ISREG(found.st_mode) and (is_same_inode or is_same_version)
+# Paths are of the mount namespace's root, /proc/PID/root is that of the process (chroot).
+@contextlib.contextmanager
+def _root_of(pid: int, path: bytes) -> Iterator[tuple[int, bytes]]:
+    link = f"/proc/{pid}/root"
+    jail = os.fsencode(Path(link).readlink())
+    root = os.open(link, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        yield root, path[len(jail) :] if jail != b"/" and path.startswith(jail + b"/") else path
+    finally:
+        os.close(root)
 
 
-def _openat2(folder: int, path: bytes, flags: int, resolve: int) -> int:
-    how = _OPEN_HOW.pack(flags, 0, resolve)
-    fd = int(_libc.syscall(_OPENAT2, folder, path, how, len(how)))
-    if fd < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return fd
+def _is_the_file(fd: int, file: FileFacts, pid: int) -> bool:
+    found = openat.look(fd)
+    if not stat.S_ISREG(found.mode) or found.inode != file.inode:
+        return False
+    return found.device == file.device or _superblock(pid, found.mount_id) == file.device
 
 
-_libc = ctypes.CDLL(None, use_errno=True)
+# An overlay of several file systems gives st_dev of the layer (a pseudo device), btrfs that of
+# the subvolume; mountinfo knows the superblock's.
+def _superblock(pid: int, mount_id: int) -> int:
+    mount = mounts.find_mount(pid, mount_id)
+    return mount.device if mount else 0
+
+
+def _fs_type(pid: int, mount_id: int) -> str:
+    mount = mounts.find_mount(pid, mount_id)
+    return mount.fs_type if mount else ""
+
+
+# In the writable layer itself a file has another device, and a copied-up one another inode, but
+# the overlay's size and ctime are its own.
+def _capture_upper(upperdir: str, file: FileFacts) -> Capture | None:
+    if not upperdir or not file.upper:
+        return None
+    try:
+        fd = _open_in_folder(upperdir, file.fs_path)
+    except OSError:
+        return None
+    found = openat.look(fd)
+    is_same = stat.S_ISREG(found.mode) and (found.size, found.ctime_ns) == (file.size, file.ctime_ns)
+    if is_same and not _is_metacopy(fd):
+        return Capture(fd, file=file)
+    os.close(fd)
+    return None
+
+
+def _open_in_folder(folder: str, path: bytes) -> int:
+    root = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        return openat.open_beneath(root, path, cached=False)
+    finally:
+        os.close(root)
+
+
+# Only the attributes were copied up; the bytes are in a layer below (overlayfs.rst, "metacopy").
+def _is_metacopy(fd: int) -> bool:
+    try:
+        os.getxattr(f"/proc/self/fd/{fd}", "trusted.overlay.metacopy")
+    except OSError:
+        return False
+    return True
+
+
+def _in_words(error: OSError) -> str:
+    return _REASONS.get(error.errno or 0, f"it could not be opened: {error.strerror}")

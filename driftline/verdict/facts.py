@@ -81,7 +81,7 @@ class Mount(msgspec.Struct, frozen=True, kw_only=True):
     fs_type: str
     source: bytes
     options: str
-    """Options of the file system (not of the mount), comma-separated, octal escapes undone."""
+    """Options of the file system (not of the mount), comma-separated, with the kernel's octal escapes."""
     id: int = 0
 
 

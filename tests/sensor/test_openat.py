@@ -1,0 +1,120 @@
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from driftline.sensor import openat
+from tests.sensor.overlays import put
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[int]:
+    fd = os.open(tmp_path, os.O_PATH)
+    yield fd
+    os.close(fd)
+
+
+def content(handle: int) -> bytes:
+    fd = openat.open_to_read(handle)
+    try:
+        return os.read(fd, 100)
+    finally:
+        os.close(fd)
+        os.close(handle)
+
+
+def test_a_look_says_what_stat_says(tmp_path: Path) -> None:
+    path = put(tmp_path / "x", b"12345", 0o640)
+    os.link(path, tmp_path / "y")
+    os.chown(path, 12, 34)
+    handle = openat.open_magic_link(str(path))
+    found, expected = openat.look(handle), path.stat()
+    os.close(handle)
+
+    assert found == (
+        expected.st_dev,
+        expected.st_ino,
+        5,
+        stat.S_IFREG | 0o640,
+        2,
+        expected.st_ctime_ns,
+        12,
+        34,
+        found.mount_id,
+    )
+    assert f"mnt_id:\t{found.mount_id}\n" in mount_of(path)
+
+
+def mount_of(path: Path) -> str:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return Path(f"/proc/self/fdinfo/{fd}").read_text()
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_a_path_is_opened_below_the_folder(folder: int, tmp_path: Path, cached: bool) -> None:
+    put(tmp_path / "a/b", b"here").read_bytes()
+
+    assert content(openat.open_beneath(folder, b"/a/b", cached=cached)) == b"here"
+
+
+@pytest.mark.parametrize("name", [b"a b", b"line\nend", b"\xff\xfe", "本".encode(), b"n" * 255])
+def test_any_name_can_be_opened(folder: int, tmp_path: Path, name: bytes) -> None:
+    put(Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name))), b"here")
+
+    assert content(openat.open_beneath(folder, name, cached=False)) == b"here"
+
+
+def test_a_path_longer_than_path_max_is_opened_in_steps(folder: int, tmp_path: Path) -> None:
+    names = [b"d" * 200] * 30
+    fd = os.dup(folder)
+    for name in names:
+        os.mkdir(name, dir_fd=fd)
+        fd, above = os.open(name, os.O_PATH, dir_fd=fd), fd
+        os.close(above)
+    os.close(os.open(b"x", os.O_CREAT | os.O_WRONLY, dir_fd=fd))
+    os.close(fd)
+
+    assert content(openat.open_beneath(folder, b"/".join([*names, b"x"]), cached=False)) == b""
+
+
+@pytest.mark.parametrize("target", ["there", "/etc/passwd", "/proc/self/exe"])
+@pytest.mark.parametrize("path", [b"link", b"link/x"])
+def test_no_symlink_is_followed(folder: int, tmp_path: Path, target: str, path: bytes) -> None:
+    put(tmp_path / "there", b"")
+    (tmp_path / "link").symlink_to(target)
+
+    if path == b"link":  # the handle is of the link itself, which nothing then reads
+        with pytest.raises(OSError, match="symbolic") as caught:
+            openat.open_beneath(folder, path, cached=False)
+    else:
+        with pytest.raises(OSError, match="symbolic") as caught:
+            openat.open_beneath(folder, path, cached=False)
+    assert caught.value.errno == errno.ELOOP
+
+
+@pytest.mark.parametrize("path", [b"../x", b"a/../../x", b"", b"/", b"missing", b"n" * 5000])
+def test_a_path_that_leads_nowhere_or_out_is_an_error(folder: int, path: bytes) -> None:
+    with pytest.raises(OSError, match=r"."):
+        openat.open_beneath(folder, path, cached=False)
+
+
+def test_a_failure_leaves_nothing_open(folder: int) -> None:
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(FileNotFoundError):
+        openat.open_beneath(folder, b"missing", cached=False)
+
+    assert os.listdir("/proc/self/fd") == before
+
+
+def test_reading_leaves_the_access_time_alone(tmp_path: Path) -> None:
+    path = put(tmp_path / "x", b"12345")
+    os.utime(path, ns=(0, path.stat().st_mtime_ns))
+    content(openat.open_magic_link(str(path)))
+
+    assert path.stat().st_atime_ns == 0
