@@ -227,7 +227,8 @@ class Pod:
             annotations=annotations,
             linux=api_pb2.LinuxPodSandboxConfig(
                 cgroup_parent=self.cgroup_parent,
-                security_context=api_pb2.LinuxSandboxSecurityContext(namespace_options=_namespaces()),
+                # CRI refuses privileged containers in a sandbox that is none itself.
+                security_context=api_pb2.LinuxSandboxSecurityContext(namespace_options=_namespaces(), privileged=True),
             ),
         )
 

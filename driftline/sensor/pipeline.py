@@ -159,6 +159,7 @@ class Pipeline:
     def _learn_root(self, tracked: Tracked, head: Head) -> None:
         if tracked.root_device or not self._registry.is_own(head.cgroup):
             return
+        tracked.pid = head.tgid
         tracked.root_device = head.root_device
         try:
             root = mounts.container_root(head.tgid)
@@ -229,13 +230,11 @@ class Pipeline:
     def _capture(self, tracked: Tracked, head: Head, file: FileFacts, capture: CaptureWith) -> Capture | None:
         if file.device == tracked.root_device and not file.upper:
             return None
-        return capture((head.tgid, *self._first_pid(tracked)), file, upperdir=tracked.container.upperdir)
+        return capture((head.tgid, tracked.pid), file, upperdir=tracked.container.upperdir)
 
-    def _first_pid(self, tracked: Tracked) -> tuple[int, ...]:
-        return (tracked.container.pid,) if tracked.container.pid else ()
-
+    # The perf record has only a path and an inode: the rest is asked of the file itself.
     def _mapped_file(self, record: MappingRecord, tracked: Tracked) -> tuple[Capture | None, FileFacts]:
-        capture = self._reader.open_mapped((record.pid, *self._first_pid(tracked)), record.path, record.inode)
+        capture = self._reader.open_mapped((record.pid, tracked.pid), record.path, record.inode)
         writer = self._kernel.writer(record.inode, tracked.root_device, self._clock)
         if capture is None:
             return None, facts_of_gone(record, writer)

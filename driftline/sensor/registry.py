@@ -30,6 +30,8 @@ class Tracked:
         self.container = Container(id=container_id)
         self.is_named = False
         """Whether the runtime has told (or will never tell) what ``container`` lacks."""
+        self.pid = 0
+        """Its first process, whose root shows its files when the process in question is gone."""
         self.root_device = 0
         self.root: ContainerRoot | None = None
         self.index: Future[ImageIndex] = Future()

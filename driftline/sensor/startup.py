@@ -56,6 +56,7 @@ def _learn_root(tracked: Tracked, pid: int, kernel: KernelSide) -> None:
     except Unreadable as error:
         _log.warning("a container's mounts could not be read", container=tracked.id, reason=str(error))
         return
+    tracked.pid = pid
     tracked.root_device = tracked.root.device
     for cgroup, _ in cgroups_of(pid):
         kernel.set_root(cgroup, tracked.root_device)

@@ -1,0 +1,140 @@
+"""The real sensor on the lab's containerd, and what it says of one container at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lab as labs
+
+POLICY = "rules:\n  - {name: everywhere, priority: 1, action: alert, severity: High}\n"
+WAIT_SECONDS = 20.0
+
+Row = dict[str, Any]
+
+
+class Sensor:
+    """A ``driftline sensor --output json`` that runs, and all it has printed."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self.process = process
+        self._rows: list[Row] = []
+        self._condition = threading.Condition()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout
+        for line in self.process.stdout:
+            with self._condition:
+                self._rows.append(json.loads(line))
+                self._condition.notify_all()
+
+    def rows(self) -> list[Row]:
+        """All rows so far."""
+        with self._condition:
+            return list(self._rows)
+
+    def wait_for(self, wanted: Callable[[Row], bool]) -> Row:
+        """The first row that is wanted, which may still have to come."""
+        deadline, seen = time.monotonic() + WAIT_SECONDS, 0
+        with self._condition:
+            while True:
+                for row in self._rows[seen:]:
+                    if wanted(row):
+                        return row
+                seen = len(self._rows)
+                if not self._condition.wait(deadline - time.monotonic()):
+                    pytest.fail(f"no such row within {WAIT_SECONDS} s")
+
+
+@pytest.fixture(scope="session")
+def sensor(lab: labs.Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sensor]:
+    folder = tmp_path_factory.mktemp("sensor")
+    policy = folder / "policy.yaml"
+    policy.write_text(POLICY)
+    with start_sensor(lab, folder, "--policy", str(policy)) as running:
+        yield running
+
+
+class start_sensor:  # noqa: N801 (used like a function)
+    """Run a sensor for as long as the ``with`` statement lasts."""
+
+    def __init__(self, lab: labs.Lab, folder: Path, *arguments: str) -> None:
+        self._command = (
+            sys.executable, "-m", "driftline.cli", "sensor", "--output", "json", "--runtime", str(lab.socket),
+            "--images", str(folder / "images"), "--listen", "127.0.0.1:0", "--cluster", "test", *arguments,
+        )  # fmt: skip
+
+    def __enter__(self) -> Sensor:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        assert self._process.stderr
+        line = self._process.stderr.readline()
+        if b"sensor started" not in line:
+            pytest.fail((line + self._process.stderr.read()).decode())
+        threading.Thread(target=self._process.stderr.read, daemon=True).start()
+        running = Sensor(self._process)
+        running.wait_for(lambda row: row["kind"] == "health")
+        return running
+
+    def __exit__(self, *_: object) -> None:
+        self._process.terminate()
+        assert self._process.wait(30) == 0
+
+
+class Watched:
+    """A container under the sensor's eyes."""
+
+    def __init__(self, container: labs.LabContainer, sensor: Sensor) -> None:
+        self.container = container
+        self._sensor = sensor
+        self._acts = 0
+
+    def after(self, script: str, *, timeout: float = 30) -> list[Row]:
+        """Run a script in the container; gives all rows it caused.
+
+        A dropped program that runs last shows when all before it has been judged.
+        """
+        self._acts += 1
+        last = f"/tmp/.last-{self._acts}"
+        since = len(self._sensor.rows())
+        self.container.sh(f"cp /opt/lab/true {last}", timeout=timeout)
+        result = self.container.sh(script, timeout=timeout)
+        self.output = result.stdout + result.stderr
+        time.sleep(0.1)  # two threads judge: the last may overtake what is just being hashed
+        self.container.exec(last)
+        self._sensor.wait_for(lambda row: row["kind"] == "alert" and row["FileName"] == os.path.basename(last))
+        rows = [row for row in self._sensor.rows()[since:] if row.get("ContainerId") == self.container.id]
+        return [row for row in rows if not row.get("FileName", "").startswith(".last-")]
+
+    def alerts(self, script: str, *, timeout: float = 30) -> list[tuple[str, str, str, str]]:
+        """Run a script; gives (path, subject, origin, content) of each alert, in order of time."""
+        rows = [row for row in self.after(script, timeout=timeout) if row["kind"] == "alert"]
+        return [said(row) for row in sorted(rows, key=lambda row: str(row["Timestamp"]))]
+
+
+def said(row: Row) -> tuple[str, str, str, str]:
+    """What a row says ran: path, subject, origin, content."""
+    path = row["FolderPath"].rstrip("/") + "/" + row["FileName"]
+    return path, row["DriftSubject"], row["DriftOrigin"], row["DriftContent"]
+
+
+@pytest.fixture
+def watched(container: Callable[..., labs.LabContainer], sensor: Sensor) -> Callable[..., Watched]:
+    """Start a container of an image and watch it: ``watched("glibc").alerts("…")``."""
+
+    def start(image: str = "glibc", **options: Any) -> Watched:
+        started = container(image, **options)
+        sensor.wait_for(lambda row: row.get("ContainerId") == started.id)
+        return Watched(started, sensor)
+
+    return start
