@@ -26,7 +26,7 @@ from driftline.image.limits import Budget
 __all__ = ["Blob", "LayerBlob", "check_media_type", "is_compressed", "open_chunks", "read_blobs"]
 
 CHUNK = 1 << 20
-GZIP_INPUT = 1 << 16
+GZIP_INPUT = 1 << 18
 AHEAD = 4
 GZIP_MAGIC = b"\x1f\x8b\x08"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"

@@ -7,17 +7,19 @@ through mmap::
     digest      the image's digest, ASCII, padded to 4
     hashes      u32 for each entry, ascending: the first bytes of SHA-256(salt + path)
     order       u32 for each entry: the row whose path has the hash at the same place
-    rows        5 u32 for each entry in the order of paths, and one more to end the names:
-                start of its name, directory, attributes, reference, next row of the same content
+    rows        4 u32 for each entry in the order of paths, and one more to end the names:
+                start of its name, directory, attributes, reference
     directories u32 each and one more: where its path begins
     attributes  16 bytes for each distinct (uid, gid, mode, layer, kind)
-    contents    44 bytes for each distinct file content by SHA-256: digest, size, first row
+    contents    44 bytes for each distinct file content by SHA-256: digest, size, and its row,
+                or, with the highest bit set, where in duplicates its rows begin
+    duplicates  u32 for each row of a content that has several; the highest bit ends a list
     targets     u32 each and one more: where its text begins
     texts       names, directory paths, targets (of symlinks; "major:minor" for devices)
     checksum    CRC-32 of everything before
 
-Names are stored once and without their directory, contents and attributes once for all that
-share them. A Debian image of 15,000 files takes 85 to 95 bytes a file. The salt comes from the
+Names are stored without their directory, contents and attributes once for all that share them:
+95 bytes a file of a Debian image (bench/image_index.py). The salt comes from the
 image's digest, so that nobody can make paths collide in an image whose digest they do not know
 before it is made.
 """
@@ -45,11 +47,11 @@ __all__ = ["encode", "write"]
 MAGIC = b"DRFTIMG\n"
 VERSION = 1
 NATIVE = 0x0102
-NONE = 0xFFFFFFFF
+MARK = 0x80000000  # rows stay below: Limits.entries
 
-HEADER = struct.Struct("=8sHH16s9I")
-ROW = struct.Struct("=6I")  # the sixth is the start of the next row's name
-ROW_SIZE = 20
+HEADER = struct.Struct("=8sHH16s10I")
+ROW = struct.Struct("=5I")  # the fifth is the start of the next row's name
+ROW_SIZE = 16
 ATTRIBUTES = struct.Struct("=IIHHB3x")
 CONTENT = struct.Struct("=32sQI")
 CHECKSUM = struct.Struct("=I")
@@ -60,7 +62,7 @@ KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
 
 def section_starts(counts: Sequence[int]) -> tuple[int, ...]:
     """Give where each part after the header begins, in order, and last the file's length."""
-    name, entries, directories, attributes, contents, targets, *texts = counts
+    name, entries, directories, attributes, contents, duplicates, targets, *texts = counts
     sizes = (
         name,
         4 * entries,
@@ -69,6 +71,7 @@ def section_starts(counts: Sequence[int]) -> tuple[int, ...]:
         4 * (directories + 1),
         ATTRIBUTES.size * attributes,
         CONTENT.size * contents,
+        4 * duplicates,
         4 * (targets + 1),
         *texts,
         CHECKSUM.size,
@@ -135,18 +138,23 @@ class _Tables:
         self._numbers = {sha256: number for number, (sha256, _, _) in enumerate(self._contents)}
         self._names: list[bytes] = []
         self._rows = self._make_rows(entries)
+        self._duplicates = array("I")
+        self._packed_contents = b"".join(
+            CONTENT.pack(sha256, size, self._place(rows)) for sha256, size, rows in self._contents
+        )
 
     def counts(self) -> tuple[int, ...]:
         texts = (len(self._names_text), len(self._directories.text()), len(self._targets.text()))
-        return (len(self._directories), len(self._attributes), len(self._contents), len(self._targets), *texts)
+        contents = (len(self._contents), len(self._duplicates))
+        return (len(self._directories), len(self._attributes), *contents, len(self._targets), *texts)
 
     def sections(self) -> tuple[bytes, ...]:
-        contents = (CONTENT.pack(sha256, size, rows[0]) for sha256, size, rows in self._contents)
         return (
             self._rows.tobytes(),
             self._directories.starts(),
             b"".join(self._attributes),
-            b"".join(contents),
+            self._packed_contents,
+            self._duplicates.tobytes(),
             self._targets.starts(),
             self._names_text,
             self._directories.text(),
@@ -154,17 +162,22 @@ class _Tables:
         )
 
     def _make_rows(self, entries: Sequence[tuple[bytes, Node]]) -> array[int]:
-        following = {row: after for _, _, rows in self._contents for row, after in itertools.pairwise(rows)}
         rows, start = array("I"), 0
-        for row, (path, node) in enumerate(entries):
+        for path, node in entries:
             directory, _, name = path.rpartition(b"/")
-            references = (self._directories.number(directory), self._attribute(node), self._reference(node))
-            rows.extend((start, *references, following.get(row, NONE)))
+            rows.extend((start, self._directories.number(directory), self._attribute(node), self._reference(node)))
             self._names.append(name)
             start += len(name)
-        rows.extend((start, 0, 0, 0, 0))
+        rows.extend((start, 0, 0, 0))
         self._names_text = b"".join(self._names)
         return rows
+
+    def _place(self, rows: list[int]) -> int:
+        if len(rows) == 1:
+            return rows[0]
+        place = len(self._duplicates) | MARK
+        self._duplicates.extend((*rows[:-1], rows[-1] | MARK))
+        return place
 
     def _attribute(self, node: Node) -> int:
         packed = ATTRIBUTES.pack(node.uid, node.gid, node.mode, node.layer, KIND_NUMBERS[node.kind])

@@ -21,6 +21,7 @@ __all__ = ["ImageIndex", "is_index", "open_index"]
 
 MAX_SYMLINKS = 40  # MAXSYMLINKS in include/linux/namei.h
 
+U32 = struct.Struct("=I")
 SPAN = struct.Struct("=2I")
 NOT_NORMAL = (b"", b".", b"..")
 
@@ -68,8 +69,9 @@ class ImageIndex:
         self._map = mapped
         self._count, self._content_count = counts[1], counts[4]
         name, hashes, order, *starts = layout.section_starts(counts)
-        self._rows_at, self._directories_at, self._attributes_at, self._contents_at, self._targets_at, *texts = starts
-        self._names_at, self._directory_texts_at, self._target_texts_at, *_ = texts
+        self._rows_at, self._directories_at, self._attributes_at, self._contents_at, *rest = starts
+        self._duplicates_at, self._targets_at, self._names_at, self._directory_texts_at, *texts = rest
+        self._target_texts_at = texts[0]
         view = memoryview(mapped)
         self._hashes = view[hashes:order].cast("I")
         self._order = view[order : self._rows_at].cast("I")
@@ -139,7 +141,7 @@ class ImageIndex:
             raise errors.CorruptImage(f"the image index refers to row {row}, which it does not have") from error
 
     def _path(self, row: int) -> bytes:
-        name, directory, _, _, _, end = self._row(row)
+        name, directory, _, _, end = self._row(row)
         at = self._names_at
         return (
             self._text(self._directories_at, self._directory_texts_at, directory)
@@ -152,7 +154,7 @@ class ImageIndex:
         return self._map[texts + begin : texts + end]
 
     def _entry(self, row: int, path: bytes = b"") -> Entry:
-        _, _, attributes, reference, _, _ = self._row(row)
+        _, _, attributes, reference, _ = self._row(row)
         uid, gid, mode, layer, number = _unpack(
             layout.ATTRIBUTES, self._map, self._attributes_at + layout.ATTRIBUTES.size * attributes
         )
@@ -178,11 +180,14 @@ class ImageIndex:
         return self._map[at : at + 32]
 
     def _rows_of(self, number: int) -> Iterator[int]:
-        _, _, row = self._content(number)
-        for _ in range(self._count):
-            yield row
-            row = self._row(row)[4]
-            if row == layout.NONE:
+        _, _, place = self._content(number)
+        if place < layout.MARK:
+            yield place
+            return
+        for at in range(self._duplicates_at + 4 * (place - layout.MARK), self._targets_at, 4):
+            (row,) = _unpack(U32, self._map, at)
+            yield row % layout.MARK
+            if row >= layout.MARK:
                 return
 
     def _walk(self, path: bytes) -> Entry | None:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import re
 from collections.abc import Callable
@@ -6,6 +7,8 @@ from typing import Any
 
 import pytest
 
+import lab as labs
+from driftline import cluster, image
 from driftline.cli.image import app
 from driftline.errors import ImageNotFound, InvalidInput, InvalidReference
 from tests.image import making
@@ -106,3 +109,20 @@ def test_names_cannot_write_to_the_terminal(run: Run, tmp_path: Path) -> None:
 def test_a_missing_file_is_bad_input(run: Run, tmp_path: Path) -> None:
     with pytest.raises(InvalidReference, match="no such file or directory"):
         run("index", str(tmp_path / "none"))
+
+
+@pytest.mark.e2e
+def test_an_image_of_containerd_is_indexed_by_its_reference(run: Run, lab: labs.Lab) -> None:
+    reference = lab.image("busybox")
+    facts = json.loads(run("show", reference, "/bin/busybox", "--runtime", str(lab.socket), "--output", "json"))
+    assert facts["sha256"] == hashlib.sha256(Path("/bin/busybox").read_bytes()).hexdigest()
+
+
+@pytest.mark.e2e
+def test_containerds_blobs_and_snapshots_hold_the_same(lab: labs.Lab, tmp_path: Path) -> None:
+    layers = cluster.image_layers(lab.image("layers40"), address=str(lab.socket))
+    image.build_index(layers.digest, image.LowerDirs(layers.lowerdirs), tmp_path / "unpacked")
+    image.build_index(layers.digest, image.Blobs(layers.blobs), tmp_path / "packed")
+    with image.open_index(tmp_path / "unpacked") as unpacked, image.open_index(tmp_path / "packed") as packed:
+        assert len(layers.blobs) == 40
+        assert list(unpacked) == list(packed)

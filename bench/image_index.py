@@ -1,0 +1,263 @@
+"""The image index beside plain tarfile + gzip + sqlite, over one Debian image of 15,000 files and more.
+
+The image is made once by debootstrap, as four layers, under /var/tmp/driftline-bench. Each way
+runs three times, taking turns; the table has the medians, and each one's ratio to the plain
+way. A process of its own does each build, so that its peak of memory is its own too. Run
+``python -m bench.image_index``.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import multiprocessing
+import os
+import random
+import resource
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+import zstandard
+from rich.console import Console
+from rich.table import Table
+
+from driftline import image
+from driftline.image import Blob, Blobs, ImageIndex, Kind, LowerDirs
+from driftline.image.tar import ChunkStream, members
+
+PLACE = Path("/var/tmp/driftline-bench/image")
+DIGEST = "sha256:" + "b" * 64
+MIRROR = "http://deb.debian.org/debian"
+PACKAGES = "gcc,git,manpages,manpages-dev,perl,python3,python3-pip,vim,curl,locales,openssh-client"
+LAYERS = (("usr/share", "usr/include"), ("usr/lib/python3*", "usr/lib/gcc"), ("var", "etc"))
+ROUNDS = 3
+
+T = TypeVar("T")
+Measured = tuple[float, float]  # seconds, MiB at the peak
+
+
+def main() -> None:
+    prepare()
+    ways: dict[str, Callable[[], None]] = {
+        "tarfile + gzip + sqlite": build_plainly,
+        "driftline, gzip layers": lambda: build_blobs("tar.gz"),
+        "driftline, zstd layers": lambda: build_blobs("tar.zst"),
+        "driftline, plain layers": lambda: build_blobs("tar"),
+        "driftline, unpacked layers": build_lowerdirs,
+    }
+    figures: dict[str, list[Measured]] = {way: [] for way in ways}
+    for _ in range(ROUNDS):
+        for way, build in ways.items():
+            figures[way].append(in_child(build))
+    show_builds(figures)
+    show_readers()
+    show_lookups()
+
+
+# The image
+
+
+def prepare() -> None:
+    if (PLACE / "done").exists():
+        return
+    if os.geteuid():
+        sys.exit("bench: needs root to run debootstrap")
+    subprocess.run(["rm", "-rf", PLACE], check=True)
+    PLACE.mkdir(parents=True)
+    print("making the image with debootstrap; this takes some minutes", file=sys.stderr)
+    root = PLACE / "root"
+    subprocess.run(
+        ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", root, MIRROR],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    digests = [pack(number, split(root, number)) for number in range(len(LAYERS) + 1)]
+    (PLACE / "layers.json").write_text(json.dumps(digests))
+    (PLACE / "done").touch()
+
+
+def split(root: Path, number: int) -> Path:
+    """Give layer ``number`` as an unpacked directory: what LAYERS names, 0 being the rest."""
+    if not number:
+        for layer in range(1, len(LAYERS) + 1):
+            split_off(root, PLACE / f"layer{layer}", LAYERS[layer - 1])
+        return root.rename(PLACE / "layer0")
+    return PLACE / f"layer{number}"
+
+
+def split_off(root: Path, target: Path, patterns: Sequence[str]) -> None:
+    for path in (found for pattern in patterns for found in root.glob(pattern)):
+        place = target / path.relative_to(root)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(place)
+
+
+def pack(number: int, directory: Path) -> dict[str, str]:
+    """Write a layer as tar, tar.gz and tar.zst; gives their digests."""
+    tar = PLACE / f"layer{number}.tar"
+    subprocess.run(["tar", "--xattrs", "--format=pax", "-cf", tar, "-C", directory, "."], check=True)
+    subprocess.run(["gzip", "-k", "-6", tar], check=True)
+    with tar.open("rb") as plain, tar.with_suffix(".tar.zst").open("wb") as packed:
+        zstandard.ZstdCompressor(level=3).copy_stream(plain, packed)
+    return {form: digest_of(tar.with_name(f"layer{number}.{form}")) for form in ("tar", "tar.gz", "tar.zst")}
+
+
+def digest_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def blobs(form: str) -> Blobs:
+    digests = json.loads((PLACE / "layers.json").read_text())
+    return Blobs(
+        [
+            Blob(layer[form], "", opener(PLACE / f"layer{number}.{form}"), layer["tar"])
+            for number, layer in enumerate(digests)
+        ]
+    )
+
+
+def opener(path: Path) -> Callable[[], BinaryIO]:
+    return lambda: path.open("rb")
+
+
+# The ways to build
+
+
+def build_blobs(form: str) -> None:
+    image.build_index(DIGEST, blobs(form), PLACE / "index")
+
+
+def build_lowerdirs() -> None:
+    layers = [os.fsencode(PLACE / f"layer{number}") for number in range(len(LAYERS), -1, -1)]
+    image.build_index(DIGEST, LowerDirs(layers), PLACE / "index-of-directories")
+
+
+def build_plainly() -> None:
+    """What one writes first: gzip and tarfile of the standard library, a table in SQLite."""
+    (PLACE / "plain.sqlite").unlink(missing_ok=True)
+    found: dict[str, tuple[object, ...]] = {}
+    for blob in blobs("tar.gz").blobs:
+        with blob.open() as raw, gzip.GzipFile(fileobj=raw) as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
+            for member in tar:
+                found[member.name] = (*facts(tar, member), member.mode, member.uid, member.gid, member.linkname)
+    with sqlite3.connect(PLACE / "plain.sqlite") as connection:
+        connection.execute("CREATE TABLE f (path PRIMARY KEY, sha256, size, mode, uid, gid, target) WITHOUT ROWID")
+        connection.executemany("INSERT INTO f VALUES (?,?,?,?,?,?,?)", ((p, *row) for p, row in found.items()))
+        connection.execute("CREATE INDEX by_content ON f (sha256)")
+    connection.close()
+
+
+def facts(tar: tarfile.TarFile, member: tarfile.TarInfo) -> tuple[str, int]:
+    file = tar.extractfile(member) if member.isreg() else None
+    return (hashlib.file_digest(file, "sha256").hexdigest() if file else "", member.size)  # type: ignore[arg-type]
+
+
+def in_child(build: Callable[[], None]) -> Measured:
+    """Run in a forked process; seconds, and MiB its memory grew to."""
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    pid = os.fork()
+    if not pid:
+        started = time.perf_counter()
+        build()
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        sender.send((time.perf_counter() - started, peak))
+        os._exit(0)
+    os.waitpid(pid, 0)
+    measured: Measured = receiver.recv()
+    return measured
+
+
+# What is shown
+
+
+def show_builds(figures: dict[str, list[Measured]]) -> None:
+    with image.open_index(PLACE / "index") as index:
+        files = sum(entry.kind == Kind.FILE for entry in index)
+        size = sum(entry.size for entry in index)
+        title = f"{files} files, {len(index)} entries, {size >> 20} MiB, {len(LAYERS) + 1} layers"
+    table = Table("way", "seconds", "ratio", "MiB at the peak", title=title)
+    seconds = {way: statistics.median(second for second, _ in runs) for way, runs in figures.items()}
+    first = next(iter(seconds.values()))
+    for way, runs in figures.items():
+        peak = max(peak for _, peak in runs)
+        table.add_row(way, f"{seconds[way]:.2f}", f"{seconds[way] / first:.2f}", f"{peak:.0f}")
+    Console().print(table)
+    for name, path in (("driftline", PLACE / "index"), ("sqlite", PLACE / "plain.sqlite")):
+        print(f"{name}: {path.stat().st_size} bytes, {path.stat().st_size / files:.1f} bytes a file")
+
+
+def show_readers() -> None:
+    """Our tar reader against tarfile with everything else the same: same chunks, same hashes."""
+    ours, theirs = [], []
+    for _ in range(ROUNDS):
+        ours.append(timed(lambda: read_layers(with_members)))
+        theirs.append(timed(lambda: read_layers(with_tarfile)))
+    ratio = statistics.median(theirs) / statistics.median(ours)
+    print(f"zstd layers, tar reader only: {statistics.median(ours):.2f} s, tarfile: {ratio:.2f} times that")
+
+
+def read_layers(read: Callable[[zstandard.ZstdDecompressionReader], None]) -> None:
+    for blob in blobs("tar.zst").blobs:
+        with blob.open() as raw, zstandard.ZstdDecompressor().stream_reader(raw) as plain:
+            read(plain)
+
+
+def with_members(plain: zstandard.ZstdDecompressionReader) -> None:
+    for _ in members(ChunkStream(iter(lambda: plain.read(1 << 20), b""))):
+        pass
+
+
+def with_tarfile(plain: zstandard.ZstdDecompressionReader) -> None:
+    with tarfile.open(fileobj=plain, mode="r|") as tar:
+        for member in tar:
+            facts(tar, member)
+
+
+def show_lookups() -> None:
+    opened = statistics.median(timed(lambda: image.open_index(PLACE / "index").close()) for _ in range(50))
+    print(f"reopened from the cache in {opened * 1000:.2f} ms")
+    with image.open_index(PLACE / "index") as index, sqlite3.connect(PLACE / "plain.sqlite") as table:
+        show_lookup_times(index, table)
+    table.close()
+
+
+def show_lookup_times(index: ImageIndex, table: sqlite3.Connection) -> None:
+    entries = list(index)
+    random.Random(0).shuffle(entries)
+    paths = [entry.path for entry in entries]
+    names = [f".{os.fsdecode(path)}" for path in paths]
+    contents = [entry.sha256 for entry in entries if entry.sha256]
+    query = "SELECT * FROM f WHERE path = ?"
+    plainly = per_item(lambda name: table.execute(query, (name,)).fetchone(), names)
+    print(f"by path: {per_item(index.at, paths):.2f} us; sqlite {plainly:.2f} us")
+    print(f"by content: {per_item(index.paths_of, contents):.2f} us")
+    print(f"listing all: {timed(lambda: list(index)) * 1000:.0f} ms")
+
+
+def per_item(call: Callable[[T], object], items: Sequence[T]) -> float:
+    """Microseconds a call, the median of five rounds over all items."""
+
+    def everything() -> None:
+        for item in items:
+            call(item)
+
+    return statistics.median(timed(everything) for _ in range(5)) / len(items) * 1e6
+
+
+def timed(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    main()
