@@ -57,11 +57,11 @@ class ImageCache:
         except errors.ImageNotFound:
             return None
         except errors.CorruptImage:
-            path.unlink(missing_ok=True)
+            _remove(path)
             return None
         if index.digest != digest:
             index.close()
-            path.unlink(missing_ok=True)
+            _remove(path)
             return None
         with contextlib.suppress(OSError):  # a read-only cache still serves; only its order of use is lost
             os.utime(path)
@@ -101,6 +101,11 @@ class ImageCache:
         for changed, _, path in _sizes(self._directory.glob(".new-*")):
             if changed < time.time() - ABANDONED:
                 path.unlink(missing_ok=True)
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 def _sizes(paths: Iterator[Path]) -> Iterator[tuple[float, int, Path]]:

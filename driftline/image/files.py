@@ -96,6 +96,8 @@ def _read_members(file: BinaryIO, place: str) -> dict[str, tar.Member]:
             _check_count(len(found))
     except errors.CorruptImage as error:
         raise errors.CorruptImage(f"{place}: {error}") from error
+    except OSError as error:
+        raise errors.ImageError(f"cannot read {place}: {error.strerror}") from error
     return found
 
 
@@ -128,20 +130,15 @@ def open_archive(path: Path, *, limits: Limits | None = None) -> Iterator[Archiv
     Raises ``CorruptImage`` if it is no tar archive, ``ImageError`` if it cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            if _is_compressed(file):
-                with _spooled(path, limits or Limits()) as plain:
-                    yield Archive(plain, str(path))
-            else:
-                yield Archive(file, str(path))
+        file = path.open("rb")
     except OSError as error:
         raise errors.ImageError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _is_compressed(file: BinaryIO) -> bool:
-    head = file.read(4)
-    file.seek(0)
-    return blobs.is_compressed(head)
+    with file:
+        if blobs.is_compressed(file.read(4)):
+            with _spooled(path, limits or Limits()) as plain:
+                yield Archive(plain, str(path))
+        else:
+            yield Archive(file, str(path))
 
 
 @contextmanager
@@ -151,9 +148,11 @@ def _spooled(path: Path, limits: Limits) -> Iterator[BinaryIO]:
         try:
             with closing(blobs.open_chunks(blob, Budget(limits))) as chunks:
                 spool.writelines(chunks)
+            spool.flush()
         except errors.CorruptImage as error:
             raise errors.CorruptImage(f"{path}: {error}") from error
-        spool.flush()
+        except OSError as error:
+            raise errors.ImageError(f"cannot unpack {path} to {tempfile.gettempdir()}: {error.strerror}") from error
         yield cast(BinaryIO, spool)
 
 

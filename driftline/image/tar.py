@@ -138,9 +138,10 @@ class FileStream(ChunkStream):
             yield memoryview(piece)
 
     def skip(self, count: int) -> None:
-        missing = self._file.seek(count, os.SEEK_CUR) - self._size
+        missing = self.offset + count - self._size
         if missing > 0:
             raise errors.CorruptImage(f"truncated: {missing} more bytes were expected")
+        self._file.seek(count, os.SEEK_CUR)
 
     def drain(self) -> None:
         pass
@@ -302,7 +303,7 @@ def _content(
     if holes:
         if budget:
             budget.spend_bytes(holes.length - holes.stored)
-        digest = sparse.hash_sparse(stream, holes)
+        digest = sparse.hash_sparse(stream, holes) if hashed else _skip(stream, holes.stored)
         stream.skip(-holes.stored % BLOCK)
         return holes.length, digest
     digest = _hash(stream, stored) if hashed else _skip(stream, stored)

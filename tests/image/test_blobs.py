@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import gzip
 import io
@@ -6,9 +7,11 @@ from pathlib import Path
 
 import pytest
 import zstandard
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from driftline.errors import CorruptImage, ImageError
-from driftline.image import Blob, Kind
+from driftline.image import Blob, Blobs, Kind, build
 from tests.image import making
 from tests.image.making import archive, device, directory, member, names, symlink
 
@@ -162,3 +165,28 @@ def test_all_kinds_of_files_are_told_apart(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", [b"new\nline", b"\xff\xfe", b"\x1b[2J", b" ", b"\\", b"x" * 4000])
 def test_absurd_names_survive(tmp_path: Path, name: bytes) -> None:
     assert names(making.build(tmp_path, archive(member(name), form=1))) == [b"/", b"/" + name]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(["", "+gzip", "+zstd"]),
+    st.lists(st.tuples(st.integers(0, 5000), st.binary(max_size=12)), max_size=4),
+)
+def test_a_damaged_layer_is_an_index_or_corrupt(compression: str, damages: list[tuple[int, bytes]]) -> None:
+    header = {"SCHILY.xattr.user.k": "v", "path": "p" * 150}
+    members = [directory("d"), member("d/f", data=b"x" * 700), member("p", pax_headers=header), member("d/.wh.g")]
+    data = bytearray(making.COMPRESS[compression](archive(*members)))
+    for place, replacement in damages:
+        data[place : place + len(replacement)] = replacement
+    layer = Blob("", "", lambda: io.BytesIO(_with_checksums(data)))
+    with contextlib.suppress(CorruptImage):
+        assert build.encode_index(making.DIGEST, Blobs([layer]))
+
+
+def _with_checksums(data: bytearray) -> bytes:
+    # What is wrong with a header is only seen once its checksum is right.
+    for at in range(0, len(data) - 511, 512):
+        if data[at + 257 : at + 262] == b"ustar":
+            data[at + 148 : at + 156] = b" " * 8
+            data[at + 148 : at + 156] = b"%06o\0 " % sum(data[at : at + 512])
+    return bytes(data)

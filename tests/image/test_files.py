@@ -68,3 +68,24 @@ def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
         files.Directory(tmp_path).open("none")
     with pytest.raises(ImageError, match="Is a directory"):
         files.Directory(tmp_path).open("blobs")
+
+
+@pytest.mark.parametrize("size", ["9" * 18, "5000"])
+def test_a_member_longer_than_the_archive_is_truncated(tmp_path: Path, size: str) -> None:
+    layers = making.archive(making.member("f", pax_headers={"size": size}))
+    (tmp_path / "x.tar").write_bytes(layers[:2048])
+    with pytest.raises(CorruptImage, match="truncated"), files.open_archive(tmp_path / "x.tar"):
+        pass
+
+
+def test_holes_of_members_are_passed_over(tmp_path: Path) -> None:
+    sparse = {"GNU.sparse.size": "9" * 18, "GNU.sparse.map": "0,1"}
+    (tmp_path / "x.tar").write_bytes(making.archive(making.member("f", data=b"x", pax_headers=sparse)))
+    with files.open_archive(tmp_path / "x.tar") as archive:
+        assert "f" in archive
+
+
+def test_an_error_of_the_reader_stays_its_own(tmp_path: Path) -> None:
+    (tmp_path / "x.tar").write_bytes(making.archive())
+    with pytest.raises(IsADirectoryError), files.open_archive(tmp_path / "x.tar"):
+        tmp_path.read_bytes()
