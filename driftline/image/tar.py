@@ -254,7 +254,10 @@ def _next_header(stream: ChunkStream) -> bytes | None:
 
 def _check_sum(block: bytes) -> None:
     found = sum(block) - sum(block[148:156]) + 8 * ord(" ")
-    claimed = numbers.octal(block[148:156], "checksum")
+    try:
+        claimed = numbers.octal(block[148:156], "checksum")
+    except errors.CorruptImage as error:
+        raise errors.CorruptImage(f"not a tar header: it begins with {block[:16]!r}") from error
     # Some old writers summed signed bytes; archive/tar takes either.
     if claimed != found and claimed != found - 256 * sum(b > 127 for b in block[:148] + block[156:]):
         raise errors.CorruptImage(f"not a tar header: checksum {claimed}, expected {found}")

@@ -112,6 +112,11 @@ def test_a_flipped_bit_in_a_header_is_corrupt() -> None:
         read(bytes(data))
 
 
+def test_what_is_no_archive_says_so() -> None:
+    with pytest.raises(CorruptImage, match=r"not a tar header: it begins with b'#!/bin/sh"):
+        read(b"#!/bin/sh\n".ljust(1024, b"x"))
+
+
 @pytest.mark.parametrize("record", [b"8 path=x\n", b"99 path=x\n", b"x", b"8 path x\n", b"5 =x\n", b"\xb9 a=b\n"])
 def test_a_malformed_pax_record_is_corrupt(record: bytes) -> None:
     with pytest.raises(CorruptImage, match="PAX"):
