@@ -6,6 +6,7 @@ Each group is a module with an ``app``, loaded when it is asked for, so that ``-
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 
@@ -22,6 +23,7 @@ _GROUPS = {
     "events": "Show the rows of a store's hunting tables.",
     "status": "Show what the sensor on this node covers, counts and has lost.",
     "image": "Index images, look into them, compare them.",
+    "scan": "Compare the files of running containers with their images.",
 }
 
 
@@ -36,6 +38,7 @@ def _app() -> App:
 
 def main() -> None:
     """Run the command line; exits 0, 1 for a failure, 2 for input that is wrong."""
+    logging.basicConfig(format="driftline: %(levelname)s: %(message)s", level=logging.INFO)
     try:
         _app()()
     except InvalidInput as error:

@@ -34,7 +34,7 @@ from driftline.errors import Unreadable
 from driftline.sensor import mounts, openat
 from driftline.verdict import Digest, FileFacts
 
-__all__ = ["Capture", "ContentReader", "hash_handle"]
+__all__ = ["Capture", "ContentReader"]
 
 _CHUNK = 1 << 20
 _MAX_BYTES = 1 << 30
@@ -215,11 +215,17 @@ class ContentReader:
             capture.close()
 
     def _read(self, capture: Capture, progress: _Progress) -> Digest:
+        if capture.fs_type in _PSEUDO:
+            raise Unreadable(f"a file of {capture.fs_type} has no content of its own")
         found = openat.look(capture.fd)
-        digest = self._hash(capture.fd, found, progress, fs_type=capture.fs_type)
-        if _is_over(found.ctime_ns):
-            self._remember(_key(found), digest)
+        digest = self._hash(capture.fd, found, progress)
         return digest if capture.is_as_it_ran(found) else Digest(digest.sha256, digest.size, changed=True)
+
+    def hash(self, handle: int, found: openat.Look) -> Digest:
+        """Hash a file of the node's own disk that ``found`` describes; raises ``Unreadable``, ``OSError``."""
+        with self._lock:
+            known = self._cache.get(_key(found))
+        return known or self._hash(handle, found, _Progress())
 
     def _known(self, capture: Capture, found: openat.Look) -> Digest | None:
         with self._lock:
@@ -228,12 +234,13 @@ class ContentReader:
             return digest
         return Digest(digest.sha256, digest.size, changed=True)
 
-    def _hash(self, handle: int, found: openat.Look, progress: _Progress, *, fs_type: str) -> Digest:
-        if fs_type in _PSEUDO:
-            raise Unreadable(f"a file of {fs_type} has no content of its own")
+    def _hash(self, handle: int, found: openat.Look, progress: _Progress) -> Digest:
         if found.size > self._max_bytes:
             raise Unreadable(f"it has {found.size:,} bytes; at most {self._max_bytes:,} are read")
-        return hash_handle(handle, found, progress.move, deadline=time.monotonic() + self._max_seconds)
+        digest = _hash_handle(handle, found, progress.move, time.monotonic() + self._max_seconds)
+        if _is_over(found.ctime_ns):
+            self._remember(_key(found), digest)
+        return digest
 
     def _remember(self, key: _Key, digest: Digest) -> None:
         with self._lock:
@@ -277,14 +284,8 @@ class _Progress:
         return self._digest
 
 
-def hash_handle(
-    handle: int, found: openat.Look, on_chunk: Callable[[], None] = lambda: None, *, deadline: float = float("inf")
-) -> Digest:
-    """Hash the regular file of a handle that ``found`` describes; raises ``Unreadable``, ``OSError``.
-
-    No more bytes are asked for than it had, so that nothing waits for more to come.
-    ``deadline`` is a time of the monotonic clock.
-    """
+# No more bytes are asked for than the file had, so that nothing waits for more to come.
+def _hash_handle(handle: int, found: openat.Look, on_chunk: Callable[[], None], deadline: float) -> Digest:
     if not stat.S_ISREG(found.mode):
         raise Unreadable("it is no regular file")
     _wait_for_tick(found.ctime_ns)

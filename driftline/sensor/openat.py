@@ -15,16 +15,16 @@ import os
 import struct
 from typing import NamedTuple
 
-__all__ = ["Look", "look", "open_beneath", "open_magic_link", "open_to_read"]
+__all__ = ["Look", "look", "open_beneath", "open_entry", "open_magic_link", "open_to_read"]
 
 _OPENAT2 = 437  # the same number on every architecture, as all system calls since v5.0
 _OPEN_HOW = struct.Struct("=QQQ")
-_NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH, _CACHED = 0x02, 0x04, 0x08, 0x20
+_NO_XDEV, _NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH, _CACHED = 0x01, 0x02, 0x04, 0x08, 0x20
 _STRICT = _NO_MAGICLINKS | _NO_SYMLINKS | _BENEATH
 _AT_EMPTY_PATH, _AT_STATX_DONT_SYNC = 0x1000, 0x4000
 _STATX_BASIC_STATS, _STATX_MNT_ID = 0x7FF, 0x1000
 # struct statx of linux/stat.h, as far as it is looked at
-_STATX = struct.Struct("=16xIIIH2xQQ48xqI4x16x8xIIQ")
+_STATX = struct.Struct("=16xIIIH2xQQ48xqI4x16xIIIIQ")
 _STATX_SIZE = 256
 _LONGEST = 4000  # below PATH_MAX, which openat2 keeps to
 _RACES = 3  # a lookup in the cache fails, too, if a rename comes between
@@ -44,6 +44,8 @@ class Look(NamedTuple):
     ctime_ns: int
     uid: int
     gid: int
+    rdev: int
+    """``st_rdev`` of a device."""
     mount_id: int
     """The mount it was opened through, as in mountinfo; 0 before v5.8."""
 
@@ -54,9 +56,9 @@ def look(fd: int) -> Look:
     flags = _AT_EMPTY_PATH | _AT_STATX_DONT_SYNC
     if _libc.statx(fd, b"", flags, _STATX_BASIC_STATS | _STATX_MNT_ID, buffer):
         raise _error()
-    nlink, uid, gid, mode, inode, size, seconds, nanoseconds, major, minor, mount_id = _STATX.unpack_from(buffer)
-    device, ctime_ns = os.makedev(major, minor), seconds * 10**9 + nanoseconds
-    return Look(device, inode, size, mode, nlink, ctime_ns, uid, gid, mount_id)
+    nlink, uid, gid, mode, inode, size, seconds, nanoseconds, *numbers, mount_id = _STATX.unpack_from(buffer)
+    rdev, device = os.makedev(*numbers[:2]), os.makedev(*numbers[2:])
+    return Look(device, inode, size, mode, nlink, seconds * 10**9 + nanoseconds, uid, gid, rdev, mount_id)
 
 
 def open_beneath(folder: int, path: bytes, *, cached: bool) -> int:
@@ -71,6 +73,17 @@ def open_beneath(folder: int, path: bytes, *, cached: bool) -> int:
         fd = _step(fd, rest[:cut], cached=cached)
         rest = rest[cut + 1 :]
     return _step(fd, rest, cached=cached)
+
+
+def open_entry(folder: int, name: bytes) -> int:
+    """Open a handle of whatever has this name in a folder, a symlink itself; raises ``OSError``.
+
+    Its errno is EXDEV for a mount point, whose file system is then not even looked at.
+    """
+    fd = _try_openat2(folder, name, _STRICT | _NO_XDEV, flags=os.O_NOFOLLOW)
+    if fd < 0:
+        raise OSError(-fd, os.strerror(-fd))
+    return fd
 
 
 def open_magic_link(link: str) -> int:
@@ -106,8 +119,8 @@ def _openat2(folder: int, path: bytes, *, cached: bool) -> int:
     return fd
 
 
-def _try_openat2(folder: int, path: bytes, resolve: int) -> int:
-    how = _OPEN_HOW.pack(os.O_PATH | os.O_CLOEXEC, 0, resolve)
+def _try_openat2(folder: int, path: bytes, resolve: int, *, flags: int = 0) -> int:
+    how = _OPEN_HOW.pack(os.O_PATH | os.O_CLOEXEC | flags, 0, resolve)
     fd = int(_libc.syscall(_OPENAT2, folder, path, how, len(how)))
     return fd if fd >= 0 else -ctypes.get_errno()
 

@@ -43,6 +43,7 @@ def test_a_look_says_what_stat_says(tmp_path: Path) -> None:
         expected.st_ctime_ns,
         12,
         34,
+        0,
         found.mount_id,
     )
     assert f"mnt_id:\t{found.mount_id}\n" in mount_of(path)
@@ -118,3 +119,29 @@ def test_reading_leaves_the_access_time_alone(tmp_path: Path) -> None:
     content(openat.open_magic_link(str(path)))
 
     assert path.stat().st_atime_ns == 0
+
+
+def test_an_entry_is_opened_as_it_is(folder: int, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("/etc/passwd")
+    handle = openat.open_entry(folder, b"link")
+    target = os.readlink(b"", dir_fd=handle)
+    os.close(handle)
+
+    assert target == b"/etc/passwd"
+
+
+def test_a_device_has_its_number() -> None:
+    handle = openat.open_magic_link("/dev/null")
+    found = openat.look(handle)
+    os.close(handle)
+
+    assert found.rdev == os.makedev(1, 3)
+
+
+def test_a_mount_point_is_not_entered() -> None:
+    root = os.open("/", os.O_PATH)
+    with pytest.raises(OSError, match=r".") as caught:
+        openat.open_entry(root, b"proc")
+    os.close(root)
+
+    assert caught.value.errno == errno.EXDEV

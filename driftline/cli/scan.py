@@ -1,0 +1,193 @@
+"""``driftline scan``: what in running containers is not as their images have it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from driftline import cluster
+from driftline.errors import DriftlineError, InvalidInput, InvalidReference
+from driftline.events import Container
+from driftline.image import Entry
+from driftline.sensor import scan as scans
+from driftline.sensor.findings import Change, Finding
+from driftline.sensor.indexes import Indexes
+from driftline.verdict import printable
+
+app = App(name="scan", help="Compare the files of running containers with their images.")
+
+_FOUND = 3
+_LONGEST = 1 << 16  # more than the escapes of a path of 4,096 bytes
+_STYLES = {
+    Change.ADDED: "bold red",
+    Change.MODIFIED: "bold red",
+    Change.KIND: "red",
+    Change.DELETED: "yellow",
+    Change.UNVERIFIED: "magenta",
+}
+Flag = Annotated[bool, Parameter(negative=())]
+
+
+@app.default
+def scan(
+    container: str = "",
+    *,
+    all_containers: Annotated[bool, Parameter(name="--all", negative=())] = False,
+    executables: Flag = False,
+    fail_on_findings: Flag = False,
+    output: Literal["table", "json"] = "table",
+    runtime: Annotated[str, Parameter(env_var="CONTAINER_RUNTIME_ENDPOINT")] = "",
+    images: Path = Path("/var/lib/driftline/images"),
+) -> None:
+    """List what was added, modified, deleted or given another mode or owner; needs root.
+
+    Exits 1 if a container could not be scanned.
+
+    Parameters
+    ----------
+    container
+        The start of a container's id, or POD, POD/CONTAINER or NAMESPACE/POD/CONTAINER.
+    all_containers
+        Scan every running container.
+    executables
+        Show only what may run: programs, libraries, scripts.
+    fail_on_findings
+        Exit 3 if there is anything to show.
+    output
+        A table, or one JSON object a line.
+    runtime
+        Socket of the container runtime; found among the usual ones if not given.
+    images
+        Directory of the indexes of images; one that is missing is built.
+    """
+    if bool(container) == all_containers:
+        raise InvalidInput("expected either a container or --all")
+    with closing(cluster.Runtime(runtime)) as node, closing(Indexes(images)) as indexes:
+        chosen = _choose(node.containers(), container)
+        outcomes = [_scan_one(one, indexes, executables=executables, output=output) for one in chosen]
+    if None in outcomes:
+        sys.exit(1)
+    if fail_on_findings and any(outcomes):
+        sys.exit(_FOUND)
+
+
+def _choose(running: Sequence[Container], wanted: str) -> Sequence[Container]:
+    candidates = [container for container in running if not container.sandbox]
+    if not wanted:
+        return candidates
+    found = [container for container in candidates if _is_called(container, wanted)]
+    if len(found) == 1:
+        return found
+    names = ", ".join(_name(container) for container in found or candidates) or "none"
+    problem = "names more than one container" if found else "names no running container; there are"
+    raise InvalidReference(f"{wanted!r} {problem}: {names}")
+
+
+def _is_called(container: Container, wanted: str) -> bool:
+    full = (container.namespace, container.pod, container.name)
+    return container.id.startswith(wanted) or wanted in (
+        container.pod,
+        "/".join(full[1:]),
+        "/".join(full),
+    )
+
+
+def _name(container: Container) -> str:
+    parts = (container.namespace, container.pod, container.name)
+    return f"{'/'.join(filter(None, parts)) or 'container'} ({container.id[:12]})"
+
+
+# How many findings there were; None if it could not be scanned.
+def _scan_one(container: Container, indexes: Indexes, *, executables: bool, output: str) -> int | None:
+    try:
+        found = _findings(container, indexes, executables=executables)
+        return _print_json(container, found) if output == "json" else _print_table(container, found)
+    except DriftlineError as error:
+        print(f"driftline: error: {_name(container)}: {error}", file=sys.stderr)
+        return None
+
+
+def _findings(container: Container, indexes: Indexes, *, executables: bool) -> Iterator[Finding]:
+    index = indexes.of(container).result()
+    for finding in scans.scan(container, index):
+        if finding.is_executable or not executables:
+            yield finding
+
+
+def _print_json(container: Container, findings: Iterator[Finding]) -> int:
+    place = {
+        "container": container.id,
+        "namespace": container.namespace,
+        "pod": container.pod,
+        "name": container.name,
+        "image": container.image,
+        "image_digest": container.image_digest,
+    }
+    count = 0
+    for count, finding in enumerate(findings, 1):  # noqa: B007  # the last count is the result
+        print(json.dumps(place | _facts(finding)))
+    return count
+
+
+def _facts(finding: Finding) -> dict[str, Any]:
+    return {
+        "path": _text(finding.path),
+        "changes": [str(change) for change in finding.changes],
+        "executable": finding.is_executable,
+        "content": str(finding.content) if finding.content is not None else "",
+        "note": finding.note,
+        "before": _entry_facts(finding.before),
+        "after": _entry_facts(finding.after),
+    }
+
+
+def _entry_facts(entry: Entry | None) -> dict[str, Any] | None:
+    if entry is None:
+        return None
+    facts = {"kind": str(entry.kind), "mode": f"{entry.mode:04o}", "uid": entry.uid, "gid": entry.gid}
+    content = {"size": entry.size, "sha256": entry.sha256} if entry.sha256 else {}
+    return facts | content | ({"target": _text(entry.target)} if entry.target else {})
+
+
+def _print_table(container: Container, findings: Iterator[Finding]) -> int:
+    table = Table("change", "path", "what", box=None, pad_edge=False, header_style="bold")
+    for finding in findings:
+        table.add_row(_changes(finding), Text(_text(finding.path), overflow="fold"), Text(_what(finding)))
+    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    title = f"{_name(container)} of {container.image or 'an image without a name'}"
+    how_many = f"{table.row_count} findings" if table.row_count else "nothing differs from its image"
+    console.print(Text(f"{printable(title.encode())}: {how_many}"))
+    if table.row_count:
+        console.print(table)
+    return table.row_count
+
+
+def _changes(finding: Finding) -> Text:
+    style = _STYLES.get(finding.changes[0], "") if finding.is_executable else ""
+    return Text(", ".join(str(change) for change in finding.changes), style=style)
+
+
+def _what(finding: Finding) -> str:
+    before, after = finding.before, finding.after
+    parts = ["executable" if finding.is_executable else ""]
+    if before and after:
+        pairs = {Change.KIND: (before.kind, after.kind), Change.MODE: (f"{before.mode:04o}", f"{after.mode:04o}")}
+        pairs[Change.OWNER] = (f"{before.uid}:{before.gid}", f"{after.uid}:{after.gid}")
+        parts += [f"{old} → {new}" for change, (old, new) in pairs.items() if change in finding.changes]
+    else:
+        entry = after or before
+        parts.append(str(entry.kind) if entry else "")
+    return ", ".join(filter(None, (*parts, finding.note)))
+
+
+def _text(raw: bytes) -> str:
+    return printable(raw, _LONGEST)

@@ -1,0 +1,298 @@
+"""Comparing a container's present file system with its image, without waiting for an exec.
+
+overlayfs has already collected what was touched: the writable layer holds each new and each
+copied-up file, a whiteout for each deleted one, and marks folders that hide (``opaque``) or
+bring along (``redirect``) what the layers have. So only that layer is walked, on the node's own
+disk, and only its files are hashed. Without one (other snapshotters) the whole tree is walked
+through ``/proc/PID/root``, staying on its file system.
+
+Mount points that the container runtime made, and nothing more, are no findings.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+import msgspec
+
+from driftline.errors import Unreadable
+from driftline.events import Container, Content
+from driftline.image import Entry, ImageIndex, Kind
+from driftline.sensor import mounts, openat
+from driftline.sensor.content import ContentReader
+from driftline.sensor.findings import Change, Finding, compare, executables_first
+from driftline.sensor.walk import Gap, Item, walk
+from driftline.verdict import printable
+
+__all__ = ["scan"]
+
+_MAX_BYTES = 32 << 30
+_RUNTIME_PATHS = frozenset({b"/.dockerenv", b"/run/.containerenv", b"/dev", b"/proc", b"/sys"})
+_KINDS = {
+    stat.S_IFREG: Kind.FILE,
+    stat.S_IFDIR: Kind.DIRECTORY,
+    stat.S_IFLNK: Kind.SYMLINK,
+    stat.S_IFCHR: Kind.CHARACTER_DEVICE,
+    stat.S_IFBLK: Kind.BLOCK_DEVICE,
+    stat.S_IFIFO: Kind.FIFO,
+    stat.S_IFSOCK: Kind.SOCKET,
+}
+_DEVICES = (Kind.CHARACTER_DEVICE, Kind.BLOCK_DEVICE)
+
+
+def scan(container: Container, index: ImageIndex, *, reader: ContentReader | None = None) -> Iterator[Finding]:
+    """Give what differs, executables first; raises ``Unreadable`` if nothing can be looked at.
+
+    What cannot be compared is a finding of its own (``unverified``), so that an empty answer
+    means that there is no difference.
+    """
+    is_upper = bool(container.upperdir)
+    with _open_top(container, is_upper=is_upper) as top:
+        found = _Scan(index, reader or ContentReader(), is_upper=is_upper, stubs=_stubs(container)).run(top)
+        yield from executables_first(found)
+
+
+@contextmanager
+def _open_top(container: Container, *, is_upper: bool) -> Iterator[int]:
+    if not is_upper and not container.pid:
+        raise Unreadable(f"container {container.id} does not run, and its runtime names no writable layer")
+    path = container.upperdir if is_upper else f"/proc/{container.pid}/root"
+    try:
+        top = os.open(path, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise Unreadable(f"the files of container {container.id} cannot be read: {error}") from error
+    try:
+        yield top
+    finally:
+        os.close(top)
+
+
+# Where something is or was mounted, and the folders above.
+def _stubs(container: Container) -> frozenset[bytes]:
+    points = {os.fsencode(volume.path).rstrip(b"/") for volume in container.volumes} | _RUNTIME_PATHS
+    with suppress(Unreadable):  # if it has ended, its volumes still tell most of them
+        points |= {mount.path for mount in mounts.container_root(container.pid).mounts}
+    return frozenset(above for point in points for above in _with_parents(point))
+
+
+def _with_parents(path: bytes) -> Iterator[bytes]:
+    while len(path) > 1:
+        yield path
+        path = _parent(path)
+
+
+def _parent(path: bytes) -> bytes:
+    return path.rpartition(b"/")[0] or b"/"
+
+
+class _Scan:
+    def __init__(self, index: ImageIndex, reader: ContentReader, *, is_upper: bool, stubs: frozenset[bytes]) -> None:
+        self._index = index
+        self._reader = reader
+        self._is_upper = is_upper
+        self._stubs = stubs
+        self._bytes_left = _MAX_BYTES
+        # All bounded by the image's own size, however many files the container has.
+        self._seen: set[bytes] = set()
+        self._deleted: set[bytes] = set()
+        self._hiding: set[bytes] = set() if is_upper else {b"/"}
+        self._covered: set[bytes] = set()
+        self._moved: list[tuple[bytes, bytes]] = []
+        self._below_moved: set[bytes] = set()
+
+    def run(self, top: int) -> Iterator[Finding]:
+        for found in walk(top):
+            if isinstance(found, Gap):
+                yield from self._gap(found)
+            else:
+                yield from self._item(found)
+        yield from self._brought_along()
+        yield from self._gone()
+
+    # What is mounted over an image's files hides them; it does not change them.
+    def _gap(self, gap: Gap) -> Iterator[Finding]:
+        self._covered.add(gap.path)
+        if not gap.is_mount:
+            yield Finding(path=gap.path, changes=(Change.UNVERIFIED,), note=gap.reason)
+
+    def _item(self, item: Item) -> Iterator[Finding]:
+        before = self._index.at(item.path)
+        self._note(item, before)
+        if self._is_upper and _is_whiteout(item.look):
+            return
+        after, is_executable, why = self._present(item, before)
+        if before is not None and before.kind is Kind.DIRECTORY and after.kind is not Kind.DIRECTORY:
+            self._covered.add(item.path)  # this says enough of what was below it
+        changes = compare(before, after)
+        if not changes or (before is None and self._is_stub(after)):
+            return
+        yield self._finding(before, after, changes, is_executable=is_executable, why=why)
+
+    def _note(self, item: Item, before: Entry | None) -> None:
+        if self._moved and any(item.path.startswith(new + b"/") for new, _ in self._moved):
+            self._below_moved.add(item.path)
+        if before is not None:
+            (self._deleted if self._is_upper and _is_whiteout(item.look) else self._seen).add(item.path)
+        if self._is_upper and stat.S_ISDIR(item.look.mode):
+            self._note_marks(item, before)
+
+    def _note_marks(self, item: Item, before: Entry | None) -> None:
+        if before is not None and _mark(item.handle, "opaque") == b"y":
+            self._hiding.add(item.path)
+        if target := _mark(item.handle, "redirect"):
+            self._moved.append((item.path, os.path.join(_parent(item.path), target)))
+            self._hiding |= {item.path} if before is not None else set()
+
+    def _present(self, item: Item, before: Entry | None) -> tuple[Entry, bool, str]:
+        path, look = item.path, item.look
+        kind, sha256, target, why = _KINDS[stat.S_IFMT(look.mode)], "", b"", ""
+        is_executable = False
+        if kind is Kind.FILE:
+            sha256, why = self._hash(item, before)
+            is_executable = bool(look.mode & 0o111) or _starts_like_a_program(item.handle)
+        elif kind is Kind.SYMLINK:
+            target = os.readlink(b"", dir_fd=item.handle)
+        size, device = (look.size if kind is Kind.FILE else 0), (look.rdev if kind in _DEVICES else 0)
+        mode = stat.S_IMODE(look.mode)
+        return Entry(path, kind, size, mode, look.uid, look.gid, sha256, target, -1, device), is_executable, why
+
+    def _hash(self, item: Item, before: Entry | None) -> tuple[str, str]:
+        if before is not None and self._is_upper and _mark(item.handle, "metacopy", is_absent=None) is not None:
+            return before.sha256, ""  # only its attributes were copied up
+        if item.look.size > self._bytes_left:
+            return "", f"more than {_MAX_BYTES:,} bytes would have to be read"
+        self._bytes_left -= item.look.size
+        try:
+            return self._reader.hash(item.handle, item.look).sha256, ""
+        except Unreadable as error:
+            return "", str(error)
+        except OSError as error:
+            return "", f"reading it failed: {error.strerror}"
+
+    def _is_stub(self, after: Entry) -> bool:
+        is_empty = after.kind is Kind.DIRECTORY or (after.kind is Kind.FILE and after.size == 0)
+        return is_empty and after.path in self._stubs
+
+    def _finding(
+        self, before: Entry | None, after: Entry, changes: Sequence[Change], *, is_executable: bool, why: str
+    ) -> Finding:
+        content, note = None, why
+        is_new = not {Change.ADDED, Change.MODIFIED, Change.KIND, Change.UNVERIFIED}.isdisjoint(changes)
+        if after.kind is Kind.FILE and is_new:
+            content, note = self._relate(before, after, why)
+        return Finding(
+            path=after.path,
+            changes=tuple(changes),
+            before=before,
+            after=after,
+            content=content,
+            is_executable=is_executable,
+            note=note,
+        )
+
+    def _relate(self, before: Entry | None, after: Entry, why: str) -> tuple[Content, str]:
+        if not after.sha256:
+            return Content.UNVERIFIED, why
+        elsewhere = self._index.paths_of(after.sha256) if after.size else ()
+        if elsewhere:
+            return Content.RELOCATED, f"same bytes as {printable(elsewhere[0])}"
+        return (Content.MODIFIED if before else Content.ADDED), ""
+
+    # A renamed folder of the image (redirect_dir) shows the layers' files under its new name.
+    def _brought_along(self) -> Iterator[Finding]:
+        if not self._moved:
+            return
+        for entry in self._index:
+            for new, old in self._moved:
+                path = new + entry.path[len(old) :]
+                if entry.path.startswith(old + b"/") and path not in self._below_moved:
+                    yield _moved_finding(entry, path)
+
+    # Index order puts each folder before what is in it.
+    def _gone(self) -> Iterator[Finding]:
+        if not (self._deleted or self._hiding):
+            return
+        gone: dict[bytes, _Gone] = {}
+        hidden: set[bytes] = set()
+        for entry in self._index:
+            path, parent = entry.path, _parent(entry.path)
+            if path == b"/":
+                continue
+            if path in self._covered or parent in self._covered:
+                self._covered.add(path)
+                continue
+            if parent in hidden or parent in self._hiding:
+                hidden.add(path)
+            if parent in gone:
+                gone[path] = gone[parent]
+                gone[path].add(entry)
+            elif path in self._deleted or (path in hidden and path not in self._seen):
+                gone[path] = _Gone(entry)
+        yield from (found.finding() for path, found in gone.items() if found.entry.path == path)
+
+
+class _Gone:
+    # A deleted path, with all that was below it.
+
+    def __init__(self, entry: Entry) -> None:
+        self.entry = entry
+        self._below = 0
+        self._is_executable = _may_run(entry)
+
+    def add(self, entry: Entry) -> None:
+        self._below += 1
+        self._is_executable |= _may_run(entry)
+
+    def finding(self) -> Finding:
+        return Finding(
+            path=self.entry.path,
+            changes=(Change.DELETED,),
+            before=self.entry,
+            is_executable=self._is_executable,
+            note=f"with {self._below:,} more below it" if self._below else "",
+        )
+
+
+def _moved_finding(entry: Entry, path: bytes) -> Finding:
+    return Finding(
+        path=path,
+        changes=(Change.ADDED,),
+        after=msgspec.structs.replace(entry, path=path, layer=-1),
+        content=Content.RELOCATED if entry.kind is Kind.FILE else None,
+        is_executable=_may_run(entry),
+        note=f"same bytes as {printable(entry.path)}" if entry.kind is Kind.FILE else "",
+    )
+
+
+def _may_run(entry: Entry) -> bool:
+    return entry.kind is Kind.FILE and bool(entry.mode & 0o111)
+
+
+# Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories"
+def _is_whiteout(look: openat.Look) -> bool:
+    return stat.S_ISCHR(look.mode) and look.rdev == 0
+
+
+def _mark(handle: int, name: str, *, is_absent: bytes | None = b"") -> bytes | None:
+    for namespace in ("trusted", "user"):
+        try:
+            return os.getxattr(f"/proc/self/fd/{handle}", f"{namespace}.overlay.{name}")
+        except OSError:
+            continue
+    return is_absent
+
+
+def _starts_like_a_program(handle: int) -> bool:
+    try:
+        fd = openat.open_to_read(handle)
+    except OSError:
+        return False
+    try:
+        return os.pread(fd, 4, 0).startswith((b"\x7fELF", b"#!"))
+    except OSError:
+        return False
+    finally:
+        os.close(fd)

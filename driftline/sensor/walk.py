@@ -1,0 +1,118 @@
+"""Walking a file tree that a container can change meanwhile.
+
+One descriptor is open for each folder on the way down, and each name is opened below its folder
+as a handle: no name is looked up twice, no symlink followed, no mount point crossed. What the
+walk leaves out it gives as a ``Gap``.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from driftline.sensor import openat
+
+__all__ = ["Gap", "Item", "walk"]
+
+_MAX_ENTRIES = 1_000_000
+_MAX_DEPTH = 256  # as in an image
+_READ = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+class Item(NamedTuple):
+    """Something in the tree."""
+
+    path: bytes
+    """Absolute, from the top of the walk."""
+    handle: int
+    """An O_PATH descriptor, open until the next item is asked for."""
+    look: openat.Look
+
+
+class Gap(NamedTuple):
+    """A path the walk did not see, nor what lies below it."""
+
+    path: bytes
+    reason: str
+    is_mount: bool = False
+
+
+def walk(top: int, *, max_entries: int = _MAX_ENTRIES) -> Iterator[Item | Gap]:
+    """Give what lies below the open folder ``top``, each folder before what is in it."""
+    return _Walk(max_entries).below(top)
+
+
+class _Walk:
+    def __init__(self, max_entries: int) -> None:
+        self._left = self._max_entries = max_entries
+
+    def below(self, top: int) -> Iterator[Item | Gap]:
+        folders = [(b"", _Names(top))]
+        try:
+            while folders:
+                path, names = folders[-1]
+                entry = next(names, None)
+                if entry is None:
+                    folders.pop()
+                    continue
+                folder, name = entry
+                yield from self._visit(folder, path + b"/" + name, name, folders)
+                if self._left <= 0:
+                    yield Gap(b"/", f"there are more than {self._max_entries:,} files")
+                    return
+        finally:
+            for _, names in folders:
+                names.close()
+
+    def _visit(self, folder: int, path: bytes, name: bytes, folders: list[_Level]) -> Iterator[Item | Gap]:
+        self._left -= 1
+        try:
+            handle = openat.open_entry(folder, name)
+        except FileNotFoundError:  # deleted since the folder was read
+            return
+        except OSError as error:
+            yield Gap(path, os.strerror(error.errno or 0), is_mount=error.errno == errno.EXDEV)
+            return
+        try:
+            look = openat.look(handle)
+            yield Item(path, handle, look)
+            if stat.S_ISDIR(look.mode):
+                yield from _enter(handle, path, folders)
+        finally:
+            os.close(handle)
+
+
+def _enter(handle: int, path: bytes, folders: list[_Level]) -> Iterator[Gap]:
+    if len(folders) >= _MAX_DEPTH:
+        yield Gap(path, f"folders are nested more than {_MAX_DEPTH} deep")
+        return
+    try:
+        folders.append((path, _Names(handle)))
+    except OSError as error:
+        yield Gap(path, os.strerror(error.errno or 0))
+
+
+class _Names(Iterator[tuple[int, bytes]]):
+    # The names in a folder, with the folder's own descriptor.
+
+    def __init__(self, handle: int) -> None:
+        self._fd = os.open(f"/proc/self/fd/{handle}", _READ)
+        self._entries = os.scandir(self._fd)
+
+    def __next__(self) -> tuple[int, bytes]:
+        for entry in self._entries:
+            return self._fd, os.fsencode(entry.name)
+        self.close()
+        raise StopIteration
+
+    def close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            self._entries.close()
+            os.close(fd)
+
+
+_Level = tuple[bytes, _Names]

@@ -1,0 +1,313 @@
+import hashlib
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driftline.errors import Unreadable
+from driftline.events import Container, Content, VolumeMount
+from driftline.image import ImageCache, ImageIndex, Kind, LowerDirs
+from driftline.sensor.content import ContentReader
+from driftline.sensor.findings import Change, Finding
+from driftline.sensor.scan import scan
+from tests.sensor.overlays import Overlay, mounted, mounted_tmpfs, put, running
+
+pytestmark = pytest.mark.kernel
+
+BUSYBOX = Path("/bin/busybox").read_bytes()
+LAYERS = (
+    {"bin/busybox": BUSYBOX, "bin/a": b"a", "lib/x/1": b"1", "lib/x/2": b"2", "lib/x.so": b"so"},
+    {"etc/conf": b"conf", "bin/a": b"older a", "lib/y": b"y"},
+)
+
+
+class Place:
+    """A container's files: an overlay, its image's index, and the container that has them."""
+
+    def __init__(self, overlay: Overlay, index: ImageIndex, container: Container) -> None:
+        self.overlay, self.root, self.index, self.container = overlay, overlay.root, index, container
+
+    def scan(self) -> dict[str, Finding]:
+        return {os.fsdecode(found.path): found for found in scan(self.container, self.index)}
+
+    def changes(self) -> dict[str, tuple[Change, ...]]:
+        return {path: found.changes for path, found in self.scan().items()}
+
+
+def index_of(overlay: Overlay, cache: Path) -> ImageIndex:
+    lowerdirs = LowerDirs(tuple(bytes(folder) for folder in overlay.lower))
+    return ImageCache(cache).build("sha256:" + "0" * 64, lowerdirs)
+
+
+@pytest.fixture
+def options() -> dict[str, Any]:
+    return {}
+
+
+@pytest.fixture
+def overlay(tmp_path: Path, options: dict[str, Any]) -> Iterator[Overlay]:
+    with mounted(tmp_path / "o", *LAYERS, **options) as found:
+        yield found
+
+
+@pytest.fixture
+def upper(overlay: Overlay, tmp_path: Path) -> Iterator[Place]:
+    """The writable layer is known."""
+    with index_of(overlay, tmp_path / "cache") as index:
+        yield Place(overlay, index, Container(id="c", upperdir=str(overlay.upper)))
+
+
+@pytest.fixture(params=["upper", "root"])
+def place(request: pytest.FixtureRequest, overlay: Overlay, tmp_path: Path) -> Iterator[Place]:
+    """Both ways to look must see the same."""
+    with index_of(overlay, tmp_path / "cache") as index:
+        if request.param == "upper":
+            yield Place(overlay, index, Container(id="c", upperdir=str(overlay.upper)))
+            return
+        with running("chroot", overlay.root, "/bin/busybox", "sh", "-c", "echo; read x") as pid:
+            yield Place(overlay, index, Container(id="c", pid=pid))
+
+
+def test_an_untouched_container_has_no_findings(place: Place) -> None:
+    assert place.changes() == {}
+
+
+def do_rename_and_back(path: Path) -> None:
+    path.rename(path.with_name("z")).rename(path)
+
+
+def do_overwrite_with_the_same(path: Path) -> None:
+    path.write_bytes(path.read_bytes())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [Path.touch, do_rename_and_back, do_overwrite_with_the_same, lambda path: path.chmod(0o755)],
+    ids=["touch", "rename and back", "same bytes", "same mode"],
+)
+def test_a_copied_up_file_as_the_image_has_it_is_no_finding(place: Place, change: Callable[[Path], None]) -> None:
+    change(place.root / "bin/a")
+
+    assert place.changes() == {}
+
+
+def do_replace_by_a_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda path: path.chmod(0o4755), (Change.MODE,)),
+        (lambda path: os.chown(path, 1000, 1000), (Change.OWNER,)),
+        (lambda path: path.write_bytes(b"evil"), (Change.MODIFIED,)),
+        (lambda path: path.unlink(), (Change.DELETED,)),
+        (lambda path: (path.unlink(), path.symlink_to("/tmp")), (Change.KIND,)),
+        (lambda path: (path.unlink(), path.mkdir()), (Change.KIND,)),
+        (do_replace_by_a_fifo, (Change.KIND,)),
+    ],
+    ids=["chmod", "chown", "write", "delete", "symlink", "folder", "FIFO"],
+)
+def test_what_happened_to_an_image_file(
+    place: Place, change: Callable[[Path], object], expected: tuple[Change, ...]
+) -> None:
+    change(place.root / "bin/a")
+
+    assert place.changes() == {"/bin/a": expected}
+
+
+def test_a_dropped_program_is_added_and_executable(place: Place) -> None:
+    put(place.root / "opt/x", b"dropped")
+    found = place.scan()
+
+    assert list(found) == ["/opt/x", "/opt"]
+    assert found["/opt/x"].is_executable
+    assert found["/opt/x"].content == Content.ADDED
+    after = found["/opt/x"].after
+    assert after is not None
+    assert (after.kind, after.mode, after.sha256) == (Kind.FILE, 0o755, hashlib.sha256(b"dropped").hexdigest())
+
+
+@pytest.mark.parametrize("head", [b"\x7fELF...", b"#!/bin/sh\n"])
+def test_a_program_without_an_execute_bit_is_executable(place: Place, head: bytes) -> None:
+    """``ld.so`` and ``sh`` run it all the same."""
+    put(place.root / "bin/x", head, 0o644)
+    put(place.root / "bin/data", b"data", 0o644)
+
+    assert [(path, found.is_executable) for path, found in place.scan().items()] == [
+        ("/bin/x", True),
+        ("/bin/data", False),
+    ]
+
+
+@pytest.mark.parametrize("do", [os.link, lambda old, new: new.write_bytes(old.read_bytes())], ids=["ln", "cp"])
+def test_the_images_bytes_under_another_name_are_relocated(place: Place, do: Callable[[Path, Path], object]) -> None:
+    do(place.root / "bin/busybox", place.root / "bin/wget")
+    found = place.scan()
+
+    assert set(found) == {"/bin/wget"}
+    assert (found["/bin/wget"].content, found["/bin/wget"].note) == (Content.RELOCATED, "same bytes as /bin/busybox")
+
+
+def test_a_moved_file_is_deleted_here_and_relocated_there(place: Place) -> None:
+    (place.root / "bin/a").rename(place.root / "lib/a")
+
+    assert place.changes() == {"/bin/a": (Change.DELETED,), "/lib/a": (Change.ADDED,)}
+
+
+def test_a_deleted_folder_is_one_finding(place: Place) -> None:
+    subprocess.run(("rm", "-r", place.root / "lib/x"), check=True)
+    found = place.scan()
+
+    assert place.changes() == {"/lib/x": (Change.DELETED,)}
+    assert (found["/lib/x"].note, found["/lib/x"].is_executable) == ("with 2 more below it", True)
+
+
+def test_a_folder_made_anew_lacks_what_the_image_has_in_it(place: Place) -> None:
+    """overlayfs marks it as opaque and keeps no whiteouts in it."""
+    subprocess.run(("rm", "-r", place.root / "lib/x"), check=True)
+    put(place.root / "lib/x/1", b"1")
+
+    assert place.changes() == {"/lib/x/2": (Change.DELETED,)}
+
+
+def test_a_file_in_place_of_a_folder_says_it_once(place: Place) -> None:
+    subprocess.run(("rm", "-r", place.root / "lib/x"), check=True)
+    put(place.root / "lib/x", b"")
+
+    assert place.changes() == {"/lib/x": (Change.KIND,)}
+
+
+@pytest.mark.parametrize("options", [{"options": ",redirect_dir=on"}])
+def test_a_renamed_folder_brings_its_files_along(place: Place) -> None:
+    (place.root / "lib/x").rename(place.root / "lib/z")
+    put(place.root / "lib/z/1", b"new")
+    (place.root / "lib/z/2").chmod(0o700)
+    found = place.scan()
+
+    assert place.changes() == {
+        "/lib/x": (Change.DELETED,),
+        "/lib/z": (Change.ADDED,),
+        "/lib/z/1": (Change.ADDED,),
+        "/lib/z/2": (Change.ADDED,),
+    }
+    assert (found["/lib/z/1"].content, found["/lib/z/2"].content) == (Content.ADDED, Content.RELOCATED)
+
+
+@pytest.mark.parametrize("options", [{"options": ",redirect_dir=on"}])
+def test_untouched_files_of_a_renamed_folder_are_relocated(place: Place) -> None:
+    (place.root / "lib/x").rename(place.root / "z")
+
+    assert {path: found.content for path, found in place.scan().items()} == {
+        "/lib/x": None,
+        "/z": None,
+        "/z/1": Content.RELOCATED,
+        "/z/2": Content.RELOCATED,
+    }
+
+
+@pytest.mark.parametrize("options", [{"options": ",metacopy=on,redirect_dir=on"}])
+def test_a_metadata_only_copy_is_compared_by_its_attributes(place: Place) -> None:
+    (place.root / "bin/busybox").chmod(0o4755)
+
+    assert place.changes() == {"/bin/busybox": (Change.MODE,)}
+
+
+@pytest.mark.parametrize("name", ["a b", "line\nend", "\udcff", "本", "n" * 255])
+def test_any_name_is_found(place: Place, name: str) -> None:
+    put(place.root / name, b"x")
+
+    assert list(place.scan()) == ["/" + name]
+
+
+def test_hostile_files_are_survived(place: Place) -> None:
+    os.mkfifo(place.root / "bin/fifo")
+    os.mknod(place.root / "bin/zero", 0o020666, os.makedev(1, 5))
+    (place.root / "bin/loop").symlink_to("loop")
+    (place.root / "bin/out").symlink_to("../../../../../etc/shadow")
+    with (place.root / "bin/sparse").open("wb") as file:
+        file.truncate(10 << 30)
+    found = place.scan()
+
+    assert {path: entry.after and entry.after.kind for path, entry in found.items()} == {
+        "/bin/fifo": Kind.FIFO,
+        "/bin/zero": Kind.CHARACTER_DEVICE,
+        "/bin/loop": Kind.SYMLINK,
+        "/bin/out": Kind.SYMLINK,
+        "/bin/sparse": Kind.FILE,
+    }
+    assert found["/bin/sparse"].content == Content.UNVERIFIED
+    assert found["/bin/sparse"].note.startswith("it has 10,737,418,240 bytes")
+
+
+def test_an_image_file_that_cannot_be_compared_is_a_finding(upper: Place) -> None:
+    with (upper.root / "bin/a").open("wb") as file:
+        file.truncate(100)
+    found = list(scan(upper.container, upper.index, reader=ContentReader(max_bytes=10)))
+
+    assert [(finding.path, finding.changes) for finding in found] == [(b"/bin/a", (Change.UNVERIFIED,))]
+
+
+def test_a_pit_is_reported_as_not_looked_into(place: Place) -> None:
+    fd = os.open(place.root, os.O_PATH)
+    for _ in range(300):
+        os.mkdir("d", dir_fd=fd)
+        fd, above = os.open("d", os.O_PATH, dir_fd=fd), fd
+        os.close(above)
+    os.close(fd)
+    found = place.changes()
+
+    assert found["/d" * 256] == (Change.UNVERIFIED,)
+    assert len(found) == 256
+
+
+def test_forty_layers(tmp_path: Path) -> None:
+    layers = [{f"bin/{number}": b"x", "bin/all": f"{number}".encode()} for number in range(40)]
+    with mounted(tmp_path / "o", *layers) as overlay, index_of(overlay, tmp_path / "cache") as index:
+        (overlay.root / "bin/all").touch()
+        (overlay.root / "bin/7").write_bytes(b"y")
+        (overlay.root / "bin/39").unlink()
+
+        assert Place(overlay, index, Container(id="c", upperdir=str(overlay.upper))).changes() == {
+            "/bin/7": (Change.MODIFIED,),
+            "/bin/39": (Change.DELETED,),
+        }
+
+
+def test_what_the_runtime_made_to_mount_on_is_no_finding(upper: Place) -> None:
+    put(upper.root / "etc/hosts", b"")
+    put(upper.root / "data/inner/x", b"x")
+    (upper.root / "proc").mkdir()
+    volumes = (
+        VolumeMount(path="/etc/hosts", source="/h", kind="other"),
+        VolumeMount(path="/data/inner/", source="/d", kind="emptyDir"),
+    )
+    upper.container = Container(id="c", upperdir=str(upper.overlay.upper), volumes=volumes)
+
+    assert set(upper.changes()) == {"/data/inner/x"}
+
+
+def test_a_file_with_content_where_something_is_mounted_is_a_finding(upper: Place) -> None:
+    put(upper.root / "etc/hosts", b"10.0.0.1 evil")
+    volumes = (VolumeMount(path="/etc/hosts", source="/h", kind="other"),)
+    upper.container = Container(id="c", upperdir=str(upper.overlay.upper), volumes=volumes)
+
+    assert set(upper.changes()) == {"/etc/hosts"}
+
+
+def test_image_files_below_a_mount_are_hidden_not_deleted(overlay: Overlay, tmp_path: Path) -> None:
+    with index_of(overlay, tmp_path / "cache") as index, mounted_tmpfs(overlay.root / "lib/x") as volume:
+        put(volume / "volume's own", b"")
+        with running("chroot", overlay.root, "/bin/busybox", "sh", "-c", "echo; read x") as pid:
+            assert Place(overlay, index, Container(id="c", pid=pid)).changes() == {}
+
+
+def test_a_container_that_cannot_be_looked_at_is_an_error(upper: Place, tmp_path: Path) -> None:
+    with pytest.raises(Unreadable, match="does not run"):
+        list(scan(Container(id="c"), upper.index))
+    with pytest.raises(Unreadable, match="cannot be read"):
+        list(scan(Container(id="c", upperdir=str(tmp_path / "missing")), upper.index))
