@@ -7,17 +7,19 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from lab import Lab
 
-__all__ = ["SENSORS", "driftline"]
+__all__ = ["SENSORS", "Running", "driftline", "missing_tools"]
 
 ENV = {**os.environ, "PYTHONUNBUFFERED": "1"}
 BPFTRACE = (
-    'BEGIN { printf("ready\\n"); } tracepoint:syscalls:sys_enter_execve { printf("%d %s ", pid, comm); join(args->argv); }'
+    'BEGIN { printf("ready\\n"); } '
+    'tracepoint:syscalls:sys_enter_execve { printf("%d %s ", pid, comm); join(args->argv); }'
 )
 
 
@@ -27,22 +29,34 @@ def off(_: Lab) -> Iterator[None]:
     yield
 
 
+@dataclass(frozen=True)
+class Running:
+    """A sensor at work."""
+
+    pid: int
+    store: Path
+    address: str
+    """Where it answers ``/status``."""
+
+
 @contextmanager
-def driftline(lab: Lab, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def driftline(lab: Lab, *arguments: str) -> Iterator[Running]:
     """Run ``driftline sensor`` into a store of its own, like on a node."""
     with tempfile.TemporaryDirectory(prefix="driftline-bench-") as folder:
+        policy = Path(folder, "policy.yaml")
+        policy.write_text("rules: [{name: everywhere, priority: 1, action: alert}]")
         command = (
-            sys.executable, "-m", "driftline.cli", "sensor",
-            "--runtime", str(lab.socket), "--store", f"{folder}/store", "--images", f"{folder}/images",
+            sys.executable, "-m", "driftline.cli", "sensor", "--runtime", str(lab.socket), "--policy", str(policy),
+            "--store", f"{folder}/store", "--images", "/var/tmp/driftline-bench/images",
             "--listen", "127.0.0.1:0", "--output", "none", *arguments,
         )  # fmt: skip
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=ENV)
         try:
-            _wait_for_line(process, b"sensor started")
-            yield process
+            started = _wait_for_line(process, b"sensor started")
+            yield Running(process.pid, Path(folder, "store"), started.split()[-1].decode())
         finally:
             process.terminate()
-            process.communicate(timeout=30)
+            process.communicate(timeout=60)
 
 
 @contextmanager
@@ -83,7 +97,7 @@ def bpftrace(_: Lab) -> Iterator[None]:
             tracer.wait(timeout=30)
 
 
-SENSORS = {
+SENSORS: dict[str, Callable[[Lab], AbstractContextManager[object]]] = {
     "off": off,
     "driftline": driftline,
     "driftline, no provenance": driftline_without_provenance,
@@ -97,13 +111,10 @@ def missing_tools() -> list[str]:
     return [tool for tool in ("auditd", "bpftrace") if not shutil.which(tool)]
 
 
-def _wait_for_line(process: subprocess.Popen[bytes], wanted: bytes) -> None:
-    if process.stderr is None:
-        raise RuntimeError("the sensor was started without a pipe")
+def _wait_for_line(process: subprocess.Popen[bytes], wanted: bytes) -> bytes:
     seen = []
-    for line in process.stderr:
+    for line in process.stderr or ():
         seen.append(line)
         if wanted in line:
-            os.set_blocking(process.stderr.fileno(), False)
-            return
+            return line
     raise RuntimeError(b"".join(seen).decode(errors="replace"))

@@ -17,13 +17,13 @@ const volatile struct settings settings = {};
  * Written here, read by the sensor; when full, the record is counted in `losses`. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 8 << 20);
+	__uint(max_entries, 4 << 20); /* two seconds of 2,000 execs a second */
 } exec_ring SEC(".maps");
 
 /* Files that interpreters open. A ring of its own, so that they cannot crowd out execs. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 2 << 20);
+	__uint(max_entries, 1 << 20);
 } file_ring SEC(".maps");
 
 struct {

@@ -8,17 +8,17 @@ or a slow disk never keeps the loop from its rings.
 from __future__ import annotations
 
 import datetime
+import logging
 import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import msgspec
-import structlog
 
 from driftline import verdict
 from driftline.errors import DriftlineError, Unreadable
-from driftline.events import Action, Alert, CloudProcessEvent, Drift, Subject, Verdict, text
+from driftline.events import Action, Alert, CloudProcessEvent, Content, Drift, Subject, Verdict, text
 from driftline.image import ImageIndex
 from driftline.sensor.content import Capture, ContentReader
 from driftline.sensor.mailbox import Mailbox
@@ -33,13 +33,14 @@ __all__ = ["Case", "Judge", "Message"]
 Message = CloudProcessEvent | Alert
 
 _WAITING_MAX = 1024
+_VERDICTS_MAX = 2048
 _ACTION_TYPES = {
     Subject.BINARY: "ProcessCreated",
     Subject.LIBRARY: "LibraryLoaded",
     Subject.LOADER: "LibraryLoaded",
     Subject.SCRIPT: "ScriptRead",
 }
-_log = structlog.get_logger()
+_log = logging.getLogger(__name__)
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,8 +78,19 @@ class Judge:
         self.overflows = 0
 
     def judge_now(self, case: Case) -> Sequence[Message]:
-        """Judge a case without reading anything; raises ``NeedsBytes``."""
-        return self._messages(case, self._verdict(case, _ready_index(case.tracked.index), _refuse_to_read))
+        """Judge a case without reading anything; raises ``NeedsBytes``.
+
+        Such a case is of an untouched image file, so its verdict serves for the next as well.
+        """
+        verdicts = case.tracked.verdicts
+        key = (case.file.inode, case.file.path)
+        found = verdicts.get(key)
+        if found is None:
+            index = _ready_index(case.tracked.index)
+            found = self._verdict(case, index, _refuse_to_read)
+            if index and found.content == Content.IDENTICAL and len(verdicts) < _VERDICTS_MAX:
+                verdicts[key] = found
+        return self._messages(case, found)
 
     def judge_later(self, case: Case) -> None:
         """Judge a case when its image's index is there; the result comes by the mailbox."""
@@ -99,7 +111,7 @@ class Judge:
             found = self._verdict(case, _ready_index(index), lambda: self._read(case))
             self._mailbox.put(self._messages(case, found))
         except Exception:
-            _log.exception("a case could not be judged", container=case.tracked.id)
+            _log.exception("a case of container %s could not be judged", case.tracked.id)
             raise
         finally:
             self._waiting.release()

@@ -120,38 +120,40 @@ class Pipeline:
 
     def _on_exec(self, record: ExecRecord) -> None:
         self.execs += 1
-        ancestors = self._processes.ancestors(record)
+        parent = self._processes.parent(record)
         tracked = self._registry.of(record.head)
-        if tracked and self._is_runtime(record.head, ancestors, tracked):
+        if tracked and self._is_runtime(record.head, parent, tracked):
             tracked = None
         process = self._processes.executed(record, tracked.id if tracked else "")
         if tracked is None:
-            self._on_host_exec(record, ancestors)
-        else:
-            self._learn_root(tracked, record.head)
-            self._begin(
-                Case(
-                    tracked=tracked,
-                    subject=Subject.BINARY,
-                    file=record.file,
-                    process=process,
-                    ancestors=ancestors,
-                    when=record.head.time,
-                    record=record,
-                    capture=self._capture(tracked, record.head, record.file, self._reader.capture_program),
-                )
+            self._on_host_exec(record, parent)
+            return
+        self._learn_root(tracked, record.head)
+        capture = self._capture(tracked, record.head, record.file, self._reader.capture_program)
+        # An untouched image file raises no alert, so nobody asks for more than its parent.
+        above = self._processes.ancestors(record) if capture else (parent,) if parent else ()
+        self._begin(
+            Case(
+                tracked=tracked,
+                subject=Subject.BINARY,
+                file=record.file,
+                process=process,
+                ancestors=above,
+                when=record.head.time,
+                record=record,
+                capture=capture,
             )
+        )
 
-    def _on_host_exec(self, record: ExecRecord, ancestors: Sequence[Process]) -> None:
+    def _on_host_exec(self, record: ExecRecord, parent: Process | None) -> None:
         if self._kernel.watch_hosts:
-            parent = ancestors[0] if ancestors else None
             columns = self._reporter.columns(Container(id=""))
             self._emit((self._reporter.process_created(record, parent, columns=columns, verdict=None),))
 
     # runc and crun start their own program in the container's cgroup, before they enter its
     # mount namespace; who started them is outside.
-    def _is_runtime(self, head: Head, ancestors: Sequence[Process], tracked: Tracked) -> bool:
-        is_outside = not ancestors or ancestors[0].container_id != tracked.id
+    def _is_runtime(self, head: Head, parent: Process | None, tracked: Tracked) -> bool:
+        is_outside = parent is None or parent.container_id != tracked.id
         return head.mnt_ns == self._host_mnt_ns and is_outside
 
     # Only the runtime's own cgroups are asked: in one made inside the container the first exec
@@ -173,10 +175,13 @@ class Pipeline:
         tracked = self._registry.get(process.container_id) if process else None
         if process is None or tracked is None:
             return
-        self._when_named(
-            tracked,
-            lambda: self._emit((self._reporter.process_ended(record, process, columns=tracked.columns),)),
-        )
+        if tracked.is_named:
+            self._report_end(record, process, tracked)
+        else:
+            tracked.waiting.append(lambda: self._report_end(record, process, tracked))
+
+    def _report_end(self, record: ExitRecord, process: Process, tracked: Tracked) -> None:
+        self._emit((self._reporter.process_ended(record, process, columns=tracked.columns),))
 
     def _on_open(self, record: OpenRecord) -> None:
         tracked = self._registry.of(record.head)
@@ -209,13 +214,10 @@ class Pipeline:
         return True
 
     def _begin(self, case: Case) -> None:
-        self._when_named(case.tracked, lambda: self._decide(case))
-
-    def _when_named(self, tracked: Tracked, go_on: Callable[[], None]) -> None:
-        if tracked.is_named:
-            go_on()
+        if case.tracked.is_named:
+            self._decide(case)
         else:
-            tracked.waiting.append(go_on)
+            case.tracked.waiting.append(lambda: self._decide(case))
 
     def _decide(self, case: Case) -> None:
         if case.capture is not None:

@@ -67,7 +67,7 @@ class ProcessTable:
 
     def executed(self, record: ExecRecord, container_id: str) -> Process:
         """Take in an exec; gives the process it made."""
-        head, parent = record.head, record.ancestors[0] if record.ancestors else None
+        head, parent = record.head, record.parent
         key = ProcessKey.at(head.tgid, head.start)
         before = self._running.get(key)
         program = (record.file.device, record.file.inode)
@@ -117,6 +117,10 @@ class ProcessTable:
         """Give the process that has this id now, if it is known."""
         key = self._by_pid.get(pid)
         return self._running[key] if key else None
+
+    def parent(self, record: ExecRecord) -> Process | None:
+        """Give the process above an exec."""
+        return self._ancestor(record.parent) if record.parent else None
 
     def ancestors(self, record: ExecRecord) -> tuple[Process, ...]:
         """List the processes above an exec, nearest first."""

@@ -149,13 +149,24 @@ class ExecRecord(msgspec.Struct, frozen=True):
     argc: int
     args_length: int
     comm: bytes
-    ancestors: tuple[Ancestor, ...]
+    above: bytes
+    """The ancestors, not yet decoded: most execs are never asked for more than the parent."""
     filename: bytes
     """As execve was given it; for a ``#!`` file the script."""
     interp: bytes
     """What was loaded for it; differs from ``filename`` for a ``#!`` file."""
     argv: tuple[bytes, ...]
     cwd: bytes
+
+    @property
+    def parent(self) -> Ancestor | None:
+        """The process above."""
+        return _ancestor(self.above, 0) if self.head.tgid > 1 else None
+
+    @property
+    def ancestors(self) -> tuple[Ancestor, ...]:
+        """The processes above, nearest first."""
+        return _ancestors(self.above)
 
 
 class OpenRecord(msgspec.Struct, frozen=True):
@@ -211,7 +222,7 @@ def _decode_exec(head: Head, data: bytes, clock: Clock) -> ExecRecord:
         argc=argc,
         args_length=args_length,
         comm=_text(comm),
-        ancestors=_ancestors(data),
+        above=data[_ANCESTORS_AT:_EXEC_LENGTHS_AT],
         filename=filename[:-1],
         interp=interp[:-1],
         argv=tuple(args.removesuffix(b"\0").split(b"\0")),
@@ -297,11 +308,15 @@ def _writer(clock: Clock, written: int, start: int, tgid: int, _pad: int, comm: 
     return Writer(pid=tgid, start_ns=start, comm=_text(comm), time=clock.utc(written))
 
 
-def _ancestors(data: bytes) -> tuple[Ancestor, ...]:
+def _ancestors(above: bytes) -> tuple[Ancestor, ...]:
     found = []
-    for at in range(_ANCESTORS_AT, _EXEC_LENGTHS_AT, ANCESTOR.size):
-        start, tgid, _, comm = ANCESTOR.unpack_from(data, at)
-        found.append(Ancestor(start, tgid, _text(comm)))
-        if tgid <= 1:
+    for at in range(0, len(above), ANCESTOR.size):
+        found.append(_ancestor(above, at))
+        if found[-1].tgid <= 1:
             break
     return tuple(found)
+
+
+def _ancestor(above: bytes, at: int) -> Ancestor:
+    start, tgid, _, comm = ANCESTOR.unpack_from(above, at)
+    return Ancestor(start, tgid, _text(comm))

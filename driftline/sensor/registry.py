@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from driftline import cluster
-from driftline.events import Container
+from driftline.events import Container, Verdict
 from driftline.image import ImageIndex
 from driftline.policy import ContainerPolicy
 from driftline.sensor.records import Cgroup, Head
@@ -41,6 +41,8 @@ class Tracked:
         """The columns of its events that stay the same."""
         self.waiting: list[Callable[[], None]] = []
         """What to go on with when it has its name."""
+        self.verdicts: dict[tuple[int, bytes], Verdict] = {}
+        """Of untouched image programs by inode and path: they stay what they are."""
         self.image_files: set[tuple[int, int]] = set()
         """Device and inode of mapped files that were proven to be the image's own."""
 

@@ -26,6 +26,10 @@ from driftline.sensor.records import Clock, ExecRecord, ExitRecord, RecordFlag
 
 __all__ = ["Reporter"]
 
+# As plain numbers: an enum's & takes ten times as long, for each exec.
+_HAS_TTY, _SECURE_EXEC, _ARGS_TRUNCATED = (
+    int(flag) for flag in (RecordFlag.HAS_TTY, RecordFlag.SECURE_EXEC, RecordFlag.ARGS_TRUNCATED)
+)
 _UNSET = 0xFFFFFFFF  # what the kernel has for a login uid or audit session nobody set
 
 
@@ -63,7 +67,7 @@ class Reporter:
         """Report an exec."""
         head, process = record.head, ProcessKey.at(record.head.tgid, record.head.start)
         folder, _, name = text(verdict.path if verdict else record.file.path).rpartition("/")
-        ancestor = record.ancestors[0] if record.ancestors else None
+        ancestor = record.parent
         return CloudProcessEvent(
             Timestamp=self._clock.utc(head.time),
             ActionType="ProcessCreated",
@@ -189,11 +193,11 @@ def _more(record: ExecRecord) -> dict[str, Any]:
     more: dict[str, Any] = {"NamespacePid": record.ns_pid, "UserId": record.uid, "EffectiveUserId": record.euid}
     if record.filename != record.interp:
         more["Script"] = text(record.filename)
-    if record.head.flags & RecordFlag.HAS_TTY:
+    if record.head.flags & _HAS_TTY:
         more["HasTty"] = True
-    if record.head.flags & RecordFlag.SECURE_EXEC:
+    if record.head.flags & _SECURE_EXEC:
         more["SecureExec"] = True
-    if record.head.flags & RecordFlag.ARGS_TRUNCATED:
+    if record.head.flags & _ARGS_TRUNCATED:
         more["ArgumentsLength"] = record.args_length
     return more
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
-
-import structlog
 
 from driftline import cluster
 from driftline.errors import ContainerNotFound, RuntimeUnavailable
@@ -16,7 +15,7 @@ __all__ = ["Resolver"]
 
 # The cgroup is made before the runtime has written down all about the container.
 _PAUSES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)
-_log = structlog.get_logger()
+_log = logging.getLogger(__name__)
 
 
 class Resolver:
@@ -40,7 +39,7 @@ class Resolver:
             except ContainerNotFound:
                 continue
             except RuntimeUnavailable as error:
-                _log.warning("the container runtime does not answer", container=container_id, error=str(error))
+                _log.warning("container %s goes without a name: %s", container_id, error)
                 break
             self._mailbox.put(container)
             return

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+
 import msgspec
-import structlog
 
 from driftline import cluster
 from driftline.errors import RuntimeUnavailable, Unreadable
@@ -15,7 +16,7 @@ from driftline.sensor.registry import Registry, Tracked, cgroups_of
 
 __all__ = ["take_inventory"]
 
-_log = structlog.get_logger()
+_log = logging.getLogger(__name__)
 
 
 def take_inventory(
@@ -41,7 +42,7 @@ def _running_containers(runtime: cluster.Runtime) -> list[Container]:
     try:
         return runtime.containers()
     except RuntimeUnavailable as error:
-        _log.warning("containers go without names until the runtime answers", error=str(error))
+        _log.warning("containers go without names until the runtime answers: %s", error)
         return []
 
 
@@ -54,7 +55,7 @@ def _learn_root(tracked: Tracked, pid: int, kernel: KernelSide) -> None:
     try:
         tracked.root = mounts.container_root(pid)
     except Unreadable as error:
-        _log.warning("a container's mounts could not be read", container=tracked.id, reason=str(error))
+        _log.warning("the mounts of container %s could not be read: %s", tracked.id, error)
         return
     tracked.pid = pid
     tracked.root_device = tracked.root.device

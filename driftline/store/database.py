@@ -67,6 +67,7 @@ class Database:
             if not read_only:
                 self._migrate()
                 self._remove_orphans()
+                self._warm_up()
 
     # Nothing a query says can reach another file, nor lift these limits.
     def _restrict(self) -> None:
@@ -177,6 +178,12 @@ class Database:
         for file in files:
             (self._directory / COLD / file).unlink(missing_ok=True)
         return len(files)
+
+    # The first Arrow table makes DuckDB import most of pyarrow, which takes about a second.
+    def _warm_up(self) -> None:
+        self._connection.register("batch", _SCHEMAS["SensorHealth"].empty_table())
+        self._connection.execute('INSERT INTO "SensorHealth" BY NAME SELECT * FROM batch')
+        self._connection.unregister("batch")
 
     # What a crash left behind: written, but never counted; or counted out, but not yet removed.
     def _remove_orphans(self) -> None:

@@ -12,6 +12,7 @@ an Arrow IPC stream or the error's words.
 from __future__ import annotations
 
 import datetime
+import logging
 import os
 import select
 import socketserver
@@ -25,7 +26,6 @@ from pathlib import Path
 
 import msgspec
 import pyarrow as pa
-import structlog
 
 from driftline import events
 from driftline.errors import DriftlineError, StoreError, StoreFull
@@ -41,14 +41,13 @@ QUESTION = struct.Struct("<I")
 ANSWER = struct.Struct("<BQ")
 
 _CHUNK = 1 << 20
-_BATCH_SECONDS = 0.002
 _BATCH_BYTES = 16 << 20
 _QUESTION_MAX = 1 << 20
 _HOUSEKEEPING_SECONDS = 3600.0
 _RETENTION_DAYS = 30
 _RETRY_SECONDS = 1.0
 _question = msgspec.json.Decoder(Query)
-_log = structlog.get_logger()
+_log = logging.getLogger(__name__)
 
 
 def main(directory: Path, stream_id: str) -> None:
@@ -79,8 +78,8 @@ def _append_until_end(database: Database, stream_id: str) -> None:
 # One commit costs some milliseconds however many rows it has: what comes meanwhile goes together.
 def _read_batch() -> bytes:
     chunks = [os.read(0, _CHUNK)]
-    size, deadline = len(chunks[0]), time.monotonic() + _BATCH_SECONDS
-    while chunks[-1] and size < _BATCH_BYTES and select.select([0], [], [], max(0.0, deadline - time.monotonic()))[0]:
+    size = len(chunks[0])
+    while chunks[-1] and size < _BATCH_BYTES and select.select([0], [], [], 0)[0]:
         chunks.append(os.read(0, _CHUNK))
         size += len(chunks[-1])
     return b"".join(chunks)
@@ -92,7 +91,7 @@ def _append(database: Database, lines: Sequence[bytes], *, stream_id: str, seque
         try:
             database.append(rows, stream=stream_id, sequence=sequence)
         except StoreFull as error:
-            _log.error("waiting for space", reason=str(error))
+            _log.error("waiting for space: %s", error)
             time.sleep(_RETRY_SECONDS)
         else:
             return
@@ -104,7 +103,7 @@ def _rows(lines: Sequence[bytes]) -> dict[str, list[Record]]:
         try:
             message = stream.decode(line)
         except msgspec.DecodeError as error:
-            _log.error("a line is no message", reason=str(error))
+            _log.error("a line is no message: %s", error)
             continue
         for table, record in _records(message):
             rows[table].append(record)
@@ -129,7 +128,7 @@ def _keep_house(database: Database) -> None:
             for name in events.TABLES:
                 database.drop_before(name, today - datetime.timedelta(days=_RETENTION_DAYS))
         except StoreError as error:
-            _log.error("the store's days could not be moved", reason=str(error))
+            _log.error("the store's days could not be moved: %s", error)
         time.sleep(_HOUSEKEEPING_SECONDS)
 
 
@@ -175,6 +174,7 @@ class _Handler(socketserver.StreamRequestHandler):
 
 
 if __name__ == "__main__":
+    logging.basicConfig(format="driftline: store: %(levelname)s: %(message)s")
     try:
         main(Path(sys.argv[1]), sys.argv[2])
     except DriftlineError as failure:

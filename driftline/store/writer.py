@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import logging
 import subprocess
 import sys
 import threading
@@ -17,8 +18,6 @@ import uuid
 from collections import deque
 from pathlib import Path
 from typing import IO
-
-import structlog
 
 from driftline.errors import StoreError
 
@@ -29,7 +28,7 @@ _PIPE_BYTES = 1 << 20  # /proc/sys/fs/pipe-max-size for everybody
 _MAX_BYTES = 64 << 20
 _BACK_OFF = (0.1, 0.5, 2.0, 10.0)
 _CLOSE_SECONDS = 10.0
-_log = structlog.get_logger()
+_log = logging.getLogger(__name__)
 
 
 def start_writer(directory: Path) -> Writer:
@@ -124,7 +123,7 @@ class Writer:
                 self._stdin.flush()
                 failures = 0
             except OSError as error:
-                _log.error("the store's process is gone; starting it again", reason=str(error))
+                _log.error("the store's process is gone; starting it again: %s", error)
                 self._restart(failures)
                 failures += 1
                 continue
@@ -149,4 +148,4 @@ class Writer:
         try:
             self._process = self._start()
         except StoreError as error:
-            _log.error("the store does not come up", reason=str(error))
+            _log.error("the store does not come up: %s", error)

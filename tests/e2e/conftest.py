@@ -125,7 +125,9 @@ class Watched:
 def said(row: Row) -> tuple[str, str, str, str]:
     """What a row says ran: path, subject, origin, content."""
     path = row["FolderPath"].rstrip("/") + "/" + row["FileName"]
-    return path, row["DriftSubject"], row["DriftOrigin"], row["DriftContent"]
+    content = row["DriftContent"]
+    why = f": {row['DriftReason']}" if content == "unverified" else ""
+    return path, row["DriftSubject"], row["DriftOrigin"], content + why
 
 
 @pytest.fixture

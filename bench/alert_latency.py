@@ -1,0 +1,47 @@
+"""From a drifted exec to its alert in the store: median and 99th percentile.
+
+The alert's ``Timestamp`` is the kernel's own time of the exec. A reader asks the store as fast
+as it answers; the time it first sees the alert ends the measurement. Run
+``python -m bench.alert_latency [ALERTS]``.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import threading
+import time
+from typing import Any
+
+import lab
+from bench import _sensors
+from driftline.store.query import Query
+from driftline.store.reader import Reader, open_reader
+
+
+def main(alerts: int = 200) -> None:
+    with lab.start("bench") as it, _sensors.driftline(it) as running:
+        container = it.pod("latency").container("busybox")
+        container.sh("cp /opt/lab/true /tmp/drift; /tmp/drift")
+        time.sleep(5)  # the image's index is built once, at its first container
+        load = f"i=0; while [ $i -lt {alerts} ]; do /tmp/drift; i=$((i+1)); sleep 0.05; done"
+        worker = threading.Thread(target=container.sh, args=(load,), kwargs={"timeout": 300})
+        reader = open_reader(running.store)
+        seen = {row["AlertId"] for row in rows(reader)}
+        worker.start()
+        latencies: list[float] = []
+        while len(latencies) < alerts:
+            fresh = [row for row in rows(reader) if row["AlertId"] not in seen]
+            latencies += [(time.time() - row["Timestamp"].timestamp()) * 1000 for row in fresh]
+            seen |= {row["AlertId"] for row in fresh}
+        worker.join()
+    cuts = statistics.quantiles(latencies, n=100)
+    print(f"exec to alert in the store, {alerts} alerts: p50 {cuts[49]:.1f} ms, p99 {cuts[98]:.1f} ms")
+
+
+def rows(reader: Reader) -> list[dict[str, Any]]:
+    return reader.select(Query(table="AlertInfo", limit=20)).to_pylist()
+
+
+if __name__ == "__main__":
+    main(*(int(argument) for argument in sys.argv[1:]))

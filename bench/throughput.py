@@ -1,0 +1,78 @@
+"""2,000 execs a second from 100 containers: what is lost, and what the sensor takes.
+
+Run ``python -m bench.throughput [SECONDS] [CONTAINERS]``. Then the same sensor idle.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import lab
+from bench import _sensors
+from lab import LabContainer
+
+TICKS = os.sysconf("SC_CLK_TCK")
+LOAD = "while :; do /opt/lab/spawn 19 /opt/lab/true >/dev/null; sleep 0.9; done"
+"""Some 20 execs a second from each container: of ``true``, ``spawn`` and ``sleep``."""
+
+
+def status(address: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"http://{address}/status", timeout=10) as answer:
+        found: dict[str, Any] = json.load(answer)
+    return found
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def resident_mib(pid: int) -> float:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def measure(name: str, running: _sensors.Running, seconds: float) -> None:
+    """Watch the sensor for a while and print what it did and took."""
+    before, started = status(running.address), time.monotonic()
+    processes = {"sensor": running.pid, "store": children(running.pid)[0]}
+    cpu = {who: cpu_seconds(process) for who, process in processes.items()}
+    time.sleep(seconds)
+    passed, after = time.monotonic() - started, status(running.address)
+    execs = (after["execs"] - before["execs"]) / passed
+    lost = {reason: n - before["lost"][reason] for reason, n in after["lost"].items() if n != before["lost"][reason]}
+    print(f"{name}: {execs:.0f} execs/s for {passed:.0f} s, lost: {lost or 'none'}")
+    for who, process in processes.items():
+        used = (cpu_seconds(process) - cpu[who]) / passed
+        print(f"  {who}: {used:.1%} of one core, {resident_mib(process):.0f} MiB resident")
+
+
+def start_load(container: LabContainer) -> None:
+    container.sh(f"({LOAD}) >/dev/null 2>&1 &")
+
+
+def main(seconds: float = 60, containers: int = 100) -> None:
+    with lab.start("bench") as it, _sensors.driftline(it) as running:
+        time.sleep(5)
+        measure("idle", running, min(seconds, 20))
+        loaded = []
+        for number in range(containers // 10):
+            pod = it.pod(f"load-{number}")
+            loaded += [pod.container("busybox", name=f"c{i}") for i in range(10)]
+        for container in loaded:
+            start_load(container)
+        time.sleep(3)
+        measure(f"{containers} containers", running, seconds)
+
+
+if __name__ == "__main__":
+    main(*(int(argument) for argument in sys.argv[1:]))
