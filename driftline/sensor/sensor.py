@@ -47,8 +47,8 @@ from driftline.sensor.resolver import Resolver
 
 __all__ = ["Options", "Sensor", "Sink"]
 
-_TURN_SECONDS = 0.004
-"""The least time from one turn to the next: bounds the loop to 250 turns a second. The first
+_TURN_SECONDS = 0.01
+"""The least time from one turn to the next: bounds the loop to 100 turns a second. The first
 record after a pause is handled at once."""
 _HOUSEKEEPING_SECONDS = 1.0
 _ENDS = (records.RecordType.EXIT, records.RecordType.CGROUP_RMDIR)

@@ -94,20 +94,27 @@ class Database:
         self._connection.execute("CREATE TABLE IF NOT EXISTS _cold (table_name VARCHAR, day DATE, file VARCHAR)")
 
     def sequence(self, stream: str) -> int:
-        """Give the number of the last message of a stream that is stored; 0 for none."""
+        """Give the number of the last message of a stream that is stored; 0 for one that begins."""
         with self._lock, _translated():
+            self._connection.execute("INSERT OR IGNORE INTO _streams VALUES (?, 0)", [stream])
             row = self._connection.execute("SELECT sequence FROM _streams WHERE stream = ?", [stream]).fetchone()
         return int(row[0]) if row else 0
 
     def append(self, rows: Mapping[str, Sequence[Record]], *, stream: str, sequence: int) -> None:
-        """Store rows by table, up to and with message number ``sequence``; durable on return."""
+        """Store rows by table, up to and with message number ``sequence``; durable on return.
+
+        ``sequence(stream)`` must have been asked before.
+        """
         with self._lock, _translated(), self._transaction():
             for name, records in rows.items():
-                table = _arrow(name, records)  # named for DuckDB's replacement scan
-                self._connection.register("batch", table)
-                self._connection.execute(f"INSERT INTO {quoted(name)} BY NAME SELECT * FROM batch")  # noqa: S608
-                self._connection.unregister("batch")
-            self._connection.execute("INSERT OR REPLACE INTO _streams VALUES (?, ?)", [stream, sequence])
+                self._insert(name, _arrow(name, records))
+            self._connection.execute("UPDATE _streams SET sequence = ? WHERE stream = ?", [sequence, stream])
+
+    # By name, for a migrated table has its new columns last.
+    def _insert(self, name: str, table: pa.Table) -> None:
+        self._connection.register("batch", table)
+        self._connection.execute(f"INSERT INTO {quoted(name)} BY NAME SELECT * FROM batch")  # noqa: S608
+        self._connection.unregister("batch")
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -181,9 +188,7 @@ class Database:
 
     # The first Arrow table makes DuckDB import most of pyarrow, which takes about a second.
     def _warm_up(self) -> None:
-        self._connection.register("batch", _SCHEMAS["SensorHealth"].empty_table())
-        self._connection.execute('INSERT INTO "SensorHealth" BY NAME SELECT * FROM batch')
-        self._connection.unregister("batch")
+        self._insert("SensorHealth", _SCHEMAS["SensorHealth"].empty_table())
 
     # What a crash left behind: written, but never counted; or counted out, but not yet removed.
     def _remove_orphans(self) -> None:
