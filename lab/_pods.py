@@ -209,7 +209,10 @@ class Pod:
 
     def remove(self) -> None:
         """Stop and remove it with all its containers, volumes and cgroups."""
-        self._runtime.call("StopPodSandbox", pod_sandbox_id=self.id)
+        try:
+            self._runtime.call("StopPodSandbox", pod_sandbox_id=self.id)
+        except LabError:  # containerd 1.6 kills what ended meanwhile, and fails at it once
+            self._runtime.call("StopPodSandbox", pod_sandbox_id=self.id)
         self._runtime.call("RemovePodSandbox", pod_sandbox_id=self.id)
         _containerd.clear_cgroup(self.cgroup_parent)
 

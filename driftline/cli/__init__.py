@@ -24,6 +24,7 @@ _GROUPS = {
     "status": "Show what the sensor on this node covers, counts and has lost.",
     "image": "Index images, look into them, compare them.",
     "scan": "Compare the files of running containers with their images.",
+    "hunt": "Ask in KQL what happened, over the store or over files.",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 
 from cyclopts import App
@@ -99,7 +100,8 @@ def show(alert_id: str, *, store: Store = DEFAULT_STORE, output: Format = "table
 
 def _alerts(rows: Iterable[Row]) -> Iterator[Row]:
     for row in _rows.decode_dynamic(rows, ("AdditionalFields",)):
-        told = {name: row[name] for name in _TOLD}
+        (category,) = json.loads(row["Categories"])
+        told = {name: row[name] for name in _TOLD} | {"Category": category}
         yield {**told, **{name: value for name, value in row["AdditionalFields"].items() if name not in told}}
 
 

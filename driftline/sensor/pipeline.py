@@ -10,6 +10,8 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from driftline import policy as policies
 from driftline.errors import Unreadable
 from driftline.events import Container, Subject
@@ -51,7 +53,9 @@ class Pipeline:
         policy: Policy,
         clock: Clock,
         emit: Emit,
+        trusts_overlay: bool = True,
     ) -> None:
+        """``trusts_overlay`` says that the self-test has found the kernel's overlay facts right."""
         self._registry = registry
         self._processes = processes
         self._kernel = kernel
@@ -62,6 +66,7 @@ class Pipeline:
         self._policy = policy
         self._clock = clock
         self._emit = emit
+        self._trusts_overlay = trusts_overlay
         self._mappings = MappingFilter(registry, processes)
         self._host_mnt_ns = host_mnt_ns()
         self._scripts_seen: OrderedDict[tuple[ProcessKey, int, int], None] = OrderedDict()
@@ -76,6 +81,8 @@ class Pipeline:
 
     def take(self, record: Record) -> None:
         """Take one record of the rings."""
+        if not self._trusts_overlay and isinstance(record, ExecRecord | OpenRecord):
+            record = msgspec.structs.replace(record, file=_without_overlay_facts(record.file))
         self._handlers[type(record)](record)
 
     def take_mapping(self, record: MappingRecord) -> None:
@@ -251,6 +258,11 @@ class Pipeline:
             found.append(above)
             process = above
         return found
+
+
+# As if each file had been copied up: then only its path and bytes count.
+def _without_overlay_facts(file: FileFacts) -> FileFacts:
+    return msgspec.structs.replace(file, upper=True, lowers=1)
 
 
 def _is_loaded_program(record: MappingRecord, process: Process) -> bool:

@@ -118,6 +118,7 @@ class Sensor:
             policy=options.policy,
             clock=self._clock,
             emit=self._emit,
+            trusts_overlay=not self._sight,
         )
 
     def _open_mappings(self) -> MappingStream | None:

@@ -12,6 +12,7 @@ import msgspec
 import prometheus_client
 
 from driftline.errors import InvalidInput
+from driftline.sensor.metrics import SensorCollector
 
 __all__ = ["DEFAULT_ADDRESS", "StatusServer"]
 
@@ -45,8 +46,11 @@ class StatusServer:
 
 
 def _handler(status: Callable[[], Mapping[str, Any]]) -> type[BaseHTTPRequestHandler]:
+    registry = prometheus_client.CollectorRegistry()
+    registry.register(SensorCollector(status))
+    prometheus_client.ProcessCollector(registry=registry)
     pages: dict[str, tuple[str, Callable[[], bytes]]] = {
-        "/metrics": (prometheus_client.CONTENT_TYPE_LATEST, prometheus_client.generate_latest),
+        "/metrics": (prometheus_client.CONTENT_TYPE_LATEST, lambda: prometheus_client.generate_latest(registry)),
         "/status": ("application/json", lambda: msgspec.json.encode(status())),
         "/healthz": ("text/plain", lambda: b"ok\n"),
     }

@@ -39,6 +39,10 @@ class Sensor:
                 self._rows.append(json.loads(line))
                 self._condition.notify_all()
 
+    def join(self) -> None:
+        """Wait until all it printed is read."""
+        self._thread.join(10)
+
     def rows(self) -> list[Row]:
         """All rows so far."""
         with self._condition:
@@ -81,14 +85,21 @@ class start_sensor:  # noqa: N801 (used like a function)
         line = self._process.stderr.readline()
         if b"sensor started" not in line:
             pytest.fail((line + self._process.stderr.read()).decode())
-        threading.Thread(target=self._process.stderr.read, daemon=True).start()
-        running = Sensor(self._process)
-        running.wait_for(lambda row: row["kind"] == "health")
-        return running
+        self._errors = threading.Thread(target=self._process.stderr.read, daemon=True)
+        self._errors.start()
+        self._running = Sensor(self._process)
+        self._running.wait_for(lambda row: row["kind"] == "health")
+        return self._running
 
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
-        assert self._process.wait(30) == 0
+        code = self._process.wait(30)
+        self._running.join()
+        self._errors.join(10)
+        for pipe in (self._process.stdout, self._process.stderr):
+            assert pipe
+            pipe.close()
+        assert code == 0
 
 
 class Watched:

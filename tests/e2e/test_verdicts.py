@@ -58,7 +58,7 @@ CASES = {
         [("/tmp/new", "binary", "deleted", "added")],
     ),
     "deleted right after exec": (
-        "cp /usr/bin/sleep /tmp/x; echo >> /tmp/x; /tmp/x 1 & while [ ! -e /proc/$!/exe ]; do :; done; sleep 0.1; rm /tmp/x",
+        "cp /usr/bin/sleep /tmp/x; echo >> /tmp/x; /tmp/x 1 & sleep 0.2; rm /tmp/x; wait",
         [("/tmp/x", "binary", *ADDED)],
     ),
     "/proc/self/fd/N": (DROP + "/opt/lab/fdexec /tmp/new", [("/tmp/new", "binary", *ADDED)]),
@@ -234,7 +234,7 @@ def test_forty_layers(watched: Callable[..., labs.LabContainer]) -> None:
 
 def test_name_of_4096_bytes(watched: Callable[..., labs.LabContainer]) -> None:
     name = "n" * 254
-    script = f"cd /tmp; for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15; do mkdir {name}; cd {name}; done; cp /opt/lab/true {name}; ./{name}"
+    script = f"cd /tmp; for i in $(seq 15); do mkdir {name}; cd {name}; done; cp /opt/lab/true {name}; ./{name}"
     (found,) = watched().alerts(script)
 
     assert found == ("/tmp/" + "/".join([name] * 16), "binary", *RELOCATED)
