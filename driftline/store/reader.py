@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Self
 
 import msgspec
 import pyarrow as pa
@@ -20,24 +20,32 @@ __all__ = ["Reader", "open_reader"]
 _TIMEOUT_SECONDS = 60.0
 
 
-class _Source(Protocol):
-    def select(self, query: Query) -> pa.Table: ...
-    def close(self) -> None: ...
-
-
 class Reader:
-    """An open store; close it, or use it in a ``with`` statement."""
+    """A store to read from; close it, or use it in a ``with`` statement.
 
-    def __init__(self, source: _Source) -> None:
-        self._source = source
+    The files are held open for a query only: as long as somebody reads them directly, no process
+    can begin to serve them.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._client: _Client | None = None
 
     def select(self, query: Query) -> pa.Table:
         """Answer a query; raises ``InvalidInput`` for one that asks for what is not there."""
-        return self._source.select(query)
+        self._client = self._client or _connect(self._directory)
+        if self._client:
+            return self._client.select(query)
+        database = Database(self._directory, read_only=True)
+        try:
+            return database.select(query)
+        finally:
+            database.close()
 
     def close(self) -> None:
         """Let go of the store."""
-        self._source.close()
+        if self._client:
+            self._client.close()
 
     def __enter__(self) -> Self:
         return self
@@ -47,14 +55,17 @@ class Reader:
 
 
 def open_reader(directory: Path) -> Reader:
-    """Open a store for reading; raises ``StoreError``."""
-    try:
-        return Reader(_Client(directory / SOCKET))
-    except OSError:  # nobody serves it
-        pass
+    """Open a store for reading; raises ``StoreError`` if there is none."""
     if not (directory / HOT).exists():
         raise StoreError(f"there is no store at {directory}; `driftline sensor --store {directory}` makes one")
-    return Reader(Database(directory, read_only=True))
+    return Reader(directory)
+
+
+def _connect(directory: Path) -> _Client | None:
+    try:
+        return _Client(directory / SOCKET)
+    except OSError:  # nobody serves it
+        return None
 
 
 class _Client:

@@ -28,7 +28,7 @@ import msgspec
 import pyarrow as pa
 
 from driftline import events
-from driftline.errors import DriftlineError, StoreError, StoreFull
+from driftline.errors import DriftlineError, StoreBusy, StoreError, StoreFull
 from driftline.events import Alert, Message, Record, stream
 from driftline.store.database import Database
 from driftline.store.query import Query
@@ -46,13 +46,14 @@ _QUESTION_MAX = 1 << 20
 _HOUSEKEEPING_SECONDS = 3600.0
 _RETENTION_DAYS = 30
 _RETRY_SECONDS = 1.0
+_OPEN_SECONDS = 3.0
 _question = msgspec.json.Decoder(Query)
 _log = logging.getLogger(__name__)
 
 
 def main(directory: Path, stream_id: str) -> None:
     """Serve until standard input ends; raises ``StoreError`` if the store cannot be opened."""
-    database = Database(directory)
+    database = _open(directory)
     server = _Server(directory / SOCKET, database)
     threading.Thread(target=server.serve_forever, name="queries", daemon=True).start()
     threading.Thread(target=_keep_house, args=(database,), name="housekeeping", daemon=True).start()
@@ -61,6 +62,18 @@ def main(directory: Path, stream_id: str) -> None:
     finally:
         server.close()
         database.close()
+
+
+# Whoever reads the files directly holds them for the time of a query.
+def _open(directory: Path) -> Database:
+    deadline = time.monotonic() + _OPEN_SECONDS
+    while True:
+        try:
+            return Database(directory)
+        except StoreBusy:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_RETRY_SECONDS / 10)
 
 
 def _append_until_end(database: Database, stream_id: str) -> None:

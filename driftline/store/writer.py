@@ -57,6 +57,11 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
         self._thread.start()
 
+    @property
+    def pid(self) -> int:
+        """The id of the store's process as of now."""
+        return self._process.pid
+
     def write(self, lines: list[bytes]) -> None:
         """Take lines, each with its end."""
         with self._condition:
@@ -80,6 +85,7 @@ class Writer:
             self._process.wait(_CLOSE_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
+        self._acks.join(_CLOSE_SECONDS)
         self.lost += len(self._lines)
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -90,11 +96,15 @@ class Writer:
         first = self._stdout.read(_ACK_BYTES)
         if len(first) < _ACK_BYTES:
             process.wait()
+            self._stdout.close()
+            with contextlib.suppress(OSError):
+                self._stdin.close()
             raise StoreError(f"the store at {self._directory} could not be opened")
         with self._condition:
             self._confirm(int.from_bytes(first, "little"))
             self._sent = self._stored
-        threading.Thread(target=self._read_acks, args=(self._stdout,), name="store-acks", daemon=True).start()
+        self._acks = threading.Thread(target=self._read_acks, args=(self._stdout,), name="store-acks", daemon=True)
+        self._acks.start()
         return process
 
     def _confirm(self, sequence: int) -> None:
@@ -104,29 +114,23 @@ class Writer:
         self._condition.notify_all()
 
     def _read_acks(self, source: IO[bytes]) -> None:
-        while len(data := source.read(_ACK_BYTES)) == _ACK_BYTES:
-            with self._condition:
-                self._confirm(int.from_bytes(data, "little"))
+        with source:
+            while len(data := source.read(_ACK_BYTES)) == _ACK_BYTES:
+                with self._condition:
+                    self._confirm(int.from_bytes(data, "little"))
         with self._condition:  # it died: what it was sent and has not stored must be sent again
             if source is self._stdout:
                 self._sent = self._stored
             self._condition.notify_all()
 
     def _run(self) -> None:
-        failures = 0
-        while True:
-            batch = self._next_batch()
-            if batch is None:
-                return
+        while batch := self._next_batch():
             try:
                 self._stdin.write(b"".join(batch))
                 self._stdin.flush()
-                failures = 0
             except OSError as error:
                 _log.error("the store's process is gone; starting it again: %s", error)
-                self._restart(failures)
-                failures += 1
-                continue
+                self._restart()
 
     def _next_batch(self) -> list[bytes] | None:
         with self._condition:
@@ -140,12 +144,17 @@ class Writer:
                     return None
                 self._condition.wait()
 
-    def _restart(self, failures: int) -> None:
+    def _restart(self) -> None:
         with contextlib.suppress(OSError):
             self._stdin.close()
         self._process.wait()
-        time.sleep(_BACK_OFF[min(failures, len(_BACK_OFF) - 1)])
-        try:
-            self._process = self._start()
-        except StoreError as error:
-            _log.error("the store does not come up: %s", error)
+        for pause in itertools.chain(_BACK_OFF, itertools.repeat(_BACK_OFF[-1])):
+            time.sleep(pause)
+            try:
+                self._process = self._start()
+            except StoreError as error:
+                _log.error("the store does not come up: %s", error)
+                if self._is_closing:
+                    return
+            else:
+                return

@@ -1,0 +1,44 @@
+"""An alert on a terminal."""
+
+from driftline.cli._alert import render, safe
+
+ALERT = {
+    "Timestamp": "2026-11-23T12:00:00.123Z",
+    "AlertId": "id",
+    "Title": "Program not in the image ran in web-1: wget",
+    "Severity": "High",
+    "FolderPath": "/tmp",
+    "FileName": "wget",
+    "DriftSubject": "binary",
+    "DriftContent": "added",
+    "DriftOrigin": "writable-layer",
+    "KubernetesNamespace": "shop",
+    "KubernetesPodName": "web-1",
+    "ContainerName": "web",
+    "ContainerId": "0123456789abcdef",
+    "ProcessCommandLine": "/tmp/wget x",
+    "ProcessId": 9,
+    "ProcessTree": [
+        {"pid": 8, "program": "/bin/sh", "command_line": "sh -c x"},
+        {"pid": 1, "program": "[init]", "command_line": ""},
+    ],
+    "PolicyRule": "rule",
+    "PolicyAction": "alert",
+}  # fmt: skip
+
+
+def test_it_says_what_where_why_and_from_where() -> None:
+    text = render(ALERT).plain
+
+    assert "ran      /tmp/wget  [binary  added  writable-layer]" in text
+    assert "shop / web-1 / web  (0123456789ab)" in text
+    assert "[init]  1\n           └ sh -c x  8\n             └ /tmp/wget x  9" in text
+    assert "rule (alert)" in text
+
+
+def test_no_name_can_steer_the_terminal() -> None:
+    hostile = "\x1b[2J\x9b\r\n\u202e"
+    text = render(ALERT | {"FileName": hostile, "ProcessCommandLine": hostile, "Title": hostile}).plain
+
+    assert not set(text) & set("\x1b\x9b\r\u202e")
+    assert safe("a\n\x1b") == "a\\n\\x1b"

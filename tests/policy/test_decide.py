@@ -1,0 +1,153 @@
+"""Which rule decides."""
+
+import datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from driftline import policy
+from driftline.events import Action, Container, Content, Drift, Origin, Subject, Verdict
+from driftline.policy import Decision, Place
+
+NOW = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.UTC)
+WEB = Container(id="1", name="web", namespace="shop", pod="web-1", pod_labels={"app": "web"}, image="shop/web:1")
+
+
+def verdict(**changes: Any) -> Verdict:
+    facts: dict[str, Any] = {
+        "subject": Subject.BINARY, "origin": Origin.WRITABLE_LAYER, "content": Content.ADDED, "drift": Drift.YES,
+        "reason": "", "path": b"/tmp/x", "sha256": "ab" * 32,
+    }  # fmt: skip
+    return Verdict(**facts | changes)
+
+
+def decide(rules: str, *, container: Container = WEB, place: Place | None = None, **changes: Any) -> Decision:
+    loaded = policy.load(f"rules:\n{rules}", source="p")
+    return policy.rules_for(loaded, container, place or Place(cluster="c")).decide(
+        verdict(**changes), process_name="x", now=NOW
+    )
+
+
+def rule(name: str = "a", priority: int = 1, action: str = "alert", more: str = "") -> str:
+    return f"  - {{name: {name}, priority: {priority}, action: {action}{', ' if more else ''}{more}}}\n"
+
+
+def test_without_a_match_the_default_decides() -> None:
+    assert decide(rule(more="resourceScope: [{field: namespace, values: [other]}]")).rule == "Default"
+
+
+def test_the_lowest_priority_number_decides() -> None:
+    found = decide(rule("late", 20, "ignore") + rule("early", 10, "block"))
+
+    assert (found.rule, found.action) == ("early", Action.BLOCK)
+
+
+def test_a_disabled_rule_is_passed_over() -> None:
+    assert decide(rule(more="enabled: false")).rule == "Default"
+
+
+@pytest.mark.parametrize(("expires", "decides"), [("2026-11-23T11:59:59Z", "Default"), ("2026-11-23T12:00:01Z", "a")])
+def test_an_expired_rule_is_passed_over(expires: str, decides: str) -> None:
+    assert decide(rule(more=f"expires: {expires}")).rule == decides
+
+
+@pytest.mark.parametrize(
+    ("condition", "holds"),
+    [
+        ("field: namespace, values: [shop]", True),
+        ("field: namespace, values: [a, shop]", True),
+        ("field: namespace, operator: notEquals, values: [a, shop]", False),
+        ("field: namespace, operator: notEquals, values: [a, b]", True),
+        ("field: imageName, operator: startsWith, values: [shop/]", True),
+        ("field: imageName, operator: endsWith, values: [':1']", True),
+        ("field: imageName, operator: notEndsWith, values: [':1']", False),
+        ("field: podName, operator: contains, values: [eb-]", True),
+        ("field: podName, operator: glob, values: ['web-?']", True),
+        ("field: podName, operator: notGlob, values: ['web-?']", False),
+        ("field: podLabel, label: app, values: [web]", True),
+        ("field: podLabel, label: tier, values: [web]", False),
+        ("field: clusterName, values: [c]", True),
+        ("field: containerName, values: [Web]", False),
+    ],
+)
+def test_a_condition_looks_at_the_container(condition: str, *, holds: bool) -> None:
+    assert (decide(rule(more=f"resourceScope: [{{{condition}}}]")).rule == "a") == holds
+
+
+def test_all_conditions_must_hold() -> None:
+    scope = "[{field: namespace, values: [shop]}, {field: podName, values: [other]}]"
+
+    assert decide(rule(more=f"resourceScope: {scope}")).rule == "Default"
+
+
+@pytest.mark.parametrize(
+    ("scope", "place", "holds"),
+    [
+        ("[{provider: azure}]", Place(cloud="azure", account="new"), True),
+        ("[{provider: azure, accounts: [a]}]", Place(cloud="azure", account="new"), False),
+        ("[{provider: azure}, {provider: aws, accounts: [b]}]", Place(cloud="aws", account="b"), True),
+        ("[{provider: on-prem}]", Place(), True),
+        ("[{provider: on-prem}]", Place(cloud="gcp"), False),
+    ],
+)
+def test_the_cloud_scope_takes_whole_providers_or_listed_accounts(scope: str, place: Place, *, holds: bool) -> None:
+    assert (decide(rule(more=f"cloudScope: {scope}"), place=place).rule == "a") == holds
+
+
+@pytest.mark.parametrize(
+    ("entry", "changes", "allowed"),
+    [
+        ("name: x", {}, True),
+        ("name: y", {}, False),
+        ("path: /tmp/x", {}, True),
+        ("path: /tmp/*", {}, True),
+        ("path: /opt/*", {}, False),
+        (f"sha256: {'ab' * 32}", {}, True),
+        (f"sha256: {'cd' * 32}", {}, False),
+        ("relocated: true", {}, False),
+        ("relocated: true", {"content": Content.RELOCATED}, True),
+    ],
+)
+def test_a_listed_process_is_ignored_and_does_not_fall_through(
+    entry: str, changes: dict[str, Any], *, allowed: bool
+) -> None:
+    found = decide(rule("first", 1, "block", f"allow: [{{{entry}}}]") + rule("second", 2), **changes)
+
+    assert found.rule == "first"
+    assert found.action == (Action.IGNORE if allowed else Action.BLOCK)
+
+
+def test_a_rule_may_cover_some_subjects_only() -> None:
+    assert decide(rule(more="subjects: [script]")).rule == "Default"
+    assert decide(rule(more="subjects: [script]"), subject=Subject.SCRIPT).rule == "a"
+
+
+def test_the_default_policy_alerts_on_kube_system() -> None:
+    for namespace, action in (("kube-system", Action.ALERT), ("shop", Action.IGNORE)):
+        rules = policy.rules_for(policy.DEFAULT, Container(id="1", namespace=namespace), Place())
+        assert rules.decide(verdict(), process_name="x", now=NOW).action == action
+
+
+NAMESPACES = st.sampled_from(["shop", "dev", "prod"])
+
+
+@given(
+    st.lists(st.tuples(NAMESPACES, st.sampled_from(list(Action)), st.booleans()), max_size=6),
+    NAMESPACES,
+)
+def test_the_first_that_matches_decides(rules: list[tuple[str, Action, bool]], namespace: str) -> None:
+    """Against the plainest evaluator there is."""
+    text = "".join(
+        rule(
+            f"r{n}",
+            n,
+            action,
+            f"enabled: {str(enabled).lower()}, resourceScope: [{{field: namespace, values: [{ns}]}}]",
+        )
+        for n, (ns, action, enabled) in enumerate(rules, 1)
+    )
+    expected = next((f"r{n}" for n, (ns, _, enabled) in enumerate(rules, 1) if enabled and ns == namespace), "Default")
+
+    assert decide(text or "  []\n", container=Container(id="1", namespace=namespace)).rule == expected
