@@ -68,7 +68,11 @@ def hunt(
     try:
         tables = _tables(text, table or [], store, timespan)
         if explain:
-            print(kql.translate(text, {name: {**hunting.schema_of(rows), **types.get(name, {})} for name, rows in tables.items()}))
+            print(
+                kql.translate(
+                    text, {name: {**hunting.schema_of(rows), **types.get(name, {})} for name, rows in tables.items()}
+                )
+            )
             return
         _show(hunting.hunt(text, tables, schema=types), output)
     except InvalidQuery as error:
@@ -130,7 +134,9 @@ def _empty(name: str) -> pa.Table:
 
 
 def _fields(name: str) -> pa.Schema:
-    return pa.schema([pa.field(c.name, hunting.TYPES[c.type], metadata={"kusto": c.type}) for c in TABLES[name].columns])
+    return pa.schema(
+        [pa.field(c.name, hunting.TYPES[c.type], metadata={"kusto": c.type}) for c in TABLES[name].columns]
+    )
 
 
 def _marked(name: str, rows: pa.Table) -> pa.Table:
@@ -147,7 +153,11 @@ def _after(timespan: str) -> datetime.datetime | None:
 
 
 def _recent(rows: pa.Table, after: datetime.datetime | None) -> pa.Table:
-    if after is None or "Timestamp" not in rows.column_names or not pa.types.is_timestamp(rows.schema.field("Timestamp").type):
+    if (
+        after is None
+        or "Timestamp" not in rows.column_names
+        or not pa.types.is_timestamp(rows.schema.field("Timestamp").type)
+    ):
         return rows
     moments = rows.column("Timestamp").cast(pa.timestamp("us", "UTC"), safe=False)
     return rows.filter(pa.compute.greater_equal(moments, pa.scalar(after, pa.timestamp("us", "UTC"))))
@@ -183,7 +193,7 @@ def _show(rows: pa.Table, output: Output) -> None:
 
 
 def _kinds(rows: pa.Table) -> list[str]:
-    return [field.metadata[b"kusto"].decode() for field in rows.schema]
+    return [(field.metadata or {})[b"kusto"].decode() for field in rows.schema]
 
 
 def _objects(rows: pa.Table) -> list[dict[str, Any]]:

@@ -1,1 +1,6 @@
-"""To be written."""
+"""KQL text in, SQL for DuckDB or ClickHouse out; pure."""
+
+from driftline.kql.problems import QueryProblem
+from driftline.kql.translate import Dialect, Translation, compiled, translate
+
+__all__ = ["Dialect", "QueryProblem", "Translation", "compiled", "translate"]

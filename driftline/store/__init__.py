@@ -1,5 +1,34 @@
 """The event store; the only importer of DuckDB.
 
-``writer`` hands rows to the store's own process (``service``), ``reader`` asks for them. Nothing
-is imported here: the sensor writes without DuckDB and Arrow in its memory.
+``writer`` hands rows to the store's own process (``service``), ``reader`` asks for them,
+``hunt`` runs KQL over tables (``hunting``). Nothing is imported here: the sensor writes without
+DuckDB and Arrow in its memory.
 """
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pyarrow as pa
+
+    from driftline.store.hunting import Engine, Limits
+
+__all__ = ["hunt"]
+
+
+def hunt(
+    text: str,
+    tables: Mapping[str, pa.Table | str | Path],
+    engine: Engine = "duckdb",
+    *,
+    schema: Mapping[str, Mapping[str, str]] | None = None,
+    limits: Limits | None = None,
+) -> pa.Table:
+    """Run a KQL query over tables by name; see ``driftline.store.hunting.hunt``."""
+    from driftline.store import hunting  # noqa: PLC0415 -- see above
+
+    return hunting.hunt(text, tables, engine, schema=schema, limits=limits)

@@ -1,0 +1,27 @@
+"""Bind a syntax tree to the tables' schemas: names, types, and what each operator means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from driftline.kql import syntax
+from driftline.kql.bind import calls, operators, tables  # noqa: F401 -- calls and operators register themselves
+from driftline.kql.bind.scope import Binding, Relation, Schema, Scope, Session
+from driftline.kql.cursor import Stuck
+from driftline.kql.problems import Problems
+
+__all__ = ["Relation", "Schema", "bind"]
+
+
+def bind(
+    query: syntax.Query, schema: Schema, *, problems: Problems, names: Mapping[str, Binding] | None = None
+) -> Relation:
+    """Bind a query; raises ``InvalidQuery`` with every problem found."""
+    session = Session(schema, problems)
+    try:
+        relation = tables.bind_query(query, Scope(session, names or {}))
+    except Stuck:
+        problems.raise_if_any()
+        raise
+    problems.raise_if_any()
+    return relation

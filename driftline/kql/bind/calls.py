@@ -1,0 +1,372 @@
+"""Functions that need more than a template: choices, bins, parts by name, aggregates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from driftline.kql import constants, functions, syntax
+from driftline.kql.bind import scalars, types
+from driftline.kql.bind.scope import Scope
+from driftline.kql.plan import Call, Col, Const, Key, Scalar, Window
+from driftline.kql.problems import suggestion
+
+__all__: list[str] = []
+
+UNLIMITED = 1_048_576  # Kusto's own limit of make_list and make_set
+
+
+def _arity(node: syntax.Call, scope: Scope, *counts: int) -> tuple[Scalar, ...]:
+    if len(node.arguments) not in counts:
+        scope.fail(
+            f"expected {' or '.join(map(str, counts))} arguments in '{node.name}', got {len(node.arguments)}", node.span
+        )
+    return scalars.bind_each(node.arguments, scope)
+
+
+def _iff(node: syntax.Call, scope: Scope) -> Scalar:
+    condition, *values = _arity(node, scope, 3)
+    condition = types.coerce(condition, "bool", scope=scope, span=node.arguments[0].span)
+    kind, values_of = types.common(values, scope=scope, span=node.span)
+    return Call("choose", (condition, *values_of), kind)
+
+
+def _case(node: syntax.Call, scope: Scope) -> Scalar:
+    values = scalars.bind_each(node.arguments, scope)
+    if len(values) < 3 or len(values) % 2 == 0:
+        scope.fail("expected case(condition, value, …, default)", node.span)
+    kind, results = types.common([*values[1::2], values[-1]], scope=scope, span=node.span)
+    conditions = [types.coerce(c, "bool", scope=scope, span=node.span) for c in values[:-1:2]]
+    chosen = results[-1]
+    for condition, value in zip(reversed(conditions), reversed(results[:-1]), strict=True):
+        chosen = Call("choose", (condition, value, chosen), kind)
+    return chosen
+
+
+def _coalesce(node: syntax.Call, scope: Scope) -> Scalar:
+    kind, values = types.common(scalars.bind_each(node.arguments, scope), scope=scope, span=node.span)
+    return Call("coalesce_text" if kind == "string" else "coalesce_null", values, kind)
+
+
+def _bin(node: syntax.Call, scope: Scope) -> Scalar:
+    value, *rest = _arity(node, scope, 1, 2)
+    step = rest[0] if rest else Const("long", 1)
+    if value.type == "dynamic":
+        value = types.converted(value, "datetime" if step.type == "timespan" else "real")
+    if value.type == "datetime":
+        step = types.coerce(step, "timespan", scope=scope, span=node.span)
+        return Call("bin_datetime", (value, step), "datetime")
+    if "timespan" in {value.type, step.type} and value.type != step.type:
+        scope.fail(f"cannot round a {value.type} to a {step.type}", node.span)
+    if value.type == step.type == "timespan" or {value.type, step.type} <= {"int", "long"}:
+        return Call("bin_whole", (value, step), "timespan" if value.type == "timespan" else "long")
+    value, step = (
+        types.converted(types.coerce(x, "number", scope=scope, span=node.span), "real") for x in (value, step)
+    )
+    return Call("bin_number", (value, step), "real")
+
+
+def _bin_at(node: syntax.Call, scope: Scope) -> Scalar:
+    value, step, at = _arity(node, scope, 3)
+    if value.type == "datetime":
+        return Call("bin_at_datetime", (value, step, at), "datetime")
+    shifted = scalars.arithmetic("-", value, at, scope=scope, span=node.span)
+    step = types.converted(step, shifted.type)
+    whole = shifted.type in {"long", "timespan"}
+    binned = Call("bin_whole" if whole else "bin_number", (shifted, step), shifted.type)
+    return scalars.arithmetic("+", binned, at, scope=scope, span=node.span)
+
+
+def _now(node: syntax.Call, scope: Scope) -> Scalar:
+    values = _arity(node, scope, 0, 1)
+    now = Call("now_utc", (), "datetime")
+    return scalars.arithmetic("+", now, values[0], scope=scope, span=node.span) if values else now
+
+
+def _ago(node: syntax.Call, scope: Scope) -> Scalar:
+    (length,) = _arity(node, scope, 1)
+    length = types.coerce(length, "timespan", scope=scope, span=node.span)
+    return Call("datetime-", (Call("now_utc", (), "datetime"), length), "datetime")
+
+
+# Functions whose first argument names one of several others.
+def _by_name(prefix: str, order: tuple[int, ...]) -> Callable[[syntax.Call, Scope], Scalar]:
+    def bind(node: syntax.Call, scope: Scope) -> Scalar:
+        values = _arity(node, scope, len(order) + 1)
+        name = str(scalars.constant(node.arguments[0], scope, "string")).lower()
+        row = functions.FUNCTIONS.get(f"{prefix}_{UNIT_ALIASES.get(name, name)}")
+        if row is None:
+            known = [key.removeprefix(prefix + "_") for key in functions.FUNCTIONS if key.startswith(prefix + "_")]
+            scope.fail(f"unknown unit '{name}'{suggestion(name, known)}", node.arguments[0].span)
+        args = tuple(values[index] for index in order)
+        reordered = syntax.Call(node.name, tuple(node.arguments[index] for index in order), span=node.span)
+        return scalars.bind_call_to(row, reordered, args, scope)
+
+    return bind
+
+
+UNIT_ALIASES = {"dayofmonth": "day", "weekofyear": "week_of_year"}
+
+
+def _make_datetime(node: syntax.Call, scope: Scope) -> Scalar:
+    values = list(scalars.bind_each(node.arguments, scope))
+    if len(values) == 1:
+        return types.converted(values[0], "datetime")
+    values += [Const("long", 1)] * (len(values) < 3) + [Const("long", 0)] * 3
+    kinds = ["long"] * 5 + ["real"]
+    args = tuple(types.converted(v, k) for v, k in zip(values, kinds, strict=False))
+    return Call("make_datetime_parts", args, "datetime")
+
+
+def _make_timespan(node: syntax.Call, scope: Scope) -> Scalar:
+    values = _arity(node, scope, 1, 2, 3, 4)
+    if len(values) == 1:
+        return types.converted(values[0], "timespan")
+    units = {2: "hm", 3: "hms", 4: "dhms"}[len(values)]
+    total: Scalar = Const("timespan", 0)
+    for value, unit in zip(values, units, strict=True):
+        part = scalars.arithmetic("*", Const("timespan", constants.TICKS[unit]), value, scope=scope, span=node.span)
+        total = scalars.arithmetic("+", total, part, scope=scope, span=node.span)
+    return total
+
+
+def _gettype(node: syntax.Call, scope: Scope) -> Scalar:
+    (value,) = _arity(node, scope, 1)
+    names = {"real": "real", "bool": "bool"}
+    return (
+        Call("type_of_dynamic", (value,), "string")
+        if value.type == "dynamic"
+        else Const("string", names.get(value.type, value.type))
+    )
+
+
+def _extract(node: syntax.Call, scope: Scope) -> Scalar:
+    values = _arity(node, scope, 3, 4)
+    pattern, group, source = values[:3]
+    scalars.check_regex(pattern, scope, node.arguments[0].span)
+    source = types.converted(source, "string")
+    found: Scalar = Call("extract_plain", (pattern, types.converted(group, "long"), source), "string")
+    if len(values) == 4:
+        kind = node.arguments[3]
+        wanted = kind.arguments[0] if isinstance(kind, syntax.Call) and kind.arguments else None
+        return types.converted(found, wanted.name if isinstance(wanted, syntax.Name) else "string")
+    return found
+
+
+def _typeof(node: syntax.Call, scope: Scope) -> Scalar:
+    return Const("string", "type")
+
+
+def _extract_all(node: syntax.Call, scope: Scope) -> Scalar:
+    values = _arity(node, scope, 2)
+    pattern = values[0]
+    if not isinstance(pattern, Const) or str(pattern.value).replace("\\(", "").replace("(?:", "").count("(") != 1:
+        scope.fail("not supported: extract_all with other than one group in a constant pattern", node.span)
+    return Call("extract_all_one", (pattern, types.converted(values[1], "string")), "dynamic")
+
+
+def _split(node: syntax.Call, scope: Scope) -> Scalar:
+    values = _arity(node, scope, 2, 3)
+    text = types.coerce(values[0], "text", scope=scope, span=node.span)
+    parts = Call("split_all", (text, types.coerce(values[1], "string", scope=scope, span=node.span)), "dynamic")
+    if len(values) == 2:
+        return parts
+    index = types.converted(values[2], "long")
+    return Call("pack_array", (Call("element", (parts, index), "dynamic"),), "dynamic")
+
+
+def _countof(node: syntax.Call, scope: Scope) -> Scalar:
+    values = _arity(node, scope, 2, 3)
+    kind = scalars.constant(node.arguments[2], scope, "string") if len(values) == 3 else "normal"
+    return Call(
+        "countof_regex" if kind == "regex" else "countof_normal",
+        tuple(types.converted(v, "string") for v in values[:2]),
+        "long",
+    )
+
+
+def _pack(node: syntax.Call, scope: Scope) -> Scalar:
+    values = scalars.bind_each(node.arguments, scope)
+    if len(values) % 2:
+        scope.fail(f"expected names and values in turn in '{node.name}'", node.span)
+    pairs = [types.converted(v, "string" if i % 2 == 0 else "dynamic") for i, v in enumerate(values)]
+    return Call("bag_pack", tuple(pairs), "dynamic")
+
+
+def _pack_all(node: syntax.Call, scope: Scope) -> Scalar:
+    pairs: list[Scalar] = []
+    for column in scope.columns():
+        pairs += [Const("string", column.name), types.converted(Col(column.id, column.type), "dynamic")]
+    return Call("bag_pack", tuple(pairs), "dynamic")
+
+
+def _chained(pair: str, final: str = "") -> Callable[[syntax.Call, Scope], Scalar]:
+    def bind(node: syntax.Call, scope: Scope) -> Scalar:
+        values = [
+            types.coerce(v, "dynamic", scope=scope, span=node.span) for v in scalars.bind_each(node.arguments, scope)
+        ]
+        if not values:
+            scope.fail(f"expected arguments in '{node.name}'", node.span)
+        found = values[0]
+        for value in values[1:]:
+            found = Call(pair, (found, value), "dynamic")
+        return Call(final, (found,), "dynamic") if final else found
+
+    return bind
+
+
+def _column_ifexists(node: syntax.Call, scope: Scope) -> Scalar:
+    if len(node.arguments) != 2:
+        scope.fail("expected column_ifexists(name, default)", node.span)
+    name = str(scalars.constant(node.arguments[0], scope, "string"))
+    column = scope.column(name)
+    return Col(column.id, column.type) if column else scalars.bind_scalar(node.arguments[1], scope)
+
+
+def _sorted(node: syntax.Call, scope: Scope) -> Scalar:
+    (value,) = _arity(node, scope, 1)
+    ascending = Call("array_sort_up", (types.coerce(value, "dynamic", scope=scope, span=node.span),), "dynamic")
+    return Call("array_reverse", (ascending,), "dynamic") if node.name.endswith("desc") else ascending
+
+
+def _strrep(node: syntax.Call, scope: Scope) -> Scalar:
+    values = _arity(node, scope, 2, 3)
+    times = scalars.constant(node.arguments[1], scope, "long")
+    if not isinstance(times, int) or not 0 <= times <= 1024:
+        scope.fail("expected a count from 0 to 1024", node.arguments[1].span)
+    text = types.converted(values[0], "string")
+    if len(values) == 2:
+        return Call("strcat", (text,) * times, "string") if times else Const("string", "")
+    return Call("strcat_delim", (types.converted(values[2], "string"), *(text,) * times), "string")
+
+
+# Aggregates and windows
+
+
+def _bind_aggregate(name: str, node: syntax.Call, scope: Scope) -> Scalar:
+    if name in functions.WINDOWS:
+        return WINDOWS[name](node, scope)
+    if scope.grouped is None:
+        scope.fail(f"'{node.name}' is an aggregate; it has a meaning only in 'summarize' and its like", node.span)
+    call = aggregate_call(name, node, scope)
+    return collected(call, scope)
+
+
+def collected(call: Scalar, scope: Scope) -> Scalar:
+    """Let the group compute an aggregate, and refer to its column."""
+    column = scope.session.column("aggregate", call.type)
+    scope.aggregates.append((column, call))
+    value = Col(column.id, call.type)
+    return Call("text_or_empty", (value,), "string") if call.type == "string" else value
+
+
+def aggregate_call(name: str, node: syntax.Call, scope: Scope) -> Call:
+    inner = scope.with_row(scope.grouped)
+    values = scalars.bind_each(node.arguments, inner)
+    if name in LISTS:
+        return _list(name, node, values, scope)
+    row = functions.AGGREGATES[name]
+    if name == "make_bag":
+        return Call("bag_json", (types.coerce(values[0], "dynamic", scope=scope, span=node.span),), "dynamic")
+    return scalars.bind_call_to(row, node, values, scope)  # type: ignore[return-value]
+
+
+LISTS = {"make_list": "list_json", "make_set": "set_json", "make_list_if": "list_json", "make_set_if": "set_json"}
+
+
+def _list(name: str, node: syntax.Call, values: tuple[Scalar, ...], scope: Scope) -> Call:
+    conditional = name.endswith("_if")
+    if not 1 + conditional <= len(values) <= 2 + conditional:
+        scope.fail(f"expected {functions.AGGREGATES[name].signature}", node.span)
+    item = types.converted(values[0], "dynamic")
+    if conditional:
+        condition = types.coerce(values[1], "bool", scope=scope, span=node.span)
+        item = Call("choose", (condition, item, Const("dynamic", None)), "dynamic")
+    limit = values[1 + conditional] if len(values) > 1 + conditional else Const("long", UNLIMITED)
+    function = LISTS[name]
+    order = scope.grouped.order if scope.grouped else ()
+    if function == "list_json" and order:
+        return Call("list_json_ordered", (item, types.converted(limit, "long"), *_ordering(order)), "dynamic")
+    return Call(function, (item, types.converted(limit, "long")), "dynamic")
+
+
+def _ordering(order: tuple[Key, ...]) -> tuple[Scalar, ...]:
+    return tuple(
+        Call("ordered_down" if key.descending else "ordered_up", (key.value,), key.value.type) for key in order
+    )
+
+
+def _serialized(node: syntax.Call, scope: Scope) -> tuple[Key, ...]:
+    if scope.relation is None or not scope.relation.serialized:
+        scope.fail(f"'{node.name}' needs rows in an order; put 'sort by' or 'serialize' before", node.span)
+    return scope.relation.order
+
+
+def _row_number(node: syntax.Call, scope: Scope) -> Scalar:
+    values = _arity(node, scope, 0, 1, 2)
+    keys = _serialized(node, scope)
+    if len(values) == 2:
+        scope.fail("not supported: row_number that restarts; use 'partition by'", node.span)
+    number = Window(Call("number_row", (), "long"), keys)
+    if not values:
+        return number
+    first = scalars.arithmetic("-", values[0], Const("long", 1), scope=scope, span=node.span)
+    return Call("+", (number, first), "long")
+
+
+def _shifted(function: str) -> Callable[[syntax.Call, Scope], Scalar]:
+    def bind(node: syntax.Call, scope: Scope) -> Scalar:
+        values = _arity(node, scope, 1, 2, 3)
+        offset = values[1] if len(values) > 1 else Const("long", 1)
+        empty = "" if values[0].type == "string" else None
+        default = types.converted(values[2], values[0].type) if len(values) > 2 else Const(values[0].type, empty)
+        return Window(Call(function, (values[0], offset, default), values[0].type), _serialized(node, scope))
+
+    return bind
+
+
+def _row_cumsum(node: syntax.Call, scope: Scope) -> Scalar:
+    values = _arity(node, scope, 1, 2)
+    if len(values) == 2:
+        scope.fail("not supported: row_cumsum that restarts; use 'partition by'", node.span)
+    value = types.coerce(values[0], "span", scope=scope, span=node.span)
+    kind = "long" if value.type == "int" else value.type
+    summed = Window(Call("running_sum", (value,), kind), _serialized(node, scope), running=True)
+    return summed if kind == "real" else Call("whole_to_long", (summed,), kind)
+
+
+WINDOWS = {"row_number": _row_number, "prev": _shifted("lag"), "next": _shifted("lead"), "row_cumsum": _row_cumsum}
+scalars.AGGREGATED["bind"] = _bind_aggregate
+scalars.SPECIAL.update(
+    {
+        "iff": _iff,
+        "case": _case,
+        "coalesce": _coalesce,
+        "bin": _bin,
+        "bin_at": _bin_at,
+        "now": _now,
+        "ago": _ago,
+        "datetime_part": _by_name("datetime_part", (1,)),
+        "datetime_diff": _by_name("datetime_diff", (1, 2)),
+        "datetime_add": _by_name("datetime_add", (2, 1)),
+        "make_datetime": _make_datetime,
+        "make_timespan": _make_timespan,
+        "gettype": _gettype,
+        "typeof": _typeof,
+        "extract": _extract,
+        "extract_all": _extract_all,
+        "split": _split,
+        "countof": _countof,
+        "bag_pack": _pack,
+        "pack_all": _pack_all,
+        "array_concat": _chained("array_concat_two"),
+        "set_union": _chained("array_concat_two", "set_distinct"),
+        "set_intersect": _chained("set_intersect_two"),
+        "set_difference": _chained("set_difference_two"),
+        "bag_merge": _chained("bag_merge_two"),
+        "column_ifexists": _column_ifexists,
+        "columnifexists": _column_ifexists,
+        "array_sort_asc": _sorted,
+        "array_sort_desc": _sorted,
+        "strrep": _strrep,
+    }
+)

@@ -1,0 +1,126 @@
+"""What names mean at a place in a query, and what the whole binding shares."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from driftline.kql import plan, syntax
+from driftline.kql.cursor import Stuck
+from driftline.kql.plan import Column, Key, Plan, Scalar
+from driftline.kql.problems import Problems, Span, suggestion
+
+__all__ = ["Binding", "Closure", "Relation", "Schema", "Scope", "Session"]
+
+Schema = Mapping[str, Mapping[str, str]]
+MOST_NODES = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A bound table: its plan, and the order of its rows if it has one (``serialized``)."""
+
+    plan: Plan
+    order: tuple[Key, ...] = ()
+    serialized: bool = False
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        """The visible columns."""
+        return tuple(column for column in self.plan.columns if column.name)
+
+    @property
+    def hidden(self) -> tuple[Column, ...]:
+        """The columns that only carry the order."""
+        return tuple(column for column in self.plan.columns if not column.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """A let's expression or function with the scope it was written in."""
+
+    value: syntax.Expr
+    scope: Scope
+
+
+Binding = Closure | Relation | plan.Const | plan.Call | plan.Subquery | plan.Col | plan.Window | plan.InPlan
+
+
+class Session:
+    """What one binding shares: the schema, the problems found, identifiers already given."""
+
+    def __init__(self, schema: Schema, problems: Problems) -> None:
+        self.schema = schema
+        self.problems = problems
+        self.tainted = False  # an operator failed: unknown columns may be its fault
+        self.depth = 0
+        self._given: set[str] = set()
+        self._nodes = 0
+
+    def fresh(self, name: str) -> str:
+        """Give an identifier nobody has, as like the name as possible."""
+        base = name[:100] or "column"
+        candidate, number = base, 0
+        while candidate.casefold() in self._given:
+            number += 1
+            candidate = f"{base}_{number}"
+        self._given.add(candidate.casefold())
+        return candidate
+
+    def column(self, name: str, kind: str) -> Column:
+        return Column(self.fresh(name), kind, name)
+
+    def hidden(self, kind: str) -> Column:
+        return Column(self.fresh("order"), kind)
+
+    def fail(self, message: str, span: Span) -> NoReturn:
+        """Note a problem and give up on what is being bound."""
+        self.problems.add(message, span)
+        raise Stuck
+
+    def count(self, span: Span) -> None:
+        """Guard against queries that grow without bound through functions."""
+        self._nodes += 1
+        if self._nodes > MOST_NODES:
+            self.fail(f"not supported: a query of more than {MOST_NODES} parts", span)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The names in reach: lets and parameters, the row's columns, both sides of a join."""
+
+    session: Session
+    names: Mapping[str, Binding] = field(default_factory=dict)
+    relation: Relation | None = None
+    sides: tuple[Relation, Relation] | None = None
+    grouped: Relation | None = None  # the rows that aggregates read; they are collected below
+    aggregates: list[tuple[Column, Scalar]] = field(default_factory=list)
+
+    def fail(self, message: str, span: Span) -> NoReturn:
+        self.session.fail(message, span)
+
+    def with_names(self, names: Mapping[str, Binding]) -> Scope:
+        return dataclasses.replace(self, names={**self.names, **names})
+
+    def with_row(self, relation: Relation | None) -> Scope:
+        return dataclasses.replace(self, relation=relation, sides=None, grouped=None)
+
+    def columns(self) -> tuple[Column, ...]:
+        return self.relation.columns if self.relation else ()
+
+    def column(self, name: str) -> Column | None:
+        return next((column for column in self.columns() if column.name == name), None)
+
+    def known(self) -> Iterator[str]:
+        """List the names of columns and lets in reach."""
+        yield from (column.name for column in self.columns())
+        yield from self.names
+
+    def unknown_column(self, name: str, span: Span) -> NoReturn:
+        if self.session.tainted:
+            raise Stuck
+        if self.grouped and any(column.name == name for column in self.grouped.columns):
+            self.fail(f"'{name}' must stand inside an aggregate such as take_any({name}), or in 'by'", span)
+        self.fail(f"unknown column '{name}'{suggestion(name, self.known())}", span)

@@ -1,0 +1,411 @@
+"""Bind tables: sources, lets, functions, pipelines. The operators are in ``operators``."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Mapping
+
+from driftline.kql import syntax
+from driftline.kql.bind import scalars, types
+from driftline.kql.bind.scope import Binding, Closure, Relation, Scope
+from driftline.kql.cursor import Stuck
+from driftline.kql.plan import (
+    Call,
+    Col,
+    Column,
+    Const,
+    Filter,
+    Key,
+    Numbers,
+    Plan,
+    Project,
+    Scalar,
+    Shared,
+    Table,
+    Union,
+    Values,
+)
+from driftline.kql.problems import Span, suggestion
+
+__all__ = ["OPERATORS", "bind_pipe", "bind_query", "bind_table", "unite"]
+
+OPERATORS: dict[type, Callable[..., Relation]] = {}
+"""How to bind each operator; filled by ``driftline.kql.bind.operators``."""
+DEEPEST_CALLS = 20
+
+
+def bind_query(query: syntax.Query, scope: Scope) -> Relation:
+    """Bind a whole query. Its result is a table; a plain value becomes a table of one column."""
+    scope = bind_statements(query.statements, scope)
+    if scalars.is_tabular(query.body, scope) or isinstance(query.body, (syntax.Name, syntax.Call, syntax.Star)):
+        return bind_table(query.body, scope)
+    return bind_table(syntax.Print((syntax.Named((), query.body, span=query.body.span),), span=query.body.span), scope)
+
+
+def bind_statements(statements: tuple[syntax.Statement, ...], scope: Scope) -> Scope:
+    """Add what the statements define to the scope."""
+    for statement in statements:
+        if isinstance(statement, syntax.Let):
+            scope = scope.with_names({statement.name: _let(statement, scope)})
+        elif isinstance(statement, syntax.Declare):
+            scope = scope.with_names(_defaults(statement, scope))
+    return scope
+
+
+def _let(statement: syntax.Let, scope: Scope) -> Binding:
+    value = statement.value
+    if isinstance(value, syntax.Call) and value.name == "materialize" and len(value.arguments) == 1:
+        relation = bind_table(value.arguments[0], scope)
+        shared = Shared(scope.session.fresh(statement.name), relation.plan)
+        return Relation(shared, relation.order, relation.serialized)
+    return Closure(value, scope.with_row(None))
+
+
+def _defaults(statement: syntax.Declare, scope: Scope) -> Mapping[str, Binding]:
+    found: dict[str, Binding] = {}
+    for parameter in statement.parameters:
+        if parameter.name in scope.names:
+            continue  # given from outside
+        if parameter.default is None:
+            scope.fail(f"the parameter '{parameter.name}' has no value", parameter.span)
+        found[parameter.name] = types.coerce(
+            scalars.bind_scalar(parameter.default, scope), parameter.type, scope=scope, span=parameter.span
+        )
+    return found
+
+
+def bind_table(node: syntax.Expr, scope: Scope) -> Relation:
+    """Bind a table expression."""
+    scope.session.count(node.span)
+    bind = SOURCES.get(type(node))
+    if bind is None:
+        scope.fail("expected a table here, got a value", node.span)
+    return bind(node, scope)
+
+
+def bind_pipe(node: syntax.Pipe, scope: Scope) -> Relation:
+    """Bind ``source | operators``."""
+    return apply(node.operators, bind_table(node.source, scope), scope)
+
+
+def apply(operators: tuple[syntax.Operator, ...], relation: Relation, scope: Scope) -> Relation:
+    """Apply operators in turn; one that fails is noted and left out."""
+    for operator in operators:
+        if isinstance(operator, syntax.As):
+            scope = scope.with_names({operator.name: relation})
+            continue
+        try:
+            relation = OPERATORS[type(operator)](operator, relation, scope.with_row(relation))
+        except Stuck:
+            scope.session.tainted = True
+    return relation
+
+
+# Sources
+
+
+def _bind_name(node: syntax.Name, scope: Scope) -> Relation:
+    binding = scope.names.get(node.name)
+    if isinstance(binding, Relation):
+        return renewed(binding, scope)
+    if isinstance(binding, Closure) and not isinstance(binding.value, syntax.Function):
+        return bind_table(binding.value, binding.scope)
+    if isinstance(binding, Closure):
+        return _bind_call(syntax.Call(node.name, (), span=node.span), scope)
+    if binding is not None:
+        scope.fail(f"'{node.name}' is a value, expected a table", node.span)
+    return stored(node.name, node.span, scope)
+
+
+def stored(name: str, span: Span, scope: Scope) -> Relation:
+    """Read one of the given tables."""
+    schema = scope.session.schema.get(name)
+    if schema is None:
+        tables = [*scope.session.schema, *scope.names]
+        scope.fail(f"unknown table '{name}'{suggestion(name, tables)}", span)
+    return Relation(Table(name, tuple(scope.session.column(column, kind) for column, kind in schema.items())))
+
+
+def renewed(relation: Relation, scope: Scope) -> Relation:
+    """Give a table that is used again identifiers of its own."""
+    fresh = {c.id: Column(scope.session.fresh(c.name or "order"), c.type, c.name) for c in relation.plan.columns}
+    values = tuple(Col(c.id, c.type) for c in relation.plan.columns)
+    order = tuple(
+        Key(Col(fresh[key.value.id].id, key.value.type), key.descending, key.nulls_first)
+        for key in relation.order
+        if isinstance(key.value, Col)
+    )
+    return Relation(Project(relation.plan, tuple(fresh.values()), values), order, relation.serialized)
+
+
+def _bind_star(node: syntax.Star, scope: Scope) -> Relation:
+    tables = matching_tables(node.pattern, scope)
+    if not tables:
+        scope.fail(f"no table's name matches '{node.pattern}'", node.span)
+    return unite([(name, stored(name, node.span, scope)) for name in tables], scope)
+
+
+def matching_tables(pattern: str, scope: Scope) -> list[str]:
+    return [name for name in scope.session.schema if fnmatch.fnmatchcase(name, pattern)]
+
+
+def _bind_call(node: syntax.Call, scope: Scope) -> Relation:
+    closure = scope.names.get(node.name)
+    if isinstance(closure, Closure) and isinstance(closure.value, syntax.Function):
+        inner, body = enter(node, closure, scope)
+        relation = bind_table(body, inner)
+        scope.session.depth -= 1
+        return relation
+    if node.name == "materialize" and len(node.arguments) == 1:
+        return bind_table(node.arguments[0], scope)
+    if node.name == "table" and node.arguments:
+        return stored(str(scalars.constant(node.arguments[0], scope, "string")), node.span, scope)
+    if node.name in {"cluster", "database", "workspace", "app", "external_table", "adx"}:
+        scope.fail(f"not supported: '{node.name}'; a hunt reads only the tables it is given", node.span)
+    known = [name for name, binding in scope.names.items() if isinstance(binding, Closure)]
+    scope.fail(f"unknown table function '{node.name}'{suggestion(node.name, known)}", node.span)
+
+
+def enter(node: syntax.Call, closure: Closure, scope: Scope) -> tuple[Scope, syntax.Expr]:
+    """Bind a call's arguments to a user function's parameters; give its inner scope and body."""
+    function = closure.value
+    assert isinstance(function, syntax.Function)
+    scope.session.depth += 1
+    if scope.session.depth > DEEPEST_CALLS:
+        scope.fail(f"not supported: function calls deeper than {DEEPEST_CALLS}", node.span)
+    bound = _arguments(function, node, scope)
+    inner = bind_statements(function.statements, closure.scope.with_row(None).with_names(bound))
+    return inner, function.body
+
+
+def _arguments(function: syntax.Function, node: syntax.Call, scope: Scope) -> dict[str, Binding]:
+    named = {a.names[0]: a.value for a in node.arguments if isinstance(a, syntax.Named) and a.names}
+    plain = [a for a in node.arguments if not isinstance(a, syntax.Named)]
+    if len(node.arguments) > len(function.parameters):
+        scope.fail(f"'{node.name}' takes {len(function.parameters)} arguments, got {len(node.arguments)}", node.span)
+    bound: dict[str, Binding] = {}
+    for index, parameter in enumerate(function.parameters):
+        given = named.get(parameter.name, plain[index] if index < len(plain) else parameter.default)
+        if given is None:
+            scope.fail(f"'{node.name}' needs a value for '{parameter.name}'", node.span)
+        bound[parameter.name] = _argument(parameter, given, scope)
+    return bound
+
+
+def _argument(parameter: syntax.FunctionParameter, given: syntax.Expr, scope: Scope) -> Binding:
+    if parameter.columns is None:
+        return types.coerce(scalars.bind_scalar(given, scope), parameter.type, scope=scope, span=given.span)
+    relation = bind_table(given, scope.with_row(None))
+    have = {column.name: column.type for column in relation.columns}
+    for column in parameter.columns:
+        if have.get(column.name) != column.type:
+            scope.fail(f"'{parameter.name}' needs a column {column.name}: {column.type}", given.span)
+    return relation
+
+
+def _bind_datatable(node: syntax.Datatable, scope: Scope) -> Relation:
+    width = len(node.columns)
+    if not width or len(node.values) % width:
+        scope.fail(f"expected a multiple of {width} values, got {len(node.values)}", node.span)
+    columns = [scope.session.column(column.name, column.type) for column in node.columns]
+    order = scope.session.hidden("long")
+    values = [_cell(value, node.columns[i % width].type, scope) for i, value in enumerate(node.values)]
+    rows = [(*values[at : at + width], Const("long", at // width)) for at in range(0, len(values), width)]
+    return in_order(Values((*columns, order), tuple(rows)), order)
+
+
+def _cell(node: syntax.Expr, kind: str, scope: Scope) -> Scalar:
+    value = scalars.bind_scalar(node, scope)
+    if value.type == kind or types.is_null(value):
+        return types.converted(value, kind)
+    if kind in types.NUMBERS and value.type not in {*types.NUMBERS, "dynamic"}:
+        scope.fail(f"expected a {kind}, got a {value.type}", node.span)
+    return types.converted(value, kind)
+
+
+def in_order(plan: Plan, column: Column) -> Relation:
+    return Relation(plan, (Key(Col(column.id, column.type), descending=False, nulls_first=True),), serialized=True)
+
+
+def _bind_range(node: syntax.Range, scope: Scope) -> Relation:
+    start, stop, step = scalars.bind_each((node.start, node.stop, node.step), scope)
+    number = scope.session.hidden("long")
+    count = steps(start, stop, step, scope=scope, span=node.span)
+    value = scalars.arithmetic(
+        "+",
+        start,
+        scalars.arithmetic("*", step, Col(number.id, "long"), scope=scope, span=node.span),
+        scope=scope,
+        span=node.span,
+    )
+    column = scope.session.column(node.name, value.type)
+    plan = Project(Numbers(number, count), (column, number), (value, Col(number.id, "long")))
+    return in_order(plan, number)
+
+
+MOST_STEPS = 10_000_000
+
+
+def steps(start: Scalar, stop: Scalar, step: Scalar, *, scope: Scope, span: Span) -> Scalar:
+    """Count the steps from start to stop, both included."""
+    length = scalars.arithmetic("-", stop, start, scope=scope, span=span)
+    ratio = scalars.arithmetic("/", length, step, scope=scope, span=span)
+    whole = (
+        types.converted(Call("bin_number", (ratio, Const("real", 1.0)), "real"), "long")
+        if ratio.type == "real"
+        else ratio
+    )
+    backwards = scalars.compared("<", ratio, Const(ratio.type, 0), scope=scope, span=span)
+    count = scalars.arithmetic("+", whole, Const("long", 1), scope=scope, span=span)
+    bounded = Call("choose", (backwards, Const("long", 0), count), "long")
+    return Call("min_of", (bounded, Const("long", MOST_STEPS)), "long")
+
+
+def _bind_print(node: syntax.Print, scope: Scope) -> Relation:
+    columns, values = [], []
+    for number, item in enumerate(node.items):
+        value = scalars.bind_scalar(item.value, scope)
+        columns.append(scope.session.column(item.names[0] if item.names else f"print_{number}", value.type))
+        values.append(value)
+    order = scope.session.hidden("long")
+    one = Values((order,), ((Const("long", 0),),))
+    return in_order(Project(one, (*columns, order), (*values, Col(order.id, "long"))), order)
+
+
+# Unions
+
+
+def _bind_union(node: syntax.Union, scope: Scope, first: Relation | None = None) -> Relation:
+    settings = {parameter.name: parameter.value for parameter in node.parameters}
+    fuzzy = settings.get("isfuzzy", "false").lower() == "true"
+    tables: list[tuple[str, Relation]] = [] if first is None else [("union_arg0", first)]
+    for item in node.tables:
+        tables += _union_tables(item, len(tables), fuzzy, scope.with_row(None))
+    source = settings.get("withsource", settings.get("with_source", ""))
+    return unite(tables, scope, inner=settings.get("kind") == "inner", source=source)
+
+
+def _union_tables(item: syntax.Expr, number: int, fuzzy: bool, scope: Scope) -> list[tuple[str, Relation]]:
+    if isinstance(item, syntax.Star):
+        names = matching_tables(item.pattern, scope)
+        if not names and not fuzzy:
+            scope.fail(f"no table's name matches '{item.pattern}'", item.span)
+        return [(name, stored(name, item.span, scope)) for name in names]
+    if (
+        fuzzy
+        and isinstance(item, syntax.Name)
+        and item.name not in scope.names
+        and item.name not in scope.session.schema
+    ):
+        return []
+    return [(_union_name(item, number), bind_table(item, scope))]
+
+
+def _union_name(item: syntax.Expr, number: int) -> str:
+    source = item.source if isinstance(item, syntax.Pipe) else item
+    return source.name if isinstance(source, syntax.Name) else f"union_arg{number}"
+
+
+def unite(tables: list[tuple[str, Relation]], scope: Scope, *, inner: bool = False, source: str = "") -> Relation:
+    """Put tables under each other by their columns' names; one name of two types makes two columns."""
+    wanted = _united_columns([relation for _, relation in tables], inner=inner)
+    columns = [scope.session.column(label, kind) for (_, kind), label in wanted.items()]
+    if source:
+        columns.insert(0, scope.session.column(source, "string"))
+    inputs = []
+    for name, relation in tables:
+        have = {(c.name, c.type): c for c in relation.columns}
+        values: list[Scalar] = [Const("string", name)] if source else []
+        values += [_present(have.get(key), key[1]) for key in wanted]
+        fresh = tuple(scope.session.column(c.name, c.type) for c in columns)
+        inputs.append(Project(relation.plan, fresh, tuple(values)))
+    return Relation(Union(tuple(inputs), tuple(columns)))
+
+
+def _present(column: Column | None, kind: str) -> Scalar:
+    if column is not None:
+        return Col(column.id, column.type)
+    return Const(kind, "" if kind == "string" else None)
+
+
+def _united_columns(relations: list[Relation], *, inner: bool) -> dict[tuple[str, str], str]:
+    kinds: dict[str, dict[str, None]] = {}
+    for relation in relations:
+        for column in relation.columns:
+            kinds.setdefault(column.name, {})[column.type] = None
+    if inner:
+        shared = set.intersection(*({(c.name, c.type) for c in r.columns} for r in relations)) if relations else set()
+        return {key: key[0] for r in relations[:1] for key in ((c.name, c.type) for c in r.columns) if key in shared}
+    return {(n, k): n if len(found) == 1 else f"{n}_{k}" for n, found in kinds.items() for k in found}
+
+
+# Search and find
+
+
+def _bind_search(node: syntax.Search, scope: Scope, first: Relation | None = None) -> Relation:
+    tables = [("", first)] if first is not None else _searched(node.tables, node.span, scope)
+    found = []
+    for name, relation in tables:
+        assert relation is not None
+        predicate = scalars.bind_predicate(_sought(node.predicate), scope.with_row(relation))
+        found.append((name, Relation(Filter(relation.plan, predicate), relation.order, relation.serialized)))
+    return found[0][1] if first is not None else unite(found, scope, source="$table")
+
+
+def _searched(items: tuple[syntax.Expr, ...], span: Span, scope: Scope) -> list[tuple[str, Relation | None]]:
+    if not items:
+        return [(name, stored(name, span, scope)) for name in scope.session.schema]
+    return [
+        pair
+        for number, item in enumerate(items)
+        for pair in _union_tables(item, number, fuzzy=False, scope=scope.with_row(None))
+    ]
+
+
+def _sought(node: syntax.Expr) -> syntax.Expr:
+    """Read a bare text as "some column has it"."""
+    if isinstance(node, syntax.Literal) and node.type == "string":
+        op = "has" if "*" not in node.value else "contains"
+        plain = syntax.Literal("string", node.value.strip("*"), span=node.span)
+        return syntax.Binary(op, syntax.Star(span=node.span), plain, span=node.span)
+    if isinstance(node, syntax.Junction):
+        return syntax.Junction(node.op, tuple(map(_sought, node.operands)), span=node.span)
+    if isinstance(node, syntax.Call) and node.name == "not" and len(node.arguments) == 1:
+        return syntax.Call("not", (_sought(node.arguments[0]),), span=node.span)
+    return node
+
+
+def _bind_find(node: syntax.Find, scope: Scope) -> Relation:
+    settings = {parameter.name: parameter.value for parameter in node.parameters}
+    source = settings.get("withsource", "source_")
+    found = []
+    for name, relation in _searched(node.tables, node.span, scope):
+        assert relation is not None
+        predicate = scalars.bind_predicate(_sought(node.predicate), scope.with_row(relation))
+        found.append((name, Relation(Filter(relation.plan, predicate))))
+    united = unite(found, scope, source=source)
+    wanted = [item.name for item in node.items if isinstance(item, (syntax.Name, syntax.TypedName))]
+    if not wanted or any(isinstance(item, syntax.Star) for item in node.items):
+        if wanted:
+            scope.fail("not supported: 'pack(*)' in find", node.span)
+        return united
+    kept = tuple(c for c in united.columns if c.name in {source, *wanted})
+    return Relation(Project(united.plan, kept, tuple(Col(c.id, c.type) for c in kept)))
+
+
+SOURCES: dict[type, Callable[..., Relation]] = {
+    syntax.Name: _bind_name,
+    syntax.Star: _bind_star,
+    syntax.Call: _bind_call,
+    syntax.Pipe: bind_pipe,
+    syntax.Datatable: _bind_datatable,
+    syntax.Range: _bind_range,
+    syntax.Print: _bind_print,
+    syntax.Union: _bind_union,
+    syntax.Search: _bind_search,
+    syntax.Find: _bind_find,
+}
+scalars.TABULAR["bind"] = bind_table
+scalars.ENTER["call"] = enter
+OPERATORS[syntax.Union] = lambda node, relation, scope: _bind_union(node, scope, relation)
+OPERATORS[syntax.Search] = lambda node, relation, scope: _bind_search(node, scope, relation)

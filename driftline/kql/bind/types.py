@@ -1,0 +1,96 @@
+"""Types of values: which converts to which by itself, and the common type of several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from driftline.kql.bind.scope import Scope
+from driftline.kql.plan import Call, Const, Scalar
+from driftline.kql.problems import Span
+
+__all__ = ["NUMBERS", "coerce", "common", "converted", "is_null"]
+
+NUMBERS = {"int": 0, "long": 1, "real": 2}
+CONVERTERS = {
+    "string": "tostring",
+    "long": "tolong",
+    "int": "toint",
+    "real": "toreal",
+    "bool": "tobool",
+    "datetime": "todatetime",
+    "timespan": "totimespan",
+    "guid": "toguid",
+    "dynamic": "to_json",
+}
+WIDER = {("int", "long"): "whole_to_long", ("int", "real"): "whole_to_real", ("long", "real"): "whole_to_real"}
+
+
+def is_null(value: Scalar) -> bool:
+    """Say whether a value is the constant null."""
+    return isinstance(value, Const) and value.value is None
+
+
+def converted(value: Scalar, kind: str) -> Scalar:
+    """Convert by Kusto's rules; what cannot be converted becomes null."""
+    if value.type == kind:
+        return value
+    if is_null(value):
+        return Const(kind, "" if kind == "string" else None)
+    if isinstance(value, Const) and (value.type, kind) in WIDER:
+        return Const(kind, float(value.value) if kind == "real" else value.value)
+    name = WIDER.get((value.type, kind), CONVERTERS[kind])
+    return Call(name, (value,), kind)
+
+
+def coerce(value: Scalar, wanted: str, *, scope: Scope, span: Span) -> Scalar:  # noqa: PLR0911 -- one return for each rule
+    """Convert where Kusto does so by itself; otherwise complain."""
+    have = value.type
+    if wanted in {"any", have}:
+        return value
+    if wanted == "text":
+        return converted(value, "string")
+    if wanted == "json":
+        return converted(value, "dynamic")
+    if wanted in {"number", "span"}:
+        return _numeric(value, wanted, scope=scope, span=span)
+    if have == "dynamic" or is_null(value) or (have, wanted) in WIDER:
+        return converted(value, wanted)
+    if wanted == "string" and have == "guid":
+        return converted(value, "string")
+    if wanted == "int" and have == "long":
+        return converted(value, "int")
+    if wanted == "bool" and have in NUMBERS:
+        return converted(value, "bool")
+    scope.fail(f"expected a {wanted}, got a {have}", span)
+
+
+def _numeric(value: Scalar, wanted: str, *, scope: Scope, span: Span) -> Scalar:
+    if value.type in NUMBERS or (wanted == "span" and value.type == "timespan"):
+        return value
+    if value.type == "dynamic":
+        return converted(value, "real")
+    if value.type == "bool":
+        return converted(value, "long")
+    scope.fail(f"expected a number{' or timespan' if wanted == 'span' else ''}, got a {value.type}", span)
+
+
+def common(values: Sequence[Scalar], *, scope: Scope, span: Span) -> tuple[str, tuple[Scalar, ...]]:
+    """Give the type all values share after widening, and the values in it."""
+    kinds = {value.type for value in values if not is_null(value)} or {value.type for value in values}
+    if len(kinds) > 1 and kinds <= NUMBERS.keys():
+        kinds = {max(kinds, key=NUMBERS.__getitem__)}
+    if len(kinds) > 1 and "dynamic" in kinds:
+        kinds = {"dynamic"}
+    if kinds == {"string", "guid"}:
+        kinds = {"string"}
+    if len(kinds) != 1:
+        scope.fail(f"these must be of one type, got {' and '.join(sorted(kinds))}", span)
+    kind = kinds.pop()
+    return kind, tuple(converted(value, kind) for value in values)
+
+
+def converted_ticks(value: Scalar) -> Scalar:
+    """Give a timespan's ticks as a real."""
+    if isinstance(value, Const):
+        return Const("real", None if value.value is None else float(value.value))
+    return Call("whole_to_real", (value,), "real")

@@ -1,0 +1,242 @@
+"""Plans to sqlglot: one SELECT per node, nested; both engines flatten such nests themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlglot import exp
+
+from driftline.kql import plan
+from driftline.kql.emit.scalars import ScalarEmitter, identifier
+from driftline.kql.plan import Column, Key, Plan, Scalar
+
+__all__ = ["PlanEmitter"]
+
+JOINS = {
+    "inner": ("INNER", ""), "left": ("LEFT", ""), "right": ("RIGHT", ""), "full": ("FULL", ""),
+    "semi": ("SEMI", "LEFT"), "anti": ("ANTI", "LEFT"),
+}  # fmt: skip
+
+
+class PlanEmitter:
+    """Emit plans for one dialect. Shared plans become common table expressions."""
+
+    def __init__(self, dialect: str) -> None:
+        self.dialect = dialect
+        self.scalars = ScalarEmitter(dialect, self.emit)
+        self.shared: dict[str, exp.Expression] = {}
+
+    def query(self, root: Plan, columns: tuple[Column, ...], order: tuple[Key, ...]) -> exp.Expression:
+        """Emit a whole query: the visible columns by their names, in the order of the rows."""
+        made = exp.select(*(exp.alias_(exp.column(identifier(c.id)), c.name, quoted=True) for c in columns))
+        made = made.from_(self.source(root), copy=False)
+        if order:
+            made.set("order", exp.Order(expressions=[self.scalars.key(key) for key in order]))
+        for name, inner in self.shared.items():
+            made = made.with_(identifier(name), as_=inner, materialized=self.dialect == "duckdb", copy=False)
+        return made
+
+    def emit(self, node: Plan) -> exp.Expression:
+        return PLANS[type(node)](self, node)
+
+    def source(self, node: Plan) -> exp.Expression:
+        """Emit a plan to stand behind FROM."""
+        if isinstance(node, plan.Shared):
+            if node.name not in self.shared:
+                self.shared[node.name] = self.emit(node.input)
+            return exp.Table(this=identifier(node.name))
+        return exp.Subquery(this=self.emit(node), alias=exp.TableAlias(this=identifier("t")))
+
+    def aliased(self, column: Column, value: exp.Expression) -> exp.Expression:
+        return exp.Alias(this=value, alias=identifier(column.id))
+
+    def columns(self, columns: tuple[Column, ...]) -> list[exp.Expression]:
+        return [exp.column(identifier(column.id)) for column in columns]
+
+    def outputs(self, columns: tuple[Column, ...], values: tuple[Scalar, ...]) -> list[exp.Expression]:
+        made = [
+            exp.column(identifier(c.id))
+            if isinstance(v, plan.Col) and v.id == c.id
+            else self.aliased(c, self.scalars.emit(v))
+            for c, v in zip(columns, values, strict=True)
+        ]
+        return made or [exp.Literal.number(1)]
+
+    def table(self, node: plan.Table) -> exp.Expression:
+        values = [self.aliased(c, self._stored(c)) for c in node.columns]
+        return exp.select(*values or [exp.Literal.number(1)]).from_(exp.Table(this=identifier(node.name)), copy=False)
+
+    # What is stored may hold null strings and local types; a hunt sees Kusto's.
+    def _stored(self, column: Column) -> exp.Expression:
+        value: exp.Expression = exp.column(identifier(column.name))
+        if column.type == "string":
+            return exp.Coalesce(this=value, expressions=[exp.Literal.string("")])
+        return value
+
+    def values(self, node: plan.Values) -> exp.Expression:
+        names = [
+            self.aliased(c, self.scalars.const(plan.Const(c.type, "" if c.type == "string" else None)))
+            for c in node.columns
+        ]
+        if not node.rows:
+            return exp.select(*names).where(exp.false(), copy=False)
+        rows: list[exp.Select] = [
+            exp.select(*(self.aliased(c, self._cell(c, v)) for c, v in zip(node.columns, row, strict=True)))
+            for row in node.rows
+        ]
+        return _union(rows)
+
+    def _cell(self, column: Column, value: Scalar) -> exp.Expression:
+        made = self.scalars.emit(value)
+        return (
+            made
+            if isinstance(value, plan.Const) and value.type not in {"string", "guid", "bool"}
+            else self.scalars.typed(made, column.type)
+        )
+
+    def numbers(self, node: plan.Numbers) -> exp.Expression:
+        count = self.scalars.emit(node.count)
+        if self.dialect == "duckdb":
+            series = exp.Anonymous(this="unnest", expressions=[exp.Anonymous(this="range", expressions=[count])])
+            return exp.select(self.aliased(node.column, series))
+        size = exp.Anonymous(this="toUInt64", expressions=[exp.Anonymous(this="assumeNotNull", expressions=[count])])
+        array = exp.Anonymous(this="arrayJoin", expressions=[exp.Anonymous(this="range", expressions=[size])])
+        return exp.select(self.aliased(node.column, self.scalars.typed(array, "long")))
+
+    def filter(self, node: plan.Filter) -> exp.Expression:
+        made = exp.select(*self.columns(node.columns) or [exp.Literal.number(1)]).from_(
+            self.source(node.input), copy=False
+        )
+        return made.where(self.scalars.emit(node.predicate), copy=False)
+
+    def project(self, node: plan.Project) -> exp.Expression:
+        return exp.select(*self.outputs(node.columns, node.values)).from_(self.source(node.input), copy=False)
+
+    def aggregate(self, node: plan.Aggregate) -> exp.Expression:
+        made = exp.select(*self.outputs(node.columns, node.groups + node.aggregates)).from_(
+            self.source(node.input), copy=False
+        )
+        if node.groups:
+            made.set("group", exp.Group(expressions=[exp.Literal.number(i + 1) for i in range(len(node.groups))]))
+        elif not node.aggregates:
+            return made.limit(1, copy=False)
+        return made
+
+    def distinct(self, node: plan.Distinct) -> exp.Expression:
+        made = exp.select(*self.columns(node.columns)).from_(self.source(node.input), copy=False)
+        keys = [self.scalars.emit(value) for value in node.by]
+        if node.keys:
+            made.set("order", exp.Order(expressions=[self.scalars.key(key) for key in node.keys]))
+        if self.dialect == "duckdb":
+            made.set("distinct", exp.Distinct(on=exp.Tuple(expressions=keys)))
+            return made
+        made.set("limit", exp.Limit(this=None, expression=exp.Literal.number(1), expressions=keys))
+        return made
+
+    def join(self, node: plan.Join) -> exp.Expression:
+        left = exp.Subquery(this=self.emit(node.left), alias=exp.TableAlias(this=identifier("l")))
+        right = exp.Subquery(this=self.emit(node.right), alias=exp.TableAlias(this=identifier("r")))
+        kind, side = JOINS[node.kind]
+        made = exp.select(*self.columns(node.columns)).from_(left, copy=False)
+        if isinstance(node.condition, plan.Const):
+            return made.join(right, join_type="cross", copy=False)
+        if kind in {"SEMI", "ANTI"}:
+            join = exp.Join(this=right, kind=kind, side=side if self.dialect == "clickhouse" else None)
+        else:
+            join = exp.Join(
+                this=right, side=kind if kind != "INNER" else None, kind="INNER" if kind == "INNER" else None
+            )
+        join.set("on", self.scalars.emit(node.condition))
+        made.append("joins", join)
+        return made
+
+    def union(self, node: plan.Union) -> exp.Expression:
+        parts = []
+        for each in node.inputs:
+            values = [
+                self.aliased(c, exp.column(identifier(e.id))) for c, e in zip(node.columns, each.columns, strict=True)
+            ]
+            parts.append(exp.select(*values or [exp.Literal.number(1)]).from_(self.source(each), copy=False))
+        if not parts:
+            return self.values(plan.Values(node.columns, ()))
+        return _union(parts)
+
+    def limit(self, node: plan.Limit) -> exp.Expression:
+        made = exp.select(*self.columns(node.columns)).from_(self.source(node.input), copy=False)
+        if node.keys:
+            made.set("order", exp.Order(expressions=[self.scalars.key(key) for key in node.keys]))
+        count = (
+            exp.Literal.number(max(node.count.value or 0, 0))
+            if isinstance(node.count, plan.Const)
+            else self.scalars.emit(node.count)
+        )
+        return made.limit(count, copy=False)
+
+    def expand(self, node: plan.Expand) -> exp.Expression:
+        lists = [self.scalars.emit(array) for array in node.arrays]
+        inner = exp.select(
+            *self.columns(node.input.columns),
+            *(exp.Alias(this=a, alias=identifier(f"{e.id}[]")) for a, e in zip(lists, node.elements, strict=True)),
+        )
+        inner = inner.from_(self.source(node.input), copy=False)
+        source = exp.Subquery(this=inner, alias=exp.TableAlias(this=identifier("t")))
+        arrays = [exp.column(identifier(f"{e.id}[]")) for e in node.elements]
+        return (self._unnest if self.dialect == "duckdb" else self._array_join)(node, source, arrays)
+
+    def _unnest(self, node: plan.Expand, source: exp.Expression, arrays: list[Any]) -> exp.Expression:
+        longest = exp.Anonymous(
+            this="greatest", expressions=[exp.Anonymous(this="len", expressions=[a.copy()]) for a in arrays]
+        )
+        index = exp.Anonymous(this="unnest", expressions=[exp.Anonymous(this="range", expressions=[longest])])
+        made = [
+            self.aliased(e, exp.Anonymous(this="unnest", expressions=[a]))
+            for a, e in zip(arrays, node.elements, strict=True)
+        ]
+        return exp.select(*self.columns(node.input.columns), *made, self.aliased(node.index, index)).from_(
+            source, copy=False
+        )
+
+    def _array_join(self, node: plan.Expand, source: exp.Expression, arrays: list[Any]) -> exp.Expression:
+        joined = [self.aliased(e, a) for a, e in zip(arrays, node.elements, strict=True)]
+        index = self.aliased(node.index, exp.Anonymous(this="arrayEnumerate", expressions=[arrays[0].copy()]))
+        made = [exp.column(identifier(c.id)) for c in (*node.input.columns, *node.elements)]
+        zero_based = self.aliased(
+            node.index,
+            self.scalars.typed(
+                exp.Sub(this=exp.column(identifier(node.index.id + "#")), expression=exp.Literal.number(1)), "long"
+            ),
+        )
+        index.set("alias", identifier(node.index.id + "#"))
+        select = exp.select(*made, zero_based).from_(source, copy=False)
+        select.append("joins", exp.Join(this=joined[0], kind="ARRAY", expressions=[*joined[1:], index]))
+        return select
+
+    def reference(self, node: plan.Shared) -> exp.Expression:
+        return exp.select(*self.columns(node.columns)).from_(self.source(node), copy=False)
+
+
+def _union(parts: list[exp.Select]) -> exp.Expression:
+    made: exp.Expression = parts[0]
+    if len(parts) > 2:
+        half = len(parts) // 2
+        return exp.Union(this=_union(parts[:half]), expression=_union(parts[half:]), distinct=False)
+    for part in parts[1:]:
+        made = exp.Union(this=made, expression=part, distinct=False)
+    return made
+
+
+PLANS: dict[type, Callable[[PlanEmitter, Any], exp.Expression]] = {
+    plan.Table: PlanEmitter.table,
+    plan.Values: PlanEmitter.values,
+    plan.Numbers: PlanEmitter.numbers,
+    plan.Filter: PlanEmitter.filter,
+    plan.Project: PlanEmitter.project,
+    plan.Aggregate: PlanEmitter.aggregate,
+    plan.Distinct: PlanEmitter.distinct,
+    plan.Join: PlanEmitter.join,
+    plan.Union: PlanEmitter.union,
+    plan.Limit: PlanEmitter.limit,
+    plan.Expand: PlanEmitter.expand,
+    plan.Shared: PlanEmitter.reference,
+}

@@ -1,0 +1,385 @@
+"""Scalars to sqlglot expressions: constants, templates, and the few calls that need code."""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlglot import exp, parse_one
+
+from driftline.kql import functions, plan
+from driftline.kql.plan import Call, Col, Const, InPlan, Key, Scalar, Subquery, Window
+
+__all__ = ["TYPES", "ScalarEmitter", "identifier"]
+
+EPOCH = datetime.datetime(1970, 1, 1)
+TYPES = {
+    "duckdb": {
+        "bool": "BOOLEAN", "int": "INTEGER", "long": "BIGINT", "real": "DOUBLE", "string": "TEXT", "guid": "TEXT",
+        "datetime": "TIMESTAMP", "timespan": "BIGINT", "dynamic": "JSON",
+    },
+    "clickhouse": {
+        "bool": "Nullable(Bool)", "int": "Nullable(Int32)", "long": "Nullable(Int64)", "real": "Nullable(Float64)",
+        "string": "String", "guid": "Nullable(String)", "datetime": "Nullable(DateTime64(6, 'UTC'))",
+        "timespan": "Nullable(Int64)", "dynamic": "Nullable(String)",
+    },
+}  # fmt: skip
+# Rows that the binder makes and no user can name.
+INNER: dict[str, tuple[functions.Sql, functions.Sql]] = {
+    "coalesce_text": (None, None),
+    "same": ("_0 IS NOT DISTINCT FROM _1", "_0 = _1 OR (_0 IS NULL AND _1 IS NULL)"),
+    "list_json_all": (
+        "to_json(list(_0 ORDER BY _1))",
+        "concat('[', arrayStringConcat(arrayMap(x -> tupleElement(x, 2), arraySort(groupArray(tuple(_1, ifNull(_0, 'null'))))), ','), ']')",
+    ),
+    "expand_list": (
+        "CASE WHEN _0 IS NULL OR json_type(_0) = 'NULL' THEN [CAST(NULL AS JSON)] WHEN json_type(_0) = 'ARRAY' THEN CAST(_0 AS JSON[])"
+        " WHEN json_type(_0) = 'OBJECT' THEN list_transform(json_keys(_0), lambda k: json_object(k, json_extract(_0, concat('$.\"', k, '\"')))) ELSE [_0] END",
+        "multiIf(_0 IS NULL, [NULL], startsWith(_0, '['), arrayMap(x -> toNullable(x), JSONExtractArrayRaw(ifNull(_0, '[]'))),"
+        " startsWith(_0, '{'), arrayMap(x -> toNullable(concat('{', toJSONString(tupleElement(x, 1)), ':', tupleElement(x, 2), '}')), JSONExtractKeysAndValuesRaw(ifNull(_0, '{}'))), [_0])",
+    ),
+    "expand_wide": (
+        "CASE WHEN _0 IS NULL THEN [CAST(NULL AS JSON)] WHEN json_type(_0) = 'ARRAY' THEN CAST(_0 AS JSON[])"
+        " WHEN json_type(_0) = 'OBJECT' THEN list_transform(json_keys(_0), lambda k: json_array(k, json_extract(_0, concat('$.\"', k, '\"')))) ELSE [_0] END",
+        "multiIf(_0 IS NULL, [NULL], startsWith(_0, '['), arrayMap(x -> toNullable(x), JSONExtractArrayRaw(ifNull(_0, '[]'))),"
+        " startsWith(_0, '{'), arrayMap(x -> toNullable(concat('[', toJSONString(tupleElement(x, 1)), ',', tupleElement(x, 2), ']')), JSONExtractKeysAndValuesRaw(ifNull(_0, '{}'))), [_0])",
+    ),
+    "has": (
+        "contains(lower(_0), _2) AND regexp_matches(_0, _1)",
+        "positionCaseInsensitiveUTF8(_0, _2) > 0 AND match(_0, _1)",
+    ),
+    "has_cs": ("contains(_0, _2) AND regexp_matches(_0, _1)", "hasToken(_0, _2)"),
+}
+
+
+def identifier(name: str) -> exp.Identifier:
+    """Make a quoted identifier."""
+    return exp.to_identifier(name, quoted=True)
+
+
+class ScalarEmitter:
+    """Emit scalars for one dialect; ``emit_plan`` emits the plans inside of them."""
+
+    def __init__(self, dialect: str, emit_plan: Callable[[plan.Plan], exp.Expression]) -> None:
+        self.dialect = dialect
+        self.emit_plan = emit_plan
+
+    def emit(self, value: Scalar) -> exp.Expression:
+        return EMITTERS[type(value)](self, value)
+
+    def typed(self, expression: exp.Expression, kind: str) -> exp.Expression:
+        return exp.cast(expression, exp.DataType.build(TYPES[self.dialect][kind], dialect=self.dialect))
+
+    def const(self, value: Const) -> exp.Expression:
+        if value.value is None:
+            return self.typed(exp.null(), value.type)
+        return CONSTANTS[value.type](self, value.value)
+
+    def col(self, value: Col) -> exp.Expression:
+        return exp.column(identifier(value.id))
+
+    def call(self, value: Call) -> exp.Expression:
+        special = CALLS.get(value.function)
+        if special is not None:
+            return special(self, value)
+        sql = self._sql(value)
+        if sql is None:
+            raise NotImplementedError(value.function)
+        return filled(_template(sql, self.dialect), [self.emit(arg) for arg in value.args])
+
+    def _sql(self, value: Call) -> str | None:
+        row = functions.FUNCTIONS.get(value.function) or functions.AGGREGATES.get(value.function)
+        inner = INNER.get(value.function)
+        sql = inner[self.dialect != "duckdb"] if inner else row.sql(self.dialect) if row else None
+        if isinstance(sql, Mapping):
+            sql = sql.get(value.args[0].type, sql.get("*"))
+        return sql
+
+    def window(self, value: Window) -> exp.Expression:
+        keys = [self.key(key) for key in value.keys]
+        made = exp.Window(this=self.call(value.call), partition_by=[self.emit(p) for p in value.partition])
+        if keys:
+            made.set("order", exp.Order(expressions=keys))
+        if value.running:
+            made.set("spec", _frame("CURRENT ROW", None))
+        elif value.call.function in {"lag", "lead"} and self.dialect == "clickhouse":
+            made.set("spec", _frame("UNBOUNDED", "FOLLOWING"))
+        return made
+
+    def key(self, key: Key) -> exp.Ordered:
+        return exp.Ordered(this=self.emit(key.value), desc=key.descending, nulls_first=key.nulls_first)
+
+    def subquery(self, value: Subquery) -> exp.Expression:
+        inner = self.emit_plan(value.plan)
+        assert isinstance(inner, exp.Select)
+        return exp.Subquery(this=inner.limit(1, copy=False))
+
+    def in_plan(self, value: InPlan) -> exp.Expression:
+        return exp.In(this=self.emit(value.value), query=exp.Subquery(this=self.emit_plan(value.plan)))
+
+
+def _frame(end: str, side: str | None) -> exp.WindowSpec:
+    return exp.WindowSpec(kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end=end, end_side=side)
+
+
+@functools.cache
+def _template(sql: str, dialect: str) -> exp.Expression:
+    made: Any = parse_one(sql, dialect=dialect)
+    return exp.Paren(this=made) if isinstance(made, (exp.Binary, exp.Unary, exp.Is, exp.Not)) else made
+
+
+def filled(template: exp.Expression, args: list[exp.Expression]) -> exp.Expression:
+    """Put arguments in the places of a template."""
+    root = exp.Paren(this=template.copy())
+    used: set[str] = set()
+    for column in list(root.find_all(exp.Column)):
+        name = column.name
+        if name == "_all":
+            column.replace(None) if not args else _splice(column, args)
+        elif name[:1] == "_" and name[1:].isdigit():
+            arg = args[int(name[1:])]
+            column.replace(arg.copy() if name in used else arg)
+            used.add(name)
+    inner: exp.Expression = root.this.pop()
+    return inner
+
+
+def _splice(column: exp.Expression, args: list[exp.Expression]) -> None:
+    parent = column.parent
+    assert parent is not None
+    if column.arg_key == "expressions":
+        parent.set("expressions", args)
+    else:  # functions whose first argument is apart: least, greatest, coalesce
+        parent.set(column.arg_key or "this", args[0])
+        parent.set("expressions", args[1:])
+
+
+def _number(emitter: ScalarEmitter, value: int) -> exp.Expression:
+    made: exp.Expression = exp.Literal.number(abs(value))
+    return emitter.typed(exp.Neg(this=made) if value < 0 else made, "long")
+
+
+def _int(emitter: ScalarEmitter, value: int) -> exp.Expression:
+    return emitter.typed(exp.Literal.number(value) if value >= 0 else exp.Neg(this=exp.Literal.number(-value)), "int")
+
+
+def _real(emitter: ScalarEmitter, value: float) -> exp.Expression:
+    if not math.isfinite(value):
+        return emitter.typed(exp.Literal.string(str(value)), "real")
+    made: exp.Expression = exp.Literal.number(repr(abs(value)))
+    return emitter.typed(exp.Neg(this=made) if value < 0 else made, "real")
+
+
+def _string(_: ScalarEmitter, value: str) -> exp.Expression:
+    return exp.Literal.string(value)
+
+
+def _moment(emitter: ScalarEmitter, value: int) -> exp.Expression:
+    text = (EPOCH + datetime.timedelta(microseconds=value)).isoformat(" ")
+    if emitter.dialect == "clickhouse":
+        return exp.Anonymous(
+            this="toDateTime64",
+            expressions=[exp.Literal.string(text), exp.Literal.number(6), exp.Literal.string("UTC")],
+        )
+    return emitter.typed(exp.Literal.string(text), "datetime")
+
+
+def _dynamic(emitter: ScalarEmitter, value: str) -> exp.Expression:
+    return emitter.typed(exp.Literal.string(value), "dynamic")
+
+
+CONSTANTS: dict[str, Callable[[ScalarEmitter, Any], exp.Expression]] = {
+    "bool": lambda _, value: exp.Boolean(this=value),
+    "int": _int,
+    "long": _number,
+    "timespan": _number,
+    "real": _real,
+    "string": _string,
+    "guid": _string,
+    "datetime": _moment,
+    "dynamic": _dynamic,
+}
+
+
+# Calls that no template can say
+
+
+def _junction(kind: type[exp.Connector]) -> Callable[[ScalarEmitter, Call], exp.Expression]:
+    def emit(emitter: ScalarEmitter, value: Call) -> exp.Expression:
+        parts = [emitter.emit(arg) for arg in value.args]
+        return exp.Paren(this=_balanced(kind, parts)) if len(parts) > 1 else parts[0]
+
+    return emit
+
+
+# Balanced, so that a thousand alternatives are ten levels deep.
+def _balanced(kind: type[exp.Connector], parts: list[exp.Expression]) -> exp.Expression:
+    if len(parts) == 1:
+        return parts[0]
+    half = len(parts) // 2
+    return exp.Paren(this=kind(this=_balanced(kind, parts[:half]), expression=_balanced(kind, parts[half:])))
+
+
+def _in(emitter: ScalarEmitter, value: Call) -> exp.Expression:
+    first, *items = (emitter.emit(arg) for arg in value.args)
+    return exp.Paren(this=exp.In(this=first, expressions=items))
+
+
+def _member(emitter: ScalarEmitter, value: Call) -> exp.Expression:
+    base, name = value.args
+    if emitter.dialect == "clickhouse":
+        raw = exp.Anonymous(
+            this="JSONExtractRaw",
+            expressions=[
+                exp.func("ifNull", emitter.emit(base), exp.Literal.string("{}"), dialect="clickhouse"),
+                emitter.emit(name),
+            ],
+        )
+        return filled(_template("nullIf(nullIf(_0, ''), 'null')", "clickhouse"), [raw])
+    if isinstance(name, Const):
+        quoted = json.dumps(name.value, ensure_ascii=False)
+        path: exp.Expression = exp.Literal.string(f"$.{quoted}")
+    else:
+        path = filled(_template("concat('$.', to_json(_0))", "duckdb"), [emitter.emit(name)])
+    return filled(_template("nullif(json_extract(_0, _1), 'null')", "duckdb"), [emitter.emit(base), path])
+
+
+def _element(emitter: ScalarEmitter, value: Call) -> exp.Expression:
+    args = [emitter.emit(arg) for arg in value.args]
+    if emitter.dialect == "clickhouse":
+        sql = "if(startsWith(_0, '['), nullIf(nullIf(JSONExtractRaw(assumeNotNull(_0), assumeNotNull(toInt64(if(_1 < 0, _1, _1 + 1)))), ''), 'null'), NULL)"
+        return filled(_template(sql, "clickhouse"), args)
+    sql = "nullif(json_extract(_0, concat('$[', CASE WHEN _1 < 0 THEN '#' ELSE '' END, CAST(_1 AS TEXT), ']')), 'null')"
+    return filled(_template(sql, "duckdb"), args)
+
+
+def _pack(emitter: ScalarEmitter, value: Call) -> exp.Expression:
+    args = [emitter.emit(arg) for arg in value.args]
+    if emitter.dialect == "duckdb":
+        return exp.Anonymous(this="json_object", expressions=args)
+    parts: list[exp.Expression] = [exp.Literal.string("{")]
+    for number, (name, item) in enumerate(zip(args[::2], args[1::2], strict=True)):
+        parts += [exp.Literal.string(",")] * (number > 0)
+        parts += [exp.Anonymous(this="toJSONString", expressions=[name]), exp.Literal.string(":"), _or_null(item)]
+    return exp.Anonymous(this="concat", expressions=[*parts, exp.Literal.string("}")])
+
+
+def _or_null(item: exp.Expression) -> exp.Expression:
+    return exp.Anonymous(this="ifNull", expressions=[item, exp.Literal.string("null")])
+
+
+def _pack_array(emitter: ScalarEmitter, value: Call) -> exp.Expression:
+    args = [emitter.emit(arg) for arg in value.args]
+    if emitter.dialect == "duckdb":
+        return exp.Anonymous(this="json_array", expressions=args)
+    parts: list[exp.Expression] = [exp.Literal.string("[")]
+    for number, item in enumerate(args):
+        parts += [exp.Literal.string(",")] * (number > 0) + [_or_null(item)]
+    return exp.Anonymous(this="concat", expressions=[*parts, exp.Literal.string("]")])
+
+
+def _coalesce_text(emitter: ScalarEmitter, value: Call) -> exp.Expression:
+    parts = [filled(_template("nullif(_0, '')", "duckdb"), [emitter.emit(arg)]) for arg in value.args]
+    return exp.Anonymous(this="coalesce", expressions=[*parts, exp.Literal.string("")])
+
+
+def _ordered_list(emitter: ScalarEmitter, value: Call) -> exp.Expression:
+    item, limit, *keys = value.args
+    if emitter.dialect == "clickhouse":
+        return emitter.call(Call("list_json", (item, limit), "dynamic"))
+    ordered = [
+        exp.Ordered(
+            this=emitter.emit(key.args[0]),
+            desc=key.function == "ordered_down",
+            nulls_first=key.function == "ordered_up",
+        )
+        for key in keys
+        if isinstance(key, Call)
+    ]
+    listed = _template(
+        "to_json(coalesce(array_slice(list(_0 ORDER BY _2) FILTER (WHERE _0 IS NOT NULL), 1, _1), []))", "duckdb"
+    )
+    made = filled(listed, [emitter.emit(item), emitter.emit(limit), exp.null()])
+    order = made.find(exp.Order)
+    assert order is not None
+    order.set("expressions", ordered)
+    return made
+
+
+def _format_datetime(emitter: ScalarEmitter, value: Call) -> exp.Expression:
+    moment, form = value.args
+    assert isinstance(form, Const)
+    pieces = [_piece(emitter, moment, text, code) for text, code in FORMAT_PARTS(form.value)]
+    return filled(
+        _template("CASE WHEN _0 IS NULL THEN '' ELSE _1 END", emitter.dialect),
+        [emitter.emit(moment), exp.Anonymous(this="concat", expressions=[exp.Literal.string(""), *pieces])],
+    )
+
+
+def _piece(emitter: ScalarEmitter, moment: Scalar, text: str, code: tuple[str, str] | None) -> exp.Expression:
+    if code is None:
+        return exp.Literal.string(text)
+    return filled(_template(code[emitter.dialect != "duckdb"], emitter.dialect), [emitter.emit(moment)])
+
+
+def FORMAT_PARTS(form: str) -> list[tuple[str, tuple[str, str] | None]]:  # noqa: N802
+    """Split a datetime format into its codes and the text between."""
+    found: list[tuple[str, tuple[str, str] | None]] = []
+    at = 0
+    while at < len(form):
+        run = len(form[at:]) - len(form[at:].lstrip(form[at]))
+        word = form[at : at + run]
+        code = FORMATS.get(word) or (_fraction(word) if word[0] in "fF" else None)
+        found.append((word, code))
+        at += run
+    return found
+
+
+def _fraction(word: str) -> tuple[str, str]:
+    size = min(len(word), 7)
+    duck = f"substring(concat(strftime(_0, '%f'), '0'), 1, {size})"
+    click = f"substring(concat(formatDateTime(_0, '%f'), '0'), 1, {size})"
+    return duck, click
+
+
+FORMATS = {
+    "yyyy": ("strftime(_0, '%Y')", "formatDateTime(_0, '%Y')"),
+    "yy": ("strftime(_0, '%y')", "formatDateTime(_0, '%y')"),
+    "MM": ("strftime(_0, '%m')", "formatDateTime(_0, '%m')"),
+    "M": ("CAST(month(_0) AS TEXT)", "toString(toMonth(_0))"),
+    "dd": ("strftime(_0, '%d')", "formatDateTime(_0, '%d')"),
+    "d": ("CAST(day(_0) AS TEXT)", "toString(toDayOfMonth(_0))"),
+    "HH": ("strftime(_0, '%H')", "formatDateTime(_0, '%H')"),
+    "H": ("CAST(hour(_0) AS TEXT)", "toString(toHour(_0))"),
+    "hh": ("strftime(_0, '%I')", "formatDateTime(_0, '%h')"),
+    "h": ("CAST((hour(_0) + 11) % 12 + 1 AS TEXT)", "toString((toHour(_0) + 11) % 12 + 1)"),
+    "mm": ("strftime(_0, '%M')", "formatDateTime(_0, '%i')"),
+    "m": ("CAST(minute(_0) AS TEXT)", "toString(toMinute(_0))"),
+    "ss": ("strftime(_0, '%S')", "formatDateTime(_0, '%S')"),
+    "s": ("CAST(second(_0) AS TEXT)", "toString(toSecond(_0))"),
+    "tt": ("strftime(_0, '%p')", "formatDateTime(_0, '%p')"),
+}
+CALLS: dict[str, Callable[[ScalarEmitter, Call], exp.Expression]] = {
+    "and": _junction(exp.And),
+    "or": _junction(exp.Or),
+    "in": _in,
+    "member": _member,
+    "element": _element,
+    "bag_pack": _pack,
+    "pack_array": _pack_array,
+    "coalesce_text": _coalesce_text,
+    "list_json_ordered": _ordered_list,
+    "format_datetime": _format_datetime,
+}
+EMITTERS: dict[type, Callable[[ScalarEmitter, Any], exp.Expression]] = {
+    Const: ScalarEmitter.const,
+    Col: ScalarEmitter.col,
+    Call: ScalarEmitter.call,
+    Window: ScalarEmitter.window,
+    Subquery: ScalarEmitter.subquery,
+    InPlan: ScalarEmitter.in_plan,
+}

@@ -1,0 +1,47 @@
+"""Every function, aggregate and scalar operator as a row of a table."""
+
+from driftline.kql.functions.aggregates import AGGREGATES, WINDOWS
+from driftline.kql.functions.convert import CONVERT
+from driftline.kql.functions.dynamics import DYNAMICS
+from driftline.kql.functions.maths import MATHS
+from driftline.kql.functions.moments import MOMENTS
+from driftline.kql.functions.row import Function, Sql
+from driftline.kql.functions.text import TEXT
+
+__all__ = ["AGGREGATES", "ALIASES", "FUNCTIONS", "WINDOWS", "Function", "Sql"]
+
+FUNCTIONS: dict[str, Function] = {**TEXT, **MATHS, **MOMENTS, **CONVERT, **DYNAMICS}
+ALIASES = {
+    "todouble": "toreal",
+    "parse_json": "todynamic",
+    "parsejson": "todynamic",
+    "toboolean": "tobool",
+    "iif": "iff",
+    "floor": "bin",
+    "notnull": "isnotnull",
+    "isnotempty": "isnotempty",
+    "notempty": "isnotempty",
+    "getday": "dayofmonth",
+    "tohex": "tohex",
+    "pack": "bag_pack",
+    "pack_dictionary": "bag_pack",
+    "pack_all": "bag_pack_columns",
+    "replace": "replace_regex",
+    "any": "take_any",
+    "anyif": "take_anyif",
+    "makelist": "make_list",
+    "makeset": "make_set",
+    "argmax": "arg_max",
+    "argmin": "arg_min",
+    "percentiles": "percentiles",
+    "array_strcat": "strcat_array",
+    "base64_encodestring": "base64_encode_tostring",
+    "base64_decodestring": "base64_decode_tostring",
+    "totimespan": "totimespan",
+    "tolower": "tolower",
+    "weekofyear": "week_of_year",
+    "startofhour": "startofhour",
+    "make_dictionary": "make_bag",
+    "hash": "hash_xx",
+}
+ALIASES = {name: target for name, target in ALIASES.items() if name != target and target in FUNCTIONS | AGGREGATES}

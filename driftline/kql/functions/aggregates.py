@@ -1,0 +1,221 @@
+"""Aggregates. All but ``count`` skip nulls; on no rows the counting ones give 0, lists are empty.
+
+Lists collect JSON texts (the binder turns the argument into dynamic), so that both engines
+write the same arrays.
+"""
+
+from __future__ import annotations
+
+from driftline.kql.functions.row import rows
+
+__all__ = ["AGGREGATES"]
+
+SUM = {"real": "coalesce(sum(_0), 0)", "*": "CAST(coalesce(sum(_0), 0) AS BIGINT)"}
+CH_SUM = {"real": "ifNull(sum(_0), 0)", "*": "toInt64(ifNull(sum(_0), 0))"}
+CH_LIST = "concat('[', arrayStringConcat({}, ','), ']')"
+
+
+def spread(name: str, duck: str, click: str, doc: str) -> list[tuple[str, str, str, str, str, str]]:
+    return [
+        (name, "real", "real", f"coalesce({duck}(_0), 0)", f"ifNull(ifNotFinite({click}(_0), 0), 0)", doc),
+        (
+            f"{name}if",
+            "real bool",
+            "real",
+            f"coalesce({duck}(_0) FILTER (WHERE _1), 0)",
+            f"ifNull(ifNotFinite({click}If(_0, ifNull(_1, FALSE)), 0), 0)",
+            doc + " Of rows that meet a condition.",
+        ),
+    ]
+
+
+AGGREGATES = rows(
+    [
+        ("count", "", "long", "count(*)", "toInt64(count())", "Count the rows."),
+        (
+            "countif",
+            "bool",
+            "long",
+            "count(*) FILTER (WHERE _0)",
+            "toInt64(countIf(ifNull(_0, FALSE)))",
+            "Count the rows that meet a condition.",
+        ),
+        (
+            "count_distinct",
+            "any",
+            "long",
+            "count(DISTINCT _0)",
+            "toInt64(uniqExact(_0))",
+            "Count the distinct values, exactly.",
+        ),
+        (
+            "count_distinctif",
+            "any bool",
+            "long",
+            "count(DISTINCT _0) FILTER (WHERE _1)",
+            "toInt64(uniqExactIf(_0, ifNull(_1, FALSE)))",
+            "Count the distinct values of rows that meet a condition.",
+        ),
+        (
+            "dcount",
+            "any long?",
+            "long",
+            "count(DISTINCT _0)",
+            "toInt64(uniqExact(_0))",
+            "Count the distinct values; exact here, whatever the accuracy asked for.",
+        ),
+        (
+            "dcountif",
+            "any bool long?",
+            "long",
+            "count(DISTINCT _0) FILTER (WHERE _1)",
+            "toInt64(uniqExactIf(_0, ifNull(_1, FALSE)))",
+            "Count the distinct values of rows that meet a condition.",
+        ),
+        ("sum", "span", "sum", SUM, CH_SUM, "Add up."),
+        (
+            "sumif",
+            "span bool",
+            "sum",
+            {k: v.replace("sum(_0)", "sum(_0) FILTER (WHERE _1)") for k, v in SUM.items()},
+            {k: v.replace("sum(_0)", "sumIf(_0, ifNull(_1, FALSE))") for k, v in CH_SUM.items()},
+            "Add up rows that meet a condition.",
+        ),
+        (
+            "avg",
+            "any",
+            "average",
+            {
+                "timespan": "CAST(avg(_0) AS BIGINT)",
+                "datetime": "make_timestamp(CAST(avg(epoch_us(_0)) AS BIGINT))",
+                "*": "avg(_0)",
+            },
+            {
+                "timespan": "toInt64(avg(_0))",
+                "datetime": "fromUnixTimestamp64Micro(toInt64(avg(toUnixTimestamp64Micro(_0))), 'UTC')",
+                "*": "avg(_0)",
+            },
+            "Give the mean.",
+        ),
+        (
+            "avgif",
+            "any bool",
+            "average",
+            {"timespan": "CAST(avg(_0) FILTER (WHERE _1) AS BIGINT)", "*": "avg(_0) FILTER (WHERE _1)"},
+            {"timespan": "toInt64(avgIf(_0, ifNull(_1, FALSE)))", "*": "avgIf(_0, ifNull(_1, FALSE))"},
+            "Give the mean of rows that meet a condition.",
+        ),
+        ("min", "any", "same", "min(_0)", "=", "Give the least value."),
+        ("max", "any", "same", "max(_0)", "=", "Give the greatest value."),
+        (
+            "minif",
+            "any bool",
+            "same",
+            "min(_0) FILTER (WHERE _1)",
+            "minIf(_0, ifNull(_1, FALSE))",
+            "Give the least value of rows that meet a condition.",
+        ),
+        (
+            "maxif",
+            "any bool",
+            "same",
+            "max(_0) FILTER (WHERE _1)",
+            "maxIf(_0, ifNull(_1, FALSE))",
+            "Give the greatest value of rows that meet a condition.",
+        ),
+        *spread("stdev", "stddev_samp", "stddevSamp", "Give the standard deviation of a sample."),
+        *spread("stdevp", "stddev_pop", "stddevPop", "Give the standard deviation of a population."),
+        *spread("variance", "var_samp", "varSamp", "Give the variance of a sample."),
+        *spread("variancep", "var_pop", "varPop", "Give the variance of a population."),
+        (
+            "percentile",
+            "any real",
+            "same",
+            "quantile_disc(_0, _1 / 100.0)",
+            "if(count(_0) = 0, NULL, arrayElement(arraySort(groupArray(_0)), toUInt64(greatest(ceil(count(_0) * assumeNotNull(_1) / 100), 1))))",
+            "Give the value below which a percentage lies (nearest rank).",
+        ),
+        ("take_any", "any*", "same", "any_value(_0)", "any(_0)", "Give any value, a non-null one if there is one."),
+        (
+            "take_anyif",
+            "any bool",
+            "same",
+            "any_value(_0) FILTER (WHERE _1)",
+            "anyIf(_0, ifNull(_1, FALSE))",
+            "Give any value of rows that meet a condition.",
+        ),
+        (
+            "arg_max",
+            "any any*",
+            "same",
+            "arg_max_null(_0, _1)",
+            "tupleElement(argMax(tuple(_0), _1), 1)",
+            "Give the greatest value, and other columns of its row.",
+        ),
+        (
+            "arg_min",
+            "any any*",
+            "same",
+            "arg_min_null(_0, _1)",
+            "tupleElement(argMin(tuple(_0), _1), 1)",
+            "Give the least value, and other columns of its row.",
+        ),
+        ("make_list", "any long?", "dynamic", None, None, "Collect values into an array."),
+        ("make_list_if", "any bool long?", "dynamic", None, None, "Collect values of rows that meet a condition."),
+        (
+            "make_list_with_nulls",
+            "any",
+            "dynamic",
+            "to_json(coalesce(list(_0), []))",
+            CH_LIST.format("groupArray(ifNull(_0, 'null'))"),
+            "Collect values, nulls too.",
+        ),
+        ("make_set", "any long?", "dynamic", None, None, "Collect distinct values into an array."),
+        (
+            "make_set_if",
+            "any bool long?",
+            "dynamic",
+            None,
+            None,
+            "Collect distinct values of rows that meet a condition.",
+        ),
+        ("make_bag", "dynamic long?", "dynamic", None, None, "Join property bags."),
+        (
+            "list_json",
+            "dynamic long",
+            "dynamic",
+            "to_json(coalesce(array_slice(list(_0) FILTER (WHERE _0 IS NOT NULL), 1, _1), []))",
+            CH_LIST.format("arraySlice(groupArray(_0), 1, _1)"),
+            "",
+        ),
+        (
+            "set_json",
+            "dynamic long",
+            "dynamic",
+            "to_json(coalesce(array_slice(list(DISTINCT _0 ORDER BY _0) FILTER (WHERE _0 IS NOT NULL), 1, _1), []))",
+            CH_LIST.format("arraySlice(arraySort(groupUniqArray(_0)), 1, _1)"),
+            "",
+        ),
+        (
+            "bag_json",
+            "dynamic",
+            "dynamic",
+            "coalesce(list_reduce(list(_0) FILTER (WHERE json_type(_0) = 'OBJECT'), lambda x, y: json_merge_patch(y, x)), '{}')",
+            "arrayFold((x, y) -> JSONMergePatch(y, x), arrayFilter(z -> startsWith(z, '{'), groupArray(assumeNotNull(_0))), '{}')",
+            "",
+        ),
+        ("binary_all_and", "long", "long", "bit_and(_0)", "groupBitAnd(_0)", "And the bits of all values."),
+        ("binary_all_or", "long", "long", "bit_or(_0)", "groupBitOr(_0)", "Or the bits of all values."),
+        ("binary_all_xor", "long", "long", "bit_xor(_0)", "groupBitXor(_0)", "Exclusive-or the bits of all values."),
+        # Window functions: the serialized order is the window's.
+        ("row_number", "long? bool?", "long", None, None, "Number the rows of a serialized table."),
+        ("prev", "any long? any?", "same", None, None, "Give a value of a row before."),
+        ("next", "any long? any?", "same", None, None, "Give a value of a row after."),
+        ("row_cumsum", "span bool?", "same", None, None, "Add up the rows so far."),
+        ("number_row", "", "long", "row_number()", "=", ""),
+        ("lag", "any long any", "same", "lag(_0, _1, _2)", "lagInFrame(_0, toUInt64(assumeNotNull(_1)), _2)", ""),
+        ("lead", "any long any", "same", "lead(_0, _1, _2)", "leadInFrame(_0, toUInt64(assumeNotNull(_1)), _2)", ""),
+        ("running_sum", "span", "same", "sum(_0)", "sum(_0)", ""),
+    ]
+)
+WINDOWS = frozenset(["row_number", "prev", "next", "row_cumsum", "number_row", "lag", "lead", "running_sum"])

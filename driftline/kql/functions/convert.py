@@ -1,0 +1,203 @@
+"""Conversions. What cannot be converted is null (a string: empty), never an error."""
+
+from __future__ import annotations
+
+from driftline.kql.functions.moments import TEXT_OF_DATETIME, TEXT_OF_TIMESPAN
+from driftline.kql.functions.row import rows
+
+__all__ = ["CONVERT"]
+
+TEXT = "json_extract_string(_0, '$')"
+CH_TEXT = "if(startsWith(_0, '\"'), JSONExtractString(assumeNotNull(_0)), _0)"
+WHOLE = r"\s*[-+]?(\d+|0[xX][0-9a-fA-F]+)\s*"
+SPANS = (
+    "CASE WHEN regexp_full_match({x}, '-?\\d+') THEN CAST({x} AS BIGINT) * 864000000000"
+    " WHEN regexp_full_match({x}, '-?(\\d+[.:])?\\d{{1,2}}:\\d{{1,2}}(:\\d{{1,2}}(\\.\\d{{1,7}})?)?') THEN"
+    " (CASE WHEN starts_with({x}, '-') THEN -1 ELSE 1 END) * ("
+    " coalesce(try_cast(regexp_extract({x}, '^-?(?:(\\d+)[.:])?\\d+:\\d+(?::\\d+)?(?:\\.\\d+)?$', 1) AS BIGINT), 0) * 864000000000"
+    " + coalesce(try_cast(regexp_extract({x}, '^-?(?:\\d+[.:])??(\\d+):\\d+(?::\\d+)?(?:\\.\\d+)?$', 1) AS BIGINT), 0) * 36000000000"
+    " + coalesce(try_cast(regexp_extract({x}, '^-?(?:\\d+[.:])??\\d+:(\\d+)(?::\\d+)?(?:\\.\\d+)?$', 1) AS BIGINT), 0) * 600000000"
+    " + coalesce(try_cast(regexp_extract({x}, '^-?(?:\\d+[.:])??\\d+:\\d+:(\\d+)(?:\\.\\d+)?$', 1) AS BIGINT), 0) * 10000000"
+    " + coalesce(try_cast(rpad(nullif(regexp_extract({x}, '\\.(\\d+)$', 1), ''), 7, '0') AS BIGINT), 0))"
+    " WHEN regexp_full_match({x}, '-?\\d+(\\.\\d+)?(d|h|m|s|ms)') THEN"
+    " CAST(try_cast(regexp_extract({x}, '^(-?\\d+(?:\\.\\d+)?)', 1) AS DOUBLE) * CASE regexp_extract({x}, '(d|h|ms|m|s)$', 1)"
+    " WHEN 'd' THEN 864000000000 WHEN 'h' THEN 36000000000 WHEN 'm' THEN 600000000 WHEN 's' THEN 10000000 ELSE 10000 END AS BIGINT)"
+    " END"
+)
+
+
+# ClickHouse spells the same with its own functions.
+def _click_span(x: str) -> str:
+    def number(pattern: str) -> str:
+        return f"ifNull(toInt64OrNull(extract(assumeNotNull({x}), '{pattern}')), 0)"
+
+    tail = r"(?::\\d+)?(?:\\.\\d+)?$"
+    days = number(r"^-?(?:(\\d+)[.:])\\d+:\\d+" + tail)
+    hours = number(r"^-?(?:\\d+[.:])??(\\d+):\\d+" + tail)
+    minutes = number(r"^-?(?:\\d+[.:])??\\d+:(\\d+)" + tail)
+    seconds = number(r"^-?(?:\\d+[.:])??\\d+:\\d+:(\\d+)(?:\\.\\d+)?$")
+    fraction = number(r"\\.(\\d+)$").replace("extract(", "rightPad(extract(", 1).replace("$')", "$'), 7, '0')", 1)
+    clock = (
+        f"if(startsWith({x}, '-'), -1, 1) * ({days} * 864000000000 + {hours} * 36000000000"
+        f" + {minutes} * 600000000 + {seconds} * 10000000 + {fraction})"
+    )
+    amount = r"^(-?\\d+(?:\\.\\d+)?)"
+    units = (
+        f"toInt64(toFloat64OrNull(extract(assumeNotNull({x}), '{amount}')) *"
+        f" multiIf(endsWith({x}, 'ms'), 10000, endsWith({x}, 'd'), 864000000000, endsWith({x}, 'h'), 36000000000,"
+        f" endsWith({x}, 'm'), 600000000, 10000000))"
+    )
+    whole, timed = r"^-?\\d+$", r"^-?(\\d+[.:])?\\d{1,2}:\\d{1,2}(:\\d{1,2}(\\.\\d{1,7})?)?$"
+    measured = r"^-?\\d+(\\.\\d+)?(d|h|m|s|ms)$"
+    return (
+        f"multiIf(match({x}, '{whole}'), toInt64OrNull({x}) * 864000000000,"
+        f" match({x}, '{timed}'), {clock}, match({x}, '{measured}'), {units}, NULL)"
+    )
+
+
+def _long(kind: str, text: str) -> str:
+    return (
+        f"CASE WHEN regexp_full_match({text}, '{WHOLE}') THEN try_cast({text} AS {kind})"
+        f" ELSE try_cast(trunc(try_cast(CASE WHEN json_type(_0) = 'DOUBLE' THEN {text} END AS DOUBLE)) AS {kind}) END"
+    )
+
+
+def _whole(kind: str, click: str) -> tuple[dict[str, str], dict[str, str]]:
+    duck = {
+        "string": f"CASE WHEN regexp_full_match(_0, '{WHOLE}') THEN try_cast(trim(_0) AS {kind}) END",
+        "real": f"try_cast(trunc(_0) AS {kind})",
+        "dynamic": _long(kind, TEXT),
+        "*": f"try_cast(_0 AS {kind})",
+    }
+    hexadecimal = f"if(match(_0, '^0[xX]'), to{click}(reinterpretAsInt64(reverse(unhex(leftPad(substring(_0, 3), 16, '0'))))), to{click}OrNull(trim(_0)))"
+    number = f"toFloat64OrNull({CH_TEXT})"
+    clicks = {
+        "string": hexadecimal,
+        "real": f"accurateCastOrNull(trunc(_0), '{click}')",
+        "dynamic": f"multiIf(_0 = 'true', 1, _0 = 'false', 0, accurateCastOrNull(trunc({number}), '{click}'))",
+        "datetime": f"to{click}(toUnixTimestamp64Micro(_0) * 10 + 621355968000000000)",
+        "*": f"accurateCastOrNull(_0, '{click}')",
+    }
+    duck["datetime"] = f"CAST(epoch_us(_0) * 10 + 621355968000000000 AS {kind})"
+    return duck, clicks
+
+
+BOOLEAN = "CASE lower({x}) WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE WHEN '1' THEN TRUE WHEN '0' THEN FALSE END"
+REAL_TEXT = "regexp_replace(CAST(_0 AS TEXT), '\\.0$', '')"
+CONVERT = rows(
+    [
+        (
+            "tostring",
+            "any",
+            "string",
+            {
+                "string": "_0",
+                "bool": "CASE WHEN _0 THEN 'true' WHEN NOT _0 THEN 'false' ELSE '' END",
+                "real": f"coalesce({REAL_TEXT}, '')",
+                "datetime": f"CASE WHEN _0 IS NULL THEN '' ELSE {TEXT_OF_DATETIME[0]} END",
+                "timespan": f"CASE WHEN _0 IS NULL THEN '' ELSE {TEXT_OF_TIMESPAN[0]} END",
+                "dynamic": f"coalesce({TEXT}, '')",
+                "*": "coalesce(CAST(_0 AS TEXT), '')",
+            },
+            {
+                "string": "_0",
+                "bool": "multiIf(_0, 'true', NOT _0, 'false', '')",
+                "datetime": f"ifNull({TEXT_OF_DATETIME[1]}, '')",
+                "timespan": f"ifNull({TEXT_OF_TIMESPAN[1]}, '')",
+                "dynamic": f"ifNull({CH_TEXT}, '')",
+                "*": "ifNull(toString(_0), '')",
+            },
+            "Turn a value into text; null becomes the empty string.",
+        ),
+        ("tolong", "any", "long", *_whole("BIGINT", "Int64"), "Turn a value into a long."),
+        ("toint", "any", "int", *_whole("INTEGER", "Int32"), "Turn a value into an int."),
+        (
+            "toreal",
+            "any",
+            "real",
+            {"dynamic": f"try_cast({TEXT} AS DOUBLE)", "*": "try_cast(_0 AS DOUBLE)"},
+            {"string": "toFloat64OrNull(_0)", "dynamic": f"toFloat64OrNull({CH_TEXT})", "*": "toFloat64(_0)"},
+            "Turn a value into a real.",
+        ),
+        (
+            "tobool",
+            "any",
+            "bool",
+            {"string": BOOLEAN.format(x="_0"), "dynamic": BOOLEAN.format(x=TEXT), "bool": "_0", "*": "_0 <> 0"},
+            {"string": BOOLEAN.format(x="_0"), "dynamic": BOOLEAN.format(x="_0"), "bool": "_0", "*": "_0 <> 0"},
+            "Turn a value into a bool.",
+        ),
+        (
+            "todatetime",
+            "any",
+            "datetime",
+            {"string": "try_cast(_0 AS TIMESTAMP)", "dynamic": f"try_cast({TEXT} AS TIMESTAMP)", "datetime": "_0"},
+            {
+                "string": "parseDateTime64BestEffortOrNull(_0, 6, 'UTC')",
+                "dynamic": f"parseDateTime64BestEffortOrNull({CH_TEXT}, 6, 'UTC')",
+                "datetime": "_0",
+            },
+            "Turn a value into a datetime.",
+        ),
+        (
+            "totimespan",
+            "any",
+            "timespan",
+            {"string": SPANS.format(x="_0"), "dynamic": SPANS.format(x=TEXT), "timespan": "_0", "long": "_0"},
+            {"string": _click_span("_0"), "timespan": "_0", "long": "_0", "dynamic": _click_span(f"({CH_TEXT})")},
+            "Turn a value into a timespan.",
+        ),
+        (
+            "toguid",
+            "any",
+            "guid",
+            {
+                "string": "CAST(try_cast(_0 AS UUID) AS TEXT)",
+                "dynamic": f"CAST(try_cast({TEXT} AS UUID) AS TEXT)",
+                "guid": "_0",
+            },
+            {"string": "toString(toUUIDOrNull(_0))", "dynamic": f"toString(toUUIDOrNull({CH_TEXT}))", "guid": "_0"},
+            "Turn a value into a guid.",
+        ),
+        (
+            "todynamic",
+            "any",
+            "dynamic",
+            {
+                "string": "CASE WHEN _0 = '' THEN NULL WHEN json_valid(_0) THEN nullif(json(_0), 'null') ELSE to_json(_0) END",
+                "dynamic": "_0",
+            },
+            {
+                "string": "multiIf(_0 = '', NULL, _0 = 'null', NULL, isValidJSON(_0), _0, toJSONString(_0))",
+                "dynamic": "_0",
+            },
+            "Read JSON; text that is no JSON stays text.",
+        ),
+        (
+            "to_json",
+            "any",
+            "dynamic",
+            {
+                "dynamic": "_0",
+                "datetime": f"to_json({TEXT_OF_DATETIME[0]})",
+                "timespan": f"to_json({TEXT_OF_TIMESPAN[0]})",
+                "*": "to_json(_0)",
+            },
+            {
+                "dynamic": "_0",
+                "string": "toJSONString(_0)",
+                "guid": "toJSONString(_0)",
+                "datetime": f"toJSONString({TEXT_OF_DATETIME[1]})",
+                "timespan": f"toJSONString({TEXT_OF_TIMESPAN[1]})",
+                "bool": "multiIf(_0, 'true', NOT _0, 'false', NULL)",
+                "*": "toString(_0)",
+            },
+            "",
+        ),
+        ("null_if_missing", "dynamic", "dynamic", "nullif(_0, 'null')", "nullIf(_0, 'null')", ""),
+        ("whole_to_long", "any", "long", "CAST(_0 AS BIGINT)", "toInt64(_0)", ""),
+        ("whole_to_real", "any", "real", "CAST(_0 AS DOUBLE)", "toFloat64(_0)", ""),
+        ("real_to_span", "real", "timespan", "CAST(_0 AS BIGINT)", "toInt64(_0)", ""),
+        ("text_or_empty", "string", "string", "coalesce(_0, '')", "ifNull(_0, '')", ""),
+    ]
+)

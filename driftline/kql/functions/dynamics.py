@@ -1,0 +1,222 @@
+"""Dynamic values: JSON text in both engines, SQL's NULL for null."""
+
+from __future__ import annotations
+
+from driftline.kql.functions.row import rows
+
+__all__ = ["DYNAMICS"]
+
+LIST = "CAST(CASE WHEN json_type(_0) = 'ARRAY' THEN _0 END AS JSON[])"
+CH_LIST = "JSONExtractArrayRaw(ifNull(_0, '[]'))"
+CH_JOIN = "concat('[', arrayStringConcat({}, ','), ']')"
+
+
+def array(duck: str, click: str) -> tuple[str, str]:
+    """Apply something to an array; null for what is no array."""
+    return f"to_json({duck})", f"if(startsWith(_0, '['), {CH_JOIN.format(click)}, NULL)"
+
+
+DYNAMICS = rows(
+    [
+        ("member", "dynamic string", "dynamic", None, None, ""),
+        ("element", "dynamic long", "dynamic", None, None, ""),
+        (
+            "array_length",
+            "dynamic",
+            "long",
+            "CASE WHEN json_type(_0) = 'ARRAY' THEN CAST(json_array_length(_0) AS BIGINT) END",
+            "if(startsWith(_0, '['), toInt64(JSONLength(assumeNotNull(_0))), NULL)",
+            "Count an array's elements; null for what is none.",
+        ),
+        ("array_concat", "dynamic*", "dynamic", None, None, "Join arrays."),
+        (
+            "array_concat_two",
+            "dynamic dynamic",
+            "dynamic",
+            "to_json(list_concat(CAST(_0 AS JSON[]), CAST(_1 AS JSON[])))",
+            CH_JOIN.format("arrayConcat(JSONExtractArrayRaw(ifNull(_0, '[]')), JSONExtractArrayRaw(ifNull(_1, '[]')))"),
+            "",
+        ),
+        (
+            "array_reverse",
+            "dynamic",
+            "dynamic",
+            *array(f"list_reverse({LIST})", f"arrayReverse({CH_LIST})"),
+            "Reverse an array.",
+        ),
+        (
+            "array_slice",
+            "dynamic long long",
+            "dynamic",
+            f"to_json(array_slice({LIST}, CASE WHEN _1 < 0 THEN greatest(json_array_length(_0) + _1, 0) ELSE _1 END + 1, CASE WHEN _2 < 0 THEN json_array_length(_0) + _2 ELSE _2 END + 1))",
+            f"if(startsWith(_0, '['), {CH_JOIN.format(f'arraySlice({CH_LIST}, if(_1 < 0, greatest(toInt64(JSONLength(assumeNotNull(_0))) + _1, 0), _1) + 1, greatest(if(_2 < 0, toInt64(JSONLength(assumeNotNull(_0))) + _2, _2) - if(_1 < 0, greatest(toInt64(JSONLength(assumeNotNull(_0))) + _1, 0), _1) + 1, 0))')}, NULL)",
+            "Cut out elements from one place to another, both included.",
+        ),
+        (
+            "array_index_of",
+            "dynamic json",
+            "long",
+            f"coalesce(list_position({LIST}, CAST(_1 AS JSON)), 0) - 1",
+            f"toInt64(indexOf({CH_LIST}, assumeNotNull(_1))) - 1",
+            "Find an element's place, -1 if it is not there.",
+        ),
+        (
+            "array_sum",
+            "dynamic",
+            "real",
+            f"list_sum(CAST({LIST} AS DOUBLE[]))",
+            f"arraySum(x -> ifNull(toFloat64OrNull(x), 0), {CH_LIST})",
+            "Add up an array.",
+        ),
+        ("array_sort_asc", "dynamic", "dynamic", None, None, "Sort an array."),
+        ("array_sort_desc", "dynamic", "dynamic", None, None, "Sort an array downwards."),
+        (
+            "array_sort_up",
+            "dynamic",
+            "dynamic",
+            *array(
+                f"list_sort({LIST}, 'ASC', 'NULLS LAST')",
+                f"arraySort(x -> tuple(toFloat64OrNull(x) IS NULL, toFloat64OrNull(x), x), {CH_LIST})",
+            ),
+            "",
+        ),
+        ("array_strcat", "dynamic string", "string", None, None, "Join an array's elements with a delimiter."),
+        (
+            "strcat_array",
+            "dynamic string",
+            "string",
+            "coalesce(array_to_string(list_transform(CAST(CASE WHEN json_type(_0) = 'ARRAY' THEN _0 END AS JSON[]), lambda x: coalesce(json_extract_string(x, '$'), '')), _1), '')",
+            f"arrayStringConcat(arrayMap(x -> if(startsWith(x, '\"'), JSONExtractString(x), x), {CH_LIST}), _1)",
+            "Join an array's elements with a delimiter.",
+        ),
+        (
+            "set_has_element",
+            "dynamic json",
+            "bool",
+            f"coalesce(list_contains({LIST}, CAST(_1 AS JSON)), FALSE)",
+            f"has({CH_LIST}, assumeNotNull(_1)) = 1",
+            "Say whether an array holds a value.",
+        ),
+        ("set_union", "dynamic*", "dynamic", None, None, "Give the distinct elements of arrays."),
+        (
+            "set_distinct",
+            "dynamic",
+            "dynamic",
+            f"to_json(list_filter({LIST}, lambda x, i: list_position({LIST}, x) = i))",
+            CH_JOIN.format(f"arrayDistinct({CH_LIST})"),
+            "",
+        ),
+        (
+            "set_intersect_two",
+            "dynamic dynamic",
+            "dynamic",
+            "to_json(list_filter(CAST(_0 AS JSON[]), lambda x, i: list_contains(CAST(_1 AS JSON[]), x) AND list_position(CAST(_0 AS JSON[]), x) = i))",
+            CH_JOIN.format(
+                "arrayDistinct(arrayFilter(x -> has(JSONExtractArrayRaw(ifNull(_1, '[]')), x), JSONExtractArrayRaw(ifNull(_0, '[]'))))"
+            ),
+            "",
+        ),
+        ("set_intersect", "dynamic*", "dynamic", None, None, "Give the distinct elements that are in every array."),
+        (
+            "set_difference_two",
+            "dynamic dynamic",
+            "dynamic",
+            "to_json(list_filter(CAST(_0 AS JSON[]), lambda x, i: NOT list_contains(CAST(_1 AS JSON[]), x) AND list_position(CAST(_0 AS JSON[]), x) = i))",
+            CH_JOIN.format(
+                "arrayDistinct(arrayFilter(x -> NOT has(JSONExtractArrayRaw(ifNull(_1, '[]')), x), JSONExtractArrayRaw(ifNull(_0, '[]'))))"
+            ),
+            "",
+        ),
+        (
+            "set_difference",
+            "dynamic*",
+            "dynamic",
+            None,
+            None,
+            "Give the distinct elements of the first array that are in no other.",
+        ),
+        ("pack_array", "json*", "dynamic", None, None, "Make an array of values."),
+        ("bag_pack", "any*", "dynamic", None, None, "Make a property bag of names and values."),
+        (
+            "bag_keys",
+            "dynamic",
+            "dynamic",
+            "CASE WHEN json_type(_0) = 'OBJECT' THEN to_json(json_keys(_0)) END",
+            "if(startsWith(_0, '{'), toJSONString(JSONExtractKeys(assumeNotNull(_0))), NULL)",
+            "List a bag's names.",
+        ),
+        (
+            "bag_has_key",
+            "dynamic string",
+            "bool",
+            "coalesce(list_contains(json_keys(_0), _1), FALSE)",
+            "has(JSONExtractKeys(ifNull(_0, '{}')), _1) = 1",
+            "Say whether a bag has a name.",
+        ),
+        ("bag_merge", "dynamic*", "dynamic", None, None, "Join bags; the first to have a name wins."),
+        (
+            "bag_merge_two",
+            "dynamic dynamic",
+            "dynamic",
+            "json_merge_patch(_1, _0)",
+            "JSONMergePatch(ifNull(_1, '{}'), ifNull(_0, '{}'))",
+            "",
+        ),
+        ("gettype", "any", "string", None, None, "Name a value's type."),
+        (
+            "type_of_dynamic",
+            "dynamic",
+            "string",
+            "CASE json_type(_0) WHEN 'ARRAY' THEN 'array' WHEN 'OBJECT' THEN 'dictionary' WHEN 'VARCHAR' THEN 'string' WHEN 'BOOLEAN' THEN 'bool' WHEN 'DOUBLE' THEN 'double' WHEN 'UBIGINT' THEN 'long' WHEN 'BIGINT' THEN 'long' ELSE 'null' END",
+            "multiIf(_0 IS NULL, 'null', startsWith(_0, '['), 'array', startsWith(_0, '{'), 'dictionary', startsWith(_0, '\"'), 'string', _0 IN ('true', 'false'), 'bool', match(_0, '[.eE]'), 'double', 'long')",
+            "",
+        ),
+        (
+            "dynamic_to_json",
+            "json",
+            "string",
+            "coalesce(CAST(_0 AS TEXT), 'null')",
+            "ifNull(_0, 'null')",
+            "Write a value as JSON.",
+        ),
+        ("extract_json_path", "string dynamic", "dynamic", None, None, ""),
+        (
+            "array_range",
+            "long long long",
+            "dynamic",
+            "to_json(generate_series(_0, _1, _2))",
+            "toJSONString(arrayMap(x -> _0 + toInt64(x) * _2, range(assumeNotNull(toUInt64(greatest(intDiv(_1 - _0, _2) + 1, 0))))))",
+            "",
+        ),
+        ("array_has_any_term", "dynamic json", "bool", "FALSE", "=", ""),
+        (
+            "zip_two",
+            "dynamic dynamic",
+            "dynamic",
+            "to_json(list_transform(list_zip(CAST(_0 AS JSON[]), CAST(_1 AS JSON[])), lambda x: [x[1], x[2]]))",
+            None,
+            "",
+        ),
+        (
+            "repeat_array",
+            "json long",
+            "dynamic",
+            "to_json(list_transform(generate_series(1, _1), lambda x: _0))",
+            CH_JOIN.format("arrayMap(x -> ifNull(_0, 'null'), range(assumeNotNull(toUInt64(greatest(_1, 0)))))"),
+            "",
+        ),
+        (
+            "in_array",
+            "json dynamic",
+            "bool",
+            "coalesce(list_contains(CAST(CASE WHEN json_type(_1) = 'ARRAY' THEN _1 ELSE json_array(_1) END AS JSON[]), CAST(_0 AS JSON)), FALSE)",
+            "has(JSONExtractArrayRaw(ifNull(_1, '[]')), assumeNotNull(_0)) = 1",
+            "",
+        ),
+    ]
+)
+DYNAMICS = {
+    name: row
+    for name, row in DYNAMICS.items()
+    if name not in {"array_strcat", "extract_json_path", "array_has_any_term"}
+}

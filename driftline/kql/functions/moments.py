@@ -1,0 +1,357 @@
+"""Datetimes (timestamps without zone, UTC, microseconds) and timespans (ticks of 100 ns)."""
+
+from __future__ import annotations
+
+from driftline.kql.functions.row import rows
+
+__all__ = ["MOMENTS", "TEXT_OF_DATETIME", "TEXT_OF_TIMESPAN"]
+
+YEAR_ONE = 62_135_596_800_000_000  # microseconds from 0001-01-01 to 1970-01-01: bins are aligned there
+DAY_US = 86_400_000_000
+
+
+def us(x: str) -> str:
+    return f"epoch_us({x})"
+
+
+def ch_us(x: str) -> str:
+    return f"toUnixTimestamp64Micro({x})"
+
+
+def moment(micros: str) -> str:
+    return f"make_timestamp({micros})"
+
+
+def ch_moment(micros: str) -> str:
+    return f"fromUnixTimestamp64Micro({micros}, 'UTC')"
+
+
+TEXT_OF_DATETIME = (
+    "concat(strftime(_0, '%Y-%m-%dT%H:%M:%S.%f'), '0Z')",
+    "concat(formatDateTime(_0, '%Y-%m-%dT%H:%i:%S.%f'), '0Z')",
+)
+CLOCK_DUCK = (
+    "concat(CASE WHEN _0 < 0 THEN '-' ELSE '' END,"
+    " CASE WHEN abs(_0) >= 864000000000 THEN concat(CAST(abs(_0) // 864000000000 AS TEXT), '.') ELSE '' END,"
+    " lpad(CAST(abs(_0) // 36000000000 % 24 AS TEXT), 2, '0'), ':',"
+    " lpad(CAST(abs(_0) // 600000000 % 60 AS TEXT), 2, '0'), ':',"
+    " lpad(CAST(abs(_0) // 10000000 % 60 AS TEXT), 2, '0'),"
+    " CASE WHEN abs(_0) % 10000000 > 0 THEN concat('.', lpad(CAST(abs(_0) % 10000000 AS TEXT), 7, '0')) ELSE '' END)"
+)
+CLOCK_CLICK = (
+    "concat(if(_0 < 0, '-', ''),"
+    " if(abs(_0) >= 864000000000, concat(toString(intDiv(abs(_0), 864000000000)), '.'), ''),"
+    " leftPad(toString(intDiv(abs(_0), 36000000000) % 24), 2, '0'), ':',"
+    " leftPad(toString(intDiv(abs(_0), 600000000) % 60), 2, '0'), ':',"
+    " leftPad(toString(intDiv(abs(_0), 10000000) % 60), 2, '0'),"
+    " if(abs(_0) % 10000000 > 0, concat('.', leftPad(toString(abs(_0) % 10000000), 7, '0')), ''))"
+)
+TEXT_OF_TIMESPAN = (CLOCK_DUCK, CLOCK_CLICK)
+
+
+def start(unit: str, click: str) -> tuple[str, str]:
+    duck = f"date_trunc('{unit}', _0 + to_{unit}s(CAST(coalesce(_1, 0) AS INT)))"
+    add = f"add{unit.title()}s(_0, ifNull(_1, 0))"
+    return f"CAST({duck} AS TIMESTAMP)", f"CAST({click.format(add)} AS Nullable(DateTime64(6, 'UTC')))"
+
+
+# Kusto's weeks begin on Sunday.
+WEEK_START = (
+    "CAST(date_trunc('week', _0 + to_days(1 + 7 * CAST(coalesce(_1, 0) AS INT))) AS TIMESTAMP) - to_days(1)",
+    "CAST(toStartOfWeek(addWeeks(_0, ifNull(_1, 0)), 0, 'UTC') AS Nullable(DateTime64(6, 'UTC')))",
+)
+DAY_START = start("day", "toStartOfDay({})")
+MONTH_START = start("month", "toStartOfMonth({})")
+YEAR_START = start("year", "toStartOfYear({})")
+
+
+# The end of a period is one microsecond before the start of the next.
+def end(begin: tuple[str, str]) -> tuple[str, str]:
+    duck = begin[0].replace("coalesce(_1, 0)", "coalesce(_1, 0) + 1")
+    click = begin[1].replace("ifNull(_1, 0)", "ifNull(_1, 0) + 1")
+    return f"({duck}) - to_microseconds(1)", f"addMicroseconds({click}, -1)"
+
+
+def part(name: str, kind: str, duck: str, click: str, doc: str) -> tuple[str, str, str, str, str, str]:
+    return (
+        name,
+        "datetime",
+        kind,
+        f"CAST({duck} AS {'INT' if kind == 'int' else 'BIGINT'})",
+        f"to{'Int32' if kind == 'int' else 'Int64'}({click})",
+        doc,
+    )
+
+
+SINCE = "CAST((epoch_us(_0) + 62135596800000000) // {n} AS BIGINT)"
+CH_SINCE = "intDiv(toUnixTimestamp64Micro(_0) + 62135596800000000, {n})"
+
+
+# datetime_diff counts boundaries crossed, not whole periods.
+def boundaries(unit: str, micros: int, shift: int = 0) -> tuple[str, str, str, str, str, str]:
+    duck = f"(({us('_0')} + {YEAR_ONE + shift}) // {micros}) - (({us('_1')} + {YEAR_ONE + shift}) // {micros})"
+    click = (
+        f"intDiv({ch_us('_0')} + {YEAR_ONE + shift}, {micros}) - intDiv({ch_us('_1')} + {YEAR_ONE + shift}, {micros})"
+    )
+    return (f"datetime_diff_{unit}", "datetime datetime", "long", duck, click, "")
+
+
+MOMENTS = rows(
+    [
+        ("now", "timespan?", "datetime", None, None, "Give the time at which the query began, moved by a timespan."),
+        ("ago", "timespan", "datetime", None, None, "Give the time a timespan before now."),
+        ("now_utc", "", "datetime", "make_timestamp(epoch_us(now()))", "now64(6, 'UTC')", ""),
+        (
+            "datetime+",
+            "datetime timespan",
+            "datetime",
+            "_0 + to_microseconds(_1 // 10)",
+            "addMicroseconds(_0, intDiv(_1, 10))",
+            "",
+        ),
+        (
+            "datetime-",
+            "datetime timespan",
+            "datetime",
+            "_0 - to_microseconds(_1 // 10)",
+            "addMicroseconds(_0, -intDiv(_1, 10))",
+            "",
+        ),
+        (
+            "datetime_minus",
+            "datetime datetime",
+            "timespan",
+            f"({us('_0')} - {us('_1')}) * 10",
+            f"({ch_us('_0')} - {ch_us('_1')}) * 10",
+            "",
+        ),
+        (
+            "bin_datetime",
+            "datetime timespan",
+            "datetime",
+            moment(f"{us('_0')} - (({us('_0')} + {YEAR_ONE}) % nullif(_1 // 10, 0))"),
+            ch_moment(f"{ch_us('_0')} - (({ch_us('_0')} + {YEAR_ONE}) % nullIf(intDiv(_1, 10), 0))"),
+            "",
+        ),
+        (
+            "bin_at_datetime",
+            "datetime timespan datetime",
+            "datetime",
+            moment(f"{us('_0')} - ((({us('_0')} - {us('_2')}) % (_1 // 10)) + (_1 // 10)) % (_1 // 10)"),
+            ch_moment(f"{ch_us('_0')} - positiveModulo({ch_us('_0')} - {ch_us('_2')}, intDiv(_1, 10))"),
+            "",
+        ),
+        ("startofday", "datetime long?", "datetime", *DAY_START, "Give the start of the day, moved by days."),
+        (
+            "startofweek",
+            "datetime long?",
+            "datetime",
+            *WEEK_START,
+            "Give the start of the week (Sunday), moved by weeks.",
+        ),
+        ("startofmonth", "datetime long?", "datetime", *MONTH_START, "Give the start of the month, moved by months."),
+        ("startofyear", "datetime long?", "datetime", *YEAR_START, "Give the start of the year, moved by years."),
+        ("endofday", "datetime long?", "datetime", *end(DAY_START), "Give the last moment of the day."),
+        ("endofweek", "datetime long?", "datetime", *end(WEEK_START), "Give the last moment of the week."),
+        ("endofmonth", "datetime long?", "datetime", *end(MONTH_START), "Give the last moment of the month."),
+        ("endofyear", "datetime long?", "datetime", *end(YEAR_START), "Give the last moment of the year."),
+        part("getyear", "int", "year(_0)", "toYear(_0)", "Give the year."),
+        part("getmonth", "int", "month(_0)", "toMonth(_0)", "Give the month of the year."),
+        part("monthofyear", "int", "month(_0)", "toMonth(_0)", "Give the month of the year."),
+        part("dayofmonth", "int", "day(_0)", "toDayOfMonth(_0)", "Give the day of the month."),
+        part("dayofyear", "int", "dayofyear(_0)", "toDayOfYear(_0)", "Give the day of the year."),
+        part("hourofday", "int", "hour(_0)", "toHour(_0)", "Give the hour of the day."),
+        part("week_of_year", "long", "weekofyear(_0)", "toISOWeek(_0)", "Give the ISO week of the year."),
+        (
+            "dayofweek",
+            "datetime",
+            "timespan",
+            "CAST(dayofweek(_0) AS BIGINT) * 864000000000",
+            "toInt64(toDayOfWeek(_0) % 7) * 864000000000",
+            "Give the time since the last Sunday, in days.",
+        ),
+        part("datetime_part_year", "long", "year(_0)", "toYear(_0)", ""),
+        part("datetime_part_quarter", "long", "quarter(_0)", "toQuarter(_0)", ""),
+        part("datetime_part_month", "long", "month(_0)", "toMonth(_0)", ""),
+        part("datetime_part_week_of_year", "long", "weekofyear(_0)", "toISOWeek(_0)", ""),
+        part("datetime_part_day", "long", "day(_0)", "toDayOfMonth(_0)", ""),
+        part("datetime_part_dayofyear", "long", "dayofyear(_0)", "toDayOfYear(_0)", ""),
+        part("datetime_part_hour", "long", "hour(_0)", "toHour(_0)", ""),
+        part("datetime_part_minute", "long", "minute(_0)", "toMinute(_0)", ""),
+        part("datetime_part_second", "long", "second(_0)", "toSecond(_0)", ""),
+        part(
+            "datetime_part_millisecond",
+            "long",
+            "epoch_us(_0) // 1000 % 1000",
+            "intDiv(toUnixTimestamp64Micro(_0), 1000) % 1000",
+            "",
+        ),
+        part("datetime_part_microsecond", "long", "epoch_us(_0) % 1000000", "toUnixTimestamp64Micro(_0) % 1000000", ""),
+        part(
+            "datetime_part_nanosecond",
+            "long",
+            "(epoch_us(_0) % 1000000) * 1000",
+            "(toUnixTimestamp64Micro(_0) % 1000000) * 1000",
+            "",
+        ),
+        ("datetime_part", "string datetime", "long", None, None, "Give a part of a datetime by its name."),
+        (
+            "datetime_diff",
+            "string datetime datetime",
+            "long",
+            None,
+            None,
+            "Count the boundaries of a unit between two datetimes.",
+        ),
+        (
+            "datetime_diff_year",
+            "datetime datetime",
+            "long",
+            "CAST(year(_0) - year(_1) AS BIGINT)",
+            "toInt64(toYear(_0)) - toInt64(toYear(_1))",
+            "",
+        ),
+        (
+            "datetime_diff_quarter",
+            "datetime datetime",
+            "long",
+            "CAST((year(_0) - year(_1)) * 4 + quarter(_0) - quarter(_1) AS BIGINT)",
+            "(toInt64(toYear(_0)) - toInt64(toYear(_1))) * 4 + toQuarter(_0) - toQuarter(_1)",
+            "",
+        ),
+        (
+            "datetime_diff_month",
+            "datetime datetime",
+            "long",
+            "CAST((year(_0) - year(_1)) * 12 + month(_0) - month(_1) AS BIGINT)",
+            "(toInt64(toYear(_0)) - toInt64(toYear(_1))) * 12 + toMonth(_0) - toMonth(_1)",
+            "",
+        ),
+        boundaries("week", 7 * DAY_US, DAY_US),
+        boundaries("day", DAY_US),
+        boundaries("hour", 3_600_000_000),
+        boundaries("minute", 60_000_000),
+        boundaries("second", 1_000_000),
+        boundaries("millisecond", 1_000),
+        boundaries("microsecond", 1),
+        (
+            "datetime_diff_nanosecond",
+            "datetime datetime",
+            "long",
+            f"({us('_0')} - {us('_1')}) * 1000",
+            f"({ch_us('_0')} - {ch_us('_1')}) * 1000",
+            "",
+        ),
+        ("datetime_add", "string long datetime", "datetime", None, None, "Add a number of units to a datetime."),
+        ("datetime_add_year", "datetime long", "datetime", "_0 + to_years(CAST(_1 AS INT))", "addYears(_0, _1)", ""),
+        (
+            "datetime_add_quarter",
+            "datetime long",
+            "datetime",
+            "_0 + to_months(CAST(_1 * 3 AS INT))",
+            "addQuarters(_0, _1)",
+            "",
+        ),
+        ("datetime_add_month", "datetime long", "datetime", "_0 + to_months(CAST(_1 AS INT))", "addMonths(_0, _1)", ""),
+        ("datetime_add_week", "datetime long", "datetime", "_0 + to_weeks(CAST(_1 AS INT))", "addWeeks(_0, _1)", ""),
+        ("datetime_add_day", "datetime long", "datetime", "_0 + to_days(CAST(_1 AS INT))", "addDays(_0, _1)", ""),
+        ("datetime_add_hour", "datetime long", "datetime", "_0 + to_hours(_1)", "addHours(_0, _1)", ""),
+        ("datetime_add_minute", "datetime long", "datetime", "_0 + to_minutes(_1)", "addMinutes(_0, _1)", ""),
+        (
+            "datetime_add_second",
+            "datetime long",
+            "datetime",
+            "_0 + to_microseconds(_1 * 1000000)",
+            "addSeconds(_0, _1)",
+            "",
+        ),
+        (
+            "datetime_add_millisecond",
+            "datetime long",
+            "datetime",
+            "_0 + to_microseconds(_1 * 1000)",
+            "addMilliseconds(_0, _1)",
+            "",
+        ),
+        (
+            "datetime_add_microsecond",
+            "datetime long",
+            "datetime",
+            "_0 + to_microseconds(_1)",
+            "addMicroseconds(_0, _1)",
+            "",
+        ),
+        (
+            "make_datetime_parts",
+            "long long long long long real",
+            "datetime",
+            "TRY(make_timestamp(_0, _1, _2, _3, _4, _5))",
+            "parseDateTime64BestEffortOrNull(concat(leftPad(toString(_0), 4, '0'), '-', leftPad(toString(_1), 2, '0'), '-', leftPad(toString(_2), 2, '0'), ' ', leftPad(toString(_3), 2, '0'), ':', leftPad(toString(_4), 2, '0'), ':', leftPad(toString(toDecimal64(_5, 6)), if(_5 < 10, 2, 2), '0')), 6, 'UTC')",
+            "",
+        ),
+        (
+            "make_datetime",
+            "any*",
+            "datetime",
+            None,
+            None,
+            "Make a datetime from year, month, day, hour, minute and second.",
+        ),
+        (
+            "make_timespan",
+            "long*",
+            "timespan",
+            None,
+            None,
+            "Make a timespan from (days,) hours, minutes (and seconds).",
+        ),
+        (
+            "unixtime_seconds_todatetime",
+            "real",
+            "datetime",
+            moment("CAST(_0 * 1000000 AS BIGINT)"),
+            ch_moment("toInt64(_0 * 1000000)"),
+            "Make a datetime from seconds since 1970.",
+        ),
+        (
+            "unixtime_milliseconds_todatetime",
+            "real",
+            "datetime",
+            moment("CAST(_0 * 1000 AS BIGINT)"),
+            ch_moment("toInt64(_0 * 1000)"),
+            "Make a datetime from milliseconds since 1970.",
+        ),
+        (
+            "unixtime_microseconds_todatetime",
+            "long",
+            "datetime",
+            moment("_0"),
+            ch_moment("_0"),
+            "Make a datetime from microseconds since 1970.",
+        ),
+        (
+            "unixtime_nanoseconds_todatetime",
+            "long",
+            "datetime",
+            moment("_0 // 1000"),
+            ch_moment("intDiv(_0, 1000)"),
+            "Make a datetime from nanoseconds since 1970.",
+        ),
+        (
+            "format_datetime",
+            "datetime string",
+            "string",
+            None,
+            None,
+            "Write a datetime by a format such as yyyy-MM-dd HH:mm:ss.",
+        ),
+        (
+            "format_timespan",
+            "timespan string",
+            "string",
+            None,
+            None,
+            "Write a timespan by a format such as d.HH:mm:ss.",
+        ),
+    ]
+)

@@ -1,0 +1,59 @@
+"""Every fixture gives the rows it promises, on DuckDB and on ClickHouse's engine.
+
+A fixture is text that needs no Python: blocks parted by a line of ``---``; in each block a
+title after ``#``, the query, a line ``=>``, and the expected columns and rows as CSV, whose
+cells are JSON (``null``, ``1``, ``"x"``, ``[1,2]``). Input tables are ``let`` datatables.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from driftline import store
+from driftline.kql import constants
+
+FOLDER = Path(__file__).parent / "fixtures"
+
+
+def blocks() -> Iterator[tuple[str, str, list[str]]]:
+    for path in sorted(FOLDER.rglob("*.kql")):
+        for block in path.read_text().split("\n---\n"):
+            title, _, rest = block.strip().partition("\n")
+            query, _, expected = rest.partition("\n=>\n")
+            yield f"{path.stem}: {title.lstrip('# ')}", query, expected.strip().split("\n")
+
+
+def written(value: Any, kind: str) -> Any:
+    if value is None:
+        return None
+    if kind == "datetime":
+        return value.strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip(".")
+    if kind == "timespan":
+        return constants.timespan_text(value // datetime.timedelta(microseconds=1) * 10)
+    if kind == "real" and not math.isfinite(value):
+        return str(value)
+    if kind == "real":
+        return round(value, 9)
+    return json.loads(value) if kind == "dynamic" else value
+
+
+CASES = list(blocks())
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
+@pytest.mark.parametrize(("query", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_fixture(query: str, expected: list[str], engine: Literal["duckdb", "clickhouse"]) -> None:
+    rows = store.hunt(query, {}, engine)
+    kinds = [(field.metadata or {})[b"kusto"].decode() for field in rows.schema]
+    found = [
+        [written(value, kind) for value, kind in zip(row.values(), kinds, strict=True)] for row in rows.to_pylist()
+    ]
+
+    assert [expected[0], *(json.loads(f"[{row}]") for row in expected[1:])] == [", ".join(rows.column_names), *found]
