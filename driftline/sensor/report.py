@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from driftline.events import (
-    Action,
     Alert,
     CloudProcessEvent,
     Container,
@@ -148,11 +147,10 @@ class Reporter:
         self, event: CloudProcessEvent, verdict: Verdict, decision: Decision, ancestors: Sequence[Process]
     ) -> Alert:
         """Raise an alert about an event that a drift rule said to alert on."""
-        blocked = decision.action == Action.BLOCK
         return Alert(
             alert_id=str(uuid.uuid4()),
             timestamp=event.Timestamp,
-            title=_title(event, verdict, blocked=blocked),
+            title=_title(event, verdict),
             category="Execution",
             severity=decision.severity,
             attack_techniques=_techniques(verdict),
@@ -226,12 +224,12 @@ _SUBJECT_WORD = {Subject.SCRIPT: "script", Subject.LIBRARY: "library"}
 _ORIGIN_PREFIX = {Origin.MEMORY: "Fileless: ", Origin.DELETED: "Deleted: "}
 
 
-def _title(event: CloudProcessEvent, verdict: Verdict, *, blocked: bool) -> str:
+def _title(event: CloudProcessEvent, verdict: Verdict) -> str:
     what = _WHAT[verdict.content].replace("program", _SUBJECT_WORD.get(verdict.subject, "program"))
     what = what.replace("Program", _SUBJECT_WORD.get(verdict.subject, "program").capitalize())
     prefix = _ORIGIN_PREFIX.get(verdict.origin, "")
     where = event.KubernetesPodName or event.ContainerName or event.ContainerId[:12]
-    return f"{prefix}{what} {'blocked' if blocked else 'ran'} in {where}: {event.FileName}"
+    return f"{prefix}{what} ran in {where}: {event.FileName}"
 
 
 # MITRE ATT&CK for Containers, https://attack.mitre.org/matrices/enterprise/containers/

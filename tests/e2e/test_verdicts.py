@@ -11,6 +11,7 @@ import pytest
 
 import lab as labs
 from lab import HostMount, volumes
+from tests.e2e.conftest import Watched
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -97,7 +98,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_case(watched: Callable[..., labs.LabContainer], case: str) -> None:
+def test_case(watched: Callable[..., Watched], case: str) -> None:
     script, expected = CASES[case]
 
     assert watched().alerts(f"exec bash -c {_quote(script)}") == expected
@@ -107,20 +108,20 @@ def _quote(script: str) -> str:
     return "'" + script.replace("'", "'\\''") + "'"
 
 
-def test_memfd(watched: Callable[..., labs.LabContainer]) -> None:
+def test_memfd(watched: Callable[..., Watched]) -> None:
     """It must live a moment: what is gone from memory cannot be read any more."""
     found = watched().alerts("cp /usr/bin/sleep /tmp/s; echo >> /tmp/s; /opt/lab/memexec /tmp/s name 0.2")
 
     assert found == [("/memfd:name", "binary", "memory", "added")]
 
 
-def test_memfd_of_image_content(watched: Callable[..., labs.LabContainer]) -> None:
+def test_memfd_of_image_content(watched: Callable[..., Watched]) -> None:
     found = watched().alerts("/opt/lab/memexec /usr/bin/sleep runc_cloned 0.2")
 
     assert found == [("/memfd:runc_cloned", "binary", "memory", "relocated")]
 
 
-def test_memfd_that_is_gone_at_once(watched: Callable[..., labs.LabContainer]) -> None:
+def test_memfd_that_is_gone_at_once(watched: Callable[..., Watched]) -> None:
     (found,) = watched().alerts("/opt/lab/memexec /opt/lab/true name")
 
     assert found[:3] == ("/memfd:name", "binary", "memory")
@@ -134,9 +135,7 @@ def test_memfd_that_is_gone_at_once(watched: Callable[..., labs.LabContainer]) -
         ("configMap", lambda uid, name: volumes.config_map(uid, name, {"key": b""})),
     ],
 )
-def test_volume(
-    watched: Callable[..., labs.LabContainer], pod: labs.Pod, kind: str, make: Callable[[str, str], object]
-) -> None:
+def test_volume(watched: Callable[..., Watched], pod: labs.Pod, kind: str, make: Callable[[str, str], object]) -> None:
     mount = HostMount(make(pod.uid, "data"), "/vol")  # type: ignore[arg-type] # all give a Path
     container = watched(mounts=(mount,))
     rows = [row for row in container.after("cp /opt/lab/true /vol/x; /vol/x") if row["kind"] == "alert"]
@@ -144,38 +143,38 @@ def test_volume(
     assert [(row["DriftOrigin"], row["AdditionalFields"]["VolumeKind"]) for row in rows] == [("volume", kind)]
 
 
-def test_host_path_volume(watched: Callable[..., labs.LabContainer], tmp_path: object) -> None:
+def test_host_path_volume(watched: Callable[..., Watched], tmp_path: object) -> None:
     container = watched(mounts=(HostMount(tmp_path, "/host"),))  # type: ignore[arg-type] # a Path
     rows = [row for row in container.after("cp /opt/lab/true /host/x; /host/x") if row["kind"] == "alert"]
 
     assert [(row["DriftOrigin"], row["AdditionalFields"]["VolumeKind"]) for row in rows] == [("volume", "hostPath")]
 
 
-def test_tmpfs_volume(watched: Callable[..., labs.LabContainer], pod: labs.Pod) -> None:
+def test_tmpfs_volume(watched: Callable[..., Watched], pod: labs.Pod) -> None:
     container = watched(mounts=(HostMount(volumes.memory_dir(pod.uid, "ram"), "/ram"),))
 
     assert container.alerts("cp /opt/lab/true /ram/x; /ram/x") == [("/ram/x", "binary", "volume", "relocated")]
 
 
-def test_tmpfs_of_its_own(watched: Callable[..., labs.LabContainer]) -> None:
+def test_tmpfs_of_its_own(watched: Callable[..., Watched]) -> None:
     script = "mkdir /tmp/t; mount -t tmpfs tmpfs /tmp/t; cp /opt/lab/true /tmp/t/x; /tmp/t/x"
 
     assert watched(privileged=True).alerts(script) == [("/tmp/t/x", "binary", "tmpfs", "relocated")]
 
 
-def test_dev_shm_cannot_execute(watched: Callable[..., labs.LabContainer]) -> None:
+def test_dev_shm_cannot_execute(watched: Callable[..., Watched]) -> None:
     """CRI mounts it noexec; a privileged container may lift that."""
     assert watched().alerts("cp /opt/lab/true /dev/shm/x; /dev/shm/x") == []
 
 
-def test_dev_shm_remounted(watched: Callable[..., labs.LabContainer]) -> None:
+def test_dev_shm_remounted(watched: Callable[..., Watched]) -> None:
     found = watched(privileged=True).alerts("mount -o remount,exec /dev/shm; cp /opt/lab/true /dev/shm/x; /dev/shm/x")
 
     assert [row[:2] for row in found] == [("/dev/shm/x", "binary")]
     assert found[0][3] == "relocated"
 
 
-def test_file_capability(watched: Callable[..., labs.LabContainer]) -> None:
+def test_file_capability(watched: Callable[..., Watched]) -> None:
     found = watched().alerts(
         DROP + "setcap cap_net_raw+ep /tmp/new; /tmp/new; setcap cap_net_raw+ep /opt/lab/uid; /opt/lab/uid"
     )
@@ -183,14 +182,14 @@ def test_file_capability(watched: Callable[..., labs.LabContainer]) -> None:
     assert found == [("/tmp/new", "binary", *ADDED)]
 
 
-def test_chroot(watched: Callable[..., labs.LabContainer]) -> None:
+def test_chroot(watched: Callable[..., Watched]) -> None:
     """A copy of an image program under a root of its own is relocated, at its true path."""
     found = watched().alerts("mkdir -p /tmp/r; cp /opt/lab/true /tmp/r/x; chroot /tmp/r /x")
 
     assert found == [("/tmp/r/x", "binary", *RELOCATED)]
 
 
-def test_bind_mount_of_the_root_stays_silent(watched: Callable[..., labs.LabContainer]) -> None:
+def test_bind_mount_of_the_root_stays_silent(watched: Callable[..., Watched]) -> None:
     found = watched(privileged=True).alerts(
         "mkdir /tmp/m; mount --bind / /tmp/m; /tmp/m/opt/lab/true; chroot /tmp/m /opt/lab/true"
     )
@@ -204,7 +203,7 @@ NESTED = (
 )
 
 
-def test_nested_overlay_hides_nothing(watched: Callable[..., labs.LabContainer]) -> None:
+def test_nested_overlay_hides_nothing(watched: Callable[..., Watched]) -> None:
     """A file that was dropped under an overlay of the attacker's own looks like a lower file there."""
     found = watched(privileged=True).alerts(f"unshare --mount sh -c '{NESTED} ./m/evil 0.2'")
 
@@ -213,7 +212,7 @@ def test_nested_overlay_hides_nothing(watched: Callable[..., labs.LabContainer])
     ]
 
 
-def test_pivot_root_into_a_nested_overlay(watched: Callable[..., labs.LabContainer]) -> None:
+def test_pivot_root_into_a_nested_overlay(watched: Callable[..., Watched]) -> None:
     nested = NESTED.replace("/usr/bin/sleep l/evil", "/bin/busybox l/sleep")
     script = f"{nested} mkdir m/old; cd m; pivot_root . old; exec /sleep 0.2"
     found = watched("busybox", privileged=True).alerts(f"unshare --mount sh -c '{script}'")
@@ -221,18 +220,18 @@ def test_pivot_root_into_a_nested_overlay(watched: Callable[..., labs.LabContain
     assert [(subject, content) for _, subject, _, content in found] == [("binary", "relocated")]
 
 
-def test_busybox_applets_are_one_image_binary(watched: Callable[..., labs.LabContainer]) -> None:
+def test_busybox_applets_are_one_image_binary(watched: Callable[..., Watched]) -> None:
     assert watched("busybox").alerts("ls /; busybox true; wc -c /bin/busybox; sh -c id") == []
 
 
-def test_forty_layers(watched: Callable[..., labs.LabContainer]) -> None:
+def test_forty_layers(watched: Callable[..., Watched]) -> None:
     container = watched("layers40")
 
     assert container.alerts("ls /layers; touch /opt/lab/true; /opt/lab/true") == []
     assert container.alerts("cp /bin/busybox /tmp/ls; /tmp/ls") == [("/tmp/ls", "binary", *RELOCATED)]
 
 
-def test_name_of_4096_bytes(watched: Callable[..., labs.LabContainer]) -> None:
+def test_name_of_4096_bytes(watched: Callable[..., Watched]) -> None:
     name = "n" * 254
     script = f"cd /tmp; for i in $(seq 15); do mkdir {name}; cd {name}; done; cp /opt/lab/true {name}; ./{name}"
     (found,) = watched().alerts(script)
@@ -240,7 +239,7 @@ def test_name_of_4096_bytes(watched: Callable[..., labs.LabContainer]) -> None:
     assert found == ("/tmp/" + "/".join([name] * 16), "binary", *RELOCATED)
 
 
-def test_argv_of_two_megabytes(watched: Callable[..., labs.LabContainer]) -> None:
+def test_argv_of_two_megabytes(watched: Callable[..., Watched]) -> None:
     script = (
         DROP + 'a=$(head -c 120000 /dev/zero | tr "\\0" a); /tmp/new $a $a $a $a $a $a $a $a $a $a $a $a $a $a $a $a'
     )

@@ -1,6 +1,6 @@
 import os
-import subprocess
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
