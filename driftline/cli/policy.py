@@ -10,7 +10,7 @@ import yaml
 from cyclopts import App
 
 from driftline import policy as policies
-from driftline.errors import InvalidPolicy
+from driftline.errors import InvalidPolicy, Problem
 
 app = App(name="policy", help="Check and show drift policies.")
 
@@ -24,7 +24,7 @@ def check(*files: Path) -> None:
     files
         The policy files.
     """
-    problems = []
+    problems: list[Problem] = []
     for file in files:
         try:
             policies.load_file(file)
