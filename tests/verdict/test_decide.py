@@ -241,7 +241,8 @@ def test_only_what_the_image_has_there_is_identical(
     verdict = judge(file, lambda: make.digest(content, changed=changed), image=image)
 
     if verdict.content == Content.IDENTICAL:
-        held = image.at(file.fs_path) if image else None
+        path = file.fs_path if file.magic == OVERLAYFS_MAGIC else file.path
+        held = image.at(path) if image else None
         assert held is not None
         assert held.sha256 == verdict.sha256
         assert file.device == make.ROOT_DEVICE
