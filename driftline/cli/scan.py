@@ -164,7 +164,7 @@ def _print_table(container: Container, findings: Iterator[Finding]) -> int:
         table.add_row(_changes(finding), Text(_text(finding.path), overflow="fold"), Text(_what(finding)))
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     title = f"{_name(container)} of {container.image or 'an image without a name'}"
-    how_many = f"{table.row_count} findings" if table.row_count else "nothing differs from its image"
+    how_many = f"paths that differ: {table.row_count}" if table.row_count else "nothing differs from its image"
     console.print(Text(f"{printable(title.encode())}: {how_many}"))
     if table.row_count:
         console.print(table)

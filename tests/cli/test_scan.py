@@ -1,0 +1,95 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import lab as labs
+from driftline.cli import scan as command
+from driftline.errors import InvalidInput, InvalidReference
+from driftline.events import Container
+
+Run = Callable[..., tuple[int, str]]
+WEB = Container(id="aa11", pod="web-1", namespace="shop", name="web")
+SIDE = Container(id="aa22", pod="web-1", namespace="shop", name="side")
+PAUSE = Container(id="bb33", pod="web-1", namespace="shop", sandbox=True)
+NODE = (WEB, SIDE, PAUSE)
+
+
+@pytest.mark.parametrize("wanted", ["aa11", "web-1/web", "shop/web-1/web"])
+def test_a_container_is_chosen_by_id_or_name(wanted: str) -> None:
+    assert command._choose(NODE, wanted) == [WEB]
+
+
+def test_all_containers_are_those_that_are_no_sandbox() -> None:
+    assert command._choose(NODE, "") == [WEB, SIDE]
+
+
+@pytest.mark.parametrize("wanted", ["aa", "web-1"])
+def test_an_ambiguous_name_lists_what_it_could_be(wanted: str) -> None:
+    with pytest.raises(InvalidReference, match=r"more than one container: shop/web-1/web \(aa11\), shop/web-1/side"):
+        command._choose(NODE, wanted)
+
+
+@pytest.mark.parametrize("wanted", ["bb33", "nobody"])
+def test_an_unknown_name_lists_what_there_is(wanted: str) -> None:
+    with pytest.raises(InvalidReference, match=r"names no running container; there are: shop/web-1/web"):
+        command._choose(NODE, wanted)
+
+
+@pytest.mark.parametrize("words", [(), ("web", "--all")])
+def test_either_a_container_or_all_must_be_asked_for(words: tuple[str, ...]) -> None:
+    with pytest.raises(InvalidInput, match="either a container or --all"):
+        command.app(list(words), result_action="return_value")
+
+
+@pytest.fixture
+def run(lab: labs.Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command against the lab; gives its exit code and what it printed."""
+
+    def run(*words: str) -> tuple[int, str]:
+        code: Any = 0
+        try:
+            command.app([*words, "--runtime", str(lab.socket), "--images", str(tmp_path)], result_action="return_value")
+        except SystemExit as exit_:
+            code = exit_.code
+        return code, capsys.readouterr().out
+
+    return run
+
+
+@pytest.mark.e2e
+def test_a_container_nobody_touched_has_no_findings(run: Run, container: Callable[..., labs.LabContainer]) -> None:
+    code, shown = run(container("busybox").id[:12], "--fail-on-findings")
+
+    assert code == 0
+    assert "nothing differs from its image" in shown
+
+
+@pytest.mark.e2e
+def test_each_finding_is_a_json_line_with_its_container(run: Run, pod: labs.Pod) -> None:
+    web = pod.container("busybox")
+    web.sh("cp /bin/busybox /tmp/wget; chmod 4755 /bin/busybox; echo x > /tmp/notes")
+    code, shown = run(f"{pod.name}/web", "--output", "json", "--fail-on-findings")
+    found = {line["path"]: line for line in map(json.loads, shown.splitlines())}
+
+    assert code == 3
+    assert {path: (line["changes"], line["content"]) for path, line in found.items()} == {
+        "/bin/busybox": (["mode"], ""),
+        "/tmp/wget": (["added"], "relocated"),
+        "/tmp/notes": (["added"], "added"),
+    }
+    assert {line["container"] for line in found.values()} == {web.id}
+    assert found["/bin/busybox"]["after"]["mode"] == "4755"
+    assert list(found)[-1] == "/tmp/notes"
+
+
+@pytest.mark.e2e
+def test_the_table_shows_what_may_run_of_all_containers(run: Run, pod: labs.Pod) -> None:
+    pod.container("busybox").sh("printf '#!/bin/sh\\n' > /tmp/x.sh; echo x > /tmp/notes; rm /bin/true")
+    code, shown = run("--all", "--executables")
+
+    assert code == 0
+    assert ["added", "/tmp/x.sh", "executable,", "file"] in [line.split() for line in shown.splitlines()]
+    assert "/tmp/notes" not in shown
