@@ -161,7 +161,8 @@ class Parser(ExpressionParser):
         if word == "datatable":
             return after.text == "("
         if word in {"print", "search", "find", "union"}:
-            return after.text not in {"|", ")", ";", ",", "=", "==", "."} and after.kind is not Kind.END
+            is_operator = after.kind is Kind.SYMBOL and after.text in {"|", ")", ";", ",", "=", "==", "."}
+            return not is_operator and after.kind is not Kind.END
         return after.kind is Kind.WORD or word == "externaldata"
 
     def _parse_operators(self) -> tuple[Operator, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from driftline.kql import bind, emit, parse, syntax
+from driftline.kql import bind, emit, parse, rewrite, syntax
 from driftline.kql.bind import Schema
 from driftline.kql.cursor import Stuck
 from driftline.kql.problems import Problems, Span
@@ -41,6 +41,9 @@ def compiled(text: str, schema: Schema, dialect: Dialect = "duckdb") -> Translat
         return _compiled(text, schema, dialect, problems=problems)
     except RecursionError:
         problems.add("not supported: a query nested so deeply", Span(0, 0))
+    except emit.Unsupported as error:
+        name = str(error)
+        problems.add(f"not supported on {dialect}: '{name}'", Span(max(text.find(name), 0), len(name)))
     except Stuck:
         problems.add("this query cannot be understood", Span(0, 0))
     problems.raise_if_any()
@@ -52,7 +55,8 @@ def _compiled(text: str, schema: Schema, dialect: Dialect, *, problems: Problems
     problems.raise_if_any()
     relation = bind.bind(query, schema, problems=problems)
     columns = relation.columns
-    sql = emit.PlanEmitter(dialect).query(relation.plan, columns, relation.order).sql(dialect=dialect)
+    tree = emit.PlanEmitter(dialect).query(rewrite.rewritten(relation.plan), columns, relation.order)
+    sql = tree.sql(dialect=dialect)
     return Translation(sql, tuple((c.name, c.type) for c in columns), _render(query))
 
 

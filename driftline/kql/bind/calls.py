@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from driftline.kql import constants, functions, syntax
@@ -152,6 +153,26 @@ def _extract(node: syntax.Call, scope: Scope) -> Scalar:
     return found
 
 
+def _extract_json(node: syntax.Call, scope: Scope) -> Scalar:
+    """Follow a constant JSON path such as ``$.a.b[0]``."""
+    if len(node.arguments) not in {2, 3}:
+        scope.fail("expected extract_json(path, text)", node.span)
+    path = str(scalars.constant(node.arguments[0], scope, "string"))
+    found: Scalar = types.converted(scalars.bind_scalar(node.arguments[1], scope), "dynamic")
+    if isinstance(found, Call) and found.function == "to_json":
+        found = Call("todynamic", found.args, "dynamic")
+    if not PATH.fullmatch(path):
+        scope.fail("not supported: a JSON path other than $.name[0]['name']", node.arguments[0].span)
+    for name, quoted, index in STEP.findall(path):
+        step = Call("element", (found, Const("long", int(index))), "dynamic") if index else None
+        found = step or Call("member", (found, Const("string", name or quoted)), "dynamic")
+    return types.converted(found, "string")
+
+
+STEP = re.compile(r"\.(\w+)|\[['\"]([^'\"]*)['\"]\]|\[(\d+)\]")
+PATH = re.compile(rf"\$(?:{STEP.pattern})*")
+
+
 def _typeof(node: syntax.Call, scope: Scope) -> Scalar:
     return Const("string", "type")
 
@@ -270,6 +291,7 @@ def aggregate_call(name: str, node: syntax.Call, scope: Scope) -> Call:
     return scalars.bind_call_to(row, node, values, scope)  # type: ignore[return-value]
 
 
+PLAIN_ITEMS = frozenset(["string", "long", "int", "real", "bool"])  # whose arrays the engines write as JSON themselves
 LISTS = {"make_list": "list_json", "make_set": "set_json", "make_list_if": "list_json", "make_set_if": "set_json"}
 
 
@@ -277,10 +299,10 @@ def _list(name: str, node: syntax.Call, values: tuple[Scalar, ...], scope: Scope
     conditional = name.endswith("_if")
     if not 1 + conditional <= len(values) <= 2 + conditional:
         scope.fail(f"expected {functions.AGGREGATES[name].signature}", node.span)
-    item = types.converted(values[0], "dynamic")
+    item = values[0] if values[0].type in PLAIN_ITEMS else types.converted(values[0], "dynamic")
     if conditional:
         condition = types.coerce(values[1], "bool", scope=scope, span=node.span)
-        item = Call("choose", (condition, item, Const("dynamic", None)), "dynamic")
+        item = Call("choose", (condition, item, Call("no_value", (item,), item.type)), item.type)
     limit = values[1 + conditional] if len(values) > 1 + conditional else Const("long", UNLIMITED)
     function = LISTS[name]
     order = scope.grouped.order if scope.grouped else ()
@@ -353,6 +375,8 @@ scalars.SPECIAL.update(
         "gettype": _gettype,
         "typeof": _typeof,
         "extract": _extract,
+        "extract_json": _extract_json,
+        "extractjson": _extract_json,
         "extract_all": _extract_all,
         "split": _split,
         "countof": _countof,

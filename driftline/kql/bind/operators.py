@@ -25,6 +25,7 @@ from driftline.kql.plan import (
     Numbers,
     Project,
     Scalar,
+    Shared,
     Values,
     Window,
 )
@@ -618,6 +619,73 @@ def expand(
     return Relation(plan, relation.order, relation.serialized), list(outputs.values())
 
 
+def _mv_apply(node: syntax.MvApply, relation: Relation, scope: Scope) -> Relation:
+    """Number the rows, expand them, run the body for each number, and join the rows back.
+
+    The number travels as the order of the body's rows, which every row-wise operator keeps.
+    """
+    number = scope.session.hidden("long")
+    numbered = projected(
+        relation, [*kept(relation.columns), (number, Window(Call("number_row", (), "long"), relation.order))]
+    )
+    shared = Shared(scope.session.fresh("rows"), numbered.plan)
+    outer = Relation(shared, relation.order, relation.serialized)
+    source = tables.renewed(Relation(shared, (Key(ref(number), descending=False, nulls_first=True),)), scope)
+    expanded, outputs = expand(node.items, source, scope.with_row(source))
+    body = projected(expanded, outputs)
+    for operator in node.body:
+        body = _within(operator, body, scope)
+    key = body.order[0].value
+    joined = Join("inner", outer.plan, body.plan, Call("==filter", (ref(number), key), "bool"))
+    taken = {c.name for c in relation.columns}
+    new = [
+        c
+        for c in body.columns
+        if c.name not in taken
+        or any(default_name(i.item.value) == c.name or c.name in i.item.names for i in node.items)
+    ]
+    replaced = {c.name for c in new}
+    shown = [c for c in relation.columns if c.name not in replaced]
+    return projected(Relation(joined, outer.order, outer.serialized), kept([*shown, *new]))
+
+
+def _within(operator: syntax.Operator, body: Relation, scope: Scope) -> Relation:
+    """Apply an operator of a body separately to the rows of each number."""
+    key = body.order[0]
+    assert isinstance(key.value, Col)
+    inside = scope.with_row(body)
+    if isinstance(operator, syntax.Summarize):
+        return _summarize_within(operator, body, key, scope)
+    if isinstance(operator, syntax.Top) or (isinstance(operator, syntax.Limit) and operator.op == "take"):
+        wide, keys = _keys(operator.keys, body, inside) if isinstance(operator, syntax.Top) else (body, ())
+        count = types.coerce(
+            scalars.bind_scalar(operator.count, scope.with_row(None)), "long", scope=scope, span=operator.span
+        )
+        place = scope.session.hidden("long")
+        window = Window(Call("number_row", (), "long"), keys, (key.value,))
+        counted = projected(wide, [*kept(wide.plan.columns), (place, window)])
+        return Relation(Filter(counted.plan, Call("<=", (ref(place), count), "bool")), (key,))
+    if isinstance(operator, syntax.Where) or (isinstance(operator, syntax.Columns) and operator.op != "distinct"):
+        return tables.OPERATORS[type(operator)](operator, body, inside)
+    scope.fail(
+        "not supported: this operator within mv-apply; where, project, extend, summarize, top and take are",
+        operator.span,
+    )
+
+
+def _summarize_within(node: syntax.Summarize, body: Relation, key: Key, scope: Scope) -> Relation:
+    assert isinstance(key.value, Col)
+    carried = Column(key.value.id, "long", "$number")
+    plan = Project(body.plan, (*body.columns, carried), tuple(map(ref, (*body.columns, carried))))
+    groups = (*node.groups, syntax.Named((), syntax.Name("$number", span=node.span), span=node.span))
+    named = syntax.Summarize(node.aggregates, groups, span=node.span)
+    grouped_by = _summarize(named, Relation(plan), scope.with_row(Relation(plan)))
+    number = next(c for c in grouped_by.columns if c.name == "$number")
+    hidden = Column(scope.session.fresh("order"), "long")
+    outputs = [*kept(c for c in grouped_by.columns if c.name != "$number"), (hidden, ref(number))]
+    return Relation(projected(grouped_by, outputs).plan, (Key(ref(hidden), descending=False, nulls_first=True),))
+
+
 # Patterns
 
 SHAPES = {
@@ -837,7 +905,7 @@ def _refused(node: Any, relation: Relation, scope: Scope) -> Relation:
     scope.fail(f"not supported: the operator '{name}'", node.span)
 
 
-REFUSED = {syntax.MvApply: "mv-apply", syntax.TopNested: "top-nested", syntax.Scan: "scan"}
+REFUSED = {syntax.TopNested: "top-nested", syntax.Scan: "scan"}
 tables.OPERATORS.update(
     {
         syntax.Where: _where,
@@ -859,7 +927,7 @@ tables.OPERATORS.update(
         syntax.Invoke: _invoke,
         syntax.Partition: _partition,
         syntax.Evaluate: _evaluate,
-        syntax.MvApply: _refused,
+        syntax.MvApply: _mv_apply,
         syntax.TopNested: _refused,
         syntax.Scan: _refused,
         syntax.Unsupported: _refused,

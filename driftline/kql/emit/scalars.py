@@ -14,7 +14,7 @@ from sqlglot import exp, parse_one
 from driftline.kql import functions, plan
 from driftline.kql.plan import Call, Col, Const, InPlan, Key, Scalar, Subquery, Window
 
-__all__ = ["TYPES", "ScalarEmitter", "identifier"]
+__all__ = ["TYPES", "ScalarEmitter", "Unsupported", "identifier"]
 
 EPOCH = datetime.datetime(1970, 1, 1)
 TYPES = {
@@ -30,7 +30,7 @@ TYPES = {
 }  # fmt: skip
 # Rows that the binder makes and no user can name.
 INNER: dict[str, tuple[functions.Sql, functions.Sql]] = {
-    "coalesce_text": (None, None),
+    "no_value": ("nullif(_0, _0)", "nullIf(_0, _0)"),
     "same": ("_0 IS NOT DISTINCT FROM _1", "_0 = _1 OR (_0 IS NULL AND _1 IS NULL)"),
     "list_json_all": (
         "to_json(list(_0 ORDER BY _1))",
@@ -61,6 +61,10 @@ def identifier(name: str) -> exp.Identifier:
     return exp.to_identifier(name, quoted=True)
 
 
+class Unsupported(Exception):
+    """An engine has no such function; the argument is its name."""
+
+
 class ScalarEmitter:
     """Emit scalars for one dialect; ``emit_plan`` emits the plans inside of them."""
 
@@ -88,7 +92,7 @@ class ScalarEmitter:
             return special(self, value)
         sql = self._sql(value)
         if sql is None:
-            raise NotImplementedError(value.function)
+            raise Unsupported(value.function)
         return filled(_template(sql, self.dialect), [self.emit(arg) for arg in value.args])
 
     def _sql(self, value: Call) -> str | None:

@@ -6,6 +6,7 @@ write the same arrays.
 
 from __future__ import annotations
 
+from driftline.kql.functions.dynamics import click_merged, merged
 from driftline.kql.functions.row import rows
 
 __all__ = ["AGGREGATES"]
@@ -182,26 +183,36 @@ AGGREGATES = rows(
         ("make_bag", "dynamic long?", "dynamic", None, None, "Join property bags."),
         (
             "list_json",
-            "dynamic long",
+            "any long",
             "dynamic",
             "to_json(coalesce(array_slice(list(_0) FILTER (WHERE _0 IS NOT NULL), 1, _1), []))",
-            CH_LIST.format("arraySlice(groupArray(_0), 1, _1)"),
+            {
+                "dynamic": CH_LIST.format("arraySlice(groupArray(_0), 1, _1)"),
+                "*": "toJSONString(arraySlice(groupArray(_0), 1, _1))",
+            },
             "",
         ),
         (
             "set_json",
-            "dynamic long",
+            "any long",
             "dynamic",
-            "to_json(coalesce(array_slice(list(DISTINCT _0 ORDER BY _0) FILTER (WHERE _0 IS NOT NULL), 1, _1), []))",
-            CH_LIST.format("arraySlice(arraySort(groupUniqArray(_0)), 1, _1)"),
+            "to_json(coalesce(array_slice(list_sort(list(DISTINCT _0) FILTER (WHERE _0 IS NOT NULL)), 1, _1), []))",
+            {
+                "dynamic": CH_LIST.format("arraySlice(arraySort(groupUniqArray(_0)), 1, _1)"),
+                "*": "toJSONString(arraySlice(arraySort(groupUniqArray(_0)), 1, _1))",
+            },
             "",
         ),
         (
             "bag_json",
             "dynamic",
             "dynamic",
-            "coalesce(list_reduce(list(_0) FILTER (WHERE json_type(_0) = 'OBJECT'), lambda x, y: json_merge_patch(y, x)), '{}')",
-            "arrayFold((x, y) -> JSONMergePatch(y, x), arrayFilter(z -> startsWith(z, '{'), groupArray(assumeNotNull(_0))), '{}')",
+            "coalesce(list_reduce(list(_0) FILTER (WHERE json_type(_0) = 'OBJECT'), lambda x, y: "
+            + merged("x", "y")
+            + "), '{}')",
+            "arrayFold((x, y) -> "
+            + click_merged("x", "y")
+            + ", arrayFilter(z -> startsWith(z, '{'), groupArray(assumeNotNull(_0))), '{}')",
             "",
         ),
         ("binary_all_and", "long", "long", "bit_and(_0)", "groupBitAnd(_0)", "And the bits of all values."),

@@ -164,7 +164,7 @@ CONVERT = rows(
             "any",
             "dynamic",
             {
-                "string": "CASE WHEN _0 = '' THEN NULL WHEN json_valid(_0) THEN nullif(json(_0), 'null') ELSE to_json(_0) END",
+                "string": "CASE WHEN trim(_0) IN ('', 'null') THEN NULL ELSE coalesce(json(try_cast(_0 AS JSON)), to_json(_0)) END",
                 "dynamic": "_0",
             },
             {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from driftline.kql.functions.row import rows
 
-__all__ = ["DYNAMICS"]
+__all__ = ["DYNAMICS", "click_merged", "merged"]
 
 LIST = "CAST(CASE WHEN json_type(_0) = 'ARRAY' THEN _0 END AS JSON[])"
 CH_LIST = "JSONExtractArrayRaw(ifNull(_0, '[]'))"
@@ -14,6 +14,23 @@ CH_JOIN = "concat('[', arrayStringConcat({}, ','), ']')"
 def array(duck: str, click: str) -> tuple[str, str]:
     """Apply something to an array; null for what is no array."""
     return f"to_json({duck})", f"if(startsWith(_0, '['), {CH_JOIN.format(click)}, NULL)"
+
+
+def merged(first: str, second: str) -> str:
+    """Join two bags in DuckDB, shallowly and with nulls, which ``json_merge_patch`` would not."""
+    pair = "concat(to_json(k), ':', json_extract({bag}, concat('$.', to_json(k))))"
+    left = f"list_transform(json_keys({first}), lambda k: {pair.format(bag=first)})"
+    rest = f"list_filter(json_keys({second}), lambda k: NOT list_contains(json_keys({first}), k))"
+    right = f"list_transform({rest}, lambda k: {pair.format(bag=second)})"
+    return f"CAST(concat('{{', array_to_string(list_concat({left}, {right}), ','), '}}') AS JSON)"
+
+
+def click_merged(first: str, second: str) -> str:
+    """Join two bags in ClickHouse, shallowly and with nulls."""
+    rest = f"arrayFilter(p -> NOT has(JSONExtractKeys({first}), tupleElement(p, 1)), JSONExtractKeysAndValuesRaw({second}))"
+    pairs = f"arrayConcat(JSONExtractKeysAndValuesRaw({first}), {rest})"
+    texts = f"arrayMap(p -> concat(toJSONString(tupleElement(p, 1)), ':', tupleElement(p, 2)), {pairs})"
+    return f"concat('{{', arrayStringConcat({texts}, ','), '}}')"
 
 
 DYNAMICS = rows(
@@ -158,8 +175,8 @@ DYNAMICS = rows(
             "bag_merge_two",
             "dynamic dynamic",
             "dynamic",
-            "json_merge_patch(_1, _0)",
-            "JSONMergePatch(ifNull(_1, '{}'), ifNull(_0, '{}'))",
+            merged("_0", "_1"),
+            click_merged("ifNull(_0, '{}')", "ifNull(_1, '{}')"),
             "",
         ),
         ("gettype", "any", "string", None, None, "Name a value's type."),

@@ -286,7 +286,7 @@ MOMENTS = rows(
             "long long long long long real",
             "datetime",
             "TRY(make_timestamp(_0, _1, _2, _3, _4, _5))",
-            "parseDateTime64BestEffortOrNull(concat(leftPad(toString(_0), 4, '0'), '-', leftPad(toString(_1), 2, '0'), '-', leftPad(toString(_2), 2, '0'), ' ', leftPad(toString(_3), 2, '0'), ':', leftPad(toString(_4), 2, '0'), ':', leftPad(toString(toDecimal64(_5, 6)), if(_5 < 10, 2, 2), '0')), 6, 'UTC')",
+            "addMicroseconds(parseDateTime64BestEffortOrNull(concat(leftPad(toString(_0), 4, '0'), '-', leftPad(toString(_1), 2, '0'), '-', leftPad(toString(_2), 2, '0'), ' ', leftPad(toString(_3), 2, '0'), ':', leftPad(toString(_4), 2, '0'), ':00'), 6, 'UTC'), toInt64(_5 * 1000000))",
             "",
         ),
         (

@@ -1,0 +1,188 @@
+"""Whatever the text: a translation that the engine accepts, or ``InvalidQuery``."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+
+import duckdb
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from driftline import errors, kql
+
+SCHEMA = {"T": {"a": "long", "s": "string", "t": "datetime", "d": "dynamic", "r": "real", "b": "bool", "p": "timespan"}}
+DDL = "CREATE TABLE T (a BIGINT, s TEXT, t TIMESTAMP, d JSON, r DOUBLE, b BOOLEAN, p BIGINT)"
+WORDS = [
+    "T",
+    "where",
+    "project",
+    "extend",
+    "summarize",
+    "by",
+    "sort",
+    "take",
+    "join",
+    "on",
+    "kind",
+    "=",
+    "inner",
+    "union",
+    "count",
+    "(",
+    ")",
+    "[",
+    "]",
+    "{",
+    "}",
+    "|",
+    ",",
+    ";",
+    ".",
+    "..",
+    ":",
+    "+",
+    "-",
+    "*",
+    "/",
+    "%",
+    "==",
+    "!=",
+    "=~",
+    "has",
+    "in",
+    "!",
+    "and",
+    "or",
+    "not",
+    "a",
+    "s",
+    "t",
+    "d",
+    "r",
+    "b",
+    "p",
+    "1",
+    "2.5",
+    "1d",
+    "'x'",
+    '"y"',
+    "dynamic(",
+    "let",
+    "=>",
+    "datetime(2024-01-01)",
+    "make-series",
+    "mv-expand",
+    "parse",
+    "with",
+    "step",
+    "from",
+    "to",
+    "range",
+    "print",
+    "datatable",
+    "bin(",
+    "tostring(",
+    "iff(",
+    "sum(",
+    "count()",
+    "arg_max(",
+    "null",
+    "true",
+    "limit",
+    "top",
+    "render",
+]
+
+leaves = st.sampled_from(
+    [
+        "a",
+        "s",
+        "t",
+        "d",
+        "r",
+        "b",
+        "p",
+        "1",
+        "2.5",
+        "1h",
+        "'x\\'y'",
+        "true",
+        "dynamic([1,'a'])",
+        "datetime(2024-01-01)",
+        "long(null)",
+        "d.k[0]",
+    ]
+)
+FUNCTIONS = [
+    "tostring",
+    "tolong",
+    "bin",
+    "strlen",
+    "isnull",
+    "isempty",
+    "strcat",
+    "iff",
+    "coalesce",
+    "startofday",
+    "array_length",
+    "split",
+    "toreal",
+    "not",
+    "min_of",
+    "pack_array",
+]
+OPS = ["+", "-", "*", "/", "%", "==", "!=", "<", "has", "contains", "!startswith", "=~", "and", "or", "matches regex"]
+
+
+def deeper(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    call = st.tuples(st.sampled_from(FUNCTIONS), st.lists(inner, max_size=3)).map(
+        lambda x: f"{x[0]}({', '.join(x[1])})"
+    )
+    binary = st.tuples(inner, st.sampled_from(OPS), inner).map(lambda x: f"({x[0]} {x[1]} {x[2]})")
+    return call | binary
+
+
+scalars = st.recursive(leaves, deeper, max_leaves=6)
+operators = (
+    scalars.map(lambda x: f"where {x}")
+    | scalars.map(lambda x: f"extend x = {x}")
+    | scalars.map(lambda x: f"project {x}, a")
+    | scalars.map(lambda x: f"summarize count(), y = max({x}), make_list({x}) by a")
+    | scalars.map(lambda x: f"sort by {x} asc")
+    | scalars.map(lambda x: f"mv-expand z = {x}")
+    | st.sampled_from(
+        ["take 3", "count", "distinct *", "serialize r2 = row_number()", "join T on a", "union T", "top 2 by a"]
+    )
+)
+hunts = st.lists(operators, min_size=1, max_size=4).map(lambda found: " | ".join(["T", *found]))
+
+
+@functools.cache
+def engine() -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect()
+    connection.execute(DDL)
+    return connection
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(max_size=60) | st.lists(st.sampled_from(WORDS), max_size=25).map(" ".join))
+def test_any_text_is_translated_or_refused(text: str) -> None:
+    with contextlib.suppress(errors.InvalidQuery):
+        kql.translate(text, SCHEMA)
+        kql.translate(text, SCHEMA, "clickhouse")
+
+
+@settings(max_examples=300, deadline=None)
+@given(hunts)
+def test_what_is_translated_binds_in_the_engine(text: str) -> None:
+    with contextlib.suppress(errors.InvalidQuery):
+        engine().execute("EXPLAIN " + kql.translate(text, SCHEMA))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30))
+def test_text_in_a_query_stays_text(text: str) -> None:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
+
+    assert engine().execute(kql.translate(f"print '{escaped}'", {})).fetchall() == [(text,)]

@@ -1,0 +1,83 @@
+"""Hunts over Arrow tables and files, and what a hunt cannot reach."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from driftline import errors, store
+from driftline.store.hunting import Limits, hunt
+
+WHEN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+TABLE = pa.table(
+    {
+        "Name": ["sh", None],
+        "When": pa.array([WHEN, None], pa.timestamp("us", "UTC")),
+        "Took": pa.array([datetime.timedelta(seconds=90), None]),
+        "Bag": [{"a": [1, 2]}, None],
+        "Count": pa.array([1, None], pa.uint32()),
+    }
+)
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
+def test_arrow_types_become_kusto_types(engine: str) -> None:
+    rows = hunt("T | extend Two = Bag.a[1], Later = When + Took", {"T": TABLE}, engine)  # type: ignore[arg-type]
+
+    assert [(field.metadata or {})[b"kusto"] for field in rows.schema] == (
+        [b"string", b"datetime", b"timespan", b"dynamic", b"long", b"dynamic", b"datetime"]
+    )
+    assert rows.column("Name").to_pylist() == ["sh", ""]
+    assert rows.column("Two").to_pylist() == ["2", None]
+    assert rows.column("Later").to_pylist() == [WHEN + datetime.timedelta(seconds=90), None]
+
+
+def test_a_schema_overrides_types() -> None:
+    rows = hunt("T | project B.x", {"T": pa.table({"B": ['{"x": 1}']})}, schema={"T": {"B": "dynamic"}})
+
+    assert rows.to_pydict() == {"B_x": ["1"]}
+
+
+def test_files_are_tables(tmp_path: Path) -> None:
+    pyarrow.parquet.write_table(pa.table({"a": [1]}), tmp_path / "a.parquet")
+    (tmp_path / "b.csv").write_text("a\n2\n")
+    (tmp_path / "c.jsonl").write_text('{"a": 3}\n')
+    tables = {
+        name: tmp_path / f"{name}{suffix}" for name, suffix in (("a", ".parquet"), ("b", ".csv"), ("c", ".jsonl"))
+    }
+
+    assert store.hunt("union * | sort by a asc", tables).to_pydict() == {"a": [1, 2, 3]}
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.parquet").write_text("no")
+
+    with pytest.raises(errors.InvalidInput, match=r"x\.parquet"):
+        hunt("T", {"T": tmp_path / "x.parquet"})
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "duckdb_settings()", "information_schema.tables", "a'b.csv"])
+def test_only_given_tables_are_in_reach(name: str) -> None:
+    with pytest.raises(errors.InvalidQuery, match="unknown table"):
+        hunt(f"['{name}']" if "'" not in name else f'["{name}"]', {"T": TABLE})
+
+
+def test_a_table_may_have_any_name() -> None:
+    assert hunt("['odd \" name'] | count", {'odd " name': TABLE}).to_pydict() == {"Count": [2]}
+
+
+def test_a_hunt_that_takes_too_long_is_stopped() -> None:
+    many = "range a from 1 to 1000000 step 1 | extend k = 1"
+    slow = f"{many} | join kind=inner ({many}) on k | summarize sum(a * a1)"
+
+    with pytest.raises(errors.StoreError, match=r"longer than 0\.2 s"):
+        hunt(slow, {}, limits=Limits(seconds=0.2))
+
+
+def test_the_file_s_columns_may_not_differ_in_case_alone() -> None:
+    with pytest.raises(errors.InvalidInput, match="two columns"):
+        hunt("T", {"T": pa.table({"a": [1], "A": [2]})})
