@@ -7,6 +7,7 @@ sensor, and the memory it takes goes away with the child.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import subprocess
 import sys
@@ -15,13 +16,14 @@ from pathlib import Path
 
 import msgspec
 
-from driftline.errors import ImageError
+from driftline.errors import DriftlineError, ImageError
 from driftline.events import Container
 from driftline.image import ImageCache, ImageIndex, LowerDirs
 
 __all__ = ["Indexes"]
 
 _BUILD_SECONDS = 600
+_log = logging.getLogger(__name__)
 
 
 class _Order(msgspec.Struct, frozen=True):
@@ -51,6 +53,13 @@ class Indexes:
         return self._known[digest]
 
     def _open(self, digest: str, lowerdirs: tuple[str, ...]) -> ImageIndex:
+        try:
+            return self._get(digest, lowerdirs)
+        except DriftlineError as error:
+            _log.error("what runs in containers of %s stays unverified: %s", digest, error)
+            raise
+
+    def _get(self, digest: str, lowerdirs: tuple[str, ...]) -> ImageIndex:
         found = self._cache.get(digest)
         if found is None:
             _build(_Order(str(self._directory), digest, lowerdirs))

@@ -106,18 +106,26 @@ class Pipeline:
         )
 
     def name(self, container: Container) -> None:
-        """Take in what the runtime says of a container, and go on with what waited for it."""
+        """Take in what the runtime says of a container, and go on with what waited for it.
+
+        One that has an id alone may be named again, when the runtime answers.
+        """
         tracked = self._registry.get(container.id)
-        if tracked is None or tracked.is_named:
+        if tracked is None or (tracked.is_named and not container.image):
             return
         tracked.container = container
         tracked.columns = self._reporter.columns(container)
         tracked.index = self._indexes.of(container)
         tracked.policy = policies.rules_for(self._policy, container, self._reporter.place)
+        tracked.verdicts.clear()
         tracked.is_named = True
         waiting, tracked.waiting = tracked.waiting, []
         for go_on in waiting:
             go_on()
+
+    def nameless(self) -> list[str]:
+        """List the ids of the containers that the runtime has not named."""
+        return [tracked.id for tracked in self._registry if tracked.is_named and not tracked.container.image]
 
     def _on_cgroup(self, record: CgroupRecord) -> None:
         if record.head.type == RecordType.CGROUP_MKDIR:

@@ -25,7 +25,6 @@ class Resolver:
         self._runtime = runtime
         self._mailbox = mailbox
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="resolver")
-        self.failures = 0
 
     def ask(self, container_id: str) -> None:
         """Have the container looked up; the answer comes by the mailbox."""
@@ -43,7 +42,6 @@ class Resolver:
                 break
             self._mailbox.put(container)
             return
-        self.failures += 1
         self._mailbox.put(Container(id=container_id))
 
     def close(self) -> None:

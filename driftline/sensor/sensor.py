@@ -51,6 +51,7 @@ _TURN_SECONDS = 0.01
 """The least time from one turn to the next: bounds the loop to 100 turns a second. The first
 record after a pause is handled at once."""
 _HOUSEKEEPING_SECONDS = 1.0
+_ASK_AGAIN_SECONDS = 10.0
 _ENDS = (records.RecordType.EXIT, records.RecordType.CGROUP_RMDIR)
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -91,6 +92,7 @@ class Sensor:
         self._messages: list[Message | SensorHealth] = []
         self._counts: Counter[str] = Counter()
         self._failures = 0
+        self._next_asking = 0.0
         self._clock = records.Clock()
         self._named: Mailbox[Container] = Mailbox()
         self._judged: Mailbox[Sequence[Message]] = Mailbox()
@@ -203,7 +205,16 @@ class Sensor:
 
     def _keep_house(self) -> None:
         self._clock.adjust()
+        self._ask_again()
         self._emit(self._health.news())
+
+    # The runtime was away, or the sensor started before it.
+    def _ask_again(self) -> None:
+        if time.monotonic() < self._next_asking:
+            return
+        self._next_asking = time.monotonic() + _ASK_AGAIN_SECONDS
+        for container_id in self._pipeline.nameless():
+            self._resolver.ask(container_id)
 
     def _emit(self, messages: Sequence[Message | SensorHealth]) -> None:
         self._messages.extend(messages)
@@ -225,7 +236,6 @@ class Sensor:
             "perf-ring-full": lambda: self._mappings.lost if self._mappings else 0,
             "record-failed": lambda: self._failures,
             "judge-queue-full": lambda: self._judge.overflows,
-            "container-not-named": lambda: self._resolver.failures,
             "sink-full": lambda: sum(sink.lost() for sink in self._sinks),
         }
 
@@ -251,6 +261,7 @@ class Sensor:
                 "blocking": "none",
             },
             "containers": len(self._registry),
+            "containers_without_name": len(self._pipeline.nameless()),
             "processes": len(self._processes),
             "execs": self._pipeline.execs,
             "rows": dict(self._counts),

@@ -85,6 +85,31 @@ def test_plain_containerd_container(sensor: Sensor, lab: labs.Lab) -> None:
     assert row["ContainerImageName"] == "localhost/lab/busybox:1"
 
 
+def test_a_runtime_that_comes_late_gives_the_names(
+    lab: labs.Lab, container: Callable[..., labs.LabContainer], tmp_path: Path
+) -> None:
+    (tmp_path / "policy.yaml").write_text(POLICY)
+    started, link = container("busybox"), tmp_path / "late.sock"
+    command = (
+        sys.executable, "-m", "driftline.cli", "sensor", "--output", "json", "--policy", tmp_path / "policy.yaml",
+        "--runtime", link, "--images", tmp_path / "images", "--listen", "",
+    )  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        sensor = Sensor(process)
+        sensor.wait_for(lambda row: row["kind"] == "health")
+        link.symlink_to(lab.socket)
+        named = None
+        while named is None:
+            started.sh(DRIFT)
+            time.sleep(1)
+            named = next((row for row in sensor.rows() if alert_of(started)(row) and row["ContainerImageName"]), None)
+        process.terminate()
+        process.wait(30)
+        sensor.join()
+
+    assert named["ContainerImageName"] == "localhost/lab/busybox:1"
+
+
 def test_the_end_of_a_process_is_told(sensor: Sensor, container: Callable[..., labs.LabContainer]) -> None:
     started = container("busybox")
     started.sh("sh -c 'exit 7'")

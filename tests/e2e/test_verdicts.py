@@ -240,6 +240,20 @@ def test_name_of_4096_bytes(watched: Callable[..., Watched]) -> None:
     assert found == ("/tmp/" + "/".join([name] * 16), "binary", *RELOCATED)
 
 
+def test_sparse_program_of_10_gb(watched: Callable[..., Watched]) -> None:
+    (found,) = watched().alerts("cp /usr/bin/sleep /tmp/x; truncate -s 10G /tmp/x; /tmp/x 0.2; rm /tmp/x")
+
+    assert found[:3] == ("/tmp/x", "binary", "writable-layer")
+    assert "10,737,418,240 bytes; at most 1,073,741,824 are read" in found[3]
+
+
+def test_fifo_and_device_in_place_of_a_program(watched: Callable[..., Watched]) -> None:
+    """They cannot be executed; an interpreter that is given one neither hangs the sensor nor alerts."""
+    script = "mkfifo /tmp/f; (echo true > /tmp/f &); sh /tmp/f; chmod +x /tmp/f; /tmp/f; sh /dev/null; /dev/null"
+
+    assert watched().alerts(script) == []
+
+
 def test_argv_of_two_megabytes(watched: Callable[..., Watched]) -> None:
     script = (
         DROP + 'a=$(head -c 120000 /dev/zero | tr "\\0" a); /tmp/new $a $a $a $a $a $a $a $a $a $a $a $a $a $a $a $a'

@@ -1,0 +1,17 @@
+"""The sensor's check of its own sight."""
+
+import pytest
+
+from driftline.sensor import selftest
+from driftline.sensor.kernel import KernelSide
+from driftline.sensor.records import LossReason
+
+pytestmark = pytest.mark.kernel
+
+
+def test_this_kernels_overlay_facts_are_right(kernel_side: KernelSide) -> None:
+    assert selftest.check_sight(kernel_side) == []
+
+
+def test_nothing_is_lost_meanwhile(kernel_side: KernelSide) -> None:
+    assert kernel_side.losses()[LossReason.EXEC_RING_FULL] == 0

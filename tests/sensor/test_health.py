@@ -1,0 +1,14 @@
+from driftline.policy import Place
+from driftline.sensor.health import HealthLedger
+
+
+def test_a_growth_is_told_once() -> None:
+    lost = 0
+    ledger = HealthLedger(Place(node="n"), {"ring-full": lambda: lost})
+    assert ledger.news() == []
+    lost = 3
+    (row,) = ledger.news()
+
+    assert (row.ActionType, row.Reason, row.Count, row.NodeName) == ("EventsLost", "ring-full", 3, "n")
+    assert ledger.news() == []
+    assert ledger.lost() == {"ring-full": 3}

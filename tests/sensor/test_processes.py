@@ -1,0 +1,59 @@
+import os
+import shlex
+import subprocess
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from driftline.sensor.processes import ProcessKey, ProcessTable, command_line, read_process, running_pids
+from tests.sensor import making
+
+
+@given(st.lists(st.text(alphabet=st.characters(codec="ascii", exclude_characters="\0\\"), min_size=1), min_size=1))
+def test_a_shell_splits_a_command_line_as_it_was(argv: list[str]) -> None:
+    assert shlex.split(command_line(tuple(word.encode() for word in argv))) == argv
+
+
+def test_a_long_command_line_is_cut() -> None:
+    assert len(command_line((b"a" * 100_000,))) < 10_000
+
+
+def test_a_process_is_found_until_others_have_ended_after_it() -> None:
+    table = ProcessTable()
+    process = making.process(b"/bin/sh")
+    table.add(process)
+
+    assert table.running(41) == table.find(process.key) == process
+
+
+def test_an_ended_process_still_names_the_parent() -> None:
+    table = ProcessTable()
+    process = making.process(b"/bin/sh")
+    table.add(process)
+    ended = table.ended(making.head(start=process.key.start_ticks * 10_000_000))
+
+    assert ended == table.find(process.key) == process
+    assert table.running(41) is None
+
+
+def test_an_id_that_came_round_is_another_process() -> None:
+    table = ProcessTable()
+    table.add(making.process(b"/bin/sh"))
+
+    assert table.find(ProcessKey(41, 11)) is None
+
+
+def test_a_running_process_is_read() -> None:
+    with subprocess.Popen(("sleep", "100 (x) y"[:3])) as child:
+        found = read_process(child.pid)
+        child.kill()
+
+    assert found is not None
+    assert found.argv == (b"sleep", b"100")
+    assert os.path.basename(found.program) == b"sleep"
+    assert found.key.pid == child.pid
+
+
+def test_a_process_that_is_gone_is_none() -> None:
+    assert read_process(2**22 + 1) is None
+    assert os.getpid() in running_pids()
