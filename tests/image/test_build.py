@@ -55,8 +55,8 @@ class Layer:
         ways = [*above(path), path] if what == "opaque" else above(path)
         if any(self.own.get(way, ("directory", ""))[0] != "directory" for way in ways):
             return False
-        if what == "link" and not self._is_linkable(other):
-            return False
+        if what == "link" and (other in ways or not self._is_linkable(other)):
+            return False  # a link below its own target is no tree
         self.own |= dict.fromkeys(ways, ("directory", ""))
         if what == "whiteout":
             self.hidden.add(path)
