@@ -7,7 +7,7 @@ then member access. https://learn.microsoft.com/kusto/query/scalar-operators
 from __future__ import annotations
 
 from driftline.kql import syntax
-from driftline.kql.cursor import Cursor
+from driftline.kql.cursor import Cursor, Stuck
 from driftline.kql.syntax import Expr
 from driftline.kql.tokens import Kind, Token
 
@@ -207,14 +207,13 @@ class ExpressionParser(Cursor):
         if self.is_symbol("["):
             return syntax.Member(base, self.parse_name(), span=self.since(start))
         name = self.expect_kind(Kind.WORD).text
-        if self.is_symbol("(") and isinstance(base, (syntax.Call, syntax.Name)):
-            call = self._parse_call(start, name)
-            return self._scoped(call)
+        if self.is_symbol("("):
+            what = base.name if isinstance(base, (syntax.Call, syntax.Name)) else "…"
+            self.problems.add(
+                f"not supported: '{what}….{name}(…)'; a hunt reads only the tables it is given", start.span
+            )
+            raise Stuck
         return syntax.Member(base, name, span=self.since(start))
-
-    # ``workspace("x").Table`` and ``cluster("x").database("y").table("z")`` reach other stores.
-    def _scoped(self, call: Expr) -> Expr:
-        return call
 
     def _parse_primary(self) -> Expr:
         token = self.token

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from sqlglot import Dialect as SqlDialect
+
 from driftline.kql import bind, emit, parse, rewrite, syntax
 from driftline.kql.bind import Schema
 from driftline.kql.cursor import Stuck
@@ -56,7 +58,7 @@ def _compiled(text: str, schema: Schema, dialect: Dialect, *, problems: Problems
     relation = bind.bind(query, schema, problems=problems)
     columns = relation.columns
     tree = emit.PlanEmitter(dialect).query(rewrite.rewritten(relation.plan), columns, relation.order)
-    sql = tree.sql(dialect=dialect)
+    sql = SqlDialect.get_or_raise(dialect).generate(tree, copy=False)
     return Translation(sql, tuple((c.name, c.type) for c in columns), _render(query))
 
 

@@ -10,6 +10,7 @@ from driftline.kql import functions, syntax
 from driftline.kql.bind import calls, scalars, tables, types
 from driftline.kql.bind.scope import Closure, Relation, Scope
 from driftline.kql.cursor import Stuck
+from driftline.kql.parse import OPERATORS
 from driftline.kql.plan import (
     Aggregate,
     Call,
@@ -31,7 +32,7 @@ from driftline.kql.plan import (
 )
 from driftline.kql.problems import Span, suggestion
 
-__all__: list[str] = []
+__all__ = ["SUPPORTED"]
 
 Output = tuple[Column, Scalar]
 
@@ -933,3 +934,7 @@ tables.OPERATORS.update(
         syntax.Unsupported: _refused,
     }
 )
+
+UNNAMED = {"consume", "facet", "fork", "macro-expand", "reduce", "scan", "top-nested"}
+SUPPORTED = frozenset(name for name in OPERATORS if name not in UNNAMED and "graph" not in name)
+"""Names of the operators that hunts may use."""

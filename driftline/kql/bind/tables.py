@@ -291,12 +291,8 @@ def _union_tables(item: syntax.Expr, number: int, fuzzy: bool, scope: Scope) -> 
         if not names and not fuzzy:
             scope.fail(f"no table's name matches '{item.pattern}'", item.span)
         return [(name, stored(name, item.span, scope)) for name in names]
-    if (
-        fuzzy
-        and isinstance(item, syntax.Name)
-        and item.name not in scope.names
-        and item.name not in scope.session.schema
-    ):
+    source = item.source if isinstance(item, syntax.Pipe) else item
+    if fuzzy and isinstance(source, syntax.Name) and not {source.name} & {*scope.names, *scope.session.schema}:
         return []
     return [(_union_name(item, number), bind_table(item, scope))]
 

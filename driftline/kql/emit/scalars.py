@@ -76,7 +76,7 @@ class ScalarEmitter:
         return EMITTERS[type(value)](self, value)
 
     def typed(self, expression: exp.Expression, kind: str) -> exp.Expression:
-        return exp.cast(expression, exp.DataType.build(TYPES[self.dialect][kind], dialect=self.dialect))
+        return exp.Cast(this=expression, to=_type(self.dialect, kind).copy())
 
     def const(self, value: Const) -> exp.Expression:
         if value.value is None:
@@ -128,6 +128,11 @@ class ScalarEmitter:
 
 def _frame(end: str, side: str | None) -> exp.WindowSpec:
     return exp.WindowSpec(kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end=end, end_side=side)
+
+
+@functools.cache
+def _type(dialect: str, kind: str) -> exp.DataType:
+    return exp.DataType.build(TYPES[dialect][kind], dialect=dialect)
 
 
 @functools.cache

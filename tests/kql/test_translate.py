@@ -1,0 +1,62 @@
+"""The promises of ``translate``: places of problems, several at once, nothing unquoted."""
+
+from __future__ import annotations
+
+import pytest
+
+from driftline import errors
+from driftline.kql import QueryProblem, compiled, translate
+
+SCHEMA = {"Events": {"Name": "string", "When": "datetime", "Size": "long"}}
+
+
+def problems(text: str) -> list[str]:
+    with pytest.raises(errors.InvalidQuery) as caught:
+        translate(text, SCHEMA)
+    assert all(isinstance(problem, QueryProblem) for problem in caught.value.problems)
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_problems_have_places_and_suggestions() -> None:
+    assert problems("Events | where Nam == 'x'\n| extend b = strlenn(Name)") == (
+        ["1:16: unknown column 'Nam'; did you mean 'Name'?", "2:14: unknown function 'strlenn'; did you mean 'strlen'?"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Event", "1:1: unknown table 'Event'; did you mean 'Events'?"),
+        ("Events | where Size", ""),
+        ("Events | where Name > 5", "1:16: cannot compare string with long; convert one of them"),
+        (
+            "Events | where count() > 5",
+            "1:16: 'count' is an aggregate; it has a meaning only in 'summarize' and its like",
+        ),
+        (
+            "Events | extend r = row_number()",
+            "1:21: 'row_number' needs rows in an order; put 'sort by' or 'serialize' before",
+        ),
+        ("Events | reduce by Name", "1:10: not supported: the operator 'reduce'"),
+        (
+            "externaldata(a:string) ['http://x']",
+            "1:1: not supported: 'externaldata'; a hunt reads only the tables it is given",
+        ),
+        ("cluster('x').database('y').T", "1:1: not supported"),
+        (
+            "Events | summarize Size by Name",
+            "1:20: 'Size' must stand inside an aggregate such as take_any(Size), or in 'by'",
+        ),
+    ],
+)
+def test_what_is_refused(text: str, expected: str) -> None:
+    if not expected:
+        assert translate(text, SCHEMA)
+        return
+    assert problems(text)[0].startswith(expected)
+
+
+def test_the_result_s_columns_are_told() -> None:
+    found = compiled("Events | summarize count() by bin(When, 1h) | render timechart", SCHEMA)
+
+    assert (found.columns, found.render) == ((("When", "datetime"), ("count_", "long")), "timechart")
