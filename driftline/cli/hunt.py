@@ -125,7 +125,9 @@ def _stored(text: str, directory: Path, after: datetime.datetime | None) -> dict
         with open_reader(directory) as reader:
             for name in wanted:
                 rows = reader.select(Query(table=name, where=where, limit=MAX_ROWS))
-                found[name] = _marked(name, rows)
+                if rows.num_rows >= MAX_ROWS:
+                    raise InvalidInput(f"{name} has more than {MAX_ROWS} rows; give a --timespan that holds fewer")
+                found[name] = rows.cast(_fields(name))
     return found
 
 
@@ -137,10 +139,6 @@ def _fields(name: str) -> pa.Schema:
     return pa.schema(
         [pa.field(c.name, hunting.TYPES[c.type], metadata={"kusto": c.type}) for c in TABLES[name].columns]
     )
-
-
-def _marked(name: str, rows: pa.Table) -> pa.Table:
-    return rows.cast(_fields(name))
 
 
 def _after(timespan: str) -> datetime.datetime | None:

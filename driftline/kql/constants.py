@@ -23,7 +23,7 @@ UNIT_NAMES = {
 }
 UNITS = {name: TICKS[unit] for unit, names in UNIT_NAMES.items() for name in names.split()}
 WITH_UNIT = re.compile(r"(-?)\s*(\d+)(?:\.(\d+))?\s*([a-z]+)")
-CLOCK = re.compile(r"(-?)(?:(\d+)[.:])?(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,7}))?)?")
+CLOCK = re.compile(r"(-?)(?:(\d+)[.])?(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,7}))?)?")
 DAYS = re.compile(r"-?\d+")
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 MOMENT = re.compile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from driftline import errors
 from driftline.cli.hunt import hunt
+from driftline.events import CloudProcessEvent, stream
+from driftline.store.writer import start_writer
 
 QUERY = 'print a = 1, b = dynamic({"x": [1]}), c = 90s, d = datetime(2026-01-01), e = int(null)'
 
@@ -58,3 +61,18 @@ def test_a_mistake_is_underlined() -> None:
         hunt("print a = strlenn('x')")
 
     assert str(caught.value).split("\n")[1:] == ["  print a = strlenn('x')", "            ^^^^^^^"]
+
+
+def test_the_store_s_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    writer = start_writer(tmp_path)
+    writer.write([stream.encode(CloudProcessEvent(Timestamp=now, FileName="nc", PodLabels={"app": "web"}))])
+    writer.close()
+    hunt(
+        "CloudProcessEvents | where Timestamp > ago(1h) | project FileName, PodLabels.app",
+        store=tmp_path,
+        timespan="1d",
+        output="json",
+    )
+
+    assert capsys.readouterr().out == '{"FileName": "nc", "PodLabels_app": "web"}\n'

@@ -249,6 +249,19 @@ def _sorted(node: syntax.Call, scope: Scope) -> Scalar:
     return Call("array_reverse", (ascending,), "dynamic") if node.name.endswith("desc") else ascending
 
 
+def _range(node: syntax.Call, scope: Scope) -> Scalar:
+    values = _arity(node, scope, 2, 3)
+    if any(value.type not in {"int", "long"} for value in values):
+        scope.fail("not supported: range() of other than whole numbers", node.span)
+    step = values[2] if len(values) == 3 else Const("long", 1)
+    return Call("array_range", (*values[:2], step), "dynamic")
+
+
+def _repeat(node: syntax.Call, scope: Scope) -> Scalar:
+    value, count = _arity(node, scope, 2)
+    return Call("repeat_array", (types.converted(value, "dynamic"), types.converted(count, "long")), "dynamic")
+
+
 def _strrep(node: syntax.Call, scope: Scope) -> Scalar:
     values = _arity(node, scope, 2, 3)
     times = scalars.constant(node.arguments[1], scope, "long")
@@ -392,5 +405,7 @@ scalars.SPECIAL.update(
         "array_sort_asc": _sorted,
         "array_sort_desc": _sorted,
         "strrep": _strrep,
+        "range": _range,
+        "repeat": _repeat,
     }
 )

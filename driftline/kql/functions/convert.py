@@ -12,12 +12,12 @@ CH_TEXT = "if(startsWith(_0, '\"'), JSONExtractString(assumeNotNull(_0)), _0)"
 WHOLE = r"\s*[-+]?(\d+|0[xX][0-9a-fA-F]+)\s*"
 SPANS = (
     "CASE WHEN regexp_full_match({x}, '-?\\d+') THEN CAST({x} AS BIGINT) * 864000000000"
-    " WHEN regexp_full_match({x}, '-?(\\d+[.:])?\\d{{1,2}}:\\d{{1,2}}(:\\d{{1,2}}(\\.\\d{{1,7}})?)?') THEN"
+    " WHEN regexp_full_match({x}, '-?(\\d+[.])?\\d{{1,2}}:\\d{{1,2}}(:\\d{{1,2}}(\\.\\d{{1,7}})?)?') THEN"
     " (CASE WHEN starts_with({x}, '-') THEN -1 ELSE 1 END) * ("
-    " coalesce(try_cast(regexp_extract({x}, '^-?(?:(\\d+)[.:])?\\d+:\\d+(?::\\d+)?(?:\\.\\d+)?$', 1) AS BIGINT), 0) * 864000000000"
-    " + coalesce(try_cast(regexp_extract({x}, '^-?(?:\\d+[.:])??(\\d+):\\d+(?::\\d+)?(?:\\.\\d+)?$', 1) AS BIGINT), 0) * 36000000000"
-    " + coalesce(try_cast(regexp_extract({x}, '^-?(?:\\d+[.:])??\\d+:(\\d+)(?::\\d+)?(?:\\.\\d+)?$', 1) AS BIGINT), 0) * 600000000"
-    " + coalesce(try_cast(regexp_extract({x}, '^-?(?:\\d+[.:])??\\d+:\\d+:(\\d+)(?:\\.\\d+)?$', 1) AS BIGINT), 0) * 10000000"
+    " coalesce(try_cast(regexp_extract({x}, '^-?(?:(\\d+)[.])?\\d+:\\d+(?::\\d+)?(?:\\.\\d+)?$', 1) AS BIGINT), 0) * 864000000000"
+    " + coalesce(try_cast(regexp_extract({x}, '^-?(?:\\d+[.])??(\\d+):\\d+(?::\\d+)?(?:\\.\\d+)?$', 1) AS BIGINT), 0) * 36000000000"
+    " + coalesce(try_cast(regexp_extract({x}, '^-?(?:\\d+[.])??\\d+:(\\d+)(?::\\d+)?(?:\\.\\d+)?$', 1) AS BIGINT), 0) * 600000000"
+    " + coalesce(try_cast(regexp_extract({x}, '^-?(?:\\d+[.])??\\d+:\\d+:(\\d+)(?:\\.\\d+)?$', 1) AS BIGINT), 0) * 10000000"
     " + coalesce(try_cast(rpad(nullif(regexp_extract({x}, '\\.(\\d+)$', 1), ''), 7, '0') AS BIGINT), 0))"
     " WHEN regexp_full_match({x}, '-?\\d+(\\.\\d+)?(d|h|m|s|ms)') THEN"
     " CAST(try_cast(regexp_extract({x}, '^(-?\\d+(?:\\.\\d+)?)', 1) AS DOUBLE) * CASE regexp_extract({x}, '(d|h|ms|m|s)$', 1)"
@@ -32,10 +32,10 @@ def _click_span(x: str) -> str:
         return f"ifNull(toInt64OrNull(extract(assumeNotNull({x}), '{pattern}')), 0)"
 
     tail = r"(?::\\d+)?(?:\\.\\d+)?$"
-    days = number(r"^-?(?:(\\d+)[.:])\\d+:\\d+" + tail)
-    hours = number(r"^-?(?:\\d+[.:])??(\\d+):\\d+" + tail)
-    minutes = number(r"^-?(?:\\d+[.:])??\\d+:(\\d+)" + tail)
-    seconds = number(r"^-?(?:\\d+[.:])??\\d+:\\d+:(\\d+)(?:\\.\\d+)?$")
+    days = number(r"^-?(?:(\\d+)[.])\\d+:\\d+" + tail)
+    hours = number(r"^-?(?:\\d+[.])??(\\d+):\\d+" + tail)
+    minutes = number(r"^-?(?:\\d+[.])??\\d+:(\\d+)" + tail)
+    seconds = number(r"^-?(?:\\d+[.])??\\d+:\\d+:(\\d+)(?:\\.\\d+)?$")
     fraction = number(r"\\.(\\d+)$").replace("extract(", "rightPad(extract(", 1).replace("$')", "$'), 7, '0')", 1)
     clock = (
         f"if(startsWith({x}, '-'), -1, 1) * ({days} * 864000000000 + {hours} * 36000000000"
@@ -47,7 +47,7 @@ def _click_span(x: str) -> str:
         f" multiIf(endsWith({x}, 'ms'), 10000, endsWith({x}, 'd'), 864000000000, endsWith({x}, 'h'), 36000000000,"
         f" endsWith({x}, 'm'), 600000000, 10000000))"
     )
-    whole, timed = r"^-?\\d+$", r"^-?(\\d+[.:])?\\d{1,2}:\\d{1,2}(:\\d{1,2}(\\.\\d{1,7})?)?$"
+    whole, timed = r"^-?\\d+$", r"^-?(\\d+[.])?\\d{1,2}:\\d{1,2}(:\\d{1,2}(\\.\\d{1,7})?)?$"
     measured = r"^-?\\d+(\\.\\d+)?(d|h|m|s|ms)$"
     return (
         f"multiIf(match({x}, '{whole}'), toInt64OrNull({x}) * 864000000000,"

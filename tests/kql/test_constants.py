@@ -1,0 +1,47 @@
+"""Constants are read as Kusto reads them."""
+
+from __future__ import annotations
+
+import pytest
+
+from driftline.kql.constants import SECOND, datetime_us, timespan_text, timespan_ticks
+
+
+@pytest.mark.parametrize(
+    ("text", "ticks"),
+    [
+        ("1d", 86_400 * SECOND),
+        ("1.5h", 5_400 * SECOND),
+        ("10 seconds", 10 * SECOND),
+        ("100ms", SECOND // 10),
+        ("1tick", 1),
+        ("2", 172_800 * SECOND),
+        ("-1.02:03:04.5", -(93_784 * SECOND + SECOND // 2)),
+        ("00:00:00.0000001", 1),
+        ("1x", None),
+        ("", None),
+    ],
+)
+def test_timespans(text: str, ticks: int | None) -> None:
+    assert timespan_ticks(text) == ticks
+
+
+@pytest.mark.parametrize("text", ["1.02:03:04.5000000", "-00:00:01", "00:00:00", "10675199.02:48:05.4775807"])
+def test_timespans_are_written_as_they_are_read(text: str) -> None:
+    assert timespan_text(timespan_ticks(text) or 0) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "microseconds"),
+    [
+        ("1970-01-01", 0),
+        ("1970-01-01 00:01", 60_000_000),
+        ("1970-01-01T01:00:00+01:00", 0),
+        ("1970-01-01T00:00:00.1234567Z", 123_456),
+        ("01/02/1970", 86_400_000_000),
+        ("1970-02-30", None),
+        ("soon", None),
+    ],
+)
+def test_datetimes(text: str, microseconds: int | None) -> None:
+    assert datetime_us(text) == microseconds
