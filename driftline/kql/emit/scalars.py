@@ -238,6 +238,14 @@ def _in(emitter: ScalarEmitter, value: Call) -> exp.Expression:
     return exp.Paren(this=exp.In(this=first, expressions=items))
 
 
+# Kusto's ``null in (1)`` is false, and ``null !in (1)`` therefore true.
+def _in_or_false(emitter: ScalarEmitter, value: Call) -> exp.Expression:
+    found = _in(emitter, value)
+    if value.args[0].type == "string":
+        return found
+    return exp.Coalesce(this=found, expressions=[exp.false()])
+
+
 def _member(emitter: ScalarEmitter, value: Call) -> exp.Expression:
     base, name = value.args
     if emitter.dialect == "clickhouse":
@@ -375,7 +383,8 @@ FORMATS = {
 CALLS: dict[str, Callable[[ScalarEmitter, Call], exp.Expression]] = {
     "and": _junction(exp.And),
     "or": _junction(exp.Or),
-    "in": _in,
+    "in": _in_or_false,
+    "infilter": _in,
     "member": _member,
     "element": _element,
     "bag_pack": _pack,

@@ -14,7 +14,7 @@ from driftline.kql.rewrite.walk import bottom_up
 
 __all__ = ["plain_conditions"]
 
-PLAIN = {"==": "==filter", "!=": "!=filter"}
+PLAIN = {"==": "==filter", "!=": "!=filter", "in": "infilter"}
 
 
 def plain_conditions(node: Plan) -> Plan:
