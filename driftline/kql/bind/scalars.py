@@ -10,7 +10,7 @@ from driftline.kql import constants, functions, syntax
 from driftline.kql.bind import types
 from driftline.kql.bind.scope import Closure, Relation, Scope
 from driftline.kql.cursor import Stuck
-from driftline.kql.plan import Call, Col, Column, Const, InPlan, Plan, Project, Scalar, Subquery
+from driftline.kql.plan import Call, Col, Column, Const, Filter, InPlan, Plan, Project, Scalar, Subquery
 from driftline.kql.problems import Span, suggestion
 
 __all__ = ["SPECIAL", "TABULAR", "bind_call_to", "bind_each", "bind_predicate", "bind_scalar", "constant", "is_tabular"]
@@ -456,7 +456,12 @@ def _in_table(op: str, value: Scalar, node: syntax.Expr, scope: Scope) -> Scalar
     elif column.type != value.type:
         inner = types.converted(inner, value.type)
     made = scope.session.column("value", inner.type)
-    return InPlan(value, plan_of_one(relation, made, inner))
+    plan = plan_of_one(relation, made, inner)
+    if inner.type == "string":
+        return InPlan(value, plan)
+    # SQL's NOT IN answers null for every value as soon as the list holds a null.
+    present = Filter(plan, Call("isnotnull", (Col(made.id, made.type),), "bool"))
+    return Call("coalesce_null", (InPlan(value, present), Const("bool", False)), "bool")
 
 
 def plan_of_one(relation: Relation, column: Column, value: Scalar) -> Plan:
