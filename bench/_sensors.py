@@ -84,6 +84,8 @@ def auditd(_: Lab) -> Iterator[None]:
 @contextmanager
 def bpftrace(_: Lab) -> Iterator[None]:
     """Run a bpftrace one-liner that prints each execve with its arguments."""
+    if not Path("/sys/kernel/debug/tracing/events").exists():
+        subprocess.run(("mount", "-t", "debugfs", "debugfs", "/sys/kernel/debug"), check=True)
     with tempfile.TemporaryFile() as output:
         tracer = subprocess.Popen(("bpftrace", "-e", BPFTRACE), stdout=output, stderr=subprocess.DEVNULL)
         try:

@@ -25,7 +25,7 @@ _ATTR = struct.Struct("=IIQQQQQIIQQQQIiQIHH")
 _SOFTWARE, _DUMMY = 1, 9
 _SAMPLE_TIME = 1 << 2
 _CLOCK_BOOTTIME = 7
-_MMAP, _SAMPLE_ID_ALL, _MMAP2, _USE_CLOCKID = (1 << bit for bit in (8, 18, 23, 25))
+_MMAP, _WATERMARK, _SAMPLE_ID_ALL, _MMAP2, _USE_CLOCKID = (1 << bit for bit in (8, 14, 18, 23, 25))
 _FD_CLOEXEC = 8
 _RECORD_LOST, _RECORD_MMAP2 = 2, 10
 _HEADER = struct.Struct("=IHH")
@@ -34,6 +34,8 @@ _NAME_AT = _HEADER.size + _MMAP2_BODY.size
 _TIME = struct.Struct("=Q")
 _LOST = struct.Struct("=QQ")
 _HEAD_AT, _TAIL_AT = 1024, 1032  # struct perf_event_mmap_page
+_WAKE_BYTES = 1 << 14
+"""A wake-up for each record would slow every exec down; the sensor looks often enough by itself."""
 _PAGES = 64  # of data a CPU: 256 KiB, about 2,000 records
 
 
@@ -51,7 +53,10 @@ class MappingRecord(msgspec.Struct, frozen=True):
 
 
 class MappingStream:
-    """The mappings of all processes on the node: ``filenos`` to wait on, ``drain`` to read."""
+    """The mappings of all processes on the node: ``drain`` them, several times a second.
+
+    ``filenos`` are readable when much has gathered, not at the first record.
+    """
 
     def __init__(self) -> None:
         """Open an event on each CPU; raises ``UnsupportedHost`` if the kernel refuses."""
@@ -129,9 +134,27 @@ class _CpuBuffer:
 
 
 def _open_event(cpu: int) -> int:
-    flags = _MMAP | _MMAP2 | _SAMPLE_ID_ALL | _USE_CLOCKID
+    flags = _MMAP | _MMAP2 | _SAMPLE_ID_ALL | _USE_CLOCKID | _WATERMARK
     attr = _ATTR.pack(
-        _SOFTWARE, _ATTR.size, _DUMMY, 0, _SAMPLE_TIME, 0, flags, 1, 0, 0, 0, 0, 0, 0, _CLOCK_BOOTTIME, 0, 0, 0, 0
+        _SOFTWARE,
+        _ATTR.size,
+        _DUMMY,
+        0,
+        _SAMPLE_TIME,
+        0,
+        flags,
+        _WAKE_BYTES,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+        _CLOCK_BOOTTIME,
+        0,
+        0,
+        0,
+        0,
     )
     libc = ctypes.CDLL(None, use_errno=True)
     number = _SYSCALL[platform.machine()]

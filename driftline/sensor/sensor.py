@@ -50,6 +50,8 @@ __all__ = ["Options", "Sensor", "Sink"]
 _TURN_SECONDS = 0.01
 """The least time from one turn to the next: bounds the loop to 100 turns a second. The first
 record after a pause is handled at once."""
+_LOOK_SECONDS = 0.1
+"""How long nothing may wake the loop: mappings wake it only when many have gathered."""
 _HOUSEKEEPING_SECONDS = 1.0
 _ASK_AGAIN_SECONDS = 10.0
 _ENDS = (records.RecordType.EXIT, records.RecordType.CGROUP_RMDIR)
@@ -160,7 +162,7 @@ class Sensor:
         next_turn = 0.0
         is_stopped = False
         while not is_stopped:
-            selector.select(max(0.0, next_housekeeping - time.monotonic()))
+            selector.select(_LOOK_SECONDS)
             time.sleep(max(0.0, next_turn - time.monotonic()))
             next_turn = time.monotonic() + _TURN_SECONDS
             is_stopped = bool(self._stopping.take())
