@@ -220,6 +220,16 @@ def test_pivot_root_into_a_nested_overlay(watched: Callable[..., Watched]) -> No
     assert [(subject, content) for _, subject, _, content in found] == [("binary", "relocated")]
 
 
+def test_nested_container(watched: Callable[..., Watched]) -> None:
+    """Namespaces and a root of its own, made by hand as a runtime inside the container would."""
+    script = (
+        "mkdir -p /tmp/c/bin; cp /bin/busybox /tmp/c/bin/; "
+        "unshare --mount --pid --fork --uts --ipc chroot /tmp/c /bin/busybox sleep 0.2"
+    )
+
+    assert watched("busybox", privileged=True).alerts(script) == [("/tmp/c/bin/busybox", "binary", *RELOCATED)]
+
+
 def test_busybox_applets_are_one_image_binary(watched: Callable[..., Watched]) -> None:
     assert watched("busybox").alerts("ls /; busybox true; wc -c /bin/busybox; sh -c id") == []
 
