@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -60,6 +61,20 @@ def driftline(lab: Lab, *arguments: str) -> Iterator[Running]:
 
 
 @contextmanager
+def driftline_kernel_side(lab: Lab) -> Iterator[None]:
+    """Stop the sensor's process and leave its programs at work: what an exec itself pays.
+
+    The rest is user space that competes for this machine's two cores.
+    """
+    with driftline(lab) as running:
+        os.kill(running.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(running.pid, signal.SIGCONT)
+
+
+@contextmanager
 def driftline_without_provenance(lab: Lab) -> Iterator[None]:
     """Run it without the program on the exit of system calls."""
     with driftline(lab, "--no-provenance"):
@@ -102,6 +117,7 @@ def bpftrace(_: Lab) -> Iterator[None]:
 SENSORS: dict[str, Callable[[Lab], AbstractContextManager[object]]] = {
     "off": off,
     "driftline": driftline,
+    "driftline, kernel side alone": driftline_kernel_side,
     "driftline, no provenance": driftline_without_provenance,
     "auditd, execve rule": auditd,
     "bpftrace, execsnoop": bpftrace,
