@@ -24,7 +24,7 @@ test: lint bpf
 	@$(PY) -m pytest
 
 bench: setup bpf
-	@$(PY) -m bench
+	@for each in exec_latency throughput alert_latency image_index; do $(PY) -m bench.$$each || exit 1; done
 
 lock:
 	@.venv/bin/uv pip compile --quiet --universal --generate-hashes --group dev --no-emit-find-links -o requirements.lock pyproject.toml
