@@ -23,6 +23,9 @@ fix: setup
 test: lint bpf
 	@$(PY) -m pytest
 
+docs: setup
+	@$(PY) -m scripts.docs
+
 bench: setup bpf
 	@for each in exec_latency throughput alert_latency image_index; do $(PY) -m bench.$$each || exit 1; done
 

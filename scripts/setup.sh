@@ -10,6 +10,7 @@ packages=(
   containerd runc                                   # real containers for demo and tests
   buildah busybox-static debootstrap                # real images, with no registry
   gcc libc6-dev                                     # payloads of the test images
+  libcap2-bin mount procps util-linux               # programs that the test images are given
 )
 
 missing=()
@@ -23,6 +24,10 @@ if ((${#missing[@]})); then
   fi
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq
+  # On Ubuntu bpftool is a virtual package of the kernel's tools.
+  if ! apt-cache show bpftool >/dev/null 2>&1; then
+    missing=("${missing[@]/#bpftool/linux-tools-common}" linux-tools-generic)
+  fi
   apt-get install -y -qq --no-install-recommends "${missing[@]}"
 fi
 
