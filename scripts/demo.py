@@ -41,7 +41,7 @@ ATTACK = (
     ("copies the image's shell to another name", "cp /bin/bash /tmp/.kworker; /tmp/.kworker -c true"),
     ("overwrites an image program in place", "cat /tmp/wget > /usr/bin/head; head -c0 /etc/hostname"),
     ("runs a script of its own", "echo id > /tmp/x.sh; sh /tmp/x.sh >/dev/null"),
-    ("makes a loader of its own run a program that never was a file", "/tmp/loader /bin/sleep 0.1"),
+    ("makes a loader of its own run a program that never was a file", "/tmp/loader /bin/sleep kworker 0.3"),
 )
 EXPECTED = 7  # the loader and what it loads are two
 
