@@ -108,7 +108,9 @@ def test_long_path_arrives_whole(run: Run) -> None:
 def test_path_too_deep_is_flagged(run: Run) -> None:
     found = run("d=$(printf 'd/%.0s' $(seq 100)); mkdir -p $d; cp busybox $d/x; $d/x true")
 
-    assert execs_of(found, b"x").head.flags & RecordFlag.PATH_TRUNCATED
+    record = execs_of(found, b"x")
+    assert record.head.flags & RecordFlag.PATH_TRUNCATED
+    assert record.file.truncated
 
 
 def test_long_arguments_are_cut_and_flagged(run: Run) -> None:
