@@ -19,7 +19,7 @@ from driftline.errors import InvalidInput
 from driftline.store.query import Filter, Query
 from driftline.store.reader import Reader
 
-__all__ = ["Format", "Row", "Store", "decode_dynamic", "follow", "print_rows", "time_filters"]
+__all__ = ["Format", "Row", "Store", "decode_dynamic", "follow", "print_rows", "streamed", "time_filters"]
 
 Row = dict[str, Any]
 Format = Literal["table", "json", "jsonl", "yaml"]
@@ -70,6 +70,11 @@ def print_rows(rows: Iterable[Row], output: Format, table: Callable[[Sequence[Ro
 
 def _plain(row: Mapping[str, Any]) -> Row:
     return {name: value.isoformat() if isinstance(value, datetime.datetime) else value for name, value in row.items()}
+
+
+def streamed(output: Format) -> Format:
+    """Give the format for rows that go on coming: an array would never end."""
+    return "jsonl" if output == "json" else output
 
 
 def follow(reader: Reader, query: Query, key: Callable[[Row], object], show: Callable[[Sequence[Row]], None]) -> None:

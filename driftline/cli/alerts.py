@@ -72,7 +72,9 @@ def alerts(
     query = Query(table="AlertEvidence", where=where, limit=limit)
     with open_reader(store) as reader:
         if follow:
-            _rows.follow(reader, query, lambda row: row["AlertId"], lambda rows: _show(_alerts(rows), _line(output)))
+            _rows.follow(
+                reader, query, lambda row: row["AlertId"], lambda rows: _show(_alerts(rows), _rows.streamed(output))
+            )
         else:
             _show(_alerts(reversed(reader.select(query).to_pylist())), output)
 
@@ -115,7 +117,3 @@ def _print_table(rows: Sequence[Row]) -> None:
         console.print("no alerts")
     for row in rows:
         console.print(_alert.render(row))
-
-
-def _line(output: Format) -> Format:
-    return "jsonl" if output == "json" else output

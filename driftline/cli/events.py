@@ -89,8 +89,7 @@ def events(
     query = Query(table=table, where=[*_rows.time_filters(since, until), *where], limit=limit)
     with open_reader(store) as reader:
         if follow:
-            line: Format = "jsonl" if output == "json" else output
-            _rows.follow(reader, query, _key, lambda rows: _show(rows, table, line))
+            _rows.follow(reader, query, _key, lambda rows: _show(rows, table, _rows.streamed(output)))
         else:
             _show(reversed(reader.select(query).to_pylist()), table, output)
 

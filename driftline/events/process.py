@@ -40,7 +40,7 @@ class CloudProcessEvent(Record, frozen=True, kw_only=True):
     ProcessCommandLine: Annotated[Text, doc("Arguments, joined by spaces, quoted where needed")] = ""
     ProcessCreationTime: Annotated[Time | None, doc("When the process was forked, UTC")] = None
     ProcessCurrentWorkingDirectory: Annotated[Text, doc("Working directory in the container")] = ""
-    AccountName: Annotated[Text, doc("User the process runs as: a name of the image's passwd, else the uid")] = ""
+    AccountName: Annotated[Text, doc("User the process runs as: root, or the uid as text")] = ""
     LogonId: Annotated[int | None, doc("Audit session id of the process; null when unset")] = None
     InitiatingProcessId: Annotated[Text, doc("Process id of the process that started it")] = ""
     AdditionalFields: Annotated[Dynamic, doc("More about the event, as a property bag")] = {}
