@@ -1,0 +1,22 @@
+"""A full ring is counted: by reason, and by whose records were lost."""
+
+import subprocess
+
+import pytest
+
+from driftline.sensor.kernel import KernelSide
+from driftline.sensor.records import LossReason
+
+pytestmark = pytest.mark.kernel
+
+
+def test_execs_that_find_no_room_are_counted_by_cgroup() -> None:
+    loop = "i=0; while [ $i -lt 12000 ]; do /bin/true; i=$((i+1)); done"
+    with KernelSide() as side:
+        subprocess.run(("unshare", "--mount", "sh", "-c", loop), check=True, timeout=50)
+        lost = side.take_losses_by_cgroup()
+
+        assert side.lost(LossReason.EXEC_RING_FULL) > 0
+        assert 0 < sum(lost.values()) <= side.lost(LossReason.EXEC_RING_FULL)
+        assert side.take_losses_by_cgroup() == {}
+        assert side.lost(LossReason.FILE_RING_FULL) == 0
