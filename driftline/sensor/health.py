@@ -41,6 +41,11 @@ class HealthLedger:
                 self._told[reason] = total
         return rows
 
+    def gaps(self, lost: Mapping[str, int]) -> list[SensorHealth]:
+        """Give a row for each container that lost execs: the same losses, by whose they were."""
+        reason = "exec records of this container"
+        return [self.row("ContainerGap", reason=reason, count=count, container_id=it) for it, count in lost.items()]
+
     def row(self, action: str, *, reason: str, count: int = 1, container_id: str = "") -> SensorHealth:
         """Make one row about this sensor, as of now."""
         return SensorHealth(

@@ -49,16 +49,17 @@ class KernelSide:
         system call on the node some tens of nanoseconds. Raises ``UnsupportedHost``.
         """
         self.watch_hosts = watch_hosts
-        settings = records.SETTINGS.pack(host_mnt_ns(), watch_hosts, os.getpid())
+        self.host_mnt_ns = host_mnt_ns()
+        settings = records.SETTINGS.pack(self.host_mnt_ns, watch_hosts, os.getpid())
         without = frozenset() if provenance else frozenset({"on_sys_exit"})
         self._object = _libbpf.BpfObject(OBJECT, settings=settings, without=without)
         self._cpus = _libbpf.possible_cpus()
         self.exec_ring = _libbpf.RingBuffer(self._object.map_fd("exec_ring"))
         self.file_ring = _libbpf.RingBuffer(self._object.map_fd("file_ring"))
 
-    def losses(self) -> dict[LossReason, int]:
-        """Count what was lost since the load, by reason."""
-        return {reason: self._per_cpu_sum("losses", _U32.pack(reason)) for reason in LossReason}
+    def lost(self, reason: LossReason) -> int:
+        """Count what was lost since the load for one reason."""
+        return self._per_cpu_sum("losses", _U32.pack(reason))
 
     def take_losses_by_cgroup(self) -> dict[Cgroup, int]:
         """Count lost exec records by cgroup since the last call."""

@@ -7,7 +7,7 @@ image and reading files are others' work, and their answers come back through ma
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -20,7 +20,7 @@ from driftline.sensor import mounts, scripts
 from driftline.sensor.content import Capture, ContentReader
 from driftline.sensor.indexes import Indexes
 from driftline.sensor.judge import Case, Judge, Message, NeedsBytes
-from driftline.sensor.kernel import KernelSide, host_mnt_ns
+from driftline.sensor.kernel import KernelSide
 from driftline.sensor.mappings import MappingFilter, facts_of_gone, facts_of_mapped
 from driftline.sensor.perf import MappingRecord
 from driftline.sensor.processes import Process, ProcessKey, ProcessTable, read_process
@@ -68,7 +68,6 @@ class Pipeline:
         self._emit = emit
         self._trusts_overlay = trusts_overlay
         self._mappings = MappingFilter(registry, processes)
-        self._host_mnt_ns = host_mnt_ns()
         self._scripts_seen: OrderedDict[tuple[ProcessKey, int, int], None] = OrderedDict()
         self.execs = 0
         """Execs of containers seen so far."""
@@ -169,7 +168,7 @@ class Pipeline:
     # mount namespace; who started them is outside.
     def _is_runtime(self, head: Head, parent: Process | None, tracked: Tracked) -> bool:
         is_outside = parent is None or parent.container_id != tracked.id
-        return head.mnt_ns == self._host_mnt_ns and is_outside
+        return head.mnt_ns == self._kernel.host_mnt_ns and is_outside
 
     # Only the runtime's own cgroups are asked: in one made inside the container the first exec
     # may already have changed its root.
@@ -184,6 +183,15 @@ class Pipeline:
             return
         if root.device == head.root_device:
             tracked.root = root
+
+    def lost_by_container(self) -> dict[str, int]:
+        """Count exec records lost since the last call, by container id."""
+        lost: Counter[str] = Counter()
+        for cgroup, count in self._kernel.take_losses_by_cgroup().items():
+            tracked = self._registry.by_cgroup(cgroup)
+            if tracked:
+                lost[tracked.id] += count
+        return lost
 
     def _on_exit(self, record: ExitRecord) -> None:
         process = self._processes.ended(record.head)

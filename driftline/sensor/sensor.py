@@ -218,6 +218,7 @@ class Sensor:
         self._clock.adjust()
         self._ask_again()
         self._emit(self._health.news())
+        self._emit(self._health.gaps(self._pipeline.lost_by_container()))
 
     # The runtime was away, or the sensor started before it.
     def _ask_again(self) -> None:
@@ -240,7 +241,7 @@ class Sensor:
 
     def _loss_counters(self) -> dict[str, Callable[[], int]]:
         kernel = {
-            f"kernel-{reason.name.lower().replace('_', '-')}": partial(self._kernel_losses, reason)
+            f"kernel-{reason.name.lower().replace('_', '-')}": partial(self._kernel.lost, reason)
             for reason in records.LossReason
         }
         return kernel | {
@@ -249,9 +250,6 @@ class Sensor:
             "judge-queue-full": lambda: self._judge.overflows,
             "sink-full": lambda: sum(sink.lost() for sink in self._sinks),
         }
-
-    def _kernel_losses(self, reason: records.LossReason) -> int:
-        return self._kernel.losses()[reason]
 
     def status(self) -> dict[str, Any]:
         """Describe the sensor as of now; what ``driftline status`` shows. Any thread may ask."""

@@ -14,4 +14,4 @@ def test_this_kernels_overlay_facts_are_right(kernel_side: KernelSide) -> None:
 
 
 def test_nothing_is_lost_meanwhile(kernel_side: KernelSide) -> None:
-    assert kernel_side.losses()[LossReason.EXEC_RING_FULL] == 0
+    assert kernel_side.lost(LossReason.EXEC_RING_FULL) == 0

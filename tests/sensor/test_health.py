@@ -12,3 +12,9 @@ def test_a_growth_is_told_once() -> None:
     assert (row.ActionType, row.Reason, row.Count, row.NodeName) == ("EventsLost", "ring-full", 3, "n")
     assert ledger.news() == []
     assert ledger.lost() == {"ring-full": 3}
+
+
+def test_a_gap_names_its_container() -> None:
+    (row,) = HealthLedger(Place(), {}).gaps({"c1": 7})
+
+    assert (row.ActionType, row.ContainerId, row.Count) == ("ContainerGap", "c1", 7)
