@@ -22,7 +22,7 @@ _GROUPS = {
     "alerts": "Show the alerts of a store.",
     "events": "Show the rows of a store's hunting tables.",
     "status": "Show what the sensor on this node covers, counts and has lost.",
-    "policy": "Check and show drift policies.",
+    "policy": "Check, explain and show drift policies.",
     "image": "Index images, look into them, compare them.",
     "scan": "Compare the files of running containers with their images.",
     "hunt": "Ask in KQL what happened, over the store or over files.",

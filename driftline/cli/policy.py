@@ -1,18 +1,25 @@
-"""``driftline policy``: check a drift policy before a sensor gets it."""
+"""``driftline policy``: check and understand a drift policy before a sensor gets it."""
 
 from __future__ import annotations
 
+import datetime
 import json
+import os
 import sys
 from pathlib import Path
+from typing import Annotated, Literal
 
+import msgspec
 import yaml
-from cyclopts import App
+from cyclopts import App, Parameter
 
 from driftline import policy as policies
+from driftline.cli import _explain
 from driftline.errors import InvalidPolicy, Problem
+from driftline.events import Container, text
+from driftline.policy import Place
 
-app = App(name="policy", help="Check and show drift policies.")
+app = App(name="policy", help="Check, explain and show drift policies.")
 
 
 @app.command
@@ -44,11 +51,76 @@ def show(file: Path | None = None) -> None:
     file
         The policy file.
     """
-    policy = policies.load_file(file) if file else policies.DEFAULT
-    yaml.safe_dump(policy.model_dump(mode="json", by_alias=True), sys.stdout, sort_keys=False)
+    yaml.safe_dump(_load(file).model_dump(mode="json", by_alias=True), sys.stdout, sort_keys=False)
 
 
 @app.command
 def schema() -> None:
     """Print the JSON schema of policy files, for editors."""
     print(json.dumps(policies.Policy.model_json_schema(by_alias=True), indent=2))
+
+
+@app.command
+def explain(
+    file: Path | None = None,
+    *,
+    process: str,
+    pod: str = "",
+    namespace: str = "",
+    container: str = "",
+    image: str = "",
+    label: Annotated[list[str] | None, Parameter(negative=())] = None,
+    cluster: str = "",
+    provider: Literal["on-prem", "azure", "aws", "gcp"] = "on-prem",
+    account: str = "",
+    sha256: str = "",
+    subject: Literal["binary", "script", "library", "loader"] = "binary",
+    origin: Literal[
+        "writable-layer", "image", "volume", "tmpfs", "memory", "deleted", "host", "unknown"
+    ] = "writable-layer",
+    content: Literal["added", "modified", "relocated", "unverified"] = "added",
+    output: Literal["table", "json"] = "table",
+) -> None:
+    """Say which rule decides on an execution, and why each earlier one did not match.
+
+    Parameters
+    ----------
+    file
+        The policy file; without one, the policy that holds by default.
+    process
+        Absolute path of what runs, as the container sees it.
+    pod, namespace, container, image
+        Where it runs: names and image reference.
+    label
+        A label of the pod, as key=value; may be given several times.
+    cluster, provider, account
+        Where the cluster is: its name, its cloud, its subscription, AWS account or GCP project.
+    sha256
+        Digest of what runs.
+    subject
+        What it is.
+    origin
+        Where its bytes lie.
+    content
+        How they relate to the image.
+    output
+        For people or for programs.
+    """
+    labels = _explain.labels_of(label or ())
+    verdict = _explain.verdict_of(process, sha256=sha256, subject=subject, origin=origin, content=content)
+    explanation = policies.explain(
+        _load(file),
+        Container(id="", name=container, namespace=namespace, pod=pod, image=image, pod_labels=labels),
+        Place(cluster=cluster, cloud="" if provider == "on-prem" else provider, account=account),
+        verdict=verdict,
+        process_name=text(os.path.basename(verdict.path)),
+        now=datetime.datetime.now(datetime.UTC),
+    )
+    if output == "json":
+        print(msgspec.json.format(msgspec.json.encode(explanation)).decode())
+    else:
+        _explain.print_explanation(explanation)
+
+
+def _load(file: Path | None) -> policies.Policy:
+    return policies.load_file(file) if file else policies.DEFAULT

@@ -1,6 +1,7 @@
 """Drift policies: ordered rules that say what drift means where; pure."""
 
 from driftline.policy.decide import DEFAULT_RULE, ContainerPolicy, Decision, Place, rules_for
+from driftline.policy.explain import Explanation, Finding, RuleTrace, explain
 from driftline.policy.load import load, load_file
 from driftline.policy.model import DEFAULT, Policy, Rule
 
@@ -9,9 +10,13 @@ __all__ = [
     "DEFAULT_RULE",
     "ContainerPolicy",
     "Decision",
+    "Explanation",
+    "Finding",
     "Place",
     "Policy",
     "Rule",
+    "RuleTrace",
+    "explain",
     "load",
     "load_file",
     "rules_for",

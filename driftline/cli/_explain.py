@@ -1,0 +1,78 @@
+"""``driftline policy explain``: the execution that is asked about, and the answer for people."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from driftline.cli._alert import safe
+from driftline.errors import InvalidInput
+from driftline.events import Content, Drift, Origin, Subject, Verdict
+from driftline.policy import Explanation, Finding, RuleTrace
+
+__all__ = ["labels_of", "print_explanation", "verdict_of"]
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def labels_of(given: Sequence[str]) -> Mapping[str, str]:
+    """Read ``key=value`` words; raises ``InvalidInput``."""
+    pairs = [word.partition("=") for word in given]
+    for word, (key, equals, _) in zip(given, pairs, strict=True):
+        if not key or not equals:
+            raise InvalidInput(f"--label: expected key=value, got {word!r}")
+    return {key: value for key, _, value in pairs}
+
+
+def verdict_of(process: str, *, sha256: str, subject: str, origin: str, content: str) -> Verdict:
+    """Make the verdict that a sensor would have found; raises ``InvalidInput``."""
+    if not process.startswith("/"):
+        raise InvalidInput(f"--process: expected the absolute path of a program in the container, got {process!r}")
+    if sha256 and not _SHA256.fullmatch(sha256):
+        raise InvalidInput(f"--sha256: expected 64 lower-case hexadecimal digits, got {sha256!r}")
+    is_unverified = content == Content.UNVERIFIED.value
+    return Verdict(
+        subject=Subject(subject),
+        origin=Origin(origin),
+        content=Content(content),
+        drift=Drift.UNKNOWN if is_unverified else Drift.YES,
+        reason="",
+        path=os.fsencode(process),
+        sha256=sha256,
+    )
+
+
+def print_explanation(explanation: Explanation) -> None:
+    """Print every rule asked with its checks, then the decision."""
+    console = Console(soft_wrap=True, highlight=False)
+    shown = Table(box=None, header_style="dim")
+    for name in ("priority", "rule", "", "check", "expected", "actual"):
+        shown.add_column(name, overflow="fold")
+    for trace in explanation.rules:
+        _add_rule(shown, trace)
+    console.print(shown)
+    console.print(Text(_decision(explanation), style="bold"))
+
+
+def _add_rule(shown: Table, trace: RuleTrace) -> None:
+    lines = [*_lines(trace.checks, must_hold=True), *_lines(trace.allow, must_hold=False)] or [("", "", "", "")]
+    decides = trace.outcome == "decides"
+    for number, cells in enumerate(lines):
+        head = ("" if trace.priority is None else str(trace.priority), trace.rule) if number == 0 else ("", "")
+        shown.add_row(*(Text(safe(cell)) for cell in (*head, *cells)), style="bold" if decides else "")
+
+
+def _lines(findings: Iterable[Finding], *, must_hold: bool) -> list[tuple[str, str, str, str]]:
+    refusal = "no" if must_hold else "-"
+    return [("ok" if each.holds else refusal, each.what, each.expected, each.actual) for each in findings]
+
+
+def _decision(explanation: Explanation) -> str:
+    decision, behind = explanation.decision, explanation.not_asked
+    unasked = f"; {behind} later rule{'s' if behind > 1 else ''} not asked" if behind else ""
+    return safe(f"{decision.action}: {decision.rule} decides ({decision.reason}){unasked}")

@@ -1,0 +1,149 @@
+"""Why a policy decides as it does: every rule that was asked, and every check of it.
+
+Goes through the rules with the very checks that ``rules_for`` and ``ContainerPolicy.decide`` go
+by, but says of each what was expected and what was found.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable, Iterable, Sequence
+from typing import Literal
+
+import msgspec
+
+from driftline.events import Container, Subject, Verdict, text
+from driftline.policy import decide, match
+from driftline.policy.decide import Decision
+from driftline.policy.match import Check, Place
+from driftline.policy.model import AllowedProcess, CloudScope, Condition, Policy, Rule
+
+__all__ = ["Explanation", "Finding", "RuleTrace", "explain"]
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One check in words."""
+
+    what: str
+    """``enabled``, ``cloud``, a condition's field, ``subject``, ``expires`` or ``allow``."""
+    expected: str
+    actual: str
+    holds: bool
+
+
+class RuleTrace(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of asking one rule."""
+
+    rule: str
+    priority: int | None
+    """``None`` for the default rule, which comes last."""
+    outcome: Literal["decides", "no match"]
+    checks: tuple[Finding, ...] = ()
+    """All that it asks of container and execution; it matches if all of them hold."""
+    allow: tuple[Finding, ...] = ()
+    """The allow list of the rule that decides; the first entry that holds exempts."""
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision, and the rules asked on the way to it, in order."""
+
+    decision: Decision
+    rules: tuple[RuleTrace, ...]
+    not_asked: int
+    """How many rules stand behind the one that decided."""
+
+
+def explain(
+    policy: Policy,
+    container: Container,
+    place: Place,
+    *,
+    verdict: Verdict,
+    process_name: str,
+    now: datetime.datetime,
+) -> Explanation:
+    """Explain the decision on an execution whose drift is ``yes`` or ``unknown``. ``now`` is UTC and aware."""
+    facts = match.facts_of(container, place)
+    rules = decide.in_order(policy)
+    traces: list[RuleTrace] = []
+    for number, rule in enumerate(rules, 1):
+        checks = (*match.scope_checks(rule, facts), *match.exec_checks(rule, verdict, now))
+        if all(check.holds for check in checks):
+            allow = match.allow_checks(rule, verdict, process_name)
+            traces.append(_trace(rule, "decides", checks, allow))
+            decision = decide.by_rule(rule, verdict, process_name)
+            return Explanation(decision=decision, rules=tuple(traces), not_asked=len(rules) - number)
+        traces.append(_trace(rule, "no match", checks))
+    default = RuleTrace(rule=decide.DEFAULT_RULE, priority=None, outcome="decides")
+    return Explanation(decision=decide.by_default(policy.default_rule.action), rules=(*traces, default), not_asked=0)
+
+
+def _trace(
+    rule: Rule, outcome: Literal["decides", "no match"], checks: Iterable[Check], allow: Iterable[Check] = ()
+) -> RuleTrace:
+    return RuleTrace(
+        rule=rule.name,
+        priority=rule.priority,
+        outcome=outcome,
+        checks=tuple(map(_finding, checks)),
+        allow=tuple(map(_finding, allow)),
+    )
+
+
+def _finding(check: Check) -> Finding:
+    name, expected, actual = _WORDS[check.what](check) if check.what in _WORDS else _condition(check)
+    return Finding(what=name, expected=expected, actual=actual, holds=check.holds)
+
+
+Words = tuple[str, str, str]
+
+
+def _enabled(check: Check) -> Words:
+    return "enabled", "true", str(check.found).lower()
+
+
+def _cloud(check: Check) -> Words:
+    scopes: Sequence[CloudScope] = check.asked
+    provider, account = check.found
+    expected = " or ".join(f"{scope.provider.value} ({', '.join(scope.accounts) or 'all'})" for scope in scopes)
+    return "cloud", expected, f"{provider} ({account or 'no account'})"
+
+
+def _condition(check: Check) -> Words:
+    condition: Condition = check.asked
+    name = f"{check.what} {condition.label}".rstrip()
+    found = "no such label" if check.found is None else repr(check.found)
+    return name, f"{condition.operator.value} {' or '.join(map(repr, condition.values))}", found
+
+
+def _subject(check: Check) -> Words:
+    subjects: Sequence[Subject] = check.asked
+    expected = "any" if set(subjects) == set(Subject) else " or ".join(subject.value for subject in subjects)
+    return "subject", expected, str(check.found)
+
+
+def _expires(check: Check) -> Words:
+    asked: datetime.datetime = check.asked
+    found: datetime.datetime = check.found
+    return "expires", f"later than now, is {asked.isoformat()}", found.isoformat()
+
+
+def _allow(check: Check) -> Words:
+    entry: AllowedProcess = check.asked
+    verdict, name = check.found
+    if entry.relocated:
+        return "allow", "content relocated", f"content {verdict.content}"
+    if entry.sha256:
+        return "allow", f"sha256 {entry.sha256}", verdict.sha256 or "not read"
+    if entry.name:
+        return "allow", f"name {entry.name!r}", repr(name)
+    return "allow", f"path like {entry.path!r}", repr(text(verdict.path))
+
+
+_WORDS: dict[str, Callable[[Check], Words]] = {
+    "enabled": _enabled,
+    "cloud": _cloud,
+    "subject": _subject,
+    "expires": _expires,
+    "allow": _allow,
+}

@@ -1,0 +1,160 @@
+"""What a rule asks of an execution, one check at a time.
+
+The only code that compares rules with facts: ``decide`` asks whether all checks of a rule hold,
+``explain`` shows them. A check carries what was asked and what was found as they are; words are
+made of them only where somebody reads them.
+"""
+
+from __future__ import annotations
+
+import datetime
+import fnmatch
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from driftline.events import Container, Content, Subject, Verdict
+from driftline.policy.model import AllowedProcess, CloudScope, Condition, Operator, Provider, ResourceField, Rule
+
+__all__ = [
+    "Check",
+    "Facts",
+    "Place",
+    "allow_checks",
+    "allowing_entry",
+    "covers",
+    "exec_checks",
+    "facts_of",
+    "is_expired",
+    "scope_checks",
+]
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a node is; its sensor's settings say so."""
+
+    cluster: str = ""
+    node: str = ""
+    cloud: str = ""
+    """``azure``, ``aws``, ``gcp``, or empty for on-premises."""
+    account: str = ""
+    """Subscription, AWS account or GCP project."""
+    resource: str = ""
+    """The cluster's own id at its cloud provider."""
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the scope of rules is compared with: one container, and where it runs."""
+
+    fields: Mapping[ResourceField, str]
+    labels: Mapping[str, str]
+    provider: str
+    account: str
+
+
+class Check(NamedTuple):
+    """One comparison: whether it holds, of what, with what, and what was found.
+
+    ``asked`` and ``found`` are of the types that the ``…_checks`` functions put there for ``what``.
+    """
+
+    holds: bool
+    what: str
+    asked: Any
+    found: Any
+
+
+def facts_of(container: Container, place: Place) -> Facts:
+    """Gather what rules look at."""
+    fields = {
+        ResourceField.CONTAINER_NAME: container.name,
+        ResourceField.IMAGE_NAME: container.image,
+        ResourceField.NAMESPACE: container.namespace,
+        ResourceField.POD_NAME: container.pod,
+        ResourceField.CLUSTER_NAME: place.cluster,
+    }
+    provider = place.cloud or Provider.ON_PREMISES.value
+    return Facts(fields=fields, labels=container.pod_labels, provider=provider, account=place.account)
+
+
+def scope_checks(rule: Rule, facts: Facts) -> Iterator[Check]:
+    """Compare what cannot change while a container lives: all must hold for the rule to apply to it."""
+    yield Check(rule.enabled, "enabled", True, rule.enabled)
+    if rule.cloud_scope:
+        is_in_scope = any(_is_in_cloud(scope, facts) for scope in rule.cloud_scope)
+        yield Check(is_in_scope, "cloud", rule.cloud_scope, (facts.provider, facts.account))
+    for condition in rule.resource_scope:
+        found = _find(condition, facts)
+        yield Check(_holds(condition, found or ""), condition.field.value, condition, found)
+
+
+def exec_checks(rule: Rule, verdict: Verdict, now: datetime.datetime) -> Iterator[Check]:
+    """Compare what differs from execution to execution: all must hold for the rule to decide."""
+    yield Check(covers(rule, verdict.subject), "subject", rule.subjects, verdict.subject)
+    if rule.expires is not None:
+        yield Check(not is_expired(rule, now), "expires", rule.expires, now)
+
+
+def allow_checks(rule: Rule, verdict: Verdict, process_name: str) -> Iterator[Check]:
+    """Compare the allow list's entries: the first that holds exempts the execution."""
+    for entry in rule.allow:
+        yield Check(_is_allowed(entry, verdict, process_name), "allow", entry, (verdict, process_name))
+
+
+def allowing_entry(rule: Rule, verdict: Verdict, process_name: str) -> AllowedProcess | None:
+    """Find the entry of the allow list that exempts an execution."""
+    return next((entry for entry in rule.allow if _is_allowed(entry, verdict, process_name)), None)
+
+
+def covers(rule: Rule, subject: Subject) -> bool:
+    """Say whether a rule is about this kind of execution."""
+    return subject in rule.subjects
+
+
+def is_expired(rule: Rule, now: datetime.datetime) -> bool:
+    """Say whether a rule is passed over by now (UTC, aware)."""
+    return rule.expires is not None and rule.expires <= now
+
+
+def _is_in_cloud(scope: CloudScope, facts: Facts) -> bool:
+    return scope.provider.value == facts.provider and (not scope.accounts or facts.account in scope.accounts)
+
+
+# None for a label the pod does not have, which compares like an empty one.
+def _find(condition: Condition, facts: Facts) -> str | None:
+    is_label = condition.field == ResourceField.POD_LABEL
+    return facts.labels.get(condition.label) if is_label else facts.fields[condition.field]
+
+
+_COMPARE: dict[Operator, Callable[[str, str], bool]] = {
+    Operator.EQUALS: lambda actual, value: actual == value,
+    Operator.STARTS_WITH: str.startswith,
+    Operator.ENDS_WITH: str.endswith,
+    Operator.CONTAINS: lambda actual, value: value in actual,
+    Operator.GLOB: fnmatch.fnmatchcase,
+}
+_NEGATED = {
+    Operator.NOT_EQUALS: Operator.EQUALS,
+    Operator.NOT_STARTS_WITH: Operator.STARTS_WITH,
+    Operator.NOT_ENDS_WITH: Operator.ENDS_WITH,
+    Operator.NOT_CONTAINS: Operator.CONTAINS,
+    Operator.NOT_GLOB: Operator.GLOB,
+}
+
+
+# A negation holds if none of the values matches, as "is not A or B" is meant.
+def _holds(condition: Condition, actual: str) -> bool:
+    positive = _NEGATED.get(condition.operator)
+    compare = _COMPARE[positive or condition.operator]
+    return any(compare(actual, value) for value in condition.values) != (positive is not None)
+
+
+def _is_allowed(entry: AllowedProcess, verdict: Verdict, process_name: str) -> bool:
+    if entry.relocated:
+        return verdict.content == Content.RELOCATED
+    if entry.sha256:
+        return entry.sha256 == verdict.sha256
+    if entry.name:
+        return entry.name == process_name
+    return fnmatch.fnmatchcase(verdict.path.decode(errors="surrogateescape"), entry.path)
