@@ -8,14 +8,13 @@ made of them only where somebody reads them.
 from __future__ import annotations
 
 import datetime
-import fnmatch
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
 from driftline.events import Container, Content, Subject, Verdict
-from driftline.policy.model import AllowedProcess, CloudScope, Condition, Operator, Provider, ResourceField, Rule
+from driftline.policy.model import AllowedProcess, CloudScope, Condition, Provider, ResourceField, Rule
 
 __all__ = [
     "Check",
@@ -86,7 +85,7 @@ def scope_checks(rule: Rule, facts: Facts) -> Iterator[Check]:
         yield Check(is_in_scope, "cloud", rule.cloud_scope, (facts.provider, facts.account))
     for condition in rule.resource_scope:
         found = _find(condition, facts)
-        yield Check(_holds(condition, found or ""), condition.field.value, condition, found)
+        yield Check(condition.fits(found or ""), condition.field.value, condition, found)
 
 
 def exec_checks(rule: Rule, verdict: Verdict, now: datetime.datetime) -> Iterator[Check]:
@@ -127,29 +126,6 @@ def _find(condition: Condition, facts: Facts) -> str | None:
     return facts.labels.get(condition.label) if is_label else facts.fields[condition.field]
 
 
-_COMPARE: dict[Operator, Callable[[str, str], bool]] = {
-    Operator.EQUALS: lambda actual, value: actual == value,
-    Operator.STARTS_WITH: str.startswith,
-    Operator.ENDS_WITH: str.endswith,
-    Operator.CONTAINS: lambda actual, value: value in actual,
-    Operator.GLOB: fnmatch.fnmatchcase,
-}
-_NEGATED = {
-    Operator.NOT_EQUALS: Operator.EQUALS,
-    Operator.NOT_STARTS_WITH: Operator.STARTS_WITH,
-    Operator.NOT_ENDS_WITH: Operator.ENDS_WITH,
-    Operator.NOT_CONTAINS: Operator.CONTAINS,
-    Operator.NOT_GLOB: Operator.GLOB,
-}
-
-
-# A negation holds if none of the values matches, as "is not A or B" is meant.
-def _holds(condition: Condition, actual: str) -> bool:
-    positive = _NEGATED.get(condition.operator)
-    compare = _COMPARE[positive or condition.operator]
-    return any(compare(actual, value) for value in condition.values) != (positive is not None)
-
-
 def _is_allowed(entry: AllowedProcess, verdict: Verdict, process_name: str) -> bool:
     if entry.relocated:
         return verdict.content == Content.RELOCATED
@@ -157,4 +133,4 @@ def _is_allowed(entry: AllowedProcess, verdict: Verdict, process_name: str) -> b
         return entry.sha256 == verdict.sha256
     if entry.name:
         return entry.name == process_name
-    return fnmatch.fnmatchcase(verdict.path.decode(errors="surrogateescape"), entry.path)
+    return entry.fits_path(verdict.path.decode(errors="surrogateescape"))

@@ -10,13 +10,18 @@ from __future__ import annotations
 import datetime
 import re
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from driftline.events import Action, Subject
+from driftline.policy import operators
+from driftline.policy.operators import Operator
 
 __all__ = [
     "DEFAULT",
@@ -45,6 +50,16 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
 
 
+# A ValidationError raised by a validator keeps its places, where a ValueError has the validator's only.
+def _refuse(problems: Iterable[tuple[tuple[str | int, ...], str]]) -> None:
+    details = [
+        InitErrorDetails(type=PydanticCustomError("policy", "{reason}", {"reason": reason}), loc=path, input=None)
+        for path, reason in problems
+    ]
+    if details:
+        raise ValidationError.from_exception_data("policy", details)
+
+
 class Provider(StrEnum):
     """Where a cluster runs."""
 
@@ -63,21 +78,6 @@ class ResourceField(StrEnum):
     POD_NAME = "podName"
     POD_LABEL = "podLabel"
     CLUSTER_NAME = "clusterName"
-
-
-class Operator(StrEnum):
-    """How a condition compares; upper and lower case differ."""
-
-    EQUALS = "equals"
-    NOT_EQUALS = "notEquals"
-    STARTS_WITH = "startsWith"
-    NOT_STARTS_WITH = "notStartsWith"
-    ENDS_WITH = "endsWith"
-    NOT_ENDS_WITH = "notEndsWith"
-    CONTAINS = "contains"
-    NOT_CONTAINS = "notContains"
-    GLOB = "glob"
-    NOT_GLOB = "notGlob"
 
 
 class CloudScope(_Part):
@@ -101,6 +101,23 @@ class Condition(_Part):
     operator: Operator = Operator.EQUALS
     values: tuple[Value, ...] = Field(min_length=1, max_length=MAX_VALUES)
 
+    @cached_property
+    def fits(self) -> operators.Matcher:
+        """Say whether a text fulfils the condition."""
+        return operators.matcher(self.operator, self.values)
+
+    @model_validator(mode="after")
+    def _check_values(self) -> Condition:
+        _refuse((("values", number), reason) for number, reason in self._illegal_values())
+        return self
+
+    def _illegal_values(self) -> Iterator[tuple[int, str]]:
+        for number, value in enumerate(self.values):
+            try:
+                operators.check_value(self.operator, value)
+            except ValueError as error:
+                yield number, str(error)
+
     @model_validator(mode="after")
     def _check_label(self) -> Condition:
         if (self.field == ResourceField.POD_LABEL) != bool(self.label):
@@ -115,6 +132,11 @@ class AllowedProcess(_Part):
     path: str = Field(default="", max_length=4096, description="Absolute path in the container; * and ? match anything")
     sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$", description="Digest of the bytes")
     relocated: bool = Field(default=False, description="Any bytes the image has under another path")
+
+    @cached_property
+    def fits_path(self) -> operators.Matcher:
+        """Say whether a path is like ``path``."""
+        return operators.glob((self.path,))
 
     @model_validator(mode="after")
     def _check_one(self) -> AllowedProcess:

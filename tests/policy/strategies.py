@@ -12,6 +12,7 @@ NOW = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.UTC)
 
 WORDS = st.sampled_from(["", "a", "b", "ab", "ba", "aab"])
 PATTERNS = st.sampled_from(["", "a", "ab", "a*", "*b", "?", "[ab]"])
+REGEXES = st.sampled_from(["", "a", "a*b?", ".", "[ab]+", "(?i)A"])
 PATHS = st.sampled_from(["/a", "/b", "/tmp/a", "/tmp/ab"])
 DIGESTS = st.sampled_from(["aa" * 32, "bb" * 32])
 TIMES = st.sampled_from([None, *(NOW + datetime.timedelta(hours=hours) for hours in (-2, -1, 0, 1, 2))])
@@ -21,11 +22,13 @@ SUBJECTS = st.sampled_from(list(Subject))
 @st.composite
 def conditions(draw: st.DrawFn) -> Condition:
     field = draw(st.sampled_from(list(ResourceField)))
+    operator = draw(st.sampled_from(list(Operator)))
+    values = REGEXES if operator in (Operator.REGEX, Operator.NOT_REGEX) else PATTERNS
     return Condition(
         field=field,
         label=draw(st.sampled_from(["app", "tier"])) if field == ResourceField.POD_LABEL else "",
-        operator=draw(st.sampled_from(list(Operator))),
-        values=tuple(draw(st.lists(PATTERNS, min_size=1, max_size=2, unique=True))),
+        operator=operator,
+        values=tuple(draw(st.lists(values, min_size=1, max_size=2, unique=True))),
     )
 
 

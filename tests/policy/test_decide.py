@@ -66,6 +66,8 @@ def test_an_expired_rule_is_passed_over(expires: str, decides: str) -> None:
         ("field: podName, operator: contains, values: [eb-]", True),
         ("field: podName, operator: glob, values: ['web-?']", True),
         ("field: podName, operator: notGlob, values: ['web-?']", False),
+        ("field: podName, operator: regex, values: ['web-[0-9]+']", True),
+        ("field: podName, operator: notRegex, values: ['web-[0-9]+']", False),
         ("field: podLabel, label: app, values: [web]", True),
         ("field: podLabel, label: tier, values: [web]", False),
         ("field: clusterName, values: [c]", True),

@@ -75,6 +75,22 @@ def test_an_error_stands_at_its_place(text: str, expected: str) -> None:
     assert expected in problems(text)
 
 
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("(", "not a regular expression of RE2: missing ): ("),
+        (r"(a)\1", r"not a regular expression of RE2: invalid escape sequence: \1"),
+        ("a(?=b)", "not a regular expression of RE2: invalid perl operator: (?="),
+        ("((a{500}){500}){500}", "not a regular expression of RE2: invalid repetition size: {500}"),
+        ("a" * 257, "expected a regular expression of at most 256 characters, got 257"),
+    ],
+)
+def test_an_illegal_regular_expression_is_refused_at_its_place(value: str, reason: str) -> None:
+    text = RULE + f"    resourceScope:\n      - {{field: podName, operator: regex, values: [a, '{value}']}}\n"
+
+    assert problems(text) == [f"p.yaml:6:55: rules.0.resourceScope.0.values.1: {reason}"]
+
+
 def test_ten_thousand_rules_are_refused() -> None:
     rules = "".join(f"  - {{name: r{n}, priority: {n}, action: alert}}\n" for n in range(1, 10_001))
 
