@@ -5,112 +5,13 @@
  */
 #include "lib/kernel.h"
 #include "driftline.h"
+#include "lib/block.h"
 #include "lib/file.h"
 #include "lib/interpreter.h"
+#include "lib/maps.h"
+#include "lib/script.h"
 #include "lib/syscall.h"
 #include "lib/task.h"
-
-/* Written by the sensor before the load; the only constant, so it is all of .rodata. */
-const volatile struct settings settings = {};
-
-/* Execs, exits and cgroups, in their order: a container's cgroup comes before its first exec.
- * Written here, read by the sensor; when full, the record is counted in `losses`. */
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 4 << 20); /* two seconds of 2,000 execs a second */
-} exec_ring SEC(".maps");
-
-/* Files that interpreters open. A ring of its own, so that they cannot crowd out execs. */
-struct {
-	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
-} file_ring SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, LOSS_MAX);
-	__type(key, __u32);
-	__type(value, __u64);
-} losses SEC(".maps");
-
-/* Lost exec records by cgroup, so that a gap names its container. The sensor reads and
- * deletes; the oldest go when full. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1024);
-	__type(key, struct cgroup_ref);
-	__type(value, __u64);
-} losses_by_cgroup SEC(".maps");
-
-/* Cgroup -> st_dev (kernel encoding) of its containers' root. Set here at a container's
- * first exec in its own mount namespace; for those that ran before, by the sensor, which also
- * deletes. When full, files of further containers count as not of the image's overlay, so
- * more are reported, none fewer. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__type(key, struct cgroup_ref);
-	__type(value, __u32);
-} roots SEC(".maps");
-
-/* The cgroups of containers, told by the sensor: for who runs there in the node's own mount
- * namespace, by nsenter or an escape. All others in containers are told by their namespace. */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 16384);
-	__type(key, struct cgroup_ref);
-	__type(value, __u32);
-} containers SEC(".maps");
-
-struct file_key {
-	__u64 inode;
-	__u64 device;
-};
-
-/* Who last opened a file for writing. Rename, link and unlink keep the inode, so they keep
- * its writer too. Written and read here; the oldest go when full. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 65536);
-	__type(key, struct file_key);
-	__type(value, struct file_writer);
-} writers SEC(".maps");
-
-/* Program files that are interpreters, from the exec that showed them; the sensor adds those
- * that ran before it. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
-	__type(key, struct file_key);
-	__type(value, __u32);
-} interpreters SEC(".maps");
-
-#define RECORD_SIZE 24576 /* the longest record; scratch space, since the stack has 512 bytes */
-
-union scratch {
-	struct exec_record exec;
-	struct exit_record exit;
-	struct cgroup_record cgroup;
-	struct open_record open;
-	char bytes[RECORD_SIZE];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 2);
-	__type(key, __u32);
-	__type(value, union scratch);
-} scratch SEC(".maps");
-
-enum scratch_of { SCRATCH_EXEC, SCRATCH_FILE };
-
-static __always_inline void count_loss(__u32 reason)
-{
-	__u64 *count = bpf_map_lookup_elem(&losses, &reason);
-
-	if (count)
-		*count += 1;
-}
 
 static __always_inline void count_lost_exec(struct cgroup_ref *cgroup)
 {
@@ -121,15 +22,6 @@ static __always_inline void count_lost_exec(struct cgroup_ref *cgroup)
 		__sync_fetch_and_add(count, 1);
 	else
 		bpf_map_update_elem(&losses_by_cgroup, cgroup, &one, BPF_ANY);
-}
-
-static __always_inline void *take_scratch(__u32 of)
-{
-	void *record = bpf_map_lookup_elem(&scratch, &of);
-
-	if (!record)
-		count_loss(LOSS_NO_SCRATCH);
-	return record;
 }
 
 static __always_inline bool in_container(struct task_struct *task, struct cgroup_ref *cgroup)
@@ -145,24 +37,17 @@ static __always_inline bool watched(struct task_struct *task, struct cgroup_ref 
 static __always_inline void fill_head(struct record_head *head, __u16 type, struct task_struct *task,
 				      struct cgroup_ref *cgroup)
 {
-	__u32 *root = bpf_map_lookup_elem(&roots, cgroup);
+	struct container_root *root = root_of(task);
 
 	head->time = bpf_ktime_get_boot_ns();
 	head->type = type;
 	head->flags = 0;
 	head->cgroup = *cgroup;
 	head->mnt_ns = mnt_ns(task);
-	head->root_device = root ? *root : 0;
+	head->root_device = root ? root->device : 0;
 	head->start = BPF_CORE_READ(task, group_leader, start_boottime);
 	head->tgid = BPF_CORE_READ(task, tgid);
 	head->pid = BPF_CORE_READ(task, pid);
-}
-
-static __always_inline struct file_key key_of(struct file *file)
-{
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
-
-	return (struct file_key){ BPF_CORE_READ(inode, i_ino), BPF_CORE_READ(inode, i_sb, s_dev) };
 }
 
 static __always_inline void read_writer(struct file_facts *facts)
@@ -180,12 +65,12 @@ static __always_inline void read_writer(struct file_facts *facts)
  * it could have changed its root. */
 static __always_inline void learn_root(struct task_struct *task, struct cgroup_ref *cgroup)
 {
-	__u32 device;
+	struct container_root root = { .first = process_key(task) };
 
-	if (mnt_ns(task) == settings.host_mnt_ns)
+	if (mnt_ns(task) == settings.host_mnt_ns || root_of(task))
 		return;
-	device = BPF_CORE_READ(task, fs, root.mnt, mnt_sb, s_dev);
-	bpf_map_update_elem(&roots, cgroup, &device, BPF_NOEXIST);
+	root.device = BPF_CORE_READ(task, fs, root.mnt, mnt_sb, s_dev);
+	bpf_map_update_elem(&roots, cgroup, &root, BPF_NOEXIST);
 }
 
 static __always_inline void learn_interpreter(struct file *file, const char *filename, const char *interp)
@@ -257,15 +142,17 @@ static __always_inline __u32 bounded(__u32 length)
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
-	struct cgroup_ref cgroup = {};
+	struct cgroup_ref cgroup = cgroup_ref(cgroup_of(task));
+	struct suspect suspect = {};
 	struct exec_record *record;
+	bool is_suspected;
 	__u32 length;
 
-	read_cgroup(&cgroup, task);
 	if (!watched(task, &cgroup))
 		return 0;
 	learn_root(task, &cgroup);
 	learn_interpreter(bprm->file, bprm->filename, bprm->interp);
+	is_suspected = is_suspect(&suspect, task, bprm->file, SUBJECT_BINARY, ALL_RULES);
 	record = take_scratch(SCRATCH_EXEC);
 	if (!record)
 		return 0;
@@ -292,6 +179,8 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	record->interp_length = append_string(record, bprm->interp, NAME_MAX_LEN);
 	append_args(record, task);
 	append_cwd(record, task);
+	if (is_suspected && is_blocked(&suspect, record, SCRATCH_EXEC, task) && kill_current())
+		record->head.flags |= BLOCKED;
 
 	length = bounded(sizeof(*record) + CURSOR(record));
 	record->head.length = length;
@@ -308,7 +197,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 
 	if (BPF_CORE_READ(task, signal, live.counter) != 0) /* other threads live on */
 		return 0;
-	read_cgroup(&cgroup, task);
+	cgroup = cgroup_ref(cgroup_of(task));
 	if (!watched(task, &cgroup))
 		return 0;
 	fill_head(&record.head, RECORD_EXIT, task, &cgroup);
@@ -351,6 +240,7 @@ int BPF_PROG(on_cgroup_rmdir, struct cgroup *cgroup, const char *path)
 
 	bpf_map_delete_elem(&roots, &ref);
 	bpf_map_delete_elem(&containers, &ref);
+	bpf_map_delete_elem(&blocking, &ref);
 	return report_cgroup(cgroup, path, RECORD_CGROUP_RMDIR);
 }
 
@@ -377,31 +267,14 @@ static __always_inline bool is_interpreter(struct task_struct *task)
 	return bpf_map_lookup_elem(&interpreters, &key);
 }
 
-/* Is this file the image's own, unchanged? Only the container's root overlay counts: on a
- * nested one a dropped file lies below, too. */
-static __always_inline bool is_image_file(struct file *file, struct cgroup_ref *cgroup)
-{
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
-	__u32 *root = bpf_map_lookup_elem(&roots, cgroup);
-
-	return root && BPF_CORE_READ(inode, i_sb, s_dev) == *root &&
-	       BPF_CORE_READ(inode, i_sb, s_magic) == OVERLAYFS_MAGIC && !on_upper_layer(inode);
-}
-
 static __always_inline bool is_regular(struct file *file)
 {
 	return (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) == S_IFREG;
 }
 
-static __always_inline void report_open(struct file *file, struct task_struct *task, struct cgroup_ref *cgroup,
-					const char *name)
+static __always_inline void read_opened(struct open_record *record, struct file *file, struct task_struct *task,
+					 struct cgroup_ref *cgroup)
 {
-	struct open_record *record = take_scratch(SCRATCH_FILE);
-	__u32 offset, length;
-	long stored = 0;
-
-	if (!record)
-		return;
 	fill_head(&record->head, RECORD_OPEN, task, cgroup);
 	read_facts(&record->file, file);
 	read_writer(&record->file);
@@ -410,15 +283,48 @@ static __always_inline void report_open(struct file *file, struct task_struct *t
 		record->head.flags |= PATH_TRUNCATED;
 		count_loss(LOSS_PATH_TRUNCATED);
 	}
+}
+
+static __always_inline void report_open(struct file *file, struct task_struct *task, struct cgroup_ref *cgroup,
+					const char *name)
+{
+	struct open_record *record = take_scratch(SCRATCH_FILE);
+	struct suspect suspect = {};
+	__u32 offset, length;
+	long stored = 0;
+
+	if (!record)
+		return;
+	read_opened(record, file, task, cgroup);
 	offset = CURSOR(record);
 	if (name && offset < DATA_MAX)
 		stored = bpf_probe_read_user_str(AT(record, offset), 4096, name);
 	record->name_length = stored > 0 ? stored : 0;
 	CURSOR(record) = offset + record->name_length;
+	if (is_suspect(&suspect, task, file, SUBJECT_SCRIPT, ALL_RULES) && is_script_argument(task, name) &&
+	    is_blocked(&suspect, record, SCRATCH_FILE, task) && kill_current())
+		record->head.flags |= BLOCKED;
 	length = bounded(sizeof(*record) + CURSOR(record));
 	record->head.length = length;
 	if (bpf_ringbuf_output(&file_ring, record, length, 0))
 		count_loss(LOSS_FILE_RING_FULL);
+}
+
+/* A library runs its first instruction after mmap has returned; the perf event of the mapping
+ * is what reports it. */
+static __always_inline void judge_mapping(struct file *file, struct task_struct *task, struct cgroup_ref *cgroup)
+{
+	struct suspect suspect = {};
+	struct open_record *record;
+
+	if (!is_suspect(&suspect, task, file, mapped_subjects(task), ALL_RULES))
+		return;
+	record = take_scratch(SCRATCH_FILE);
+	if (!record)
+		return;
+	read_opened(record, file, task, cgroup);
+	if (is_blocked(&suspect, record, SCRATCH_FILE, task) && kill_current())
+		remember_killed(task, file);
 }
 
 /* On the exit of a system call its arguments are still there and the file is open: no
@@ -429,21 +335,71 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	enum opened_by by = opened_by(regs, task);
-	struct cgroup_ref cgroup = {};
+	struct cgroup_ref cgroup;
 	struct file *file;
 
 	if (by == NOT_AN_OPEN || ret < 0)
 		return 0;
-	read_cgroup(&cgroup, task);
+	cgroup = cgroup_ref(cgroup_of(task));
 	if (!watched(task, &cgroup))
 		return 0;
-	file = file_of_fd(task, ret);
+	file = file_of_fd(task, opened_fd(regs, by, ret));
 	if (!file || !is_regular(file))
 		return 0;
-	if (BPF_CORE_READ(file, f_mode) & FMODE_WRITE)
+	if (by == MAP_EXECUTABLE)
+		judge_mapping(file, task, &cgroup);
+	else if (BPF_CORE_READ(file, f_mode) & FMODE_WRITE)
 		remember_writer(file, task);
-	else if (is_interpreter(task) && !is_image_file(file, &cgroup))
+	else if (is_interpreter(task) && !is_image_file(file, root_of(task)))
 		report_open(file, task, &cgroup, open_name(regs, by, task));
+	return 0;
+}
+
+/* The guards block what rules with failClosed block, and report nothing. The sensor pins them
+ * where such rules are in force, so that they outlive it. */
+static __always_inline void guard(struct file *file, struct task_struct *task, __u16 subjects)
+{
+	struct cgroup_ref cgroup = cgroup_ref(cgroup_of(task));
+	struct suspect suspect = {};
+	struct open_record *record;
+
+	if (!is_suspect(&suspect, task, file, subjects, CLOSED_RULES))
+		return;
+	record = take_scratch(SCRATCH_GUARD);
+	if (!record)
+		return;
+	read_opened(record, file, task, &cgroup);
+	if (is_blocked(&suspect, record, SCRATCH_GUARD, task))
+		kill_current();
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(guard_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
+{
+	guard(bprm->file, task, SUBJECT_BINARY);
+	return 0;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(guard_sys_exit, struct pt_regs *regs, long ret)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	enum opened_by by = opened_by(regs, task);
+	struct file *file;
+	__u16 subjects;
+
+	if (by == NOT_AN_OPEN || ret < 0 || !has_rules(task))
+		return 0;
+	file = file_of_fd(task, opened_fd(regs, by, ret));
+	if (!file || !is_regular(file))
+		return 0;
+	if (by == MAP_EXECUTABLE)
+		subjects = mapped_subjects(task);
+	else if (is_interpreter(task) && is_script_argument(task, open_name(regs, by, task)))
+		subjects = SUBJECT_SCRIPT;
+	else
+		return 0;
+	guard(file, task, subjects);
 	return 0;
 }
 

@@ -31,6 +31,15 @@ enum record_flag {
 	ARGS_UNREADABLE = 1 << 2,
 	HAS_TTY = 1 << 3,
 	SECURE_EXEC = 1 << 4,       /* setuid, setgid or file capabilities took effect */
+	BLOCKED = 1 << 5,           /* killed here, before its first instruction */
+};
+
+/* What was run: bits of the masks below. */
+enum subject {
+	SUBJECT_BINARY = 1 << 0,
+	SUBJECT_SCRIPT = 1 << 1,
+	SUBJECT_LIBRARY = 1 << 2,
+	SUBJECT_LOADER = 1 << 3,
 };
 
 /* Why a record or a part of one was lost. Index of the `losses` map. */
@@ -40,18 +49,90 @@ enum loss {
 	LOSS_ARGS_UNREADABLE = 2,
 	LOSS_PATH_TRUNCATED = 3,
 	LOSS_NO_SCRATCH = 4,
-	LOSS_MAX = 5,
+	LOSS_BLOCK_FAILED = 5,      /* the signal could not be sent */
+	LOSS_MAX = 6,
 };
 
 struct settings {
 	__u32 host_mnt_ns;          /* inode of the node's own mount namespace */
 	__u32 watch_hosts;          /* 1: the node's own processes too */
 	__u32 own_tgid;             /* the sensor, which never reports itself */
+	__u32 pad;
+	__u64 seed;                 /* of the path hashes: no container can foresee a collision */
 };
 
 struct cgroup_ref {
 	__u64 id;
 	__u64 hierarchy;            /* 0: cgroup v2; ids are unique in their hierarchy only */
+};
+
+struct file_key {
+	__u64 inode;
+	__u64 device;               /* the kernel's dev_t */
+};
+
+struct process_key {
+	__u64 start;                /* CLOCK_BOOTTIME, ns */
+	__u64 tgid;
+};
+
+/* Where a container starts: its root file system and its first process. */
+struct container_root {
+	__u32 device;
+	__u32 pad;
+	struct process_key first;
+};
+
+enum block_flag {
+	HAS_LONG_PATHS = 1 << 0,    /* the image has paths beyond what is hashed */
+	HAS_DIRECTORIES = 1 << 1,   /* an allow list names directories */
+};
+
+/* What to block in a container. Each mask has the bits of the subjects it holds for; the rule
+ * that decides may be another for each. */
+struct block_policy {
+	__u32 set;                  /* of its `allowed` and `proofs` entries */
+	__u32 image;                /* of its `image_files` entries; 0: there is no index yet */
+	__u16 block;
+	__u16 closed;               /* what is not proven innocent is blocked */
+	__u16 first;                /* the first process is not exempt */
+	__u16 undecidable;          /* the allow list asks for what only user space can tell */
+	__u16 relocated;            /* the allow list exempts image content under other paths */
+	__u16 flags;
+	__u32 pad;
+};
+
+enum hash_kind {
+	HASH_NAME = 1,              /* of a file, without its folder */
+	HASH_PATH = 2,
+	HASH_DIRECTORY = 3,         /* with all below it */
+	HASH_SIZE = 4,              /* no hash, but a size in bytes */
+};
+
+/* Key of `allowed` and `image_files`. */
+struct hash_key {
+	__u64 hash;
+	__u32 owner;                /* set or image */
+	__u32 kind;
+};
+
+struct killed_key {
+	__u64 inode;
+	__u64 tgid;
+};
+
+struct proof_key {
+	struct file_key file;
+	__u32 set;
+	__u32 pad;
+};
+
+/* What user space found out of a file; worth something while the file stays as it was. */
+struct proof {
+	__u64 ctime;
+	__u64 size;
+	__u32 innocent;             /* masks by subject */
+	__u32 guilty;
 };
 
 struct record_head {

@@ -6,6 +6,7 @@
 #define DRIFTLINE_FILE_H
 
 #include "kernel.h"
+#include "../driftline.h"
 
 #define NAME_MAX_LEN 256
 #define WALK_STEPS 64
@@ -69,6 +70,23 @@ static __always_inline void read_facts(struct file_facts *facts, struct file *fi
 		facts->upper = on_upper_layer(inode);
 		facts->lowers = lower_layers(inode, BPF_CORE_READ(file, f_path.dentry));
 	}
+}
+
+static __always_inline struct file_key key_of(struct file *file)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+
+	return (struct file_key){ BPF_CORE_READ(inode, i_ino), BPF_CORE_READ(inode, i_sb, s_dev) };
+}
+
+/* Is this file the image's own, unchanged? Only the container's root overlay counts: on a
+ * nested one a dropped file lies below, too. */
+static __always_inline bool is_image_file(struct file *file, const struct container_root *root)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+
+	return root && BPF_CORE_READ(inode, i_sb, s_dev) == root->device &&
+	       BPF_CORE_READ(inode, i_sb, s_magic) == OVERLAYFS_MAGIC && !on_upper_layer(inode);
 }
 
 /* The cursor lives in map memory and is read anew at each step: the verifier then forgets

@@ -11,7 +11,7 @@
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
-	unsigned long di, si, dx, orig_ax;
+	unsigned long di, si, dx, r10, r8, orig_ax;
 };
 #elif defined(__TARGET_ARCH_arm64)
 struct pt_regs {
@@ -29,7 +29,17 @@ enum opened_by {
 	OPEN_AT_FIRST,  /* the path is the first argument */
 	OPEN_AT_SECOND, /* the path is the second */
 	OPEN_NAMELESS,  /* memfd_create, open_by_handle_at */
+	MAP_EXECUTABLE, /* mmap of a file with PROT_EXEC */
 };
+
+/* asm-generic/mman-common.h, linux/mman.h */
+#define PROT_EXEC 4
+#define MAP_ANONYMOUS 0x20
+
+static __always_inline enum opened_by mapped_by(unsigned long prot, unsigned long flags)
+{
+	return (prot & PROT_EXEC) && !(flags & MAP_ANONYMOUS) ? MAP_EXECUTABLE : NOT_AN_OPEN;
+}
 
 #if defined(__TARGET_ARCH_x86)
 
@@ -57,6 +67,8 @@ static __always_inline enum opened_by opened_by(struct pt_regs *regs, struct tas
 		return OPEN_AT_SECOND;
 	case 304: case 319: /* open_by_handle_at, memfd_create */
 		return OPEN_NAMELESS;
+	case 9: /* mmap */
+		return mapped_by(regs->dx, regs->r10);
 	default:
 		return NOT_AN_OPEN;
 	}
@@ -71,6 +83,11 @@ static __always_inline const char *open_name(struct pt_regs *regs, enum opened_b
 	return (const char *)(by == OPEN_AT_FIRST ? regs->di : regs->si);
 }
 
+static __always_inline long opened_fd(struct pt_regs *regs, enum opened_by by, long ret)
+{
+	return by == MAP_EXECUTABLE ? (int)regs->r8 : ret;
+}
+
 #else
 
 static __always_inline enum opened_by opened_by(struct pt_regs *regs, struct task_struct *task)
@@ -80,6 +97,8 @@ static __always_inline enum opened_by opened_by(struct pt_regs *regs, struct tas
 		return OPEN_AT_SECOND;
 	case 265: case 279: /* open_by_handle_at, memfd_create */
 		return OPEN_NAMELESS;
+	case 222: /* mmap */
+		return mapped_by(regs->regs[2], regs->regs[3]);
 	default:
 		return NOT_AN_OPEN;
 	}
@@ -88,6 +107,11 @@ static __always_inline enum opened_by opened_by(struct pt_regs *regs, struct tas
 static __always_inline const char *open_name(struct pt_regs *regs, enum opened_by by, struct task_struct *task)
 {
 	return by == OPEN_AT_SECOND ? (const char *)regs->regs[1] : 0;
+}
+
+static __always_inline long opened_fd(struct pt_regs *regs, enum opened_by by, long ret)
+{
+	return by == MAP_EXECUTABLE ? (int)regs->regs[4] : ret;
 }
 
 #endif

@@ -7,6 +7,8 @@
 
 #include "kernel.h"
 
+#define CGROUP_DEPTH 16
+
 static __always_inline struct cgroup_ref cgroup_ref(struct cgroup *cgroup)
 {
 	return (struct cgroup_ref){ BPF_CORE_READ(cgroup, kn, id), BPF_CORE_READ(cgroup, root, hierarchy_id) };
@@ -14,7 +16,7 @@ static __always_inline struct cgroup_ref cgroup_ref(struct cgroup *cgroup)
 
 /* The task's cgroup v2 if it is in one below the root; else the first v1 hierarchy's where it
  * is: hosts with v1 alone leave every task at the root of v2. */
-static __always_inline void read_cgroup(struct cgroup_ref *ref, struct task_struct *task)
+static __always_inline struct cgroup *cgroup_of(struct task_struct *task)
 {
 	struct css_set *set = BPF_CORE_READ(task, cgroups);
 	struct cgroup *cgroup = BPF_CORE_READ(set, dfl_cgrp);
@@ -28,12 +30,34 @@ static __always_inline void read_cgroup(struct cgroup_ref *ref, struct task_stru
 		if (css)
 			cgroup = BPF_CORE_READ(css, cgroup);
 	}
-	*ref = cgroup_ref(cgroup);
+	return cgroup;
 }
+
+/* The value of the task's cgroup in a map, or of the nearest one above: who makes a cgroup
+ * inside a container does not leave it. */
+#define nearest(map, task, at) ({                                                                \
+	struct cgroup *_cgroup = cgroup_of(task);                                                \
+	void *_found = 0;                                                                        \
+	for (int _i = 0; _i < CGROUP_DEPTH; _i++) {                                              \
+		struct cgroup_subsys_state *_parent;                                             \
+		*(at) = cgroup_ref(_cgroup);                                                     \
+		_found = bpf_map_lookup_elem(map, at);                                           \
+		_parent = BPF_CORE_READ(_cgroup, self.parent);                                   \
+		if (_found || !_parent)                                                          \
+			break;                                                                   \
+		_cgroup = BPF_CORE_READ(_parent, cgroup);                                        \
+	}                                                                                        \
+	_found;                                                                                  \
+})
 
 static __always_inline __u32 mnt_ns(struct task_struct *task)
 {
 	return BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
+}
+
+static __always_inline struct process_key process_key(struct task_struct *task)
+{
+	return (struct process_key){ BPF_CORE_READ(task, group_leader, start_boottime), BPF_CORE_READ(task, tgid) };
 }
 
 static __always_inline void read_ns_pid(struct exec_record *record, struct task_struct *task)

@@ -18,6 +18,7 @@ from driftline.cli import _explain
 from driftline.errors import InvalidPolicy, Problem
 from driftline.events import Container, text
 from driftline.policy import Place
+from driftline.sensor import switch
 
 app = App(name="policy", help="Check, explain and show drift policies.")
 
@@ -52,6 +53,28 @@ def show(file: Path | None = None) -> None:
         The policy file.
     """
     yaml.safe_dump(_load(file).model_dump(mode="json", by_alias=True), sys.stdout, sort_keys=False)
+
+
+@app.command
+def disarm(*, reason: str = "by hand") -> None:
+    """Turn all blocking on this node off at once, whatever the policy says; needs root.
+
+    Alerts go on. It stays off, over restarts too, until `driftline policy arm`.
+
+    Parameters
+    ----------
+    reason
+        Why, for those who find it off.
+    """
+    switch.disarm(reason)
+    print(f"blocking is off until {switch.SWITCH} is removed (driftline policy arm)")
+
+
+@app.command
+def arm() -> None:
+    """Turn blocking on this node on again, as far as the policy says; needs root."""
+    switch.arm()
+    print("blocking is on")
 
 
 @app.command

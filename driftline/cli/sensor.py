@@ -14,9 +14,9 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from driftline import policy as policies
 from driftline.cli import _sinks
 from driftline.policy import Place
+from driftline.sensor.policyfile import PolicyFile
 from driftline.sensor.sensor import Options, Sensor, Sink
 from driftline.sensor.status import DEFAULT_ADDRESS, StatusServer
 
@@ -46,7 +46,7 @@ def sensor(
     Parameters
     ----------
     policy
-        Drift policy file; without one, alerts come for kube-system only.
+        Drift policy file, followed as it changes; without one, alerts come for kube-system only.
     store
         Directory of the event store to write to; without one, nothing is kept.
     output
@@ -78,7 +78,7 @@ def sensor(
     place = Place(cluster=cluster, node=node or socket.gethostname(), cloud=cloud, account=account, resource=resource)
     options = Options(
         place=place,
-        policy=policies.load_file(policy) if policy else policies.DEFAULT,
+        policy=PolicyFile(policy),
         image_directory=images,
         runtime_address=runtime,
         watch_hosts=hosts,

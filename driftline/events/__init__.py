@@ -8,11 +8,12 @@ from driftline.events.health import SensorHealth
 from driftline.events.process import CloudProcessEvent
 from driftline.events.stream import Message
 from driftline.events.tables import TABLES, Table
-from driftline.events.words import Action, Content, Drift, Origin, Subject, Verdict, VolumeKind
+from driftline.events.words import Action, BlockedBy, Content, Drift, Origin, Subject, Verdict, VolumeKind
 
 __all__ = [
     "TABLES",
     "Action",
+    "BlockedBy",
     "Alert",
     "AlertEvidence",
     "AlertInfo",

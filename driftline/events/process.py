@@ -61,4 +61,5 @@ class CloudProcessEvent(Record, frozen=True, kw_only=True):
     SessionKey: Annotated[Text, doc("Stable id of the exec session; empty for the container's own processes")] = ""
     PodLabels: Annotated[Dynamic, doc("Labels of the pod")] = {}
     PodUid: Annotated[Text, doc("Uid of the pod")] = ""
+    BlockedBy: Annotated[Text, doc("What stopped it: SIGKILL at exec, at open, at mmap, after the verdict")] = ""
     ExitCode: Annotated[int | None, doc("Exit code of an ended process; 128 + signal if a signal ended it")] = None

@@ -6,7 +6,7 @@ import enum
 
 import msgspec
 
-__all__ = ["Action", "Content", "Drift", "Origin", "Subject", "Verdict", "VolumeKind"]
+__all__ = ["Action", "BlockedBy", "Content", "Drift", "Origin", "Subject", "Verdict", "VolumeKind"]
 
 
 class _Word(enum.StrEnum):
@@ -74,6 +74,20 @@ class Action(_Word):
     IGNORE = "ignore"
     ALERT = "alert"
     BLOCK = "block"
+
+
+class BlockedBy(enum.StrEnum):
+    """What stopped a process; empty for nothing."""
+
+    NOTHING = ""
+    EXEC = "SIGKILL at exec"
+    """Before its first instruction."""
+    OPEN = "SIGKILL at open"
+    """Before the interpreter had read a byte of its script."""
+    MMAP = "SIGKILL at mmap"
+    """Before the first instruction of the library."""
+    VERDICT = "SIGKILL after the verdict"
+    """It ran until then."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

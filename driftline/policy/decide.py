@@ -15,7 +15,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from driftline.events import Action, Container, Verdict
+from driftline.events import Action, Container, Subject, Verdict
 from driftline.policy import match
 from driftline.policy.match import Place
 from driftline.policy.model import DEFAULT_RULE, Policy, Rule
@@ -42,10 +42,12 @@ class ContainerPolicy(msgspec.Struct, frozen=True):
 
     def decide(self, verdict: Verdict, *, process_name: str, now: datetime.datetime) -> Decision:
         """Decide an execution whose drift is ``yes`` or ``unknown``. ``now`` is UTC and aware."""
-        for rule in self.rules:
-            if match.covers(rule, verdict.subject) and not match.is_expired(rule, now):
-                return by_rule(rule, verdict, process_name)
-        return by_default(self.default_action)
+        rule = self.rule_for(verdict.subject, now)
+        return by_rule(rule, verdict, process_name) if rule else by_default(self.default_action)
+
+    def rule_for(self, subject: Subject, now: datetime.datetime) -> Rule | None:
+        """Give the rule that decides all executions of a kind; ``None`` if the default does."""
+        return next((r for r in self.rules if match.covers(r, subject) and not match.is_expired(r, now)), None)
 
 
 def rules_for(policy: Policy, container: Container, place: Place) -> ContainerPolicy:

@@ -227,7 +227,9 @@ class Rule(_Part):
     expires: Time | None = None
     """From then on it is passed over: a time with its zone"""
     fail_closed: Flag = False
-    """For `block`: go on blocking when the sensor is gone"""
+    """For `block`: what is not proven innocent is blocked, too, and blocking goes on when the sensor is gone"""
+    first_process: Flag = False
+    """For `block`: the container's first process is not exempt"""
 
     @model_validator(mode="after")
     def _check_accounts(self) -> Rule:

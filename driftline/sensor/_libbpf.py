@@ -23,11 +23,13 @@ _PRINT = ctypes.CFUNCTYPE(c_int, c_int, c_char_p, c_void_p)
 # name: (result, arguments); libbpf.h documents each.
 _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "bpf_link__destroy": (c_int, (c_void_p,)),
+    "bpf_link__pin": (c_int, (c_void_p, c_char_p)),
     "bpf_map__fd": (c_int, (c_void_p,)),
     "bpf_map__set_initial_value": (c_int, (c_void_p, c_void_p, c_size_t)),
     "bpf_map_delete_elem": (c_int, (c_int, c_void_p)),
     "bpf_map_get_next_key": (c_int, (c_int, c_void_p, c_void_p)),
     "bpf_map_lookup_elem": (c_int, (c_int, c_void_p, c_void_p)),
+    "bpf_map_update_batch": (c_int, (c_int, c_void_p, c_void_p, c_void_p, c_void_p)),
     "bpf_map_update_elem": (c_int, (c_int, c_void_p, c_void_p, c_uint64)),
     "bpf_object__close": (None, (c_void_p,)),
     "bpf_object__find_map_by_name": (c_void_p, (c_void_p, c_char_p)),
@@ -80,36 +82,62 @@ def possible_cpus() -> int:
 class BpfObject:
     """One eBPF object file: opened, given its settings, loaded, attached, closed."""
 
-    def __init__(self, path: Path, *, settings: bytes = b"", without: frozenset[str] = frozenset()) -> None:
-        """Load and attach every program of ``path`` but those named in ``without``.
+    def __init__(
+        self,
+        path: Path,
+        *,
+        settings: bytes = b"",
+        without: frozenset[str] = frozenset(),
+        later: frozenset[str] = frozenset(),
+    ) -> None:
+        """Load every program of ``path`` but those named in ``without``, and attach them.
 
-        ``settings`` becomes the constant data (``.rodata``). Raises ``UnsupportedHost`` with
+        Those named in ``later`` wait for ``attach``. ``settings`` becomes the constant data (``.rodata``). Raises ``UnsupportedHost`` with
         the end of the verifier's log if the kernel refuses.
         """
         self._lib = _load_library()
-        self._links: list[int] = []
+        self._links: dict[str, int] = {}
         self._object = self._lib.bpf_object__open_file(os.fsencode(path), None)
         if not self._object:
             raise UnsupportedHost(f"cannot open the eBPF object {path}: {os.strerror(ctypes.get_errno())}")
         try:
             self._load(settings, without)
+            for program in self._programs():
+                if self._name(program) not in without | later:
+                    self.attach(self._name(program))
         except UnsupportedHost:
             self.close()
             raise
 
     def _load(self, settings: bytes, without: frozenset[str]) -> None:
-        programs = [program for program in self._programs() if self._name(program) not in without]
         for program in self._programs():
-            self._lib.bpf_program__set_autoload(program, program in programs)
+            self._lib.bpf_program__set_autoload(program, self._name(program) not in without)
         if settings:
             rodata = self._lib.bpf_object__find_map_by_name(self._object, b".rodata")
             self._check(self._lib.bpf_map__set_initial_value(rodata, settings, len(settings)), "set the settings")
         self._check(self._lib.bpf_object__load(self._object), "load the eBPF object")
-        for program in programs:
-            link = self._lib.bpf_program__attach(program)
-            if not link:
-                self._check(-ctypes.get_errno(), f"attach {self._name(program)}")
-            self._links.append(link)
+
+    def attach(self, name: str) -> None:
+        """Attach a program; one that is attached stays so. Raises ``UnsupportedHost``."""
+        if name in self._links:
+            return
+        program = next(program for program in self._programs() if self._name(program) == name)
+        link = self._lib.bpf_program__attach(program)
+        if not link:
+            self._check(-ctypes.get_errno(), f"attach {name}")
+        self._links[name] = link
+
+    def detach(self, name: str) -> None:
+        """Detach a program, if it is attached and not pinned."""
+        if name in self._links:
+            self._lib.bpf_link__destroy(self._links.pop(name))
+
+    def pin(self, name: str, path: str) -> None:
+        """Keep an attached program attached, beyond this process, for as long as ``path`` is there.
+
+        ``path`` is new, on a BPF file system. Raises ``UnsupportedHost``.
+        """
+        self._check(self._lib.bpf_link__pin(self._links[name], os.fsencode(path)), f"pin {name} at {path}")
 
     def _programs(self) -> list[int]:
         programs: list[int] = []
@@ -142,6 +170,15 @@ class BpfObject:
         if result < 0:
             raise OSError(-result, f"{name}: {os.strerror(-result)}")
 
+    def update_many(self, name: str, keys: bytes, values: bytes, count: int) -> None:
+        """Write ``count`` values at once (Linux 5.6); raises ``OSError`` when the map is full."""
+        if not count:
+            return
+        written = ctypes.c_uint32(count)
+        result = self._lib.bpf_map_update_batch(self.map_fd(name), keys, values, ctypes.byref(written), None)
+        if result < 0:
+            raise OSError(-result, f"{name}: {os.strerror(-result)}")
+
     def delete(self, name: str, key: bytes) -> None:
         """Remove one key; it need not be there."""
         self._lib.bpf_map_delete_elem(self.map_fd(name), key)
@@ -158,9 +195,8 @@ class BpfObject:
 
     def close(self) -> None:
         """Detach and unload everything."""
-        for link in self._links:
-            self._lib.bpf_link__destroy(link)
-        self._links = []
+        for name in tuple(self._links):
+            self.detach(name)
         if self._object:
             self._lib.bpf_object__close(self._object)
             self._object = None

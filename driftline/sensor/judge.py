@@ -18,8 +18,9 @@ import msgspec
 
 from driftline import verdict
 from driftline.errors import DriftlineError, Unreadable
-from driftline.events import Action, Alert, CloudProcessEvent, Content, Drift, Subject, Verdict, text
+from driftline.events import Action, Alert, BlockedBy, CloudProcessEvent, Content, Drift, Origin, Subject, Verdict, text
 from driftline.image import ImageIndex
+from driftline.sensor.blocking import Blocker
 from driftline.sensor.content import Capture, ContentReader
 from driftline.sensor.mailbox import Mailbox
 from driftline.sensor.processes import Process
@@ -57,6 +58,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """The exec; ``None`` for a library or a script."""
     capture: Capture | None = None
     """The file, opened when the record came; ``None`` if its bytes are not expected to matter."""
+    blocked_by: BlockedBy = BlockedBy.NOTHING
+    """What has stopped it already, in the kernel."""
 
 
 class NeedsBytes(Exception):
@@ -67,8 +70,14 @@ class Judge:
     """Judges cases, at once or in its threads, and puts what comes of them into a mailbox."""
 
     def __init__(
-        self, reader: ContentReader, reporter: Reporter, clock: Clock, mailbox: Mailbox[Sequence[Message]]
+        self,
+        reader: ContentReader,
+        reporter: Reporter,
+        blocker: Blocker,
+        clock: Clock,
+        mailbox: Mailbox[Sequence[Message]],
     ) -> None:
+        self._blocker = blocker
         self._clock = clock
         self._reader = reader
         self._reporter = reporter
@@ -131,15 +140,28 @@ class Judge:
 
     def _messages(self, case: Case, found: Verdict) -> Sequence[Message]:
         event = self._event(case, found)
-        if found.drift == Drift.NO:
+        if found.drift == Drift.NO and found.origin == Origin.IMAGE:
             return (event,)
         name = text(os.path.basename(found.path))
-        now = datetime.datetime.now(datetime.UTC)
-        decision = case.tracked.policy.decide(found, process_name=name, now=now)
-        event = msgspec.structs.replace(event, PolicyRule=decision.rule, PolicyAction=str(decision.action))
-        if decision.action == Action.IGNORE:
+        self._blocker.learn(case.tracked, case.file, found, process_name=name)
+        blocked_by, why_not = self._blocked_by(case), ""
+        if found.drift == Drift.NO and not blocked_by:
+            return (event,)
+        decision = case.tracked.policy.decide(found, process_name=name, now=datetime.datetime.now(datetime.UTC))
+        if decision.action == Action.BLOCK and not blocked_by:
+            why_not = self._blocker.stop(case.tracked, case.process.key, found)
+            blocked_by = BlockedBy.NOTHING if why_not else BlockedBy.VERDICT
+        event = self._reporter.decided(event, decision, blocked_by=blocked_by, why_not=why_not)
+        if decision.action == Action.IGNORE and not blocked_by:
             return (event,)
         return (event, self._reporter.alert(event, found, decision, case.ancestors))
+
+    # A mapping is reported by perf, which knows nothing of blocking.
+    def _blocked_by(self, case: Case) -> BlockedBy:
+        is_mapping = case.subject in (Subject.LIBRARY, Subject.LOADER)
+        if is_mapping and self._blocker.was_killed(case.file.inode, case.process.key.pid):
+            return BlockedBy.MMAP
+        return case.blocked_by
 
     def _event(self, case: Case, found: Verdict) -> CloudProcessEvent:
         parent = case.ancestors[0] if case.ancestors else None

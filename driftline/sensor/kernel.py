@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import struct
 from pathlib import Path
 from typing import Self
 
 from driftline.sensor import _libbpf, records
+from driftline.sensor.blocktables import GUARDS, BlockTables
+from driftline.sensor.processes import ProcessKey
 from driftline.sensor.records import Cgroup, Clock, LossReason
 from driftline.verdict.facts import Writer
 
@@ -50,9 +53,11 @@ class KernelSide:
         """
         self.watch_hosts = watch_hosts
         self.host_mnt_ns = host_mnt_ns()
-        settings = records.SETTINGS.pack(self.host_mnt_ns, watch_hosts, os.getpid())
+        seed = secrets.randbits(64)
+        settings = records.SETTINGS.pack(self.host_mnt_ns, watch_hosts, os.getpid(), 0, seed)
         without = frozenset() if provenance else frozenset({"on_sys_exit"})
-        self._object = _libbpf.BpfObject(OBJECT, settings=settings, without=without)
+        self._object = _libbpf.BpfObject(OBJECT, settings=settings, without=without, later=GUARDS)
+        self.blocking = BlockTables(self._object, seed)
         self._cpus = _libbpf.possible_cpus()
         self.exec_ring = _libbpf.RingBuffer(self._object.map_fd("exec_ring"))
         self.file_ring = _libbpf.RingBuffer(self._object.map_fd("file_ring"))
@@ -71,9 +76,10 @@ class KernelSide:
                 taken[Cgroup(*_CGROUP.unpack(key))] = _U64.unpack(value)[0]
         return taken
 
-    def set_root(self, cgroup: Cgroup, device: int) -> None:
-        """Tell the ``st_dev`` of a container's root, for one that ran before the sensor."""
-        self._object.update("roots", _CGROUP.pack(*cgroup), _U32.pack(_kernel_device(device)))
+    def set_root(self, cgroup: Cgroup, device: int, *, first: ProcessKey) -> None:
+        """Tell the ``st_dev`` of a container's root and its first process, where it ran before the sensor."""
+        value = records.ROOT.pack(_kernel_device(device), 0, first.start_ns, first.pid)
+        self._object.update("roots", _CGROUP.pack(*cgroup), value)
 
     def add_container(self, cgroup: Cgroup) -> None:
         """Tell that a cgroup is a container's; the kernel side forgets it with the cgroup."""

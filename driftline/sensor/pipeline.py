@@ -14,9 +14,10 @@ import msgspec
 
 from driftline import policy as policies
 from driftline.errors import Unreadable
-from driftline.events import Container, Subject
+from driftline.events import BlockedBy, Container, Subject
 from driftline.policy import Policy
 from driftline.sensor import mounts, scripts
+from driftline.sensor.blocking import Blocker
 from driftline.sensor.content import Capture, ContentReader
 from driftline.sensor.indexes import Indexes
 from driftline.sensor.judge import Case, Judge, Message, NeedsBytes
@@ -24,7 +25,17 @@ from driftline.sensor.kernel import KernelSide
 from driftline.sensor.mappings import MappingFilter, facts_of_gone, facts_of_mapped
 from driftline.sensor.perf import MappingRecord
 from driftline.sensor.processes import Process, ProcessKey, ProcessTable, read_process
-from driftline.sensor.records import CgroupRecord, Clock, ExecRecord, ExitRecord, Head, OpenRecord, Record, RecordType
+from driftline.sensor.records import (
+    CgroupRecord,
+    Clock,
+    ExecRecord,
+    ExitRecord,
+    Head,
+    OpenRecord,
+    Record,
+    RecordFlag,
+    RecordType,
+)
 from driftline.sensor.registry import Registry, Tracked
 from driftline.sensor.report import Reporter
 from driftline.verdict import FileFacts, loader_argument
@@ -32,6 +43,7 @@ from driftline.verdict import FileFacts, loader_argument
 __all__ = ["Pipeline"]
 
 _SCRIPTS_KEPT = 4096
+_BLOCKED = int(RecordFlag.BLOCKED)
 
 Emit = Callable[[Sequence[Message]], None]
 CaptureWith = Callable[..., Capture | None]
@@ -50,6 +62,7 @@ class Pipeline:
         reader: ContentReader,
         indexes: Indexes,
         reporter: Reporter,
+        blocker: Blocker,
         policy: Policy,
         clock: Clock,
         emit: Emit,
@@ -63,6 +76,7 @@ class Pipeline:
         self._reader = reader
         self._indexes = indexes
         self._reporter = reporter
+        self._blocker = blocker
         self._policy = policy
         self._clock = clock
         self._emit = emit
@@ -116,11 +130,20 @@ class Pipeline:
         tracked.columns = self._reporter.columns(container)
         tracked.index = self._indexes.of(container)
         tracked.policy = policies.rules_for(self._policy, container, self._reporter.place)
+        self._blocker.apply(tracked)
         tracked.verdicts.clear()
         tracked.is_named = True
         waiting, tracked.waiting = tracked.waiting, []
         for go_on in waiting:
             go_on()
+
+    def set_policy(self, policy: Policy) -> None:
+        """Put another policy in force, container by container."""
+        self._policy = policy
+        for tracked in self._registry:
+            if tracked.is_named:
+                tracked.policy = policies.rules_for(policy, tracked.container, self._reporter.place)
+                self._blocker.apply(tracked)
 
     def nameless(self) -> list[str]:
         """List the ids of the containers that the runtime has not named."""
@@ -128,9 +151,13 @@ class Pipeline:
 
     def _on_cgroup(self, record: CgroupRecord) -> None:
         if record.head.type == RecordType.CGROUP_MKDIR:
-            self._registry.add(record.head.cgroup, record.path)
-        else:
-            self._registry.removed(record.head.cgroup)
+            tracked = self._registry.add(record.head.cgroup, record.path)
+            if tracked and tracked.blocking.subjects:
+                self._blocker.apply(tracked)
+            return
+        tracked = self._registry.removed(record.head.cgroup)
+        if tracked:
+            self._blocker.forget(tracked)
 
     def _on_exec(self, record: ExecRecord) -> None:
         self.execs += 1
@@ -156,6 +183,7 @@ class Pipeline:
                 when=record.head.time,
                 record=record,
                 capture=capture,
+                blocked_by=BlockedBy.EXEC if record.head.flags & _BLOCKED else BlockedBy.NOTHING,
             )
         )
 
@@ -173,9 +201,10 @@ class Pipeline:
     # Only the runtime's own cgroups are asked: in one made inside the container the first exec
     # may already have changed its root.
     def _learn_root(self, tracked: Tracked, head: Head) -> None:
-        if tracked.root_device or not self._registry.is_own(head.cgroup):
+        if tracked.root_device or head.cgroup not in tracked.cgroups:
             return
         tracked.pid = head.tgid
+        tracked.first = ProcessKey.at(head.tgid, head.start)
         tracked.root_device = head.root_device
         try:
             root = mounts.container_root(head.tgid)
@@ -210,7 +239,8 @@ class Pipeline:
         tracked = self._registry.of(record.head)
         key = ProcessKey.at(record.head.tgid, record.head.start)
         process = self._processes.find(key) or read_process(record.head.tgid)
-        if tracked is None or process is None or not scripts.is_script(record, process):
+        is_blocked = bool(record.head.flags & _BLOCKED)
+        if tracked is None or process is None or not (is_blocked or scripts.is_script(record, process)):
             return
         if not self._is_first_read(key, record.file):
             return
@@ -223,6 +253,7 @@ class Pipeline:
                 ancestors=self._above(process),
                 when=record.head.time,
                 capture=self._capture(tracked, record.head, record.file, self._reader.capture_path),
+                blocked_by=BlockedBy.OPEN if is_blocked else BlockedBy.NOTHING,
             )
         )
 

@@ -37,6 +37,11 @@ class ProcessKey(NamedTuple):
         """Give the key of a process forked at ``start_ns`` of the boot-time clock."""
         return cls(pid, start_ns // _TICK_NS)
 
+    @property
+    def start_ns(self) -> int:
+        """When it was forked, rounded down to the tick."""
+        return self.start_ticks * _TICK_NS
+
 
 class Process(msgspec.Struct, frozen=True):
     """One process as it was at its last exec."""

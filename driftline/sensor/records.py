@@ -45,7 +45,8 @@ EXEC_LENGTHS = struct.Struct("=6HI")
 EXIT = struct.Struct("=iI")
 CGROUP = struct.Struct("=II")
 OPEN_LENGTHS = struct.Struct("=4HII")
-SETTINGS = struct.Struct("=III")
+ROOT = struct.Struct("=IIQQ")
+SETTINGS = struct.Struct("=IIIIQ")
 ANCESTORS = 8
 
 _EXEC_AT = HEAD.size + FACTS.size
@@ -75,6 +76,7 @@ class RecordFlag(enum.IntFlag):
     ARGS_UNREADABLE = 1 << 2
     HAS_TTY = 1 << 3
     SECURE_EXEC = 1 << 4
+    BLOCKED = 1 << 5
 
 
 # As a plain number: an enum's & takes ten times as long, for each record.
@@ -89,6 +91,7 @@ class LossReason(enum.IntEnum):
     ARGS_UNREADABLE = 2
     PATH_TRUNCATED = 3
     NO_SCRATCH = 4
+    BLOCK_FAILED = 5
 
 
 class Clock:

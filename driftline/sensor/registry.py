@@ -16,7 +16,8 @@ from typing import Any
 from driftline import cluster
 from driftline.events import Container, Verdict
 from driftline.image import ImageIndex
-from driftline.policy import ContainerPolicy
+from driftline.policy import Blocking, ContainerPolicy
+from driftline.sensor.processes import ProcessKey
 from driftline.sensor.records import Cgroup, Head
 from driftline.verdict import ContainerRoot
 
@@ -30,13 +31,19 @@ class Tracked:
         self.container = Container(id=container_id)
         self.is_named = False
         """Whether the runtime has told (or will never tell) what ``container`` lacks."""
+        self.cgroups: set[Cgroup] = set()
+        """Those the runtime made for it, one in each hierarchy; not what is made inside it."""
         self.pid = 0
         """Its first process, whose root shows its files when the process in question is gone."""
+        self.first: ProcessKey | None = None
+        """That process, known for sure."""
         self.root_device = 0
         self.root: ContainerRoot | None = None
         self.index: Future[ImageIndex] = Future()
         self.policy: ContainerPolicy
         """Its drift rules; there once it is named."""
+        self.blocking = Blocking()
+        """What of its rules blocks."""
         self.columns: Mapping[str, Any] = {}
         """The columns of its events that stay the same."""
         self.waiting: list[Callable[[], None]] = []
@@ -66,7 +73,6 @@ class Registry:
         self._on_cgroup = on_cgroup
         self._by_cgroup: dict[Cgroup, Tracked | None] = {}
         self._by_id: dict[str, Tracked] = {}
-        self._own: set[Cgroup] = set()
 
     def add(self, cgroup: Cgroup, path: bytes) -> Tracked | None:
         """Take in a cgroup and its path in its hierarchy; gives its container."""
@@ -78,7 +84,7 @@ class Registry:
         self._by_cgroup[cgroup] = tracked
         self._on_cgroup(cgroup)
         if found.id in os.fsdecode(os.path.basename(path)):
-            self._own.add(cgroup)
+            tracked.cgroups.add(cgroup)
         return tracked
 
     def _track(self, container_id: str) -> Tracked:
@@ -86,12 +92,14 @@ class Registry:
         self._on_new(container_id)
         return tracked
 
-    def removed(self, cgroup: Cgroup) -> None:
-        """Forget a cgroup, and its container with the last one."""
-        self._own.discard(cgroup)
+    def removed(self, cgroup: Cgroup) -> Tracked | None:
+        """Forget a cgroup, and with the last one its container, which is given back."""
         tracked = self._by_cgroup.pop(cgroup, None)
-        if tracked and tracked not in self._by_cgroup.values():
-            self._by_id.pop(tracked.id, None)
+        if tracked:
+            tracked.cgroups.discard(cgroup)
+        if tracked is None or tracked in self._by_cgroup.values():
+            return None
+        return self._by_id.pop(tracked.id, None)
 
     def of(self, head: Head) -> Tracked | None:
         """Give the container of a record; ``None`` for the node's own processes."""
@@ -108,10 +116,6 @@ class Registry:
         for cgroup, path in cgroups_of(head.tgid):
             self.add(cgroup, path)
         self._by_cgroup.setdefault(head.cgroup, None)
-
-    def is_own(self, cgroup: Cgroup) -> bool:
-        """Tell whether a cgroup is one the runtime made, not one made inside a container."""
-        return cgroup in self._own
 
     def get(self, container_id: str) -> Tracked | None:
         """Give the container of this id."""

@@ -8,11 +8,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from driftline.events import (
+    Action,
     Alert,
+    BlockedBy,
     CloudProcessEvent,
     Container,
     Content,
+    Drift,
     Origin,
     ProcessNode,
     Subject,
@@ -143,6 +148,19 @@ class Reporter:
             **columns,
         )
 
+    def decided(
+        self, event: CloudProcessEvent, decision: Decision, *, blocked_by: BlockedBy, why_not: str
+    ) -> CloudProcessEvent:
+        """Add what the policy said, what stopped the process, or why nothing did though it should."""
+        more = {"NotBlocked": why_not} if why_not else {}
+        return msgspec.structs.replace(
+            event,
+            PolicyRule=decision.rule,
+            PolicyAction=str(Action.BLOCK if blocked_by else decision.action),
+            BlockedBy=str(blocked_by),
+            AdditionalFields={**event.AdditionalFields, **more},
+        )
+
     def alert(
         self, event: CloudProcessEvent, verdict: Verdict, decision: Decision, ancestors: Sequence[Process]
     ) -> Alert:
@@ -154,7 +172,7 @@ class Reporter:
             category="Execution",
             severity=decision.severity,
             attack_techniques=_techniques(verdict),
-            description=verdict.reason,
+            description=verdict.reason + _blocking(event, verdict),
             event=event,
             process_tree=tuple(self._node(process) for process in ancestors),
         )
@@ -229,7 +247,20 @@ def _title(event: CloudProcessEvent, verdict: Verdict) -> str:
     what = what.replace("Program", _SUBJECT_WORD.get(verdict.subject, "program").capitalize())
     prefix = _ORIGIN_PREFIX.get(verdict.origin, "")
     where = event.KubernetesPodName or event.ContainerName or event.ContainerId[:12]
-    return f"{prefix}{what} ran in {where}: {event.FileName}"
+    did = _DID.get(BlockedBy(event.BlockedBy), "was blocked")
+    return f"{prefix}{what} {did} in {where}: {event.FileName}"
+
+
+_DID = {BlockedBy.NOTHING: "ran", BlockedBy.VERDICT: "ran and was killed"}
+
+
+def _blocking(event: CloudProcessEvent, verdict: Verdict) -> str:
+    if event.PolicyAction != Action.BLOCK:
+        return ""
+    if not event.BlockedBy:
+        return f". It was not blocked: {event.AdditionalFields['NotBlocked']}."
+    late = " It is let go from now on." if verdict.drift == Drift.NO else ""
+    return f". It was stopped by {event.BlockedBy}.{late}"
 
 
 # MITRE ATT&CK for Containers, https://attack.mitre.org/matrices/enterprise/containers/

@@ -14,6 +14,7 @@ for its exec was written before, and is read after. Exits are handled last of al
 from __future__ import annotations
 
 import ctypes
+import datetime
 import gc
 import logging
 import selectors
@@ -28,10 +29,11 @@ import msgspec
 
 import driftline
 from driftline import cluster
-from driftline.errors import UnsupportedHost
+from driftline.errors import InvalidPolicy, UnsupportedHost
 from driftline.events import Container, SensorHealth
-from driftline.policy import Place, Policy
-from driftline.sensor import host, records, selftest, startup
+from driftline.policy import Place
+from driftline.sensor import host, records, selftest, startup, switch
+from driftline.sensor.blocking import Blocker
 from driftline.sensor.content import ContentReader
 from driftline.sensor.health import HealthLedger
 from driftline.sensor.indexes import Indexes
@@ -40,6 +42,7 @@ from driftline.sensor.kernel import KernelSide
 from driftline.sensor.mailbox import Mailbox
 from driftline.sensor.perf import MappingStream
 from driftline.sensor.pipeline import Pipeline
+from driftline.sensor.policyfile import PolicyFile
 from driftline.sensor.processes import ProcessTable
 from driftline.sensor.registry import Registry
 from driftline.sensor.report import Reporter
@@ -52,7 +55,7 @@ _TURN_SECONDS = 0.01
 record after a pause is handled at once."""
 _LOOK_SECONDS = 0.1
 """How long nothing may wake the loop: mappings wake it only when many have gathered."""
-_HOUSEKEEPING_SECONDS = 1.0
+_HOUSEKEEPING_SECONDS = 0.5
 _ASK_AGAIN_SECONDS = 10.0
 _M_ARENA_MAX = -8  # malloc.h
 _ENDS = (records.RecordType.EXIT, records.RecordType.CGROUP_RMDIR)
@@ -64,13 +67,20 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """The sensor's settings."""
 
     place: Place
-    policy: Policy
+    policy: PolicyFile
     image_directory: Path
     runtime_address: str = ""
     """Socket of the container runtime; empty looks at the usual places."""
     watch_hosts: bool = False
     provenance: bool = True
     libraries: bool = True
+
+
+class HasFileno(Protocol):
+    """What a selector can wait on."""
+
+    def fileno(self) -> int:
+        """Give the descriptor."""
 
 
 class Sink(Protocol):
@@ -112,11 +122,12 @@ class Sensor:
         self._processes = ProcessTable()
         reporter = Reporter(options.place, self._clock)
         reader = ContentReader()
-        self._judge = Judge(reader, reporter, self._clock, self._judged)
         self._indexes = Indexes(options.image_directory)
         self._kernel = KernelSide(watch_hosts=options.watch_hosts, provenance=options.provenance)
         self._registry = Registry(on_new=self._resolver.ask, on_cgroup=self._kernel.add_container)
         self._sight = selftest.check_sight(self._kernel)
+        self._blocker = Blocker(self._kernel.blocking, host_mnt_ns=self._kernel.host_mnt_ns, can_see=not self._sight)
+        self._judge = Judge(reader, reporter, self._blocker, self._clock, self._judged)
         self._mappings = self._open_mappings()
         self._health = HealthLedger(options.place, self._loss_counters())
         self._pipeline = Pipeline(
@@ -127,7 +138,8 @@ class Sensor:
             reader=reader,
             indexes=self._indexes,
             reporter=reporter,
-            policy=options.policy,
+            blocker=self._blocker,
+            policy=options.policy.current,
             clock=self._clock,
             emit=self._emit,
             trusts_overlay=not self._sight,
@@ -149,13 +161,19 @@ class Sensor:
         self._emit([self._health.row("SensorStarted", reason="; ".join(self._sight))])
         for container in startup.take_inventory(self._registry, self._processes, self._kernel, self._runtime):
             self._pipeline.name(container)
+        self._blocker.obey_switch()
+        self._blocker.settle()
         self._settle()
         with selectors.DefaultSelector() as selector:
-            for source in (self._kernel.exec_ring, self._kernel.file_ring, self._named, self._judged, self._stopping):
+            for source in self._sources():
                 selector.register(source, selectors.EVENT_READ)
             for descriptor in self._mappings.filenos() if self._mappings else ():
                 selector.register(descriptor, selectors.EVENT_READ)
             self._turn_until_stopped(selector)
+
+    def _sources(self) -> Sequence[HasFileno]:
+        rings = (self._kernel.exec_ring, self._kernel.file_ring)
+        return (*rings, self._named, self._judged, self._blocker.images.entered, self._stopping)
 
     # What was made so far stays: neither the collector nor the allocator need look at it again.
     # libbpf took the kernel's type information into memory, and gave it back to malloc only.
@@ -175,6 +193,7 @@ class Sensor:
                 time.sleep(max(0.0, next_turn - time.monotonic()))
             next_turn = time.monotonic() + _TURN_SECONDS
             is_stopped = bool(self._stopping.take())
+            self._obey_switch()
             self._turn()
             if time.monotonic() >= next_housekeeping:
                 self._keep_house()
@@ -185,6 +204,7 @@ class Sensor:
         mappings = self._mappings.drain() if self._mappings else []
         opens = self._kernel.file_ring.drain()
         execs = self._kernel.exec_ring.drain()
+        self._blocker.refresh(datetime.datetime.now(datetime.UTC))
         for container in self._named.take():
             self._pipeline.name(container)
         beginnings, ends = self._decode(execs)
@@ -214,11 +234,29 @@ class Sensor:
             self._failures += 1
             _log.exception("a record could not be handled")
 
+    def _obey_switch(self) -> None:
+        if self._blocker.obey_switch():
+            turned = "BlockingArmed" if self._blocker.is_armed else "BlockingDisarmed"
+            self._emit([self._health.row(turned, reason=str(switch.SWITCH))])
+
     def _keep_house(self) -> None:
         self._clock.adjust()
+        self._follow_policy()
+        self._blocker.settle()
         self._ask_again()
         self._emit(self._health.news())
         self._emit(self._health.gaps(self._pipeline.lost_by_container()))
+
+    def _follow_policy(self) -> None:
+        try:
+            policy = self._options.policy.changed()
+        except InvalidPolicy as error:
+            _log.error("the policy in force stays: %s", error)
+            self._emit([self._health.row("PolicyRefused", reason=str(error))])
+            return
+        if policy is not None:
+            self._pipeline.set_policy(policy)
+            self._emit([self._health.row("PolicyChanged", reason=self._options.policy.source, count=len(policy.rules))])
 
     # The runtime was away, or the sensor started before it.
     def _ask_again(self) -> None:
@@ -267,8 +305,12 @@ class Sensor:
                 "scripts and writers": "eBPF tp_btf/sys_exit" if self._options.provenance else "off",
                 "libraries": "perf PERF_RECORD_MMAP2" if self._mappings else "off",
                 "overlay facts": "; ".join(self._sight) or "verified by the self-test",
-                "blocking": "none",
+                "blocking": self._blocker.status(),
             },
+            "policy": self._options.policy.source,
+            "policy_loaded": self._options.policy.loaded_at.isoformat(timespec="seconds"),
+            "policy_rules": len(self._options.policy.current.rules),
+            "containers_with_blocking": len(self._blocker),
             "containers": len(self._registry),
             "containers_without_name": len(self._pipeline.nameless()),
             "processes": len(self._processes),
@@ -289,6 +331,7 @@ class Sensor:
         self._flush()
         self._resolver.close()
         self._indexes.close()
+        self._blocker.close()
         if self._mappings:
             self._mappings.close()
         self._kernel.close()

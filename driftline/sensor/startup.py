@@ -11,7 +11,7 @@ from driftline.errors import RuntimeUnavailable, Unreadable
 from driftline.events import Container
 from driftline.sensor import mounts, scripts
 from driftline.sensor.kernel import KernelSide
-from driftline.sensor.processes import ProcessTable, read_process, running_pids
+from driftline.sensor.processes import ProcessKey, ProcessTable, read_process, running_pids
 from driftline.sensor.registry import Registry, Tracked, cgroups_of
 
 __all__ = ["take_inventory"]
@@ -34,7 +34,9 @@ def take_inventory(
         if scripts.is_interpreter(process.program):
             kernel.add_interpreter(process.inode, process.device)
         if tracked.root is None:
-            _learn_root(tracked, first_pids.get(tracked.id) or pid, kernel)
+            first = read_process(first_pids.get(tracked.id, 0))
+            tracked.first = first.key if first else None
+            _learn_root(tracked, first.key.pid if first else pid, kernel)
     return containers
 
 
@@ -60,4 +62,4 @@ def _learn_root(tracked: Tracked, pid: int, kernel: KernelSide) -> None:
     tracked.pid = pid
     tracked.root_device = tracked.root.device
     for cgroup, _ in cgroups_of(pid):
-        kernel.set_root(cgroup, tracked.root_device)
+        kernel.set_root(cgroup, tracked.root_device, first=tracked.first or ProcessKey(0, 0))

@@ -6,12 +6,18 @@ import subprocess
 
 import pytest
 
-from driftline.sensor import kernel, records
+from driftline.sensor import blocktables, kernel, records
 
 pytestmark = pytest.mark.kernel
 
 STRUCTS = {
     "settings": records.SETTINGS.size,
+    "block_policy": blocktables.BLOCK_POLICY.size,
+    "container_root": records.ROOT.size,
+    "hash_key": blocktables.HASH_KEY.size,
+    "killed_key": blocktables.KILLED_KEY.size,
+    "proof": blocktables.PROOF.size,
+    "proof_key": blocktables.PROOF_KEY.size,
     "record_head": records.HEAD.size,
     "file_writer": records.WRITER.size,
     "file_facts": records.FACTS.size,
@@ -35,6 +41,16 @@ MEMBERS = {
         records.FACTS,
         "inode size ctime magic device mode nlink lowers upper pad fs_type writer",
     ),
+    "block_policy": (
+        blocktables.BLOCK_POLICY,
+        "set image block closed first undecidable relocated flags pad",
+    ),
+    "container_root": (records.ROOT, "device pad first"),
+    "hash_key": (blocktables.HASH_KEY, "hash owner kind"),
+    "killed_key": (blocktables.KILLED_KEY, "inode tgid"),
+    "proof": (blocktables.PROOF, "ctime size innocent guilty"),
+    "proof_key": (blocktables.PROOF_KEY, "file set pad"),
+    "settings": (records.SETTINGS, "host_mnt_ns watch_hosts own_tgid pad seed"),
     "file_writer": (records.WRITER, "time start tgid pad comm"),
     "ancestor": (records.ANCESTOR, "start tgid pad comm"),
 }

@@ -15,17 +15,18 @@ def test_a_container_is_known_by_its_cgroup_alone() -> None:
 
     assert found is not None
     assert (found.id, new) == (ID, [ID])
-    assert registry.is_own(Cgroup(7, 0)) and not registry.is_own(Cgroup(8, 0))
+    assert found.cgroups == {Cgroup(7, 0)}
 
 
 def test_it_is_forgotten_with_its_last_cgroup() -> None:
     registry = Registry(on_new=lambda _: None, on_cgroup=lambda _: None)
     for hierarchy in (0, 4):
         registry.add(Cgroup(7, hierarchy), PATH)
-    registry.removed(Cgroup(7, 0))
+    assert registry.removed(Cgroup(7, 0)) is None
     assert len(registry) == 1
-    registry.removed(Cgroup(7, 4))
+    gone = registry.removed(Cgroup(7, 4))
 
+    assert gone and gone.id == ID
     assert len(registry) == 0
 
 

@@ -1,0 +1,188 @@
+"""Keeps what the drift rules block in force: in the kernel beforehand, by a signal afterwards.
+
+A container's rules are compiled once it is named, and again when policy, pod or image index
+change. All entries that belong to a compilation carry its number; the one entry that names the
+number is replaced last and whole, so no exec sees half a policy. What the kernel side could not
+decide is decided by the verdict, whose process is then killed if it still runs, and whose file
+the kernel side knows from then on.
+"""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import logging
+import os
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+import msgspec
+
+from driftline.errors import DriftlineError
+from driftline.events import Action, Drift, Subject, Verdict
+from driftline.policy import compile_blocking
+from driftline.sensor import bpffs, stopping, switch
+from driftline.sensor.blocktables import BlockTables
+from driftline.sensor.imagetables import ImageTables
+from driftline.sensor.processes import ProcessKey
+from driftline.sensor.registry import Tracked
+from driftline.verdict import FileFacts
+
+__all__ = ["Blocker"]
+
+_FOUND_KEPT = 4096
+_log = logging.getLogger(__name__)
+
+
+class _Found(msgspec.Struct, frozen=True):
+    file: FileFacts
+    verdict: Verdict
+    process_name: str
+
+
+class _Entry:
+    def __init__(self, tracked: Tracked) -> None:
+        self.tracked = tracked
+        self.number = 0
+        self.keys: list[bytes] = []
+        self.found: OrderedDict[tuple[int, int, Subject], _Found] = OrderedDict()
+
+
+class Blocker:
+    """Puts policies in force. The loop's thread calls all but ``learn`` and ``stop``."""
+
+    def __init__(self, tables: BlockTables, *, host_mnt_ns: int, can_see: bool) -> None:
+        """``can_see``: the kernel's overlay facts were found right; else only verdicts block."""
+        self.images = ImageTables(tables)
+        self.is_armed = False
+        """Whether the emergency switch lets anything be blocked."""
+        self._tables = tables
+        self._host_mnt_ns = host_mnt_ns
+        self._can_see = can_see
+        self._numbers = itertools.count(1)
+        self._entries: dict[str, _Entry] = {}
+        self._is_guarded = False
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        """Count the containers with rules that block."""
+        return len(self._entries)
+
+    def obey_switch(self) -> bool:
+        """Follow the emergency switch; tells whether it was turned."""
+        is_armed = not switch.is_disarmed()
+        if is_armed == self.is_armed:
+            return False
+        self.is_armed = is_armed
+        self._tables.arm(is_armed)
+        self.settle()
+        return True
+
+    def apply(self, tracked: Tracked) -> None:
+        """Put the rules of a container in force as they are now."""
+        tracked.blocking = compile_blocking(tracked.policy, datetime.datetime.now(datetime.UTC))
+        if not tracked.blocking.subjects:
+            self.forget(tracked)
+            return
+        with self._lock:
+            entry = self._entries.setdefault(tracked.id, _Entry(tracked))
+            old, entry.keys, entry.number = entry.keys, [], next(self._numbers)
+            if self._can_see:
+                self._enter(entry)
+            self._tables.disallow(old)
+
+    def _enter(self, entry: _Entry) -> None:
+        tracked = entry.tracked
+        try:
+            entry.keys = self._tables.allow(tracked.blocking, entry.number)
+            for found in entry.found.values():
+                self._prove(entry, found)
+            image = self.images.of(tracked.index)
+            for cgroup in tracked.cgroups:
+                self._tables.set_policy(cgroup, tracked.blocking, owner=entry.number, image=image)
+        except OSError as error:
+            _log.error("what runs in container %s is blocked after its verdict only: %s", tracked.id, error)
+
+    def forget(self, tracked: Tracked) -> None:
+        """Block nothing in a container any more, for its rules or its end."""
+        with self._lock:
+            entry = self._entries.pop(tracked.id, None)
+        if entry is None:
+            return
+        for cgroup in tracked.cgroups:
+            self._tables.clear_policy(cgroup)
+        self._tables.disallow(entry.keys)
+
+    def refresh(self, now: datetime.datetime) -> None:
+        """Follow rules that expired by ``now`` (UTC, aware) and images that were entered."""
+        entered = self.images.take()
+        for entry in tuple(self._entries.values()):
+            changes_at = entry.tracked.blocking.changes_at
+            if entry.tracked.index in entered or (changes_at and changes_at <= now):
+                self.apply(entry.tracked)
+
+    def settle(self) -> None:
+        """Keep the images that are needed and, where a rule fails closed, the guards."""
+        tracked = [entry.tracked for entry in self._entries.values()]
+        self.images.keep({it.index for it in tracked})
+        wants_guard = self.is_armed and self._can_see and any(it.blocking.fail_closed for it in tracked)
+        if wants_guard == self._is_guarded:
+            return
+        self._is_guarded = wants_guard
+        try:
+            self._guard() if wants_guard else self._tables.unguard(switch.GUARDS_FOLDER)
+        except (DriftlineError, OSError) as error:
+            _log.error("blocking will end with the sensor, though a rule fails closed: %s", error)
+
+    def _guard(self) -> None:
+        bpffs.make_folder(switch.GUARDS_FOLDER)
+        self._tables.guard(switch.GUARDS_FOLDER)
+
+    def learn(self, tracked: Tracked, file: FileFacts, verdict: Verdict, *, process_name: str) -> None:
+        """Take in what a verdict says of a file, for the next time it is run."""
+        if verdict.subject not in tracked.blocking.subjects or verdict.drift == Drift.UNKNOWN:
+            return
+        found = _Found(file, verdict, process_name)
+        with self._lock:
+            entry = self._entries.get(tracked.id)
+            if entry is None:
+                return
+            entry.found[file.device, file.inode, verdict.subject] = found
+            if len(entry.found) > _FOUND_KEPT:
+                entry.found.popitem(last=False)
+            self._prove(entry, found)
+
+    def _prove(self, entry: _Entry, found: _Found) -> None:
+        verdict, now = found.verdict, datetime.datetime.now(datetime.UTC)
+        is_innocent = verdict.drift == Drift.NO or (
+            entry.tracked.policy.decide(verdict, process_name=found.process_name, now=now).action != Action.BLOCK
+        )
+        self._tables.prove(found.file, entry.number, verdict.subject, is_innocent=is_innocent)
+
+    def was_killed(self, inode: int, pid: int) -> bool:
+        """Tell whether the kernel side killed a process for mapping a file."""
+        return self._tables.was_killed_for(inode, pid)
+
+    def stop(self, tracked: Tracked, process: ProcessKey, verdict: Verdict) -> str:
+        """Kill a process for its verdict; gives why not, in words, empty if it was killed."""
+        if not self.is_armed:
+            return "blocking is disarmed"
+        if verdict.drift != Drift.YES and verdict.subject not in tracked.blocking.fail_closed:
+            return "it is not proven to be drift, and the rule fails open"
+        if process == tracked.first and verdict.subject not in tracked.blocking.first_process:
+            return "it is the container's first process"
+        return stopping.stop(process, host_mnt_ns=self._host_mnt_ns)
+
+    def status(self) -> str:
+        """Say how blocking is done, for people."""
+        if not self.is_armed:
+            return f"disarmed by {switch.SWITCH}"
+        if not self._can_see:
+            return "SIGKILL after the verdict"
+        guarded = ", guarded by pinned programs" if self._is_guarded else ""
+        return f"SIGKILL at exec, open and mmap, or after the verdict{guarded}"
+
+    def close(self) -> None:
+        """Stop the threads; guards stay."""
+        self.images.close()

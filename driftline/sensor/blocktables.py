@@ -1,0 +1,195 @@
+"""The kernel side's tables of what to block: their keys and values (``bpf/driftline.h``)."""
+
+from __future__ import annotations
+
+import enum
+import os
+import struct
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from driftline.events import Subject
+from driftline.image import ImageIndex
+from driftline.image.entry import Kind
+from driftline.policy import Blocking
+from driftline.sensor._libbpf import BpfObject
+from driftline.sensor.hashing import hash_name, hash_path, is_hashable
+from driftline.sensor.records import Cgroup
+from driftline.verdict import FileFacts
+
+__all__ = [
+    "BLOCK_POLICY",
+    "GUARDS",
+    "HASH_KEY",
+    "KILLED_KEY",
+    "PROOF",
+    "PROOF_KEY",
+    "BlockTables",
+    "ImageTable",
+    "Subjects",
+    "bits",
+    "unguard",
+]
+
+BLOCK_POLICY = struct.Struct("=II6HI")
+HASH_KEY = struct.Struct("=QII")
+PROOF_KEY = struct.Struct("=QQII")
+PROOF = struct.Struct("=QQII")
+_U32 = struct.Struct("=I")
+_U64 = struct.Struct("=Q")
+_CGROUP = struct.Struct("=QQ")
+KILLED_KEY = struct.Struct("=QQ")
+
+GUARDS = frozenset(("guard_exec", "guard_sys_exit"))
+"""Programs that are attached only while a rule fails closed."""
+
+Subjects = frozenset[Subject]
+
+
+class _Kind(enum.IntEnum):
+    NAME = 1
+    PATH = 2
+    DIRECTORY = 3
+    SIZE = 4
+
+
+class _Flag(enum.IntFlag):
+    NONE = 0
+    HAS_LONG_PATHS = 1 << 0
+    HAS_DIRECTORIES = 1 << 1
+
+
+_BITS = {Subject.BINARY: 1, Subject.SCRIPT: 2, Subject.LIBRARY: 4, Subject.LOADER: 8}
+
+
+def bits(subjects: Iterable[Subject]) -> int:
+    """Give the mask of ``enum subject``."""
+    return sum(_BITS[subject] for subject in subjects)
+
+
+class ImageTable(msgspec.Struct, frozen=True):
+    """One image's files, as they lie in the kernel."""
+
+    id: int
+    keys: bytes
+    has_long_paths: bool
+
+
+class BlockTables:
+    """Writes the tables. Any thread may; each entry is one system call and whole."""
+
+    def __init__(self, bpf: BpfObject, seed: int) -> None:
+        self._bpf = bpf
+        self._seed = seed
+
+    def arm(self, is_armed: bool) -> None:  # noqa: FBT001 (the switch itself)
+        """Turn all blocking on or off."""
+        self._bpf.update("armed", _U32.pack(0), _U32.pack(is_armed))
+
+    def set_policy(self, cgroup: Cgroup, blocking: Blocking, *, owner: int, image: ImageTable | None) -> None:
+        """Put a container's policy in force; ``allow`` comes before. Raises ``OSError`` when full."""
+        flags = _Flag.HAS_DIRECTORIES if blocking.directories else _Flag.NONE
+        if image and image.has_long_paths:
+            flags |= _Flag.HAS_LONG_PATHS
+        masks = (
+            blocking.subjects,
+            blocking.fail_closed,
+            blocking.first_process,
+            blocking.undecidable,
+            blocking.relocated,
+        )
+        value = BLOCK_POLICY.pack(owner, image.id if image else 0, *map(bits, masks), flags, 0)
+        self._bpf.update("blocking", _CGROUP.pack(*cgroup), value)
+
+    def clear_policy(self, cgroup: Cgroup) -> None:
+        """End blocking in a cgroup."""
+        self._bpf.delete("blocking", _CGROUP.pack(*cgroup))
+
+    def allow(self, blocking: Blocking, owner: int) -> list[bytes]:
+        """Enter allow lists as those of ``owner``; gives the keys, to forget them by."""
+        entries = {
+            **self._entries(blocking.names, _Kind.NAME, owner),
+            **self._entries(blocking.paths, _Kind.PATH, owner),
+            **self._entries(blocking.directories, _Kind.DIRECTORY, owner),
+        }
+        for key, subjects in entries.items():
+            self._bpf.update("allowed", key, _U32.pack(bits(subjects)))
+        return list(entries)
+
+    def _entries(self, table: Mapping[str, Subjects], kind: _Kind, owner: int) -> dict[bytes, Subjects]:
+        digest = hash_name if kind == _Kind.NAME else hash_path
+        return {HASH_KEY.pack(digest(os.fsencode(key), self._seed), owner, kind): table[key] for key in table}
+
+    def disallow(self, keys: Iterable[bytes]) -> None:
+        """Delete what ``allow`` entered."""
+        for key in keys:
+            self._bpf.delete("allowed", key)
+
+    def prove(self, file: FileFacts, owner: int, subject: Subject, *, is_innocent: bool) -> None:
+        """Say what is known of a file, as long as its ctime and size stay."""
+        key = PROOF_KEY.pack(file.inode, _kernel_device(file.device), owner, 0)
+        known = self._bpf.lookup("proofs", key, PROOF.size)
+        ctime, size, innocent, guilty = PROOF.unpack(known) if known else (0, 0, 0, 0)
+        if (ctime, size) != (file.ctime_ns, file.size):
+            innocent = guilty = 0
+        bit = _BITS[subject]
+        innocent, guilty = (innocent | bit, guilty & ~bit) if is_innocent else (innocent & ~bit, guilty | bit)
+        self._bpf.update("proofs", key, PROOF.pack(file.ctime_ns, file.size, innocent, guilty))
+
+    def add_image(self, index: ImageIndex, number: int) -> ImageTable:
+        """Enter an image's files as image ``number``. Raises ``OSError`` when they do not fit."""
+        entries: dict[bytes, int] = {}
+        has_long_paths = False
+        for entry in index:
+            if entry.kind != Kind.FILE:
+                continue
+            entries[HASH_KEY.pack(entry.size, number, _Kind.SIZE)] = entry.size
+            if is_hashable(entry.path):
+                entries[HASH_KEY.pack(hash_path(entry.path, self._seed), number, _Kind.PATH)] = entry.size
+            else:
+                has_long_paths = True
+        table = ImageTable(number, b"".join(entries), has_long_paths)
+        try:
+            self._bpf.update_many("image_files", table.keys, b"".join(map(_U64.pack, entries.values())), len(entries))
+        except OSError:
+            self.remove_image(table)
+            raise
+        return table
+
+    def remove_image(self, table: ImageTable) -> None:
+        """Delete what ``add_image`` entered."""
+        for at in range(0, len(table.keys), HASH_KEY.size):
+            self._bpf.delete("image_files", table.keys[at : at + HASH_KEY.size])
+
+    def was_killed_for(self, inode: int, pid: int) -> bool:
+        """Tell whether a process was killed for mapping a file."""
+        return self._bpf.lookup("killed", KILLED_KEY.pack(inode, pid), _U32.size) is not None
+
+    def guard(self, folder: Path) -> None:
+        """Keep the guards at work when this process is gone: pin them in ``folder``.
+
+        Those of a former sensor there give way. Raises ``UnsupportedHost``.
+        """
+        for program in GUARDS:
+            self._bpf.attach(program)
+        unguard(folder)
+        for program in GUARDS:
+            self._bpf.pin(program, str(folder / program))
+
+    def unguard(self, folder: Path) -> None:
+        """End the guards."""
+        unguard(folder)
+        for program in GUARDS:
+            self._bpf.detach(program)
+
+
+def unguard(folder: Path) -> None:
+    """Remove the guards that a sensor, gone or not, has pinned in ``folder``."""
+    for program in GUARDS:
+        (folder / program).unlink(missing_ok=True)
+
+
+def _kernel_device(device: int) -> int:
+    return os.major(device) << 20 | os.minor(device)
