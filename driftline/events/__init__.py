@@ -13,10 +13,10 @@ from driftline.events.words import Action, BlockedBy, Content, Drift, Origin, Su
 __all__ = [
     "TABLES",
     "Action",
-    "BlockedBy",
     "Alert",
     "AlertEvidence",
     "AlertInfo",
+    "BlockedBy",
     "CloudProcessEvent",
     "Column",
     "Container",

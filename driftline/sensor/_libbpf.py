@@ -92,8 +92,9 @@ class BpfObject:
     ) -> None:
         """Load every program of ``path`` but those named in ``without``, and attach them.
 
-        Those named in ``later`` wait for ``attach``. ``settings`` becomes the constant data (``.rodata``). Raises ``UnsupportedHost`` with
-        the end of the verifier's log if the kernel refuses.
+        Those named in ``later`` wait for ``attach``. ``settings`` becomes the constant data
+        (``.rodata``). Raises ``UnsupportedHost`` with the end of the verifier's log if the
+        kernel refuses.
         """
         self._lib = _load_library()
         self._links: dict[str, int] = {}

@@ -12,10 +12,8 @@ from __future__ import annotations
 import datetime
 import itertools
 import logging
-import os
 import threading
 from collections import OrderedDict
-from pathlib import Path
 
 import msgspec
 
@@ -62,7 +60,7 @@ class Blocker:
         self._can_see = can_see
         self._numbers = itertools.count(1)
         self._entries: dict[str, _Entry] = {}
-        self._is_guarded = False
+        self._is_guarded: bool | None = None  # not known: a former sensor may have left guards
         self._lock = threading.Lock()
 
     def __len__(self) -> int:

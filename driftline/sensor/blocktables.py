@@ -84,7 +84,7 @@ class BlockTables:
         self._bpf = bpf
         self._seed = seed
 
-    def arm(self, is_armed: bool) -> None:  # noqa: FBT001 (the switch itself)
+    def arm(self, is_armed: bool) -> None:
         """Turn all blocking on or off."""
         self._bpf.update("armed", _U32.pack(0), _U32.pack(is_armed))
 

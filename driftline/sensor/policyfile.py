@@ -15,8 +15,11 @@ _Version = tuple[int, int, int, int]
 
 
 class PolicyFile:
-    """A policy and where it comes from. It is asked, not told: that works with the links of a
-    ConfigMap volume, which are replaced, as with an editor's renames and with network volumes."""
+    """A policy and where it comes from.
+
+    It is asked, not told: that works with the links of a ConfigMap volume, which are replaced,
+    as with an editor's renames and with network volumes.
+    """
 
     def __init__(self, path: Path | None) -> None:
         """Load ``path``, or the default policy without one. Raises ``InvalidPolicy``."""

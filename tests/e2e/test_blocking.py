@@ -7,6 +7,8 @@ that nothing of it ran.
 from __future__ import annotations
 
 import shlex
+import shutil
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -196,7 +198,7 @@ def test_what_only_user_space_can_tell_is_killed_after_its_verdict(start: Callab
     assert "code 137" in said
     assert (first["DriftContent"], first["BlockedBy"]) == ("modified", "SIGKILL after the verdict")
     assert "code 137" in again
-    blocked._sensor.wait_for(  # noqa: SLF001 (the second alert of the same file)
+    blocked._sensor.wait_for(
         lambda row: (
             row["kind"] == "alert"
             and row["ContainerId"] == blocked.container.id
@@ -248,9 +250,6 @@ def test_the_first_process_is_exempt_unless_the_rule_says_so(start: Callable[...
 
 
 def test_the_host_is_never_blocked(blocking: Sensor, tmp_path: Path) -> None:
-    import shutil  # noqa: PLC0415
-    import subprocess  # noqa: PLC0415
-
     dropped = Path(shutil.copy("/bin/true", tmp_path / "dropped"))
 
     assert subprocess.run((dropped,), check=False).returncode == 0

@@ -1,0 +1,172 @@
+"""Blocking ends when it must: by the switch, with the policy, with the sensor; or stays, where a rule says so."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import lab as labs
+from driftline.sensor import switch
+from tests.e2e.conftest import WAIT_SECONDS, start_sensor
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+
+RULE = """
+  - name: {name}
+    priority: {priority}
+    action: {action}
+    failClosed: {closed}
+    resourceScope: [{{field: containerName, values: [{name}]}}]
+"""
+PROBE = "cp /opt/lab/true /tmp/probe; echo xx >> /tmp/probe; /tmp/probe; echo code $?"
+
+
+def policy_of(action: str) -> str:
+    rules = (
+        RULE.format(name="open", priority=1, action=action, closed="false"),
+        RULE.format(name="closed", priority=2, action=action, closed="true"),
+    )
+    return "rules:" + "".join(rules)
+
+
+def is_blocked(container: labs.LabContainer) -> bool:
+    return container.sh(PROBE).stdout == b"code 137\n"
+
+
+def wait_until(container: labs.LabContainer, *, blocked: bool) -> float:
+    """Wait until a dropped program is blocked, or not any more; gives how long it took, in seconds."""
+    start = time.monotonic()
+    while is_blocked(container) != blocked:
+        assert time.monotonic() < start + WAIT_SECONDS, f"still {'not ' if blocked else ''}blocked"
+    return time.monotonic() - start
+
+
+def driftline(*arguments: str) -> None:
+    subprocess.run((sys.executable, "-m", "driftline.cli", *arguments), check=True, timeout=60)
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    path = tmp_path / "policy.yaml"
+    path.write_text(policy_of("block"))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def armed() -> Iterator[None]:
+    """Leave the machine as it was: armed, and without pinned guards."""
+    yield
+    switch.disarm("after a test")
+    switch.arm()
+
+
+def test_a_saved_policy_takes_effect_within_two_seconds(
+    lab: labs.Lab, container: Callable[..., labs.LabContainer], policy: Path, tmp_path: Path
+) -> None:
+    policy.write_text(policy_of("alert"))
+    started = container("busybox", name="open")
+    with start_sensor(lab, tmp_path, "--policy", str(policy)) as sensor:
+        started.sh(PROBE)
+        sensor.wait_for(lambda row: row["kind"] == "alert" and bool(row["SHA256"]))  # so the image is indexed
+        policy.write_text(policy_of("block"))
+        to_block = wait_until(started, blocked=True)
+        policy.write_text(policy_of("alert"))
+        to_alert = wait_until(started, blocked=False)
+
+    assert to_block < 2
+    assert to_alert < 2
+
+
+def test_a_broken_policy_is_refused_and_the_one_in_force_stays(
+    lab: labs.Lab, container: Callable[..., labs.LabContainer], policy: Path, tmp_path: Path
+) -> None:
+    started = container("busybox", name="open")
+    with start_sensor(lab, tmp_path, "--policy", str(policy)) as sensor:
+        wait_until(started, blocked=True)
+        policy.write_text("rules:\n  - {name: x, priority: 1, action: explode}\n")
+        row = sensor.wait_for(lambda row: row.get("ActionType") == "PolicyRefused")
+        still = is_blocked(started)
+
+    assert "policy.yaml:2" in row["Reason"]
+    assert still
+
+
+def test_disarm_ends_all_blocking_at_once_and_arm_begins_it_again(
+    lab: labs.Lab, container: Callable[..., labs.LabContainer], policy: Path, tmp_path: Path
+) -> None:
+    started, closed = container("busybox", name="open"), container("busybox", name="closed")
+    with start_sensor(lab, tmp_path, "--policy", str(policy)) as sensor:
+        wait_until(started, blocked=True)
+        driftline("policy", "disarm")
+        sensor.wait_for(lambda row: row.get("ActionType") == "BlockingDisarmed")
+        while_off = [is_blocked(started), is_blocked(closed)]
+        sensor.wait_for(
+            lambda row: row["kind"] == "alert" and row["AdditionalFields"].get("NotBlocked") == "blocking is disarmed"
+        )
+        driftline("policy", "arm")
+        wait_until(started, blocked=True)
+        wait_until(closed, blocked=True)
+
+    assert while_off == [False, False]
+
+
+@pytest.fixture
+def killed(
+    lab: labs.Lab, container: Callable[..., labs.LabContainer], policy: Path, tmp_path: Path
+) -> tuple[labs.LabContainer, labs.LabContainer]:
+    """A container of each rule, whose sensor was killed when both were blocked."""
+    started = container("busybox", name="open"), container("busybox", name="closed")
+    command = (
+        sys.executable, "-m", "driftline.cli", "sensor", "--output", "none", "--runtime", str(lab.socket),
+        "--images", str(tmp_path / "images"), "--listen", "", "--policy", str(policy),
+    )  # fmt: skip
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as sensor:
+        for each in started:
+            wait_until(each, blocked=True)
+        os.kill(sensor.pid, signal.SIGKILL)
+    return started
+
+
+def test_a_killed_sensor_leaves_no_blocking_behind_unless_told_so(
+    killed: tuple[labs.LabContainer, labs.LabContainer],
+) -> None:
+    fails_open, fails_closed = killed
+
+    assert not is_blocked(fails_open)
+    assert is_blocked(fails_closed)
+
+
+def test_what_a_killed_sensor_left_can_be_disarmed(killed: tuple[labs.LabContainer, labs.LabContainer]) -> None:
+    driftline("policy", "disarm")
+
+    assert not is_blocked(killed[1])
+
+
+def test_the_next_sensor_takes_over_from_a_killed_one(
+    killed: tuple[labs.LabContainer, labs.LabContainer], lab: labs.Lab, policy: Path, tmp_path: Path
+) -> None:
+    policy.write_text(policy_of("alert"))
+    with start_sensor(lab, tmp_path, "--policy", str(policy)):
+        wait_until(killed[1], blocked=False)
+
+
+def test_an_upgrade_leaves_no_gap_where_a_rule_fails_closed(
+    lab: labs.Lab, container: Callable[..., labs.LabContainer], policy: Path, tmp_path: Path
+) -> None:
+    fails_open, fails_closed = container("busybox", name="open"), container("busybox", name="closed")
+    with start_sensor(lab, tmp_path, "--policy", str(policy)):
+        wait_until(fails_open, blocked=True)
+        wait_until(fails_closed, blocked=True)
+    between = [is_blocked(fails_open), is_blocked(fails_closed)]
+    with start_sensor(lab, tmp_path, "--policy", str(policy)):
+        after = is_blocked(fails_closed)
+
+    assert between == [False, True]
+    assert after
