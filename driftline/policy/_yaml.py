@@ -1,4 +1,7 @@
-"""YAML with places: what PyYAML's safe loader gives, and where each part of it stands."""
+"""YAML with places: what a safe loader gives, and where each part of it stands.
+
+Times stay text, which the model reads: YAML's own reading of them takes a missing zone silently.
+"""
 
 from __future__ import annotations
 
@@ -9,48 +12,64 @@ import yaml
 
 from driftline.errors import InvalidPolicy, Problem
 
-__all__ = ["Places", "load"]
+__all__ = ["Path", "Places", "load"]
 
 Path = tuple[str | int, ...]
 Places = dict[Path, tuple[int, int]]
 """Line and column, from 1, of each value by its path; keys by their path and the word ``#key``."""
 
-MAX_BYTES = 4 << 20
+MAX_CHARACTERS = 4 << 20
 MAX_DEPTH = 20
+
+# libyaml reads ten times faster; a build of PyYAML without it has the same classes in Python.
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Base):  # type: ignore[misc] # which of the two it is, is known at run time only
+    yaml_implicit_resolvers = {
+        first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in _Base.yaml_implicit_resolvers.items()
+    }
 
 
 def load(text: str, *, source: str) -> tuple[Any, Places]:
     """Parse one document; raises ``InvalidPolicy``."""
-    if len(text) > MAX_BYTES:
-        raise InvalidPolicy(Problem(f"expected at most {MAX_BYTES} characters, got {len(text)}", source=source))
+    if len(text) > MAX_CHARACTERS:
+        raise InvalidPolicy(
+            Problem(f"expected at most {MAX_CHARACTERS} characters, got {len(text)}", 1, 1, source=source)
+        )
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        _refuse_aliases(text, source)
+        _check_events(text, source)
+        node = yaml.compose(text, Loader=_Loader)
         places: Places = {}
         problems = [Problem(message, *place, source) for message, place in _walk(node, (), places)] if node else []
+        document = yaml.constructor.SafeConstructor().construct_document(node) if node and not problems else None
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        place = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        raise InvalidPolicy(Problem(f"not YAML: {error.problem or error.context}", *place, source)) from error
-    except yaml.YAMLError as error:
-        raise InvalidPolicy(Problem(f"not YAML: {error}", source=source)) from error
+        raise InvalidPolicy(Problem(f"not YAML: {error.problem or error.context}", *_place(error), source)) from error
+    except yaml.reader.ReaderError as error:
+        place = _place_of(text, int(error.position))
+        raise InvalidPolicy(Problem(f"not YAML: {error.reason}", *place, source)) from error
+    except ValueError as error:  # a number or time that its tag promises and its text is not
+        raise InvalidPolicy(Problem(f"not YAML: {error}", 1, 1, source=source)) from error
     if problems:
         raise InvalidPolicy(*problems)
-    return yaml.safe_load(text), places
+    return document, places
 
 
-# An alias makes a document larger than its text: a policy has no need of them.
-def _refuse_aliases(text: str, source: str) -> None:
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+# Before anything is built: an alias makes a document larger than its text, and nesting the stack.
+def _check_events(text: str, source: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):
             raise InvalidPolicy(Problem("aliases (*name) are not supported", *_place(event), source))
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise InvalidPolicy(Problem(f"nested deeper than {MAX_DEPTH}", *_place(event), source))
 
 
 def _walk(node: yaml.Node, path: Path, places: Places) -> Iterator[tuple[str, tuple[int, int]]]:
     places[path] = _place(node)
-    if len(path) > MAX_DEPTH:
-        yield f"nested deeper than {MAX_DEPTH}", _place(node)
-    elif isinstance(node, yaml.MappingNode):
+    if isinstance(node, yaml.MappingNode):
         yield from _walk_mapping(node, path, places)
     elif isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
@@ -61,6 +80,9 @@ def _walk_mapping(node: yaml.MappingNode, path: Path, places: Places) -> Iterato
     seen: set[str] = set()
     for key, value in node.value:
         name = str(key.value)
+        if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
+            yield "expected the name of a field", _place(key)
+            continue
         if name in seen:
             yield f"{name!r} is given twice", _place(key)
         seen.add(name)
@@ -68,6 +90,11 @@ def _walk_mapping(node: yaml.MappingNode, path: Path, places: Places) -> Iterato
         yield from _walk(value, (*path, name), places)
 
 
-def _place(part: yaml.Node | yaml.Event) -> tuple[int, int]:
-    mark = part.start_mark
-    return (mark.line + 1, mark.column + 1) if mark else (0, 0)
+def _place(part: yaml.Node | yaml.Event | yaml.MarkedYAMLError) -> tuple[int, int]:
+    mark = part.problem_mark if isinstance(part, yaml.MarkedYAMLError) else part.start_mark
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
+
+
+def _place_of(text: str, position: int) -> tuple[int, int]:
+    before = text[:position]
+    return before.count("\n") + 1, position - before.rfind("\n")

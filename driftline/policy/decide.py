@@ -18,11 +18,9 @@ import msgspec
 from driftline.events import Action, Container, Verdict
 from driftline.policy import match
 from driftline.policy.match import Place
-from driftline.policy.model import Policy, Rule
+from driftline.policy.model import DEFAULT_RULE, Policy, Rule
 
 __all__ = ["DEFAULT_RULE", "ContainerPolicy", "Decision", "Place", "by_default", "by_rule", "in_order", "rules_for"]
-
-DEFAULT_RULE = "Default"
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

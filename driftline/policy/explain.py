@@ -105,7 +105,7 @@ def _enabled(check: Check) -> Words:
 def _cloud(check: Check) -> Words:
     scopes: Sequence[CloudScope] = check.asked
     provider, account = check.found
-    expected = " or ".join(f"{scope.provider.value} ({', '.join(scope.accounts) or 'all'})" for scope in scopes)
+    expected = " or ".join(f"{scope.provider.value} ({', '.join(scope.accounts or ('all',))})" for scope in scopes)
     return "cloud", expected, f"{provider} ({account or 'no account'})"
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pydantic
 
 from driftline.errors import InvalidPolicy, Problem
-from driftline.policy import _yaml
+from driftline.policy import _yaml, model
 from driftline.policy.model import Policy
 
-__all__ = ["load", "load_file"]
+__all__ = ["API_VERSION", "KIND", "load", "load_file"]
 
 API_VERSION = "driftline.dev/v1alpha1"
 KIND = "DriftPolicy"
+_MANIFEST = ("apiVersion", "kind", "metadata", "spec", "status")
 
 
 def load_file(path: Path) -> Policy:
@@ -32,47 +35,111 @@ def load_file(path: Path) -> Policy:
 def load(text: str, *, source: str) -> Policy:
     """Load a policy from YAML, plain or as a Kubernetes manifest; raises ``InvalidPolicy``."""
     document, places = _yaml.load(text, source=source)
-    spec, prefix = _spec(document, source)
+    spec, prefix = _spec(document, places, source)
     try:
-        return Policy.model_validate(spec)
+        return Policy.model_validate(spec, by_alias=True, by_name=False)
     except pydantic.ValidationError as error:
-        found = (_problem(item, prefix, places, source) for item in error.errors())
-        raise InvalidPolicy(*sorted(found, key=lambda problem: (problem.line, problem.column))) from error
+        problems = {_problem(item, prefix, places, source) for item in error.errors(include_url=False)}
+        problems |= {_located(path, reason, prefix, places, source) for path, reason in _doubled(spec)}
+        order = sorted(problems, key=lambda problem: (problem.line, problem.column, problem.message))
+        raise InvalidPolicy(*order) from error
 
 
-def _spec(document: Any, source: str) -> tuple[Any, _yaml.Path]:
+def _spec(document: Any, places: _yaml.Places, source: str) -> tuple[Any, _yaml.Path]:
     if not isinstance(document, dict):
         raise InvalidPolicy(Problem("expected a mapping with the key rules", 1, 1, source))
     if "apiVersion" not in document and "kind" not in document:
         return document, ()
+    unknown = [name for name in document if name not in _MANIFEST]
+    if unknown:
+        hints = ((name, f"unknown field{_suggestion(name, _MANIFEST)}") for name in unknown)
+        raise InvalidPolicy(*(_located((name, "#key"), hint, (), places, source) for name, hint in hints))
     if (document.get("apiVersion"), document.get("kind")) != (API_VERSION, KIND):
         raise InvalidPolicy(Problem(f"expected apiVersion {API_VERSION} and kind {KIND}", 1, 1, source))
-    return document.get("spec", {}), ("spec",)
+    if "spec" not in document:
+        raise InvalidPolicy(Problem("expected the policy under spec", 1, 1, source))
+    return document["spec"], ("spec",)
+
+
+# The model finds these in a policy whose rules are legal; here they are found beside other errors.
+def _doubled(spec: Any) -> Iterable[tuple[_yaml.Path, str]]:
+    rules = spec.get("rules") if isinstance(spec, dict) else None
+    if not isinstance(rules, list):
+        return ()
+    pairs = [(_key(rule, "name", number), _key(rule, "priority", number)) for number, rule in enumerate(rules)]
+    return model.doubled(pairs)
+
+
+# What is missing or of another type is wrong on its own, and never the same twice.
+def _key(rule: Any, what: str, number: int) -> object:
+    value = rule.get(what) if isinstance(rule, dict) else None
+    return value if isinstance(value, str | int) else (number,)
 
 
 def _problem(item: Any, prefix: _yaml.Path, places: _yaml.Places, source: str) -> Problem:
-    path = (*prefix, *item["loc"])
-    message = item["msg"].removeprefix("Value error, ")
-    where = ".".join(str(part) for part in item["loc"])
+    path = item["loc"]
     if item["type"] == "extra_forbidden":
-        message = f"unknown field{_suggestion(str(item['loc'][-1]))}"
-        path = (*path, "#key")
-    line, column = _place(path, places)
-    return Problem(f"{where}: {message}" if where else message, line, column, source)
+        return _located((*path, "#key"), f"unknown field{_hint(path)}", prefix, places, source)
+    return _located(path, _reason(item), prefix, places, source)
+
+
+def _located(path: _yaml.Path, reason: str, prefix: _yaml.Path, places: _yaml.Places, source: str) -> Problem:
+    where = ".".join(str(part) for part in path if part != "#key")
+    line, column = _place((*prefix, *path), places)
+    return Problem(f"{where}: {reason}" if where else reason, line, column, source)
 
 
 def _place(path: _yaml.Path, places: _yaml.Places) -> tuple[int, int]:
     while path and path not in places:
         path = path[:-1]
-    return places.get(path, (0, 0))
+    return places.get(path, (1, 1))
 
 
-def _suggestion(name: str) -> str:
-    close = difflib.get_close_matches(name, _field_names(), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+_REASONS: Mapping[str, str] = {
+    "missing": "expected this field",
+    "too_long": "expected at most {max_length}, got {actual_length}",
+    "too_short": "expected at least {min_length}, got {actual_length}",
+    "string_too_long": "expected at most {max_length} characters",
+    "string_too_short": "expected at least {min_length} characters",
+    "string_type": "expected text, got {got}",
+    "timezone_aware": "expected a time with its zone, like 2026-12-31T00:00:00Z",
+    "model_type": "expected a mapping, got {got}",
+    "tuple_type": "expected a list, got {got}",
+    "bool_type": "expected true or false, got {got}",
+    "int_type": "expected a whole number, got {got}",
+    "enum": "expected {expected}, got {got}",
+    "literal_error": "expected {expected}, got {got}",
+    "string_pattern_mismatch": "expected 64 lower-case hexadecimal digits",
+}
+"""What is said for pydantic's kinds of error; others are said as pydantic says them."""
+
+_KINDS = {dict: "a mapping", list: "a list", type(None): "nothing"}
 
 
-def _field_names() -> list[str]:
+def _reason(item: Any) -> str:
+    given = item["input"]
+    got = _KINDS.get(type(given)) or (repr(given) if isinstance(given, str) else f"{given!r}".lower())
+    if item["type"] == "string_type" and isinstance(given, bool | int | float):
+        got += "; put it into quotes"
+    known = _REASONS.get(item["type"])
+    if known:
+        return known.format(got=got, **item.get("ctx", {}))
+    return str(item["msg"]).removeprefix("Value error, ").replace("Input should be", "expected")
+
+
+def _hint(path: _yaml.Path) -> str:
+    if path[0] == "defaultRule":
+        return "; the default rule has an action and nothing else"
+    return _suggestion(str(path[-1]), _field_names())
+
+
+def _suggestion(name: str, names: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=1)
+    return f"; did you mean {close[0]}?" if close and close[0] != name else ""
+
+
+@cache
+def _field_names() -> Sequence[str]:
     schema = Policy.model_json_schema(by_alias=True)
     parts = [schema, *schema["$defs"].values()]
     return sorted({name for part in parts for name in part.get("properties", {})})

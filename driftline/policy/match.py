@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from driftline.events import Container, Content, Subject, Verdict
-from driftline.policy.model import AllowedProcess, CloudScope, Condition, Provider, ResourceField, Rule
+from driftline.policy.accounts import Provider, same_account
+from driftline.policy.model import AllowedProcess, CloudScope, Condition, ResourceField, Rule
 
 __all__ = [
     "Check",
@@ -117,7 +118,9 @@ def is_expired(rule: Rule, now: datetime.datetime) -> bool:
 
 
 def _is_in_cloud(scope: CloudScope, facts: Facts) -> bool:
-    return scope.provider.value == facts.provider and (not scope.accounts or facts.account in scope.accounts)
+    if scope.provider.value != facts.provider:
+        return False
+    return scope.accounts is None or same_account(scope.provider, facts.account) in scope.same_accounts
 
 
 # None for a label the pod does not have, which compares like an empty one.

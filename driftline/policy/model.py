@@ -1,30 +1,42 @@
 """Drift policies: an ordered list of rules, of which the first that matches decides.
 
-The model is the file format, the Kubernetes resource and the JSON schema at once. A rule looks
-at where a container runs (cloud scope), which one it is (resource scope), and what ran
-(subjects); its allow list then exempts single processes from its action.
+The model is the file format, the Kubernetes resource, the JSON schema and the reference page at
+once. A rule looks at where a container runs (cloud scope), which one it is (resource scope), and
+what ran (subjects); its allow list then exempts single processes from its action.
+
+Whoever makes a policy, from a file or in code, gets a legal one: every check is a validator here.
 """
 
 from __future__ import annotations
 
 import datetime
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from driftline.events import Action, Subject
-from driftline.policy import operators
+from driftline.policy import accounts, labels, operators
+from driftline.policy.accounts import Provider
 from driftline.policy.operators import Operator
 
 __all__ = [
     "DEFAULT",
+    "DEFAULT_RULE",
     "AllowedProcess",
     "CloudScope",
     "Condition",
@@ -35,38 +47,73 @@ __all__ = [
     "ResourceField",
     "Rule",
     "Severity",
+    "doubled",
 ]
 
+DEFAULT_RULE = "Default"
 MAX_RULES = 1000
 MAX_VALUES = 200
-LABEL_KEY = re.compile(r"([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+MAX_CONDITIONS = 50
+MAX_REGEXES = 1000
+"""In a policy as a whole: each takes up to a quarter of a megabyte."""
+
+Place = tuple[str | int, ...]
+
+
+def _check_name(name: str) -> str:
+    if not name.isprintable() or name != name.strip():
+        raise ValueError("expected printable characters, no space at either end")
+    if name.casefold() == DEFAULT_RULE.casefold():
+        raise ValueError("there is one default rule, which every policy has: its action is set by defaultRule")
+    return name
+
+
+def _check_label_key(key: str) -> str:
+    if key:
+        labels.check_key(key)
+    return key
+
+
+def _check_program(name: str) -> str:
+    if "/" in name:
+        raise ValueError("expected a file name without its folder; path takes a path")
+    return name
+
+
+def _check_path(path: str) -> str:
+    if path and path[0] not in "/*":
+        raise ValueError("expected an absolute path, or a pattern that begins with *")
+    return path
+
+
+# pydantic takes numbers for seconds since 1970.
+def _check_time(value: Any) -> Any:
+    if isinstance(value, datetime.datetime) or (isinstance(value, str) and re.match(r"\d{4}-", value)):
+        return value
+    raise ValueError("expected a time with its zone, like 2026-12-31T00:00:00Z")
+
 
 Severity = Literal["Informational", "Low", "Medium", "High"]
-Name = Annotated[str, Field(min_length=1, max_length=128)]
+Name = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(_check_name)]
 Value = Annotated[str, Field(max_length=512)]
+Flag = Annotated[bool, Field(strict=True)]
+Time = Annotated[AwareDatetime, BeforeValidator(_check_time)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, use_attribute_docstrings=True
+    )
 
 
 # A ValidationError raised by a validator keeps its places, where a ValueError has the validator's only.
-def _refuse(problems: Iterable[tuple[tuple[str | int, ...], str]]) -> None:
+def _refuse(problems: Iterable[tuple[Place, str]]) -> None:
     details = [
         InitErrorDetails(type=PydanticCustomError("policy", "{reason}", {"reason": reason}), loc=path, input=None)
         for path, reason in problems
     ]
     if details:
         raise ValidationError.from_exception_data("policy", details)
-
-
-class Provider(StrEnum):
-    """Where a cluster runs."""
-
-    AZURE = "azure"
-    AWS = "aws"
-    GCP = "gcp"
-    ON_PREMISES = "on-prem"
 
 
 class ResourceField(StrEnum):
@@ -81,25 +128,30 @@ class ResourceField(StrEnum):
 
 
 class CloudScope(_Part):
-    """One provider: the whole of it, accounts that appear later included, or listed accounts."""
+    """One provider: the whole of it, or listed accounts."""
 
     provider: Provider
-    accounts: tuple[Value, ...] = Field(default=(), max_length=MAX_VALUES)
+    """Where the cluster runs"""
+    accounts: tuple[Value, ...] | None = Field(default=None, min_length=1, max_length=MAX_VALUES)
+    """Azure subscriptions, AWS accounts or GCP projects; without the list: all, those that appear later included"""
 
-
-def _check_label_key(key: str) -> str:
-    if key and not LABEL_KEY.fullmatch(key):
-        raise ValueError("expected a Kubernetes label key, [prefix/]name of at most 63 characters")
-    return key
+    @cached_property
+    def same_accounts(self) -> frozenset[str]:
+        """The accounts as ``accounts.same_account`` has them."""
+        return frozenset(accounts.same_account(self.provider, account) for account in self.accounts or ())
 
 
 class Condition(_Part):
-    """One condition on a container; it holds if it holds for any of the values."""
+    """One condition on a container; it holds if one of the values fits."""
 
     field: ResourceField
+    """What it looks at"""
     label: Annotated[str, AfterValidator(_check_label_key)] = ""
+    """With `podLabel`: the label's key. A label that the pod does not have compares like an empty one"""
     operator: Operator = Operator.EQUALS
+    """How it compares; upper and lower case differ"""
     values: tuple[Value, ...] = Field(min_length=1, max_length=MAX_VALUES)
+    """What it compares with; a negated operator holds if none of them fits"""
 
     @cached_property
     def fits(self) -> operators.Matcher:
@@ -128,10 +180,14 @@ class Condition(_Part):
 class AllowedProcess(_Part):
     """One exemption; exactly one of its fields is given."""
 
-    name: str = Field(default="", max_length=255, description="File name of the program")
-    path: str = Field(default="", max_length=4096, description="Absolute path in the container; * and ? match anything")
-    sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$", description="Digest of the bytes")
-    relocated: bool = Field(default=False, description="Any bytes the image has under another path")
+    name: Annotated[str, AfterValidator(_check_program)] = Field(default="", max_length=255)
+    """File name of what runs, without its folder"""
+    path: Annotated[str, AfterValidator(_check_path)] = Field(default="", max_length=4096)
+    """Absolute path in the container, as a glob: `*` stands for any characters, `/` too"""
+    sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")
+    """Digest of the bytes: 64 lower-case hexadecimal digits"""
+    relocated: Flag = False
+    """Any bytes that the image has under another path"""
 
     @cached_property
     def fits_path(self) -> operators.Matcher:
@@ -149,39 +205,77 @@ class Rule(_Part):
     """One drift rule."""
 
     name: Name
-    priority: int = Field(ge=1, le=1_000_000, description="Lower numbers are asked first")
+    """What alerts call it; no other rule has it"""
+    priority: int = Field(ge=1, le=1_000_000, strict=True)
+    """Lower numbers are asked first; no other rule has it"""
     action: Action
+    """What is done about an execution it decides on"""
     description: str = Field(default="", max_length=1024)
-    enabled: bool = True
-    cloud_scope: tuple[CloudScope, ...] = Field(default=(), description="Where it applies; empty: everywhere")
-    resource_scope: tuple[Condition, ...] = Field(default=(), max_length=50, description="All must hold")
-    subjects: tuple[Subject, ...] = tuple(Subject)
+    """Why it is there"""
+    enabled: Flag = True
+    """Without, it is passed over"""
+    cloud_scope: tuple[CloudScope, ...] = Field(default=(), max_length=MAX_VALUES)
+    """Where it applies: in one of these; empty: everywhere"""
+    resource_scope: tuple[Condition, ...] = Field(default=(), max_length=MAX_CONDITIONS)
+    """To which containers it applies: all conditions hold; empty: to all"""
+    subjects: tuple[Subject, ...] = Field(default=tuple(Subject), min_length=1, max_length=len(Subject))
+    """What it is about"""
     allow: tuple[AllowedProcess, ...] = Field(default=(), max_length=MAX_VALUES)
+    """What it ignores although it matches"""
     severity: Severity = "Medium"
-    expires: datetime.datetime | None = Field(default=None, description="Ignored from then on")
-    fail_closed: bool = Field(default=False, description="For block: keep blocking when the sensor is gone")
+    """Severity of its alerts"""
+    expires: Time | None = None
+    """From then on it is passed over: a time with its zone"""
+    fail_closed: Flag = False
+    """For `block`: go on blocking when the sensor is gone"""
+
+    @model_validator(mode="after")
+    def _check_accounts(self) -> Rule:
+        found = accounts.conflicts(self.cloud_scope)
+        _refuse((("cloudScope", *path), reason) for path, reason in found)
+        return self
 
 
 class DefaultRule(_Part):
-    """What holds where no rule matches; it cannot be removed."""
+    """What holds where no rule matches. Only its action can be chosen, and it is always last."""
 
     action: Action = Action.IGNORE
+    """What is done"""
 
 
 class Policy(_Part):
     """A whole policy."""
 
     rules: tuple[Rule, ...] = Field(default=(), max_length=MAX_RULES)
+    """The rules, in any order: their priority counts"""
     default_rule: DefaultRule = DefaultRule()
+    """The rule behind the last"""
 
     @model_validator(mode="after")
     def _check_unique(self) -> Policy:
-        for what in ("name", "priority"):
-            counts = Counter(getattr(rule, what) for rule in self.rules)
-            doubled = [value for value, count in counts.items() if count > 1]
-            if doubled:
-                raise ValueError(f"more than one rule has the {what} {doubled[0]!r}")
+        _refuse(doubled([(rule.name, rule.priority) for rule in self.rules]))
+        _refuse(_too_many_regexes(self.rules))
         return self
+
+
+def doubled(rules: Sequence[tuple[object, object]]) -> Iterator[tuple[Place, str]]:
+    """Yield where a rule has the name or priority of an earlier one, given as pairs of both."""
+    for column, what in enumerate(("name", "priority")):
+        seen: dict[object, int] = {}
+        for number, rule in enumerate(rules):
+            first = seen.setdefault(rule[column], number)
+            if first != number:
+                yield ("rules", number, what), f"rules.{first} has the {what} {rule[column]!r} already"
+
+
+def _too_many_regexes(rules: Sequence[Rule]) -> Iterator[tuple[Place, str]]:
+    count = 0
+    for number, rule in enumerate(rules):
+        kinds = (Operator.REGEX, Operator.NOT_REGEX)
+        count += sum(len(each.values) for each in rule.resource_scope if each.operator in kinds)
+        if count > MAX_REGEXES:
+            yield ("rules", number, "resourceScope"), f"expected at most {MAX_REGEXES} regular expressions in a policy"
+            return
 
 
 DEFAULT = Policy(

@@ -13,6 +13,8 @@ from driftline.policy import Decision, Place
 
 NOW = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.UTC)
 WEB = Container(id="1", name="web", namespace="shop", pod="web-1", pod_labels={"app": "web"}, image="shop/web:1")
+AZURE = "aaaaaaaa-2222-3333-4444-555555555555"
+AWS = Place(cloud="aws", account="012345678901")
 
 
 def verdict(**changes: Any) -> Verdict:
@@ -88,8 +90,9 @@ def test_all_conditions_must_hold() -> None:
     ("scope", "place", "holds"),
     [
         ("[{provider: azure}]", Place(cloud="azure", account="new"), True),
-        ("[{provider: azure, accounts: [a]}]", Place(cloud="azure", account="new"), False),
-        ("[{provider: azure}, {provider: aws, accounts: [b]}]", Place(cloud="aws", account="b"), True),
+        (f"[{{provider: azure, accounts: [{AZURE}]}}]", Place(cloud="azure", account="new"), False),
+        (f"[{{provider: azure, accounts: [{AZURE}]}}]", Place(cloud="azure", account=AZURE.upper()), True),
+        ("[{provider: azure}, {provider: aws, accounts: ['012345678901']}]", AWS, True),
         ("[{provider: on-prem}]", Place(), True),
         ("[{provider: on-prem}]", Place(cloud="gcp"), False),
     ],
