@@ -20,6 +20,7 @@ from driftline.cli._rows import DEFAULT_STORE, Store
 from driftline.errors import InvalidPolicy, Problem
 from driftline.events import Container, text
 from driftline.policy import Place
+from driftline.policy import schema as schemas
 from driftline.policy.suggest import AT_LEAST
 
 app = App(name="policy", help="Check, explain and show drift policies.")
@@ -57,13 +58,19 @@ def show(file: Path | None = None) -> None:
     file
         The policy file.
     """
-    yaml.safe_dump(_load(file).model_dump(mode="json", by_alias=True), sys.stdout, sort_keys=False)
+    yaml.safe_dump(_load(file).model_dump(mode="json", by_alias=True, exclude_none=True), sys.stdout, sort_keys=False)
 
 
 @app.command
 def schema() -> None:
     """Print the JSON schema of policy files, for editors."""
-    print(json.dumps(policies.Policy.model_json_schema(by_alias=True), indent=2))
+    print(json.dumps(schemas.json_schema(), indent=2))
+
+
+@app.command
+def crd() -> None:
+    """Print the custom resource definition of drift policies, for kubectl apply."""
+    yaml.safe_dump(schemas.custom_resource_definition(), sys.stdout, sort_keys=False)
 
 
 @app.command

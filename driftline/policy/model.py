@@ -42,6 +42,7 @@ __all__ = [
     "Condition",
     "DefaultRule",
     "Operator",
+    "Part",
     "Policy",
     "Provider",
     "ResourceField",
@@ -100,7 +101,9 @@ Flag = Annotated[bool, Field(strict=True)]
 Time = Annotated[AwareDatetime, BeforeValidator(_check_time)]
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """Be the base of all parts of a policy: frozen, and without unknown fields."""
+
     model_config = ConfigDict(
         extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, use_attribute_docstrings=True
     )
@@ -127,7 +130,7 @@ class ResourceField(StrEnum):
     CLUSTER_NAME = "clusterName"
 
 
-class CloudScope(_Part):
+class CloudScope(Part):
     """One provider: the whole of it, or listed accounts."""
 
     provider: Provider
@@ -141,7 +144,7 @@ class CloudScope(_Part):
         return frozenset(accounts.same_account(self.provider, account) for account in self.accounts or ())
 
 
-class Condition(_Part):
+class Condition(Part):
     """One condition on a container; it holds if one of the values fits."""
 
     field: ResourceField
@@ -177,7 +180,7 @@ class Condition(_Part):
         return self
 
 
-class AllowedProcess(_Part):
+class AllowedProcess(Part):
     """One exemption; exactly one of its fields is given."""
 
     name: Annotated[str, AfterValidator(_check_program)] = Field(default="", max_length=255)
@@ -201,7 +204,7 @@ class AllowedProcess(_Part):
         return self
 
 
-class Rule(_Part):
+class Rule(Part):
     """One drift rule."""
 
     name: Name
@@ -236,14 +239,14 @@ class Rule(_Part):
         return self
 
 
-class DefaultRule(_Part):
+class DefaultRule(Part):
     """What holds where no rule matches. Only its action can be chosen, and it is always last."""
 
     action: Action = Action.IGNORE
     """What is done"""
 
 
-class Policy(_Part):
+class Policy(Part):
     """A whole policy."""
 
     rules: tuple[Rule, ...] = Field(default=(), max_length=MAX_RULES)

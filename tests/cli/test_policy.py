@@ -164,3 +164,18 @@ def test_a_replay_begins_where_it_is_told_to(file: Path, store: Path, capsys: py
     policy.simulate(file, store=store, since="0s", output="json")
 
     assert json.loads(capsys.readouterr().out)["executions"] == 0
+
+
+def test_crd_can_be_applied(capsys: pytest.CaptureFixture[str]) -> None:
+    policy.crd()
+
+    found = yaml.safe_load(capsys.readouterr().out)
+    assert (found["kind"], found["metadata"]["name"]) == ("CustomResourceDefinition", "driftpolicies.driftline.dev")
+
+
+def test_show_prints_what_check_takes(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    policy.show(file)
+    (tmp_path / "shown.yaml").write_text(capsys.readouterr().out)
+    policy.diff(file, tmp_path / "shown.yaml")
+
+    assert capsys.readouterr().out == "no difference\n"
