@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import msgspec
 
-from driftline.policy.decide import in_order
 from driftline.policy.model import DEFAULT_RULE, Policy, Rule
 
 __all__ = ["Difference", "FieldChange", "Move", "RuleChange", "diff"]
@@ -52,7 +51,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 def diff(old: Policy, new: Policy) -> Difference:
     """Compare two policies. The default rule comes last, under its own name."""
-    before, after = ({rule.name: rule for rule in in_order(policy)} for policy in (old, new))
+    before, after = ({rule.name: rule for rule in policy.in_order} for policy in (old, new))
     changes = [_change(name, before.get(name), rule) for name, rule in after.items()]
     changes += [_change(name, rule, None) for name, rule in before.items() if name not in after]
     default = _fields(_dump(old.default_rule), _dump(new.default_rule))

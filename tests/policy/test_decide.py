@@ -178,3 +178,19 @@ def test_the_first_that_matches_decides(rules: list[tuple[str, Action, bool]], n
     expected = next((f"r{n}" for n, (ns, _, enabled) in enumerate(rules, 1) if enabled and ns == namespace), "Default")
 
     assert decide(text or "  []\n", container=Container(id="1", namespace=namespace)).rule == expected
+
+
+def test_a_rule_that_expires_gives_way_to_the_next() -> None:
+    rules = (
+        rule("long", 3, more="expires: 2026-11-23T13:00:00Z")
+        + rule("short", 1, more="expires: 2026-11-23T11:00:00Z")
+        + rule("shorter", 2, more="expires: 2026-11-23T10:00:00Z")
+        + rule("stays", 4)
+        + rule("never", 5)
+    )
+    applied = policy.rules_for(policy.load(f"rules:\n{rules}", source="p"), WEB, Place())
+
+    hours = (9, 10, 11, 12, 13)
+    assert [applied.decide(verdict(), process_name="x", now=NOW.replace(hour=hour)).rule for hour in hours] == [
+        "short", "short", "long", "long", "stays"
+    ]  # fmt: skip
