@@ -32,11 +32,12 @@ def read_events(store: Path, since: str, until: str) -> Iterator[CloudProcessEve
         rows = reader.select(Query(table="CloudProcessEvents", where=where, limit=MAX_ROWS))
     if rows.num_rows >= MAX_ROWS:
         raise InvalidInput(f"there are more than {MAX_ROWS} such executions; give a --since or --until with fewer")
-    for batch in rows.to_batches():
+    for batch in rows.to_batches(max_chunksize=_BATCH):
         for row in _rows.decode_dynamic(batch.to_pylist(), ("AdditionalFields", "PodLabels")):
             yield msgspec.convert({name: value for name, value in row.items() if value is not None}, CloudProcessEvent)
 
 
+_BATCH = 4096
 _KINDS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 
 
