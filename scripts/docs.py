@@ -1,13 +1,18 @@
-"""Write the reference pages that are derived from code; ``--check`` only compares."""
+"""Write the files that are derived from code; ``--check`` only compares."""
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
-from driftline.events import TABLES, Table
+import yaml
 
-ROOT = Path(__file__).parent.parent / "docs" / "reference"
+from driftline.events import TABLES, Table
+from driftline.policy import reference, schema
+
+TREE = Path(__file__).parent.parent
+ROOT = TREE / "docs" / "reference"
 HEAD = """# Hunting tables
 
 Made from `driftline/events/` by `python -m scripts.docs`. Columns that Defender's advanced hunting
@@ -26,7 +31,23 @@ def _section(table: Table) -> str:
                       "| --- | --- | --- |", *rows, ""])  # fmt: skip
 
 
-PAGES = {ROOT / "tables.md": tables}
+def crd() -> str:
+    """Give the custom resource of drift policies."""
+    head = "# Made from driftline/policy/ by `python -m scripts.docs`.\n"
+    return head + yaml.safe_dump(schema.custom_resource_definition(), sort_keys=False, width=120)
+
+
+def json_schema() -> str:
+    """Give the JSON schema of policy files."""
+    return json.dumps(schema.json_schema(), indent=2) + "\n"
+
+
+PAGES = {
+    ROOT / "tables.md": tables,
+    ROOT / "policy.md": reference.page,
+    TREE / "deploy" / "crds" / "driftpolicies.yaml": crd,
+    TREE / "deploy" / "crds" / "driftpolicy.schema.json": json_schema,
+}
 
 
 def stale() -> list[Path]:
@@ -39,6 +60,7 @@ def main() -> None:
     if "--check" in sys.argv:
         sys.exit("\n".join(f"stale: {path}; run python -m scripts.docs" for path in stale()) or 0)
     for path, page in PAGES.items():
+        path.parent.mkdir(exist_ok=True)
         path.write_text(page())
 
 

@@ -10,14 +10,16 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
 from cyclopts import Parameter
 
 from driftline.errors import InvalidInput
 from driftline.store.query import Filter, Query
-from driftline.store.reader import Reader
+
+if TYPE_CHECKING:
+    from driftline.store.reader import Reader
 
 __all__ = ["Format", "Row", "Store", "decode_dynamic", "follow", "print_rows", "streamed", "time_filters"]
 

@@ -6,21 +6,28 @@ import datetime
 import json
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import msgspec
 import yaml
 from cyclopts import App, Parameter
 
 from driftline import policy as policies
-from driftline.cli import _explain
+from driftline.cli import _explain, _replay
+from driftline.cli._rows import DEFAULT_STORE, Store
 from driftline.errors import InvalidPolicy, Problem
 from driftline.events import Container, text
 from driftline.policy import Place
+from driftline.policy import schema as schemas
+from driftline.policy.suggest import AT_LEAST
 from driftline.sensor import switch
 
 app = App(name="policy", help="Check, explain and show drift policies.")
+
+Output = Literal["table", "json"]
+Provider = Literal["on-prem", "azure", "aws", "gcp"]
 
 
 @app.command
@@ -52,7 +59,7 @@ def show(file: Path | None = None) -> None:
     file
         The policy file.
     """
-    yaml.safe_dump(_load(file).model_dump(mode="json", by_alias=True), sys.stdout, sort_keys=False)
+    yaml.safe_dump(_load(file).model_dump(mode="json", by_alias=True, exclude_none=True), sys.stdout, sort_keys=False)
 
 
 @app.command
@@ -80,7 +87,13 @@ def arm() -> None:
 @app.command
 def schema() -> None:
     """Print the JSON schema of policy files, for editors."""
-    print(json.dumps(policies.Policy.model_json_schema(by_alias=True), indent=2))
+    print(json.dumps(schemas.json_schema(), indent=2))
+
+
+@app.command
+def crd() -> None:
+    """Print the custom resource definition of drift policies, for kubectl apply."""
+    yaml.safe_dump(schemas.custom_resource_definition(), sys.stdout, sort_keys=False)
 
 
 @app.command
@@ -94,7 +107,7 @@ def explain(
     image: str = "",
     label: Annotated[list[str] | None, Parameter(negative=())] = None,
     cluster: str = "",
-    provider: Literal["on-prem", "azure", "aws", "gcp"] = "on-prem",
+    provider: Provider = "on-prem",
     account: str = "",
     sha256: str = "",
     subject: Literal["binary", "script", "library", "loader"] = "binary",
@@ -102,7 +115,7 @@ def explain(
         "writable-layer", "image", "volume", "tmpfs", "memory", "deleted", "host", "unknown"
     ] = "writable-layer",
     content: Literal["added", "modified", "relocated", "unverified"] = "added",
-    output: Literal["table", "json"] = "table",
+    output: Output = "table",
 ) -> None:
     """Say which rule decides on an execution, and why each earlier one did not match.
 
@@ -139,10 +152,94 @@ def explain(
         process_name=text(os.path.basename(verdict.path)),
         now=datetime.datetime.now(datetime.UTC),
     )
+    _show(explanation, output, _explain.print_explanation)
+
+
+@app.command
+def diff(old: Path, new: Path, *, output: Output = "table") -> None:
+    """Say what differs between two policies: rules added, removed, changed field by field, moved.
+
+    Parameters
+    ----------
+    old, new
+        The policy files.
+    output
+        For people or for programs.
+    """
+    _show(policies.diff(policies.load_file(old), policies.load_file(new)), output, _replay.print_difference)
+
+
+@app.command
+def simulate(
+    file: Path,
+    *,
+    since: str = "7d",
+    until: str = "",
+    store: Store = DEFAULT_STORE,
+    provider: Provider = "on-prem",
+    account: str = "",
+    output: Output = "table",
+) -> None:
+    """Replay stored executions against a draft: what would alert, be blocked, go silent, by workload.
+
+    Parameters
+    ----------
+    file
+        The draft.
+    since
+        From then on: a span back from now (``15m``, ``1h``, ``7d``) or an ISO time.
+    until
+        Only before then.
+    store
+        Directory of the event store.
+    provider, account
+        Where a cluster is whose events do not say so.
+    output
+        For people or for programs.
+    """
+    draft = policies.load_file(file)
+    place = Place(cloud="" if provider == "on-prem" else provider, account=account)
+    events = _replay.read_events(store, since, until)
+    now = datetime.datetime.now(datetime.UTC)
+    _show(policies.simulate(draft, events, now=now, place=place), output, _replay.print_simulation)
+
+
+@app.command
+def suggest(
+    *,
+    since: str = "7d",
+    until: str = "",
+    store: Store = DEFAULT_STORE,
+    at_least: int = AT_LEAST,
+    output: Literal["yaml", "json"] = "yaml",
+) -> None:
+    """Suggest allow lists for what keeps drifting for a known reason; says what it leaves out, and why.
+
+    Parameters
+    ----------
+    since
+        From then on: a span back from now (``15m``, ``1h``, ``7d``) or an ISO time.
+    until
+        Only before then.
+    store
+        Directory of the event store.
+    at_least
+        How often a program must have run.
+    output
+        Lists to put into a policy, or for programs.
+    """
+    events = _replay.read_events(store, since, until)
+    _show(policies.suggest(events, at_least=at_least), output, _replay.print_suggestions)
+
+
+Record = TypeVar("Record", bound=msgspec.Struct)
+
+
+def _show(found: Record, output: str, show: Callable[[Record], None]) -> None:
     if output == "json":
-        print(msgspec.json.format(msgspec.json.encode(explanation)).decode())
+        print(msgspec.json.format(msgspec.json.encode(found)).decode())
     else:
-        _explain.print_explanation(explanation)
+        show(found)
 
 
 def _load(file: Path | None) -> policies.Policy:

@@ -2,9 +2,12 @@
 
 from driftline.policy.compile import Blocking, compile_blocking
 from driftline.policy.decide import DEFAULT_RULE, ContainerPolicy, Decision, Place, rules_for
+from driftline.policy.diff import Difference, FieldChange, diff
 from driftline.policy.explain import Explanation, Finding, RuleTrace, explain
 from driftline.policy.load import load, load_file
 from driftline.policy.model import DEFAULT, Policy, Rule
+from driftline.policy.replay import Simulation, simulate
+from driftline.policy.suggest import Suggestion, Suggestions, suggest
 
 __all__ = [
     "DEFAULT",
@@ -12,15 +15,23 @@ __all__ = [
     "Blocking",
     "ContainerPolicy",
     "Decision",
+    "Difference",
     "Explanation",
+    "FieldChange",
     "Finding",
     "Place",
     "Policy",
     "Rule",
     "RuleTrace",
+    "Simulation",
+    "Suggestion",
+    "Suggestions",
     "compile_blocking",
+    "diff",
     "explain",
     "load",
     "load_file",
     "rules_for",
+    "simulate",
+    "suggest",
 ]

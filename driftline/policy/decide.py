@@ -11,16 +11,18 @@ decides. It does not fall through to the next, for then "allowed" would mean "as
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 
 import msgspec
 
 from driftline.events import Action, Container, Subject, Verdict
 from driftline.policy import match
-from driftline.policy.match import Place
+from driftline.policy.match import Facts, Place
 from driftline.policy.model import DEFAULT_RULE, Policy, Rule
 
-__all__ = ["DEFAULT_RULE", "ContainerPolicy", "Decision", "Place", "by_default", "by_rule", "in_order", "rules_for"]
+__all__ = ["DEFAULT_RULE", "ContainerPolicy", "Decision", "Place", "by_default", "by_rule", "rules_for"]
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +36,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The allow-list entry that exempted it; empty if none did."""
 
 
-class ContainerPolicy(msgspec.Struct, frozen=True):
+class ContainerPolicy(msgspec.Struct, frozen=True, dict=True):
     """The rules that apply to one container, in order, and the default's action."""
 
     rules: tuple[Rule, ...]
@@ -47,19 +49,44 @@ class ContainerPolicy(msgspec.Struct, frozen=True):
 
     def rule_for(self, subject: Subject, now: datetime.datetime) -> Rule | None:
         """Give the rule that decides all executions of a kind; ``None`` if the default does."""
-        return next((r for r in self.rules if match.covers(r, subject) and not match.is_expired(r, now)), None)
+        expiries, candidates = self._candidates[subject]
+        return candidates[bisect_right(expiries, now)]
+
+    @cached_property
+    def _candidates(self) -> Mapping[Subject, _Candidates]:
+        return {subject: _candidates(self.rules, subject) for subject in Subject}
+
+
+_Candidates = tuple[Sequence[datetime.datetime], Sequence[Rule | None]]
+
+
+# The rules that can ever decide on a subject, and when each expires: a rule that expires no later
+# than one before it never does, nor does any behind one that never expires. So the times
+# ascend, and the first rule that has not expired is found by bisection.
+def _candidates(rules: Iterable[Rule], subject: Subject) -> _Candidates:
+    expiries: list[datetime.datetime] = []
+    found: list[Rule | None] = []
+    for rule in rules:
+        if match.covers(rule, subject) and (not expiries or match.expiry(rule) > expiries[-1]):
+            expiries.append(match.expiry(rule))
+            found.append(rule)
+            if rule.expires is None:
+                break
+    return expiries, [*found, None]
 
 
 def rules_for(policy: Policy, container: Container, place: Place) -> ContainerPolicy:
     """Pick the enabled rules whose cloud and resource scope hold for a container."""
     facts = match.facts_of(container, place)
-    found = (rule for rule in in_order(policy) if all(check.holds for check in match.scope_checks(rule, facts)))
-    return ContainerPolicy(tuple(found), policy.default_rule.action)
+    return ContainerPolicy(tuple(rule for rule in policy.in_order if _applies(rule, facts)), policy.default_rule.action)
 
 
-def in_order(policy: Policy) -> Sequence[Rule]:
-    """Give a policy's rules in the order they are asked."""
-    return sorted(policy.rules, key=lambda rule: rule.priority)
+# A plain loop: all() over a second generator takes a quarter more (1.9 ms for 1,000 rules, not 1.5).
+def _applies(rule: Rule, facts: Facts) -> bool:
+    for check in match.scope_checks(rule, facts):  # noqa: SIM110
+        if not check.holds:
+            return False
+    return True
 
 
 def by_rule(rule: Rule, verdict: Verdict, process_name: str) -> Decision:

@@ -64,7 +64,7 @@ def explain(
 ) -> Explanation:
     """Explain the decision on an execution whose drift is ``yes`` or ``unknown``. ``now`` is UTC and aware."""
     facts = match.facts_of(container, place)
-    rules = decide.in_order(policy)
+    rules = policy.in_order
     traces: list[RuleTrace] = []
     for number, rule in enumerate(rules, 1):
         checks = (*match.scope_checks(rule, facts), *match.exec_checks(rule, verdict, now))

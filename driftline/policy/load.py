@@ -18,13 +18,15 @@ __all__ = ["API_VERSION", "KIND", "load", "load_file"]
 
 API_VERSION = "driftline.dev/v1alpha1"
 KIND = "DriftPolicy"
+_MESSAGE_MAX = 500
 _MANIFEST = ("apiVersion", "kind", "metadata", "spec", "status")
 
 
 def load_file(path: Path) -> Policy:
     """Load a policy file; raises ``InvalidPolicy`` with all that is wrong."""
     try:
-        text = path.read_text()
+        with path.open(encoding="utf-8") as file:
+            text = file.read(_yaml.MAX_CHARACTERS + 1)
     except OSError as error:
         raise InvalidPolicy(f"cannot read the policy {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -84,9 +86,15 @@ def _problem(item: Any, prefix: _yaml.Path, places: _yaml.Places, source: str) -
 
 
 def _located(path: _yaml.Path, reason: str, prefix: _yaml.Path, places: _yaml.Places, source: str) -> Problem:
-    where = ".".join(str(part) for part in path if part != "#key")
+    where = _printable(".".join(str(part) for part in path if part != "#key"))
     line, column = _place((*prefix, *path), places)
-    return Problem(f"{where}: {reason}" if where else reason, line, column, source)
+    message = f"{where}: {reason}" if where else reason
+    return Problem(message if len(message) <= _MESSAGE_MAX else message[:_MESSAGE_MAX] + " …", line, column, source)
+
+
+# The name of an unknown field is whatever the file says.
+def _printable(name: str) -> str:
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)
 
 
 def _place(path: _yaml.Path, places: _yaml.Places) -> tuple[int, int]:

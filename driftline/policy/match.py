@@ -15,7 +15,7 @@ import msgspec
 
 from driftline.events import Container, Content, Subject, Verdict
 from driftline.policy.accounts import Provider, same_account
-from driftline.policy.model import AllowedProcess, CloudScope, Condition, ResourceField, Rule
+from driftline.policy.model import AllowedProcess, CloudScope, Condition, Program, ResourceField, Rule
 
 __all__ = [
     "Check",
@@ -25,10 +25,12 @@ __all__ = [
     "allowing_entry",
     "covers",
     "exec_checks",
+    "expiry",
     "facts_of",
-    "is_expired",
     "scope_checks",
 ]
+
+_NEVER = datetime.datetime.max.replace(tzinfo=datetime.UTC)
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,25 +88,28 @@ def scope_checks(rule: Rule, facts: Facts) -> Iterator[Check]:
         yield Check(is_in_scope, "cloud", rule.cloud_scope, (facts.provider, facts.account))
     for condition in rule.resource_scope:
         found = _find(condition, facts)
-        yield Check(condition.fits(found or ""), condition.field.value, condition, found)
+        yield Check(condition.fits(found or ""), condition.field, condition, found)
 
 
 def exec_checks(rule: Rule, verdict: Verdict, now: datetime.datetime) -> Iterator[Check]:
     """Compare what differs from execution to execution: all must hold for the rule to decide."""
     yield Check(covers(rule, verdict.subject), "subject", rule.subjects, verdict.subject)
     if rule.expires is not None:
-        yield Check(not is_expired(rule, now), "expires", rule.expires, now)
+        yield Check(now < expiry(rule), "expires", rule.expires, now)
 
 
 def allow_checks(rule: Rule, verdict: Verdict, process_name: str) -> Iterator[Check]:
     """Compare the allow list's entries: the first that holds exempts the execution."""
+    program = _program(verdict, process_name)
     for entry in rule.allow:
-        yield Check(_is_allowed(entry, verdict, process_name), "allow", entry, (verdict, process_name))
+        yield Check(entry.fits(program), "allow", entry, (verdict, process_name))
 
 
 def allowing_entry(rule: Rule, verdict: Verdict, process_name: str) -> AllowedProcess | None:
     """Find the entry of the allow list that exempts an execution."""
-    return next((entry for entry in rule.allow if _is_allowed(entry, verdict, process_name)), None)
+    program = _program(verdict, process_name)
+    entries = rule.allow if rule.allows_path(program.path) else rule.allow_without_paths
+    return next((entry for entry in entries if entry.fits(program)), None)
 
 
 def covers(rule: Rule, subject: Subject) -> bool:
@@ -112,13 +117,13 @@ def covers(rule: Rule, subject: Subject) -> bool:
     return subject in rule.subjects
 
 
-def is_expired(rule: Rule, now: datetime.datetime) -> bool:
-    """Say whether a rule is passed over by now (UTC, aware)."""
-    return rule.expires is not None and rule.expires <= now
+def expiry(rule: Rule) -> datetime.datetime:
+    """Give the time from which a rule is passed over (aware); the end of time for one that stays."""
+    return rule.expires or _NEVER
 
 
 def _is_in_cloud(scope: CloudScope, facts: Facts) -> bool:
-    if scope.provider.value != facts.provider:
+    if scope.provider != facts.provider:
         return False
     return scope.accounts is None or same_account(scope.provider, facts.account) in scope.same_accounts
 
@@ -129,11 +134,6 @@ def _find(condition: Condition, facts: Facts) -> str | None:
     return facts.labels.get(condition.label) if is_label else facts.fields[condition.field]
 
 
-def _is_allowed(entry: AllowedProcess, verdict: Verdict, process_name: str) -> bool:
-    if entry.relocated:
-        return verdict.content == Content.RELOCATED
-    if entry.sha256:
-        return entry.sha256 == verdict.sha256
-    if entry.name:
-        return entry.name == process_name
-    return entry.fits_path(verdict.path.decode(errors="surrogateescape"))
+def _program(verdict: Verdict, name: str) -> Program:
+    path = verdict.path.decode(errors="surrogateescape")
+    return Program(name=name, path=path, sha256=verdict.sha256, is_relocated=verdict.content == Content.RELOCATED)

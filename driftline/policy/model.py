@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
+import msgspec
 from pydantic import (
     AfterValidator,
     AwareDatetime,
@@ -42,7 +43,9 @@ __all__ = [
     "Condition",
     "DefaultRule",
     "Operator",
+    "Part",
     "Policy",
+    "Program",
     "Provider",
     "ResourceField",
     "Rule",
@@ -100,7 +103,9 @@ Flag = Annotated[bool, Field(strict=True)]
 Time = Annotated[AwareDatetime, BeforeValidator(_check_time)]
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
+    """Be the base of all parts of a policy: frozen, and without unknown fields."""
+
     model_config = ConfigDict(
         extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, use_attribute_docstrings=True
     )
@@ -127,7 +132,7 @@ class ResourceField(StrEnum):
     CLUSTER_NAME = "clusterName"
 
 
-class CloudScope(_Part):
+class CloudScope(Part):
     """One provider: the whole of it, or listed accounts."""
 
     provider: Provider
@@ -141,7 +146,7 @@ class CloudScope(_Part):
         return frozenset(accounts.same_account(self.provider, account) for account in self.accounts or ())
 
 
-class Condition(_Part):
+class Condition(Part):
     """One condition on a container; it holds if one of the values fits."""
 
     field: ResourceField
@@ -177,7 +182,17 @@ class Condition(_Part):
         return self
 
 
-class AllowedProcess(_Part):
+class Program(msgspec.Struct, frozen=True, kw_only=True):
+    """What ran, as allow lists look at it."""
+
+    name: str
+    path: str
+    """Bytes that are no UTF-8 are lone surrogates, as in ``os.fsdecode``."""
+    sha256: str
+    is_relocated: bool
+
+
+class AllowedProcess(Part):
     """One exemption; exactly one of its fields is given."""
 
     name: Annotated[str, AfterValidator(_check_program)] = Field(default="", max_length=255)
@@ -190,9 +205,16 @@ class AllowedProcess(_Part):
     """Any bytes that the image has under another path"""
 
     @cached_property
-    def fits_path(self) -> operators.Matcher:
-        """Say whether a path is like ``path``."""
-        return operators.glob((self.path,))
+    def fits(self) -> Callable[[Program], bool]:
+        """Say whether a program is exempt."""
+        if self.relocated:
+            return lambda program: program.is_relocated
+        if self.sha256:
+            return lambda program: program.sha256 == self.sha256
+        if self.name:
+            return lambda program: program.name == self.name
+        fits_path = operators.glob((self.path,))
+        return lambda program: fits_path(program.path)
 
     @model_validator(mode="after")
     def _check_one(self) -> AllowedProcess:
@@ -201,7 +223,7 @@ class AllowedProcess(_Part):
         return self
 
 
-class Rule(_Part):
+class Rule(Part):
     """One drift rule."""
 
     name: Name
@@ -231,6 +253,16 @@ class Rule(_Part):
     first_process: Flag = False
     """For `block`: the container's first process is not exempt"""
 
+    @cached_property
+    def allows_path(self) -> operators.Matcher:
+        """Say whether any allowed process is of a path; twelve times as fast as to ask 200 of them."""
+        return operators.glob([entry.path for entry in self.allow if entry.path])
+
+    @cached_property
+    def allow_without_paths(self) -> tuple[AllowedProcess, ...]:
+        """The allowed processes that are not given by their path."""
+        return tuple(entry for entry in self.allow if not entry.path)
+
     @model_validator(mode="after")
     def _check_accounts(self) -> Rule:
         found = accounts.conflicts(self.cloud_scope)
@@ -238,20 +270,25 @@ class Rule(_Part):
         return self
 
 
-class DefaultRule(_Part):
+class DefaultRule(Part):
     """What holds where no rule matches. Only its action can be chosen, and it is always last."""
 
     action: Action = Action.IGNORE
     """What is done"""
 
 
-class Policy(_Part):
+class Policy(Part):
     """A whole policy."""
 
     rules: tuple[Rule, ...] = Field(default=(), max_length=MAX_RULES)
     """The rules, in any order: their priority counts"""
     default_rule: DefaultRule = DefaultRule()
     """The rule behind the last"""
+
+    @cached_property
+    def in_order(self) -> tuple[Rule, ...]:
+        """The rules in the order they are asked."""
+        return tuple(sorted(self.rules, key=lambda rule: rule.priority))
 
     @model_validator(mode="after")
     def _check_unique(self) -> Policy:

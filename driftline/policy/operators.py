@@ -53,6 +53,9 @@ class Comparison:
     negated: Operator
 
 
+_NOTHING = "(?!)"
+
+
 def matcher(operator: Operator, values: tuple[str, ...]) -> Matcher:
     """Make the function that compares a text; the values are legal (``check_value``).
 
@@ -72,7 +75,7 @@ def check_value(operator: Operator, value: str) -> None:
 
 def glob(patterns: Sequence[str]) -> Matcher:
     """Make the function that says whether a text is like one of the patterns."""
-    fits = re.compile("|".join(map(fnmatch.translate, patterns))).match
+    fits = re.compile("|".join(map(fnmatch.translate, patterns)) or _NOTHING).match
     return lambda actual: fits(actual) is not None
 
 

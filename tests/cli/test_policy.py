@@ -1,12 +1,16 @@
 """The policy commands: what they print, and what they refuse."""
 
+import datetime
 import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from driftline.cli import policy
 from driftline.errors import InvalidInput
+from driftline.events import CloudProcessEvent, stream
+from driftline.store.writer import start_writer
 
 POLICY = """
 rules:
@@ -72,3 +76,106 @@ def test_explain_cannot_steer_the_terminal(file: Path, capsys: pytest.CaptureFix
 def test_explain_refuses_what_is_not_an_execution(more: dict[str, object], expected: str) -> None:
     with pytest.raises(InvalidInput, match=expected):
         policy.explain(**({"process": "/x"} | more))  # type: ignore[arg-type] # a table of options
+
+
+def test_diff_for_people(tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    new = tmp_path / "new.yaml"
+    new.write_text(POLICY.replace("second", "2nd").replace("name: first, priority: 1", "name: first, priority: 9"))
+    policy.diff(file, new)
+
+    assert capsys.readouterr().out.splitlines() == [
+        "+ 2nd",
+        "    priority: + 2",
+        "    action: + alert",
+        "~ first",
+        "    priority: 1 -> 9",
+        "- second",
+        "    priority: - 2",
+        "    action: - alert",
+        "> first: asked as number 3, was 1",
+    ]
+
+
+def test_diff_of_equal_policies(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    policy.diff(file, file)
+
+    assert capsys.readouterr().out == "no difference\n"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """A store with three executions of one program, in three pods, that raised alerts."""
+    now = datetime.datetime.now(datetime.UTC)
+    writer = start_writer(tmp_path / "store")
+    for number in range(3):
+        ran = CloudProcessEvent(
+            Timestamp=now, KubernetesNamespace="shop", KubernetesPodName=f"web-{number}",
+            KubernetesResource="Deployment/web", ContainerName="web", ContainerId=str(number), FileName="update\x1b",
+            FolderPath="/opt", SHA256="ab" * 32, PodLabels={"app": "web"}, Drift="yes", DriftSubject="binary",
+            DriftOrigin="writable-layer", DriftContent="added", PolicyRule="first", PolicyAction="alert",
+            DriftReason="/opt/update was written at 12:00:00 by pid 41 `updater`; no layer of web contains it",
+        )  # fmt: skip
+        writer.write([stream.encode(ran)])
+    writer.write([stream.encode(CloudProcessEvent(Timestamp=now, FileName="ls", Drift="no"))])
+    writer.close()
+    return tmp_path / "store"
+
+
+def test_simulate_for_people(file: Path, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scope = "resourceScope: [{field: podLabel, label: app, values: [web]}]"
+    file.write_text(f"rules: [{{name: draft, priority: 1, action: block, {scope}}}]")
+    policy.simulate(file, store=store)
+
+    first, line, *_, last = capsys.readouterr().out.splitlines()
+    assert first.split() == ["outcome", "workload", "program", "content", "count", "was", "rule"]
+    assert line.startswith(" would be blocked")
+    assert last == "3 executions: 3 would be blocked, 0 would alert, 0 would go silent, 0 stay as they are"
+
+
+def test_simulate_for_programs(file: Path, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.write_text("rules: []")
+    policy.simulate(file, store=store, output="json")
+
+    found = json.loads(capsys.readouterr().out)
+    assert found["totals"] == {"blocked": 0, "alerts": 0, "silent": 3, "same": 0}
+    assert found["effects"][0]["program"] == "/opt/update\x1b"
+
+
+def test_suggest_prints_lists_for_a_policy(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    policy.suggest(store=store)
+
+    out = capsys.readouterr().out
+    assert yaml.safe_load(out) == {"rules": [{"name": "first", "allow": [{"sha256": "ab" * 32}]}]}
+    assert "# /opt/update\\x1b in shop/Deployment/web (web), 3 times" in out
+    assert "was written at 12:00:00 by pid 41" in out
+
+
+def test_suggest_says_what_it_leaves_out(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    policy.suggest(store=store, at_least=4)
+
+    assert capsys.readouterr().out.splitlines() == [
+        "# Nothing recurs and is explained.",
+        "# Left out:",
+        "#   /opt/update\\x1b in shop/Deployment/web (web), 3 times: it ran less than 4 times",
+    ]
+
+
+def test_a_replay_begins_where_it_is_told_to(file: Path, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    policy.simulate(file, store=store, since="0s", output="json")
+
+    assert json.loads(capsys.readouterr().out)["executions"] == 0
+
+
+def test_crd_can_be_applied(capsys: pytest.CaptureFixture[str]) -> None:
+    policy.crd()
+
+    found = yaml.safe_load(capsys.readouterr().out)
+    assert (found["kind"], found["metadata"]["name"]) == ("CustomResourceDefinition", "driftpolicies.driftline.dev")
+
+
+def test_show_prints_what_check_takes(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    policy.show(file)
+    (tmp_path / "shown.yaml").write_text(capsys.readouterr().out)
+    policy.diff(file, tmp_path / "shown.yaml")
+
+    assert capsys.readouterr().out == "no difference\n"

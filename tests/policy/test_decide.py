@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from driftline import policy
 from driftline.events import Action, Container, Content, Drift, Origin, Subject, Verdict
 from driftline.policy import Decision, Place
+from driftline.policy.reference import ALLOW
 
 NOW = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.UTC)
 WEB = Container(id="1", name="web", namespace="shop", pod="web-1", pod_labels={"app": "web"}, image="shop/web:1")
@@ -124,6 +125,27 @@ def test_a_listed_process_is_ignored_and_does_not_fall_through(
     assert found.action == (Action.IGNORE if allowed else Action.BLOCK)
 
 
+@pytest.mark.parametrize("action", ALLOW)
+@pytest.mark.parametrize("later", list(Action))
+def test_a_listed_process_never_alerts_and_never_falls_through(action: Action, later: Action) -> None:
+    """What docs/reference/policy.md says of the allow list, for each action, whatever stands behind."""
+    found = decide(rule("first", 1, action.value, "allow: [{name: x}]") + rule("second", 2, later.value))
+
+    assert (found.rule, found.action, found.allowed_by) == ("first", Action.IGNORE, "x")
+
+
+def test_what_the_list_means_is_written_down_for_each_action() -> None:
+    assert set(ALLOW) == set(Action)
+
+
+@pytest.mark.parametrize("entry", [f"sha256: {'ab' * 32}", "relocated: true"])
+def test_what_could_not_be_read_is_allowed_by_name_or_path_only(entry: str) -> None:
+    more: dict[str, Any] = {"content": Content.UNVERIFIED, "drift": Drift.UNKNOWN, "sha256": ""}
+
+    assert decide(rule(more=f"allow: [{{{entry}}}]"), **more).action == Action.ALERT
+    assert decide(rule(more="allow: [{path: /tmp/x}]"), **more).action == Action.IGNORE
+
+
 def test_a_rule_may_cover_some_subjects_only() -> None:
     assert decide(rule(more="subjects: [script]")).rule == "Default"
     assert decide(rule(more="subjects: [script]"), subject=Subject.SCRIPT).rule == "a"
@@ -156,3 +178,19 @@ def test_the_first_that_matches_decides(rules: list[tuple[str, Action, bool]], n
     expected = next((f"r{n}" for n, (ns, _, enabled) in enumerate(rules, 1) if enabled and ns == namespace), "Default")
 
     assert decide(text or "  []\n", container=Container(id="1", namespace=namespace)).rule == expected
+
+
+def test_a_rule_that_expires_gives_way_to_the_next() -> None:
+    rules = (
+        rule("long", 3, more="expires: 2026-11-23T13:00:00Z")
+        + rule("short", 1, more="expires: 2026-11-23T11:00:00Z")
+        + rule("shorter", 2, more="expires: 2026-11-23T10:00:00Z")
+        + rule("stays", 4)
+        + rule("never", 5)
+    )
+    applied = policy.rules_for(policy.load(f"rules:\n{rules}", source="p"), WEB, Place())
+
+    hours = (9, 10, 11, 12, 13)
+    assert [applied.decide(verdict(), process_name="x", now=NOW.replace(hour=hour)).rule for hour in hours] == [
+        "short", "short", "long", "long", "stays"
+    ]  # fmt: skip

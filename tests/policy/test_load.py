@@ -1,8 +1,11 @@
 """Policies from YAML: the whole model, and every error at its place."""
 
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from driftline import policy
 from driftline.errors import InvalidPolicy
@@ -47,6 +50,13 @@ def test_a_manifest_is_the_same_model() -> None:
 
 def test_the_demos_policy_is_valid() -> None:
     assert len(policy.load_file(Path("deploy/policies/demo.yaml")).rules) == 2
+
+
+def test_the_how_to_s_policy_is_valid() -> None:
+    page = Path("docs/how-to/write-a-policy.md").read_text()
+    (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+
+    assert len(policy.load(block, source="p.yaml").rules) == 2
 
 
 def test_all_errors_come_at_once_in_order() -> None:
@@ -150,6 +160,43 @@ def test_ten_thousand_rules_are_refused() -> None:
     rules = "".join(f"  - {{name: r{n}, priority: {n}, action: alert}}\n" for n in range(1, 10_001))
 
     assert problems("rules:\n" + rules) == ["p.yaml:2:3: rules: expected at most 1000, got 10000"]
+
+
+def test_an_endless_file_is_not_read_to_its_end() -> None:
+    with pytest.raises(InvalidPolicy, match="expected at most 4194304 characters"):
+        policy.load_file(Path("/dev/zero"))
+
+
+def test_a_message_is_short_and_cannot_steer_a_terminal() -> None:
+    (problem,) = problems(f'"\\e[2J{"x" * 1000}": 1')
+
+    assert problem.startswith("p.yaml:1:1: \\x1b[2Jxxx")
+    assert len(problem) < 600
+
+
+KEYS = ("name", "priority", "action", "allow", "expires", "resourceScope", "cloudScope", "values", "accounts", "x")
+SCALARS = st.one_of(
+    st.sampled_from(
+        ["!!int x", "!!binary x", "!!set {a}", "!!omap [a: 1]", ".nan", "-.inf", "~", "0o7", "1e999", "9" * 5000, "=",
+         "2026-12-31T00:00:00Z", "9999-12-31T23:59:59-14:00", "alert", "a", "1", "'('", '"\\ud800"', "!!null x", "<<"]
+    ),
+    st.text(max_size=4),
+)  # fmt: skip
+
+
+def flow(parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    lists = st.lists(parts, max_size=3).map(lambda items: f"[{', '.join(items)}]")
+    pairs = st.lists(st.tuples(st.sampled_from(KEYS), parts), max_size=4)
+    return lists | pairs.map(lambda items: "{" + ", ".join(f"{key}: {value}" for key, value in items) + "}")
+
+
+@settings(max_examples=300)
+@given(st.recursive(SCALARS, flow, max_leaves=12))
+def test_whatever_a_file_holds_it_is_a_policy_or_refused(value: str) -> None:
+    try:
+        policy.load(f"rules: {value}", source="p")
+    except InvalidPolicy as error:
+        assert all(problem.line and problem.column for problem in error.problems)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -34,6 +34,16 @@ def test_a_glob_is_what_fnmatch_says(pattern: str, text: str) -> None:
     assert fits(Operator.GLOB, pattern, text) == fnmatch.fnmatchcase(text, pattern)
 
 
+@given(TEXTS)
+def test_nothing_is_like_no_glob(text: str) -> None:
+    assert not operators.glob(())(text)
+
+
+@given(st.lists(TEXTS), TEXTS)
+def test_several_globs_are_any_of_them(patterns: list[str], text: str) -> None:
+    assert operators.glob(patterns)(text) == any(fnmatch.fnmatchcase(text, pattern) for pattern in patterns)
+
+
 @given(st.sampled_from(["a*b", "(a|b)+", ".*", "a?b?", "[^a]"]), TEXTS)
 def test_a_regular_expression_must_match_the_whole_text(pattern: str, text: str) -> None:
     expected = re.fullmatch(pattern, text, re.DOTALL) is not None

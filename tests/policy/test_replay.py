@@ -1,0 +1,138 @@
+"""Stored executions against a draft."""
+
+import datetime
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+
+from driftline import policy
+from driftline.events import CloudProcessEvent, Container, Verdict, text
+from driftline.policy import Place, Policy, Simulation, replay
+from tests.policy.strategies import NOW, containers, places, policies, verdicts
+
+EVENT = CloudProcessEvent(
+    Timestamp=NOW,
+    KubernetesNamespace="shop",
+    KubernetesPodName="web-1",
+    KubernetesResource="Deployment/web",
+    ContainerName="web",
+    ContainerId="0123456789abcdef",
+    FileName="x",
+    FolderPath="/tmp",
+    Drift="yes",
+    DriftSubject="binary",
+    DriftOrigin="writable-layer",
+    DriftContent="added",
+)
+AZURE = "/subscriptions/aaaaaaaa-2222-3333-4444-555555555555/resourceGroups/r/providers/x/managedClusters/c"
+
+
+def event(**changes: Any) -> CloudProcessEvent:
+    return msgspec.structs.replace(EVENT, **changes)
+
+
+def simulate(draft: str, *events: CloudProcessEvent, place: Place | None = None) -> Simulation:
+    rules = f"rules: [{{name: draft, priority: 1, {draft}}}]"
+    return policy.simulate(policy.load(rules, source="p"), events, now=NOW, place=place)
+
+
+@pytest.mark.parametrize(
+    ("before", "action", "outcome"),
+    [
+        ("", "alert", "alerts"),
+        ("ignore", "alert", "alerts"),
+        ("alert", "alert", "same"),
+        ("block", "alert", "alerts"),
+        ("alert", "block", "blocked"),
+        ("block", "block", "same"),
+        ("alert", "ignore", "silent"),
+        ("block", "ignore", "silent"),
+        ("ignore", "ignore", "same"),
+        ("", "ignore", "same"),
+    ],
+)
+def test_an_outcome_is_told_against_what_was_decided(before: str, action: str, outcome: str) -> None:
+    (effect,) = simulate(f"action: {action}", event(PolicyAction=before)).effects
+
+    assert effect.outcome == outcome
+
+
+def test_the_same_of_one_workload_is_counted_together() -> None:
+    found = simulate("action: alert", *(event(KubernetesPodName=f"web-{n}", ContainerId=f"{n}") for n in range(3)))
+
+    assert found.effects == (
+        replay.Effect(
+            outcome="alerts",
+            workload="shop/Deployment/web (web)",
+            program="/tmp/x",
+            content="added",
+            old_action="",
+            old_rule="",
+            new_action="alert",
+            new_rule="draft",
+            count=3,
+        ),
+    )
+    assert (found.executions, found.totals) == (3, {"blocked": 0, "alerts": 3, "silent": 0, "same": 0})
+
+
+def test_what_did_not_drift_is_passed_over() -> None:
+    assert simulate("action: alert", event(Drift="no"), event(Drift="")).executions == 0
+
+
+def test_a_rule_that_has_expired_by_now_decides_nothing() -> None:
+    early = event(Timestamp=NOW - datetime.timedelta(days=3))
+
+    (effect,) = simulate("action: alert, expires: 2026-11-22T00:00:00Z", early).effects
+    assert effect.new_rule == "Default"
+
+
+@pytest.mark.parametrize(
+    ("column", "resource", "provider", "account"),
+    [
+        ("AzureResourceId", AZURE, "azure", "aaaaaaaa-2222-3333-4444-555555555555"),
+        ("AwsResourceName", "arn:aws:eks:eu-west-1:012345678901:cluster/c", "aws", "012345678901"),
+        ("GcpFullResourceName", "//container.googleapis.com/projects/my-project/locations/x/clusters/c", "gcp",
+            "my-project"),
+    ],
+)  # fmt: skip
+def test_the_account_is_that_of_the_cluster_s_resource(column: str, resource: str, provider: str, account: str) -> None:
+    place = replay.place_of(event(**{column: resource, "ClusterName": "c", "NodeName": "n"}), Place())
+
+    assert place == Place(cluster="c", node="n", cloud=provider, account=account, resource=resource)
+
+
+def test_a_place_given_stands_in_for_what_events_do_not_say() -> None:
+    draft = "action: alert, cloudScope: [{provider: aws, accounts: ['012345678901']}]"
+
+    assert simulate(draft, EVENT).totals["alerts"] == 0
+    assert simulate(draft, EVENT, place=Place(cloud="aws", account="012345678901")).totals["alerts"] == 1
+
+
+@given(policies(), containers(), places(), verdicts())
+def test_a_replay_decides_as_the_sensor_did(
+    random: Policy, container: Container, place: Place, verdict: Verdict
+) -> None:
+    folder, _, name = text(verdict.path).rpartition("/")
+    row = CloudProcessEvent(
+        Timestamp=NOW,
+        ContainerImageName=container.image,
+        KubernetesNamespace=container.namespace,
+        KubernetesPodName=container.pod,
+        ContainerName=container.name,
+        PodLabels=container.pod_labels,
+        FileName=name,
+        FolderPath=folder or "/",
+        SHA256=verdict.sha256,
+        Drift="yes",
+        DriftSubject=verdict.subject.value,
+        DriftOrigin=verdict.origin.value,
+        DriftContent=verdict.content.value,
+        ClusterName=place.cluster,
+    )
+    decided = policy.rules_for(random, container, place).decide(verdict, process_name=name, now=NOW)
+
+    (effect,) = policy.simulate(random, [row], now=NOW, place=place).effects
+    assert (effect.new_rule, effect.new_action) == (decided.rule, decided.action.value)

@@ -1,0 +1,150 @@
+"""What is suggested for allow lists, and what never is."""
+
+import datetime
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import pytest
+
+from driftline import policy
+from driftline.events import CloudProcessEvent, Content, Origin, text
+from driftline.policy import Suggestions
+from driftline.verdict import Writer, reason
+from driftline.verdict.origin import Place
+from tests.policy.strategies import NOW
+from tests.verdict import make
+
+WRITER = Writer(pid=41, start_ns=5, comm=b"updater", time=make.NOON)
+
+
+def words(content: Content, *, writer: Writer | None = WRITER, elsewhere: tuple[bytes, ...] = ()) -> str:
+    """What a sensor says of it."""
+    execution = make.execution(make.upper(b"/opt/update", writer=writer))
+    return reason.explain(execution, Place(Origin.WRITABLE_LAYER, b"/opt/update"), content, elsewhere=elsewhere)
+
+
+EVENT = CloudProcessEvent(
+    Timestamp=NOW,
+    KubernetesNamespace="shop",
+    KubernetesResource="Deployment/web",
+    ContainerName="web",
+    FileName="update",
+    FolderPath="/opt",
+    SHA256="ab" * 32,
+    Drift="yes",
+    DriftSubject="binary",
+    DriftOrigin="writable-layer",
+    DriftContent="added",
+    DriftReason=words(Content.ADDED),
+    PolicyRule="rule",
+    PolicyAction="alert",
+)
+RELOCATED = {"DriftContent": "relocated", "DriftReason": words(Content.RELOCATED, writer=None, elsewhere=(b"/bin/ls",))}
+
+
+def runs(count: int = 3, **changes: Any) -> list[CloudProcessEvent]:
+    """As many executions, each in a pod of its own."""
+    return [msgspec.structs.replace(EVENT, **{"KubernetesPodName": f"web-{n}"} | changes) for n in range(count)]
+
+
+def left_out(events: Iterable[CloudProcessEvent]) -> str:
+    found = policy.suggest(events)
+    assert found.allow == ()
+    (left,) = found.left_out
+    return left.why
+
+
+def entries(found: Suggestions) -> list[tuple[str, str, int]]:
+    assert found.left_out == ()
+    return [(each.sha256, each.path, each.count) for each in found.allow]
+
+
+def test_what_recurs_and_whose_writer_is_known_is_suggested_by_its_digest() -> None:
+    assert entries(policy.suggest(runs(3))) == [("ab" * 32, "", 3)]
+
+
+def test_relocated_image_content_explains_itself() -> None:
+    assert entries(policy.suggest(runs(3, **RELOCATED))) == [("ab" * 32, "", 3)]
+
+
+def test_one_digest_at_many_paths_is_one_entry() -> None:
+    found = policy.suggest([*runs(3), *runs(3, FileName="other")])
+
+    assert entries(found) == [("ab" * 32, "", 6)]
+    assert found.allow[0].programs == ("/opt/other", "/opt/update")
+
+
+def test_a_program_that_updates_itself_is_suggested_by_its_path() -> None:
+    events = [msgspec.structs.replace(each, SHA256=f"{n:064x}") for n, each in enumerate(runs(4, FileName="up[1]*"))]
+
+    assert entries(policy.suggest(events)) == [("", "/opt/up[[]1][*]", 4)]
+
+
+def test_what_is_suggested_is_then_ignored() -> None:
+    events = [
+        *runs(3),
+        *[msgspec.structs.replace(each, SHA256=f"{n:064x}") for n, each in enumerate(runs(4, FileName="a\\\\*"))],
+    ]
+    allow = [
+        {name: value for name in ("sha256", "path") if (value := getattr(each, name))}
+        for each in policy.suggest(events).allow
+    ]
+    rule = {"name": "rule", "priority": 1, "action": "alert", "allow": allow}
+
+    found = policy.simulate(policy.Policy.model_validate({"rules": [rule]}), events, now=NOW)
+    assert found.totals["silent"] == len(events)
+
+
+def test_the_same_on_another_day_recurs_too() -> None:
+    later = NOW + datetime.timedelta(days=1)
+    events = [*runs(2, KubernetesPodName="web-1"), *runs(1, KubernetesPodName="web-1", Timestamp=later)]
+
+    assert entries(policy.suggest(events)) == [("ab" * 32, "", 3)]
+
+
+def test_what_was_ignored_needs_no_entry() -> None:
+    assert policy.suggest(runs(3, PolicyAction="ignore")) == Suggestions(allow=(), left_out=())
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"DriftOrigin": "memory"}, "it is fileless"),
+        ({"DriftOrigin": "deleted"}, "its file was deleted"),
+        ({"DriftOrigin": "tmpfs"}, "it ran from a tmpfs"),
+        ({"DriftOrigin": "unknown"}, "it ran from outside"),
+        ({"DriftContent": "unverified"}, "its bytes were not read"),
+        ({"SHA256": ""}, "its bytes were not read"),
+        ({"SessionKey": "s"}, "somebody ran it in an exec session"),
+        ({"DriftReason": words(Content.ADDED, writer=None)}, "it was not seen who wrote it"),
+        ({"PolicyRule": "Default"}, "the default rule decided"),
+        ({"FileName": text(b"\xff")}, "its path is no UTF-8 text"),
+        ({"KubernetesPodName": "web-1"}, "it ran in one pod on one day only"),
+    ],
+)
+def test_what_an_intruder_could_do_is_left_out_and_told(changes: dict[str, Any], why: str) -> None:
+    assert left_out(runs(3, **changes)).startswith(why)
+
+
+@pytest.mark.parametrize(
+    ("name", "elsewhere"),
+    [
+        ("update", (b"/bin/bash",)),
+        ("update", (b"/usr/bin/python3.11",)),
+        ("update", (b"/bin/cat", b"/bin/ls")),
+        ("bash", (b"/bin/ls",)),
+    ],
+)
+def test_a_relocated_shell_is_left_out_and_told(name: str, elsewhere: tuple[bytes, ...]) -> None:
+    more = {"DriftContent": "relocated", "DriftReason": words(Content.RELOCATED, elsewhere=elsewhere)}
+
+    assert left_out(runs(3, FileName=name, **more)).startswith("it is, or may be, a shell or interpreter")
+
+
+def test_one_bad_run_among_many_is_enough() -> None:
+    assert left_out([*runs(30), *runs(1, DriftOrigin="memory")]).startswith("it is fileless")
+
+
+def test_what_ran_less_often_is_left_out() -> None:
+    assert left_out(runs(2)) == "it ran less than 3 times"
