@@ -94,6 +94,8 @@ static __always_inline void read_creds(struct exec_record *record, struct task_s
 	}
 }
 
+#define EPERM 1
+
 #define append_string(record, from, most) ({                                                     \
 	__u32 _offset = CURSOR(record);                                                          \
 	long _length = 0;                                                                        \
@@ -310,6 +312,17 @@ static __always_inline void report_open(struct file *file, struct task_struct *t
 		count_loss(LOSS_FILE_RING_FULL);
 }
 
+static __always_inline void send_denied(struct open_record *record, const char *name, struct cgroup_ref *cgroup)
+{
+	__u32 length;
+
+	record->name_length = append_string(record, name, 4096);
+	length = bounded(sizeof(*record) + CURSOR(record));
+	record->head.length = length;
+	if (bpf_ringbuf_output(&exec_ring, record, length, 0))
+		count_lost_exec(cgroup);
+}
+
 /* A library runs its first instruction after mmap has returned; the perf event of the mapping
  * is what reports it. */
 static __always_inline void judge_mapping(struct file *file, struct task_struct *task, struct cgroup_ref *cgroup)
@@ -353,6 +366,34 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	else if (is_interpreter(task) && !is_image_file(file, root_of(task)))
 		report_open(file, task, &cgroup, open_name(regs, by, task));
 	return 0;
+}
+
+/* Where the kernel runs BPF LSM programs: EPERM for who tried, which is kinder than a signal.
+ * A script comes here before its interpreter does. What this program lets pass for want of
+ * scratch space meets on_exec. */
+SEC("lsm/bprm_check_security")
+int BPF_PROG(deny_exec, struct linux_binprm *bprm, int refused)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	bool is_script = bprm->buf[0] == '#' && bprm->buf[1] == '!';
+	struct cgroup_ref cgroup = cgroup_ref(cgroup_of(task));
+	struct suspect suspect = {};
+	struct open_record *record;
+
+	if (refused ||
+	    !is_suspect(&suspect, task, bprm->file, is_script ? SUBJECT_SCRIPT : SUBJECT_BINARY, ALL_RULES))
+		return refused;
+	record = borrow_scratch(SCRATCH_DENY);
+	if (!record)
+		return 0;
+	read_opened(record, bprm->file, task, &cgroup);
+	if (is_blocked(&suspect, record, SCRATCH_DENY, task)) {
+		record->head.flags |= DENIED | (is_script ? SHEBANG : 0);
+		send_denied(record, bprm->filename, &cgroup);
+		refused = -EPERM;
+	}
+	give_back(record);
+	return refused;
 }
 
 /* The guards block what rules with failClosed block, and report nothing. The sensor pins them

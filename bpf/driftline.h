@@ -32,6 +32,8 @@ enum record_flag {
 	HAS_TTY = 1 << 3,
 	SECURE_EXEC = 1 << 4,       /* setuid, setgid or file capabilities took effect */
 	BLOCKED = 1 << 5,           /* killed here, before its first instruction */
+	DENIED = 1 << 6,            /* the exec failed with EPERM; the rest tells of who tried */
+	SHEBANG = 1 << 7,           /* what was denied is a script */
 };
 
 /* What was run: bits of the masks below. */

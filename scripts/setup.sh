@@ -10,6 +10,7 @@ packages=(
   containerd runc                                   # real containers for demo and tests
   buildah busybox-static debootstrap                # real images, with no registry
   gcc libc6-dev                                     # payloads of the test images
+  qemu-system-x86 cpio                              # a second kernel for the tests: with BPF LSM
   libcap2-bin mount procps util-linux               # programs that the test images are given
 )
 

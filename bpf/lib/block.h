@@ -79,7 +79,7 @@ enum rules { ALL_RULES, CLOSED_RULES };
 /* What is judged: pointers into one record, so that few arguments tell it all. */
 struct suspect {
 	const struct block_policy *policy;
-	const struct container_root *root; /* 0: not known */
+	const struct container_root *root;
 	const struct file_facts *file;
 	const struct path_hashes *hashes;
 	__u32 scratch; /* whose record holds `file` and, from `data`, its paths */
@@ -224,7 +224,7 @@ static __always_inline bool may_be_identical(struct suspect *of)
 static __always_inline bool may_be_innocent(struct suspect *of)
 {
 	const struct block_policy *policy = of->policy;
-	bool in_tree = !of->root || of->file->device == of->root->device;
+	bool in_tree = of->file->device == of->root->device;
 
 	if (policy->undecidable & of->subjects)
 		return true;
@@ -238,7 +238,7 @@ static __always_inline bool is_first_process(struct suspect *of, struct task_str
 {
 	struct process_key key = process_key(task);
 
-	return of->root && key.tgid == of->root->first.tgid && key.start - of->root->first.start < TICK_NS;
+	return key.tgid == of->root->first.tgid && key.start - of->root->first.start < TICK_NS;
 }
 
 /* The decision, once it is known that the rules block such a subject. */
@@ -267,7 +267,8 @@ static __always_inline bool is_blocked_by(const struct block_policy *policy, enu
 	return mask && mask == subjects;
 }
 
-/* Whether a file may have to be blocked: the quick question, before its path is read. */
+/* Whether a file may have to be blocked: the quick question, before its path is read. Where the
+ * container's root is not known yet, it is its first process that is about to start. */
 static __always_inline bool is_suspect(struct suspect *of, struct task_struct *task, struct file *file, __u16 subjects,
 				       enum rules rules)
 {
@@ -278,7 +279,7 @@ static __always_inline bool is_suspect(struct suspect *of, struct task_struct *t
 	if (!of->policy || !is_blocked_by(of->policy, rules, subjects))
 		return false;
 	of->root = root_of(task);
-	return !is_image_file(file, of->root);
+	return of->root && !is_image_file(file, of->root);
 }
 
 /* The decision, with the facts and paths of exec_record or open_record. */

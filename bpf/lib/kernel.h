@@ -224,6 +224,7 @@ struct linux_binprm {
 	const char *filename, *interp;
 	int argc;
 	unsigned int secureexec : 1;
+	char buf[256];
 };
 
 #pragma clang attribute pop

@@ -90,7 +90,8 @@ struct path_hashes {
 	__u64 name;
 	__u64 whole;
 	__u32 count;
-	__u32 pad[3];
+	__u32 is_lent;
+	__u32 pad[2];
 };
 
 union scratch {
@@ -104,12 +105,12 @@ union scratch {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 3);
+	__uint(max_entries, 4);
 	__type(key, __u32);
 	__type(value, union scratch);
 } scratch_space SEC(".maps");
 
-enum scratch_of { SCRATCH_EXEC, SCRATCH_FILE, SCRATCH_GUARD };
+enum scratch_of { SCRATCH_EXEC, SCRATCH_FILE, SCRATCH_GUARD, SCRATCH_DENY };
 
 static __always_inline void count_loss(__u32 reason)
 {
@@ -126,6 +127,20 @@ static __always_inline void *take_scratch(__u32 of)
 	if (!record)
 		count_loss(LOSS_NO_SCRATCH);
 	return record;
+}
+
+/* LSM programs can be preempted, and another of them run on the same CPU: who comes second gets
+ * nothing. */
+static __always_inline void *borrow_scratch(__u32 of)
+{
+	union scratch *scratch = take_scratch(of);
+
+	return scratch && !__sync_lock_test_and_set(&scratch->hashes.is_lent, 1) ? scratch : 0;
+}
+
+static __always_inline void give_back(void *scratch)
+{
+	__sync_lock_test_and_set(&((union scratch *)scratch)->hashes.is_lent, 0);
 }
 
 static __always_inline struct container_root *root_of(struct task_struct *task)

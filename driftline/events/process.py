@@ -30,7 +30,7 @@ class CloudProcessEvent(Record, frozen=True, kw_only=True):
     KubernetesResource: Annotated[Text, doc("Workload that owns the pod, as Kind/name")] = ""
     ContainerName: Annotated[Text, doc("Name of the container in its pod")] = ""
     ContainerId: Annotated[Text, doc("Container id, 64 hexadecimal digits for containerd and CRI-O")] = ""
-    ActionType: Annotated[Text, doc("ProcessCreated, ProcessEnded, LibraryLoaded or ScriptRead")] = ""
+    ActionType: Annotated[Text, doc("ProcessCreated, ProcessEnded, ProcessDenied, LibraryLoaded or ScriptRead")] = ""
     FileName: Annotated[Text, doc("Name of the file that ran, without its folder")] = ""
     FolderPath: Annotated[Text, doc("Folder of the file that ran, in the container")] = ""
     ProcessId: Annotated[int | None, doc("Process id on the node")] = None
@@ -61,5 +61,7 @@ class CloudProcessEvent(Record, frozen=True, kw_only=True):
     SessionKey: Annotated[Text, doc("Stable id of the exec session; empty for the container's own processes")] = ""
     PodLabels: Annotated[Dynamic, doc("Labels of the pod")] = {}
     PodUid: Annotated[Text, doc("Uid of the pod")] = ""
-    BlockedBy: Annotated[Text, doc("What stopped it: SIGKILL at exec, at open, at mmap, after the verdict")] = ""
+    BlockedBy: Annotated[
+        Text, doc("What stopped it: LSM denial or SIGKILL at exec, open, mmap, or after the verdict")
+    ] = ""
     ExitCode: Annotated[int | None, doc("Exit code of an ended process; 128 + signal if a signal ended it")] = None

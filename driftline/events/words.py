@@ -82,6 +82,8 @@ class BlockedBy(enum.StrEnum):
     NOTHING = ""
     EXEC = "SIGKILL at exec"
     """Before its first instruction."""
+    LSM = "LSM denial"
+    """The exec failed with EPERM; the process that tried lives on."""
     OPEN = "SIGKILL at open"
     """Before the interpreter had read a byte of its script."""
     MMAP = "SIGKILL at mmap"

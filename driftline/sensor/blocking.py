@@ -50,14 +50,19 @@ class _Entry:
 class Blocker:
     """Puts policies in force. The loop's thread calls all but ``learn`` and ``stop``."""
 
-    def __init__(self, tables: BlockTables, *, host_mnt_ns: int, can_see: bool) -> None:
-        """``can_see``: the kernel's overlay facts were found right; else only verdicts block."""
+    def __init__(self, tables: BlockTables, *, host_mnt_ns: int, can_see: bool, can_deny: bool) -> None:
+        """Take the tables of the kernel side.
+
+        ``can_see``: its overlay facts were found right; else only verdicts block. ``can_deny``:
+        it has BPF LSM.
+        """
         self.images = ImageTables(tables)
         self.is_armed = False
         """Whether the emergency switch lets anything be blocked."""
         self._tables = tables
         self._host_mnt_ns = host_mnt_ns
         self._can_see = can_see
+        self._can_deny = can_deny
         self._numbers = itertools.count(1)
         self._entries: dict[str, _Entry] = {}
         self._is_guarded: bool | None = None  # not known: a former sensor may have left guards
@@ -178,8 +183,9 @@ class Blocker:
             return f"disarmed by {switch.SWITCH}"
         if not self._can_see:
             return "SIGKILL after the verdict"
+        at_exec = "LSM denial at exec, SIGKILL at" if self._can_deny else "SIGKILL at exec,"
         guarded = ", guarded by pinned programs" if self._is_guarded else ""
-        return f"SIGKILL at exec, open and mmap, or after the verdict{guarded}"
+        return f"{at_exec} open and mmap, or after the verdict{guarded}"
 
     def close(self) -> None:
         """Stop the threads; guards stay."""

@@ -168,9 +168,9 @@ class Judge:
         columns = case.tracked.columns
         if case.record:
             return self._reporter.process_created(case.record, parent, columns=columns, verdict=found)
-        return self._reporter.file_used(
-            _ACTION_TYPES[case.subject], case.when, case.process, parent, columns=columns, verdict=found
-        )
+        is_denied = case.blocked_by == BlockedBy.LSM
+        action_type = "ProcessDenied" if is_denied else _ACTION_TYPES[case.subject]
+        return self._reporter.file_used(action_type, case.when, case.process, parent, columns=columns, verdict=found)
 
     def close(self) -> None:
         """Finish what was begun."""

@@ -37,6 +37,14 @@ def host_mnt_ns() -> int:
         return Path("/proc/self/ns/mnt").stat().st_ino
 
 
+# Listed there when built with CONFIG_BPF_LSM and named in the boot parameter lsm= or CONFIG_LSM.
+def _has_bpf_lsm() -> bool:
+    try:
+        return "bpf" in Path("/sys/kernel/security/lsm").read_text().strip().split(",")
+    except OSError:
+        return False
+
+
 def _kernel_device(device: int) -> int:
     return os.major(device) << 20 | os.minor(device)
 
@@ -56,6 +64,9 @@ class KernelSide:
         seed = secrets.randbits(64)
         settings = records.SETTINGS.pack(self.host_mnt_ns, watch_hosts, os.getpid(), 0, seed)
         without = frozenset() if provenance else frozenset({"on_sys_exit"})
+        self.can_deny = _has_bpf_lsm()
+        """Whether an exec is refused where the policy blocks it; else its process is killed."""
+        without |= frozenset() if self.can_deny else frozenset({"deny_exec"})
         self._object = _libbpf.BpfObject(OBJECT, settings=settings, without=without, later=GUARDS)
         self.blocking = BlockTables(self._object, seed)
         self._cpus = _libbpf.possible_cpus()

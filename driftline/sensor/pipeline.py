@@ -239,21 +239,22 @@ class Pipeline:
         tracked = self._registry.of(record.head)
         key = ProcessKey.at(record.head.tgid, record.head.start)
         process = self._processes.find(key) or read_process(record.head.tgid)
-        is_blocked = bool(record.head.flags & _BLOCKED)
-        if tracked is None or process is None or not (is_blocked or scripts.is_script(record, process)):
+        if tracked is None or process is None:
             return
-        if not self._is_first_read(key, record.file):
+        blocked_by = _blocked_by(record)
+        if not blocked_by and not (scripts.is_script(record, process) and self._is_first_read(key, record.file)):
             return
+        is_program = blocked_by == BlockedBy.LSM and not record.head.flags & RecordFlag.SHEBANG
         self._begin(
             Case(
                 tracked=tracked,
-                subject=Subject.SCRIPT,
+                subject=Subject.BINARY if is_program else Subject.SCRIPT,
                 file=record.file,
                 process=process,
                 ancestors=self._above(process),
                 when=record.head.time,
                 capture=self._capture(tracked, record.head, record.file, self._reader.capture_path),
-                blocked_by=BlockedBy.OPEN if is_blocked else BlockedBy.NOTHING,
+                blocked_by=blocked_by,
             )
         )
 
@@ -305,6 +306,12 @@ class Pipeline:
             found.append(above)
             process = above
         return found
+
+
+def _blocked_by(record: OpenRecord) -> BlockedBy:
+    if record.head.flags & RecordFlag.DENIED:
+        return BlockedBy.LSM
+    return BlockedBy.OPEN if record.head.flags & _BLOCKED else BlockedBy.NOTHING
 
 
 # As if each file had been copied up: then only its path and bytes count.

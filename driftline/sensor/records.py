@@ -77,6 +77,8 @@ class RecordFlag(enum.IntFlag):
     HAS_TTY = 1 << 3
     SECURE_EXEC = 1 << 4
     BLOCKED = 1 << 5
+    DENIED = 1 << 6
+    SHEBANG = 1 << 7
 
 
 # As a plain number: an enum's & takes ten times as long, for each record.
@@ -177,7 +179,10 @@ class ExecRecord(msgspec.Struct, frozen=True):
 
 
 class OpenRecord(msgspec.Struct, frozen=True):
-    """A file opened for reading by an interpreter, where it is no untouched image file."""
+    """A file opened for reading by an interpreter, where it is no untouched image file.
+
+    With the flag ``DENIED`` a file that a process was not let execute.
+    """
 
     head: Head
     file: FileFacts

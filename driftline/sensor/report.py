@@ -106,7 +106,7 @@ class Reporter:
         columns: Mapping[str, Any],
         verdict: Verdict,
     ) -> CloudProcessEvent:
-        """Report a library that was mapped or a script that was read (``action_type``)."""
+        """Report a file that a process mapped, read as a script, or was not let execute (``action_type``)."""
         folder, _, name = text(verdict.path).rpartition("/")
         return CloudProcessEvent(
             Timestamp=self._clock.utc(when),

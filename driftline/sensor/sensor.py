@@ -126,7 +126,12 @@ class Sensor:
         self._kernel = KernelSide(watch_hosts=options.watch_hosts, provenance=options.provenance)
         self._registry = Registry(on_new=self._resolver.ask, on_cgroup=self._kernel.add_container)
         self._sight = selftest.check_sight(self._kernel)
-        self._blocker = Blocker(self._kernel.blocking, host_mnt_ns=self._kernel.host_mnt_ns, can_see=not self._sight)
+        self._blocker = Blocker(
+            self._kernel.blocking,
+            host_mnt_ns=self._kernel.host_mnt_ns,
+            can_see=not self._sight,
+            can_deny=self._kernel.can_deny,
+        )
         self._judge = Judge(reader, reporter, self._blocker, self._clock, self._judged)
         self._mappings = self._open_mappings()
         self._health = HealthLedger(options.place, self._loss_counters())

@@ -1,0 +1,48 @@
+"""The kernel side on Debian's own kernel, in a virtual machine: BPF LSM, kprobes, cgroup v2 alone."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.vm import run_in_vm
+
+pytestmark = [pytest.mark.kernel, pytest.mark.timeout(400)]
+
+ROOT = Path(__file__).parents[2]
+EPERM_IN_SHELL = 126
+
+
+@pytest.fixture(scope="module")
+def found() -> dict[str, Any]:
+    if os.geteuid():
+        pytest.skip("shares this machine's files with a virtual machine, which needs root")
+    if platform.machine() != "x86_64":
+        pytest.skip("the virtual machine is an x86-64 one")
+    said = run_in_vm(f"{sys.executable} -m tests.kernel.in_vm", folder=ROOT)
+    result: dict[str, Any] = json.loads(said.splitlines()[-1])
+    return result
+
+
+def test_the_sensor_reads_that_kernel_right(found: dict[str, Any]) -> None:
+    assert found["sight"] == []
+
+
+def test_that_kernel_lets_an_exec_be_denied(found: dict[str, Any]) -> None:
+    assert found["can_deny"]
+
+
+@pytest.mark.parametrize("case", ["modified", "added", "relocated", "volume", "script"])
+def test_what_is_not_the_images_is_denied(found: dict[str, Any], case: str) -> None:
+    assert found["cases"][case] == [EPERM_IN_SHELL, True]
+
+
+@pytest.mark.parametrize("case", ["untouched", "put back"])
+def test_what_is_the_images_runs(found: dict[str, Any], case: str) -> None:
+    assert found["cases"][case] == [0, False]
