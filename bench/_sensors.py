@@ -22,6 +22,7 @@ BPFTRACE = (
     'BEGIN { printf("ready\\n"); } '
     'tracepoint:syscalls:sys_enter_execve { printf("%d %s ", pid, comm); join(args->argv); }'
 )
+ALERT_ON_ALL = "rules: [{name: everywhere, priority: 1, action: alert}]"
 
 
 @contextmanager
@@ -36,25 +37,26 @@ class Running:
 
     pid: int
     store: Path
+    policy: Path
     address: str
     """Where it answers ``/status``."""
 
 
 @contextmanager
-def driftline(lab: Lab, *arguments: str) -> Iterator[Running]:
+def driftline(lab: Lab, *arguments: str, policy: str = ALERT_ON_ALL) -> Iterator[Running]:
     """Run ``driftline sensor`` into a store of its own, like on a node."""
     with tempfile.TemporaryDirectory(prefix="driftline-bench-") as folder:
-        policy = Path(folder, "policy.yaml")
-        policy.write_text("rules: [{name: everywhere, priority: 1, action: alert}]")
+        file = Path(folder, "policy.yaml")
+        file.write_text(policy)
         command = (
-            sys.executable, "-m", "driftline.cli", "sensor", "--runtime", str(lab.socket), "--policy", str(policy),
+            sys.executable, "-m", "driftline.cli", "sensor", "--runtime", str(lab.socket), "--policy", str(file),
             "--store", f"{folder}/store", "--images", "/var/tmp/driftline-bench/images",
             "--listen", "127.0.0.1:0", "--output", "none", *arguments,
         )  # fmt: skip
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=ENV)
         try:
             started = _wait_for_line(process, b"sensor started")
-            yield Running(process.pid, Path(folder, "store"), started.split()[-1].decode())
+            yield Running(process.pid, Path(folder, "store"), file, started.split()[-1].decode())
         finally:
             process.terminate()
             process.communicate(timeout=60)

@@ -303,7 +303,7 @@ static __always_inline void report_open(struct file *file, struct task_struct *t
 		stored = bpf_probe_read_user_str(AT(record, offset), 4096, name);
 	record->name_length = stored > 0 ? stored : 0;
 	CURSOR(record) = offset + record->name_length;
-	if (is_suspect(&suspect, task, file, SUBJECT_SCRIPT, ALL_RULES) && is_script_argument(task, name) &&
+	if (is_suspect(&suspect, task, file, SUBJECT_SCRIPT, ALL_RULES) && is_script_argument((__u64)name) &&
 	    is_blocked(&suspect, record, SCRATCH_FILE, task) && kill_current())
 		record->head.flags |= BLOCKED;
 	length = bounded(sizeof(*record) + CURSOR(record));
@@ -436,7 +436,7 @@ int BPF_PROG(guard_sys_exit, struct pt_regs *regs, long ret)
 		return 0;
 	if (by == MAP_EXECUTABLE)
 		subjects = mapped_subjects(task);
-	else if (is_interpreter(task) && is_script_argument(task, open_name(regs, by, task)))
+	else if (is_interpreter(task) && is_script_argument((__u64)open_name(regs, by, task)))
 		subjects = SUBJECT_SCRIPT;
 	else
 		return 0;
