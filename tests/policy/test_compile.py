@@ -1,0 +1,65 @@
+import datetime
+from typing import Any
+
+from driftline.events import Action, Container, Subject
+from driftline.policy import Blocking, Place, Policy, Rule, compile_blocking, rules_for
+from driftline.policy.model import AllowedProcess, DefaultRule
+
+NOW = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
+LATER = NOW + datetime.timedelta(days=1)
+
+
+def compiled(*rules: Rule, default: Action = Action.IGNORE) -> Blocking:
+    policy = Policy(rules=rules, default_rule=DefaultRule(action=default))
+    return compile_blocking(rules_for(policy, Container(id="c"), Place()), NOW)
+
+
+def rule(number: int = 1, **fields: Any) -> Rule:
+    return Rule(name=f"rule {number}", priority=number, **{"action": Action.BLOCK, **fields})
+
+
+def test_each_subject_has_its_own_rule() -> None:
+    scripts = rule(1, action=Action.ALERT, subjects=(Subject.SCRIPT,))
+
+    assert compiled(scripts, rule(2)).subjects == {Subject.BINARY, Subject.LIBRARY, Subject.LOADER}
+
+
+def test_a_later_rule_says_nothing_where_one_before_matched() -> None:
+    later = rule(2, fail_closed=True, first_process=True, allow=(AllowedProcess(name="x"),))
+
+    assert compiled(rule(1), later) == Blocking(subjects=frozenset(Subject))
+
+
+def test_the_default_rule_may_block() -> None:
+    assert compiled(default=Action.BLOCK).subjects == frozenset(Subject)
+
+
+def test_a_rule_that_expired_is_passed_over() -> None:
+    assert compiled(rule(expires=NOW)).subjects == frozenset()
+
+
+def test_it_says_when_a_deciding_rule_expires() -> None:
+    before = rule(1, action=Action.IGNORE, subjects=(Subject.SCRIPT,), expires=LATER)
+
+    assert compiled(before, rule(2)).changes_at == LATER
+
+
+def test_what_the_allow_list_names_is_known_beforehand() -> None:
+    allow = (AllowedProcess(name="updater"), AllowedProcess(path="/opt/tool"), AllowedProcess(path="/opt/agent/*"))
+    found = compiled(rule(allow=allow, subjects=(Subject.BINARY,)))
+
+    assert found.names == {"updater": {Subject.BINARY}}
+    assert found.paths == {"/opt/tool": {Subject.BINARY}}
+    assert found.directories == {"/opt/agent": {Subject.BINARY}}
+    assert not found.undecidable
+
+
+def test_digests_and_patterns_within_a_path_are_not() -> None:
+    for entry in (AllowedProcess(sha256="a" * 64), AllowedProcess(path="/opt/*/bin"), AllowedProcess(path="/opt/a?/*")):
+        assert compiled(rule(allow=(entry,))).undecidable == frozenset(Subject)
+
+
+def test_relocated_content_is_asked_by_size_first() -> None:
+    found = compiled(rule(allow=(AllowedProcess(relocated=True),)))
+
+    assert (found.relocated, found.undecidable) == (frozenset(Subject), frozenset())

@@ -1,0 +1,87 @@
+"""The tables of images, in a real kernel side."""
+
+import os
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from pathlib import Path
+
+import pytest
+
+from driftline.errors import ImageError
+from driftline.image import ImageIndex, LowerDirs, build_index, open_index
+from driftline.sensor.blocktables import HASH_KEY
+from driftline.sensor.imagetables import ImageTables
+from driftline.sensor.kernel import KernelSide
+
+pytestmark = pytest.mark.kernel
+
+
+@pytest.fixture(scope="module")
+def side() -> Iterator[KernelSide]:
+    if os.geteuid():
+        pytest.skip("loading eBPF needs root")
+    with KernelSide() as loaded:
+        yield loaded
+
+
+@pytest.fixture
+def tables(side: KernelSide) -> Iterator[ImageTables]:
+    made = ImageTables(side.blocking)
+    yield made
+    made.keep(())
+    made.close()
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator["Future[ImageIndex]"]:
+    (tmp_path / "layer/bin").mkdir(parents=True)
+    (tmp_path / "layer/bin/a").write_bytes(b"one")
+    (tmp_path / "layer/bin/b").write_bytes(b"two!")
+    (tmp_path / "layer/bin/link").symlink_to("a")
+    build_index("sha256:" + "0" * 64, LowerDirs((os.fsencode(tmp_path / "layer"),)), tmp_path / "index")
+    with open_index(tmp_path / "index") as opened:
+        found: Future[ImageIndex] = Future()
+        found.set_result(opened)
+        yield found
+
+
+def entries(side: KernelSide) -> int:
+    """How many entries the kernel holds."""
+    return len(side._object.keys("image_files", HASH_KEY.size))
+
+
+def wait_for(tables: ImageTables, index: "Future[ImageIndex]") -> None:
+    deadline = time.monotonic() + 10
+    while index not in tables.take():
+        assert time.monotonic() < deadline
+
+
+def test_an_image_is_entered_once_and_then_given(
+    side: KernelSide, tables: ImageTables, index: "Future[ImageIndex]"
+) -> None:
+    assert tables.of(index) is None
+    wait_for(tables, index)
+    found = tables.of(index)
+
+    assert found and not found.has_long_paths
+    assert entries(side) == 4  # two paths and two sizes; a symlink is no file to run
+    assert tables.of(index) is found
+
+
+def test_an_image_nobody_needs_is_removed(side: KernelSide, tables: ImageTables, index: "Future[ImageIndex]") -> None:
+    tables.of(index)
+    wait_for(tables, index)
+    tables.keep(())
+    deadline = time.monotonic() + 10
+
+    while entries(side):
+        assert time.monotonic() < deadline, "still there"
+
+
+def test_an_image_whose_index_failed_has_no_table(tables: ImageTables) -> None:
+    failed: Future[ImageIndex] = Future()
+    failed.set_exception(ImageError("no"))
+
+    assert tables.of(failed) is None
+    assert tables.take() == set()

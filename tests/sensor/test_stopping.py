@@ -1,0 +1,55 @@
+import subprocess
+
+import pytest
+
+from driftline.sensor import stopping
+from driftline.sensor.kernel import host_mnt_ns
+from driftline.sensor.processes import ProcessKey, read_process
+
+
+@pytest.fixture
+def child() -> "subprocess.Popen[bytes]":
+    """A process in a mount namespace of its own."""
+    process = subprocess.Popen(("unshare", "--mount", "sh", "-c", "echo; exec cat"), stdin=-1, stdout=-1)
+    assert process.stdout
+    process.stdout.readline()
+    return process
+
+
+def key_of(child: "subprocess.Popen[bytes]") -> ProcessKey:
+    found = read_process(child.pid)
+    assert found
+    return found.key
+
+
+def end(child: "subprocess.Popen[bytes]") -> int:
+    assert child.stdin and child.stdout
+    child.stdin.close()
+    child.stdout.close()
+    return child.wait(10)
+
+
+@pytest.mark.kernel
+def test_a_process_is_killed(child: "subprocess.Popen[bytes]") -> None:
+    assert stopping.stop(key_of(child), host_mnt_ns=host_mnt_ns()) == ""
+    assert end(child) == -9
+
+
+@pytest.mark.kernel
+def test_another_process_of_the_same_number_is_not(child: "subprocess.Popen[bytes]") -> None:
+    another = ProcessKey(child.pid, key_of(child).start_ticks - 1)
+
+    assert stopping.stop(another, host_mnt_ns=host_mnt_ns()) == "it had ended"
+    assert end(child) == 0
+
+
+def test_a_process_of_the_nodes_own_namespace_is_left_alone() -> None:
+    with subprocess.Popen(("cat",), stdin=-1, stdout=-1) as child:
+        said = stopping.stop(key_of(child), host_mnt_ns=host_mnt_ns())
+
+    assert said == "it runs in the node's own mount namespace"
+    assert child.returncode == 0
+
+
+def test_a_process_that_is_gone() -> None:
+    assert stopping.stop(ProcessKey(2**22 + 1, 1), host_mnt_ns=host_mnt_ns()) == "it had ended"
