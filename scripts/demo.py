@@ -1,4 +1,4 @@
-"""The demo: a real container, a real attacker in it, and the sensor that sees the drift.
+"""The demo: a real container, a real attacker in it, and the sensor that sees and stops the drift.
 
 Starts a private containerd, runs the image ``web`` (a shell and a few programs, no wget) as a
 pod, starts ``driftline sensor`` on it, and then does in the container what intruders and
@@ -31,7 +31,7 @@ PAUSE = 1.0
 
 # What is done in the container: a line for people, the shell's words, and whether it is drift.
 INNOCENT = (
-    ("runs a program of the image", "ls / >/dev/null; id"),
+    ("runs a program of the image", "ls / >/dev/null; id >/dev/null"),
     ("changes the mode of an image program, and runs it", "chmod 0711 /usr/bin/head; head -c0 /etc/hostname"),
     ("touches an image program, and runs it", "touch /usr/bin/env; env true"),
 )
@@ -43,7 +43,8 @@ ATTACK = (
     ("runs a script of its own", "echo id > /tmp/x.sh; sh /tmp/x.sh >/dev/null"),
     ("makes a loader of its own run a program that never was a file", "/tmp/loader /bin/sleep kworker 0.3"),
 )
-EXPECTED = 7  # the loader and what it loads are two
+BLOCKED = ("runs the wget that came along, where the policy blocks", "/tmp/wget --help; echo exit code $?")
+EXPECTED = 8  # the loader and what it loads are two
 
 
 def say(text: str = "") -> None:
@@ -87,7 +88,9 @@ def sensor(socket: Path) -> Iterator[None]:
 
 def act(container: LabContainer, about: str, script: str) -> None:
     say(f"\n\033[2m# someone in the container {about}\033[0m\n\033[1m$ {script}\033[0m")
-    container.sh(script)
+    result = container.sh(script)
+    if result.stdout:
+        say(result.stdout.decode().rstrip())
     time.sleep(PAUSE)
 
 
@@ -111,6 +114,10 @@ def main() -> None:
             bring(web, "loader", it.pod("tools").container("busybox").exec("cat", "/opt/lab/memexec").stdout)
             for about, script in ATTACK:
                 act(web, about, script.format(port=port))
+            say("\n== prevention: not one instruction of it may run ==")
+            payments = it.pod("pay-1", namespace="payments", labels={"app": "pay"}).container("web")
+            bring(payments, "wget", Path("/bin/busybox").read_bytes())
+            act(payments, *BLOCKED)
     say("\n== the same, read back from the store: driftline alerts ==")
     subprocess.run((*DRIFTLINE, "alerts", "--store", STORE), check=True)
     check()
