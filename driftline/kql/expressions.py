@@ -183,14 +183,14 @@ class ExpressionParser(Cursor):
     def _parse_sign(self) -> Expr:
         start = self.token
         if not self.is_symbol("-", "+"):
-            return self._parse_postfix()
+            return self.parse_postfix()
         op = self.advance().text
         operand = self.nested(self._parse_sign)
         return syntax.Unary(op, operand, span=self.since(start))
 
     # Postfix and primary
 
-    def _parse_postfix(self) -> Expr:
+    def parse_postfix(self) -> Expr:
         start = self.token
         base = self._parse_primary()
         while self.is_symbol(".", "["):
@@ -225,7 +225,7 @@ class ExpressionParser(Cursor):
         if token.kind is Kind.WORD:
             return self._parse_word()
         if self.is_symbol("("):
-            return self._parse_bracketed()
+            return self.parse_bracketed()
         if self.is_symbol("["):
             return syntax.Name(self.parse_name(), span=self.since(token))
         self.fail("an expression")
@@ -238,7 +238,7 @@ class ExpressionParser(Cursor):
             text += self.advance().text  # adjacent literals are one, as in C
         return syntax.Literal("string", text, span=self.since(start))
 
-    def _parse_bracketed(self) -> Expr:
+    def parse_bracketed(self) -> Expr:
         self.expect_symbol("(")
         inner = self.nested(self.parse_pipe)
         self.expect_symbol(")")
@@ -264,10 +264,10 @@ class ExpressionParser(Cursor):
 
     def _parse_call(self, start: Token, name: str) -> Expr:
         self.expect_symbol("(")
-        arguments = self.until(")", self._parse_argument)
+        arguments = self.until(")", self.parse_argument)
         return syntax.Call(name, arguments, span=self.since(start))
 
-    def _parse_argument(self) -> Expr:
+    def parse_argument(self) -> Expr:
         if self.is_symbol("*") and self.ahead().text in {")", ","}:
             return syntax.Star(span=self.advance().span)
         if self.token.kind is Kind.WORD and self.ahead().text == "=":
