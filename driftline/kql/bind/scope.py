@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from driftline.kql import plan, syntax
 from driftline.kql.cursor import Stuck
-from driftline.kql.plan import Column, Key, Plan, Scalar
+from driftline.kql.plan import Col, Column, Key, Plan, Scalar
 from driftline.kql.problems import Problems, Span, suggestion
 
 __all__ = ["Binding", "Closure", "Relation", "Schema", "Scope", "Session"]
@@ -20,11 +20,20 @@ MOST_NODES = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A bound table: its plan, and the order of its rows if it has one (``serialized``)."""
+    """A bound table: its plan, and the order of its rows if it has one (``serialized``).
+
+    Within the body of ``partition`` and ``mv-apply``, ``partition`` holds the columns that tell
+    the parts: operators work on each part by itself, and keep these columns, hidden.
+    """
 
     plan: Plan
     order: tuple[Key, ...] = ()
     serialized: bool = False
+    partition: tuple[Col, ...] = ()
+
+    def over(self, plan: Plan) -> Relation:
+        """Give another plan of the same rows' order and parts."""
+        return dataclasses.replace(self, plan=plan)
 
     @property
     def columns(self) -> tuple[Column, ...]:

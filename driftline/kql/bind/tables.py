@@ -31,6 +31,28 @@ __all__ = ["OPERATORS", "bind_pipe", "bind_query", "bind_table", "unite"]
 
 OPERATORS: dict[type, Callable[..., Relation]] = {}
 """How to bind each operator; filled by ``driftline.kql.bind.operators``."""
+WITHIN_PARTS: frozenset[type] = frozenset(
+    [
+        syntax.Where,
+        syntax.Columns,
+        syntax.Summarize,
+        syntax.Plain,
+        syntax.Sort,
+        syntax.Top,
+        syntax.TopHitters,
+        syntax.Limit,
+        syntax.SampleDistinct,
+        syntax.Serialize,
+        syntax.Join,
+        syntax.MvExpand,
+        syntax.MvApply,
+        syntax.Partition,
+        syntax.Parse,
+        syntax.ParseKv,
+        syntax.Render,
+    ]
+)
+"""Operators that work on each part of a partitioned table by itself."""
 DEEPEST_CALLS = 20
 
 
@@ -57,7 +79,7 @@ def _let(statement: syntax.Let, scope: Scope) -> Binding:
     if isinstance(value, syntax.Call) and value.name == "materialize" and len(value.arguments) == 1:
         relation = bind_table(value.arguments[0], scope)
         shared = Shared(scope.session.fresh(statement.name), relation.plan)
-        return Relation(shared, relation.order, relation.serialized)
+        return relation.over(shared)
     return Closure(value, scope.with_row(None))
 
 
@@ -95,6 +117,8 @@ def apply(operators: tuple[syntax.Operator, ...], relation: Relation, scope: Sco
             scope = scope.with_names({operator.name: relation})
             continue
         try:
+            if relation.partition and type(operator) not in WITHIN_PARTS:
+                scope.fail("not supported: this operator within the body of 'partition' or 'mv-apply'", operator.span)
             relation = OPERATORS[type(operator)](operator, relation, scope.with_row(relation))
         except Stuck:
             scope.session.tainted = True
@@ -135,7 +159,8 @@ def renewed(relation: Relation, scope: Scope) -> Relation:
         for key in relation.order
         if isinstance(key.value, Col)
     )
-    return Relation(Project(relation.plan, tuple(fresh.values()), values), order, relation.serialized)
+    parts = tuple(Col(fresh[part.id].id, part.type) for part in relation.partition)
+    return Relation(Project(relation.plan, tuple(fresh.values()), values), order, relation.serialized, parts)
 
 
 def _bind_star(node: syntax.Star, scope: Scope) -> Relation:
@@ -344,7 +369,7 @@ def _bind_search(node: syntax.Search, scope: Scope, first: Relation | None = Non
     for name, relation in tables:
         assert relation is not None
         predicate = scalars.bind_predicate(_sought(node.predicate), scope.with_row(relation))
-        found.append((name, Relation(Filter(relation.plan, predicate), relation.order, relation.serialized)))
+        found.append((name, relation.over(Filter(relation.plan, predicate))))
     return found[0][1] if first is not None else unite(found, scope, source="$table")
 
 

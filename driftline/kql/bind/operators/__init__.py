@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from driftline.kql.bind import tables
-from driftline.kql.bind.operators import arrays, columns, flows, joins, order, patterns, plugins, series, summaries
+from driftline.kql.bind.operators import (
+    arrays,
+    columns,
+    flows,
+    joins,
+    nested,
+    order,
+    patterns,
+    plugins,
+    series,
+    summaries,
+)
 from driftline.kql.parse import OPERATORS
 from driftline.kql.parse import flows as parsed_flows
 
 __all__ = ["SUPPORTED"]
 
-for theme in (arrays, columns, flows, joins, order, patterns, plugins, series, summaries):
+for theme in (arrays, columns, flows, joins, nested, order, patterns, plugins, series, summaries):
     tables.OPERATORS.update(theme.OPERATORS)
 
 SUPPORTED = frozenset(

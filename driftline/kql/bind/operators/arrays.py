@@ -7,12 +7,9 @@ from collections.abc import Callable
 from driftline.kql import syntax
 from driftline.kql.bind import scalars, tables, types
 from driftline.kql.bind.operators.common import Names, Output, default_name, kept, projected, ref
-from driftline.kql.bind.operators.order import sort_keys
-from driftline.kql.bind.operators.summaries import bind_summarize
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.plan import (
     Call,
-    Col,
     Column,
     Expand,
     Filter,
@@ -36,13 +33,15 @@ def bind_mv_expand(node: syntax.MvExpand, relation: Relation, scope: Scope) -> R
         index=settings.get("with_itemindex", ""),
         wide=settings.get("bagexpansion", settings.get("kind", "bag")) == "array",
     )
-    if node.limit is not None:
-        limit = types.coerce(
-            scalars.bind_scalar(node.limit, scope.with_row(None)), "long", scope=scope, span=node.limit.span
-        )
-        bounded = Filter(expanded.plan, Call("<", (ref(expanded.plan.columns[-1]), limit), "bool"))
-        expanded = Relation(bounded, expanded.order, expanded.serialized)
-    return projected(expanded, outputs)
+    return projected(bounded(node.limit, expanded, scope), outputs)
+
+
+def bounded(limit: syntax.Expr | None, expanded: Relation, scope: Scope) -> Relation:
+    """Keep so many elements of each array."""
+    if limit is None:
+        return expanded
+    count = types.coerce(scalars.bind_scalar(limit, scope.with_row(None)), "long", scope=scope, span=limit.span)
+    return expanded.over(Filter(expanded.plan, Call("<", (ref(expanded.plan.columns[-1]), count), "bool")))
 
 
 def expand(
@@ -66,74 +65,39 @@ def expand(
     if index:
         outputs[index] = (scope.session.column(index, "long"), ref(number))
     plan = Expand(relation.plan, tuple(arrays), tuple(elements), number)
-    return Relation(plan, relation.order, relation.serialized), list(outputs.values())
+    order = (*relation.order, Key(ref(number), descending=False, nulls_first=True)) if relation.order else ()
+    return Relation(plan, order, relation.serialized, relation.partition), list(outputs.values())
 
 
 def bind_mv_apply(node: syntax.MvApply, relation: Relation, scope: Scope) -> Relation:
-    """Number the rows, expand them, run the body for each number, and join the rows back.
-
-    The number travels as the order of the body's rows, which every row-wise operator keeps.
-    """
+    """Number the rows, expand them, run the body for each number, and join the rows back."""
     number = scope.session.hidden("long")
-    numbered = projected(
-        relation, [*kept(relation.columns), (number, Window(Call("number_row", (), "long"), relation.order))]
-    )
-    shared = Shared(scope.session.fresh("rows"), numbered.plan)
-    outer = Relation(shared, relation.order, relation.serialized)
-    source = tables.renewed(Relation(shared, (Key(ref(number), descending=False, nulls_first=True),)), scope)
-    expanded, outputs = expand(node.items, source, scope.with_row(source))
-    body = projected(expanded, outputs)
-    for operator in node.body:
-        body = _within(operator, body, scope)
-    key = body.order[0].value
-    joined = Join("inner", outer.plan, body.plan, Call("==filter", (ref(number), key), "bool"))
+    outputs = [*kept(relation.plan.columns), (number, Window(Call("number_row", (), "long"), relation.order))]
+    numbered = Project(relation.plan, tuple(c for c, _ in outputs), tuple(v for _, v in outputs))
+    outer = relation.over(Shared(scope.session.fresh("rows"), numbered))
+    source = tables.renewed(Relation(outer.plan, partition=(ref(number),)), scope)
+    body = tables.apply(node.body, _elements(node, source, scope.with_row(source)), scope.with_row(None))
+    joined = Join("inner", outer.plan, body.plan, Call("==filter", (ref(number), body.partition[0]), "bool"))
+    back = Relation(joined, outer.order + body.order, outer.serialized, outer.partition)
+    return projected(back, kept(_columns_of_both(node, relation, body)))
+
+
+def _elements(node: syntax.MvApply, source: Relation, scope: Scope) -> Relation:
+    """Expand the arrays; their elements are in order, so that a body can rely on it."""
+    settings = {p.name: p.value for p in node.parameters}
+    expanded, outputs = expand(node.items, source, scope, index=settings.get("with_itemindex", ""))
+    place = expanded.plan.columns[-1]
+    order = (Key(ref(place), descending=False, nulls_first=True),)
+    return projected(bounded(node.limit, Relation(expanded.plan, order, True, source.partition), scope), outputs)
+
+
+def _columns_of_both(node: syntax.MvApply, relation: Relation, body: Relation) -> list[Column]:
+    """Give the table's columns and those the body makes; expanded arrays give way to their elements."""
+    expanded = {name for item in node.items for name in (default_name(item.item.value), *item.item.names)}
     taken = {c.name for c in relation.columns}
-    new = [
-        c
-        for c in body.columns
-        if c.name not in taken
-        or any(default_name(i.item.value) == c.name or c.name in i.item.names for i in node.items)
-    ]
+    new = [c for c in body.columns if c.name not in taken or c.name in expanded]
     replaced = {c.name for c in new}
-    shown = [c for c in relation.columns if c.name not in replaced]
-    return projected(Relation(joined, outer.order, outer.serialized), kept([*shown, *new]))
-
-
-def _within(operator: syntax.Operator, body: Relation, scope: Scope) -> Relation:
-    """Apply an operator of a body separately to the rows of each number."""
-    key = body.order[0]
-    assert isinstance(key.value, Col)
-    inside = scope.with_row(body)
-    if isinstance(operator, syntax.Summarize):
-        return _summarize_within(operator, body, key, scope)
-    if isinstance(operator, syntax.Top) or (isinstance(operator, syntax.Limit) and operator.op == "take"):
-        wide, keys = sort_keys(operator.keys, body, inside) if isinstance(operator, syntax.Top) else (body, ())
-        count = types.coerce(
-            scalars.bind_scalar(operator.count, scope.with_row(None)), "long", scope=scope, span=operator.span
-        )
-        place = scope.session.hidden("long")
-        window = Window(Call("number_row", (), "long"), keys, (key.value,))
-        counted = projected(wide, [*kept(wide.plan.columns), (place, window)])
-        return Relation(Filter(counted.plan, Call("<=", (ref(place), count), "bool")), (key,))
-    if isinstance(operator, syntax.Where) or (isinstance(operator, syntax.Columns) and operator.op != "distinct"):
-        return tables.OPERATORS[type(operator)](operator, body, inside)
-    scope.fail(
-        "not supported: this operator within mv-apply; where, project, extend, summarize, top and take are",
-        operator.span,
-    )
-
-
-def _summarize_within(node: syntax.Summarize, body: Relation, key: Key, scope: Scope) -> Relation:
-    assert isinstance(key.value, Col)
-    carried = Column(key.value.id, "long", "$number")
-    plan = Project(body.plan, (*body.columns, carried), tuple(map(ref, (*body.columns, carried))))
-    groups = (*node.groups, syntax.Named((), syntax.Name("$number", span=node.span), span=node.span))
-    named = syntax.Summarize(node.aggregates, groups, span=node.span)
-    grouped_by = bind_summarize(named, Relation(plan), scope.with_row(Relation(plan)))
-    number = next(c for c in grouped_by.columns if c.name == "$number")
-    hidden = Column(scope.session.fresh("order"), "long")
-    outputs = [*kept(c for c in grouped_by.columns if c.name != "$number"), (hidden, ref(number))]
-    return Relation(projected(grouped_by, outputs).plan, (Key(ref(hidden), descending=False, nulls_first=True),))
+    return [*(c for c in relation.columns if c.name not in replaced), *new]
 
 
 OPERATORS: dict[type, Callable[..., Relation]] = {

@@ -22,9 +22,7 @@ __all__ = ["OPERATORS"]
 
 
 def bind_where(node: syntax.Where, relation: Relation, scope: Scope) -> Relation:
-    return Relation(
-        Filter(relation.plan, scalars.bind_predicate(node.predicate, scope)), relation.order, relation.serialized
-    )
+    return relation.over(Filter(relation.plan, scalars.bind_predicate(node.predicate, scope)))
 
 
 def bind_project(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import dataclasses
+from collections.abc import Iterable, Sequence
 
 from driftline.kql import functions, syntax
 from driftline.kql.bind import scalars
@@ -10,11 +11,16 @@ from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.cursor import Stuck
 from driftline.kql.plan import (
     Aggregate,
+    Call,
     Col,
     Column,
     Const,
+    Filter,
+    Key,
+    Limit,
     Project,
     Scalar,
+    Window,
 )
 
 __all__: list[str] = []
@@ -28,15 +34,34 @@ def ref(column: Column) -> Col:
 
 
 def projected(relation: Relation, outputs: Iterable[Output]) -> Relation:
-    """Give a table of these columns; those that carry the order stay, hidden."""
-    pairs = list(outputs)
-    present = {column.id for column, _ in pairs}
-    for key in relation.order:
-        if isinstance(key.value, Col) and key.value.id not in present:
-            pairs.append((Column(key.value.id, key.value.type), key.value))
-            present.add(key.value.id)
-    plan = Project(relation.plan, tuple(c for c, _ in pairs), tuple(v for _, v in pairs))
-    return Relation(plan, relation.order, relation.serialized)
+    """Give a table of these columns; those that carry the order or tell the parts stay, hidden."""
+    pairs = {column.id: (column, within_parts(value, relation)) for column, value in outputs}
+    for value in (*(key.value for key in relation.order), *relation.partition):
+        if isinstance(value, Col):
+            pairs.setdefault(value.id, (Column(value.id, value.type), value))
+    plan = Project(relation.plan, tuple(c for c, _ in pairs.values()), tuple(v for _, v in pairs.values()))
+    return relation.over(plan)
+
+
+def within_parts(value: Scalar, relation: Relation) -> Scalar:
+    """Let window functions see the rows of their own part only."""
+    if not relation.partition:
+        return value
+    if isinstance(value, Window):
+        return dataclasses.replace(value, partition=(*value.partition, *relation.partition))
+    if isinstance(value, Call):
+        return dataclasses.replace(value, args=tuple(within_parts(arg, relation) for arg in value.args))
+    return value
+
+
+def limited(relation: Relation, keys: tuple[Key, ...], count: Scalar, scope: Scope) -> Relation:
+    """Give the first rows by the keys, of each part if there are parts."""
+    if not relation.partition:
+        return Relation(Limit(relation.plan, keys, count), relation.order, relation.serialized)
+    place = scope.session.hidden("long")
+    numbered = (*kept(relation.plan.columns), (place, Window(Call("number_row", (), "long"), keys, relation.partition)))
+    plan = Project(relation.plan, tuple(c for c, _ in numbered), tuple(v for _, v in numbered))
+    return relation.over(Filter(plan, Call("<=", (ref(place), count), "bool")))
 
 
 def kept(columns: Iterable[Column]) -> list[Output]:
@@ -142,6 +167,10 @@ def kept_fresh(columns: Iterable[Column], scope: Scope) -> list[Output]:
     return [(scope.session.column(c.name, c.type), ref(c)) for c in columns]
 
 
-def grouped(relation: Relation, groups: list[Output], aggregates: list[Output]) -> Relation:
-    columns = tuple(c for c, _ in [*groups, *aggregates])
-    return Relation(Aggregate(relation.plan, columns, tuple(v for _, v in groups), tuple(v for _, v in aggregates)))
+def grouped(relation: Relation, groups: Sequence[Output], aggregates: Sequence[Output]) -> Relation:
+    """Group by columns (and part), with aggregates."""
+    parts = [(Column(part.id, part.type), part) for part in relation.partition]
+    pairs = [*groups, *parts]
+    columns = tuple(c for c, _ in [*pairs, *aggregates])
+    plan = Aggregate(relation.plan, columns, tuple(v for _, v in pairs), tuple(v for _, v in aggregates))
+    return Relation(plan, partition=relation.partition)

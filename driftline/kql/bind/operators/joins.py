@@ -48,13 +48,14 @@ def bind_join(node: syntax.Join, left: Relation, scope: Scope) -> Relation:
     if not pairs:
         scope.fail(f"expected 'on' and the columns to {node.op} by", node.span)
     if kind == "innerunique":
-        left = Relation(Distinct(left.plan, tuple(pair[0] for pair in pairs), left.order), left.order)
+        by = (*(pair[0] for pair in pairs), *left.partition)
+        left = left.over(Distinct(left.plan, by, left.order))
     condition = Call("and", tuple(Call("==filter", pair, "bool") for pair in pairs), "bool")
     if kind.startswith("right") and kind != "rightouter":
         return Relation(Join(KINDS[kind], right.plan, left.plan, condition), right.order)
     joined = Join(KINDS[kind], left.plan, right.plan, condition)
     if KINDS[kind] in {"semi", "anti"}:
-        return Relation(joined, left.order)
+        return Relation(joined, left.order, partition=left.partition)
     gone = {pair[1].id for pair in pairs if isinstance(pair[1], Col)} if lookup else set()
     return _joined_columns(joined, left, right, gone, scope)
 
@@ -84,7 +85,7 @@ def _joined_columns(joined: Join, left: Relation, right: Relation, gone: set[str
     outer = {"left": (False, True), "right": (True, False), "full": (True, True)}.get(joined.kind, (False, False))
     outputs = [_outer(c, c.name, empty=outer[0], scope=scope) for c in left.columns]
     outputs += [_outer(c, names.unique(c.name), empty=outer[1], scope=scope) for c in right.columns if c.id not in gone]
-    return projected(Relation(joined), outputs)
+    return projected(Relation(joined, partition=left.partition), outputs)
 
 
 # A side without a match gives nulls, but Kusto's strings are never null.

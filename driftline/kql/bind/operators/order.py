@@ -7,14 +7,13 @@ from collections.abc import Callable
 from driftline.kql import functions, syntax
 from driftline.kql.bind import scalars, types
 from driftline.kql.bind.operators.columns import bind_extend
-from driftline.kql.bind.operators.common import Output, default_name, grouped, kept, projected, ref
+from driftline.kql.bind.operators.common import Output, default_name, grouped, kept, limited, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.plan import (
     Call,
     Col,
     Const,
     Key,
-    Limit,
 )
 
 __all__ = ["OPERATORS"]
@@ -41,7 +40,7 @@ def sort_keys(keys: tuple[syntax.Key, ...], relation: Relation, scope: Scope) ->
 
 def bind_sort(node: syntax.Sort, relation: Relation, scope: Scope) -> Relation:
     widened, keys = sort_keys(node.keys, relation, scope)
-    return Relation(widened.plan, keys, serialized=True)
+    return Relation(widened.plan, keys, serialized=True, partition=relation.partition)
 
 
 def bind_top(node: syntax.Top, relation: Relation, scope: Scope) -> Relation:
@@ -49,7 +48,8 @@ def bind_top(node: syntax.Top, relation: Relation, scope: Scope) -> Relation:
     count = types.coerce(
         scalars.bind_scalar(node.count, scope.with_row(None)), "long", scope=scope, span=node.count.span
     )
-    return Relation(Limit(widened.plan, keys, count), keys, serialized=True)
+    ordered = Relation(widened.plan, keys, serialized=True, partition=relation.partition)
+    return limited(ordered, keys, count, scope)
 
 
 def bind_limit(node: syntax.Limit, relation: Relation, scope: Scope) -> Relation:
@@ -59,7 +59,7 @@ def bind_limit(node: syntax.Limit, relation: Relation, scope: Scope) -> Relation
     keys = relation.order
     if node.op == "sample":
         keys = (Key(Call("rand", (Const("long", None),), "real"), descending=False, nulls_first=True),)
-    return Relation(Limit(relation.plan, keys, count), relation.order, relation.serialized)
+    return limited(relation, keys, count, scope)
 
 
 def bind_sample_distinct(node: syntax.SampleDistinct, relation: Relation, scope: Scope) -> Relation:
@@ -85,11 +85,11 @@ def bind_top_hitters(node: syntax.TopHitters, relation: Relation, scope: Scope) 
     found = grouped(relation, [(scope.session.column(name, value.type), value)], [(column, aggregate)])
     keys = (Key(ref(column), descending=True, nulls_first=False),)
     count = types.coerce(scalars.bind_scalar(node.count, scope.with_row(None)), "long", scope=scope, span=node.span)
-    return Relation(Limit(found.plan, keys, count), keys, serialized=True)
+    return limited(Relation(found.plan, keys, serialized=True, partition=relation.partition), keys, count, scope)
 
 
 def bind_serialize(node: syntax.Serialize, relation: Relation, scope: Scope) -> Relation:
-    serialized = Relation(relation.plan, relation.order, serialized=True)
+    serialized = Relation(relation.plan, relation.order, serialized=True, partition=relation.partition)
     if not node.items:
         return serialized
     return bind_extend(syntax.Columns("extend", node.items, span=node.span), serialized, scope.with_row(serialized))

@@ -38,7 +38,7 @@ def bind_parse(node: syntax.Parse, relation: Relation, scope: Scope) -> Relation
         outputs[part.name] = (scope.session.column(part.name, part.type), value)
     if node.op == "parse-where":
         matched = Call("matches regex", (source, pattern), "bool")
-        relation = Relation(Filter(relation.plan, matched), relation.order, relation.serialized)
+        relation = relation.over(Filter(relation.plan, matched))
     return projected(relation, outputs.values())
 
 

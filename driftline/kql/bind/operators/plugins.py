@@ -45,12 +45,11 @@ def bind_refused(node: Any, relation: Relation, scope: Scope) -> Relation:
     scope.fail(f"not supported: the operator '{name}'", node.span)
 
 
-REFUSED = {syntax.TopNested: "top-nested", syntax.Scan: "scan"}
+REFUSED = {syntax.Scan: "scan"}
 
 
 OPERATORS: dict[type, Callable[..., Relation]] = {
     syntax.Evaluate: bind_evaluate,
-    syntax.TopNested: bind_refused,
     syntax.Scan: bind_refused,
     syntax.Unsupported: bind_refused,
 }
