@@ -143,6 +143,8 @@ class ExpressionParser(Cursor):
         if op == "matches" and self.ahead().text == "regex":
             self.at += 2
             return syntax.Binary("matches regex", left, self._parse_sum(), span=self.since(start))
+        if op == "in" and self.ahead().text == "range":
+            return None  # make-series … on axis in range(…)
         if op in MEMBERSHIP:
             self.advance()
             self.expect_symbol("(")

@@ -59,8 +59,9 @@ def parse_make_series(parser: Parser, start: Token) -> Operator:
     return syntax.MakeSeries(parameters, series, axis, first, last, step, groups, span=parser.since(start))
 
 
+# In this form bins begin at multiples of the step, and the stop is within the last.
 def parse_in_range(parser: Parser) -> tuple[Expr, Expr, Expr]:
-    parser.expect_word("range")
+    place = parser.expect_word("range")
     parser.expect_symbol("(")
     first = parser.parse_expression()
     parser.expect_symbol(",")
@@ -68,7 +69,8 @@ def parse_in_range(parser: Parser) -> tuple[Expr, Expr, Expr]:
     parser.expect_symbol(",")
     step = parser.parse_expression()
     parser.expect_symbol(")")
-    return first, last, step
+    start, end = (syntax.Call("bin", (bound, step), span=place.span) for bound in (first, last))
+    return start, syntax.Binary("+", end, step, span=place.span), step
 
 
 def parse_series(parser: Parser) -> syntax.Series:
