@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from driftline.kql import syntax
-from driftline.kql.bind import calls, operators, tables  # noqa: F401 -- calls and operators register themselves
+from driftline.kql.bind import calls, operators, searches, tables, unions  # noqa: F401 -- they register themselves
 from driftline.kql.bind.scope import Binding, Relation, Schema, Scope, Session
 from driftline.kql.cursor import Stuck
 from driftline.kql.problems import Problems

@@ -1,8 +1,7 @@
-"""Bind tables: sources, lets, functions, pipelines. The operators are in ``operators``."""
+"""Bind tables: sources, lets, functions, pipelines. The operators are in ``operators``, unions and searches apart."""
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable, Mapping
 
 from driftline.kql import syntax
@@ -14,7 +13,6 @@ from driftline.kql.plan import (
     Col,
     Column,
     Const,
-    Filter,
     Key,
     Numbers,
     Plan,
@@ -22,12 +20,11 @@ from driftline.kql.plan import (
     Scalar,
     Shared,
     Table,
-    Union,
     Values,
 )
 from driftline.kql.problems import Span, suggestion
 
-__all__ = ["OPERATORS", "bind_pipe", "bind_query", "bind_table", "unite"]
+__all__ = ["OPERATORS", "SOURCES", "bind_pipe", "bind_query", "bind_table"]
 
 OPERATORS: dict[type, Callable[..., Relation]] = {}
 """How to bind each operator; filled by ``driftline.kql.bind.operators``."""
@@ -53,6 +50,10 @@ WITHIN_PARTS: frozenset[type] = frozenset(
     ]
 )
 """Operators that work on each part of a partitioned table by itself."""
+FUNCTIONS = frozenset(["materialize", "table", "view"])
+"""Functions that give a table."""
+ELSEWHERE = frozenset(["cluster", "database", "workspace", "app", "external_table", "adx", "arg", "resource"])
+"""Functions that name tables of others."""
 DEEPEST_CALLS = 20
 
 
@@ -163,17 +164,6 @@ def renewed(relation: Relation, scope: Scope) -> Relation:
     return Relation(Project(relation.plan, tuple(fresh.values()), values), order, relation.serialized, parts)
 
 
-def _bind_star(node: syntax.Star, scope: Scope) -> Relation:
-    tables = matching_tables(node.pattern, scope)
-    if not tables:
-        scope.fail(f"no table's name matches '{node.pattern}'", node.span)
-    return unite([(name, stored(name, node.span, scope)) for name in tables], scope)
-
-
-def matching_tables(pattern: str, scope: Scope) -> list[str]:
-    return [name for name in scope.session.schema if fnmatch.fnmatchcase(name, pattern)]
-
-
 def _bind_call(node: syntax.Call, scope: Scope) -> Relation:
     closure = scope.names.get(node.name)
     if isinstance(closure, Closure) and isinstance(closure.value, syntax.Function):
@@ -185,7 +175,7 @@ def _bind_call(node: syntax.Call, scope: Scope) -> Relation:
         return bind_table(node.arguments[0], scope)
     if node.name == "table" and node.arguments:
         return stored(str(scalars.constant(node.arguments[0], scope, "string")), node.span, scope)
-    if node.name in {"cluster", "database", "workspace", "app", "external_table", "adx"}:
+    if node.name in ELSEWHERE:
         scope.fail(f"not supported: '{node.name}'; a hunt reads only the tables it is given", node.span)
     known = [name for name, binding in scope.names.items() if isinstance(binding, Closure)]
     scope.fail(f"unknown table function '{node.name}'{suggestion(node.name, known)}", node.span)
@@ -297,136 +287,13 @@ def _bind_print(node: syntax.Print, scope: Scope) -> Relation:
     return in_order(Project(one, (*columns, order), (*values, Col(order.id, "long"))), order)
 
 
-# Unions
-
-
-def _bind_union(node: syntax.Union, scope: Scope, first: Relation | None = None) -> Relation:
-    settings = {parameter.name: parameter.value for parameter in node.parameters}
-    fuzzy = settings.get("isfuzzy", "false").lower() == "true"
-    tables: list[tuple[str, Relation]] = [] if first is None else [("union_arg0", first)]
-    for item in node.tables:
-        tables += _union_tables(item, len(tables), fuzzy, scope.with_row(None))
-    source = settings.get("withsource", settings.get("with_source", ""))
-    return unite(tables, scope, inner=settings.get("kind") == "inner", source=source)
-
-
-def _union_tables(item: syntax.Expr, number: int, fuzzy: bool, scope: Scope) -> list[tuple[str, Relation]]:
-    if isinstance(item, syntax.Star):
-        names = matching_tables(item.pattern, scope)
-        if not names and not fuzzy:
-            scope.fail(f"no table's name matches '{item.pattern}'", item.span)
-        return [(name, stored(name, item.span, scope)) for name in names]
-    source = item.source if isinstance(item, syntax.Pipe) else item
-    if fuzzy and isinstance(source, syntax.Name) and not {source.name} & {*scope.names, *scope.session.schema}:
-        return []
-    return [(_union_name(item, number), bind_table(item, scope))]
-
-
-def _union_name(item: syntax.Expr, number: int) -> str:
-    source = item.source if isinstance(item, syntax.Pipe) else item
-    return source.name if isinstance(source, syntax.Name) else f"union_arg{number}"
-
-
-def unite(tables: list[tuple[str, Relation]], scope: Scope, *, inner: bool = False, source: str = "") -> Relation:
-    """Put tables under each other by their columns' names; one name of two types makes two columns."""
-    wanted = _united_columns([relation for _, relation in tables], inner=inner)
-    columns = [scope.session.column(label, kind) for (_, kind), label in wanted.items()]
-    if source:
-        columns.insert(0, scope.session.column(source, "string"))
-    inputs = []
-    for name, relation in tables:
-        have = {(c.name, c.type): c for c in relation.columns}
-        values: list[Scalar] = [Const("string", name)] if source else []
-        values += [_present(have.get(key), key[1]) for key in wanted]
-        fresh = tuple(scope.session.column(c.name, c.type) for c in columns)
-        inputs.append(Project(relation.plan, fresh, tuple(values)))
-    return Relation(Union(tuple(inputs), tuple(columns)))
-
-
-def _present(column: Column | None, kind: str) -> Scalar:
-    if column is not None:
-        return Col(column.id, column.type)
-    return Const(kind, "" if kind == "string" else None)
-
-
-def _united_columns(relations: list[Relation], *, inner: bool) -> dict[tuple[str, str], str]:
-    kinds: dict[str, dict[str, None]] = {}
-    for relation in relations:
-        for column in relation.columns:
-            kinds.setdefault(column.name, {})[column.type] = None
-    if inner:
-        shared = set.intersection(*({(c.name, c.type) for c in r.columns} for r in relations)) if relations else set()
-        return {key: key[0] for r in relations[:1] for key in ((c.name, c.type) for c in r.columns) if key in shared}
-    return {(n, k): n if len(found) == 1 else f"{n}_{k}" for n, found in kinds.items() for k in found}
-
-
-# Search and find
-
-
-def _bind_search(node: syntax.Search, scope: Scope, first: Relation | None = None) -> Relation:
-    tables = [("", first)] if first is not None else _searched(node.tables, node.span, scope)
-    found = []
-    for name, relation in tables:
-        assert relation is not None
-        predicate = scalars.bind_predicate(_sought(node.predicate), scope.with_row(relation))
-        found.append((name, relation.over(Filter(relation.plan, predicate))))
-    return found[0][1] if first is not None else unite(found, scope, source="$table")
-
-
-def _searched(items: tuple[syntax.Expr, ...], span: Span, scope: Scope) -> list[tuple[str, Relation | None]]:
-    if not items:
-        return [(name, stored(name, span, scope)) for name in scope.session.schema]
-    return [
-        pair
-        for number, item in enumerate(items)
-        for pair in _union_tables(item, number, fuzzy=False, scope=scope.with_row(None))
-    ]
-
-
-def _sought(node: syntax.Expr) -> syntax.Expr:
-    """Read a bare text as "some column has it"."""
-    if isinstance(node, syntax.Literal) and node.type == "string":
-        op = "has" if "*" not in node.value else "contains"
-        plain = syntax.Literal("string", node.value.strip("*"), span=node.span)
-        return syntax.Binary(op, syntax.Star(span=node.span), plain, span=node.span)
-    if isinstance(node, syntax.Junction):
-        return syntax.Junction(node.op, tuple(map(_sought, node.operands)), span=node.span)
-    if isinstance(node, syntax.Call) and node.name == "not" and len(node.arguments) == 1:
-        return syntax.Call("not", (_sought(node.arguments[0]),), span=node.span)
-    return node
-
-
-def _bind_find(node: syntax.Find, scope: Scope) -> Relation:
-    settings = {parameter.name: parameter.value for parameter in node.parameters}
-    source = settings.get("withsource", "source_")
-    found = []
-    for name, relation in _searched(node.tables, node.span, scope):
-        assert relation is not None
-        predicate = scalars.bind_predicate(_sought(node.predicate), scope.with_row(relation))
-        found.append((name, Relation(Filter(relation.plan, predicate))))
-    united = unite(found, scope, source=source)
-    wanted = [item.name for item in node.items if isinstance(item, (syntax.Name, syntax.TypedName))]
-    if not wanted or any(isinstance(item, syntax.Star) for item in node.items):
-        if wanted:
-            scope.fail("not supported: 'pack(*)' in find", node.span)
-        return united
-    kept = tuple(c for c in united.columns if c.name in {source, *wanted})
-    return Relation(Project(united.plan, kept, tuple(Col(c.id, c.type) for c in kept)))
-
-
 SOURCES: dict[type, Callable[..., Relation]] = {
     syntax.Name: _bind_name,
-    syntax.Star: _bind_star,
     syntax.Call: _bind_call,
     syntax.Pipe: bind_pipe,
     syntax.Datatable: _bind_datatable,
     syntax.Range: _bind_range,
     syntax.Print: _bind_print,
-    syntax.Union: _bind_union,
-    syntax.Search: _bind_search,
-    syntax.Find: _bind_find,
 }
 scalars.TABULAR["bind"] = bind_table
 scalars.ENTER["call"] = enter
-OPERATORS[syntax.Union] = lambda node, relation, scope: _bind_union(node, scope, relation)
-OPERATORS[syntax.Search] = lambda node, relation, scope: _bind_search(node, scope, relation)

@@ -44,7 +44,9 @@ def bind_join(node: syntax.Join, left: Relation, scope: Scope) -> Relation:
     if kind not in KINDS or (lookup and kind not in {"leftouter", "inner"}):
         scope.fail(f"unknown kind of {node.op} '{kind}'{suggestion(kind, KINDS)}", settings["kind"].span)
     right = tables.bind_table(node.table, scope.with_row(None))
-    pairs = [_condition(c, left, right, scope) for c in node.conditions]
+    if left.partition and (kind.startswith("right") or kind == "fullouter"):
+        scope.fail(f"not supported: a join of kind {kind} within the body of 'partition' or 'mv-apply'", node.span)
+    pairs = [_condition(c, left, right, scope) for c in _conditions(node.conditions)]
     if not pairs:
         scope.fail(f"expected 'on' and the columns to {node.op} by", node.span)
     if kind == "innerunique":
@@ -58,6 +60,12 @@ def bind_join(node: syntax.Join, left: Relation, scope: Scope) -> Relation:
         return Relation(joined, left.order, partition=left.partition)
     gone = {pair[1].id for pair in pairs if isinstance(pair[1], Col)} if lookup else set()
     return _joined_columns(joined, left, right, gone, scope)
+
+
+def _conditions(nodes: tuple[syntax.Expr, ...]) -> list[syntax.Expr]:
+    """Give the conditions one by one, whether parted by commas or by ``and``."""
+    junctions = (node.operands if isinstance(node, syntax.Junction) and node.op == "and" else (node,) for node in nodes)
+    return [each for junction in junctions for each in junction]
 
 
 def _condition(node: syntax.Expr, left: Relation, right: Relation, scope: Scope) -> tuple[Scalar, Scalar]:
