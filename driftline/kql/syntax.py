@@ -434,10 +434,11 @@ class Render(Node):
 
 @dataclass(frozen=True, slots=True)
 class Evaluate(Node):
-    """``evaluate plugin(arguments) : (schema)``."""
+    """``evaluate plugin(arguments) : (schema)``; ``whole`` if the schema has a ``*``."""
 
     call: Call
     schema: tuple[TypedName, ...] = ()
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)

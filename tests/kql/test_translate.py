@@ -60,3 +60,37 @@ def test_the_result_s_columns_are_told() -> None:
     found = compiled("Events | summarize count() by bin(When, 1h) | render timechart", SCHEMA)
 
     assert (found.columns, found.render) == ((("When", "datetime"), ("count_", "long")), "timechart")
+
+
+def test_columns_that_depend_on_data_must_be_said_where_nobody_can_look() -> None:
+    with pytest.raises(errors.InvalidQuery, match=r"say them: evaluate pivot\(…\)"):
+        translate("T | evaluate pivot(a)", {"T": {"a": "string"}})
+
+
+@pytest.mark.parametrize(
+    ("operator", "reason"),
+    [
+        ("fork (take 1) (count)", "a hunt has one result"),
+        ("facet by a with (take 1)", "a hunt has one result"),
+        ("reduce by a", "Kusto does not say how"),
+        ("consume", "it gives no rows"),
+        ("evaluate autocluster()", "evaluate autocluster"),
+        ("evaluate basket()", "evaluate basket"),
+        ("partition by a (evaluate narrow())", "within the body"),
+        ("parse-kv a as (b:string) with (greedy=true)", "other settings"),
+        ("parse kind=regex flags=x a with 'b' c", "flags other than"),
+    ],
+)
+def test_refusals_say_why_and_where(operator: str, reason: str) -> None:
+    with pytest.raises(errors.InvalidQuery, match=f"not supported.*{reason}") as caught:
+        translate(f"T\n| {operator}", {"T": {"a": "string"}})
+
+    assert [problem.line for problem in caught.value.problems] == [2]
+
+
+@pytest.mark.parametrize(
+    "text", ["externaldata (a:string) ['https://x/y.csv']", "cluster('c').database('d').T | take 1"]
+)
+def test_what_lies_elsewhere_is_refused(text: str) -> None:
+    with pytest.raises(errors.InvalidQuery, match="a hunt reads only the tables it is given"):
+        translate(text, {})

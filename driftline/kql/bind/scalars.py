@@ -435,6 +435,11 @@ def _items(node: syntax.Expr, scope: Scope) -> list[Scalar]:
     return [_json_constant(item) for item in constants.loads_array(value.value)]
 
 
+def array_of(value: Const) -> list[object]:
+    """Give the elements of a constant dynamic array as Python values."""
+    return [] if value.value is None else constants.loads_array(value.value)
+
+
 def _json_constant(item: object) -> Scalar:
     for kind, python in (("bool", bool), ("long", int), ("real", float), ("string", str)):
         if isinstance(item, python):

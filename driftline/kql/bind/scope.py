@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from driftline.kql import plan, syntax
 from driftline.kql.cursor import Stuck
 from driftline.kql.plan import Col, Column, Key, Plan, Scalar
 from driftline.kql.problems import Problems, Span, suggestion
 
-__all__ = ["Binding", "Closure", "Relation", "Schema", "Scope", "Session"]
+__all__ = ["Binding", "Closure", "Discover", "Relation", "Schema", "Scope", "Session"]
 
 Schema = Mapping[str, Mapping[str, str]]
+Discover = Callable[[Plan], list[tuple[Any, ...]]]  # the rows of a plan, for operators whose columns depend on data
 MOST_NODES = 20_000
 
 
@@ -60,8 +61,9 @@ Binding = Closure | Relation | plan.Const | plan.Call | plan.Subquery | plan.Col
 class Session:
     """What one binding shares: the schema, the problems found, identifiers already given."""
 
-    def __init__(self, schema: Schema, problems: Problems) -> None:
+    def __init__(self, schema: Schema, problems: Problems, discover: Discover | None = None) -> None:
         self.schema = schema
+        self.discover = discover
         self.problems = problems
         self.tainted = False  # an operator failed: unknown columns may be its fault
         self.depth = 0

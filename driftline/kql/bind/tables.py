@@ -21,6 +21,7 @@ from driftline.kql.plan import (
     Shared,
     Table,
     Values,
+    Window,
 )
 from driftline.kql.problems import Span, suggestion
 
@@ -162,6 +163,15 @@ def renewed(relation: Relation, scope: Scope) -> Relation:
     )
     parts = tuple(Col(fresh[part.id].id, part.type) for part in relation.partition)
     return Relation(Project(relation.plan, tuple(fresh.values()), values), order, relation.serialized, parts)
+
+
+def numbered(relation: Relation, scope: Scope) -> tuple[Relation, Column]:
+    """Give the rows, computed once, with a number for each that other plans can be joined by."""
+    number = scope.session.hidden("long")
+    columns = relation.plan.columns
+    place = Window(Call("number_row", (), "long"), relation.order)
+    plan = Project(relation.plan, (*columns, number), (*(Col(c.id, c.type) for c in columns), place))
+    return relation.over(Shared(scope.session.fresh("rows"), plan)), number
 
 
 def _bind_call(node: syntax.Call, scope: Scope) -> Relation:

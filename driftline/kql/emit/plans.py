@@ -34,9 +34,7 @@ class PlanEmitter:
         if order:
             made.set("order", exp.Order(expressions=[self.scalars.key(key) for key in order]))
         for name, inner in self.shared.items():
-            made = made.with_(
-                identifier(name), as_=inner, materialized=True if self.dialect == "duckdb" else None, copy=False
-            )
+            made = made.with_(identifier(name), as_=inner, materialized=True, copy=False)
         return made
 
     def emit(self, node: Plan) -> exp.Expression:

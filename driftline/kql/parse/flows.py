@@ -89,12 +89,14 @@ def parse_evaluate(parser: Parser, start: Token) -> Operator:
     parser.parse_parameters()
     call = parse_plugin(parser)
     schema: tuple[syntax.TypedName, ...] = ()
+    whole = False
     if parser.take_symbol(":"):
         parser.expect_symbol("(")
-        if parser.take_symbol("*"):
+        whole = parser.take_symbol("*") is not None
+        if whole:
             parser.take_symbol(",")
         schema = parser.until(")", parser.parse_typed_name)
-    return syntax.Evaluate(call, schema, span=parser.since(start))
+    return syntax.Evaluate(call, schema, whole, span=parser.since(start))
 
 
 def parse_plugin(parser: Parser) -> syntax.Call:

@@ -15,10 +15,7 @@ from driftline.kql.plan import (
     Filter,
     Join,
     Key,
-    Project,
     Scalar,
-    Shared,
-    Window,
 )
 
 __all__ = ["OPERATORS"]
@@ -71,10 +68,7 @@ def expand(
 
 def bind_mv_apply(node: syntax.MvApply, relation: Relation, scope: Scope) -> Relation:
     """Number the rows, expand them, run the body for each number, and join the rows back."""
-    number = scope.session.hidden("long")
-    outputs = [*kept(relation.plan.columns), (number, Window(Call("number_row", (), "long"), relation.order))]
-    numbered = Project(relation.plan, tuple(c for c, _ in outputs), tuple(v for _, v in outputs))
-    outer = relation.over(Shared(scope.session.fresh("rows"), numbered))
+    outer, number = tables.numbered(relation, scope)
     source = tables.renewed(Relation(outer.plan, partition=(ref(number),)), scope)
     body = tables.apply(node.body, _elements(node, source, scope.with_row(source)), scope.with_row(None))
     joined = Join("inner", outer.plan, body.plan, Call("==filter", (ref(number), body.partition[0]), "bool"))

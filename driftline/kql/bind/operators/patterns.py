@@ -84,9 +84,10 @@ def _ungrouped(pattern: str) -> str:
 
 
 def bind_parse_kv(node: syntax.ParseKv, relation: Relation, scope: Scope) -> Relation:
-    settings = {s.names[0]: str(scalars.constant(s.value, scope, "string")) for s in node.settings if s.names}
-    if settings.keys() - {"pair_delimiter", "kv_delimiter", "quote"}:
+    said = {s.names[0]: s.value for s in node.settings if s.names}
+    if said.keys() - {"pair_delimiter", "kv_delimiter", "quote"}:
         scope.fail("not supported: parse-kv with other settings than pair_delimiter, kv_delimiter and quote", node.span)
+    settings = {name: str(scalars.constant(value, scope, "string")) for name, value in said.items()}
     source = types.coerce(scalars.bind_scalar(node.value, scope), "text", scope=scope, span=node.value.span)
     outputs: dict[str, Output] = {c.name: (c, ref(c)) for c in relation.columns}
     for part in node.columns:
