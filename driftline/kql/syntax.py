@@ -449,6 +449,51 @@ class Invoke(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class MakeGraph(Node):
+    """``make-graph source --> target with nodes on key``, or ``with_node_id=name``."""
+
+    source: str
+    target: str
+    nodes: tuple[tuple[Expr, str], ...] = ()
+    node_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge(Node):
+    """An edge of a pattern, ``length`` edges long at least and at most; with no direction, either."""
+
+    name: str
+    forward: bool
+    backward: bool
+    length: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Path(Node):
+    """``(a)-[e]->(b)…``: names of nodes ("" for none), and the edges between them."""
+
+    nodes: tuple[str, ...]
+    edges: tuple[Edge, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphMatch(Node):
+    """``graph-match paths where predicate project items``."""
+
+    cycles: str
+    paths: tuple[Path, ...]
+    predicate: Expr | None
+    items: tuple[Named, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphToTable(Node):
+    """``graph-to-table nodes`` or ``edges``."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unsupported(Node):
     """An operator we know of and refuse; its text is kept for the printer."""
 
@@ -535,6 +580,9 @@ Operator = (
     | Evaluate
     | Invoke
     | Search
+    | MakeGraph
+    | GraphMatch
+    | GraphToTable
     | Unsupported
 )
 Expr = (

@@ -94,3 +94,23 @@ def test_refusals_say_why_and_where(operator: str, reason: str) -> None:
 def test_what_lies_elsewhere_is_refused(text: str) -> None:
     with pytest.raises(errors.InvalidQuery, match="a hunt reads only the tables it is given"):
         translate(text, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("T | make-graph a --> b", "a graph is no result"),
+        ("T | make-graph a --> b | take 1", "expected graph-match or graph-to-table"),
+        ("T | graph-match (x)-->(y) project x.a", "expected make-graph before"),
+        ("T | make-graph a --> n | graph-match (x)-->(y) project x.a", "two columns of one type"),
+        ("T | make-graph a --> b | graph-match (x)-[e]->(y) project e.c", "unknown property 'c' of 'e'"),
+        ("T | make-graph a --> b | graph-match (x)-[e*1..99]->(y) project e.a", "a path of a length up to 16"),
+        ("T | make-graph a --> b | graph-match (x)-[e]->(y)-[e]->(z) project e.a", "each edge a name of its own"),
+        ("T | make-graph a --> b | graph-match (x)-[e]->(y) where any(x, a == '') project e.a", "not supported: any"),
+        ("T | make-graph a --> b | graph-to-table nodes", "these nodes have no columns"),
+        ("T | make-graph a --> b | graph-shortest-paths (x)-[e*1..3]->(y) project x", "not supported"),
+    ],
+)
+def test_graphs_complain(text: str, complaint: str) -> None:
+    with pytest.raises(errors.InvalidQuery, match=complaint):
+        translate(text, {"T": {"a": "string", "b": "string", "n": "long"}})

@@ -12,7 +12,7 @@ from driftline.kql.cursor import Stuck
 from driftline.kql.plan import Col, Column, Key, Plan, Scalar
 from driftline.kql.problems import Problems, Span, suggestion
 
-__all__ = ["Binding", "Closure", "Discover", "Relation", "Schema", "Scope", "Session"]
+__all__ = ["Binding", "Closure", "Discover", "Graph", "Relation", "Schema", "Scope", "Session"]
 
 Schema = Mapping[str, Mapping[str, str]]
 Discover = Callable[[Plan], list[tuple[Any, ...]]]  # the rows of a plan, for operators whose columns depend on data
@@ -31,6 +31,7 @@ class Relation:
     order: tuple[Key, ...] = ()
     serialized: bool = False
     partition: tuple[Col, ...] = ()
+    graph: Graph | None = None
 
     def over(self, plan: Plan) -> Relation:
         """Give another plan of the same rows' order and parts."""
@@ -45,6 +46,18 @@ class Relation:
     def hidden(self) -> tuple[Column, ...]:
         """The columns that only carry the order."""
         return tuple(column for column in self.plan.columns if not column.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """What make-graph makes: edges with their ends and numbers, and nodes by their identifiers."""
+
+    edges: Relation
+    nodes: Relation
+    source: Column
+    target: Column
+    number: Column
+    id: Column
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,6 +51,8 @@ WITHIN_PARTS: frozenset[type] = frozenset(
     ]
 )
 """Operators that work on each part of a partitioned table by itself."""
+ON_GRAPHS: frozenset[type] = frozenset([syntax.GraphMatch, syntax.GraphToTable])
+"""Operators that take a graph; no other does."""
 FUNCTIONS = frozenset(["materialize", "table", "view"])
 """Functions that give a table."""
 ELSEWHERE = frozenset(["cluster", "database", "workspace", "app", "external_table", "adx", "arg", "resource"])
@@ -60,7 +62,13 @@ DEEPEST_CALLS = 20
 
 def bind_query(query: syntax.Query, scope: Scope) -> Relation:
     """Bind a whole query. Its result is a table; a plain value becomes a table of one column."""
-    scope = bind_statements(query.statements, scope)
+    relation = _bind_body(query, bind_statements(query.statements, scope))
+    if relation.graph is not None and not scope.session.tainted:
+        scope.fail("a graph is no result; end with graph-match or graph-to-table", query.body.span)
+    return relation
+
+
+def _bind_body(query: syntax.Query, scope: Scope) -> Relation:
     if scalars.is_tabular(query.body, scope) or isinstance(query.body, (syntax.Name, syntax.Call, syntax.Star)):
         return bind_table(query.body, scope)
     return bind_table(syntax.Print((syntax.Named((), query.body, span=query.body.span),), span=query.body.span), scope)
@@ -119,6 +127,10 @@ def apply(operators: tuple[syntax.Operator, ...], relation: Relation, scope: Sco
             scope = scope.with_names({operator.name: relation})
             continue
         try:
+            on_graph = type(operator) in ON_GRAPHS
+            if not isinstance(operator, syntax.Unsupported) and (relation.graph is not None) != on_graph:
+                expected = "graph-match or graph-to-table" if relation.graph else "make-graph before this operator"
+                scope.fail(f"expected {expected}", operator.span)
             if relation.partition and type(operator) not in WITHIN_PARTS:
                 scope.fail("not supported: this operator within the body of 'partition' or 'mv-apply'", operator.span)
             relation = OPERATORS[type(operator)](operator, relation, scope.with_row(relation))

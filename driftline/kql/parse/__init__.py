@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from driftline.kql import syntax
-from driftline.kql.parse import arrays, flows, patterns, rows, sources
+from driftline.kql.parse import arrays, flows, graphs, patterns, rows, sources
 from driftline.kql.parse.parser import OPERATORS, SOURCES, Parser
 from driftline.kql.problems import Problems
 from driftline.kql.tokens import tokenize
@@ -21,5 +21,5 @@ def parse(text: str) -> syntax.Query:
 
 
 SOURCES.update(sources.SOURCES)
-for theme in (rows, sources, arrays, patterns, flows):
+for theme in (rows, sources, arrays, patterns, flows, graphs):
     OPERATORS.update(theme.OPERATORS)

@@ -7,6 +7,7 @@ from driftline.kql.bind.operators import (
     arrays,
     columns,
     flows,
+    graphs,
     joins,
     nested,
     order,
@@ -20,7 +21,7 @@ from driftline.kql.parse import flows as parsed_flows
 
 __all__ = ["SUPPORTED"]
 
-for theme in (arrays, columns, flows, joins, nested, order, patterns, plugins, series, summaries):
+for theme in (arrays, columns, flows, graphs, joins, nested, order, patterns, plugins, series, summaries):
     tables.OPERATORS.update(theme.OPERATORS)
 
 SUPPORTED = frozenset(
