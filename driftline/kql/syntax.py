@@ -175,6 +175,13 @@ class Union(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere(Node):
+    """A table we know how to read about, not how to read: externaldata, ``cluster(…).database(…).T``."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
 class Find(Node):
     """``find in (tables) where predicate project columns``."""
 
@@ -606,6 +613,7 @@ Expr = (
     | Union
     | Find
     | Search
+    | Elsewhere
     | Function
 )
 Statement = Let | Declare | Set

@@ -565,7 +565,17 @@ def _bind_toscalar(node: syntax.Call, scope: Scope) -> Scalar:
 def is_tabular(node: syntax.Expr, scope: Scope) -> bool:
     """Say whether an expression is a table rather than a value."""
     if isinstance(
-        node, (syntax.Pipe, syntax.Datatable, syntax.Range, syntax.Union, syntax.Find, syntax.Search, syntax.Print)
+        node,
+        (
+            syntax.Pipe,
+            syntax.Datatable,
+            syntax.Range,
+            syntax.Union,
+            syntax.Find,
+            syntax.Search,
+            syntax.Print,
+            syntax.Elsewhere,
+        ),
     ):
         return True
     if isinstance(node, syntax.Name):

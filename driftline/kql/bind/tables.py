@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import NoReturn
 
 from driftline.kql import syntax
 from driftline.kql.bind import scalars, types
 from driftline.kql.bind.scope import Binding, Closure, Relation, Scope
 from driftline.kql.cursor import Stuck
+from driftline.kql.expressions import ELSEWHERE
 from driftline.kql.plan import (
     Call,
     Col,
@@ -55,8 +57,6 @@ ON_GRAPHS: frozenset[type] = frozenset([syntax.GraphMatch, syntax.GraphToTable])
 """Operators that take a graph; no other does."""
 FUNCTIONS = frozenset(["materialize", "table", "view"])
 """Functions that give a table."""
-ELSEWHERE = frozenset(["cluster", "database", "workspace", "app", "external_table", "adx", "arg", "resource"])
-"""Functions that name tables of others."""
 DEEPEST_CALLS = 20
 
 
@@ -198,9 +198,13 @@ def _bind_call(node: syntax.Call, scope: Scope) -> Relation:
     if node.name == "table" and node.arguments:
         return stored(str(scalars.constant(node.arguments[0], scope, "string")), node.span, scope)
     if node.name in ELSEWHERE:
-        scope.fail(f"not supported: '{node.name}'; a hunt reads only the tables it is given", node.span)
+        _bind_elsewhere(syntax.Elsewhere(node.name, span=node.span), scope)
     known = [name for name, binding in scope.names.items() if isinstance(binding, Closure)]
     scope.fail(f"unknown table function '{node.name}'{suggestion(node.name, known)}", node.span)
+
+
+def _bind_elsewhere(node: syntax.Elsewhere, scope: Scope) -> NoReturn:
+    scope.fail(f"not supported: '{node.what}'; a hunt reads only the tables it is given", node.span)
 
 
 def enter(node: syntax.Call, closure: Closure, scope: Scope) -> tuple[Scope, syntax.Expr]:
@@ -312,6 +316,7 @@ def _bind_print(node: syntax.Print, scope: Scope) -> Relation:
 SOURCES: dict[type, Callable[..., Relation]] = {
     syntax.Name: _bind_name,
     syntax.Call: _bind_call,
+    syntax.Elsewhere: _bind_elsewhere,
     syntax.Pipe: bind_pipe,
     syntax.Datatable: _bind_datatable,
     syntax.Range: _bind_range,

@@ -23,6 +23,8 @@ def parse_partition(parser: Parser, start: Token) -> Operator:
     parser.expect_word("by")
     place = parser.token
     column = syntax.Name(parser.parse_name(), span=place.span)
+    if parser.is_symbol("{"):
+        return parse_unsupported(parser, start)
     return syntax.Partition(parameters, column, parser.parse_body(), span=parser.since(start))
 
 
@@ -63,16 +65,20 @@ def parse_step(parser: Parser) -> syntax.ScanStep:
 
 def parse_render(parser: Parser, start: Token) -> Operator:
     kind = parser.expect_kind(Kind.WORD).text
-    settings: list[tuple[str, str]] = []
-    bracketed = parser.take_word("with") is not None
-    if bracketed:
+    settings = parse_settings(parser)
+    if parser.take_word("with"):
         parser.expect_symbol("(")
+        settings += parse_settings(parser)
+        parser.expect_symbol(")")
+    return syntax.Render(kind, tuple(settings), span=parser.since(start))
+
+
+def parse_settings(parser: Parser) -> list[tuple[str, str]]:
+    settings = []
     while parser.token.kind is Kind.WORD and parser.ahead().text == "=":
         settings.append(parse_setting(parser))
         parser.take_symbol(",")
-    if bracketed:
-        parser.expect_symbol(")")
-    return syntax.Render(kind, tuple(settings), span=parser.since(start))
+    return settings
 
 
 def parse_setting(parser: Parser) -> tuple[str, str]:
@@ -119,7 +125,16 @@ def parse_unsupported(parser: Parser, start: Token) -> Operator:
     return syntax.Unsupported(start.text, text, span=Span(start.span.offset, len(start.text)))
 
 
+def parse_getschema(parser: Parser, start: Token) -> Operator:
+    if not parser.ends_operator():
+        return parse_unsupported(parser, start)
+    return syntax.Plain(start.text, span=start.span)
+
+
 OPERATORS: dict[str, Callable[[Parser, Token], Operator]] = {
+    "getschema": parse_getschema,
+    "assert-schema": parse_unsupported,
+    "project-by-names": parse_unsupported,
     "consume": parse_unsupported,
     "as": parse_as,
     "partition": parse_partition,

@@ -43,6 +43,9 @@ class Parser(ExpressionParser):
         start = self.token
         statements: list[syntax.Statement] = []
         body: Expr | None = None
+        if self.is_symbol("."):
+            self.problems.add("not supported: management commands; a hunt only reads", self.token.span)
+            self.at = len(self.tokens) - 1
         while self.token.kind is not Kind.END:
             if self.take_symbol(";"):
                 continue
@@ -84,6 +87,9 @@ class Parser(ExpressionParser):
             return syntax.Set(name, value, span=self.since(start))
         if self.is_word("declare"):
             self.advance()
+            if self.is_word("pattern"):
+                self.problems.add("not supported: 'declare pattern' statements", self.token.span)
+                raise Stuck
             self.expect_word("query_parameters")
             self.expect_symbol("(")
             return syntax.Declare(self.until(")", self._parse_parameter), span=self.since(start))
@@ -133,15 +139,22 @@ class Parser(ExpressionParser):
         name = self.parse_name()
         self.expect_symbol(":")
         if self.take_symbol("("):
-            columns = self._closed(()) if self.take_symbol("*") else self.until(")", self.parse_typed_name)
+            columns = self._parse_parameter_columns()
             return syntax.FunctionParameter(name, "", columns, span=self.since(start))
         kind = self.parse_type()
         default = self.parse_expression() if self.take_symbol("=") else None
         return syntax.FunctionParameter(name, kind, None, default, span=self.since(start))
 
-    def _closed(self, columns: tuple[syntax.TypedName, ...]) -> tuple[syntax.TypedName, ...]:
+    # ``*`` says that there may be more, which is always allowed here.
+    def _parse_parameter_columns(self) -> tuple[syntax.TypedName, ...]:
+        found = []
+        while not self.is_symbol(")"):
+            if not self.take_symbol("*"):
+                found.append(self.parse_typed_name())
+            if not self.take_symbol(","):
+                break
         self.expect_symbol(")")
-        return columns
+        return tuple(found)
 
     def parse_pipe(self) -> Expr:
         """Parse ``source | operator | …``; a plain expression is a pipe without operators."""
@@ -164,7 +177,7 @@ class Parser(ExpressionParser):
         if word in {"print", "search", "find", "union"}:
             is_operator = after.kind is Kind.SYMBOL and after.text in {"|", ")", ";", ",", "=", "==", "."}
             return not is_operator and after.kind is not Kind.END
-        return after.kind is Kind.WORD or word == "externaldata"
+        return after.kind is Kind.WORD or word in {"externaldata", "macro-expand"}
 
     def parse_operators(self) -> tuple[Operator, ...]:
         found: list[Operator] = []

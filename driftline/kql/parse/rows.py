@@ -149,7 +149,6 @@ OPERATORS: dict[str, Callable[[Parser, Token], Operator]] = {
     "sample": parse_limit,
     "sample-distinct": parse_sample_distinct,
     "count": parse_plain,
-    "getschema": parse_plain,
     "serialize": parse_serialize,
     "join": parse_join,
     "lookup": parse_join,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from driftline.kql import syntax
-from driftline.kql.cursor import Stuck
 from driftline.kql.parse.parser import Parser
 from driftline.kql.syntax import Expr, Operator
 from driftline.kql.tokens import Kind, Token
@@ -80,6 +79,9 @@ def parse_found(parser: Parser) -> Expr:
 def parse_search(parser: Parser, start: Token) -> syntax.Search:
     parameters = parser.parse_parameters()
     tables = parse_in(parser)
+    if parser.is_symbol("*") and parser.ahead().text in {"", "|", ";", ")"}:
+        parser.advance()
+        return syntax.Search(parameters, tables, syntax.Literal("bool", True), span=parser.since(start))
     return syntax.Search(parameters, tables, parser.parse_expression(), span=parser.since(start))
 
 
@@ -90,9 +92,21 @@ def parse_in(parser: Parser) -> tuple[Expr, ...]:
     return parser.until(")", lambda: parse_table(parser))
 
 
-def parse_refused_source(parser: Parser, start: Token) -> Expr:
-    parser.problems.add(f"not supported: '{start.text}'; a hunt reads only the tables it is given", start.span)
-    raise Stuck
+def parse_externaldata(parser: Parser, start: Token) -> Expr:
+    for opening, closing in ("()", "[]"):
+        parser.expect_symbol(opening)
+        parser.skip_to(closing)
+        parser.expect_symbol(closing)
+    if parser.take_word("with"):
+        parser.expect_symbol("(")
+        parser.skip_to(")")
+        parser.expect_symbol(")")
+    return syntax.Elsewhere(start.text, span=start.span)
+
+
+def parse_macro_expand(parser: Parser, start: Token) -> Expr:
+    parser.skip_to("|", ";")
+    return syntax.Elsewhere(start.text, span=start.span)
 
 
 SOURCES: dict[str, Callable[[Parser, Token], Expr]] = {
@@ -102,7 +116,8 @@ SOURCES: dict[str, Callable[[Parser, Token], Expr]] = {
     "union": parse_union,
     "find": parse_find,
     "search": parse_search,
-    "externaldata": parse_refused_source,
+    "externaldata": parse_externaldata,
+    "macro-expand": parse_macro_expand,
 }
 
 OPERATORS: dict[str, Callable[[Parser, Token], Operator]] = {

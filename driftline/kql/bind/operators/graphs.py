@@ -238,6 +238,8 @@ def _resolved(node: syntax.Expr, match: Match, properties: set[str], scope: Scop
     """Replace ``name.property`` by the column of that name, and what is said of edges of variable length."""
     if isinstance(node, syntax.Member) and isinstance(node.base, syntax.Name):
         return _property(node, node.base.name, match, scope)
+    if isinstance(node, syntax.Name) and node.name in {*match.several, *_owners(match)}:
+        return _whole(node, match)
     if isinstance(node, syntax.Call) and node.name in QUANTIFIERS and node.arguments:
         return _quantified(node, match, properties, scope)
     return _mapped(node, lambda each: _resolved(each, match, properties, scope))
@@ -252,10 +254,27 @@ def _property(node: syntax.Member, name: str, match: Match, scope: Scope) -> syn
     label = f"{name}.{node.name}"
     if label in match.shown:
         return syntax.Name(label, span=node.span)
-    owners = {known.split(".")[0] for known in match.shown}
-    if name in owners:
+    if name in _owners(match):
         scope.fail(f"unknown property '{node.name}' of '{name}'", node.span)
     return node
+
+
+def _owners(match: Match) -> set[str]:
+    return {label.split(".")[0] for label in match.shown}
+
+
+def _whole(node: syntax.Name, match: Match) -> syntax.Expr:
+    """Give all properties of a node or an edge as a bag; of an edge of variable length, an array of bags."""
+    if node.name not in match.several:
+        return _bag(node.name, match, node.span)
+    bags = tuple(_bag(f"{node.name}[{place}]", match, node.span) for place in range(match.several[node.name]))
+    return syntax.Call("pack_array", bags, span=node.span) if bags else _EMPTY
+
+
+def _bag(label: str, match: Match, span: Span) -> syntax.Expr:
+    shown = [known for known in match.shown if known.startswith(f"{label}.")]
+    pairs = ((syntax.Literal("string", known[len(label) + 1 :]), syntax.Name(known, span=span)) for known in shown)
+    return syntax.Call("bag_pack", tuple(each for pair in pairs for each in pair), span=span)
 
 
 _EMPTY = syntax.Literal("dynamic", ("array", ()))
