@@ -32,7 +32,7 @@ def complaints(text: str) -> list[str]:
 
 @pytest.mark.parametrize("text", QUERIES)
 def test_hunts_parse(text: str) -> None:
-    assert parse(text).body == parse(text + "\n// the end\n;").body
+    assert repr(parse(text).body) == repr(parse(text + "\n// the end\n;").body)  # a NaN equals no NaN
 
 
 @pytest.mark.parametrize("text", QUERIES)
