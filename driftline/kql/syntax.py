@@ -6,7 +6,8 @@ so that a printed and parsed-again tree equals the first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from driftline.kql.problems import Span
@@ -617,3 +618,15 @@ Expr = (
     | Function
 )
 Statement = Let | Declare | Set
+
+
+def mapped(node: Expr, change: Callable[[Expr], Expr]) -> Expr:
+    """Change the parts of a scalar expression."""
+    changed = {}
+    for each in fields(node):
+        value = getattr(node, each.name)
+        if isinstance(value, Node):
+            changed[each.name] = change(value)  # type: ignore[arg-type]  # operators stand in no expression
+        elif isinstance(value, tuple) and value and all(isinstance(part, Node) for part in value):
+            changed[each.name] = tuple(map(change, value))  # type: ignore[assignment]  # as above
+    return replace(node, **changed) if changed else node  # type: ignore[arg-type]  # fields of this node

@@ -56,6 +56,7 @@ CLICKHOUSE_SETTINGS = {
     "session_timezone": "'UTC'",
     "enable_unaligned_array_join": 1,
     "enable_materialized_cte": 1,
+    "max_recursive_cte_evaluation_depth": 100_000,  # a row of a scan each
     "output_format_arrow_string_as_string": 1,
 }
 TICKS_PER_US = 10

@@ -114,3 +114,20 @@ def test_what_lies_elsewhere_is_refused(text: str) -> None:
 def test_graphs_complain(text: str, complaint: str) -> None:
     with pytest.raises(errors.InvalidQuery, match=complaint):
         translate(text, {"T": {"a": "string", "b": "string", "n": "long"}})
+
+
+@pytest.mark.parametrize(
+    ("operator", "complaint"),
+    [
+        ("scan with (step s: true;)", "scan needs rows in an order"),
+        ("sort by a | scan with (step s optional: true;)", "not supported: optional steps"),
+        ("sort by a | scan with (step s: true; step s: true;)", "each with a name of its own"),
+        ("sort by a | scan declare (a:long) with (step s: true;)", "a column 'a' is already there"),
+        ("sort by a | scan declare (x:long) with (step s: true => y = 1;)", "expected declared column = value"),
+        ("sort by a | scan with (step s: s.z == 1;)", "unknown column 'z' of step 's'"),
+        ("sort by a | scan declare (x:long) with (step s: true => x = 'text';)", "expected a long, got a string"),
+    ],
+)
+def test_scans_complain(operator: str, complaint: str) -> None:
+    with pytest.raises(errors.InvalidQuery, match=complaint):
+        translate(f"T | {operator}", {"T": {"a": "string"}})

@@ -50,6 +50,7 @@ WITHIN_PARTS: frozenset[type] = frozenset(
         syntax.Parse,
         syntax.ParseKv,
         syntax.Render,
+        syntax.Scan,
     ]
 )
 """Operators that work on each part of a partitioned table by itself."""

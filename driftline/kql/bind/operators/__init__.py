@@ -13,6 +13,7 @@ from driftline.kql.bind.operators import (
     order,
     patterns,
     plugins,
+    scans,
     series,
     summaries,
 )
@@ -21,12 +22,8 @@ from driftline.kql.parse import flows as parsed_flows
 
 __all__ = ["SUPPORTED"]
 
-for theme in (arrays, columns, flows, graphs, joins, nested, order, patterns, plugins, series, summaries):
+for theme in (arrays, columns, flows, graphs, joins, nested, order, patterns, plugins, scans, series, summaries):
     tables.OPERATORS.update(theme.OPERATORS)
 
-SUPPORTED = frozenset(
-    name
-    for name, parse in OPERATORS.items()
-    if parse is not parsed_flows.parse_unsupported and name not in plugins.REFUSED.values()
-)
+SUPPORTED = frozenset(name for name, parse in OPERATORS.items() if parse is not parsed_flows.parse_unsupported)
 """Names of the operators that hunts may use."""

@@ -240,9 +240,11 @@ def _resolved(node: syntax.Expr, match: Match, properties: set[str], scope: Scop
         return _property(node, node.base.name, match, scope)
     if isinstance(node, syntax.Name) and node.name in {*match.several, *_owners(match)}:
         return _whole(node, match)
+    if isinstance(node, syntax.Call) and node.name in UNKNOWN:
+        scope.fail(f"not supported: the graph function '{node.name}'", node.span)
     if isinstance(node, syntax.Call) and node.name in QUANTIFIERS and node.arguments:
         return _quantified(node, match, properties, scope)
-    return _mapped(node, lambda each: _resolved(each, match, properties, scope))
+    return syntax.mapped(node, lambda each: _resolved(each, match, properties, scope))
 
 
 def _property(node: syntax.Member, name: str, match: Match, scope: Scope) -> syntax.Expr:
@@ -278,6 +280,7 @@ def _bag(label: str, match: Match, span: Span) -> syntax.Expr:
 
 
 _EMPTY = syntax.Literal("dynamic", ("array", ()))
+UNKNOWN = frozenset(["labels", "inner_nodes", "node_degree_in", "node_degree_out", "node_id"])
 QUANTIFIERS = {"all": "and", "any": "or", "map": "pack_array"}
 
 
@@ -298,19 +301,7 @@ def _quantified(node: syntax.Call, match: Match, properties: set[str], scope: Sc
 def _of_edge(node: syntax.Expr, label: str, properties: set[str]) -> syntax.Expr:
     if isinstance(node, syntax.Name) and node.name in properties:
         return syntax.Name(f"{label}.{node.name}", span=node.span)
-    return _mapped(node, lambda each: _of_edge(each, label, properties))
-
-
-def _mapped(node: syntax.Expr, change: Callable[[syntax.Expr], syntax.Expr]) -> syntax.Expr:
-    """Change the parts of a scalar expression."""
-    changed = {}
-    for each in dataclasses.fields(node):
-        value = getattr(node, each.name)
-        if isinstance(value, syntax.Node):
-            changed[each.name] = change(value)  # type: ignore[arg-type]  # operators stand in no expression
-        elif isinstance(value, tuple) and value and all(isinstance(part, syntax.Node) for part in value):
-            changed[each.name] = tuple(map(change, value))  # type: ignore[assignment]  # as above
-    return dataclasses.replace(node, **changed) if changed else node  # type: ignore[arg-type]  # fields of this node
+    return syntax.mapped(node, lambda each: _of_edge(each, label, properties))
 
 
 # graph-to-table

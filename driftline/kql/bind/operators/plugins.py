@@ -270,12 +270,10 @@ REASONS = {
 }
 
 
-def bind_refused(node: Any, relation: Relation, scope: Scope) -> Relation:
-    name = getattr(node, "op", "") or REFUSED[type(node)]
-    scope.fail(f"not supported: the operator '{name}'{REASONS.get(name, '')}", node.span)
+def bind_refused(node: syntax.Unsupported, relation: Relation, scope: Scope) -> Relation:
+    scope.fail(f"not supported: the operator '{node.op}'{REASONS.get(node.op, '')}", node.span)
 
 
-REFUSED = {syntax.Scan: "scan"}
 PLUGINS: dict[str, Callable[[syntax.Evaluate, Relation, Scope], Relation]] = {
     "bag_unpack": _bag_unpack,
     "pivot": _pivot,
@@ -284,6 +282,5 @@ PLUGINS: dict[str, Callable[[syntax.Evaluate, Relation, Scope], Relation]] = {
 }
 OPERATORS: dict[type, Callable[..., Relation]] = {
     syntax.Evaluate: bind_evaluate,
-    syntax.Scan: bind_refused,
     syntax.Unsupported: bind_refused,
 }
