@@ -8,7 +8,7 @@ from driftline.kql.parse.parser import OPERATORS, SOURCES, Parser
 from driftline.kql.problems import Problems
 from driftline.kql.tokens import tokenize
 
-__all__ = ["OPERATORS", "Parser", "parse"]
+__all__ = ["OPERATORS", "SOURCES", "Parser", "parse"]
 
 
 def parse(text: str) -> syntax.Query:

@@ -87,8 +87,7 @@ def bind_scan(node: syntax.Scan, relation: Relation, scope: Scope) -> Relation:
         scope.fail("scan needs rows in an order; put 'sort by' or 'serialize' before", node.span)
     _check(node, relation, scope)
     number = scope.session.hidden("long")
-    counted = Window(Call("number_row", (), "long"), relation.order, relation.partition)
-    place = Call("whole_to_long", (counted,), "long")  # ClickHouse counts unsigned, and unites by exact types
+    place = Window(Call("number_row", (), "long"), relation.order, relation.partition)
     columns = relation.plan.columns
     numbered = Project(relation.plan, (*columns, number), (*map(ref, columns), place))
     rows = relation.over(Shared(scope.session.fresh("rows"), numbered))
