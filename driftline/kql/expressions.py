@@ -11,7 +11,7 @@ from driftline.kql.cursor import Cursor, Stuck
 from driftline.kql.syntax import Expr
 from driftline.kql.tokens import Kind, Token
 
-__all__ = ["LITERAL_TYPES", "TYPES", "ExpressionParser"]
+__all__ = ["ELSEWHERE", "LITERAL_TYPES", "TYPES", "ExpressionParser"]
 
 TYPES = {
     "bool": "bool",
@@ -56,6 +56,8 @@ COMPARISONS = frozenset(
 MEMBERSHIP = frozenset(["in", "!in", "in~", "!in~", "has_any", "has_all"])
 RANGES = frozenset(["between", "!between"])
 SPECIAL_REALS = {"nan": float("nan"), "inf": float("inf")}
+ELSEWHERE = frozenset(["cluster", "database", "workspace", "app", "external_table", "adx", "arg", "resource"])
+"""Functions that name tables of others."""
 TABULAR_HEADS = frozenset(["datatable", "range", "print", "union", "find", "search", "externaldata", "evaluate"])
 
 
@@ -143,6 +145,8 @@ class ExpressionParser(Cursor):
         if op == "matches" and self.ahead().text == "regex":
             self.at += 2
             return syntax.Binary("matches regex", left, self._parse_sum(), span=self.since(start))
+        if op == "in" and self.ahead().text == "range":
+            return None  # make-series … on axis in range(…)
         if op in MEMBERSHIP:
             self.advance()
             self.expect_symbol("(")
@@ -183,14 +187,14 @@ class ExpressionParser(Cursor):
     def _parse_sign(self) -> Expr:
         start = self.token
         if not self.is_symbol("-", "+"):
-            return self._parse_postfix()
+            return self.parse_postfix()
         op = self.advance().text
         operand = self.nested(self._parse_sign)
         return syntax.Unary(op, operand, span=self.since(start))
 
     # Postfix and primary
 
-    def _parse_postfix(self) -> Expr:
+    def parse_postfix(self) -> Expr:
         start = self.token
         base = self._parse_primary()
         while self.is_symbol(".", "["):
@@ -204,6 +208,8 @@ class ExpressionParser(Cursor):
         return base
 
     def _parse_member(self, start: Token, base: Expr) -> Expr:
+        if isinstance(base, syntax.Elsewhere) or (isinstance(base, syntax.Call) and base.name in ELSEWHERE):
+            return self._parse_elsewhere(start, base)
         if self.is_symbol("["):
             return syntax.Member(base, self.parse_name(), span=self.since(start))
         name = self.expect_kind(Kind.WORD).text
@@ -215,6 +221,14 @@ class ExpressionParser(Cursor):
             raise Stuck
         return syntax.Member(base, name, span=self.since(start))
 
+    # ``cluster("c").database("d").T``, with a wildcard in a union.
+    def _parse_elsewhere(self, start: Token, base: syntax.Elsewhere | syntax.Call) -> Expr:
+        name = self.parse_pattern()
+        if isinstance(name, syntax.Name) and self.is_symbol("("):
+            self._parse_call(start, name.name)
+        what = base.what if isinstance(base, syntax.Elsewhere) else base.name
+        return syntax.Elsewhere(what, span=self.since(start))
+
     def _parse_primary(self) -> Expr:
         token = self.token
         if token.kind in LITERAL_KINDS:
@@ -225,7 +239,7 @@ class ExpressionParser(Cursor):
         if token.kind is Kind.WORD:
             return self._parse_word()
         if self.is_symbol("("):
-            return self._parse_bracketed()
+            return self.parse_bracketed()
         if self.is_symbol("["):
             return syntax.Name(self.parse_name(), span=self.since(token))
         self.fail("an expression")
@@ -238,7 +252,7 @@ class ExpressionParser(Cursor):
             text += self.advance().text  # adjacent literals are one, as in C
         return syntax.Literal("string", text, span=self.since(start))
 
-    def _parse_bracketed(self) -> Expr:
+    def parse_bracketed(self) -> Expr:
         self.expect_symbol("(")
         inner = self.nested(self.parse_pipe)
         self.expect_symbol(")")
@@ -264,10 +278,10 @@ class ExpressionParser(Cursor):
 
     def _parse_call(self, start: Token, name: str) -> Expr:
         self.expect_symbol("(")
-        arguments = self.until(")", self._parse_argument)
+        arguments = self.until(")", self.parse_argument)
         return syntax.Call(name, arguments, span=self.since(start))
 
-    def _parse_argument(self) -> Expr:
+    def parse_argument(self) -> Expr:
         if self.is_symbol("*") and self.ahead().text in {")", ","}:
             return syntax.Star(span=self.advance().span)
         if self.token.kind is Kind.WORD and self.ahead().text == "=":

@@ -20,6 +20,7 @@ __all__ = [
     "Distinct",
     "Expand",
     "Filter",
+    "Fold",
     "InPlan",
     "Join",
     "Key",
@@ -248,6 +249,34 @@ class Expand:
 
 
 @dataclass(frozen=True, slots=True)
+class Fold:
+    """Rows taken one by one by their number (from 1, in each part), with a state that goes along.
+
+    ``following`` makes the ``state`` after a row from the row's columns and the state ``before``
+    it; the result is each row with the state after it. The engines do so by recursion, a row (of each
+    part) at a time.
+    """
+
+    input: Plan  # shared, for it is read again for each row
+    number: Col
+    partition: tuple[Col, ...]
+    state: tuple[Column, ...]
+    before: tuple[Column, ...]
+    initial: tuple[Scalar, ...]
+    following: tuple[Scalar, ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return (*self.input.columns, *self.state)
+
+    @property
+    def rows(self) -> str:
+        """The name under which the rows are shared."""
+        assert isinstance(self.input, Shared)
+        return self.input.name
+
+
+@dataclass(frozen=True, slots=True)
 class Shared:
     """A plan computed once and used in several places, under a name of its own."""
 
@@ -259,4 +288,6 @@ class Shared:
         return self.input.columns
 
 
-Plan = Table | Values | Numbers | Filter | Project | Aggregate | Distinct | Join | Union | Limit | Expand | Shared
+Plan = (
+    Table | Values | Numbers | Filter | Project | Aggregate | Distinct | Join | Union | Limit | Expand | Fold | Shared
+)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from driftline.kql import functions, parse
-from driftline.kql.bind.operators import SUPPORTED
+from driftline.kql import functions, manual
 from driftline.kql.functions import Function
 
 __all__ = ["page"]
@@ -22,16 +21,20 @@ refused with its place in the query.
 def page() -> str:
     """Give the page as Markdown."""
     tables = [
-        ("## Operators", _operators()),
+        ("## What a pipe begins with", _forms(manual.SOURCE_FORMS)),
+        ("## Operators", _forms(manual.FORMS)),
+        ("## Plugins of evaluate", _forms(manual.PLUGIN_FORMS)),
         ("## Scalar functions and operators", _functions(functions.FUNCTIONS)),
         ("## Aggregates and window functions", _functions(functions.AGGREGATES)),
     ]
     return INTRODUCTION + "".join(f"\n{title}\n\n{body}\n" for title, body in tables)
 
 
-def _operators() -> str:
-    rows = [f"| `{name}` | {'yes' if name in SUPPORTED else 'refused'} |" for name in sorted(parse.OPERATORS)]
-    return "\n".join(["| operator | supported |", "| --- | --- |", *rows])
+def _forms(table: dict[str, tuple[str, str]]) -> str:
+    rows = [
+        f"| `{name}` | {f'`{form}`' if form else 'refused'} | {doc} |" for name, (form, doc) in sorted(table.items())
+    ]
+    return "\n".join(["| name | form | what it does |", "| --- | --- | --- |", *rows])
 
 
 def _functions(table: dict[str, Function]) -> str:

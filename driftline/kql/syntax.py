@@ -6,7 +6,8 @@ so that a printed and parsed-again tree equals the first.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from driftline.kql.problems import Span
@@ -172,6 +173,13 @@ class Union(Node):
 
     parameters: tuple[Parameter, ...]
     tables: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere(Node):
+    """A table we know how to read about, not how to read: externaldata, ``cluster(…).database(…).T``."""
+
+    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -434,10 +442,11 @@ class Render(Node):
 
 @dataclass(frozen=True, slots=True)
 class Evaluate(Node):
-    """``evaluate plugin(arguments) : (schema)``."""
+    """``evaluate plugin(arguments) : (schema)``; ``whole`` if the schema has a ``*``."""
 
     call: Call
     schema: tuple[TypedName, ...] = ()
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,6 +454,51 @@ class Invoke(Node):
     """``invoke function(arguments)``."""
 
     call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class MakeGraph(Node):
+    """``make-graph source --> target with nodes on key``, or ``with_node_id=name``."""
+
+    source: str
+    target: str
+    nodes: tuple[tuple[Expr, str], ...] = ()
+    node_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge(Node):
+    """An edge of a pattern, ``length`` edges long at least and at most; with no direction, either."""
+
+    name: str
+    forward: bool
+    backward: bool
+    length: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Path(Node):
+    """``(a)-[e]->(b)…``: names of nodes ("" for none), and the edges between them."""
+
+    nodes: tuple[str, ...]
+    edges: tuple[Edge, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphMatch(Node):
+    """``graph-match paths where predicate project items``."""
+
+    cycles: str
+    paths: tuple[Path, ...]
+    predicate: Expr | None
+    items: tuple[Named, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphToTable(Node):
+    """``graph-to-table nodes`` or ``edges``."""
+
+    what: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -534,6 +588,9 @@ Operator = (
     | Evaluate
     | Invoke
     | Search
+    | MakeGraph
+    | GraphMatch
+    | GraphToTable
     | Unsupported
 )
 Expr = (
@@ -557,6 +614,19 @@ Expr = (
     | Union
     | Find
     | Search
+    | Elsewhere
     | Function
 )
 Statement = Let | Declare | Set
+
+
+def mapped(node: Expr, change: Callable[[Expr], Expr]) -> Expr:
+    """Change the parts of a scalar expression."""
+    changed = {}
+    for each in fields(node):
+        value = getattr(node, each.name)
+        if isinstance(value, Node):
+            changed[each.name] = change(value)  # type: ignore[arg-type]  # operators stand in no expression
+        elif isinstance(value, tuple) and value and all(isinstance(part, Node) for part in value):
+            changed[each.name] = tuple(map(change, value))  # type: ignore[assignment]  # as above
+    return replace(node, **changed) if changed else node  # type: ignore[arg-type]  # fields of this node

@@ -62,6 +62,7 @@ COMPOUND_WORDS = [
     "top-hitters",
     "sample-distinct",
     "macro-expand",
+    "assert-schema",
 ]
 UNITS = "days?|d|hours?|hrs?|hr|h|minutes?|min|m|seconds?|sec|s|milliseconds?|millis|ms|microseconds?|micros|ticks?"
 NEGATED = (
@@ -72,6 +73,7 @@ NEGATED = (
 LEXEMES = re.compile(
     rf"""
       (?P<space>\s+|//[^\n]*)
+    | (?P<directive>^[#]\w+[^\n]*)
     | (?P<block>```.*?```|~~~.*?~~~)
     | (?P<verbatim>[hH]?@(?:"(?:[^"]|"")*"|'(?:[^']|'')*'))
     | (?P<string>[hH]?(?:"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'))
@@ -86,7 +88,7 @@ LEXEMES = re.compile(
     | (?P<word>in~|has_any|has_all|[$]?[A-Za-z_]\w*|\d+\w+)
     | (?P<symbol>=>|=~|!~|==|!=|<>|<=|>=|\.\.|[-+*/%<>=|(){{}}\[\],;:.?@])
     """,
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE | re.DOTALL | re.MULTILINE,
 )
 KINDS = {
     "verbatim": Kind.STRING,
@@ -118,7 +120,12 @@ def tokenize(text: str, problems: Problems) -> list[Token]:
             problems.add(_complaint(text[at]), Span(at, 1))
             at += 1
             continue
-        if match.lastgroup is None or match["space"] is None:
+        if match["directive"]:
+            problems.add(
+                f"not supported: '{match['directive'].split()[0]}'; a hunt reads only the tables it is given",
+                Span(at, len(match["directive"])),
+            )
+        elif match["space"] is None:
             tokens.append(_token(match))
         at = match.end()
     tokens.append(Token(Kind.END, "", Span(len(text), 0)))

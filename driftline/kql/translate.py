@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from sqlglot import Dialect as SqlDialect
 
 from driftline.kql import bind, emit, parse, rewrite, syntax
 from driftline.kql.bind import Schema
 from driftline.kql.cursor import Stuck
+from driftline.kql.plan import Column, Key, Plan
 from driftline.kql.problems import Problems, Span
 from driftline.kql.tokens import tokenize
 
-__all__ = ["Dialect", "Translation", "compiled", "translate"]
+__all__ = ["Dialect", "Discover", "Translation", "compiled", "translate"]
 
 Dialect = Literal["duckdb", "clickhouse"]
+Discover = Callable[[str], list[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,17 @@ def translate(text: str, schema: Schema, dialect: Dialect = "duckdb") -> str:
     return compiled(text, schema, dialect).sql
 
 
-def compiled(text: str, schema: Schema, dialect: Dialect = "duckdb") -> Translation:
-    """Translate a query, and tell what its result looks like; raises ``InvalidQuery``."""
+def compiled(
+    text: str, schema: Schema, dialect: Dialect = "duckdb", *, discover: Discover | None = None
+) -> Translation:
+    """Translate a query, and tell what its result looks like; raises ``InvalidQuery``.
+
+    The columns of ``evaluate pivot`` and ``bag_unpack`` depend on the data. ``discover`` gives the
+    rows of a query in SQL that finds them; without it such operators must say their columns.
+    """
     problems = Problems(text)
     try:
-        return _compiled(text, schema, dialect, problems=problems)
+        return _compiled(text, schema, dialect, problems=problems, discover=discover)
     except RecursionError:
         problems.add("not supported: a query nested so deeply", Span(0, 0))
     except emit.Unsupported as error:
@@ -52,14 +61,21 @@ def compiled(text: str, schema: Schema, dialect: Dialect = "duckdb") -> Translat
     raise AssertionError  # pragma: no cover -- there is a problem
 
 
-def _compiled(text: str, schema: Schema, dialect: Dialect, *, problems: Problems) -> Translation:
+def _compiled(
+    text: str, schema: Schema, dialect: Dialect, *, problems: Problems, discover: Discover | None
+) -> Translation:
     query = parse.Parser(tokenize(text, problems), problems, text).parse_query()
     problems.raise_if_any()
-    relation = bind.bind(query, schema, problems=problems)
+    found = None if discover is None else lambda plan: discover(_sql(plan, plan.columns, (), dialect))
+    relation = bind.bind(query, schema, problems=problems, discover=found)
     columns = relation.columns
-    tree = emit.PlanEmitter(dialect).query(rewrite.rewritten(relation.plan), columns, relation.order)
-    sql = SqlDialect.get_or_raise(dialect).generate(tree, copy=False)
+    sql = _sql(relation.plan, columns, relation.order, dialect)
     return Translation(sql, tuple((c.name, c.type) for c in columns), _render(query))
+
+
+def _sql(plan: Plan, columns: tuple[Column, ...], order: tuple[Key, ...], dialect: Dialect) -> str:
+    tree = emit.PlanEmitter(dialect).query(rewrite.rewritten(plan), columns, order)
+    return SqlDialect.get_or_raise(dialect).generate(tree, copy=False)
 
 
 def _render(query: syntax.Query) -> str:

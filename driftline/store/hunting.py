@@ -8,6 +8,7 @@ the same tables from Parquet files in a directory of its own; it is the second o
 
 from __future__ import annotations
 
+import functools
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
@@ -54,6 +55,8 @@ CLICKHOUSE_SETTINGS = {
     "join_use_nulls": 1,
     "session_timezone": "'UTC'",
     "enable_unaligned_array_join": 1,
+    "enable_materialized_cte": 1,
+    "max_recursive_cte_evaluation_depth": 100_000,  # a row of a scan each
     "output_format_arrow_string_as_string": 1,
 }
 TICKS_PER_US = 10
@@ -92,8 +95,13 @@ def hunt(
     opened = {name: _opened(name, table) for name, table in tables.items()}
     types = {name: {**schema_of(table), **(schema or {}).get(name, {})} for name, table in opened.items()}
     plain = {name: _plain(table, types[name]) for name, table in opened.items()}
-    translation = kql.compiled(text, types, engine)
-    return _typed(ENGINES[engine](translation.sql, plain, limits or Limits()), translation.columns)
+    run = functools.partial(ENGINES[engine], tables=plain, limits=limits or Limits())
+    translation = kql.compiled(text, types, engine, discover=lambda sql: _tuples(run(sql)))
+    return _typed(run(translation.sql), translation.columns)
+
+
+def _tuples(rows: pa.Table) -> list[tuple[Any, ...]]:
+    return list(zip(*(column.to_pylist() for column in rows.columns), strict=True))
 
 
 def open_table(path: str | Path) -> pa.Table:

@@ -155,6 +155,29 @@ operators = (
         ["take 3", "count", "distinct *", "serialize r2 = row_number()", "join T on a", "union T", "top 2 by a"]
     )
 )
+BODY = "top 2 by a", "summarize x = count()", "where a > 1 | extend y = s", "sort by t asc | extend n = row_number()"
+SHAPES = [
+    "top-nested 2 of {0} with others = 'o' by count(), top-nested of s by max(a)",
+    "make-series n = count(), max(a) on a step 1 by y = {0}",
+    "make-series kind=nonempty n = sum(r) on t from datetime(2024-01-01) to datetime(2024-01-02) step 1h",
+    "parse kind=relaxed s with 'x' y:long 'y' z | parse-kv s as (k:string, l:datetime)",
+    "partition by s ({1})",
+    "mv-apply e = d to typeof(long) on ({1})",
+    "as V | union V | join kind=leftanti V on s",
+    "sort by a asc | scan declare (m:long) with (step one: b => m = a; step two output=last: a > one.a and {0} == r;)",
+    "make-graph s --> s with_node_id=i | graph-match (p)-[e*0..2]->(q) where p.i == q.i project w = e.a, v = q.i",
+    "lookup (T | project a, g = {0}) on a",
+    "search 'x*' or a == 1",
+    "evaluate narrow()",
+    "evaluate bag_unpack(d) : (*, k:long)",
+    "evaluate pivot(s, max(a), b) : (*, x:long)",
+    "sample-distinct 3 of {0}",
+    "top-hitters 2 of {0} by a",
+    "getschema",
+    "project-away a*",
+    "distinct s, {0}",
+]
+operators |= st.tuples(st.sampled_from(SHAPES), scalars, st.sampled_from(BODY)).map(lambda x: x[0].format(*x[1:]))
 hunts = st.lists(operators, min_size=1, max_size=4).map(lambda found: " | ".join(["T", *found]))
 
 

@@ -60,3 +60,74 @@ def test_the_result_s_columns_are_told() -> None:
     found = compiled("Events | summarize count() by bin(When, 1h) | render timechart", SCHEMA)
 
     assert (found.columns, found.render) == ((("When", "datetime"), ("count_", "long")), "timechart")
+
+
+def test_columns_that_depend_on_data_must_be_said_where_nobody_can_look() -> None:
+    with pytest.raises(errors.InvalidQuery, match=r"say them: evaluate pivot\(…\)"):
+        translate("T | evaluate pivot(a)", {"T": {"a": "string"}})
+
+
+@pytest.mark.parametrize(
+    ("operator", "reason"),
+    [
+        ("fork (take 1) (count)", "a hunt has one result"),
+        ("facet by a with (take 1)", "a hunt has one result"),
+        ("reduce by a", "Kusto does not say how"),
+        ("consume", "it gives no rows"),
+        ("evaluate autocluster()", "evaluate autocluster"),
+        ("evaluate basket()", "evaluate basket"),
+        ("partition by a (evaluate narrow())", "within the body"),
+        ("parse-kv a as (b:string) with (greedy=true)", "other settings"),
+        ("parse kind=regex flags=x a with 'b' c", "flags other than"),
+    ],
+)
+def test_refusals_say_why_and_where(operator: str, reason: str) -> None:
+    with pytest.raises(errors.InvalidQuery, match=f"not supported.*{reason}") as caught:
+        translate(f"T\n| {operator}", {"T": {"a": "string"}})
+
+    assert [problem.line for problem in caught.value.problems] == [2]
+
+
+@pytest.mark.parametrize(
+    "text", ["externaldata (a:string) ['https://x/y.csv']", "cluster('c').database('d').T | take 1"]
+)
+def test_what_lies_elsewhere_is_refused(text: str) -> None:
+    with pytest.raises(errors.InvalidQuery, match="a hunt reads only the tables it is given"):
+        translate(text, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("T | make-graph a --> b", "a graph is no result"),
+        ("T | make-graph a --> b | take 1", "expected graph-match or graph-to-table"),
+        ("T | graph-match (x)-->(y) project x.a", "expected make-graph before"),
+        ("T | make-graph a --> n | graph-match (x)-->(y) project x.a", "two columns of one type"),
+        ("T | make-graph a --> b | graph-match (x)-[e]->(y) project e.c", "unknown property 'c' of 'e'"),
+        ("T | make-graph a --> b | graph-match (x)-[e*1..99]->(y) project e.a", "a path of a length up to 16"),
+        ("T | make-graph a --> b | graph-match (x)-[e]->(y)-[e]->(z) project e.a", "each edge a name of its own"),
+        ("T | make-graph a --> b | graph-match (x)-[e]->(y) where any(x, a == '') project e.a", "not supported: any"),
+        ("T | make-graph a --> b | graph-to-table nodes", "these nodes have no columns"),
+        ("T | make-graph a --> b | graph-shortest-paths (x)-[e*1..3]->(y) project x", "not supported"),
+    ],
+)
+def test_graphs_complain(text: str, complaint: str) -> None:
+    with pytest.raises(errors.InvalidQuery, match=complaint):
+        translate(text, {"T": {"a": "string", "b": "string", "n": "long"}})
+
+
+@pytest.mark.parametrize(
+    ("operator", "complaint"),
+    [
+        ("scan with (step s: true;)", "scan needs rows in an order"),
+        ("sort by a | scan with (step s optional: true;)", "not supported: optional steps"),
+        ("sort by a | scan with (step s: true; step s: true;)", "each with a name of its own"),
+        ("sort by a | scan declare (a:long) with (step s: true;)", "a column 'a' is already there"),
+        ("sort by a | scan declare (x:long) with (step s: true => y = 1;)", "expected declared column = value"),
+        ("sort by a | scan with (step s: s.z == 1;)", "unknown column 'z' of step 's'"),
+        ("sort by a | scan declare (x:long) with (step s: true => x = 'text';)", "expected a long, got a string"),
+    ],
+)
+def test_scans_complain(operator: str, complaint: str) -> None:
+    with pytest.raises(errors.InvalidQuery, match=complaint):
+        translate(f"T | {operator}", {"T": {"a": "string"}})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from driftline.kql import syntax
-from driftline.kql.bind import calls, operators, tables  # noqa: F401 -- calls and operators register themselves
-from driftline.kql.bind.scope import Binding, Relation, Schema, Scope, Session
+from driftline.kql.bind import calls, operators, searches, tables, unions  # noqa: F401 -- they register themselves
+from driftline.kql.bind.scope import Binding, Discover, Relation, Schema, Scope, Session
 from driftline.kql.cursor import Stuck
 from driftline.kql.problems import Problems
 
@@ -14,10 +14,18 @@ __all__ = ["Relation", "Schema", "bind"]
 
 
 def bind(
-    query: syntax.Query, schema: Schema, *, problems: Problems, names: Mapping[str, Binding] | None = None
+    query: syntax.Query,
+    schema: Schema,
+    *,
+    problems: Problems,
+    names: Mapping[str, Binding] | None = None,
+    discover: Discover | None = None,
 ) -> Relation:
-    """Bind a query; raises ``InvalidQuery`` with every problem found."""
-    session = Session(schema, problems)
+    """Bind a query; raises ``InvalidQuery`` with every problem found.
+
+    ``discover`` gives the rows of a plan, for operators whose columns depend on the data.
+    """
+    session = Session(schema, problems, discover)
     try:
         relation = tables.bind_query(query, Scope(session, names or {}))
     except Stuck:

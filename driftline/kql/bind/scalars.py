@@ -435,6 +435,11 @@ def _items(node: syntax.Expr, scope: Scope) -> list[Scalar]:
     return [_json_constant(item) for item in constants.loads_array(value.value)]
 
 
+def array_of(value: Const) -> list[object]:
+    """Give the elements of a constant dynamic array as Python values."""
+    return [] if value.value is None else constants.loads_array(value.value)
+
+
 def _json_constant(item: object) -> Scalar:
     for kind, python in (("bool", bool), ("long", int), ("real", float), ("string", str)):
         if isinstance(item, python):
@@ -560,7 +565,17 @@ def _bind_toscalar(node: syntax.Call, scope: Scope) -> Scalar:
 def is_tabular(node: syntax.Expr, scope: Scope) -> bool:
     """Say whether an expression is a table rather than a value."""
     if isinstance(
-        node, (syntax.Pipe, syntax.Datatable, syntax.Range, syntax.Union, syntax.Find, syntax.Search, syntax.Print)
+        node,
+        (
+            syntax.Pipe,
+            syntax.Datatable,
+            syntax.Range,
+            syntax.Union,
+            syntax.Find,
+            syntax.Search,
+            syntax.Print,
+            syntax.Elsewhere,
+        ),
     ):
         return True
     if isinstance(node, syntax.Name):

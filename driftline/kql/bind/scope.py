@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from driftline.kql import plan, syntax
 from driftline.kql.cursor import Stuck
-from driftline.kql.plan import Column, Key, Plan, Scalar
+from driftline.kql.plan import Col, Column, Key, Plan, Scalar
 from driftline.kql.problems import Problems, Span, suggestion
 
-__all__ = ["Binding", "Closure", "Relation", "Schema", "Scope", "Session"]
+__all__ = ["Binding", "Closure", "Discover", "Graph", "Relation", "Schema", "Scope", "Session"]
 
 Schema = Mapping[str, Mapping[str, str]]
+Discover = Callable[[Plan], list[tuple[Any, ...]]]  # the rows of a plan, for operators whose columns depend on data
 MOST_NODES = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A bound table: its plan, and the order of its rows if it has one (``serialized``)."""
+    """A bound table: its plan, and the order of its rows if it has one (``serialized``).
+
+    Within the body of ``partition`` and ``mv-apply``, ``partition`` holds the columns that tell
+    the parts: operators work on each part by itself, and keep these columns, hidden.
+    """
 
     plan: Plan
     order: tuple[Key, ...] = ()
     serialized: bool = False
+    partition: tuple[Col, ...] = ()
+    graph: Graph | None = None
+
+    def over(self, plan: Plan) -> Relation:
+        """Give another plan of the same rows' order and parts."""
+        return dataclasses.replace(self, plan=plan)
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -35,6 +46,18 @@ class Relation:
     def hidden(self) -> tuple[Column, ...]:
         """The columns that only carry the order."""
         return tuple(column for column in self.plan.columns if not column.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """What make-graph makes: edges with their ends and numbers, and nodes by their identifiers."""
+
+    edges: Relation
+    nodes: Relation
+    source: Column
+    target: Column
+    number: Column
+    id: Column
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +74,9 @@ Binding = Closure | Relation | plan.Const | plan.Call | plan.Subquery | plan.Col
 class Session:
     """What one binding shares: the schema, the problems found, identifiers already given."""
 
-    def __init__(self, schema: Schema, problems: Problems) -> None:
+    def __init__(self, schema: Schema, problems: Problems, discover: Discover | None = None) -> None:
         self.schema = schema
+        self.discover = discover
         self.problems = problems
         self.tainted = False  # an operator failed: unknown columns may be its fault
         self.depth = 0

@@ -1,20 +1,20 @@
-"""Bind tables: sources, lets, functions, pipelines. The operators are in ``operators``."""
+"""Bind tables: sources, lets, functions, pipelines. The operators are in ``operators``, unions and searches apart."""
 
 from __future__ import annotations
 
-import fnmatch
 from collections.abc import Callable, Mapping
+from typing import NoReturn
 
 from driftline.kql import syntax
 from driftline.kql.bind import scalars, types
 from driftline.kql.bind.scope import Binding, Closure, Relation, Scope
 from driftline.kql.cursor import Stuck
+from driftline.kql.expressions import ELSEWHERE
 from driftline.kql.plan import (
     Call,
     Col,
     Column,
     Const,
-    Filter,
     Key,
     Numbers,
     Plan,
@@ -22,21 +22,54 @@ from driftline.kql.plan import (
     Scalar,
     Shared,
     Table,
-    Union,
     Values,
+    Window,
 )
 from driftline.kql.problems import Span, suggestion
 
-__all__ = ["OPERATORS", "bind_pipe", "bind_query", "bind_table", "unite"]
+__all__ = ["OPERATORS", "SOURCES", "bind_pipe", "bind_query", "bind_table"]
 
 OPERATORS: dict[type, Callable[..., Relation]] = {}
 """How to bind each operator; filled by ``driftline.kql.bind.operators``."""
+WITHIN_PARTS: frozenset[type] = frozenset(
+    [
+        syntax.Where,
+        syntax.Columns,
+        syntax.Summarize,
+        syntax.Plain,
+        syntax.Sort,
+        syntax.Top,
+        syntax.TopHitters,
+        syntax.Limit,
+        syntax.SampleDistinct,
+        syntax.Serialize,
+        syntax.Join,
+        syntax.MvExpand,
+        syntax.MvApply,
+        syntax.Partition,
+        syntax.Parse,
+        syntax.ParseKv,
+        syntax.Render,
+        syntax.Scan,
+    ]
+)
+"""Operators that work on each part of a partitioned table by itself."""
+ON_GRAPHS: frozenset[type] = frozenset([syntax.GraphMatch, syntax.GraphToTable])
+"""Operators that take a graph; no other does."""
+FUNCTIONS = frozenset(["materialize", "table", "view"])
+"""Functions that give a table."""
 DEEPEST_CALLS = 20
 
 
 def bind_query(query: syntax.Query, scope: Scope) -> Relation:
     """Bind a whole query. Its result is a table; a plain value becomes a table of one column."""
-    scope = bind_statements(query.statements, scope)
+    relation = _bind_body(query, bind_statements(query.statements, scope))
+    if relation.graph is not None and not scope.session.tainted:
+        scope.fail("a graph is no result; end with graph-match or graph-to-table", query.body.span)
+    return relation
+
+
+def _bind_body(query: syntax.Query, scope: Scope) -> Relation:
     if scalars.is_tabular(query.body, scope) or isinstance(query.body, (syntax.Name, syntax.Call, syntax.Star)):
         return bind_table(query.body, scope)
     return bind_table(syntax.Print((syntax.Named((), query.body, span=query.body.span),), span=query.body.span), scope)
@@ -57,7 +90,7 @@ def _let(statement: syntax.Let, scope: Scope) -> Binding:
     if isinstance(value, syntax.Call) and value.name == "materialize" and len(value.arguments) == 1:
         relation = bind_table(value.arguments[0], scope)
         shared = Shared(scope.session.fresh(statement.name), relation.plan)
-        return Relation(shared, relation.order, relation.serialized)
+        return relation.over(shared)
     return Closure(value, scope.with_row(None))
 
 
@@ -95,6 +128,12 @@ def apply(operators: tuple[syntax.Operator, ...], relation: Relation, scope: Sco
             scope = scope.with_names({operator.name: relation})
             continue
         try:
+            on_graph = type(operator) in ON_GRAPHS
+            if not isinstance(operator, syntax.Unsupported) and (relation.graph is not None) != on_graph:
+                expected = "graph-match or graph-to-table" if relation.graph else "make-graph before this operator"
+                scope.fail(f"expected {expected}", operator.span)
+            if relation.partition and type(operator) not in WITHIN_PARTS:
+                scope.fail("not supported: this operator within the body of 'partition' or 'mv-apply'", operator.span)
             relation = OPERATORS[type(operator)](operator, relation, scope.with_row(relation))
         except Stuck:
             scope.session.tainted = True
@@ -135,18 +174,17 @@ def renewed(relation: Relation, scope: Scope) -> Relation:
         for key in relation.order
         if isinstance(key.value, Col)
     )
-    return Relation(Project(relation.plan, tuple(fresh.values()), values), order, relation.serialized)
+    parts = tuple(Col(fresh[part.id].id, part.type) for part in relation.partition)
+    return Relation(Project(relation.plan, tuple(fresh.values()), values), order, relation.serialized, parts)
 
 
-def _bind_star(node: syntax.Star, scope: Scope) -> Relation:
-    tables = matching_tables(node.pattern, scope)
-    if not tables:
-        scope.fail(f"no table's name matches '{node.pattern}'", node.span)
-    return unite([(name, stored(name, node.span, scope)) for name in tables], scope)
-
-
-def matching_tables(pattern: str, scope: Scope) -> list[str]:
-    return [name for name in scope.session.schema if fnmatch.fnmatchcase(name, pattern)]
+def numbered(relation: Relation, scope: Scope) -> tuple[Relation, Column]:
+    """Give the rows, computed once, with a number for each that other plans can be joined by."""
+    number = scope.session.hidden("long")
+    columns = relation.plan.columns
+    place = Window(Call("number_row", (), "long"), relation.order)
+    plan = Project(relation.plan, (*columns, number), (*(Col(c.id, c.type) for c in columns), place))
+    return relation.over(Shared(scope.session.fresh("rows"), plan)), number
 
 
 def _bind_call(node: syntax.Call, scope: Scope) -> Relation:
@@ -160,10 +198,14 @@ def _bind_call(node: syntax.Call, scope: Scope) -> Relation:
         return bind_table(node.arguments[0], scope)
     if node.name == "table" and node.arguments:
         return stored(str(scalars.constant(node.arguments[0], scope, "string")), node.span, scope)
-    if node.name in {"cluster", "database", "workspace", "app", "external_table", "adx"}:
-        scope.fail(f"not supported: '{node.name}'; a hunt reads only the tables it is given", node.span)
+    if node.name in ELSEWHERE:
+        _bind_elsewhere(syntax.Elsewhere(node.name, span=node.span), scope)
     known = [name for name, binding in scope.names.items() if isinstance(binding, Closure)]
     scope.fail(f"unknown table function '{node.name}'{suggestion(node.name, known)}", node.span)
+
+
+def _bind_elsewhere(node: syntax.Elsewhere, scope: Scope) -> NoReturn:
+    scope.fail(f"not supported: '{node.what}'; a hunt reads only the tables it is given", node.span)
 
 
 def enter(node: syntax.Call, closure: Closure, scope: Scope) -> tuple[Scope, syntax.Expr]:
@@ -272,136 +314,14 @@ def _bind_print(node: syntax.Print, scope: Scope) -> Relation:
     return in_order(Project(one, (*columns, order), (*values, Col(order.id, "long"))), order)
 
 
-# Unions
-
-
-def _bind_union(node: syntax.Union, scope: Scope, first: Relation | None = None) -> Relation:
-    settings = {parameter.name: parameter.value for parameter in node.parameters}
-    fuzzy = settings.get("isfuzzy", "false").lower() == "true"
-    tables: list[tuple[str, Relation]] = [] if first is None else [("union_arg0", first)]
-    for item in node.tables:
-        tables += _union_tables(item, len(tables), fuzzy, scope.with_row(None))
-    source = settings.get("withsource", settings.get("with_source", ""))
-    return unite(tables, scope, inner=settings.get("kind") == "inner", source=source)
-
-
-def _union_tables(item: syntax.Expr, number: int, fuzzy: bool, scope: Scope) -> list[tuple[str, Relation]]:
-    if isinstance(item, syntax.Star):
-        names = matching_tables(item.pattern, scope)
-        if not names and not fuzzy:
-            scope.fail(f"no table's name matches '{item.pattern}'", item.span)
-        return [(name, stored(name, item.span, scope)) for name in names]
-    source = item.source if isinstance(item, syntax.Pipe) else item
-    if fuzzy and isinstance(source, syntax.Name) and not {source.name} & {*scope.names, *scope.session.schema}:
-        return []
-    return [(_union_name(item, number), bind_table(item, scope))]
-
-
-def _union_name(item: syntax.Expr, number: int) -> str:
-    source = item.source if isinstance(item, syntax.Pipe) else item
-    return source.name if isinstance(source, syntax.Name) else f"union_arg{number}"
-
-
-def unite(tables: list[tuple[str, Relation]], scope: Scope, *, inner: bool = False, source: str = "") -> Relation:
-    """Put tables under each other by their columns' names; one name of two types makes two columns."""
-    wanted = _united_columns([relation for _, relation in tables], inner=inner)
-    columns = [scope.session.column(label, kind) for (_, kind), label in wanted.items()]
-    if source:
-        columns.insert(0, scope.session.column(source, "string"))
-    inputs = []
-    for name, relation in tables:
-        have = {(c.name, c.type): c for c in relation.columns}
-        values: list[Scalar] = [Const("string", name)] if source else []
-        values += [_present(have.get(key), key[1]) for key in wanted]
-        fresh = tuple(scope.session.column(c.name, c.type) for c in columns)
-        inputs.append(Project(relation.plan, fresh, tuple(values)))
-    return Relation(Union(tuple(inputs), tuple(columns)))
-
-
-def _present(column: Column | None, kind: str) -> Scalar:
-    if column is not None:
-        return Col(column.id, column.type)
-    return Const(kind, "" if kind == "string" else None)
-
-
-def _united_columns(relations: list[Relation], *, inner: bool) -> dict[tuple[str, str], str]:
-    kinds: dict[str, dict[str, None]] = {}
-    for relation in relations:
-        for column in relation.columns:
-            kinds.setdefault(column.name, {})[column.type] = None
-    if inner:
-        shared = set.intersection(*({(c.name, c.type) for c in r.columns} for r in relations)) if relations else set()
-        return {key: key[0] for r in relations[:1] for key in ((c.name, c.type) for c in r.columns) if key in shared}
-    return {(n, k): n if len(found) == 1 else f"{n}_{k}" for n, found in kinds.items() for k in found}
-
-
-# Search and find
-
-
-def _bind_search(node: syntax.Search, scope: Scope, first: Relation | None = None) -> Relation:
-    tables = [("", first)] if first is not None else _searched(node.tables, node.span, scope)
-    found = []
-    for name, relation in tables:
-        assert relation is not None
-        predicate = scalars.bind_predicate(_sought(node.predicate), scope.with_row(relation))
-        found.append((name, Relation(Filter(relation.plan, predicate), relation.order, relation.serialized)))
-    return found[0][1] if first is not None else unite(found, scope, source="$table")
-
-
-def _searched(items: tuple[syntax.Expr, ...], span: Span, scope: Scope) -> list[tuple[str, Relation | None]]:
-    if not items:
-        return [(name, stored(name, span, scope)) for name in scope.session.schema]
-    return [
-        pair
-        for number, item in enumerate(items)
-        for pair in _union_tables(item, number, fuzzy=False, scope=scope.with_row(None))
-    ]
-
-
-def _sought(node: syntax.Expr) -> syntax.Expr:
-    """Read a bare text as "some column has it"."""
-    if isinstance(node, syntax.Literal) and node.type == "string":
-        op = "has" if "*" not in node.value else "contains"
-        plain = syntax.Literal("string", node.value.strip("*"), span=node.span)
-        return syntax.Binary(op, syntax.Star(span=node.span), plain, span=node.span)
-    if isinstance(node, syntax.Junction):
-        return syntax.Junction(node.op, tuple(map(_sought, node.operands)), span=node.span)
-    if isinstance(node, syntax.Call) and node.name == "not" and len(node.arguments) == 1:
-        return syntax.Call("not", (_sought(node.arguments[0]),), span=node.span)
-    return node
-
-
-def _bind_find(node: syntax.Find, scope: Scope) -> Relation:
-    settings = {parameter.name: parameter.value for parameter in node.parameters}
-    source = settings.get("withsource", "source_")
-    found = []
-    for name, relation in _searched(node.tables, node.span, scope):
-        assert relation is not None
-        predicate = scalars.bind_predicate(_sought(node.predicate), scope.with_row(relation))
-        found.append((name, Relation(Filter(relation.plan, predicate))))
-    united = unite(found, scope, source=source)
-    wanted = [item.name for item in node.items if isinstance(item, (syntax.Name, syntax.TypedName))]
-    if not wanted or any(isinstance(item, syntax.Star) for item in node.items):
-        if wanted:
-            scope.fail("not supported: 'pack(*)' in find", node.span)
-        return united
-    kept = tuple(c for c in united.columns if c.name in {source, *wanted})
-    return Relation(Project(united.plan, kept, tuple(Col(c.id, c.type) for c in kept)))
-
-
 SOURCES: dict[type, Callable[..., Relation]] = {
     syntax.Name: _bind_name,
-    syntax.Star: _bind_star,
     syntax.Call: _bind_call,
+    syntax.Elsewhere: _bind_elsewhere,
     syntax.Pipe: bind_pipe,
     syntax.Datatable: _bind_datatable,
     syntax.Range: _bind_range,
     syntax.Print: _bind_print,
-    syntax.Union: _bind_union,
-    syntax.Search: _bind_search,
-    syntax.Find: _bind_find,
 }
 scalars.TABULAR["bind"] = bind_table
 scalars.ENTER["call"] = enter
-OPERATORS[syntax.Union] = lambda node, relation, scope: _bind_union(node, scope, relation)
-OPERATORS[syntax.Search] = lambda node, relation, scope: _bind_search(node, scope, relation)

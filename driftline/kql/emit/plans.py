@@ -34,9 +34,7 @@ class PlanEmitter:
         if order:
             made.set("order", exp.Order(expressions=[self.scalars.key(key) for key in order]))
         for name, inner in self.shared.items():
-            made = made.with_(
-                identifier(name), as_=inner, materialized=True if self.dialect == "duckdb" else None, copy=False
-            )
+            made = made.with_(identifier(name), as_=inner, materialized=True, copy=False)
         return made
 
     def emit(self, node: Plan) -> exp.Expression:
@@ -214,6 +212,56 @@ class PlanEmitter:
         select.append("joins", exp.Join(this=joined[0], kind="ARRAY", expressions=[*joined[1:], index]))
         return select
 
+    def fold(self, node: plan.Fold) -> exp.Expression:
+        """Join the rows with the states after them, which a recursive query makes."""
+        name = f"{node.rows} states"
+        self.source(node.input)  # the rows' own query must come before
+        states = exp.Union(this=self._first_states(node), expression=self._next_states(node, name), distinct=False)
+        made = exp.select(*(self._of("b", c, c) for c in node.columns[: -len(node.state)]))
+        made = made.select(*(self._of("s", c, c) for c in node.state), copy=False)
+        made = self._beside_states(made, node, name, ahead=0)
+        # Not beside the shared plans: ClickHouse materializes none next to a recursive one.
+        return made.with_(identifier(name), as_=states, recursive=True, copy=False)
+
+    def _first_states(self, node: plan.Fold) -> exp.Expression:
+        number = self.aliased(Column(node.number.id, "long"), self.scalars.const(plan.Const("long", 0)))
+        parts = [self.aliased(Column(part.id, part.type), self.scalars.emit(part)) for part in node.partition]
+        values = [self.aliased(c, self._as(c, v)) for c, v in zip(node.state, node.initial, strict=True)]
+        made = exp.select(number, *parts, *values)
+        return made.distinct(copy=False).from_(self.source(node.input), copy=False)
+
+    def _next_states(self, node: plan.Fold, name: str) -> exp.Expression:
+        states = zip(node.state, node.before, strict=True)
+        beside = exp.select(
+            *(self._of("b", c, c) for c in node.input.columns), *(self._of("s", c, before) for c, before in states)
+        )
+        inner = exp.Subquery(
+            this=self._beside_states(beside, node, name, ahead=1), alias=exp.TableAlias(this=identifier("t"))
+        )
+        keys = [Column(col.id, col.type) for col in (node.number, *node.partition)]
+        values = [self.aliased(c, self._as(c, v)) for c, v in zip(node.state, node.following, strict=True)]
+        return exp.select(*self.columns(tuple(keys)), *values).from_(inner, copy=False)
+
+    def _beside_states(self, made: exp.Select, node: plan.Fold, name: str, *, ahead: int) -> exp.Select:
+        rows = exp.Table(this=identifier(node.rows), alias=exp.TableAlias(this=identifier("b")))
+        states = exp.Table(this=identifier(name), alias=exp.TableAlias(this=identifier("s")))
+        number = Column(node.number.id, "long")
+        place: exp.Expression = self._of("s", number)
+        if ahead:
+            place = exp.Add(this=place, expression=self.scalars.const(plan.Const("long", ahead)))
+        conditions: list[exp.Expression] = [exp.EQ(this=self._of("b", number), expression=place)]
+        for part in node.partition:
+            column = Column(part.id, part.type)
+            conditions.append(exp.NullSafeEQ(this=self._of("b", column), expression=self._of("s", column)))
+        return made.from_(states, copy=False).join(rows, on=exp.and_(*conditions, copy=False), copy=False)
+
+    def _of(self, table: str, column: Column, label: Column | None = None) -> exp.Expression:
+        made = exp.column(identifier(column.id), table=identifier(table))
+        return self.aliased(label, made) if label else made
+
+    def _as(self, column: Column, value: Scalar) -> exp.Expression:
+        return self.scalars.typed(self.scalars.emit(value), column.type)
+
     def reference(self, node: plan.Shared) -> exp.Expression:
         return exp.select(*self.columns(node.columns)).from_(self.source(node), copy=False)
 
@@ -240,5 +288,6 @@ PLANS: dict[type, Callable[[PlanEmitter, Any], exp.Expression]] = {
     plan.Union: PlanEmitter.union,
     plan.Limit: PlanEmitter.limit,
     plan.Expand: PlanEmitter.expand,
+    plan.Fold: PlanEmitter.fold,
     plan.Shared: PlanEmitter.reference,
 }

@@ -112,6 +112,8 @@ class ScalarEmitter:
             made.set("spec", _frame("CURRENT ROW", None))
         elif value.call.function in {"lag", "lead"} and self.dialect == "clickhouse":
             made.set("spec", _frame("UNBOUNDED", "FOLLOWING"))
+        if value.call.function == "number_row" and self.dialect == "clickhouse":
+            return self.typed(made, "long")  # it counts unsigned, and a union makes a variant of both
         return made
 
     def key(self, key: Key) -> exp.Ordered:

@@ -1,0 +1,100 @@
+"""Bind mv-expand and mv-apply."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from driftline.kql import syntax
+from driftline.kql.bind import scalars, tables, types
+from driftline.kql.bind.operators.common import Names, Output, default_name, kept, projected, ref
+from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.plan import (
+    Call,
+    Column,
+    Expand,
+    Filter,
+    Join,
+    Key,
+    Scalar,
+)
+
+__all__ = ["OPERATORS"]
+
+
+def bind_mv_expand(node: syntax.MvExpand, relation: Relation, scope: Scope) -> Relation:
+    settings = {p.name: p.value for p in node.parameters}
+    expanded, outputs = expand(
+        node.items,
+        relation,
+        scope,
+        index=settings.get("with_itemindex", ""),
+        wide=settings.get("bagexpansion", settings.get("kind", "bag")) == "array",
+    )
+    return projected(bounded(node.limit, expanded, scope), outputs)
+
+
+def bounded(limit: syntax.Expr | None, expanded: Relation, scope: Scope) -> Relation:
+    """Keep so many elements of each array."""
+    if limit is None:
+        return expanded
+    count = types.coerce(scalars.bind_scalar(limit, scope.with_row(None)), "long", scope=scope, span=limit.span)
+    return expanded.over(Filter(expanded.plan, Call("<", (ref(expanded.plan.columns[-1]), count), "bool")))
+
+
+def expand(
+    items: tuple[syntax.Expanded, ...], relation: Relation, scope: Scope, *, index: str = "", wide: bool = False
+) -> tuple[Relation, list[Output]]:
+    """Expand arrays into rows; give the table and the columns the user sees."""
+    outputs: dict[str, Output] = {c.name: (c, ref(c)) for c in relation.columns}
+    names = Names()
+    arrays, elements = [], []
+    for item in items:
+        value = types.coerce(scalars.bind_scalar(item.item.value, scope), "dynamic", scope=scope, span=item.span)
+        name = names.of(item.item)
+        element = scope.session.hidden("dynamic")
+        arrays.append(Call("expand_wide" if wide else "expand_list", (value,), "dynamic"))
+        elements.append(element)
+        made_of: Scalar = (
+            ref(element) if item.type in {None, "dynamic"} else types.converted(ref(element), item.type or "")
+        )
+        outputs[name] = (scope.session.column(name, made_of.type), made_of)
+    number = scope.session.hidden("long")
+    if index:
+        outputs[index] = (scope.session.column(index, "long"), ref(number))
+    plan = Expand(relation.plan, tuple(arrays), tuple(elements), number)
+    order = (*relation.order, Key(ref(number), descending=False, nulls_first=True)) if relation.order else ()
+    return Relation(plan, order, relation.serialized, relation.partition), list(outputs.values())
+
+
+def bind_mv_apply(node: syntax.MvApply, relation: Relation, scope: Scope) -> Relation:
+    """Number the rows, expand them, run the body for each number, and join the rows back."""
+    outer, number = tables.numbered(relation, scope)
+    source = tables.renewed(Relation(outer.plan, partition=(ref(number),)), scope)
+    body = tables.apply(node.body, _elements(node, source, scope.with_row(source)), scope.with_row(None))
+    joined = Join("inner", outer.plan, body.plan, Call("==filter", (ref(number), body.partition[0]), "bool"))
+    back = Relation(joined, outer.order + body.order, outer.serialized, outer.partition)
+    return projected(back, kept(_columns_of_both(node, relation, body)))
+
+
+def _elements(node: syntax.MvApply, source: Relation, scope: Scope) -> Relation:
+    """Expand the arrays; their elements are in order, so that a body can rely on it."""
+    settings = {p.name: p.value for p in node.parameters}
+    expanded, outputs = expand(node.items, source, scope, index=settings.get("with_itemindex", ""))
+    place = expanded.plan.columns[-1]
+    order = (Key(ref(place), descending=False, nulls_first=True),)
+    return projected(bounded(node.limit, Relation(expanded.plan, order, True, source.partition), scope), outputs)
+
+
+def _columns_of_both(node: syntax.MvApply, relation: Relation, body: Relation) -> list[Column]:
+    """Give the table's columns and those the body makes; expanded arrays give way to their elements."""
+    expanded = {name for item in node.items for name in (default_name(item.item.value), *item.item.names)}
+    taken = {c.name for c in relation.columns}
+    new = [c for c in body.columns if c.name not in taken or c.name in expanded]
+    replaced = {c.name for c in new}
+    return [*(c for c in relation.columns if c.name not in replaced), *new]
+
+
+OPERATORS: dict[type, Callable[..., Relation]] = {
+    syntax.MvExpand: bind_mv_expand,
+    syntax.MvApply: bind_mv_apply,
+}

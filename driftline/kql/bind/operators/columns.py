@@ -1,0 +1,155 @@
+"""Bind operators that are lists of columns: where, project and its like, extend, distinct."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable
+
+from driftline.kql import syntax
+from driftline.kql.bind import scalars
+from driftline.kql.bind.operators.common import Names, Output, bound_or_null, grouped, kept, kept_fresh, projected, ref
+from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.plan import (
+    Call,
+    Col,
+    Column,
+    Const,
+    Filter,
+    Scalar,
+)
+
+__all__ = ["OPERATORS"]
+
+
+def bind_where(node: syntax.Where, relation: Relation, scope: Scope) -> Relation:
+    return relation.over(Filter(relation.plan, scalars.bind_predicate(node.predicate, scope)))
+
+
+def bind_project(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:
+    outputs: dict[str, Output] = {}
+    names = Names()
+    for item in node.items:
+        if isinstance(item, syntax.Star):
+            scope.fail("project takes no '*'; leave the operator out to keep all columns", item.span)
+        assert isinstance(item, syntax.Named)
+        value = bound_or_null(item.value, scope)
+        for name, single in spread(item, value, names, scope):
+            if name in outputs and item.names:
+                scope.fail(f"a column '{name}' is already there", item.span)
+            outputs[name] = (made(name, single, scope), single)
+    return projected(relation, outputs.values())
+
+
+def spread(item: syntax.Named, value: Scalar, names: Names, scope: Scope) -> list[tuple[str, Scalar]]:
+    """Give names and values of an item; ``(a, b) = x`` takes an array apart."""
+    if len(item.names) < 2:
+        return [(names.of(item), value)]
+    if value.type != "dynamic":
+        scope.fail(f"expected an array for {len(item.names)} names, got a {value.type}", item.span)
+    return [(n, Call("element", (value, Const("long", i)), "dynamic")) for i, n in enumerate(item.names)]
+
+
+def made(name: str, value: Scalar, scope: Scope) -> Column:
+    """Make a column for a value; a column taken over as it is keeps its identifier."""
+    if isinstance(value, Col):
+        column = next((c for c in scope.columns() if c.id == value.id), None)
+        if column is not None and column.name == name:
+            return column
+    return scope.session.column(name, value.type)
+
+
+def bind_extend(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:
+    outputs: dict[str, Output] = {column.name: (column, ref(column)) for column in relation.columns}
+    names = Names(outputs)
+    for item in node.items:
+        if not isinstance(item, syntax.Named):
+            scope.fail("expected name = value", item.span)
+        value = bound_or_null(item.value, scope)
+        for name, single in spread(item, value, names, scope):
+            if not item.names and isinstance(item.value, syntax.Name):
+                continue
+            outputs[name] = (scope.session.column(name, single.type), single)
+    return projected(relation, outputs.values())
+
+
+def matching(item: syntax.Expr, relation: Relation, scope: Scope, *, must: bool = True) -> list[Column]:
+    """Give the columns a name or pattern means."""
+    if isinstance(item, syntax.Star):
+        return [c for c in relation.columns if fnmatch.fnmatchcase(c.name, item.pattern)]
+    assert isinstance(item, syntax.Name)
+    found = [c for c in relation.columns if c.name == item.name]
+    if must and not found:
+        scope.unknown_column(item.name, item.span)
+    return found
+
+
+def matches(node: syntax.Columns, relation: Relation, scope: Scope) -> list[Column]:
+    found: dict[str, Column] = {}
+    for item in node.items:
+        found.update({column.id: column for column in matching(item, relation, scope)})
+    return list(found.values())
+
+
+def bind_project_away(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:
+    gone = {column.id for column in matches(node, relation, scope)}
+    return projected(relation, kept(c for c in relation.columns if c.id not in gone))
+
+
+def bind_project_keep(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:
+    found = {column.id for column in matches(node, relation, scope)}
+    return projected(relation, kept(c for c in relation.columns if c.id in found))
+
+
+def bind_project_reorder(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:
+    first = matches(node, relation, scope)
+    return projected(relation, kept([*first, *(c for c in relation.columns if c not in first)]))
+
+
+def bind_project_rename(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:
+    renamed: dict[str, str] = {}
+    for item in node.items:
+        assert isinstance(item, syntax.Named)
+        if not item.names or not isinstance(item.value, syntax.Name):
+            scope.fail("expected new = old", item.span)
+        column = scope.column(item.value.name)
+        if column is None:
+            scope.unknown_column(item.value.name, item.value.span)
+        renamed[column.id] = item.names[0]
+    outputs = [
+        (scope.session.column(renamed[c.id], c.type) if c.id in renamed else c, ref(c)) for c in relation.columns
+    ]
+    return projected(relation, outputs)
+
+
+def bind_distinct(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:
+    if any(isinstance(item, syntax.Star) for item in node.items):
+        columns = list(relation.columns)
+        return grouped(relation, kept_fresh(columns, scope), [])
+    names = Names()
+    outputs = []
+    for item in node.items:
+        assert isinstance(item, syntax.Named)
+        value = scalars.bind_scalar(item.value, scope)
+        outputs.append((scope.session.column(names.of(item), value.type), value))
+    return grouped(relation, outputs, [])
+
+
+LISTS: dict[str, Callable[[syntax.Columns, Relation, Scope], Relation]] = {
+    "project": bind_project,
+    "extend": bind_extend,
+    "project-away": bind_project_away,
+    "project-keep": bind_project_keep,
+    "project-rename": bind_project_rename,
+    "project-reorder": bind_project_reorder,
+    "distinct": bind_distinct,
+}
+
+
+def bind_columns(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:
+    return LISTS[node.op](node, relation, scope)
+
+
+OPERATORS: dict[type, Callable[..., Relation]] = {
+    syntax.Where: bind_where,
+    syntax.Columns: bind_columns,
+}

@@ -1,0 +1,43 @@
+"""Bind operators that hold pipelines: partition, invoke."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from driftline.kql import syntax
+from driftline.kql.bind import scalars, tables
+from driftline.kql.bind.operators.common import kept, projected, ref
+from driftline.kql.bind.scope import Closure, Relation, Scope
+from driftline.kql.problems import suggestion
+
+__all__ = ["OPERATORS"]
+
+
+def bind_render(_: syntax.Render, relation: Relation, __: Scope) -> Relation:
+    return relation
+
+
+def bind_invoke(node: syntax.Invoke, relation: Relation, scope: Scope) -> Relation:
+    closure = scope.names.get(node.call.name)
+    if not isinstance(closure, Closure) or not isinstance(closure.value, syntax.Function):
+        scope.fail(f"unknown function '{node.call.name}'{suggestion(node.call.name, scope.names)}", node.span)
+    inner = scope.with_row(None).with_names({"$invoked": relation})
+    call = syntax.Call(node.call.name, (syntax.Name("$invoked", span=node.span), *node.call.arguments), span=node.span)
+    return tables.bind_table(call, inner)
+
+
+def bind_partition(node: syntax.Partition, relation: Relation, scope: Scope) -> Relation:
+    """Run the body on the rows of each value of a column; hints on how to do so change nothing."""
+    key = scalars.bind_scalar(node.column, scope)
+    part = scope.session.hidden(key.type)
+    parted = projected(relation, [*kept(relation.columns), (part, key)])
+    parts = dataclasses.replace(parted, partition=(*relation.partition, ref(part)))
+    return dataclasses.replace(tables.apply(node.body, parts, scope.with_row(None)), partition=relation.partition)
+
+
+OPERATORS: dict[type, Callable[..., Relation]] = {
+    syntax.Render: bind_render,
+    syntax.Invoke: bind_invoke,
+    syntax.Partition: bind_partition,
+}

@@ -1,0 +1,323 @@
+"""Bind graph operators. A pattern is a join of edges and nodes; a graph never leaves the query.
+
+An edge of variable length is unrolled: the result is the union of the patterns for each length.
+Within one match no edge is used twice, unless ``cycles`` says otherwise.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from driftline.kql import syntax
+from driftline.kql.bind import scalars, tables, unions
+from driftline.kql.bind.operators.common import Names, grouped, kept, projected, ref
+from driftline.kql.bind.scope import Graph, Relation, Scope
+from driftline.kql.plan import Call, Column, Const, Distinct, Filter, Join, Plan, Project, Scalar, Shared, Union
+from driftline.kql.problems import Span
+
+__all__ = ["OPERATORS"]
+
+LONGEST = 16  # edges in a path of variable length
+MOST_PATTERNS = 64  # combinations of lengths
+
+
+# make-graph
+
+
+def bind_make_graph(node: syntax.MakeGraph, relation: Relation, scope: Scope) -> Relation:
+    source, target = (_column(name, relation, node.span, scope) for name in (node.source, node.target))
+    if source.type != target.type:
+        scope.fail(f"expected two columns of one type, got {source.type} and {target.type}", node.span)
+    edges, number = tables.numbered(Relation(relation.plan), scope)
+    given = [_nodes(table, key, source.type, scope) for table, key in node.nodes]
+    ids = [_only(edges.plan, source, scope), _only(edges.plan, target, scope)]
+    ids += [_only(nodes.plan, key, scope) for nodes, key in given]
+    every = scope.session.column(node.node_id, source.type) if node.node_id else scope.session.hidden(source.type)
+    union_of = scope.session.hidden(source.type)
+    nodes = grouped(Relation(Union(tuple(ids), (union_of,))), [(every, ref(union_of))], [])
+    if given:
+        nodes, every = _described(nodes, every, given, scope)
+    shared = dataclasses.replace(nodes, plan=Shared(scope.session.fresh("nodes"), nodes.plan))
+    return Relation(
+        edges.plan, graph=Graph(edges=edges, nodes=shared, source=source, target=target, number=number, id=every)
+    )
+
+
+def _column(name: str, relation: Relation, span: Span, scope: Scope) -> Column:
+    column = next((c for c in relation.columns if c.name == name), None)
+    if column is None:
+        scope.with_row(relation).unknown_column(name, span)
+    return column
+
+
+def _nodes(table: syntax.Expr, key: str, kind: str, scope: Scope) -> tuple[Relation, Column]:
+    relation = tables.bind_table(table, scope.with_row(None))
+    column = _column(key, relation, table.span, scope)
+    if column.type != kind:
+        scope.fail(f"expected nodes by a {kind} as in the edges, got a {column.type}", table.span)
+    shared = Relation(Shared(scope.session.fresh("nodes"), relation.plan))
+    return shared, column
+
+
+def _only(plan: Plan, column: Column, scope: Scope) -> Plan:
+    return Project(plan, (scope.session.hidden(column.type),), (ref(column),))
+
+
+def _described(
+    ids: Relation, every: Column, given: list[tuple[Relation, Column]], scope: Scope
+) -> tuple[Relation, Column]:
+    """Give each node the columns of the tables; a node that none of them has keeps its identifier alone."""
+    keys = {key.name for _, key in given}
+    united = unions.unite([("", tables.renewed(relation, scope)) for relation, _ in given], scope)
+    columns = [c for c in united.columns if c.name in keys]
+    key: Scalar = ref(columns[0])
+    if len(columns) > 1:  # each table's key is empty in the rows of the others
+        key = Call("coalesce_text" if key.type == "string" else "coalesce_null", tuple(map(ref, columns)), key.type)
+    by = scope.session.hidden(key.type)
+    keyed = projected(united, [*kept(united.columns), (by, key)])
+    one_each = Distinct(keyed.plan, (ref(by),))
+    joined = Join("left", ids.plan, one_each, Call("==filter", (ref(every), ref(by)), "bool"))
+    outputs = [(scope.session.column(c.name, c.type), _attribute(c, columns, every)) for c in united.columns]
+    return projected(Relation(joined), [*outputs, (every, ref(every))]), every
+
+
+def _attribute(column: Column, keys: list[Column], every: Column) -> Scalar:
+    if keys == [column]:
+        return ref(every)  # known of every node, whether the table has it or not
+    return Call("text_or_empty", (ref(column),), "string") if column.type == "string" else ref(column)
+
+
+# graph-match
+
+
+@dataclass(slots=True)
+class Match:
+    """A pattern on its way into joins."""
+
+    graph: Graph
+    scope: Scope
+    plan: Plan | None = None
+    nodes: dict[str, Column] = field(default_factory=dict)  # identifiers of the nodes joined so far
+    edges: list[Column] = field(default_factory=list)  # numbers of the edges joined so far
+    shown: dict[str, Column] = field(default_factory=dict)  # what expressions may read, by "name.property"
+    several: dict[str, int] = field(default_factory=dict)  # names of edges of variable length: their length here
+
+    def add_node(self, name: str, at: Scalar | None) -> Column:
+        """Join a node, which an edge may lead to; a name seen before must be the same node."""
+        known = self.nodes.get(name)
+        if known is not None:
+            if at is not None:
+                self._keep(Call("==filter", (ref(known), at), "bool"))
+            return known
+        fresh = tables.renewed(self.graph.nodes, self.scope)
+        column = _counterpart(self.graph.nodes, fresh, self.graph.id)
+        on: Scalar = Const("bool", True) if at is None else Call("==filter", (at, ref(column)), "bool")
+        self.plan = fresh.plan if self.plan is None else Join("inner", self.plan, fresh.plan, on)
+        self.nodes[name or f"({len(self.nodes)}"] = column
+        if name:
+            self.shown.update({f"{name}.{c.name}": c for c in fresh.columns})
+        return column
+
+    def add_edge(self, edge: syntax.Edge, label: str, begin: Column) -> Scalar:
+        """Join an edge that begins at a node; give the identifier of its other end."""
+        edges, source, target, number = _directed(edge, self.graph, self.scope)
+        near, far = (target, source) if edge.backward else (source, target)
+        assert self.plan is not None
+        self.plan = Join("inner", self.plan, edges.plan, Call("==filter", (ref(begin), ref(near)), "bool"))
+        self.edges.append(number)
+        if label:
+            self.shown.update({f"{label}.{c.name}": c for c in edges.columns})
+        return ref(far)
+
+    def _keep(self, condition: Scalar) -> None:
+        assert self.plan is not None
+        self.plan = Filter(self.plan, condition)
+
+    def keep_unlike(self, columns: list[Column]) -> None:
+        """Keep matches in which these differ from each other."""
+        for a, b in itertools.combinations(columns, 2):
+            self._keep(Call("!=string" if a.type == "string" else "!=", (ref(a), ref(b)), "bool"))
+
+
+def _counterpart(relation: Relation, fresh: Relation, column: Column) -> Column:
+    pairs = zip(relation.plan.columns, fresh.plan.columns, strict=True)
+    return next(new for old, new in pairs if old.id == column.id)
+
+
+def _directed(edge: syntax.Edge, graph: Graph, scope: Scope) -> tuple[Relation, Column, Column, Column]:
+    """Give the edges with their ends and numbers; without direction, each edge both ways."""
+    fresh = tables.renewed(graph.edges, scope)
+    ends = [_counterpart(graph.edges, fresh, c) for c in (graph.source, graph.target)]
+    number = _counterpart(graph.edges, fresh, graph.number)
+    made = [scope.session.hidden(c.type) for c in ends]
+    columns = (*fresh.plan.columns, *made)
+    there = Project(fresh.plan, columns, tuple(map(ref, (*fresh.plan.columns, *ends))))
+    if edge.forward or edge.backward:
+        return Relation(there), made[0], made[1], number
+    back = tables.renewed(graph.edges, scope)
+    again = [_counterpart(graph.edges, back, c) for c in (graph.target, graph.source)]
+    unlike = Call("!=string" if made[0].type == "string" else "!=", tuple(map(ref, again)), "bool")
+    turned = Project(Filter(back.plan, unlike), columns, tuple(map(ref, (*back.plan.columns, *again))))
+    return Relation(Union((there, turned), columns)), made[0], made[1], number
+
+
+def bind_graph_match(node: syntax.GraphMatch, relation: Relation, scope: Scope) -> Relation:
+    graph = relation.graph
+    assert graph is not None
+    outside = scope.with_row(None)
+    found = [_matched(node, graph, lengths, outside) for lengths in _lengths(node, outside)]
+    if len(found) == 1:
+        return found[0]
+    columns = tuple(scope.session.column(c.name, c.type) for c in found[0].columns)
+    return Relation(Union(tuple(each.plan for each in found), columns))
+
+
+def _lengths(node: syntax.GraphMatch, scope: Scope) -> Iterator[dict[int, int]]:
+    """Give each combination of lengths: by the edge's place in the query's text."""
+    edges = [edge for path in node.paths for edge in path.edges]
+    for edge in edges:
+        least, most = edge.length
+        if not least <= most <= LONGEST:
+            scope.fail(f"expected a path of a length up to {LONGEST}, such as *1..3", edge.span)
+    ranges = [range(edge.length[0], edge.length[1] + 1) for edge in edges]
+    combinations = list(itertools.product(*ranges))
+    if len(combinations) > MOST_PATTERNS:
+        scope.fail(f"not supported: more than {MOST_PATTERNS} combinations of lengths", node.span)
+    return (dict(zip((edge.span.offset for edge in edges), lengths, strict=True)) for lengths in combinations)
+
+
+def _matched(node: syntax.GraphMatch, graph: Graph, lengths: dict[int, int], scope: Scope) -> Relation:
+    match = Match(graph, scope)
+    for path in node.paths:
+        _join_path(path, match, lengths, scope)
+    if node.cycles != "all":
+        match.keep_unlike(match.edges)
+    if node.cycles == "none":
+        match.keep_unlike(list(match.nodes.values()))
+    assert match.plan is not None
+    columns = {c.id: dataclasses.replace(c, name=label) for label, c in match.shown.items()}
+    named = Project(match.plan, tuple(columns.values()), tuple(map(ref, columns.values())))
+    rows = Relation(named)
+    properties = {c.name for c in graph.edges.columns}
+    if node.predicate is not None:
+        predicate = _resolved(node.predicate, match, properties, scope)
+        rows = rows.over(Filter(rows.plan, scalars.bind_predicate(predicate, scope.with_row(rows))))
+    names, outputs = Names(), []
+    for item in node.items:
+        value = scalars.bind_scalar(_resolved(item.value, match, properties, scope), scope.with_row(rows))
+        outputs.append((scope.session.column(names.of(item), value.type), value))
+    return projected(rows, outputs)
+
+
+def _join_path(path: syntax.Path, match: Match, lengths: dict[int, int], scope: Scope) -> None:
+    begin = match.add_node(path.nodes[0], None)
+    for edge, end in zip(path.edges, path.nodes[1:], strict=True):
+        length = lengths[edge.span.offset]
+        if edge.name in match.several or f"{edge.name}." in {label.split(".")[0] + "." for label in match.shown}:
+            scope.fail(f"'{edge.name}' is there already; give each edge a name of its own", edge.span)
+        if edge.length != (1, 1) and edge.name:
+            match.several[edge.name] = length
+        for place in range(length - 1):
+            far = match.add_edge(edge, _label(edge, place), begin)
+            begin = match.add_node("", far)
+        far = match.add_edge(edge, _label(edge, length - 1), begin) if length else ref(begin)
+        begin = match.add_node(end, far)
+
+
+def _label(edge: syntax.Edge, place: int) -> str:
+    return edge.name if edge.length == (1, 1) or not edge.name else f"{edge.name}[{place}]"
+
+
+# What expressions say of nodes and edges
+
+
+def _resolved(node: syntax.Expr, match: Match, properties: set[str], scope: Scope) -> syntax.Expr:
+    """Replace ``name.property`` by the column of that name, and what is said of edges of variable length."""
+    if isinstance(node, syntax.Member) and isinstance(node.base, syntax.Name):
+        return _property(node, node.base.name, match, scope)
+    if isinstance(node, syntax.Name) and node.name in {*match.several, *_owners(match)}:
+        return _whole(node, match)
+    if isinstance(node, syntax.Call) and node.name in UNKNOWN:
+        scope.fail(f"not supported: the graph function '{node.name}'", node.span)
+    if isinstance(node, syntax.Call) and node.name in QUANTIFIERS and node.arguments:
+        return _quantified(node, match, properties, scope)
+    return syntax.mapped(node, lambda each: _resolved(each, match, properties, scope))
+
+
+def _property(node: syntax.Member, name: str, match: Match, scope: Scope) -> syntax.Expr:
+    if name in match.several:
+        parts = tuple(
+            syntax.Name(f"{name}[{place}].{node.name}", span=node.span) for place in range(match.several[name])
+        )
+        return syntax.Call("pack_array", parts, span=node.span) if parts else _EMPTY
+    label = f"{name}.{node.name}"
+    if label in match.shown:
+        return syntax.Name(label, span=node.span)
+    if name in _owners(match):
+        scope.fail(f"unknown property '{node.name}' of '{name}'", node.span)
+    return node
+
+
+def _owners(match: Match) -> set[str]:
+    return {label.split(".")[0] for label in match.shown}
+
+
+def _whole(node: syntax.Name, match: Match) -> syntax.Expr:
+    """Give all properties of a node or an edge as a bag; of an edge of variable length, an array of bags."""
+    if node.name not in match.several:
+        return _bag(node.name, match, node.span)
+    bags = tuple(_bag(f"{node.name}[{place}]", match, node.span) for place in range(match.several[node.name]))
+    return syntax.Call("pack_array", bags, span=node.span) if bags else _EMPTY
+
+
+def _bag(label: str, match: Match, span: Span) -> syntax.Expr:
+    shown = [known for known in match.shown if known.startswith(f"{label}.")]
+    pairs = ((syntax.Literal("string", known[len(label) + 1 :]), syntax.Name(known, span=span)) for known in shown)
+    return syntax.Call("bag_pack", tuple(each for pair in pairs for each in pair), span=span)
+
+
+_EMPTY = syntax.Literal("dynamic", ("array", ()))
+UNKNOWN = frozenset(["labels", "inner_nodes", "node_degree_in", "node_degree_out", "node_id"])
+QUANTIFIERS = {"all": "and", "any": "or", "map": "pack_array"}
+
+
+def _quantified(node: syntax.Call, match: Match, properties: set[str], scope: Scope) -> syntax.Expr:
+    edge = node.arguments[0]
+    if not isinstance(edge, syntax.Name) or edge.name not in match.several or len(node.arguments) != 2:
+        scope.fail(f"not supported: {node.name} of other than an edge of variable length and an expression", node.span)
+    parts = tuple(
+        _of_edge(node.arguments[1], f"{edge.name}[{place}]", properties) for place in range(match.several[edge.name])
+    )
+    if node.name == "map":
+        return syntax.Call("pack_array", parts, span=node.span) if parts else _EMPTY
+    if not parts:
+        return syntax.Literal("bool", node.name == "all", span=node.span)
+    return syntax.Junction(QUANTIFIERS[node.name], parts, span=node.span)
+
+
+def _of_edge(node: syntax.Expr, label: str, properties: set[str]) -> syntax.Expr:
+    if isinstance(node, syntax.Name) and node.name in properties:
+        return syntax.Name(f"{label}.{node.name}", span=node.span)
+    return syntax.mapped(node, lambda each: _of_edge(each, label, properties))
+
+
+# graph-to-table
+
+
+def bind_graph_to_table(node: syntax.GraphToTable, relation: Relation, scope: Scope) -> Relation:
+    graph = relation.graph
+    assert graph is not None
+    found = graph.nodes if node.what == "nodes" else graph.edges
+    if not found.columns:
+        scope.fail("these nodes have no columns; name one: make-graph a --> b with_node_id=id", node.span)
+    return Relation(tables.renewed(found, scope).plan)
+
+
+OPERATORS: dict[type, Callable[..., Relation]] = {
+    syntax.MakeGraph: bind_make_graph,
+    syntax.GraphMatch: bind_graph_match,
+    syntax.GraphToTable: bind_graph_to_table,
+}

@@ -1,0 +1,109 @@
+"""Bind join and lookup."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from driftline.kql import syntax
+from driftline.kql.bind import scalars, tables, types
+from driftline.kql.bind.operators.common import Names, Output, projected, ref
+from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.plan import (
+    Call,
+    Col,
+    Column,
+    Distinct,
+    Join,
+    Scalar,
+)
+from driftline.kql.problems import suggestion
+
+__all__ = ["OPERATORS"]
+
+
+KINDS = {
+    "innerunique": "inner",
+    "inner": "inner",
+    "leftouter": "left",
+    "rightouter": "right",
+    "fullouter": "full",
+    "leftsemi": "semi",
+    "leftanti": "anti",
+    "leftantisemi": "anti",
+    "anti": "anti",
+    "rightsemi": "semi",
+    "rightanti": "anti",
+    "rightantisemi": "anti",
+}
+
+
+def bind_join(node: syntax.Join, left: Relation, scope: Scope) -> Relation:
+    settings = {p.name: p for p in node.parameters}
+    lookup = node.op == "lookup"
+    kind = settings["kind"].value if "kind" in settings else "leftouter" if lookup else "innerunique"
+    if kind not in KINDS or (lookup and kind not in {"leftouter", "inner"}):
+        scope.fail(f"unknown kind of {node.op} '{kind}'{suggestion(kind, KINDS)}", settings["kind"].span)
+    right = tables.bind_table(node.table, scope.with_row(None))
+    if left.partition and (kind.startswith("right") or kind == "fullouter"):
+        scope.fail(f"not supported: a join of kind {kind} within the body of 'partition' or 'mv-apply'", node.span)
+    pairs = [_condition(c, left, right, scope) for c in _conditions(node.conditions)]
+    if not pairs:
+        scope.fail(f"expected 'on' and the columns to {node.op} by", node.span)
+    if kind == "innerunique":
+        by = (*(pair[0] for pair in pairs), *left.partition)
+        left = left.over(Distinct(left.plan, by, left.order))
+    condition = Call("and", tuple(Call("==filter", pair, "bool") for pair in pairs), "bool")
+    if kind.startswith("right") and kind != "rightouter":
+        return Relation(Join(KINDS[kind], right.plan, left.plan, condition), right.order)
+    joined = Join(KINDS[kind], left.plan, right.plan, condition)
+    if KINDS[kind] in {"semi", "anti"}:
+        return Relation(joined, left.order, partition=left.partition)
+    gone = {pair[1].id for pair in pairs if isinstance(pair[1], Col)} if lookup else set()
+    return _joined_columns(joined, left, right, gone, scope)
+
+
+def _conditions(nodes: tuple[syntax.Expr, ...]) -> list[syntax.Expr]:
+    """Give the conditions one by one, whether parted by commas or by ``and``."""
+    junctions = (node.operands if isinstance(node, syntax.Junction) and node.op == "and" else (node,) for node in nodes)
+    return [each for junction in junctions for each in junction]
+
+
+def _condition(node: syntax.Expr, left: Relation, right: Relation, scope: Scope) -> tuple[Scalar, Scalar]:
+    if isinstance(node, syntax.Name):
+        both = [scalars.bind_scalar(node, scope.with_row(side)) for side in (left, right)]
+    elif isinstance(node, syntax.Binary) and node.op == "==":
+        inner = Scope(scope.session, scope.names, sides=(left, right))
+        both = list(scalars.bind_each((node.left, node.right), inner))
+        if side_of(node.left) == "$right":
+            both.reverse()
+    else:
+        scope.fail("expected a column or $left.a == $right.b", node.span)
+    _, values = types.common(both, scope=scope, span=node.span)
+    return values[0], values[1]
+
+
+def side_of(node: syntax.Expr) -> str:
+    while isinstance(node, (syntax.Member, syntax.Index)):
+        node = node.base
+    return node.name if isinstance(node, syntax.Name) else ""
+
+
+def _joined_columns(joined: Join, left: Relation, right: Relation, gone: set[str], scope: Scope) -> Relation:
+    names = Names(column.name for column in left.columns)
+    outer = {"left": (False, True), "right": (True, False), "full": (True, True)}.get(joined.kind, (False, False))
+    outputs = [_outer(c, c.name, empty=outer[0], scope=scope) for c in left.columns]
+    outputs += [_outer(c, names.unique(c.name), empty=outer[1], scope=scope) for c in right.columns if c.id not in gone]
+    return projected(Relation(joined, partition=left.partition), outputs)
+
+
+# A side without a match gives nulls, but Kusto's strings are never null.
+def _outer(column: Column, name: str, *, empty: bool, scope: Scope) -> Output:
+    made_of: Scalar = ref(column)
+    if empty and column.type == "string":
+        made_of = Call("text_or_empty", (made_of,), "string")
+    return scope.session.column(name, column.type), made_of
+
+
+OPERATORS: dict[type, Callable[..., Relation]] = {
+    syntax.Join: bind_join,
+}

@@ -1,0 +1,139 @@
+"""Bind top-nested: at each level the greatest values of an aggregate within those of the level above.
+
+The rows are shared. A level groups the rows of its parents by one value more, numbers the groups
+within each parent, and keeps the first; what it leaves makes one row of its own if the level has
+``others``. Such a row goes no deeper: it holds the same aggregates of the same rows for levels with
+``others``, null for those without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from driftline.kql import syntax
+from driftline.kql.bind import scalars, types
+from driftline.kql.bind.operators.common import Names, Output, grouped, kept, projected, ref
+from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.plan import Call, Column, Const, Filter, Join, Key, Plan, Project, Scalar, Shared, Union, Window
+
+__all__ = ["OPERATORS"]
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One level: its two result columns, and what the query says of it."""
+
+    node: syntax.NestedLevel
+    value: Column
+    aggregate: Column
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows below some parents: the columns of the levels' values, and the parents' results."""
+
+    relation: Relation
+    results: tuple[Column, ...]
+
+
+def bind_top_nested(node: syntax.TopNested, relation: Relation, scope: Scope) -> Relation:
+    values = [scalars.bind_scalar(level.value.value, scope) for level in node.levels]
+    keys = [scope.session.hidden(value.type) for value in values]
+    outputs = [*kept(relation.columns), *zip(keys, values, strict=True)]
+    base = relation.over(Shared(scope.session.fresh("rows"), projected(relation, outputs).plan))
+    levels = _levels(node, relation, keys, scope)
+    found: list[Plan] = []
+    rows = Rows(base, ())
+    for depth, level in enumerate(levels):
+        kept_rows, left_rows = _split(level, keys[: depth + 1], rows, base, scope)
+        if level.node.others is not None:
+            found.append(_others(levels, depth, left_rows, scope))
+        rows = kept_rows
+    found.append(_deepest(rows, scope))
+    columns = tuple(column for level in levels for column in (level.value, level.aggregate))
+    return Relation(Union(tuple(found), columns))
+
+
+def _levels(node: syntax.TopNested, relation: Relation, keys: list[Column], scope: Scope) -> list[Level]:
+    names, found = Names(), []
+    for level, key in zip(node.levels, keys, strict=True):
+        name = names.of(level.value)
+        label = level.aggregate.names[0] if level.aggregate.names else f"aggregated_{name}"
+        kind = _aggregate(level, relation, scope)[0].type
+        found.append(Level(level, scope.session.column(name, key.type), scope.session.column(label, kind)))
+    return found
+
+
+def _aggregate(level: syntax.NestedLevel, rows: Relation, scope: Scope) -> tuple[Scalar, list[Output]]:
+    """Bind a level's aggregate over rows; give its value, and the aggregates it is made of."""
+    inner = Scope(scope.session, scope.names, grouped=rows)
+    return scalars.bind_scalar(level.aggregate.value, inner), list(inner.aggregates)
+
+
+def _split(level: Level, keys: list[Column], rows: Rows, base: Relation, scope: Scope) -> tuple[Rows, Rows]:
+    """Group rows by their parents' values and one more; part those of the first groups from the rest."""
+    value, aggregates = _aggregate(level.node, rows.relation, scope)
+    fresh = [scope.session.hidden(key.type) for key in keys]
+    parents = [scope.session.hidden(column.type) for column in rows.results]
+    by = [*zip(fresh, map(ref, keys), strict=True), *zip(parents, map(ref, rows.results), strict=True)]
+    groups = grouped(rows.relation, by, aggregates)
+    result = scope.session.hidden(value.type)
+    measured = projected(groups, [*kept((*fresh, *parents)), (result, value)])
+    first = _first(level.node, measured, result, fresh[:-1], scope)
+    shared = Shared(scope.session.fresh("level"), first)
+    condition = _same(keys, fresh)
+    within = Join("inner", rows.relation.plan, shared, condition)
+    beyond = Join("anti", rows.relation.plan, shared, condition)
+    carried = (*parents, fresh[-1], result)
+    deeper = Project(within, (*base.plan.columns, *carried), tuple(map(ref, (*base.plan.columns, *carried))))
+    return Rows(base.over(deeper), carried), Rows(base.over(beyond), rows.results)
+
+
+def _first(node: syntax.NestedLevel, groups: Relation, result: Column, parents: list[Column], scope: Scope) -> Plan:
+    if node.count is None:
+        return groups.plan
+    count = types.coerce(scalars.bind_scalar(node.count, scope.with_row(None)), "long", scope=scope, span=node.span)
+    down = node.descending is not False
+    number = Window(Call("number_row", (), "long"), (Key(ref(result), down, not down),), tuple(map(ref, parents)))
+    place = scope.session.hidden("long")
+    numbered = projected(groups, [*kept(groups.plan.columns), (place, number)])
+    return Filter(numbered.plan, Call("<=", (ref(place), count), "bool"))
+
+
+def _same(left: list[Column], right: list[Column]) -> Call:
+    return Call("and", tuple(Call("same", (ref(a), ref(b)), "bool") for a, b in zip(left, right, strict=True)), "bool")
+
+
+def _others(levels: list[Level], depth: int, rows: Rows, scope: Scope) -> Plan:
+    """Make one row for each parent of the rows its first groups leave."""
+    bound = [_aggregate(level.node, rows.relation, scope) for level in levels[depth:] if level.node.others is not None]
+    parents = [scope.session.hidden(column.type) for column in rows.results]
+    aggregates = [aggregate for _, several in bound for aggregate in several]
+    count = scope.session.hidden("long")
+    counted = [*aggregates, (count, Call("count", (), "long"))]
+    made = grouped(rows.relation, [*zip(parents, map(ref, rows.results), strict=True)], counted)
+    some = Filter(made.plan, Call(">", (ref(count), Const("long", 0)), "bool"))
+    values: list[Scalar] = list(map(ref, parents))
+    measured = iter(value for value, _ in bound)
+    for level in levels[depth:]:
+        values += _others_cells(level, measured.__next__, scope)
+    columns = tuple(scope.session.hidden(value.type) for value in values)
+    return Project(some, columns, tuple(values))
+
+
+def _others_cells(level: Level, measured: Callable[[], Scalar], scope: Scope) -> list[Scalar]:
+    kinds = level.value.type, level.aggregate.type
+    if level.node.others is None:
+        return [Const(kind, "" if kind == "string" else None) for kind in kinds]
+    label = scalars.bind_scalar(level.node.others, scope.with_row(None))
+    return [types.converted(label, kinds[0]), measured()]
+
+
+def _deepest(rows: Rows, scope: Scope) -> Plan:
+    """Give each group of the deepest level once."""
+    columns = [scope.session.hidden(column.type) for column in rows.results]
+    return grouped(rows.relation, [*zip(columns, map(ref, rows.results), strict=True)], []).plan
+
+
+OPERATORS: dict[type, Callable[..., Relation]] = {syntax.TopNested: bind_top_nested}

@@ -1,0 +1,105 @@
+"""Bind operators on the order and number of rows: sort, top, take, sample, serialize."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from driftline.kql import functions, syntax
+from driftline.kql.bind import scalars, types
+from driftline.kql.bind.operators.columns import bind_extend
+from driftline.kql.bind.operators.common import Output, default_name, grouped, kept, limited, projected, ref
+from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.plan import (
+    Call,
+    Col,
+    Const,
+    Key,
+)
+
+__all__ = ["OPERATORS"]
+
+
+def sort_keys(keys: tuple[syntax.Key, ...], relation: Relation, scope: Scope) -> tuple[Relation, tuple[Key, ...]]:
+    """Bind sort keys; computed ones become hidden columns. Descending unless said otherwise."""
+    outputs: list[Output] = kept(relation.columns)
+    found = []
+    for key in keys:
+        value = scalars.bind_scalar(key.value, scope)
+        if value.type == "dynamic":
+            value = types.converted(value, "string")
+        if not isinstance(value, Col):
+            column = scope.session.hidden(value.type)
+            outputs.append((column, value))
+            value = ref(column)
+        descending = key.descending is not False
+        nulls_first = key.nulls == "first" if key.nulls else not descending
+        found.append(Key(value, descending, nulls_first))
+    computed = len(outputs) > len(relation.columns)
+    return (projected(relation, outputs) if computed else relation), tuple(found)
+
+
+def bind_sort(node: syntax.Sort, relation: Relation, scope: Scope) -> Relation:
+    widened, keys = sort_keys(node.keys, relation, scope)
+    return Relation(widened.plan, keys, serialized=True, partition=relation.partition)
+
+
+def bind_top(node: syntax.Top, relation: Relation, scope: Scope) -> Relation:
+    widened, keys = sort_keys(node.keys, relation, scope)
+    count = types.coerce(
+        scalars.bind_scalar(node.count, scope.with_row(None)), "long", scope=scope, span=node.count.span
+    )
+    ordered = Relation(widened.plan, keys, serialized=True, partition=relation.partition)
+    return limited(ordered, keys, count, scope)
+
+
+def bind_limit(node: syntax.Limit, relation: Relation, scope: Scope) -> Relation:
+    count = types.coerce(
+        scalars.bind_scalar(node.count, scope.with_row(None)), "long", scope=scope, span=node.count.span
+    )
+    keys = relation.order
+    if node.op == "sample":
+        keys = (Key(Call("rand", (Const("long", None),), "real"), descending=False, nulls_first=True),)
+    return limited(relation, keys, count, scope)
+
+
+def bind_sample_distinct(node: syntax.SampleDistinct, relation: Relation, scope: Scope) -> Relation:
+    value = scalars.bind_scalar(node.value, scope)
+    column = scope.session.column(default_name(node.value) or "Column1", value.type)
+    found = grouped(relation, [(column, value)], [])
+    return bind_limit(syntax.Limit("take", node.count, span=node.span), found, scope)
+
+
+def bind_top_hitters(node: syntax.TopHitters, relation: Relation, scope: Scope) -> Relation:
+    value = scalars.bind_scalar(node.value, scope)
+    name = default_name(node.value) or "Column1"
+    weight = f"approximate_sum_{default_name(node.weight)}" if node.weight else f"approximate_count_{name}"
+    aggregate = Call("count", (), "long")
+    if node.weight:
+        aggregate = scalars.bind_call_to(
+            functions.AGGREGATES["sum"],
+            syntax.Call("sum", (node.weight,), span=node.span),
+            (scalars.bind_scalar(node.weight, scope),),
+            scope,
+        )  # type: ignore[assignment]
+    column = scope.session.column(weight, aggregate.type)
+    found = grouped(relation, [(scope.session.column(name, value.type), value)], [(column, aggregate)])
+    keys = (Key(ref(column), descending=True, nulls_first=False),)
+    count = types.coerce(scalars.bind_scalar(node.count, scope.with_row(None)), "long", scope=scope, span=node.span)
+    return limited(Relation(found.plan, keys, serialized=True, partition=relation.partition), keys, count, scope)
+
+
+def bind_serialize(node: syntax.Serialize, relation: Relation, scope: Scope) -> Relation:
+    serialized = Relation(relation.plan, relation.order, serialized=True, partition=relation.partition)
+    if not node.items:
+        return serialized
+    return bind_extend(syntax.Columns("extend", node.items, span=node.span), serialized, scope.with_row(serialized))
+
+
+OPERATORS: dict[type, Callable[..., Relation]] = {
+    syntax.Sort: bind_sort,
+    syntax.Top: bind_top,
+    syntax.TopHitters: bind_top_hitters,
+    syntax.Limit: bind_limit,
+    syntax.SampleDistinct: bind_sample_distinct,
+    syntax.Serialize: bind_serialize,
+}

@@ -1,0 +1,286 @@
+"""Bind evaluate's plugins.
+
+The columns of ``bag_unpack`` and ``pivot`` depend on the data. Who runs the hunt gives a way to
+ask for it (``discover``): a small query runs first, and what it finds stands in the plan as
+constants. Without one, or to be sure of the columns, a query says them itself:
+``evaluate pivot(k) : (*, a: long)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from driftline.kql import functions, syntax
+from driftline.kql.bind import scalars, tables, types
+from driftline.kql.bind.operators.common import Names, Output, grouped, kept, kept_fresh, projected, ref
+from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.plan import Call, Column, Const, Expand, Filter, Join, Key, Plan, Project, Scalar, Window
+from driftline.kql.problems import suggestion
+
+__all__ = ["OPERATORS", "PLUGINS"]
+
+MOST_COLUMNS = 500
+CONFLICTS = ("error", "replace_source", "keep_source")
+COUNTING = frozenset(["count", "countif", "dcount", "dcountif", "sum", "sumif", "count_distinct", "count_distinctif"])
+JSON_TYPES = {"long": "long", "double": "real", "string": "string", "bool": "bool"}
+
+
+def bind_evaluate(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Relation:
+    plugin = PLUGINS.get(node.call.name)
+    if plugin is None:
+        scope.fail(f"not supported: evaluate {node.call.name}{suggestion(node.call.name, PLUGINS)}", node.span)
+    return plugin(node, relation, scope)
+
+
+def discovered(plan: Plan, node: syntax.Evaluate, scope: Scope) -> list[tuple[Any, ...]]:
+    """Ask for rows on which the columns depend."""
+    if scope.session.discover is None:
+        scope.fail(
+            f"not supported here: evaluate {node.call.name} without the result's columns; "
+            f"say them: evaluate {node.call.name}(…) : (*, a: string, b: long)",
+            node.span,
+        )
+    if len(scope.session.problems):
+        scope.fail(f"the columns of {node.call.name} cannot be told before what precedes it is right", node.span)
+    rows = scope.session.discover(plan)
+    if len(rows) > MOST_COLUMNS:
+        scope.fail(f"not supported: {node.call.name} that makes more than {MOST_COLUMNS} columns", node.span)
+    return rows
+
+
+def _declared(node: syntax.Evaluate, found: Relation, scope: Scope) -> Relation:
+    """Keep the columns the query says; all there are if it says none, or ``*``."""
+    if not node.schema or node.whole:
+        return found
+    columns = {c.name: c for c in found.columns}
+    outputs: list[Output] = []
+    for part in node.schema:
+        column = columns.get(part.name)
+        value: Scalar = types.converted(ref(column), part.type) if column else Const(part.type, None)
+        outputs.append((scope.session.column(part.name, part.type), value))
+    return projected(found, outputs)
+
+
+# bag_unpack(bag, prefix, conflict, ignored)
+
+
+def _bag_unpack(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Relation:
+    if not 1 <= len(node.call.arguments) <= 4:
+        scope.fail("expected bag_unpack(column, prefix, conflict, ignored)", node.span)
+    bag = types.coerce(scalars.bind_scalar(node.call.arguments[0], scope), "dynamic", scope=scope, span=node.span)
+    prefix, conflict, ignored = _unpacking(node, scope)
+    if conflict not in CONFLICTS:
+        scope.fail(f"unknown way with conflicts '{conflict}'{suggestion(conflict, CONFLICTS)}", node.span)
+    source = {c.name: (c, ref(c)) for c in relation.columns if ref(c) != bag}
+    made: dict[str, Output] = {}
+    for name, kind in _properties(node, bag, prefix, relation, source=source.keys(), scope=scope):
+        label = f"{prefix}{name}"
+        if name in ignored or (label in source and conflict == "keep_source"):
+            continue
+        if label in source and conflict == "error":
+            scope.fail(f"the bag has '{name}', and a column '{label}' is there; give a prefix", node.span)
+        source.pop(label, None)
+        member = Call("member", (bag, Const("string", name)), "dynamic")
+        made[label] = (scope.session.column(label, kind), types.converted(member, kind))
+    return _declared(node, projected(relation, [*source.values(), *made.values()]), scope)
+
+
+def _unpacking(node: syntax.Evaluate, scope: Scope) -> tuple[str, str, list[Any]]:
+    arguments = node.call.arguments[1:]
+    prefix = str(scalars.constant(arguments[0], scope, "string")) if arguments else ""
+    conflict = str(scalars.constant(arguments[1], scope, "string")) if len(arguments) > 1 else "error"
+    ignored = scalars.bind_scalar(arguments[2], scope) if len(arguments) > 2 else Const("dynamic", "[]")
+    if not isinstance(ignored, Const) or ignored.type != "dynamic":
+        scope.fail("expected the ignored properties as dynamic([…])", node.span)
+    return prefix, conflict, scalars.array_of(ignored)
+
+
+def _properties(
+    node: syntax.Evaluate, bag: Scalar, prefix: str, relation: Relation, *, source: Any, scope: Scope
+) -> list[tuple[str, str]]:
+    """Give names and types of the properties, as the query says or as the data has them."""
+    if node.schema:
+        parts = [part for part in node.schema if part.name.startswith(prefix) and part.name not in source]
+        return [(part.name.removeprefix(prefix), part.type) for part in parts]
+    kinds: dict[str, set[str]] = {}
+    for name, kind in discovered(_pairs(bag, relation, scope), node, scope):
+        kinds.setdefault(name, set()).update({kind} - {"null"})
+    return [(name, _type_of(kinds[name])) for name in sorted(kinds)]
+
+
+def _pairs(bag: Scalar, relation: Relation, scope: Scope) -> Plan:
+    """Give each property's name with the type of each of its values, once."""
+    is_bag = Call("==string", (Call("type_of_dynamic", (bag,), "string"), Const("string", "dictionary")), "bool")
+    pair, index = scope.session.hidden("dynamic"), scope.session.hidden("long")
+    expanded = Expand(Filter(relation.plan, is_bag), (Call("expand_wide", (bag,), "dynamic"),), (pair,), index)
+    name, value = (Call("element", (ref(pair), Const("long", place)), "dynamic") for place in (0, 1))
+    named = (scope.session.column("name", "string"), types.converted(name, "string"))
+    typed = (scope.session.column("type", "string"), Call("type_of_dynamic", (value,), "string"))
+    return grouped(Relation(expanded), [named, typed], []).plan
+
+
+def _type_of(kinds: set[str]) -> str:
+    if kinds == {"long", "double"}:
+        return "real"
+    return JSON_TYPES.get(kinds.pop(), "dynamic") if len(kinds) == 1 else "dynamic"
+
+
+# pivot(column, aggregate, columns)
+
+
+def _pivot(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Relation:
+    if not node.call.arguments:
+        scope.fail("expected pivot(column, aggregate, columns)", node.span)
+    over, *rest = node.call.arguments
+    counting = syntax.Call("count", (), span=node.span)
+    aggregate = rest[0] if rest and isinstance(rest[0], syntax.Call) else counting
+    places = rest[1:] if rest and isinstance(rest[0], syntax.Call) else rest
+    value = types.converted(scalars.bind_scalar(over, scope), "string")
+    groups = kept_fresh(_pivot_groups(over, aggregate, places, relation, scope), scope)
+    key = scope.session.hidden("string")
+    inner = Scope(scope.session, scope.names, grouped=relation)
+    result = scalars.bind_scalar(aggregate, inner)
+    collected = grouped(relation, [*groups, (key, value)], list(inner.aggregates))
+    cell = scope.session.hidden(result.type)
+    cells = projected(collected, [*kept(c for c, _ in groups), (key, ref(key)), (cell, result)])
+    name = functions.ALIASES.get(aggregate.name, aggregate.name)
+    columns = _pivoted(node, [c.name for c, _ in groups], cells, key, scope)
+    spread: list[Output] = [
+        (scope.session.column(label, cell.type), _cell(text, key, cell, name)) for label, text in columns
+    ]
+    return _declared(node, grouped(cells, kept_fresh([c for c, _ in groups], scope), spread), scope)
+
+
+def _pivot_groups(
+    over: syntax.Expr, aggregate: syntax.Call, places: list[syntax.Expr], relation: Relation, scope: Scope
+) -> list[Column]:
+    used = {node.name for node in (over, *aggregate.arguments) if isinstance(node, syntax.Name)}
+    if not places:
+        return [c for c in relation.columns if c.name not in used]
+    found = []
+    for place in places:
+        column = scope.column(place.name) if isinstance(place, syntax.Name) else None
+        if column is None:
+            scope.fail("expected a column's name", place.span)
+        found.append(column)
+    return found
+
+
+def _pivoted(
+    node: syntax.Evaluate, taken: list[str], cells: Relation, key: Column, scope: Scope
+) -> list[tuple[str, str]]:
+    """Give each new column's name with the value that makes it."""
+    if node.schema:
+        return [(part.name, part.name) for part in node.schema if part.name not in taken]
+    column = scope.session.column("value", "string")
+    texts = sorted(row[0] for row in discovered(grouped(cells, [(column, ref(key))], []).plan, node, scope))
+    names = Names(taken)
+    return [(names.unique(text or "Column"), text) for text in texts]
+
+
+def _cell(text: str, key: Column, cell: Column, aggregate: str) -> Scalar:
+    here = Call("==string", (ref(key), Const("string", text)), "bool")
+    nothing = Call("no_value", (ref(cell),), cell.type)
+    found: Scalar = Call("max", (Call("choose", (here, ref(cell), nothing), cell.type),), cell.type)
+    if cell.type == "string":
+        return Call("text_or_empty", (found,), "string")
+    return Call("coalesce_null", (found, Const(cell.type, 0)), cell.type) if aggregate in COUNTING else found
+
+
+# narrow(): a row for each cell
+
+
+def _narrow(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Relation:
+    if node.call.arguments:
+        scope.fail("expected narrow()", node.span)
+    row, pair, index = (scope.session.hidden(kind) for kind in ("long", "dynamic", "long"))
+    number = Window(Call("number_row", (), "long"), relation.order)
+    pairs = [
+        Call("pack_array", (_json(Const("string", c.name)), _json(types.converted(ref(c), "string"))), "dynamic")
+        for c in relation.columns
+    ]
+    packed = Project(
+        relation.plan,
+        (row, pair),
+        (Call("-", (number, Const("long", 1)), "long"), Call("pack_array", tuple(pairs), "dynamic")),
+    )
+    cell = scope.session.hidden("dynamic")
+    expanded = Expand(packed, (Call("expand_list", (ref(pair),), "dynamic"),), (cell,), index)
+    name, value = (Call("element", (ref(cell), Const("long", place)), "dynamic") for place in (0, 1))
+    outputs: list[Output] = [
+        (scope.session.column("Row", "long"), ref(row)),
+        (scope.session.column("Column", "string"), types.converted(name, "string")),
+        (scope.session.column("Value", "string"), types.converted(value, "string")),
+    ]
+    order = tuple(Key(ref(column), descending=False, nulls_first=True) for column in (row, index))
+    return projected(Relation(expanded, order, serialized=True), outputs)
+
+
+def _json(value: Scalar) -> Scalar:
+    return types.converted(value, "dynamic")
+
+
+# ipv4_lookup(table, address, network, columns, return_unmatched)
+
+
+def _ipv4_lookup(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Relation:
+    named = {a.names[0]: a.value for a in node.call.arguments if isinstance(a, syntax.Named) and a.names}
+    plain = [a for a in node.call.arguments if not isinstance(a, syntax.Named)]
+    unmatched = named.get("return_unmatched")
+    if len(plain) > 3 and isinstance(plain[-1], syntax.Literal):
+        unmatched = plain.pop()
+    if len(plain) != 3:
+        scope.fail(
+            "expected ipv4_lookup(table, address, network, return_unmatched); further keys not supported", node.span
+        )
+    keep = unmatched is not None and bool(scalars.constant(unmatched, scope, "bool"))
+    outer, number = tables.numbered(relation, scope)
+    source = tables.renewed(Relation(outer.plan, partition=(ref(number),)), scope)
+    right = tables.bind_table(plain[0], scope.with_row(None))
+    address = types.coerce(
+        scalars.bind_scalar(plain[1], scope.with_row(source)), "string", scope=scope, span=plain[1].span
+    )
+    network = scalars.bind_scalar(plain[2], scope.with_row(right))
+    within = scalars.bind_call_to(functions.FUNCTIONS["ipv4_is_in_range"], node.call, (address, network), scope)
+    # Not as the join's condition: ClickHouse joins outer sides by equality alone.
+    matched = Filter(Join("inner", source.plan, right.plan, Const("bool", True)), within)
+    same = Call("==filter", (ref(number), source.partition[0]), "bool")
+    joined = Join("left" if keep else "inner", outer.plan, matched, same)
+    names = Names(c.name for c in relation.columns)
+    outputs = kept(relation.columns)
+    for column in right.columns:
+        value: Scalar = Call("text_or_empty", (ref(column),), "string") if column.type == "string" else ref(column)
+        outputs.append((scope.session.column(names.unique(column.name), column.type), value))
+    return projected(outer.over(joined), outputs)
+
+
+# Operators we know of and refuse
+
+REASONS = {
+    "fork": ": a hunt has one result; run the branches as hunts of their own",
+    "facet": ": a hunt has one result; summarize by each column instead",
+    "consume": ": it gives no rows",
+    "partition": " with a body in braces; put the body in brackets, without its source",
+    "getschema": " with a kind",
+    "assert-schema": "",
+    "project-by-names": ": its columns depend on values",
+    "reduce": ": Kusto does not say how it clusters texts; summarize by a pattern instead",
+    "macro-expand": ": there is one group of tables here",
+}
+
+
+def bind_refused(node: syntax.Unsupported, relation: Relation, scope: Scope) -> Relation:
+    scope.fail(f"not supported: the operator '{node.op}'{REASONS.get(node.op, '')}", node.span)
+
+
+PLUGINS: dict[str, Callable[[syntax.Evaluate, Relation, Scope], Relation]] = {
+    "bag_unpack": _bag_unpack,
+    "pivot": _pivot,
+    "narrow": _narrow,
+    "ipv4_lookup": _ipv4_lookup,
+}
+OPERATORS: dict[type, Callable[..., Relation]] = {
+    syntax.Evaluate: bind_evaluate,
+    syntax.Unsupported: bind_refused,
+}

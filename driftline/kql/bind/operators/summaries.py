@@ -1,0 +1,163 @@
+"""Bind summarize, and the aggregates that make several columns."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable
+
+from driftline.kql import functions, syntax
+from driftline.kql.bind import calls, scalars, tables
+from driftline.kql.bind.operators.common import (
+    Names,
+    Output,
+    bound_or_null,
+    default_name,
+    grouped,
+    kept,
+    projected,
+    ref,
+)
+from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.cursor import Stuck
+from driftline.kql.plan import (
+    Call,
+    Const,
+    Scalar,
+    Values,
+)
+
+__all__ = ["OPERATORS"]
+
+
+def bind_summarize(node: syntax.Summarize, relation: Relation, scope: Scope) -> Relation:
+    names = Names()
+    groups: list[Output] = []
+    for item in node.groups:
+        value = bound_or_null(item.value, scope)
+        groups.append((scope.session.column(names.of(item), value.type), value))
+    keyed = Relation(Values(tuple(c for c, _ in groups), ()))
+    inner = Scope(scope.session, scope.names, relation=keyed, grouped=relation)
+    outputs: list[Output] = []
+    for item in node.aggregates:
+        outputs += _aggregated(item, inner, names, {c.name for c, _ in groups})
+    collected = grouped(relation, groups, list(inner.aggregates))
+    return projected(collected, [*kept(c for c, _ in groups), *outputs])
+
+
+def _aggregated(item: syntax.Named, scope: Scope, names: Names, groups: set[str]) -> list[Output]:
+    value = item.value
+    if isinstance(value, syntax.Call):
+        name = functions.ALIASES.get(value.name, value.name)
+        if name in SEVERAL:
+            return SEVERAL[name](name, item, value, scope, names, groups)
+    try:
+        bound = scalars.bind_scalar(value, scope)
+    except Stuck:
+        scope.session.tainted = True
+        bound = Const("dynamic", None)
+    return [(scope.session.column(names.of(item), bound.type), bound)]
+
+
+def _arg_extreme(
+    name: str, item: syntax.Named, call: syntax.Call, scope: Scope, names: Names, groups: set[str]
+) -> list[Output]:
+    rows = scope.grouped
+    assert rows is not None
+    if len(call.arguments) < 1:
+        scope.fail(f"expected {name}(value, columns)", call.span)
+    inner = scope.with_row(rows)
+    key = scalars.bind_scalar(call.arguments[0], inner)
+    first = default_name(call.arguments[0])
+    wanted: list[tuple[str, Scalar]] = [(first or f"{name[4:]}_", key)]
+    for argument in call.arguments[1:]:
+        if isinstance(argument, syntax.Star):
+            skipped = {*groups, first}
+            wanted += [
+                (c.name, ref(c))
+                for c in rows.columns
+                if c.name not in skipped and fnmatch.fnmatchcase(c.name, argument.pattern)
+            ]
+        else:
+            wanted.append((default_name(argument) or names.unnamed(), scalars.bind_scalar(argument, inner)))
+    labels = dict(enumerate(item.names))
+    outputs = []
+    for number, (label, value) in enumerate(wanted):
+        function = name[4:] if number == 0 else name
+        aggregate = Call(function, (value,) if number == 0 else (value, key), value.type)
+        shown = labels.get(number) or names.unique(label)
+        names.taken.add(shown)
+        outputs.append((scope.session.column(shown, value.type), calls.collected(aggregate, scope)))
+    return outputs
+
+
+def _take_any(
+    name: str, item: syntax.Named, call: syntax.Call, scope: Scope, names: Names, groups: set[str]
+) -> list[Output]:
+    rows = scope.grouped
+    assert rows is not None
+    outputs = []
+    for argument in call.arguments:
+        columns = [c for c in rows.columns if c.name not in groups] if isinstance(argument, syntax.Star) else None
+        pairs = (
+            [(c.name, ref(c)) for c in columns]
+            if columns is not None
+            else [(default_name(argument), scalars.bind_scalar(argument, scope.with_row(rows)))]
+        )
+        for label, value in pairs:
+            shown = (
+                item.names[0]
+                if item.names and len(call.arguments) == 1 and columns is None
+                else names.unique(label or "any_")
+            )
+            aggregate = Call("take_any", (value,), value.type)
+            outputs.append((scope.session.column(shown, value.type), calls.collected(aggregate, scope)))
+    return outputs
+
+
+def _percentiles(
+    name: str, item: syntax.Named, call: syntax.Call, scope: Scope, names: Names, groups: set[str]
+) -> list[Output]:
+    outputs = []
+    for number, percent in enumerate(call.arguments[1:]):
+        single = syntax.Call("percentile", (call.arguments[0], percent), span=call.span)
+        value = scalars.bind_scalar(single, scope)
+        label = item.names[number] if number < len(item.names) else names.unique(default_name(single))
+        outputs.append((scope.session.column(label, value.type), value))
+    return outputs
+
+
+SEVERAL: dict[str, Callable[..., list[Output]]] = {
+    "arg_max": _arg_extreme,
+    "arg_min": _arg_extreme,
+    "take_any": _take_any,
+    "percentiles": _percentiles,
+}
+
+
+def bind_plain(node: syntax.Plain, relation: Relation, scope: Scope) -> Relation:
+    if node.op == "count":
+        return grouped(relation, [], [(scope.session.column("Count", "long"), Call("count", (), "long"))])
+    types_of = {
+        "bool": "System.SByte",
+        "int": "System.Int32",
+        "long": "System.Int64",
+        "real": "System.Double",
+        "string": "System.String",
+        "datetime": "System.DateTime",
+        "timespan": "System.TimeSpan",
+        "guid": "System.Guid",
+        "dynamic": "System.Object",
+    }
+    names = ("ColumnName", "string"), ("ColumnOrdinal", "long"), ("DataType", "string"), ("ColumnType", "string")
+    columns = tuple(scope.session.column(*pair) for pair in names)
+    rows = tuple(
+        (Const("string", c.name), Const("long", i), Const("string", types_of[c.type]), Const("string", c.type))
+        for i, c in enumerate(relation.columns)
+    )
+    return tables.in_order(Values(columns, rows), columns[1])
+
+
+OPERATORS: dict[type, Callable[..., Relation]] = {
+    syntax.Summarize: bind_summarize,
+    syntax.Plain: bind_plain,
+}

@@ -1,0 +1,172 @@
+"""Bind search and find: conditions over many tables, whose columns need not agree.
+
+Where a table has not a column the condition names, the condition is false of its rows.
+https://learn.microsoft.com/kusto/query/search-operator and …/find-operator
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+
+from driftline.kql import syntax
+from driftline.kql.bind import scalars, tables, types, unions
+from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.plan import Call, Col, Const, Filter, Project, Scalar, Union
+from driftline.kql.problems import Span
+
+__all__: list[str] = []
+
+Found = list[tuple[str, Relation]]
+CASED = {"has": "has_cs", "hasprefix": "hasprefix_cs", "hassuffix": "hassuffix_cs", "contains": "contains_cs"}
+
+
+def _bind_search(node: syntax.Search, scope: Scope, first: Relation | None = None) -> Relation:
+    settings = {parameter.name: parameter.value for parameter in node.parameters}
+    sought = _sought(node.predicate, exact=settings.get("kind") == "case_sensitive")
+    given = [("", first)] if first is not None else _searched(node.tables, node.span, scope)
+    found = _filtered(sought, given, scope)
+    return found[0][1] if first is not None else unions.unite(found, scope, source="$table")
+
+
+def _searched(items: tuple[syntax.Expr, ...], span: Span, scope: Scope) -> Found:
+    if items:
+        return unions.united_tables(items, 0, scope=scope)
+    if not scope.session.schema:
+        scope.fail("there is no table to search", span)
+    return [(name, tables.stored(name, span, scope)) for name in scope.session.schema]
+
+
+def _filtered(predicate: syntax.Expr, given: Found, scope: Scope) -> Found:
+    """Keep the rows of each table that meet a condition."""
+    known = {c.name for _, relation in given for c in relation.columns} | {*scope.names}
+    for name in _names(predicate):
+        if name.name not in known:
+            scope.with_row(given[0][1] if given else None).unknown_column(name.name, name.span)
+    found = []
+    for label, relation in given:
+        own = {c.name for c in relation.columns} | {*scope.names}
+        condition = scalars.bind_predicate(_without(predicate, own), scope.with_row(relation))
+        found.append((label, relation.over(Filter(relation.plan, condition))))
+    return found
+
+
+def _without(node: syntax.Expr, known: set[str]) -> syntax.Expr:
+    """Replace each comparison that names a column the table has not by false."""
+    if isinstance(node, syntax.Junction):
+        return dataclasses.replace(node, operands=tuple(_without(each, known) for each in node.operands))
+    if isinstance(node, syntax.Call) and node.name == "not":
+        return dataclasses.replace(node, arguments=tuple(_without(each, known) for each in node.arguments))
+    if any(name.name not in known for name in _names(node)):
+        return syntax.Literal("bool", False, span=node.span)
+    return node
+
+
+def _names(node: object) -> Iterator[syntax.Name]:
+    """List the plain names in an expression."""
+    if isinstance(node, syntax.Name):
+        yield node
+    elif isinstance(node, tuple):
+        for each in node:
+            yield from _names(each)
+    elif isinstance(node, syntax.Node) and not isinstance(node, syntax.Pipe):
+        for each in dataclasses.fields(node):
+            yield from _names(getattr(node, each.name))
+
+
+def _sought(node: syntax.Expr, *, exact: bool = False) -> syntax.Expr:
+    """Read a bare text, and a text behind a colon, with its wildcards."""
+    if isinstance(node, syntax.Literal) and node.type == "string":
+        return _match(syntax.Star(span=node.span), node, exact=exact)
+    if isinstance(node, syntax.Binary) and node.op == ":" and isinstance(node.right, syntax.Literal):
+        return _match(node.left, node.right, exact=exact)
+    if isinstance(node, syntax.Junction):
+        return dataclasses.replace(node, operands=tuple(_sought(each, exact=exact) for each in node.operands))
+    if isinstance(node, syntax.Call) and node.name == "not":
+        return dataclasses.replace(node, arguments=tuple(_sought(each, exact=exact) for each in node.arguments))
+    return node
+
+
+def _match(left: syntax.Expr, text: syntax.Literal, *, exact: bool) -> syntax.Expr:
+    """``x*`` begins a term, ``*x`` ends one, ``*x*`` lies anywhere, ``x*y`` has anything between."""
+    if text.type != "string":
+        return syntax.Binary("==", left, text, span=text.span)
+    word = str(text.value)
+    inner = word.strip("*")
+    if not inner:
+        return syntax.Literal("bool", True, span=text.span)
+    if "*" in inner:
+        pattern = "" if exact else "(?i)"
+        pattern += ".*".join(scalars.quote_regex(part) for part in re.split(r"\*+", inner))
+        return syntax.Binary("matches regex", left, syntax.Literal("string", pattern), span=text.span)
+    op = {(True, True): "contains", (True, False): "hassuffix", (False, True): "hasprefix"}.get(
+        (word.startswith("*"), word.endswith("*")), "has"
+    )
+    plain = syntax.Literal("string", inner, span=text.span)
+    return syntax.Binary(CASED[op] if exact else op, left, plain, span=text.span)
+
+
+def _bind_find(node: syntax.Find, scope: Scope) -> Relation:
+    settings = {parameter.name: parameter.value for parameter in node.parameters}
+    predicate = _sought(node.predicate)
+    found = _filtered(predicate, _searched(node.tables, node.span, scope), scope)
+    wanted = _wanted(node, found, scope) if node.items else _smart(predicate, found)
+    labels = unions.label_kinds(list(wanted))
+    rest = not node.items or any(isinstance(item, syntax.Star) for item in node.items)
+    packed = rest and any({(c.name, c.type) for c in relation.columns} - wanted.keys() for _, relation in found)
+    source = settings.get("withsource", settings.get("with_source", "source_"))
+    heads = [
+        (source, "string"),
+        *((labels[key], key[1]) for key in labels),
+        *([("pack_", "dynamic")] if packed else []),
+    ]
+    inputs = []
+    for name, relation in found:
+        values: list[Scalar] = [Const("string", name), *(_cell(key, relation, typed=wanted[key]) for key in labels)]
+        if packed:
+            values.append(_packed(relation, wanted))
+        inputs.append(Project(relation.plan, tuple(scope.session.column(*head) for head in heads), tuple(values)))
+    return Relation(Union(tuple(inputs), tuple(scope.session.column(*head) for head in heads)))
+
+
+def _wanted(node: syntax.Find, found: Found, scope: Scope) -> dict[unions.Key, bool]:
+    """Give the columns of a projection, and whether it says their types."""
+    wanted: dict[unions.Key, bool] = {}
+    for item in node.items:
+        if isinstance(item, syntax.TypedName):
+            wanted[item.name, item.type] = True
+        elif isinstance(item, syntax.Name):
+            kinds = [(c.name, c.type) for _, relation in found for c in relation.columns if c.name == item.name]
+            if not kinds:
+                scope.unknown_column(item.name, item.span)
+            wanted.update(dict.fromkeys(kinds, False))
+    return wanted
+
+
+def _smart(predicate: syntax.Expr, found: Found) -> dict[unions.Key, bool]:
+    """Give the columns the condition names, then those that all tables have."""
+    named = {name.name for name in _names(predicate)}
+    keys = [(c.name, c.type) for _, relation in found for c in relation.columns]
+    common = [key for key in keys if all(key in [(c.name, c.type) for c in r.columns] for _, r in found)]
+    return dict.fromkeys([*(key for key in keys if key[0] in named), *common], False)
+
+
+def _cell(key: unions.Key, relation: Relation, *, typed: bool) -> Scalar:
+    column = next((c for c in relation.columns if c.name == key[0]), None)
+    if typed and column is not None:
+        return types.converted(Col(column.id, column.type), key[1])
+    return unions.present(key, relation)
+
+
+def _packed(relation: Relation, wanted: dict[unions.Key, bool]) -> Scalar:
+    typed = {name for (name, _), said in wanted.items() if said}
+    pairs: list[Scalar] = []
+    for column in relation.columns:
+        if (column.name, column.type) not in wanted and column.name not in typed:
+            pairs += [Const("string", column.name), types.converted(Col(column.id, column.type), "dynamic")]
+    return Call("bag_pack", tuple(pairs), "dynamic") if pairs else Const("dynamic", "{}")
+
+
+tables.SOURCES.update({syntax.Search: _bind_search, syntax.Find: _bind_find})
+tables.OPERATORS[syntax.Search] = lambda node, relation, scope: _bind_search(node, scope, relation)

@@ -1,0 +1,120 @@
+"""Bind unions: tables under each other, by the names and types of their columns."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Sequence
+
+from driftline.kql import syntax
+from driftline.kql.bind import tables
+from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.plan import Col, Column, Const, Project, Scalar, Union
+from driftline.kql.problems import suggestion
+
+__all__ = ["Key", "label_kinds", "present", "unite", "united_tables"]
+
+KINDS = ("outer", "inner")
+Key = tuple[str, str]  # a column's name and type
+
+
+def _bind_star(node: syntax.Star, scope: Scope) -> Relation:
+    return unite(_matching(node, scope), scope)
+
+
+def _matching(node: syntax.Star, scope: Scope) -> list[tuple[str, Relation]]:
+    names = [name for name in scope.session.schema if fnmatch.fnmatchcase(name, node.pattern)]
+    if not names:
+        scope.fail(f"no table's name matches '{node.pattern}'", node.span)
+    return [(name, tables.stored(name, node.span, scope)) for name in names]
+
+
+def _bind_union(node: syntax.Union, scope: Scope, first: Relation | None = None) -> Relation:
+    settings = {parameter.name: parameter for parameter in node.parameters}
+    kind = settings["kind"].value if "kind" in settings else "outer"
+    if kind not in KINDS:
+        scope.fail(f"unknown kind of union '{kind}'{suggestion(kind, KINDS)}", settings["kind"].span)
+    fuzzy = "isfuzzy" in settings and settings["isfuzzy"].value.lower() == "true"
+    found = [] if first is None else [("union_arg0", first)]
+    found += united_tables(node.tables, len(found), fuzzy=fuzzy, scope=scope)
+    if not found:
+        scope.fail("none of the tables of this union is known", node.span)
+    source = settings.get("withsource", settings.get("with_source"))
+    return unite(found, scope, inner=kind == "inner", source=source.value if source else "")
+
+
+def united_tables(
+    items: Iterable[syntax.Expr], number: int, *, fuzzy: bool = False, scope: Scope
+) -> list[tuple[str, Relation]]:
+    """Bind a list of tables with their names; fuzzy leaves out those that nobody knows."""
+    outside = scope.with_row(None)
+    found: list[tuple[str, Relation]] = []
+    for item in items:
+        if fuzzy and not _is_known(item, outside):
+            continue
+        if isinstance(item, syntax.Star):
+            found += _matching(item, outside)
+        else:
+            found.append((_name(item, number + len(found)), tables.bind_table(item, outside)))
+    return found
+
+
+def _is_known(item: syntax.Expr, scope: Scope) -> bool:
+    source = item.source if isinstance(item, syntax.Pipe) else item
+    if isinstance(source, syntax.Star):
+        return any(fnmatch.fnmatchcase(name, source.pattern) for name in scope.session.schema)
+    if isinstance(source, syntax.Name):
+        return source.name in scope.names or source.name in scope.session.schema
+    return not isinstance(source, syntax.Call) or source.name in scope.names or source.name in tables.FUNCTIONS
+
+
+def _name(item: syntax.Expr, number: int) -> str:
+    source = item.source if isinstance(item, syntax.Pipe) else item
+    return source.name if isinstance(source, syntax.Name) else f"union_arg{number}"
+
+
+def unite(
+    relations: Sequence[tuple[str, Relation]], scope: Scope, *, inner: bool = False, source: str = ""
+) -> Relation:
+    """Put tables under each other by their columns' names; one name of two types makes two columns."""
+    wanted = _columns([relation for _, relation in relations], inner=inner)
+    columns = [scope.session.column(label, kind) for (_, kind), label in wanted.items()]
+    if source:
+        columns.insert(0, scope.session.column(source, "string"))
+    inputs = []
+    for name, relation in relations:
+        values: list[Scalar] = [Const("string", name)] if source else []
+        values += [present(key, relation) for key in wanted]
+        fresh = tuple(scope.session.column(c.name, c.type) for c in columns)
+        inputs.append(Project(relation.plan, fresh, tuple(values)))
+    return Relation(Union(tuple(inputs), tuple(columns)))
+
+
+def present(key: Key, relation: Relation) -> Scalar:
+    """Give a column by name and type, or what stands where a table has none."""
+    column = next((c for c in relation.columns if (c.name, c.type) == key), None)
+    if column is not None:
+        return Col(column.id, column.type)
+    return Const(key[1], "" if key[1] == "string" else None)
+
+
+def _columns(relations: list[Relation], *, inner: bool) -> dict[Key, str]:
+    keys = list(dict.fromkeys((c.name, c.type) for relation in relations for c in relation.columns))
+    if not inner:
+        return label_kinds(keys)
+    return {key: key[0] for key in keys if all(_has(key, relation.columns) for relation in relations)}
+
+
+def _has(key: Key, columns: Iterable[Column]) -> bool:
+    return any((c.name, c.type) == key for c in columns)
+
+
+def label_kinds(keys: Sequence[Key]) -> dict[Key, str]:
+    """Name columns: ``x``, but ``x_long`` and ``x_string`` where one name has two types."""
+    kinds: dict[str, dict[str, None]] = {}
+    for name, kind in keys:
+        kinds.setdefault(name, {})[kind] = None
+    return {(n, k): n if len(found) == 1 else f"{n}_{k}" for n, found in kinds.items() for k in found}
+
+
+tables.SOURCES.update({syntax.Star: _bind_star, syntax.Union: _bind_union})
+tables.OPERATORS[syntax.Union] = lambda node, relation, scope: _bind_union(node, scope, relation)

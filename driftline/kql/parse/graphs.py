@@ -1,0 +1,102 @@
+"""Parse graph operators: make-graph, graph-match, graph-to-table.
+
+A pattern reads ``(a)-[e]->(b)<-[f*1..3]-(c), (c)-->(d)``; names may be left out.
+https://learn.microsoft.com/kusto/query/graph-match-operator
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from driftline.kql import syntax
+from driftline.kql.parse.parser import Parser
+from driftline.kql.syntax import Expr, Operator
+from driftline.kql.tokens import Kind, Token
+
+__all__ = ["OPERATORS"]
+
+
+def parse_make_graph(parser: Parser, start: Token) -> Operator:
+    parser.parse_parameters()
+    source = parser.parse_name()
+    parser.expect_symbol("-")
+    parser.expect_symbol("-")
+    parser.expect_symbol(">")
+    target = parser.parse_name()
+    node_id = ""
+    nodes: tuple[tuple[Expr, str], ...] = ()
+    if parser.take_word("with_node_id"):
+        parser.expect_symbol("=")
+        node_id = parser.parse_name()
+    elif parser.take_word("with"):
+        nodes = parser.separated(lambda: parse_nodes(parser))
+    if parser.is_word("partitioned"):
+        parser.fail("the end of make-graph ('partitioned-by' is not supported)")
+    return syntax.MakeGraph(source, target, nodes, node_id, span=parser.since(start))
+
+
+def parse_nodes(parser: Parser) -> tuple[Expr, str]:
+    table = parser.parse_bracketed() if parser.is_symbol("(") else parser.parse_postfix()
+    parser.expect_word("on")
+    return table, parser.parse_name()
+
+
+def parse_graph_match(parser: Parser, start: Token) -> Operator:
+    cycles = "unique_edges"
+    if parser.is_word("cycles"):
+        parser.advance()
+        parser.expect_symbol("=")
+        cycles = parser.expect_word("all", "none", "unique_edges").text
+    paths = parser.separated(lambda: parse_path(parser))
+    predicate = parser.parse_expression() if parser.take_word("where") else None
+    parser.expect_word("project")
+    items = parser.separated(parser.parse_named)
+    return syntax.GraphMatch(cycles, paths, predicate, items, span=parser.since(start))
+
+
+def parse_path(parser: Parser) -> syntax.Path:
+    start = parser.token
+    nodes = [parse_node(parser)]
+    edges = []
+    while parser.is_symbol("-", "<"):
+        edges.append(parse_edge(parser))
+        nodes.append(parse_node(parser))
+    return syntax.Path(tuple(nodes), tuple(edges), span=parser.since(start))
+
+
+def parse_node(parser: Parser) -> str:
+    parser.expect_symbol("(")
+    name = "" if parser.is_symbol(")") else parser.parse_name()
+    parser.expect_symbol(")")
+    return name
+
+
+def parse_edge(parser: Parser) -> syntax.Edge:
+    start = parser.token
+    backward = parser.take_symbol("<") is not None
+    parser.expect_symbol("-")
+    name, least, most = "", 1, 1
+    if parser.take_symbol("["):
+        name = "" if parser.is_symbol("*", "]") else parser.parse_name()
+        if parser.take_symbol("*"):
+            least = int(parser.expect_kind(Kind.LONG).text)
+            parser.expect_symbol("..")
+            most = int(parser.expect_kind(Kind.LONG).text)
+        parser.expect_symbol("]")
+    parser.expect_symbol("-")
+    forward = not backward and parser.take_symbol(">") is not None
+    return syntax.Edge(name, forward, backward, (least, most), span=parser.since(start))
+
+
+def parse_graph_to_table(parser: Parser, start: Token) -> Operator:
+    what = parser.expect_word("nodes", "edges").text
+    if parser.take_word("as"):
+        parser.parse_name()
+    return syntax.GraphToTable(what, span=parser.since(start))
+
+
+OPERATORS: dict[str, Callable[[Parser, Token], Operator]] = {
+    "make-graph": parse_make_graph,
+    "graph-match": parse_graph_match,
+    "graph-to-table": parse_graph_to_table,
+}

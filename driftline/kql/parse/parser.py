@@ -1,0 +1,237 @@
+"""Parse whole queries: statements, pipelines, and what the operators' parsers share.
+
+A broken operator is noted and skipped to the next ``|``, so that one reading finds all
+mistakes. Each operator is one row of ``OPERATORS``, each source one of ``SOURCES``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from driftline.kql import syntax
+from driftline.kql.cursor import Stuck
+from driftline.kql.expressions import ExpressionParser
+from driftline.kql.problems import Problems, suggestion
+from driftline.kql.syntax import Expr, Operator
+from driftline.kql.tokens import Kind, Token
+
+__all__ = ["OPERATORS", "SOURCES", "Parser"]
+
+PARAMETERS = frozenset(
+    [
+        "kind",
+        "withsource",
+        "with_source",
+        "isfuzzy",
+        "bagexpansion",
+        "with_itemindex",
+        "flags",
+        "strategy",
+        "with_match_id",
+    ]
+)
+
+
+class Parser(ExpressionParser):
+    """Parse statements and pipelines on top of scalar expressions."""
+
+    def __init__(self, tokens: list[Token], problems: Problems, text: str) -> None:
+        super().__init__(tokens, problems)
+        self.text = text
+
+    def parse_query(self) -> syntax.Query:
+        start = self.token
+        statements: list[syntax.Statement] = []
+        body: Expr | None = None
+        if self.is_symbol("."):
+            self.problems.add("not supported: management commands; a hunt only reads", self.token.span)
+            self.at = len(self.tokens) - 1
+        while self.token.kind is not Kind.END:
+            if self.take_symbol(";"):
+                continue
+            try:
+                body = self._parse_statement_or_body(statements, body)
+            except Stuck:
+                self.skip_to(";")
+                if not self.take_symbol(";"):
+                    self.advance()
+        if body is None:
+            if not len(self.problems):
+                self.problems.add(
+                    "expected a query: a table's name, or a 'print', 'range' or 'datatable'", self.token.span
+                )
+            body = syntax.Print((), span=start.span)
+        return syntax.Query(tuple(statements), body, span=self.since(start))
+
+    def _parse_statement_or_body(self, statements: list[syntax.Statement], body: Expr | None) -> Expr | None:
+        statement = self._parse_statement()
+        if statement is not None:
+            statements.append(statement)
+            return body
+        start = self.token
+        found = self.parse_pipe()
+        if self.token.kind is not Kind.END and not self.is_symbol(";"):
+            self.fail("'|', ';' or the end of the query")
+        if body is not None:
+            self.problems.add("not supported: more than one result in one query", start.span)
+        return found
+
+    def _parse_statement(self) -> syntax.Statement | None:
+        start = self.token
+        if self.is_word("let") and self.ahead().kind in {Kind.WORD, Kind.SYMBOL}:
+            return self._parse_let(start)
+        if self.is_word("set") and self.ahead().kind is Kind.WORD:
+            self.advance()
+            name = self.advance().text
+            value = self.advance().text if self.take_symbol("=") else ""
+            return syntax.Set(name, value, span=self.since(start))
+        if self.is_word("declare"):
+            self.advance()
+            if self.is_word("pattern"):
+                self.problems.add("not supported: 'declare pattern' statements", self.token.span)
+                raise Stuck
+            self.expect_word("query_parameters")
+            self.expect_symbol("(")
+            return syntax.Declare(self.until(")", self._parse_parameter), span=self.since(start))
+        if self.is_word("alias", "restrict") and self.ahead().kind is Kind.WORD:
+            self.problems.add(f"not supported: '{self.token.text}' statements", self.token.span)
+            raise Stuck
+        return None
+
+    def _parse_let(self, start: Token) -> syntax.Let:
+        self.advance()
+        name = self.parse_name()
+        self.expect_symbol("=")
+        value = self._parse_function() if self._at_function() else self.parse_pipe()
+        span = self.since(start)
+        if self.token.kind is not Kind.END:
+            self.expect_symbol(";")
+        return syntax.Let(name, value, span=span)
+
+    def _at_function(self) -> bool:
+        """Say whether ``(…) {`` follows, with an optional ``view`` before."""
+        place = self.at
+        self.take_word("view")
+        found = False
+        if self.take_symbol("("):
+            self.skip_to(")")
+            found = self.take_symbol(")") is not None and self.is_symbol("{")
+        self.at = place
+        return found
+
+    def _parse_function(self) -> syntax.Function:
+        start = self.token
+        self.take_word("view")
+        self.expect_symbol("(")
+        parameters = self.until(")", self._parse_parameter)
+        self.expect_symbol("{")
+        statements = []
+        while (statement := self._parse_statement()) is not None:
+            statements.append(statement)
+            self.take_symbol(";")
+        body = self.nested(self.parse_pipe)
+        self.take_symbol(";")
+        self.expect_symbol("}")
+        return syntax.Function(parameters, tuple(statements), body, span=self.since(start))
+
+    def _parse_parameter(self) -> syntax.FunctionParameter:
+        start = self.token
+        name = self.parse_name()
+        self.expect_symbol(":")
+        if self.take_symbol("("):
+            columns = self._parse_parameter_columns()
+            return syntax.FunctionParameter(name, "", columns, span=self.since(start))
+        kind = self.parse_type()
+        default = self.parse_expression() if self.take_symbol("=") else None
+        return syntax.FunctionParameter(name, kind, None, default, span=self.since(start))
+
+    # ``*`` says that there may be more, which is always allowed here.
+    def _parse_parameter_columns(self) -> tuple[syntax.TypedName, ...]:
+        found = []
+        while not self.is_symbol(")"):
+            if not self.take_symbol("*"):
+                found.append(self.parse_typed_name())
+            if not self.take_symbol(","):
+                break
+        self.expect_symbol(")")
+        return tuple(found)
+
+    def parse_pipe(self) -> Expr:
+        """Parse ``source | operator | …``; a plain expression is a pipe without operators."""
+        start = self.token
+        source = self._parse_source()
+        operators = self.parse_operators() if self.is_symbol("|") else ()
+        return syntax.Pipe(source, operators, span=self.since(start)) if operators else source
+
+    def _parse_source(self) -> Expr:
+        word = self.token.text if self.token.kind is Kind.WORD else ""
+        parse = SOURCES.get(word)
+        if parse is None or not self._is_source(word):
+            return self.parse_expression()
+        return parse(self, self.advance())
+
+    def _is_source(self, word: str) -> bool:
+        after = self.ahead()
+        if word == "datatable":
+            return after.text == "("
+        if word in {"print", "search", "find", "union"}:
+            is_operator = after.kind is Kind.SYMBOL and after.text in {"|", ")", ";", ",", "=", "==", "."}
+            return not is_operator and after.kind is not Kind.END
+        return after.kind is Kind.WORD or word in {"externaldata", "macro-expand"}
+
+    def parse_operators(self) -> tuple[Operator, ...]:
+        found: list[Operator] = []
+        while self.take_symbol("|"):
+            try:
+                found.append(self.parse_operator())
+                if not self.ends_operator():
+                    self.fail("'|' or the end of the query")
+            except Stuck:
+                self.skip_to("|", ";")
+        return tuple(found)
+
+    def ends_operator(self) -> bool:
+        return self.token.kind is Kind.END or self.is_symbol("|", ";", ")", "}", ",", "]") or self.is_word("on")
+
+    def parse_operator(self) -> Operator:
+        token = self.token
+        if token.kind is Kind.WORD and token.text in OPERATORS:
+            return self.nested(lambda: OPERATORS[token.text](self, self.advance()))
+        if token.kind is Kind.WORD:
+            self.problems.add(f"unknown operator '{token.text}'{suggestion(token.text, OPERATORS)}", token.span)
+            raise Stuck
+        self.fail("an operator such as 'where' or 'summarize'")
+        raise AssertionError  # pragma: no cover -- fail raises
+
+    def parse_parameters(self) -> tuple[syntax.Parameter, ...]:
+        """Parse ``name=value`` settings behind an operator's name."""
+        found = []
+        while self._at_parameter():
+            start = self.token
+            name = self.advance().text
+            while self.take_symbol("."):
+                name += "." + self.advance().text
+            self.expect_symbol("=")
+            found.append(syntax.Parameter(name, self.advance().text, span=self.since(start)))
+        return tuple(found)
+
+    def _at_parameter(self) -> bool:
+        if self.token.kind is not Kind.WORD:
+            return False
+        if self.token.text == "hint":
+            return self.ahead().text == "."
+        return self.token.text in PARAMETERS and self.ahead().text == "="
+
+    def parse_body(self) -> tuple[Operator, ...]:
+        self.expect_symbol("(")
+        self.take_symbol("|")
+        first = self.parse_operator()
+        rest = self.parse_operators()
+        self.expect_symbol(")")
+        return (first, *rest)
+
+
+OPERATORS: dict[str, Callable[[Parser, Token], Operator]] = {}
+"""How to parse each operator; filled by ``driftline.kql.parse``."""
+SOURCES: dict[str, Callable[[Parser, Token], Expr]] = {}
+"""How to parse what a pipe may begin with besides a table's name; filled by ``driftline.kql.parse``."""
