@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from driftline.events import TABLES, Table
+from scripts import _hunts_page
 
 ROOT = Path(__file__).parent.parent / "docs" / "reference"
 HEAD = """# Hunting tables
@@ -26,7 +27,7 @@ def _section(table: Table) -> str:
                       "| --- | --- | --- |", *rows, ""])  # fmt: skip
 
 
-PAGES = {ROOT / "tables.md": tables}
+PAGES = {ROOT / "tables.md": tables, ROOT / "hunts.md": _hunts_page.page}
 
 
 def stale() -> list[Path]:

@@ -7,10 +7,11 @@ from typing import Literal
 
 from sqlglot import Dialect as SqlDialect
 
-from driftline.kql import bind, emit, parse, rewrite, syntax
+from driftline.kql import bind, emit, parse, plan, rewrite, syntax
 from driftline.kql.bind import Schema
 from driftline.kql.cursor import Stuck
 from driftline.kql.problems import Problems, Span
+from driftline.kql.rewrite import walk
 from driftline.kql.tokens import tokenize
 
 __all__ = ["Dialect", "Translation", "compiled", "translate"]
@@ -20,11 +21,15 @@ Dialect = Literal["duckdb", "clickhouse"]
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A translated hunt: its SQL, the result's columns with their Kusto types, and the render hint."""
+    """A translated hunt: its SQL, the result's columns with their Kusto types, and the render hint.
+
+    ``tables`` are those it reads, in alphabetical order.
+    """
 
     sql: str
     columns: tuple[tuple[str, str], ...]
     render: str = ""
+    tables: tuple[str, ...] = ()
 
 
 def translate(text: str, schema: Schema, dialect: Dialect = "duckdb") -> str:
@@ -57,9 +62,14 @@ def _compiled(text: str, schema: Schema, dialect: Dialect, *, problems: Problems
     problems.raise_if_any()
     relation = bind.bind(query, schema, problems=problems)
     columns = relation.columns
-    tree = emit.PlanEmitter(dialect).query(rewrite.rewritten(relation.plan), columns, relation.order)
+    found = rewrite.rewritten(relation.plan)
+    tree = emit.PlanEmitter(dialect).query(found, columns, relation.order)
     sql = SqlDialect.get_or_raise(dialect).generate(tree, copy=False)
-    return Translation(sql, tuple((c.name, c.type) for c in columns), _render(query))
+    return Translation(sql, tuple((c.name, c.type) for c in columns), _render(query), _tables(found))
+
+
+def _tables(found: plan.Plan) -> tuple[str, ...]:
+    return tuple(sorted({node.name for node in walk.nodes(found) if isinstance(node, plan.Table)}))
 
 
 def _render(query: syntax.Query) -> str:
