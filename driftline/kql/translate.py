@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from sqlglot import Dialect as SqlDialect
@@ -23,13 +25,16 @@ Dialect = Literal["duckdb", "clickhouse"]
 class Translation:
     """A translated hunt: its SQL, the result's columns with their Kusto types, and the render hint.
 
-    ``tables`` are those it reads, in alphabetical order.
+    ``tables`` are those it reads in alphabetical order, ``bounds`` the stretches of ``Timestamp``
+    it reads of them, ``plan`` what it means, after all rewrites.
     """
 
     sql: str
     columns: tuple[tuple[str, str], ...]
     render: str = ""
     tables: tuple[str, ...] = ()
+    bounds: Mapping[str, rewrite.Bounds] = field(default_factory=dict)
+    plan: plan.Plan | None = field(default=None, repr=False)
 
 
 def translate(text: str, schema: Schema, dialect: Dialect = "duckdb") -> str:
@@ -41,11 +46,16 @@ def translate(text: str, schema: Schema, dialect: Dialect = "duckdb") -> str:
     return compiled(text, schema, dialect).sql
 
 
-def compiled(text: str, schema: Schema, dialect: Dialect = "duckdb") -> Translation:
-    """Translate a query, and tell what its result looks like; raises ``InvalidQuery``."""
+def compiled(
+    text: str, schema: Schema, dialect: Dialect = "duckdb", *, now: datetime.datetime | None = None
+) -> Translation:
+    """Translate a query, and tell what its result looks like; raises ``InvalidQuery``.
+
+    ``now`` (aware) is the time it runs at; without it the engine's clock is asked.
+    """
     problems = Problems(text)
     try:
-        return _compiled(text, schema, dialect, problems=problems)
+        return _compiled(text, schema, dialect, problems=problems, now=now)
     except RecursionError:
         problems.add("not supported: a query nested so deeply", Span(0, 0))
     except emit.Unsupported as error:
@@ -57,19 +67,24 @@ def compiled(text: str, schema: Schema, dialect: Dialect = "duckdb") -> Translat
     raise AssertionError  # pragma: no cover -- there is a problem
 
 
-def _compiled(text: str, schema: Schema, dialect: Dialect, *, problems: Problems) -> Translation:
+def _compiled(
+    text: str, schema: Schema, dialect: Dialect, *, problems: Problems, now: datetime.datetime | None
+) -> Translation:
     query = parse.Parser(tokenize(text, problems), problems, text).parse_query()
     problems.raise_if_any()
     relation = bind.bind(query, schema, problems=problems)
     columns = relation.columns
-    found = rewrite.rewritten(relation.plan)
+    found = rewrite.rewritten(relation.plan, _needed(relation), now)
+    bounds = rewrite.time_bounds(found)
     tree = emit.PlanEmitter(dialect).query(found, columns, relation.order)
     sql = SqlDialect.get_or_raise(dialect).generate(tree, copy=False)
-    return Translation(sql, tuple((c.name, c.type) for c in columns), _render(query), _tables(found))
+    return Translation(
+        sql, tuple((c.name, c.type) for c in columns), _render(query), tuple(sorted(bounds)), bounds, found
+    )
 
 
-def _tables(found: plan.Plan) -> tuple[str, ...]:
-    return tuple(sorted({node.name for node in walk.nodes(found) if isinstance(node, plan.Table)}))
+def _needed(relation: bind.Relation) -> set[str]:
+    return {column.id for column in relation.columns} | walk.columns_of(*(key.value for key in relation.order))
 
 
 def _render(query: syntax.Query) -> str:

@@ -37,10 +37,18 @@ INNER: dict[str, tuple[functions.Sql, functions.Sql]] = {
         "concat('[', arrayStringConcat(arrayMap(x -> tupleElement(x, 2), arraySort(groupArray(tuple(_1, ifNull(_0, 'null'))))), ','), ']')",
     ),
     "expand_list": (
-        "CASE WHEN _0 IS NULL OR json_type(_0) = 'NULL' THEN [CAST(NULL AS JSON)] WHEN json_type(_0) = 'ARRAY' THEN CAST(_0 AS JSON[])"
-        " WHEN json_type(_0) = 'OBJECT' THEN list_transform(json_keys(_0), lambda k: json_object(k, json_extract(_0, concat('$.\"', k, '\"')))) ELSE [_0] END",
+        "CASE json_type(_0) WHEN 'ARRAY' THEN CAST(_0 AS JSON[])"
+        " WHEN 'OBJECT' THEN list_transform(json_keys(_0), lambda k: json_object(k, json_extract(_0, concat('$.\"', k, '\"')))) ELSE [nullif(_0, 'null')] END",
         "multiIf(_0 IS NULL, [NULL], startsWith(_0, '['), arrayMap(x -> toNullable(x), JSONExtractArrayRaw(ifNull(_0, '[]'))),"
         " startsWith(_0, '{'), arrayMap(x -> toNullable(concat('{', toJSONString(tupleElement(x, 1)), ':', tupleElement(x, 2), '}')), JSONExtractKeysAndValuesRaw(ifNull(_0, '{}'))), [_0])",
+    ),
+    # The same, of which only texts are wanted.
+    "expand_texts": (
+        "CASE json_type(_0) WHEN 'ARRAY' THEN CAST(_0 AS VARCHAR[])"
+        " WHEN 'OBJECT' THEN list_transform(json_keys(_0), lambda k: CAST(json_object(k, json_extract(_0, concat('$.\"', k, '\"'))) AS VARCHAR)) ELSE [_0 ->> '$'] END",
+        "multiIf(_0 IS NULL, [NULL], startsWith(_0, '['), arrayMap(x -> if(startsWith(x, '\"'), JSONExtractString(x), nullIf(x, 'null')), JSONExtractArrayRaw(ifNull(_0, '[]'))),"
+        " startsWith(_0, '{'), arrayMap(x -> toNullable(concat('{', toJSONString(tupleElement(x, 1)), ':', tupleElement(x, 2), '}')), JSONExtractKeysAndValuesRaw(ifNull(_0, '{}'))),"
+        " [if(startsWith(_0, '\"'), JSONExtractString(assumeNotNull(_0)), _0)])",
     ),
     "expand_wide": (
         "CASE WHEN _0 IS NULL THEN [CAST(NULL AS JSON)] WHEN json_type(_0) = 'ARRAY' THEN CAST(_0 AS JSON[])"
@@ -90,6 +98,10 @@ class ScalarEmitter:
         special = CALLS.get(value.function)
         if special is not None:
             return special(self, value)
+        return self.templated(value)
+
+    def templated(self, value: Call) -> exp.Expression:
+        """Emit a call by its row's template."""
         sql = self._sql(value)
         if sql is None:
             raise Unsupported(value.function)
@@ -246,23 +258,47 @@ def _in_or_false(emitter: ScalarEmitter, value: Call) -> exp.Expression:
     return exp.Coalesce(this=found, expressions=[exp.false()])
 
 
+# ``a.b.c`` is one path: each step on its own would parse the whole document again.
 def _member(emitter: ScalarEmitter, value: Call) -> exp.Expression:
-    base, name = value.args
+    base, names = _members(value)
     if emitter.dialect == "clickhouse":
-        raw = exp.Anonymous(
-            this="JSONExtractRaw",
-            expressions=[
-                exp.func("ifNull", emitter.emit(base), exp.Literal.string("{}"), dialect="clickhouse"),
-                emitter.emit(name),
-            ],
-        )
+        document = exp.func("ifNull", emitter.emit(base), exp.Literal.string("{}"), dialect="clickhouse")
+        raw = exp.Anonymous(this="JSONExtractRaw", expressions=[document, *map(emitter.emit, names)])
         return filled(_template("nullIf(nullIf(_0, ''), 'null')", "clickhouse"), [raw])
-    if isinstance(name, Const):
-        quoted = json.dumps(name.value, ensure_ascii=False)
-        path: exp.Expression = exp.Literal.string(f"$.{quoted}")
-    else:
-        path = filled(_template("concat('$.', to_json(_0))", "duckdb"), [emitter.emit(name)])
-    return filled(_template("nullif(json_extract(_0, _1), 'null')", "duckdb"), [emitter.emit(base), path])
+    return filled(
+        _template("nullif(json_extract(_0, _1), 'null')", "duckdb"), [emitter.emit(base), _path(emitter, names)]
+    )
+
+
+def _members(value: Call) -> tuple[Scalar, list[Scalar]]:
+    base, name = value.args
+    names = [name]
+    while isinstance(name, Const) and isinstance(base, Call) and base.function == "member":
+        base, name = base.args
+        names.insert(0, name)
+    return base, names
+
+
+def _path(emitter: ScalarEmitter, names: list[Scalar]) -> exp.Expression:
+    if not isinstance(names[0], Const):
+        steps = "".join(
+            f".{json.dumps(name.value, ensure_ascii=False)}" for name in names[1:] if isinstance(name, Const)
+        )
+        first = filled(_template("concat('$.', to_json(_0))", "duckdb"), [emitter.emit(names[0])])
+        return filled(_template("concat(_0, _1)", "duckdb"), [first, exp.Literal.string(steps)]) if steps else first
+    return exp.Literal.string(
+        "$" + "".join(f".{json.dumps(name.value, ensure_ascii=False)}" for name in names if isinstance(name, Const))
+    )
+
+
+# The text of a member comes of the same one reading.
+def _tostring(emitter: ScalarEmitter, value: Call) -> exp.Expression:
+    inner = value.args[0]
+    if emitter.dialect == "duckdb" and isinstance(inner, Call) and inner.function == "member":
+        base, names = _members(inner)
+        args = [emitter.emit(base), _path(emitter, names)]
+        return filled(_template("coalesce(json_extract_string(_0, _1), '')", "duckdb"), args)
+    return emitter.templated(value)
 
 
 def _element(emitter: ScalarEmitter, value: Call) -> exp.Expression:
@@ -386,6 +422,7 @@ CALLS: dict[str, Callable[[ScalarEmitter, Call], exp.Expression]] = {
     "in": _in_or_false,
     "infilter": _in,
     "member": _member,
+    "tostring": _tostring,
     "element": _element,
     "bag_pack": _pack,
     "pack_array": _pack_array,
