@@ -1,11 +1,15 @@
 """Go through plans: rebuild one with parts changed, or list what it is made of.
 
-All of it goes by the records' fields, so that a new kind of plan or scalar needs no line here.
+All of it goes by the annotations of the records' fields, so that a new kind of plan or scalar
+needs no line here.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import operator
+import re
+import typing
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
@@ -17,6 +21,17 @@ __all__ = ["bottom_up", "columns_of", "map_plans", "map_scalars", "nodes", "repl
 Node = TypeVar("Node", bound=Any)
 
 
+def _fields(kind: type, words: set[str]) -> tuple[str, ...]:
+    return tuple(name for name, hint in kind.__annotations__.items() if words & set(re.findall(r"\w+", str(hint))))
+
+
+KINDS = (*typing.get_args(Plan), *typing.get_args(Scalar))
+PLANS = {"Plan", *(kind.__name__ for kind in typing.get_args(Plan))}
+SCALARS = {"Scalar", "Key", *(kind.__name__ for kind in typing.get_args(Scalar))}
+PLAN_FIELDS: dict[type, tuple[str, ...]] = {kind: _fields(kind, PLANS) for kind in KINDS}
+SCALAR_FIELDS: dict[type, tuple[str, ...]] = {kind: _fields(kind, SCALARS) for kind in KINDS}
+
+
 def bottom_up(node: Plan, change: Callable[[Plan], Plan]) -> Plan:
     """Change every plan, inputs first; not those inside of scalars."""
     return change(map_plans(node, lambda each: bottom_up(each, change)))
@@ -24,12 +39,12 @@ def bottom_up(node: Plan, change: Callable[[Plan], Plan]) -> Plan:
 
 def map_plans(node: Node, change: Callable[[Plan], Plan]) -> Node:
     """Change the plans a plan stands on, or a scalar reads, directly."""
-    return _mapped(node, lambda part: change(part) if isinstance(part, Plan) else part)
+    return _mapped(node, PLAN_FIELDS[type(node)], change)
 
 
 def map_scalars(node: Node, change: Callable[[Scalar], Scalar]) -> Node:
     """Change the scalars a plan, or a scalar, is computed with directly."""
-    return _mapped(node, lambda part: change(part) if isinstance(part, Scalar) else part)
+    return _mapped(node, SCALAR_FIELDS[type(node)], change)
 
 
 def replaced(value: Scalar, values: dict[str, Scalar]) -> Scalar:
@@ -41,16 +56,21 @@ def replaced(value: Scalar, values: dict[str, Scalar]) -> Scalar:
 
 def nodes(value: Plan | Scalar) -> Iterator[Plan | Scalar]:
     """Give a plan or scalar and all that it is made of, plans inside of scalars too."""
-    yield value
-    for name in value.__dataclass_fields__:
-        for part in _parts(getattr(value, name)):
-            yield from nodes(part)
+    left = [value]
+    while left:
+        value = left.pop()
+        yield value
+        kind = type(value)
+        for name in PLAN_FIELDS[kind] + SCALAR_FIELDS[kind]:
+            _collect(getattr(value, name), left)
 
 
-def scalars(node: Plan) -> Iterator[Scalar]:
+def scalars(node: Plan) -> list[Scalar]:
     """Give the scalars a plan itself computes with, not those of its inputs."""
-    for name in node.__dataclass_fields__:
-        yield from (part for part in _parts(getattr(node, name)) if isinstance(part, Scalar))
+    found: list[Any] = []
+    for name in SCALAR_FIELDS[type(node)]:
+        _collect(getattr(node, name), found)
+    return found
 
 
 def columns_of(*values: Scalar) -> set[str]:
@@ -58,19 +78,19 @@ def columns_of(*values: Scalar) -> set[str]:
     return {part.id for value in values for part in nodes(value) if isinstance(part, plan.Col)}
 
 
-def _parts(value: object) -> Iterator[Plan | Scalar]:
+def _collect(value: Any, into: list[Any]) -> None:
     if isinstance(value, tuple):
         for each in value:
-            yield from _parts(each)
+            _collect(each, into)
     elif isinstance(value, plan.Key):
-        yield value.value
-    elif isinstance(value, (Plan, Scalar)):
-        yield value
+        into.append(value.value)
+    elif value is not None:
+        into.append(value)
 
 
-def _mapped(node: Node, change: Callable[[Any], Any]) -> Node:
+def _mapped(node: Node, names: tuple[str, ...], change: Callable[[Any], Any]) -> Node:
     changes = {}
-    for name in node.__dataclass_fields__:
+    for name in names:
         before = getattr(node, name)
         after = _changed(before, change)
         if after is not before:
@@ -80,8 +100,8 @@ def _mapped(node: Node, change: Callable[[Any], Any]) -> Node:
 
 def _changed(value: Any, change: Callable[[Any], Any]) -> Any:
     if isinstance(value, tuple):
-        made = tuple(_changed(each, change) for each in value)
-        return value if all(a is b for a, b in zip(made, value, strict=True)) else made
+        made = tuple([_changed(each, change) for each in value])
+        return value if all(map(operator.is_, made, value)) else made
     if isinstance(value, plan.Key):
-        return _mapped(value, change)
-    return change(value) if isinstance(value, (Plan, Scalar)) else value
+        return _mapped(value, ("value",), change)
+    return None if value is None else change(value)
