@@ -12,6 +12,7 @@ from sqlglot import Dialect as SqlDialect
 from driftline.kql import bind, emit, parse, plan, rewrite, syntax
 from driftline.kql.bind import Schema
 from driftline.kql.cursor import Stuck
+from driftline.kql.parameters import given
 from driftline.kql.problems import Problems, Span
 from driftline.kql.rewrite import walk
 from driftline.kql.tokens import tokenize
@@ -47,15 +48,24 @@ def translate(text: str, schema: Schema, dialect: Dialect = "duckdb") -> str:
 
 
 def compiled(
-    text: str, schema: Schema, dialect: Dialect = "duckdb", *, now: datetime.datetime | None = None
+    text: str,
+    schema: Schema,
+    dialect: Dialect = "duckdb",
+    *,
+    now: datetime.datetime | None = None,
+    parameters: Mapping[str, str] | None = None,
+    refused: Mapping[str, str] | None = None,
 ) -> Translation:
     """Translate a query, and tell what its result looks like; raises ``InvalidQuery``.
 
-    ``now`` (aware) is the time it runs at; without it the engine's clock is asked.
+    ``now`` (aware) is the time it runs at; without it the engine's clock is asked. ``parameters``
+    are values, as text, of those it declares. ``refused`` are tables that may not be read, with
+    the reason.
     """
     problems = Problems(text)
+    setting = Setting(schema, dialect, now, parameters or {}, refused or {})
     try:
-        return _compiled(text, schema, dialect, problems=problems, now=now)
+        return _compiled(text, setting, problems)
     except RecursionError:
         problems.add("not supported: a query nested so deeply", Span(0, 0))
     except emit.Unsupported as error:
@@ -67,20 +77,28 @@ def compiled(
     raise AssertionError  # pragma: no cover -- there is a problem
 
 
-def _compiled(
-    text: str, schema: Schema, dialect: Dialect, *, problems: Problems, now: datetime.datetime | None
-) -> Translation:
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """All that a translation depends on but the query."""
+
+    schema: Schema
+    dialect: Dialect
+    now: datetime.datetime | None
+    parameters: Mapping[str, str]
+    refused: Mapping[str, str]
+
+
+def _compiled(text: str, setting: Setting, problems: Problems) -> Translation:
     query = parse.Parser(tokenize(text, problems), problems, text).parse_query()
     problems.raise_if_any()
-    relation = bind.bind(query, schema, problems=problems)
-    columns = relation.columns
-    found = rewrite.rewritten(relation.plan, _needed(relation), now)
+    names = given(query, setting.parameters, problems)
+    relation = bind.bind(query, setting.schema, problems=problems, names=names, refused=setting.refused)
+    found = rewrite.rewritten(relation.plan, _needed(relation), setting.now)
     bounds = rewrite.time_bounds(found)
-    tree = emit.PlanEmitter(dialect).query(found, columns, relation.order)
-    sql = SqlDialect.get_or_raise(dialect).generate(tree, copy=False)
-    return Translation(
-        sql, tuple((c.name, c.type) for c in columns), _render(query), tuple(sorted(bounds)), bounds, found
-    )
+    tree = emit.PlanEmitter(setting.dialect).query(found, relation.columns, relation.order)
+    sql = SqlDialect.get_or_raise(setting.dialect).generate(tree, copy=False)
+    named = tuple((column.name, column.type) for column in relation.columns)
+    return Translation(sql, named, _render(query), tuple(sorted(bounds)), bounds, found)
 
 
 def _needed(relation: bind.Relation) -> set[str]:

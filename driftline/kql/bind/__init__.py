@@ -14,10 +14,18 @@ __all__ = ["Relation", "Schema", "bind"]
 
 
 def bind(
-    query: syntax.Query, schema: Schema, *, problems: Problems, names: Mapping[str, Binding] | None = None
+    query: syntax.Query,
+    schema: Schema,
+    *,
+    problems: Problems,
+    names: Mapping[str, Binding] | None = None,
+    refused: Mapping[str, str] | None = None,
 ) -> Relation:
-    """Bind a query; raises ``InvalidQuery`` with every problem found."""
-    session = Session(schema, problems)
+    """Bind a query; raises ``InvalidQuery`` with every problem found.
+
+    ``refused`` are tables that may not be read, with the reason.
+    """
+    session = Session(schema, problems, refused)
     try:
         relation = tables.bind_query(query, Scope(session, names or {}))
     except Stuck:

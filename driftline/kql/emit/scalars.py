@@ -306,7 +306,7 @@ def _element(emitter: ScalarEmitter, value: Call) -> exp.Expression:
     if emitter.dialect == "clickhouse":
         sql = "if(startsWith(_0, '['), nullIf(nullIf(JSONExtractRaw(assumeNotNull(_0), assumeNotNull(toInt64(if(_1 < 0, _1, _1 + 1)))), ''), 'null'), NULL)"
         return filled(_template(sql, "clickhouse"), args)
-    sql = "nullif(json_extract(_0, concat('$[', CASE WHEN _1 < 0 THEN '#' ELSE '' END, CAST(_1 AS TEXT), ']')), 'null')"
+    sql = "nullif(json_extract(_0, '$[' || CASE WHEN _1 < 0 THEN '#' ELSE '' END || CAST(_1 AS TEXT) || ']'), 'null')"
     return filled(_template(sql, "duckdb"), args)
 
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from driftline.kql import plan
 from driftline.kql.plan import Plan, Scalar
 
-__all__ = ["bottom_up", "columns_of", "map_plans", "map_scalars", "nodes", "replaced", "scalars"]
+__all__ = ["bottom_up", "columns_of", "inputs", "map_plans", "map_scalars", "nodes", "parts", "replaced", "scalars"]
 
 Node = TypeVar("Node", bound=Any)
 
@@ -70,6 +70,23 @@ def scalars(node: Plan) -> list[Scalar]:
     found: list[Any] = []
     for name in SCALAR_FIELDS[type(node)]:
         _collect(getattr(node, name), found)
+    return found
+
+
+def inputs(node: Plan) -> list[Plan]:
+    """Give the plans a plan stands on directly."""
+    found: list[Any] = []
+    for name in PLAN_FIELDS[type(node)]:
+        _collect(getattr(node, name), found)
+    return found
+
+
+def parts(value: Scalar) -> list[Plan | Scalar]:
+    """Give the scalars and plans a scalar is computed from directly."""
+    kind = type(value)
+    found: list[Any] = []
+    for name in SCALAR_FIELDS[kind] + PLAN_FIELDS[kind]:
+        _collect(getattr(value, name), found)
     return found
 
 
