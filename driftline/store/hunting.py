@@ -27,9 +27,10 @@ from driftline import errors, kql
 from driftline.store._schema import quoted
 from driftline.store.limits import Limits, OnHunt, Stop, audited, run
 from driftline.store.results import TICKS_PER_US, TYPES, typed
+from driftline.store.stored import Explained, Reading, explained
 from driftline.store.views import literal
 
-__all__ = ["TYPES", "Engine", "Limits", "Stop", "hunt", "open_table", "schema_of", "translated"]
+__all__ = ["TYPES", "Engine", "Limits", "Stop", "explain", "hunt", "open_table", "schema_of"]
 
 Engine = Literal["duckdb", "clickhouse"]
 Tables = Mapping[str, "pa.Table | str | Path"]
@@ -92,16 +93,20 @@ def hunt(
         return rows
 
 
-def translated(
+def explain(
     text: str,
     tables: Tables,
     *,
     schema: Mapping[str, Mapping[str, str]] | None = None,
     parameters: Mapping[str, str] | None = None,
-) -> kql.Translation:
-    """Translate a query for DuckDB over such tables; raises as ``hunt`` does."""
+) -> Explained:
+    """Tell how a hunt over such tables would run on DuckDB; raises as ``hunt`` does."""
     given = {name: _given(name, table, (schema or {}).get(name, {})) for name, table in tables.items()}
-    return _translated(text, given, "duckdb", parameters)
+    translation = _translated(text, given, "duckdb", parameters)
+    read = {name: given[name] for name in translation.tables}
+    plan = _on_duckdb(f"EXPLAIN {translation.sql}", read, Limits(), None)
+    readings = tuple(Reading(table=name, files=int(table.path is not None), of=1) for name, table in read.items())
+    return explained(translation, plan, readings)
 
 
 def _translated(

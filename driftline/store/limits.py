@@ -7,6 +7,7 @@ import datetime
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 import duckdb
@@ -17,6 +18,7 @@ from driftline import errors
 __all__ = ["Hunted", "Limits", "OnHunt", "Stop", "audited", "run"]
 
 BATCH_ROWS = 50_000
+WATCH_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,19 +118,37 @@ def audited(text: str, on_hunt: OnHunt | None, clusters: Sequence[str] | None = 
             )
 
 
+# The engine holds its thread until it ends; whoever waits here hears Ctrl-C and the clock.
 def run(connection: duckdb.DuckDBPyConnection, sql: str, limits: Limits, stop: Stop | None = None) -> pa.Table:
     """Run a hunt's SQL within its limits; raises ``StoreError``."""
-    stop = stop or Stop()
-    timer = threading.Timer(limits.seconds, stop.stop, [f"the hunt took longer than {limits.seconds:g} s"])
-    timer.daemon = True
-    timer.start()
+    stop, deadline = stop or Stop(), time.monotonic() + limits.seconds
+    with ThreadPoolExecutor(1, "hunt") as pool:
+        running = pool.submit(_run, connection, sql, limits, stop)
+        try:
+            while not running.done():
+                wait([running], timeout=WATCH_SECONDS)
+                _watch(stop, deadline, limits)
+        finally:
+            while not running.done():  # Ctrl-C came
+                stop.stop()
+                wait([running], timeout=WATCH_SECONDS)
+        return running.result()
+
+
+# DuckDB forgets an interrupt that comes before it begins, so it is said again.
+def _watch(stop: Stop, deadline: float, limits: Limits) -> None:
+    if time.monotonic() > deadline:
+        stop.stop(f"the hunt took longer than {limits.seconds:g} s")
+    elif stop.reason:
+        stop.stop()
+
+
+def _run(connection: duckdb.DuckDBPyConnection, sql: str, limits: Limits, stop: Stop) -> pa.Table:
     try:
         with stop.stopping(connection.interrupt):
             return _collected(connection.sql(sql).to_arrow_reader(BATCH_ROWS), limits)
     except (duckdb.Error, pa.ArrowException) as error:
         raise errors.StoreError(stop.reason or _said(error, limits)) from error
-    finally:
-        timer.cancel()
 
 
 def _collected(reader: pa.RecordBatchReader, limits: Limits) -> pa.Table:

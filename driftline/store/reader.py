@@ -18,7 +18,7 @@ from driftline.store.service import SOCKET
 from driftline.store.stored import Ask, Explained
 from driftline.store.wire import ANSWER, QUESTION, Answer, answer_of
 
-__all__ = ["Reader", "open_reader"]
+__all__ = ["Reader", "is_store", "open_reader"]
 
 _TIMEOUT_SECONDS = 60.0
 Question = TypeVar("Question", Query, Ask)
@@ -73,9 +73,14 @@ class Reader:
         self.close()
 
 
+def is_store(directory: Path) -> bool:
+    """Say whether there is a store."""
+    return (directory / HOT).exists()
+
+
 def open_reader(directory: Path) -> Reader:
     """Open a store for reading; raises ``StoreError`` if there is none."""
-    if not (directory / HOT).exists():
+    if not is_store(directory):
         raise StoreError(f"there is no store at {directory}; `driftline sensor --store {directory}` makes one")
     return Reader(directory)
 

@@ -22,7 +22,7 @@ from driftline.store import results
 from driftline.store.limits import Limits, OnHunt, Stop, audited, run
 from driftline.store.views import CLUSTER, EPOCH, Stored, Wanted, kept_parts, view
 
-__all__ = ["Ask", "Explained", "Reading", "explain", "hunt"]
+__all__ = ["Ask", "Explained", "Reading", "explain", "explained", "hunt", "tables_of"]
 
 COLUMNS = {name: {column.name: column.type for column in table.columns} for name, table in TABLES.items()}
 
@@ -90,9 +90,19 @@ def explain(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Stored],
     translation = _translated(tables, ask)
     _make_views(connection, tables, translation, ask)
     plan = run(connection, f"EXPLAIN {translation.sql}", Limits(seconds=ask.seconds))
-    engine = "\n".join(str(text) for text in plan.column(plan.num_columns - 1).to_pylist())
     readings = tuple(_reading(name, tables[name], _bounds(translation, name, ask)) for name in translation.tables)
+    return explained(translation, plan, readings)
+
+
+def explained(translation: kql.Translation, plan: pa.Table, readings: tuple[Reading, ...]) -> Explained:
+    """Put together what is told of a hunt; ``plan`` is DuckDB's answer to EXPLAIN."""
+    engine = "\n".join(str(text) for text in plan.column(plan.num_columns - 1).to_pylist())
     return Explained(meaning=kql.outline(translation), sql=translation.sql, engine=engine, readings=readings)
+
+
+def tables_of(ask: Ask) -> tuple[str, ...]:
+    """Give the tables a hunt reads; raises ``InvalidQuery``."""
+    return _translated(dict.fromkeys(TABLES, Stored("")), ask).tables
 
 
 def _translated(tables: Mapping[str, Stored], ask: Ask) -> kql.Translation:

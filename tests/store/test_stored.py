@@ -162,15 +162,15 @@ def test_nothing_but_hunting_tables_is_in_reach(database: Database, text: str) -
         database.hunt(Ask(text=text))
 
 
-QUOTES = ["'", '"', "''", "\\", "\\'", "'; DROP TABLE x; --", "$$", "/*", "{0}", "%s", "\n--", "‘", "?", ":x", "\u0000"]
+QUOTES = ["'", '"', "''", "\\", "\\'", "'; DROP TABLE x; --", "$$", "/*", "{0}", "%s", "\n--", "\u2018", "?", ":x"]
 
 
 @pytest.mark.parametrize("text", QUOTES)
 def test_text_stays_text(database: Database, text: str) -> None:
-    written = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\u0000", "x")
+    written = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
     rows = found(database, f'print a = "{written}", b = strcat("{written}", ""), ["{written or "c"}"] = 1')
-    assert rows[0]["a"] == rows[0]["b"] == text.replace("\u0000", "x")
+    assert rows[0]["a"] == rows[0]["b"] == text
 
 
 def test_a_hunt_ends_in_its_time(database: Database) -> None:
