@@ -28,6 +28,12 @@ TYPES = {
         "timespan": "Nullable(Int64)", "dynamic": "Nullable(String)",
     },
 }  # fmt: skip
+BAG_TEXTS = "list_transform(json_keys(_0), lambda k: CAST(json_object(k, json_extract(_0, concat('$.\"', k, '\"'))) AS VARCHAR))"
+CH_TEXTS = (
+    "multiIf(_0 IS NULL, [NULL], startsWith(_0, '['), arrayMap(x -> if(startsWith(x, '\"'), JSONExtractString(x), nullIf(x, 'null')), JSONExtractArrayRaw(ifNull(_0, '[]'))),"
+    " startsWith(_0, '{'), arrayMap(x -> toNullable(concat('{', toJSONString(tupleElement(x, 1)), ':', tupleElement(x, 2), '}')), JSONExtractKeysAndValuesRaw(ifNull(_0, '{}'))),"
+    " [if(startsWith(_0, '\"'), JSONExtractString(assumeNotNull(_0)), _0)])"
+)
 # Rows that the binder makes and no user can name.
 INNER: dict[str, tuple[functions.Sql, functions.Sql]] = {
     "no_value": ("nullif(_0, _0)", "nullIf(_0, _0)"),
@@ -42,13 +48,14 @@ INNER: dict[str, tuple[functions.Sql, functions.Sql]] = {
         "multiIf(_0 IS NULL, [NULL], startsWith(_0, '['), arrayMap(x -> toNullable(x), JSONExtractArrayRaw(ifNull(_0, '[]'))),"
         " startsWith(_0, '{'), arrayMap(x -> toNullable(concat('{', toJSONString(tupleElement(x, 1)), ':', tupleElement(x, 2), '}')), JSONExtractKeysAndValuesRaw(ifNull(_0, '{}'))), [_0])",
     ),
-    # The same, of which only texts are wanted.
+    # The same, of which only texts are wanted; and of a member, which is always written without spaces.
     "expand_texts": (
-        "CASE json_type(_0) WHEN 'ARRAY' THEN CAST(_0 AS VARCHAR[])"
-        " WHEN 'OBJECT' THEN list_transform(json_keys(_0), lambda k: CAST(json_object(k, json_extract(_0, concat('$.\"', k, '\"'))) AS VARCHAR)) ELSE [_0 ->> '$'] END",
-        "multiIf(_0 IS NULL, [NULL], startsWith(_0, '['), arrayMap(x -> if(startsWith(x, '\"'), JSONExtractString(x), nullIf(x, 'null')), JSONExtractArrayRaw(ifNull(_0, '[]'))),"
-        " startsWith(_0, '{'), arrayMap(x -> toNullable(concat('{', toJSONString(tupleElement(x, 1)), ':', tupleElement(x, 2), '}')), JSONExtractKeysAndValuesRaw(ifNull(_0, '{}'))),"
-        " [if(startsWith(_0, '\"'), JSONExtractString(assumeNotNull(_0)), _0)])",
+        f"CASE json_type(_0) WHEN 'ARRAY' THEN CAST(_0 AS VARCHAR[]) WHEN 'OBJECT' THEN {BAG_TEXTS} ELSE [_0 ->> '$'] END",
+        CH_TEXTS,
+    ),
+    "expand_member_texts": (
+        f"CASE WHEN starts_with(_0, '[') THEN CAST(_0 AS VARCHAR[]) WHEN starts_with(_0, '{{') THEN {BAG_TEXTS} ELSE [_0 ->> '$'] END",
+        CH_TEXTS,
     ),
     "expand_wide": (
         "CASE WHEN _0 IS NULL THEN [CAST(NULL AS JSON)] WHEN json_type(_0) = 'ARRAY' THEN CAST(_0 AS JSON[])"

@@ -75,8 +75,14 @@ def _rebuilt(stack: list[Plan], ids: set[str]) -> Plan:
 
 def _expand_texts(node: Expand, ids: set[str]) -> Plan:
     arrays = tuple(
-        dataclasses.replace(array, function="expand_texts") if element.id in ids and isinstance(array, Call) else array
-        for array, element in zip(node.arrays, node.elements, strict=True)
+        _texts(array) if element.id in ids else array for array, element in zip(node.arrays, node.elements, strict=True)
     )
     elements = tuple(dataclasses.replace(each, type="string") if each.id in ids else each for each in node.elements)
     return dataclasses.replace(node, arrays=arrays, elements=elements)
+
+
+def _texts(array: Scalar) -> Scalar:
+    assert isinstance(array, Call)
+    (of,) = array.args
+    read = isinstance(of, Call) and of.function in {"member", "element"}
+    return dataclasses.replace(array, function="expand_member_texts" if read else "expand_texts")

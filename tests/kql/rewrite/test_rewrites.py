@@ -123,19 +123,27 @@ def test_elements_that_become_text_are_text_at_once() -> None:
     assert "->>" not in kql.translate("T | mv-expand d | summarize count() by tostring(d)", SCHEMA).partition("ELSE")[0]
 
 
-@pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
-def test_what_elements_become_as_text(engine: kql.Dialect) -> None:
-    arrays = """print d = dynamic([1.5, "x", null, true, {"a": [1, "b"]}]) | mv-expand d"""
-    bags = """print d = dynamic({"a": 1, "b": null}) | mv-expand d"""
-    plain = """print d = dynamic("x") | mv-expand d"""
+ARRAY = """dynamic([1.5, "x", null, true, {"a": [1, "b"]}])"""
+BAG = """dynamic({"a": 1, "b": null})"""
 
-    found = [
-        store.hunt(f"{each} | summarize by t = tostring(d) | sort by t asc", {}, engine)
-        for each in (arrays, bags, plain)
-    ]
-    assert [rows.column("t").to_pylist() for rows in found] == [
-        ["", "1.5", "true", "x", '{"a":[1,"b"]}'], ['{"a":1}', '{"b":null}'], ["x"],
-    ]  # fmt: skip
+
+@pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
+@pytest.mark.parametrize(
+    ("value", "texts"),
+    [
+        (ARRAY, ["", "1.5", "true", "x", '{"a":[1,"b"]}']),
+        (BAG, ['{"a":1}', '{"b":null}']),
+        ("dynamic('x')", ["x"]),
+        ("dynamic(null)", [""]),
+        ("dynamic([])", []),
+    ],
+)
+def test_what_elements_become_as_text(value: str, texts: list[str], engine: kql.Dialect) -> None:
+    rest = "| summarize by t = tostring(e) | sort by t asc"
+    plain = store.hunt(f"print d = {value} | mv-expand e = d {rest}", {}, engine)
+    member = store.hunt(f"print b = bag_pack('d', {value}) | mv-expand e = b.d {rest}", {}, engine)
+
+    assert plain.column("t").to_pylist() == member.column("t").to_pylist() == texts
 
 
 def test_a_path_of_members_is_read_at_once() -> None:
