@@ -55,15 +55,16 @@ def compiled(
     now: datetime.datetime | None = None,
     parameters: Mapping[str, str] | None = None,
     refused: Mapping[str, str] | None = None,
+    bounded: bool = False,
 ) -> Translation:
     """Translate a query, and tell what its result looks like; raises ``InvalidQuery``.
 
     ``now`` (aware) is the time it runs at; without it the engine's clock is asked. ``parameters``
     are values, as text, of those it declares. ``refused`` are tables that may not be read, with
-    the reason.
+    the reason. ``bounded`` promises that whoever runs it gives only rows within ``bounds``.
     """
     problems = Problems(text)
-    setting = Setting(schema, dialect, now, parameters or {}, refused or {})
+    setting = Setting(schema, dialect, now, parameters or {}, refused or {}, bounded)
     try:
         return _compiled(text, setting, problems)
     except RecursionError:
@@ -86,6 +87,7 @@ class Setting:
     now: datetime.datetime | None
     parameters: Mapping[str, str]
     refused: Mapping[str, str]
+    bounded: bool
 
 
 def _compiled(text: str, setting: Setting, problems: Problems) -> Translation:
@@ -93,8 +95,11 @@ def _compiled(text: str, setting: Setting, problems: Problems) -> Translation:
     problems.raise_if_any()
     names = given(query, setting.parameters, problems)
     relation = bind.bind(query, setting.schema, problems=problems, names=names, refused=setting.refused)
-    found = rewrite.rewritten(relation.plan, _needed(relation), setting.now)
+    needed = _needed(relation)
+    found = rewrite.rewritten(relation.plan, needed, setting.now)
     bounds = rewrite.time_bounds(found)
+    if setting.bounded:
+        found = rewrite.prune_columns(rewrite.drop_enforced(found, bounds), needed)
     tree = emit.PlanEmitter(setting.dialect).query(found, relation.columns, relation.order)
     sql = SqlDialect.get_or_raise(setting.dialect).generate(tree, copy=False)
     named = tuple((column.name, column.type) for column in relation.columns)

@@ -109,7 +109,7 @@ def _translated(tables: Mapping[str, Stored], ask: Ask) -> kql.Translation:
     refused = _refused(tables, ask)
     schema = {name: COLUMNS[name] for name in tables if name not in refused}
     now = datetime.datetime.now(datetime.UTC)
-    return kql.compiled(ask.text, schema, now=now, parameters=ask.parameters, refused=refused)
+    return kql.compiled(ask.text, schema, now=now, parameters=ask.parameters, refused=refused, bounded=True)
 
 
 # A grant of clusters says nothing of rows that name none.

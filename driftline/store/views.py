@@ -53,7 +53,7 @@ def view(name: str, columns: Mapping[str, str], stored: Stored, wanted: Wanted) 
     """Give the statement that makes a table's view; ``columns`` are Kusto types by name."""
     shown = ", ".join(f"{_shown(column, kind)} AS {quoted(column)}" for column, kind in columns.items())
     sources = " UNION ALL BY NAME ".join(_sources(stored, wanted.bounds))
-    return f"CREATE TEMP VIEW {quoted(name)} AS SELECT {shown} FROM ({sources}){_granted(wanted.clusters)}"  # noqa: S608 -- all is quoted
+    return f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT {shown} FROM ({sources}){_granted(wanted.clusters)}"  # noqa: S608 -- all is quoted
 
 
 def kept_parts(stored: Stored, bounds: Bounds) -> tuple[list[Part], list[Part]]:

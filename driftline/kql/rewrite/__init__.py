@@ -10,6 +10,7 @@ import datetime
 from collections.abc import Callable, Collection
 
 from driftline.kql.plan import Plan
+from driftline.kql.rewrite.drop_enforced import drop_enforced
 from driftline.kql.rewrite.fold_constants import fold_constants
 from driftline.kql.rewrite.inline_shared import inline_shared
 from driftline.kql.rewrite.merge_filters import merge_filters
@@ -20,7 +21,7 @@ from driftline.kql.rewrite.push_filters import push_filters
 from driftline.kql.rewrite.text_elements import text_elements
 from driftline.kql.rewrite.time_bounds import Bounds, time_bounds
 
-__all__ = ["REWRITES", "Bounds", "rewritten", "time_bounds"]
+__all__ = ["REWRITES", "Bounds", "drop_enforced", "prune_columns", "rewritten", "time_bounds"]
 
 REWRITES: tuple[Callable[[Plan], Plan], ...] = (
     inline_shared,  # before filters are pushed: what is used once is no barrier

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from driftline.kql.plan import Call, Col, Const, Filter, Plan, Scalar, Table
 from driftline.kql.rewrite import walk
 
-__all__ = ["Bounds", "time_bounds"]
+__all__ = ["Bounds", "bounds_of", "time_bounds"]
 
 TIME = "Timestamp"
 FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "==filter": "=="}
-LOWER, UPPER = {">", ">=", "==", "==filter"}, {"<", "<=", "==", "==filter"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,17 @@ class Bounds:
         return Bounds(first, last)
 
 
+# Datetimes are whole microseconds, so all of these are exact.
+STRETCHES: dict[str, Callable[[int], Bounds]] = {
+    ">": lambda moment: Bounds(moment + 1, None),
+    ">=": lambda moment: Bounds(moment, None),
+    "<": lambda moment: Bounds(None, moment - 1),
+    "<=": lambda moment: Bounds(None, moment),
+    "==": lambda moment: Bounds(moment, moment),
+}
+STRETCHES["==filter"] = STRETCHES["=="]
+
+
 def time_bounds(node: Plan) -> dict[str, Bounds]:
     """Give the stretch of ``Timestamp`` that is read of each table, by the table's name."""
     parts = list(walk.nodes(node))
@@ -41,14 +52,16 @@ def time_bounds(node: Plan) -> dict[str, Bounds]:
     found: dict[str, Bounds] = {}
     for part in parts:
         if isinstance(part, Table):
-            bounds = _of_table(part, filters.get(id(part)))
+            predicate = filters.get(id(part))
+            bounds = Bounds() if predicate is None else bounds_of(part, predicate)
             found[part.name] = bounds.around(found.get(part.name, bounds))
     return found
 
 
-def _of_table(table: Table, predicate: Scalar | None) -> Bounds:
+def bounds_of(table: Table, predicate: Scalar) -> Bounds:
+    """Give the stretch of a table's ``Timestamp`` for which a condition can be true."""
     column = next((column.id for column in table.columns if column.name == TIME), None)
-    return Bounds() if predicate is None or column is None else _of_condition(predicate, column)
+    return Bounds() if column is None else _of_condition(predicate, column)
 
 
 def _of_condition(value: Scalar, column: str) -> Bounds:
@@ -69,6 +82,6 @@ def _of_comparison(value: Call, column: str) -> Bounds:
     function = value.function
     if isinstance(left, Const):
         left, right, function = right, left, FLIPPED[function]
-    if not isinstance(left, Col) or left.id != column or not isinstance(right, Const):
+    if not isinstance(left, Col) or left.id != column or not isinstance(right, Const) or right.value is None:
         return Bounds()
-    return Bounds(right.value if function in LOWER else None, right.value if function in UPPER else None)
+    return STRETCHES[function](right.value)

@@ -103,14 +103,14 @@ FIRST = MIDDAY - 22 * DAY - DAY // 2
     ("text", "first", "last"),
     [
         ("T", None, None),
-        ("T | where Timestamp > ago(7d)", MIDDAY - 7 * DAY, None),
+        ("T | where Timestamp > ago(7d)", MIDDAY - 7 * DAY + 1, None),
         ("T | where ago(7d) <= Timestamp", MIDDAY - 7 * DAY, None),
         ("T | where Timestamp between (datetime(2026-11-01) .. 2d)", FIRST, FIRST + 2 * DAY),
-        ("T | where Timestamp > bin(ago(1h), 1d) and Timestamp < now()", MIDDAY - DAY // 2, MIDDAY),
+        ("T | where Timestamp > bin(ago(1h), 1d) and Timestamp < now()", MIDDAY - DAY // 2 + 1, MIDDAY - 1),
         ("T | where Timestamp == datetime(2026-11-01)", FIRST, FIRST),
         ("T | where Timestamp > ago(1d) or a > 1", None, None),
-        ("T | where a > 1 | extend b = 1 | project Timestamp, b | where Timestamp > ago(1d)", MIDDAY - DAY, None),
-        ("union (T | where Timestamp > ago(2d)), (T | where Timestamp > ago(1d))", MIDDAY - 2 * DAY, None),
+        ("T | where a > 1 | extend b = 1 | project Timestamp, b | where Timestamp > ago(1d)", MIDDAY - DAY + 1, None),
+        ("union (T | where Timestamp > ago(2d)), (T | where Timestamp > ago(1d))", MIDDAY - 2 * DAY + 1, None),
         ("union (T | where Timestamp > ago(2d)), T", None, None),
         ("T | where Timestamp > todatetime(s)", None, None),
     ],
@@ -121,6 +121,30 @@ def test_the_times_a_hunt_reads_are_known(text: str, first: int | None, last: in
 
 def test_elements_that_become_text_are_text_at_once() -> None:
     assert "->>" not in kql.translate("T | mv-expand d | summarize count() by tostring(d)", SCHEMA).partition("ELSE")[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("T | where Timestamp > ago(1d) and a > 1", False),
+        ("T | where Timestamp > ago(1d) | project a", False),
+        ("union (T | where Timestamp > ago(2d)), (T | where Timestamp > ago(1d))", True),
+        ("T | where Timestamp > ago(1d) or a > 1", True),
+        ("T | where Timestamp > ago(1d) and Timestamp != now()", True),
+    ],
+)
+def test_what_the_reader_keeps_to_is_not_asked_again(text: str, asked: bool) -> None:
+    found = kql.compiled(text, SCHEMA, now=NOW, bounded=True).plan
+    assert found is not None
+
+    compared = [
+        part
+        for node in walk.nodes(found)
+        if isinstance(node, plan.Filter)
+        for part in walk.nodes(node.predicate)
+        if isinstance(part, plan.Col) and part.type == "datetime"
+    ]
+    assert bool(compared) == asked
 
 
 ARRAY = """dynamic([1.5, "x", null, true, {"a": [1, "b"]}])"""
