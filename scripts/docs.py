@@ -10,6 +10,7 @@ import yaml
 
 from driftline.events import TABLES, Table
 from driftline.policy import reference, schema
+from scripts import _hunts_page
 
 TREE = Path(__file__).parent.parent
 ROOT = TREE / "docs" / "reference"
@@ -45,6 +46,7 @@ def json_schema() -> str:
 PAGES = {
     ROOT / "tables.md": tables,
     ROOT / "policy.md": reference.page,
+    ROOT / "hunts.md": _hunts_page.page,
     TREE / "deploy" / "crds" / "driftpolicies.yaml": crd,
     TREE / "deploy" / "crds" / "driftpolicy.schema.json": json_schema,
 }

@@ -5,29 +5,32 @@ from __future__ import annotations
 import datetime
 import json
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from driftline import kql
-from driftline.cli._alert import safe
+from driftline import hunts
+from driftline.cli import _saved
+from driftline.cli._answers import Output, show
 from driftline.cli._rows import DEFAULT_STORE, Store
 from driftline.errors import InvalidInput, InvalidQuery
-from driftline.events import TABLES
 from driftline.kql import constants
 from driftline.store import hunting
-from driftline.store.query import MAX_ROWS, Filter, Query
-from driftline.store.reader import open_reader
+from driftline.store.hunting import Limits
+from driftline.store.reader import is_store, open_reader
+from driftline.store.stored import Ask, Explained, tables_of
 
 app = App(name="hunt", help="Ask in KQL what happened.")
 
-Output = Literal["table", "json", "csv", "parquet"]
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+MICROSECOND = datetime.timedelta(microseconds=1)
+Repeated = Annotated[list[str] | None, Parameter(negative=())]
 
 
 @app.default
@@ -35,14 +38,25 @@ def hunt(
     query: str = "",
     *,
     file: Annotated[Path | None, Parameter(name=["--file", "-f"])] = None,
+    run: str = "",
+    show_: Annotated[str, Parameter(name="--show")] = "",
+    list_: Annotated[bool, Parameter(name="--list", negative=())] = False,
+    save: str = "",
+    forget: str = "",
     output: Output = "table",
     timespan: str = "",
-    table: list[str] | None = None,
+    param: Repeated = None,
+    table: Repeated = None,
     schema: Path | None = None,
-    explain: bool = False,
+    timeout: float = 60.0,
+    rows: int = 1_000_000,
+    explain: Annotated[bool, Parameter(negative=())] = False,
     store: Store = DEFAULT_STORE,
 ) -> None:
     """Run a KQL query and show its rows.
+
+    Exits 0 if it was answered, 1 if it failed or passed a limit, 2 if the query is wrong (each
+    mistake is underlined), 130 after Ctrl-C.
 
     Parameters
     ----------
@@ -50,44 +64,154 @@ def hunt(
         The query's text.
     file
         Read the query from this file instead; ``-`` for standard input.
+    run
+        Run a hunt of the library, or one that was saved.
+    show_
+        Print such a hunt.
+    list_
+        List the hunts of the library and those that were saved.
+    save
+        Save the query under a name, and do not run it.
+    forget
+        Remove a saved hunt.
     output
         For people; one JSON object a line; CSV; Parquet (to standard output).
     timespan
         Only rows of the last so much time (``30m``, ``12h``, ``7d``), where there is a Timestamp.
+    param
+        ``NAME=VALUE`` for what the query declares with ``declare query_parameters``.
     table
         ``NAME=FILE``: hunt over a Parquet, CSV or JSON-lines file, not over the store.
     schema
-        JSON file of Kusto types: ``{"NAME": {"column": "datetime"}}``.
+        JSON file of Kusto types for such files: ``{"NAME": {"column": "datetime"}}``.
+    timeout
+        Seconds after which the hunt is stopped.
+    rows
+        An answer of more rows is an error.
     explain
-        Show the SQL instead of running it.
+        Show how the query would run instead of running it.
     store
         Directory of the event store.
     """
-    text = _text(query, file)
-    types = _schema(schema)
+    if list_:
+        return _print_list()
+    if show_:
+        return print(_described(show_))
+    if forget:
+        return _saved.forget(forget)
+    text = _text(query, file, run)
+    if save:
+        return print(_saved.save(save, text))
+    asked = _saved.with_functions(text)
+    source = _source(table, schema, store, Limits(seconds=timeout, rows=rows))
     try:
-        tables = _tables(text, table or [], store, timespan)
-        if explain:
-            print(
-                kql.translate(
-                    text, {name: {**hunting.schema_of(rows), **types.get(name, {})} for name, rows in tables.items()}
-                )
-            )
-            return
-        _show(hunting.hunt(text, tables, schema=types), output)
+        _answer(source.ask(asked.text, _pairs("--param", param), _after(timespan)), explain=explain, output=output)
     except InvalidQuery as error:
-        raise InvalidInput("\n".join(_pointed(text, problem) for problem in error.problems)) from error
+        placed = asked.placed(error)
+        raise InvalidInput("\n".join(_pointed(asked, problem) for problem in placed.problems)) from error
+    return None
 
 
-def _text(query: str, file: Path | None) -> str:
-    if bool(query) == (file is not None):
-        raise InvalidInput("expected either a query or -f FILE")
+def _answer(asked: _Asked, *, explain: bool, output: Output) -> None:
+    if explain:
+        _print_explained(asked.explain())
+    else:
+        show(asked.hunt(), output)
+
+
+def _text(query: str, file: Path | None, name: str) -> str:
+    if sum((bool(query), file is not None, bool(name))) != 1:
+        raise InvalidInput("expected one of: a query, -f FILE, --run NAME")
+    if name:
+        return _saved.named(name)
     if file is None:
         return query
     try:
         return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{file}: {error}") from error
+
+
+# What is asked, and of what
+
+
+# A query that brings its own data needs no store.
+@dataclass(frozen=True, slots=True)
+class _OfStore:
+    directory: Path
+    limits: Limits
+
+    def ask(self, text: str, parameters: dict[str, str], after: datetime.datetime | None) -> _Asked:
+        micros = None if after is None else (after - EPOCH) // MICROSECOND
+        limits = self.limits
+        asked = Ask(text=text, parameters=parameters, after=micros, seconds=limits.seconds, rows=limits.rows)
+        if not is_store(self.directory) and not tables_of(asked):
+            return _FilesAsked(_OfFiles({}, {}, limits), text, parameters, None)
+        return _StoreAsked(self.directory, asked)
+
+
+@dataclass(frozen=True, slots=True)
+class _OfFiles:
+    tables: dict[str, str]
+    types: dict[str, dict[str, str]]
+    limits: Limits
+
+    def ask(self, text: str, parameters: dict[str, str], after: datetime.datetime | None) -> _Asked:
+        return _FilesAsked(self, text, parameters, after)
+
+
+@dataclass(frozen=True, slots=True)
+class _StoreAsked:
+    directory: Path
+    asked: Ask
+
+    def hunt(self) -> pa.Table:
+        with open_reader(self.directory) as reader:
+            return reader.hunt(self.asked)
+
+    def explain(self) -> Explained:
+        with open_reader(self.directory) as reader:
+            return reader.explain(self.asked)
+
+
+@dataclass(frozen=True, slots=True)
+class _FilesAsked:
+    files: _OfFiles
+    text: str
+    parameters: dict[str, str]
+    after: datetime.datetime | None
+
+    def hunt(self) -> pa.Table:
+        return hunting.hunt(
+            self.text,
+            self.files.tables,
+            schema=self.files.types,
+            parameters=self.parameters,
+            after=self.after,
+            limits=self.files.limits,
+        )
+
+    def explain(self) -> Explained:
+        return hunting.explain(self.text, self.files.tables, schema=self.files.types, parameters=self.parameters)
+
+
+_Asked = _StoreAsked | _FilesAsked
+
+
+def _source(given: Sequence[str] | None, schema: Path | None, directory: Path, limits: Limits) -> _OfStore | _OfFiles:
+    if given:
+        return _OfFiles(_pairs("--table", given), _schema(schema), limits)
+    return _OfStore(directory, limits)
+
+
+def _pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
+    found = {}
+    for each in given or ():
+        name, equals, value = each.partition("=")
+        if not equals or not name:
+            raise InvalidInput(f"{option}: expected NAME=VALUE, got {each!r}")
+        found[name] = value
+    return found
 
 
 def _schema(path: Path | None) -> dict[str, dict[str, str]]:
@@ -102,45 +226,6 @@ def _schema(path: Path | None) -> dict[str, dict[str, str]]:
     return found
 
 
-def _tables(text: str, given: list[str], directory: Path, timespan: str) -> dict[str, pa.Table]:
-    after = _after(timespan)
-    if given:
-        found = {}
-        for each in given:
-            name, equals, path = each.partition("=")
-            if not equals or not name:
-                raise InvalidInput(f"--table: expected NAME=FILE, got {each!r}")
-            found[name] = _recent(hunting.open_table(path), after)
-        return found
-    return _stored(text, directory, after)
-
-
-def _stored(text: str, directory: Path, after: datetime.datetime | None) -> dict[str, pa.Table]:
-    """Read those of the store's tables that the query could mean; all are known by their columns."""
-    where = [Filter("Timestamp", ">=", after.isoformat())] if after else []
-    everything = any(word in text for word in ("*", "search", "find"))
-    wanted = [name for name in TABLES if name in text or everything]
-    found = {name: _empty(name) for name in TABLES}
-    if wanted:
-        with open_reader(directory) as reader:
-            for name in wanted:
-                rows = reader.select(Query(table=name, where=where, limit=MAX_ROWS))
-                if rows.num_rows >= MAX_ROWS:
-                    raise InvalidInput(f"{name} has more than {MAX_ROWS} rows; give a --timespan that holds fewer")
-                found[name] = rows.cast(_fields(name))
-    return found
-
-
-def _empty(name: str) -> pa.Table:
-    return pa.table({c.name: pa.array([], hunting.TYPES[c.type]) for c in TABLES[name].columns}, schema=_fields(name))
-
-
-def _fields(name: str) -> pa.Schema:
-    return pa.schema(
-        [pa.field(c.name, hunting.TYPES[c.type], metadata={"kusto": c.type}) for c in TABLES[name].columns]
-    )
-
-
 def _after(timespan: str) -> datetime.datetime | None:
     if not timespan:
         return None
@@ -150,80 +235,41 @@ def _after(timespan: str) -> datetime.datetime | None:
     return datetime.datetime.now(datetime.UTC) - datetime.timedelta(microseconds=ticks // 10)
 
 
-def _recent(rows: pa.Table, after: datetime.datetime | None) -> pa.Table:
-    if (
-        after is None
-        or "Timestamp" not in rows.column_names
-        or not pa.types.is_timestamp(rows.schema.field("Timestamp").type)
-    ):
-        return rows
-    moments = rows.column("Timestamp").cast(pa.timestamp("us", "UTC"), safe=False)
-    return rows.filter(pa.compute.greater_equal(moments, pa.scalar(after, pa.timestamp("us", "UTC"))))
+# What people see
 
 
-# Output
+def _print_list() -> None:
+    shown = Table(box=None, header_style="dim")
+    for column in ("hunt", "looks for", "tactic", "techniques"):
+        shown.add_column(column, overflow="fold")
+    for each in hunts.load().values():
+        shown.add_row(each.name, each.title, each.tactic, " ".join(each.techniques))
+    for name in _saved.own_names():
+        shown.add_row(name, "saved", "", "")
+    Console().print(shown, markup=False)
 
 
-def _pointed(text: str, problem: Any) -> str:
+def _described(name: str) -> str:
+    if name in _saved.own_names():
+        return _saved.named(name).rstrip()
+    found = hunts.find(name)
+    facts = f"{found.tactic}; {', '.join(found.techniques)}; reads {', '.join(found.tables)}"
+    return "\n".join(f"// {line}" for line in (found.title, found.description, facts)) + f"\n{found.query.rstrip()}"
+
+
+def _print_explained(found: Explained) -> None:
+    print(f"Means\n{found.meaning}\n\nReads")
+    for each in found.readings:
+        times = f", {each.first or '…'} to {each.last or '…'}" if each.first or each.last else ""
+        print(f"{each.table}: {each.files} of {each.of} files{times}")
+    print(f"\nSQL\n{found.sql}\n\nEngine\n{found.engine}")
+
+
+def _pointed(asked: _saved.Query, problem: Any) -> str:
     """Write a problem with its line of the query and a mark under the place."""
     if not problem.line:
         return str(problem)
-    line = text.split("\n")[problem.line - 1]
+    line = asked.line(problem)
     rest = max(len(line) - problem.column + 1, 1)
     mark = "^" * max(min(getattr(problem, "length", 1), rest), 1)
     return f"{problem}\n  {line}\n  {' ' * (problem.column - 1)}{mark}"
-
-
-def _show(rows: pa.Table, output: Output) -> None:
-    if output == "parquet":
-        sink = pa.BufferOutputStream()
-        pyarrow.parquet.write_table(rows, sink)
-        sys.stdout.buffer.write(sink.getvalue())
-    elif output == "csv":
-        sink = pa.BufferOutputStream()
-        pyarrow.csv.write_csv(_texts(rows), sink)
-        sys.stdout.buffer.write(sink.getvalue())
-    elif output == "json":
-        for row in _objects(rows):
-            print(json.dumps(row, ensure_ascii=False))
-    else:
-        _print_table(rows)
-
-
-def _kinds(rows: pa.Table) -> list[str]:
-    return [(field.metadata or {})[b"kusto"].decode() for field in rows.schema]
-
-
-def _objects(rows: pa.Table) -> list[dict[str, Any]]:
-    kinds = dict(zip(rows.column_names, _kinds(rows), strict=True))
-    return [{name: _plain(value, kinds[name]) for name, value in row.items()} for row in rows.to_pylist()]
-
-
-def _plain(value: Any, kind: str) -> Any:
-    if value is None:
-        return None
-    if kind == "datetime":
-        return value.isoformat()
-    if kind == "timespan":
-        return constants.timespan_text(int(value / datetime.timedelta(microseconds=1)) * 10)
-    return json.loads(value) if kind == "dynamic" else value
-
-
-def _cell(value: Any) -> str:
-    if isinstance(value, (dict, list)):
-        return constants.dumps(value)
-    return "" if value is None else str(value)
-
-
-def _texts(rows: pa.Table) -> pa.Table:
-    cells = [[_cell(_plain(v, kind)) for v in rows.column(i).to_pylist()] for i, kind in enumerate(_kinds(rows))]
-    return pa.table([pa.array(column, pa.string()) for column in cells], names=rows.column_names)
-
-
-def _print_table(rows: pa.Table) -> None:
-    shown = Table(box=None, header_style="dim")
-    for name in rows.column_names:
-        shown.add_column(safe(name), overflow="fold")
-    for row in _texts(rows).to_pylist():
-        shown.add_row(*(safe(value) for value in row.values()))
-    Console().print(shown, markup=False)

@@ -3,6 +3,7 @@
 from driftline.events._record import Column, Dynamic, Record, columns
 from driftline.events._text import raw, text
 from driftline.events.alerts import Alert, AlertEvidence, AlertInfo, ProcessNode, alert_evidence, alert_info
+from driftline.events.audit import CloudAuditEvent
 from driftline.events.container import Container, VolumeMount
 from driftline.events.health import SensorHealth
 from driftline.events.process import CloudProcessEvent
@@ -17,6 +18,7 @@ __all__ = [
     "AlertEvidence",
     "AlertInfo",
     "BlockedBy",
+    "CloudAuditEvent",
     "CloudProcessEvent",
     "Column",
     "Container",

@@ -234,18 +234,21 @@ class Limit:
 class Expand:
     """One row for each element of dynamic arrays, side by side; ``index`` counts from 0.
 
-    A row whose arrays are all empty or null stays if ``outer``.
+    A row whose arrays are all empty or null stays if ``outer``. Of the input's columns those
+    ``kept`` come along; None means all.
     """
 
     input: Plan
     arrays: tuple[Scalar, ...]
     elements: tuple[Column, ...]
-    index: Column
+    index: Column | None
     outer: bool = False
+    kept: tuple[Column, ...] | None = None
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        return (*self.input.columns, *self.elements, self.index)
+        kept = self.input.columns if self.kept is None else self.kept
+        return (*kept, *self.elements, *([self.index] if self.index else []))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from sqlglot import Dialect as SqlDialect
 
-from driftline.kql import bind, emit, parse, rewrite, syntax
+from driftline.kql import bind, emit, parse, plan, rewrite, syntax
 from driftline.kql.bind import Schema
 from driftline.kql.cursor import Stuck
+from driftline.kql.parameters import given
 from driftline.kql.plan import Column, Key, Plan
 from driftline.kql.problems import Problems, Span
+from driftline.kql.rewrite import walk
 from driftline.kql.tokens import tokenize
 
 __all__ = ["Dialect", "Discover", "Translation", "compiled", "translate"]
@@ -23,11 +26,18 @@ Discover = Callable[[str], list[tuple[Any, ...]]]
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A translated hunt: its SQL, the result's columns with their Kusto types, and the render hint."""
+    """A translated hunt: its SQL, the result's columns with their Kusto types, and the render hint.
+
+    ``tables`` are those it reads in alphabetical order, ``bounds`` the stretches of ``Timestamp``
+    it reads of them, ``plan`` what it means, after all rewrites.
+    """
 
     sql: str
     columns: tuple[tuple[str, str], ...]
     render: str = ""
+    tables: tuple[str, ...] = ()
+    bounds: Mapping[str, rewrite.Bounds] = field(default_factory=dict)
+    plan: plan.Plan | None = field(default=None, repr=False)
 
 
 def translate(text: str, schema: Schema, dialect: Dialect = "duckdb") -> str:
@@ -40,16 +50,28 @@ def translate(text: str, schema: Schema, dialect: Dialect = "duckdb") -> str:
 
 
 def compiled(
-    text: str, schema: Schema, dialect: Dialect = "duckdb", *, discover: Discover | None = None
+    text: str,
+    schema: Schema,
+    dialect: Dialect = "duckdb",
+    *,
+    now: datetime.datetime | None = None,
+    parameters: Mapping[str, str] | None = None,
+    refused: Mapping[str, str] | None = None,
+    bounded: bool = False,
+    discover: Discover | None = None,
 ) -> Translation:
     """Translate a query, and tell what its result looks like; raises ``InvalidQuery``.
 
-    The columns of ``evaluate pivot`` and ``bag_unpack`` depend on the data. ``discover`` gives the
+    ``now`` (aware) is the time it runs at; without it the engine's clock is asked. ``parameters``
+    are values, as text, of those it declares. ``refused`` are tables that may not be read, with
+    the reason. ``bounded`` promises that whoever runs it gives only rows within ``bounds``.
+    The columns of ``evaluate pivot`` and ``bag_unpack`` depend on the data: ``discover`` gives the
     rows of a query in SQL that finds them; without it such operators must say their columns.
     """
     problems = Problems(text)
+    setting = Setting(schema, dialect, now, parameters or {}, refused or {}, bounded, discover)
     try:
-        return _compiled(text, schema, dialect, problems=problems, discover=discover)
+        return _compiled(text, setting, problems)
     except RecursionError:
         problems.add("not supported: a query nested so deeply", Span(0, 0))
     except emit.Unsupported as error:
@@ -61,21 +83,50 @@ def compiled(
     raise AssertionError  # pragma: no cover -- there is a problem
 
 
-def _compiled(
-    text: str, schema: Schema, dialect: Dialect, *, problems: Problems, discover: Discover | None
-) -> Translation:
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """All that a translation depends on but the query."""
+
+    schema: Schema
+    dialect: Dialect
+    now: datetime.datetime | None
+    parameters: Mapping[str, str]
+    refused: Mapping[str, str]
+    bounded: bool
+    discover: Discover | None
+
+    def sql(self, found: Plan, columns: tuple[Column, ...], order: tuple[Key, ...]) -> str:
+        """Write a plan in the setting's dialect."""
+        tree = emit.PlanEmitter(self.dialect).query(found, columns, order)
+        return SqlDialect.get_or_raise(self.dialect).generate(tree, copy=False)
+
+    def rows(self, found: Plan) -> list[tuple[Any, ...]]:
+        """Run a plan that tells columns."""
+        assert self.discover
+        needed = {column.id for column in found.columns}
+        return self.discover(self.sql(rewrite.rewritten(found, needed, self.now), found.columns, ()))
+
+
+def _compiled(text: str, setting: Setting, problems: Problems) -> Translation:
     query = parse.Parser(tokenize(text, problems), problems, text).parse_query()
     problems.raise_if_any()
-    found = None if discover is None else lambda plan: discover(_sql(plan, plan.columns, (), dialect))
-    relation = bind.bind(query, schema, problems=problems, discover=found)
-    columns = relation.columns
-    sql = _sql(relation.plan, columns, relation.order, dialect)
-    return Translation(sql, tuple((c.name, c.type) for c in columns), _render(query))
+    names = given(query, setting.parameters, problems)
+    discover = setting.rows if setting.discover else None
+    relation = bind.bind(
+        query, setting.schema, problems=problems, names=names, discover=discover, refused=setting.refused
+    )
+    needed = _needed(relation)
+    found = rewrite.rewritten(relation.plan, needed, setting.now)
+    bounds = rewrite.time_bounds(found)
+    if setting.bounded:
+        found = rewrite.prune_columns(rewrite.drop_enforced(found, bounds), needed)
+    sql = setting.sql(found, relation.columns, relation.order)
+    named = tuple((column.name, column.type) for column in relation.columns)
+    return Translation(sql, named, _render(query), tuple(sorted(bounds)), bounds, found)
 
 
-def _sql(plan: Plan, columns: tuple[Column, ...], order: tuple[Key, ...], dialect: Dialect) -> str:
-    tree = emit.PlanEmitter(dialect).query(rewrite.rewritten(plan), columns, order)
-    return SqlDialect.get_or_raise(dialect).generate(tree, copy=False)
+def _needed(relation: bind.Relation) -> set[str]:
+    return {column.id for column in relation.columns} | walk.columns_of(*(key.value for key in relation.order))
 
 
 def _render(query: syntax.Query) -> str:

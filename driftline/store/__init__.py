@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from driftline.store.hunting import Engine, Limits
+    from driftline.store.hunting import Engine
+    from driftline.store.limits import Limits, OnHunt, Stop
 
 __all__ = ["hunt"]
 
@@ -26,9 +27,14 @@ def hunt(
     engine: Engine = "duckdb",
     *,
     schema: Mapping[str, Mapping[str, str]] | None = None,
+    parameters: Mapping[str, str] | None = None,
     limits: Limits | None = None,
+    stop: Stop | None = None,
+    on_hunt: OnHunt | None = None,
 ) -> pa.Table:
     """Run a KQL query over tables by name; see ``driftline.store.hunting.hunt``."""
     from driftline.store import hunting  # noqa: PLC0415 -- see above
 
-    return hunting.hunt(text, tables, engine, schema=schema, limits=limits)
+    return hunting.hunt(
+        text, tables, engine, schema=schema, parameters=parameters, limits=limits, stop=stop, on_hunt=on_hunt
+    )

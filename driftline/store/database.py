@@ -25,14 +25,21 @@ import pyarrow as pa
 
 from driftline.errors import DriftlineError, StoreBusy, StoreCorrupt, StoreError, StoreFull
 from driftline.events import TABLES, Record
+from driftline.kql.rewrite import Bounds
+from driftline.store import stored
 from driftline.store._schema import COLUMN_TYPES, create_statement, quoted
+from driftline.store.limits import OnHunt, Stop
 from driftline.store.query import Query, compile_query
+from driftline.store.stored import Ask, Explained
+from driftline.store.views import EPOCH, Part, Stored
 
 __all__ = ["Database"]
 
 HOT = "hot.duckdb"
 COLD = "cold"
 MEMORY = "512MB"
+SPILL = "4GB"
+DAY_US = 86_400_000_000
 QUERY_SECONDS = 30.0
 
 _ARROW_TYPES: dict[str, pa.DataType] = {
@@ -75,6 +82,9 @@ class Database:
         for setting in (
             "TimeZone = 'UTC'",
             f"memory_limit = '{MEMORY}'",
+            f"max_temp_directory_size = '{SPILL}'",
+            "error_on_division_by_zero = false",
+            "python_enable_replacements = false",
             "threads = 2",
             f"allowed_directories = ['{cold}']",
             "enable_external_access = false",
@@ -139,6 +149,34 @@ class Database:
         finally:
             timer.cancel()
             cursor.close()
+
+    def hunt(self, ask: Ask, *, stop: Stop | None = None, on_hunt: OnHunt | None = None) -> pa.Table:
+        """Answer a hunt; raises ``InvalidQuery`` and ``StoreError``."""
+        cursor = self._connection.cursor()
+        try:
+            return stored.hunt(cursor, self._stored(), ask, stop=stop, on_hunt=on_hunt)
+        finally:
+            cursor.close()
+
+    def explain(self, ask: Ask) -> Explained:
+        """Tell how a hunt would run; raises as ``hunt`` does."""
+        cursor = self._connection.cursor()
+        try:
+            return stored.explain(cursor, self._stored(), ask)
+        finally:
+            cursor.close()
+
+    def _stored(self) -> dict[str, Stored]:
+        cursor = self._connection.cursor()
+        with _translated():
+            rows = cursor.execute("SELECT table_name, day, file FROM _cold ORDER BY day").fetchall()
+            (catalog,) = cursor.execute("SELECT current_database()").fetchall()[0]
+            there = {row[0] for row in cursor.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+        parts: dict[str, list[Part]] = {name: [] for name in TABLES}
+        for name, day, file in rows:
+            if name in parts:
+                parts[name].append(Part(self._directory / COLD / file, _day(day)))
+        return {name: Stored(f"{quoted(catalog)}.main.{quoted(name)}", parts[name]) for name in TABLES if name in there}
 
     def _source(self, name: str) -> str:
         files = self._cold_files(name)
@@ -212,6 +250,13 @@ class Database:
         """Close the files."""
         with self._lock:
             self._connection.close()
+
+
+def _day(day: datetime.date) -> Bounds:
+    first = (datetime.datetime.combine(day, datetime.time(), datetime.UTC) - EPOCH) // datetime.timedelta(
+        microseconds=1
+    )
+    return Bounds(first, first + 86_400_000_000 - 1)
 
 
 def _arrow(name: str, records: Sequence[Record]) -> pa.Table:

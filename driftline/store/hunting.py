@@ -1,16 +1,16 @@
 """Run KQL over Arrow tables and files, with nothing else in reach.
 
-DuckDB gets the tables registered (files are opened first, by this process), then external
-access is switched off and the configuration locked, and only then the query runs. Memory,
-threads and time are bounded. ClickHouse's engine (``chdb``, a development dependency) reads
-the same tables from Parquet files in a directory of its own; it is the second opinion.
+DuckDB gets the tables registered and the Parquet files as views, then access to all other files is
+switched off and the configuration locked, and only then the query runs. Memory, disk, threads,
+time and the answer's size are bounded. ClickHouse's engine (``chdb``, a development dependency)
+reads the same tables from Parquet files in a directory of its own; it is the second opinion.
 """
 
 from __future__ import annotations
 
-import functools
+import dataclasses
+import datetime
 import tempfile
-import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -24,22 +24,16 @@ import pyarrow.json
 import pyarrow.parquet
 
 from driftline import errors, kql
+from driftline.store._schema import quoted
+from driftline.store.limits import Limits, OnHunt, Stop, audited, run
+from driftline.store.results import TICKS_PER_US, TYPES, typed
+from driftline.store.stored import Explained, Reading, explained
+from driftline.store.views import literal
 
-__all__ = ["Engine", "Limits", "hunt", "open_table", "schema_of"]
+__all__ = ["TYPES", "Engine", "Limits", "Stop", "explain", "hunt", "open_table", "schema_of"]
 
 Engine = Literal["duckdb", "clickhouse"]
 Tables = Mapping[str, "pa.Table | str | Path"]
-TYPES = {
-    "string": pa.string(),
-    "guid": pa.string(),
-    "dynamic": pa.string(),
-    "bool": pa.bool_(),
-    "int": pa.int32(),
-    "long": pa.int64(),
-    "real": pa.float64(),
-    "datetime": pa.timestamp("us", "UTC"),
-    "timespan": pa.duration("us"),
-}
 READERS: dict[str, Callable[[str], pa.Table]] = {
     ".parquet": pyarrow.parquet.read_table,
     ".csv": pyarrow.csv.read_csv,
@@ -48,7 +42,7 @@ READERS: dict[str, Callable[[str], pa.Table]] = {
     ".ndjson": pyarrow.json.read_json,
 }
 LOCKED = """
-SET TimeZone = 'UTC'; SET error_on_division_by_zero = false; SET enable_external_access = false;
+SET error_on_division_by_zero = false; SET allowed_paths = [{paths}]; SET enable_external_access = false;
 SET python_enable_replacements = false; SET lock_configuration = true
 """
 CLICKHOUSE_SETTINGS = {
@@ -59,16 +53,6 @@ CLICKHOUSE_SETTINGS = {
     "max_recursive_cte_evaluation_depth": 100_000,  # a row of a scan each
     "output_format_arrow_string_as_string": 1,
 }
-TICKS_PER_US = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Bounds of one hunt: memory in MiB, threads, seconds."""
-
-    memory: int = 2048
-    threads: int = 2
-    seconds: float = 60.0
 
 
 def hunt(
@@ -77,27 +61,71 @@ def hunt(
     engine: Engine = "duckdb",
     *,
     schema: Mapping[str, Mapping[str, str]] | None = None,
+    parameters: Mapping[str, str] | None = None,
+    after: datetime.datetime | None = None,
     limits: Limits | None = None,
+    stop: Stop | None = None,
+    on_hunt: OnHunt | None = None,
 ) -> pa.Table:
     """Run a query over tables by name, and give its rows.
 
-    A table is an Arrow table or the name of a Parquet, CSV or JSON-lines file. ``schema``
-    overrides Kusto types by table and column (``dynamic`` for JSON text, ``timespan``,
-    ``guid``). The result has timestamps in UTC, timespans as durations and dynamic values as
-    JSON text; its field metadata names the Kusto type under ``kusto``. ``{}`` serves queries
-    that bring their own data.
+    A table is an Arrow table or the name of a Parquet, CSV or JSON-lines file. Of a Parquet file
+    only the columns and row groups are read that the query needs, the others are read whole.
+    ``schema`` overrides Kusto types by table and column (``dynamic`` for JSON text, ``timespan``,
+    ``guid``). ``parameters`` are values, as text, for ``declare query_parameters``. ``after``
+    (aware) leaves out rows whose ``Timestamp`` is older. ``stop`` ends the hunt from another
+    thread, ``on_hunt`` is told of it when it ended.
+
+    The result has timestamps in UTC, timespans as durations and dynamic values as JSON text; its
+    field metadata names the Kusto type under ``kusto``. ``{}`` serves queries that bring their
+    own data.
 
     Raises ``InvalidQuery`` for what the query says wrong, ``InvalidInput`` for tables that
     cannot be read, and ``StoreError`` when a limit is reached or the engine fails.
     """
     if engine not in ENGINES:
         raise errors.InvalidInput(f"expected the engine duckdb or clickhouse, got {engine!r}")
-    opened = {name: _opened(name, table) for name, table in tables.items()}
-    types = {name: {**schema_of(table), **(schema or {}).get(name, {})} for name, table in opened.items()}
-    plain = {name: _plain(table, types[name]) for name, table in opened.items()}
-    run = functools.partial(ENGINES[engine], tables=plain, limits=limits or Limits())
-    translation = kql.compiled(text, types, engine, discover=lambda sql: _tuples(run(sql)))
-    return _typed(run(translation.sql), translation.columns)
+    with audited(text, on_hunt) as told:
+        given = {name: _given(name, table, (schema or {}).get(name, {})) for name, table in tables.items()}
+        recent = {name: _since(table, after) for name, table in given.items()}
+        bounds = limits or Limits()
+        discover = lambda sql: _tuples(ENGINES[engine](sql, recent, bounds, stop))  # noqa: E731
+        translation = _translated(text, given, engine, parameters, discover)
+        told.tables = translation.tables
+        read = {name: recent[name] for name in translation.tables}
+        rows = typed(ENGINES[engine](translation.sql, read, bounds, stop), translation.columns)
+        told.rows = rows.num_rows
+        return rows
+
+
+def explain(
+    text: str,
+    tables: Tables,
+    *,
+    schema: Mapping[str, Mapping[str, str]] | None = None,
+    parameters: Mapping[str, str] | None = None,
+) -> Explained:
+    """Tell how a hunt over such tables would run on DuckDB; raises as ``hunt`` does."""
+    given = {name: _given(name, table, (schema or {}).get(name, {})) for name, table in tables.items()}
+    translation = _translated(
+        text, given, "duckdb", parameters, lambda sql: _tuples(_on_duckdb(sql, given, Limits(), None))
+    )
+    read = {name: given[name] for name in translation.tables}
+    plan = _on_duckdb(f"EXPLAIN {translation.sql}", read, Limits(), None)
+    readings = tuple(Reading(table=name, files=int(table.path is not None), of=1) for name, table in read.items())
+    return explained(translation, plan, readings)
+
+
+def _translated(
+    text: str,
+    given: Mapping[str, Given],
+    engine: Engine,
+    parameters: Mapping[str, str] | None,
+    discover: kql.Discover,
+) -> kql.Translation:
+    types = {name: table.types for name, table in given.items()}
+    now = datetime.datetime.now(datetime.UTC)
+    return kql.compiled(text, types, engine, now=now, parameters=parameters, discover=discover)
 
 
 def _tuples(rows: pa.Table) -> list[tuple[Any, ...]]:
@@ -120,12 +148,51 @@ def schema_of(table: pa.Table) -> dict[str, str]:
     return {field.name: _kusto(field) for field in table.schema}
 
 
-def _opened(name: str, table: pa.Table | str | Path) -> pa.Table:
-    opened = open_table(table) if isinstance(table, (str, Path)) else table
-    folded = [column.casefold() for column in opened.column_names]
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A table that was given: its Kusto types by column, and its rows or the Parquet file they are in."""
+
+    types: Mapping[str, str]
+    rows: pa.Table | None
+    path: Path | None = None
+    stored: pa.Schema | None = None
+    after: datetime.datetime | None = None
+
+
+def _given(name: str, table: pa.Table | str | Path, types: Mapping[str, str]) -> Given:
+    if isinstance(table, (str, Path)) and Path(table).suffix.lower() == ".parquet":
+        stored = _parquet_schema(Path(table))
+        return Given(_types(name, stored, types), None, Path(table).absolute(), stored)
+    rows = open_table(table) if isinstance(table, (str, Path)) else table
+    found = _types(name, rows.schema, types)
+    return Given(found, _plain(rows, found))
+
+
+def _parquet_schema(path: Path) -> pa.Schema:
+    try:
+        return pyarrow.parquet.read_schema(path)
+    except (OSError, pa.ArrowException) as error:
+        raise errors.InvalidInput(f"{path}: {error}") from error
+
+
+def _types(name: str, stored: pa.Schema, given: Mapping[str, str]) -> dict[str, str]:
+    folded = [column.casefold() for column in stored.names]
     if len(set(folded)) < len(folded):
         raise errors.InvalidInput(f"the table {name} has two columns of one name, but for case")
-    return opened
+    missing = given.keys() - set(stored.names)
+    if missing:
+        raise errors.InvalidInput(f"the schema names columns the table has not: {', '.join(sorted(missing))}")
+    return {field.name: given.get(field.name) or _kusto(field) for field in stored}
+
+
+def _since(table: Given, after: datetime.datetime | None) -> Given:
+    if after is None or table.types.get("Timestamp") != "datetime":
+        return table
+    if table.rows is None:
+        return dataclasses.replace(table, after=after)
+    moment = pa.scalar(after.astimezone(datetime.UTC).replace(tzinfo=None), pa.timestamp("us"))
+    recent = table.rows.filter(pa.compute.greater_equal(table.rows.column("Timestamp"), moment))
+    return dataclasses.replace(table, rows=recent)
 
 
 def _kusto(field: pa.Field[Any]) -> str:
@@ -161,9 +228,6 @@ KUSTO: list[tuple[Any, str]] = [
 
 # Tables as the engines store them: datetimes without zone, timespans as ticks, dynamics as text.
 def _plain(table: pa.Table, types: Mapping[str, str]) -> pa.Table:
-    missing = types.keys() - set(table.column_names)
-    if missing:
-        raise errors.InvalidInput(f"the schema names columns the table has not: {', '.join(sorted(missing))}")
     columns = [_plain_column(table.column(name), kind) for name, kind in types.items()]
     return pa.table(dict(zip(types, columns, strict=True)))
 
@@ -187,67 +251,82 @@ def _json_texts(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
         made = connection.sql(
             "SELECT CASE WHEN value IS NULL THEN NULL ELSE CAST(to_json(value) AS TEXT) END AS value FROM nested"
         )
-        return _arrow(made).column("value")
-
-
-def _typed(rows: pa.Table, columns: tuple[tuple[str, str], ...]) -> pa.Table:
-    """Give the result its Arrow types, and names that may differ in case alone."""
-    arrays = [_typed_column(rows.column(number), kind) for number, (_, kind) in enumerate(columns)]
-    fields = [pa.field(name, TYPES[kind], metadata={"kusto": kind}) for name, kind in columns]
-    return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
-
-
-def _typed_column(column: pa.ChunkedArray[Any], kind: str) -> pa.ChunkedArray[Any]:
-    if kind == "timespan":
-        return pa.compute.divide(column.cast(pa.int64()), TICKS_PER_US).cast(pa.duration("us"))
-    if kind == "datetime" and not column.type.equals(TYPES["datetime"]):
-        return (
-            column.cast(pa.timestamp("us"), safe=False).cast(TYPES["datetime"])
-            if column.type.tz is None
-            else column.cast(TYPES["datetime"], safe=False)
-        )
-    if pa.types.is_binary(column.type):
-        column = column.cast(pa.string())
-    return column.cast(TYPES[kind])
+        texts: pa.Table = made.to_arrow_table()
+        return texts.column("value")
 
 
 # Engines
 
 
-def _on_duckdb(sql: str, tables: Mapping[str, pa.Table], limits: Limits) -> pa.Table:
-    settings: dict[str, Any] = {
+def _on_duckdb(sql: str, tables: Mapping[str, Given], limits: Limits, stop: Stop | None) -> pa.Table:
+    with ExitStack() as stack:
+        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="driftline-hunt-"))
+        connection = stack.enter_context(duckdb.connect(":memory:", config=_settings(limits, scratch)))
+        try:
+            _offer(connection, tables)
+        except duckdb.Error as error:
+            raise errors.InvalidInput(f"the tables cannot be read: {error}") from error
+        return run(connection, sql, limits, stop)
+
+
+def _settings(limits: Limits, scratch: str) -> dict[str, Any]:
+    return {
         "threads": limits.threads,
         "memory_limit": f"{limits.memory}MiB",
+        "temp_directory": scratch,
+        "max_temp_directory_size": f"{limits.disk}MiB",
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
     }
-    with duckdb.connect(":memory:", config=settings) as connection:
-        for name, table in tables.items():
-            connection.register(name, table)
-        connection.execute(LOCKED)
-        return _within(connection, sql, limits.seconds)
 
 
-def _within(connection: duckdb.DuckDBPyConnection, sql: str, seconds: float) -> pa.Table:
-    """Run a query, and interrupt it after so many seconds."""
-    timer = threading.Timer(seconds, connection.interrupt)
-    timer.start()
-    try:
-        return _arrow(connection.sql(sql))
-    except duckdb.InterruptException as error:
-        raise errors.StoreError(f"the hunt took longer than {seconds} s") from error
-    except duckdb.Error as error:
-        raise errors.StoreError(f"the hunt failed: {error}") from error
-    finally:
-        timer.cancel()
+def _offer(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Given]) -> None:
+    connection.execute("SET TimeZone = 'UTC'")
+    for name, table in tables.items():
+        if table.rows is not None:
+            connection.register(name, table.rows)
+        else:
+            connection.execute(_file_view(name, table))
+    paths = ", ".join(literal(str(table.path)) for table in tables.values() if table.path)
+    connection.execute(LOCKED.format(paths=paths))
 
 
-def _arrow(relation: duckdb.DuckDBPyRelation) -> pa.Table:
-    rows: pa.Table = relation.to_arrow_table()
-    return rows
+def _file_view(name: str, table: Given) -> str:
+    assert table.stored is not None
+    shown = ", ".join(_file_column(table.stored.field(column), kind) for column, kind in table.types.items())
+    rows = f"SELECT {shown} FROM read_parquet([{literal(str(table.path))}])"  # noqa: S608 -- all is quoted
+    condition = f' WHERE "Timestamp" >= {literal(table.after.isoformat())}' if table.after else ""
+    return f"CREATE VIEW {quoted(name)} AS {rows}{condition}"
 
 
-def _on_clickhouse(sql: str, tables: Mapping[str, pa.Table], limits: Limits) -> pa.Table:
+def _file_column(field: pa.Field[Any], kind: str) -> str:
+    name = quoted(field.name)
+    return f"{_file_value(name, field.type, kind)} AS {name}"
+
+
+def _file_value(name: str, stored: pa.DataType, kind: str) -> str:
+    if kind == "datetime" and pa.types.is_timestamp(stored) and stored.tz:
+        return f"make_timestamp(epoch_us({name}))"
+    if kind == "timespan" and pa.types.is_duration(stored):
+        return f"CAST(epoch_us({name}) * {TICKS_PER_US} AS BIGINT)"
+    if kind == "dynamic":
+        return f"to_json({name})" if pa.types.is_nested(stored) else f"TRY_CAST({name} AS JSON)"
+    return f"CAST({name} AS {DUCKDB_TYPES[kind]})"
+
+
+DUCKDB_TYPES = {
+    "string": "VARCHAR",
+    "guid": "VARCHAR",
+    "bool": "BOOLEAN",
+    "int": "INTEGER",
+    "long": "BIGINT",
+    "real": "DOUBLE",
+    "datetime": "TIMESTAMP",
+    "timespan": "BIGINT",
+}
+
+
+def _on_clickhouse(sql: str, tables: Mapping[str, Given], limits: Limits, _: Stop | None) -> pa.Table:
     from chdb import session  # noqa: PLC0415 -- a development dependency, 500 MB
 
     with ExitStack() as stack:
@@ -255,9 +334,9 @@ def _on_clickhouse(sql: str, tables: Mapping[str, pa.Table], limits: Limits) -> 
         connection = stack.enter_context(session.Session())  # type: ignore[no-untyped-call] # chdb is not typed
         for number, (name, table) in enumerate(tables.items()):
             path = f"{directory}/{number}.parquet"
-            pyarrow.parquet.write_table(table, path)
-            quoted = "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
-            connection.query(f"CREATE OR REPLACE VIEW {quoted} AS SELECT * FROM file('{path}', 'Parquet')")  # noqa: S608
+            pyarrow.parquet.write_table(_rows(table), path)
+            quoted_name = "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+            connection.query(f"CREATE OR REPLACE VIEW {quoted_name} AS SELECT * FROM file('{path}', 'Parquet')")  # noqa: S608
         settings = CLICKHOUSE_SETTINGS | {"max_threads": limits.threads, "max_execution_time": limits.seconds}
         suffix = "SETTINGS " + ", ".join(f"{name} = {value}" for name, value in settings.items())
         try:
@@ -266,6 +345,10 @@ def _on_clickhouse(sql: str, tables: Mapping[str, pa.Table], limits: Limits) -> 
             raise errors.StoreError(f"the hunt failed: {error}") from error
         with pa.ipc.open_stream(answer.bytes()) as stream:
             return stream.read_all()
+
+
+def _rows(table: Given) -> pa.Table:
+    return table.rows if table.rows is not None else _plain(open_table(table.path or ""), table.types)
 
 
 ENGINES = {"duckdb": _on_duckdb, "clickhouse": _on_clickhouse}

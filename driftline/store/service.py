@@ -4,9 +4,7 @@ DuckDB lets one process write a file, and takes some 50 MB: so the privileged se
 hold it, and other processes ask this one. It reads messages (``events.stream``) from standard
 input, appends them in batches, and after each commit writes to standard output the number of
 the last message that is stored, eight bytes, little-endian. The first such number comes at the
-start: from there the sender goes on. On ``DIR/store.sock`` it answers queries: four bytes of
-length and a JSON ``Query``; back come one byte, 0 or 1 for an error, eight bytes of length, and
-an Arrow IPC stream or the error's words.
+start: from there the sender goes on. On ``DIR/store.sock`` it answers questions (``wire``).
 """
 
 from __future__ import annotations
@@ -15,6 +13,7 @@ import datetime
 import logging
 import os
 import select
+import socket
 import socketserver
 import struct
 import sys
@@ -25,20 +24,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-import pyarrow as pa
 
 from driftline import events
 from driftline.errors import DriftlineError, StoreBusy, StoreError, StoreFull
 from driftline.events import Alert, Message, Record, stream
+from driftline.store import wire
 from driftline.store.database import Database
+from driftline.store.limits import Stop
 from driftline.store.query import Query
+from driftline.store.stored import Ask
 
-__all__ = ["ACK", "ANSWER", "QUESTION", "SOCKET", "main"]
+__all__ = ["ACK", "SOCKET", "main"]
 
 SOCKET = "store.sock"
 ACK = struct.Struct("<Q")
-QUESTION = struct.Struct("<I")
-ANSWER = struct.Struct("<BQ")
 
 _CHUNK = 1 << 20
 _BATCH_BYTES = 16 << 20
@@ -47,7 +46,7 @@ _HOUSEKEEPING_SECONDS = 3600.0
 _RETENTION_DAYS = 30
 _RETRY_SECONDS = 1.0
 _OPEN_SECONDS = 3.0
-_question = msgspec.json.Decoder(Query)
+_WATCH_SECONDS = 0.1
 _log = logging.getLogger(__name__)
 
 
@@ -168,22 +167,44 @@ class _Handler(socketserver.StreamRequestHandler):
     server: _Server
 
     def handle(self) -> None:
-        while head := self.rfile.read(QUESTION.size):
-            (length,) = QUESTION.unpack(head)
+        while head := self.rfile.read(wire.QUESTION.size):
+            (length,) = wire.QUESTION.unpack(head)
             if length > _QUESTION_MAX:
                 return
             status, body = self._answer(self.rfile.read(length))
-            self.wfile.write(ANSWER.pack(status, len(body)) + body)
+            try:
+                self.wfile.write(wire.ANSWER.pack(status, len(body)) + body)
+            except ConnectionError:  # whoever asked does not wait for the answer
+                return
 
     def _answer(self, question: bytes) -> tuple[int, bytes]:
         try:
-            table = self.server.database.select(_question.decode(question))
-        except (DriftlineError, msgspec.DecodeError) as error:
-            return 1, str(error).encode()
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema) as writer:
-            writer.write_table(table)
-        return 0, sink.getvalue().to_pybytes()
+            return wire.answer_body(self._asked(wire.decode_question(question)))
+        except DriftlineError as error:
+            return wire.error_body(error)
+
+    def _asked(self, question: Query | Ask) -> wire.Answer:
+        database = self.server.database
+        if isinstance(question, Query):
+            return database.select(question)
+        if question.explain:
+            return database.explain(question)
+        stop, done = Stop(), threading.Event()
+        watcher = threading.Thread(target=self._stop_when_gone, args=(stop, done), daemon=True)
+        watcher.start()
+        try:
+            return database.hunt(question, stop=stop)
+        finally:
+            done.set()
+            watcher.join()
+
+    # Nothing comes between a question and its answer: what can be read is the end.
+    def _stop_when_gone(self, stop: Stop, done: threading.Event) -> None:
+        while not done.is_set():
+            if select.select([self.connection], [], [], _WATCH_SECONDS)[0]:
+                if not done.is_set() and not self.connection.recv(1, socket.MSG_PEEK):
+                    stop.stop("the caller went away")
+                return
 
 
 if __name__ == "__main__":

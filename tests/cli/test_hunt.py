@@ -4,14 +4,31 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from driftline import errors
+from driftline.cli import _saved
 from driftline.cli.hunt import hunt
 from driftline.events import CloudProcessEvent, stream
 from driftline.store.writer import start_writer
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give each test a configuration of its own."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return tmp_path / "config" / "driftline" / "hunts"
+
 
 QUERY = 'print a = 1, b = dynamic({"x": [1]}), c = 90s, d = datetime(2026-01-01), e = int(null)'
 
@@ -53,7 +70,8 @@ def test_the_query_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_explain_shows_the_sql(capsys: pytest.CaptureFixture[str]) -> None:
     hunt("print a = 1", explain=True)
 
-    assert capsys.readouterr().out.startswith("SELECT ")
+    shown = capsys.readouterr().out
+    assert "SQL\nSELECT " in shown and shown.startswith("Means\n")
 
 
 def test_a_mistake_is_underlined() -> None:
@@ -76,3 +94,114 @@ def test_the_store_s_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     )
 
     assert capsys.readouterr().out == '{"FileName": "nc", "PodLabels_app": "web"}\n'
+
+
+def test_the_library_is_listed_shown_and_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    writer = start_writer(tmp_path)
+    writer.write([stream.encode(CloudProcessEvent(Timestamp=now, ActionType="ProcessCreated", FileName="xmrig"))])
+    writer.close()
+    hunt(list_=True)
+    hunt(show_="crypto-miner")
+    hunt(run="crypto-miner", store=tmp_path, output="json")
+
+    *shown, found = capsys.readouterr().out.splitlines()
+    assert any(line.split()[:1] == ["crypto-miner"] for line in shown)
+    assert "// A crypto-currency miner by its command line" in shown
+    assert json.loads(found)["FileName"] == "xmrig"
+
+
+def test_a_hunt_is_saved_run_and_forgotten(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    hunt("print mine = 1", save="mine")
+    hunt(run="mine", output="json")
+    hunt(list_=True)
+    hunt(forget="mine")
+
+    shown = capsys.readouterr().out
+    assert '{"mine": 1}' in shown and "saved" in shown and not list(home.glob("*.kql"))
+    with pytest.raises(errors.InvalidInput, match="no hunt 'mine'"):
+        hunt(run="mine")
+
+
+@pytest.mark.parametrize("name", ["../x", "functions", "crypto-miner", "", ".x", "a b"])
+def test_names_that_cannot_be_saved(name: str) -> None:
+    with pytest.raises(errors.InvalidInput):
+        _saved.save(name, "print 1")
+
+
+def test_functions_come_before_every_hunt(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    home.mkdir(parents=True)
+    (home / "functions.kql").write_text("let twice = (x:long) { x * 2 };\nlet two = 2;\n")
+    hunt("print a = twice(two)", output="json")
+    with pytest.raises(errors.InvalidInput) as caught:
+        hunt("print\n a = twise(two)")
+
+    assert capsys.readouterr().out == '{"a": 4}\n'
+    assert str(caught.value).split("\n") == (
+        ["2:6: unknown function 'twise'; did you mean 'twice'?", "   a = twise(two)", "       ^^^^^"]
+    )
+
+
+def test_a_mistake_in_the_functions_names_their_file(home: Path) -> None:
+    home.mkdir(parents=True)
+    (home / "functions.kql").write_text("let broken = nonsense(;")
+
+    with pytest.raises(errors.InvalidInput, match=r"functions\.kql:1:23: "):
+        hunt("print broken")
+
+
+def test_parameters(capsys: pytest.CaptureFixture[str]) -> None:
+    hunt("declare query_parameters(n:long, s:timespan = 1h); print n = n, s = s", param=["n=7", "s=2d"], output="json")
+
+    assert json.loads(capsys.readouterr().out) == {"n": 7, "s": "2.00:00:00"}
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    with pytest.raises(errors.InvalidInput) as caught:
+        hunt("print a = strlenn('x')\n| extend b = nothing")
+
+    assert str(caught.value).count("^^^") == 2
+
+
+def test_a_parquet_file_is_explained_and_only_its_columns_are_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pq.write_table(pa.table({"a": [1], "b": ["x"], "c": [[1]]}), tmp_path / "t.parquet")
+    hunt("T | where b == 'x' | project a", table=[f"T={tmp_path}/t.parquet"], explain=True)
+    hunt("T | project a, c = c[0]", table=[f"T={tmp_path}/t.parquet"], output="json")
+
+    shown = capsys.readouterr().out
+    assert "table T: a, b\n" in shown and "T: 1 of 1 files" in shown and '{"a": 1, "c": 1}' in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(["print 1"], 0), (["print x"], 2), (["T"], 2), (["range a from 1 to 9 step 1", "--rows", "5"], 1), ([], 2)],
+)
+def test_exit_codes(arguments: list[str], code: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "driftline.cli", "hunt", *arguments, "--store", str(tmp_path)]
+
+    assert subprocess.run(command, capture_output=True, check=False).returncode == code
+
+
+def test_ctrl_c_cancels(tmp_path: Path) -> None:
+    many = "range a from 1 to 3000000 step 1 | extend k = 1"
+    slow = f"{many} | join kind=inner ({many}) on k | summarize sum(a * a1)"
+    command = [sys.executable, "-m", "driftline.cli", "hunt", slow, "--store", str(tmp_path)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        wait_until(lambda: cpu_seconds(process.pid) > 3)  # the engine is at it
+        process.send_signal(signal.SIGINT)
+
+        assert process.wait(20) == 130
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def wait_until(is_true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 40
+    while not is_true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -9,6 +9,10 @@ DEFENDER = {
         "ProcessName ParentProcessName ParentProcessId ProcessCommandLine ProcessCreationTime "
         "ProcessCurrentWorkingDirectory AccountName LogonId InitiatingProcessId AdditionalFields"
     ),
+    "CloudAuditEvents": (
+        "Timestamp ReportId DataSource ActionType OperationName ResourceId IPAddress IsAnonymousProxy CountryCode "
+        "City Isp UserAgent RawEventData AdditionalFields"
+    ),
     "AlertInfo": "Timestamp AlertId Title Category Severity ServiceSource DetectionSource AttackTechniques",
     "AlertEvidence": (
         "Timestamp AlertId Title Categories AttackTechniques ServiceSource DetectionSource EntityType EvidenceRole "

@@ -18,7 +18,8 @@ from driftline.events import CloudProcessEvent, stream
 from driftline.store.database import Database
 from driftline.store.query import Filter, Query
 from driftline.store.reader import Reader, open_reader
-from driftline.store.service import QUESTION, SOCKET
+from driftline.store.service import SOCKET
+from driftline.store.wire import QUESTION
 from driftline.store.writer import Writer, start_writer
 
 NOW = datetime.datetime.now(datetime.UTC)
@@ -114,7 +115,7 @@ def test_a_peer_that_talks_nonsense_is_answered_or_dropped(writer: Writer, tmp_p
             peer.connect(str(tmp_path / SOCKET))
             peer.sendall(question)
             peer.shutdown(socket.SHUT_WR)
-            assert peer.recv(1) in (b"", b"\x01")
+            assert peer.recv(1) in (b"", b"\x02")
     writer.write(lines("a"))
     with open_reader(tmp_path) as reader:
         wait_until(lambda: names(reader) == ["a"])

@@ -20,12 +20,14 @@ def bind(
     problems: Problems,
     names: Mapping[str, Binding] | None = None,
     discover: Discover | None = None,
+    refused: Mapping[str, str] | None = None,
 ) -> Relation:
     """Bind a query; raises ``InvalidQuery`` with every problem found.
 
     ``discover`` gives the rows of a plan, for operators whose columns depend on the data.
+    ``refused`` are tables that may not be read, with the reason.
     """
-    session = Session(schema, problems, discover)
+    session = Session(schema, problems, discover=discover, refused=refused)
     try:
         relation = tables.bind_query(query, Scope(session, names or {}))
     except Stuck:

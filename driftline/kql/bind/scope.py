@@ -74,10 +74,18 @@ Binding = Closure | Relation | plan.Const | plan.Call | plan.Subquery | plan.Col
 class Session:
     """What one binding shares: the schema, the problems found, identifiers already given."""
 
-    def __init__(self, schema: Schema, problems: Problems, discover: Discover | None = None) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        problems: Problems,
+        *,
+        discover: Discover | None = None,
+        refused: Mapping[str, str] | None = None,
+    ) -> None:
         self.schema = schema
         self.discover = discover
         self.problems = problems
+        self.refused = refused or {}  # tables that may not be read, and why
         self.tainted = False  # an operator failed: unknown columns may be its fault
         self.depth = 0
         self._given: set[str] = set()

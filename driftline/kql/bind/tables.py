@@ -159,6 +159,8 @@ def _bind_name(node: syntax.Name, scope: Scope) -> Relation:
 def stored(name: str, span: Span, scope: Scope) -> Relation:
     """Read one of the given tables."""
     schema = scope.session.schema.get(name)
+    if schema is None and name in scope.session.refused:
+        scope.fail(f"the table '{name}' may not be read: {scope.session.refused[name]}", span)
     if schema is None:
         tables = [*scope.session.schema, *scope.names]
         scope.fail(f"unknown table '{name}'{suggestion(name, tables)}", span)

@@ -175,41 +175,46 @@ class PlanEmitter:
 
     def expand(self, node: plan.Expand) -> exp.Expression:
         lists = [self.scalars.emit(array) for array in node.arrays]
+        kept = self.columns(node.input.columns if node.kept is None else node.kept)
         inner = exp.select(
-            *self.columns(node.input.columns),
+            *kept,
             *(exp.Alias(this=a, alias=identifier(f"{e.id}[]")) for a, e in zip(lists, node.elements, strict=True)),
         )
         inner = inner.from_(self.source(node.input), copy=False)
         source = exp.Subquery(this=inner, alias=exp.TableAlias(this=identifier("t")))
         arrays = [exp.column(identifier(f"{e.id}[]")) for e in node.elements]
-        return (self._unnest if self.dialect == "duckdb" else self._array_join)(node, source, arrays)
+        made = [each.copy() for each in kept]
+        return (self._unnest if self.dialect == "duckdb" else self._array_join)(node, source, arrays, made)
 
-    def _unnest(self, node: plan.Expand, source: exp.Expression, arrays: list[Any]) -> exp.Expression:
-        longest = exp.Anonymous(
-            this="greatest", expressions=[exp.Anonymous(this="len", expressions=[a.copy()]) for a in arrays]
-        )
-        index = exp.Anonymous(this="unnest", expressions=[exp.Anonymous(this="range", expressions=[longest])])
-        made = [
+    # Several lists in one SELECT come side by side, the shorter ones filled with nulls.
+    def _unnest(
+        self, node: plan.Expand, source: exp.Expression, arrays: list[Any], made: list[exp.Expression]
+    ) -> exp.Expression:
+        made += [
             self.aliased(e, exp.Anonymous(this="unnest", expressions=[a]))
             for a, e in zip(arrays, node.elements, strict=True)
         ]
-        return exp.select(*self.columns(node.input.columns), *made, self.aliased(node.index, index)).from_(
-            source, copy=False
-        )
+        if node.index:
+            lengths = [exp.Anonymous(this="len", expressions=[a.copy()]) for a in arrays]
+            longest = exp.Anonymous(this="greatest", expressions=lengths)
+            numbers = exp.Anonymous(this="range", expressions=[longest])
+            made.append(self.aliased(node.index, exp.Anonymous(this="unnest", expressions=[numbers])))
+        return exp.select(*made).from_(source, copy=False)
 
-    def _array_join(self, node: plan.Expand, source: exp.Expression, arrays: list[Any]) -> exp.Expression:
+    def _array_join(
+        self, node: plan.Expand, source: exp.Expression, arrays: list[Any], made: list[exp.Expression]
+    ) -> exp.Expression:
         joined = [self.aliased(e, a) for a, e in zip(arrays, node.elements, strict=True)]
-        index = self.aliased(node.index, exp.Anonymous(this="arrayEnumerate", expressions=[arrays[0].copy()]))
-        made = [exp.column(identifier(c.id)) for c in (*node.input.columns, *node.elements)]
-        zero_based = self.aliased(
-            node.index,
-            self.scalars.typed(
-                exp.Sub(this=exp.column(identifier(node.index.id + "#")), expression=exp.Literal.number(1)), "long"
-            ),
-        )
-        index.set("alias", identifier(node.index.id + "#"))
-        select = exp.select(*made, zero_based).from_(source, copy=False)
-        select.append("joins", exp.Join(this=joined[0], kind="ARRAY", expressions=[*joined[1:], index]))
+        made += self.columns(node.elements)
+        if node.index:
+            counted = identifier(node.index.id + "#")
+            joined.append(
+                exp.Alias(this=exp.Anonymous(this="arrayEnumerate", expressions=[arrays[0].copy()]), alias=counted)
+            )
+            zero_based = exp.Sub(this=exp.column(counted.copy()), expression=exp.Literal.number(1))
+            made.append(self.aliased(node.index, self.scalars.typed(zero_based, "long")))
+        select = exp.select(*made).from_(source, copy=False)
+        select.append("joins", exp.Join(this=joined[0], kind="ARRAY", expressions=joined[1:]))
         return select
 
     def fold(self, node: plan.Fold) -> exp.Expression:

@@ -1,20 +1,43 @@
-"""Improve plans: each rewrite a file and a function from plan to plan; the order is here."""
+"""Improve plans: each rewrite a file and a function from plan to plan; the order is here.
+
+None changes what a hunt answers. A kind of plan that a rewrite does not know is left as it is,
+with all the columns it may read.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import datetime
+from collections.abc import Callable, Collection
 
 from driftline.kql.plan import Plan
+from driftline.kql.rewrite.drop_enforced import drop_enforced
+from driftline.kql.rewrite.fold_constants import fold_constants
+from driftline.kql.rewrite.inline_shared import inline_shared
 from driftline.kql.rewrite.merge_filters import merge_filters
+from driftline.kql.rewrite.merge_projects import merge_projects
 from driftline.kql.rewrite.plain_conditions import plain_conditions
+from driftline.kql.rewrite.prune_columns import prune_columns
+from driftline.kql.rewrite.push_filters import push_filters
+from driftline.kql.rewrite.text_elements import text_elements
+from driftline.kql.rewrite.time_bounds import Bounds, time_bounds
 
-__all__ = ["REWRITES", "rewritten"]
+__all__ = ["REWRITES", "Bounds", "drop_enforced", "prune_columns", "rewritten", "time_bounds"]
 
-REWRITES: tuple[Callable[[Plan], Plan], ...] = (merge_filters, plain_conditions)
+REWRITES: tuple[Callable[[Plan], Plan], ...] = (
+    inline_shared,  # before filters are pushed: what is used once is no barrier
+    push_filters,
+    merge_filters,  # after pushing, which leaves filters upon filters
+    plain_conditions,  # sees whole conditions only now
+)
 
 
-def rewritten(plan: Plan) -> Plan:
-    """Apply all rewrites in their order."""
+def rewritten(plan: Plan, needed: Collection[str], now: datetime.datetime | None = None) -> Plan:
+    """Apply all rewrites in their order.
+
+    ``needed`` are the identifiers of the columns that are read from the whole; ``now`` is the
+    time the hunt runs at, if that is known when it is translated.
+    """
+    plan = fold_constants(plan, now)
     for rewrite in REWRITES:
         plan = rewrite(plan)
-    return plan
+    return prune_columns(text_elements(merge_projects(prune_columns(plan, needed))), needed)

@@ -1,0 +1,87 @@
+"""Answers of hunts on the command line, for people and for programs."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+from collections.abc import Callable
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+from rich.console import Console
+from rich.table import Table
+
+from driftline.cli._alert import safe
+from driftline.kql import constants
+
+__all__ = ["Output", "show"]
+
+Output = Literal["table", "json", "csv", "parquet"]
+
+
+def show(rows: pa.Table, output: Output) -> None:
+    """Print an answer; programs get it whole, one JSON object a line, CSV or Parquet."""
+    FORMATS[output](rows)
+
+
+def _parquet(rows: pa.Table) -> None:
+    sink = pa.BufferOutputStream()
+    pyarrow.parquet.write_table(rows, sink)
+    sys.stdout.buffer.write(sink.getvalue())
+
+
+def _csv(rows: pa.Table) -> None:
+    sink = pa.BufferOutputStream()
+    pyarrow.csv.write_csv(_texts(rows), sink)
+    sys.stdout.buffer.write(sink.getvalue())
+
+
+def _json(rows: pa.Table) -> None:
+    kinds = dict(zip(rows.column_names, _kinds(rows), strict=True))
+    for row in rows.to_pylist():
+        print(json.dumps({name: _plain(value, kinds[name]) for name, value in row.items()}, ensure_ascii=False))
+
+
+def _table(rows: pa.Table) -> None:
+    shown = Table(box=None, header_style="dim")
+    for name in rows.column_names:
+        shown.add_column(safe(name), overflow="fold")
+    for row in zip(*(column.to_pylist() for column in _texts(rows).columns), strict=True):
+        shown.add_row(*map(safe, row))
+    Console().print(shown, markup=False)
+
+
+FORMATS: dict[Output, Callable[[pa.Table], None]] = {
+    "table": _table, "json": _json, "csv": _csv, "parquet": _parquet,
+}  # fmt: skip
+
+
+def _kinds(rows: pa.Table) -> list[str]:
+    return [(field.metadata or {})[b"kusto"].decode() for field in rows.schema]
+
+
+def _plain(value: Any, kind: str) -> Any:
+    if value is None:
+        return None
+    if kind == "datetime":
+        return value.isoformat()
+    if kind == "timespan":
+        return constants.timespan_text(value // datetime.timedelta(microseconds=1) * 10)
+    return json.loads(value) if kind == "dynamic" else value
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, (dict, list)):
+        return constants.dumps(value)
+    return "" if value is None else str(value)
+
+
+# Names may be equal but for case, so columns go by their places.
+def _texts(rows: pa.Table) -> pa.Table:
+    cells = [
+        [_cell(_plain(value, kind)) for value in rows.column(i).to_pylist()] for i, kind in enumerate(_kinds(rows))
+    ]
+    return pa.table([pa.array(column, pa.string()) for column in cells], names=rows.column_names)

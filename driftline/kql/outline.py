@@ -1,0 +1,67 @@
+"""What a query means after all rewrites, as people read it: a line for each step, inputs below."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from typing import Any
+
+from driftline.kql import constants, plan
+from driftline.kql.plan import Plan, Scalar
+from driftline.kql.rewrite import walk
+from driftline.kql.translate import Translation
+
+__all__ = ["outline"]
+
+EPOCH = datetime.datetime(1970, 1, 1)
+INFIX = {"and", "or", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "==filter", "!=filter", "==string", "!=string"}
+LONGEST = 160
+
+
+def outline(translation: Translation) -> str:
+    """Write a translation's plan as indented lines."""
+    assert translation.plan is not None
+    return "\n".join(_lines(translation.plan, 0, set()))
+
+
+def _lines(node: Plan, depth: int, seen: set[str]) -> Iterator[str]:
+    text = f"{type(node).__name__.lower()} {_about(node)}".rstrip()
+    yield "  " * depth + (text if len(text) <= LONGEST else text[: LONGEST - 1] + "…")
+    if isinstance(node, plan.Shared):
+        if node.name in seen:
+            return
+        seen.add(node.name)
+    for each in walk.inputs(node):
+        yield from _lines(each, depth + 1, seen)
+
+
+def _about(node: Plan) -> str:
+    if isinstance(node, plan.Table):
+        return f"{node.name}: {', '.join(column.name for column in node.columns)}"
+    if isinstance(node, plan.Shared):
+        return node.name
+    kind = f"{node.kind} " if isinstance(node, plan.Join) else ""
+    return kind + ", ".join(_text(value) for value in walk.scalars(node))
+
+
+def _text(value: Scalar) -> str:
+    if isinstance(value, plan.Const):
+        return _constant(value.type, value.value)
+    if isinstance(value, plan.Col):
+        return value.id
+    parts = [_text(each) if not isinstance(each, Plan) else "…" for each in walk.parts(value)]
+    if isinstance(value, plan.Call) and value.function in INFIX:
+        sign = value.function.removesuffix("filter").removesuffix("string")
+        return f"({f' {sign} '.join(parts)})"
+    name = value.function if isinstance(value, plan.Call) else type(value).__name__.lower()
+    return f"{name}({', '.join(parts)})"
+
+
+def _constant(kind: str, value: Any) -> str:
+    if value is None:
+        return "null"
+    if kind == "datetime":
+        return (EPOCH + datetime.timedelta(microseconds=value)).isoformat()
+    if kind == "timespan":
+        return constants.timespan_text(value)
+    return constants.dumps(value) if kind == "string" else str(value)

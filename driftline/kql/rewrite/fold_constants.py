@@ -1,0 +1,55 @@
+"""Compute times that are known already: ``ago(7d)`` becomes a point in time.
+
+Kusto's ``now()`` is one time for a whole query. A condition on a constant time is one that
+files and row groups can be chosen by.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+
+from driftline.kql.plan import Call, Const, Plan, Scalar
+from driftline.kql.rewrite import walk
+
+__all__ = ["fold_constants"]
+
+EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+YEAR_ONE = 62_135_596_800_000_000  # microseconds from year 1, where Kusto's bins begin, to 1970
+FOLDS: dict[str, Callable[[int, int], int | None]] = {
+    "datetime+": lambda moment, ticks: moment + ticks // 10,
+    "datetime-": lambda moment, ticks: moment - ticks // 10,
+    "datetime_minus": lambda left, right: (left - right) * 10,
+    "bin_datetime": lambda moment, ticks: moment - (moment + YEAR_ONE) % (ticks // 10) if ticks >= 10 else None,
+}
+FIRST, LAST = -YEAR_ONE, 253_402_300_800_000_000 - 1  # what a datetime can be: years 1 to 9999
+
+
+def fold_constants(node: Plan, now: datetime.datetime | None) -> Plan:
+    """Compute calls on constant times; of the present only if it is given."""
+    moment = None if now is None else Const("datetime", (now - EPOCH) // datetime.timedelta(microseconds=1))
+
+    def change(value: Scalar) -> Scalar:
+        value = walk.map_plans(walk.map_scalars(value, change), fold)
+        if moment is not None and isinstance(value, Call) and value.function == "now_utc":
+            return moment
+        return _folded(value)
+
+    def fold(each: Plan) -> Plan:
+        return walk.bottom_up(each, lambda part: walk.map_scalars(part, change))
+
+    return fold(node)
+
+
+def _folded(value: Scalar) -> Scalar:
+    if not isinstance(value, Call) or value.function not in FOLDS:
+        return value
+    left, right = value.args
+    if not isinstance(left, Const) or not isinstance(right, Const) or left.value is None or right.value is None:
+        return value
+    made = FOLDS[value.function](left.value, right.value)
+    return value if made is None or not _fits(made, value.type) else Const(value.type, made)
+
+
+def _fits(made: int, kind: str) -> bool:
+    return kind != "datetime" or FIRST <= made <= LAST

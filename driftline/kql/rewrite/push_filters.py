@@ -1,0 +1,145 @@
+"""Move conditions down to the tables, through everything that does not care.
+
+The engines do so themselves for what they understand; not through materialized tables, windows
+and expanded arrays, and not before it is chosen which files are read.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from driftline.kql.plan import (
+    Aggregate,
+    Call,
+    Col,
+    Column,
+    Distinct,
+    Expand,
+    Filter,
+    Join,
+    Plan,
+    Project,
+    Scalar,
+    Union,
+    Window,
+)
+from driftline.kql.rewrite import walk
+from driftline.kql.rewrite.volatile import is_volatile
+
+__all__ = ["push_filters"]
+
+Pushed = tuple[Plan, list[Scalar]]
+"""A plan with some of the conditions inside, and those that stay above."""
+
+
+def push_filters(node: Plan) -> Plan:
+    """Push the conditions of all filters as far down as they can go."""
+    return walk.bottom_up(node, _change)
+
+
+def _change(node: Plan) -> Plan:
+    if not isinstance(node, Filter):
+        return node
+    return _pushed(node.input, _conjuncts(node.predicate))
+
+
+def _pushed(node: Plan, conditions: list[Scalar]) -> Plan:
+    push = PUSHES.get(type(node))
+    if push is None:
+        return _filtered(node, conditions)
+    fixed = [condition for condition in conditions if is_volatile(condition) or not walk.columns_of(condition)]
+    inner, above = push(node, [condition for condition in conditions if condition not in fixed])
+    return _filtered(inner, [*above, *fixed])
+
+
+def _conjuncts(value: Scalar) -> list[Scalar]:
+    if isinstance(value, Call) and value.function == "and":
+        return [part for arg in value.args for part in _conjuncts(arg)]
+    return [value]
+
+
+def _filtered(node: Plan, conditions: Sequence[Scalar]) -> Plan:
+    if not conditions:
+        return node
+    return Filter(node, conditions[0] if len(conditions) == 1 else Call("and", tuple(conditions), "bool"))
+
+
+def _split(conditions: list[Scalar], within: set[str]) -> tuple[list[Scalar], list[Scalar]]:
+    inside = [condition for condition in conditions if walk.columns_of(condition) <= within]
+    return inside, [condition for condition in conditions if condition not in inside]
+
+
+def _through_filter(node: Filter, conditions: list[Scalar]) -> Pushed:
+    return _pushed(node.input, [*_conjuncts(node.predicate), *conditions]), []
+
+
+# Not through windows: they read rows that the condition would drop.
+def _through_project(node: Project, conditions: list[Scalar]) -> Pushed:
+    if any(isinstance(part, Window) for value in node.values for part in walk.nodes(value)):
+        return node, conditions
+    values = dict(zip((column.id for column in node.columns), node.values, strict=True))
+    steady = {name for name, value in values.items() if not is_volatile(value)}
+    inside, above = _split(conditions, steady)
+    moved = [walk.replaced(condition, values) for condition in inside]
+    return dataclasses.replace(node, input=_pushed(node.input, moved)), above
+
+
+def _through_aggregate(node: Aggregate, conditions: list[Scalar]) -> Pushed:
+    values = dict(zip((column.id for column in node.columns), node.groups, strict=False))
+    inside, above = _split(conditions, {name for name, value in values.items() if not is_volatile(value)})
+    moved = [walk.replaced(condition, values) for condition in inside]
+    return dataclasses.replace(node, input=_pushed(node.input, moved)), above
+
+
+def _through_distinct(node: Distinct, conditions: list[Scalar]) -> Pushed:
+    inside, above = _split(conditions, {value.id for value in node.by if isinstance(value, Col)})
+    return dataclasses.replace(node, input=_pushed(node.input, inside)), above
+
+
+def _through_expand(node: Expand, conditions: list[Scalar]) -> Pushed:
+    inside, above = _split(conditions, _ids(node.input.columns))
+    return dataclasses.replace(node, input=_pushed(node.input, inside)), above
+
+
+def _through_union(node: Union, conditions: list[Scalar]) -> Pushed:
+    inputs = []
+    for each in node.inputs:
+        values: dict[str, Scalar] = {
+            mine.id: Col(theirs.id, theirs.type) for mine, theirs in zip(node.columns, each.columns, strict=True)
+        }
+        inputs.append(_pushed(each, [walk.replaced(condition, values) for condition in conditions]))
+    return dataclasses.replace(node, inputs=tuple(inputs)), []
+
+
+# The sides whose rows the join keeps only as they are: on the others it adds rows of nulls.
+SIDES = {
+    "inner": (True, True),
+    "left": (True, False),
+    "right": (False, True),
+    "semi": (True, False),
+    "anti": (True, False),
+}
+
+
+def _through_join(node: Join, conditions: list[Scalar]) -> Pushed:
+    left, right = SIDES.get(node.kind, (False, False))
+    on_left, rest = _split(conditions, _ids(node.left.columns) if left else set())
+    on_right, above = _split(rest, _ids(node.right.columns) if right else set())
+    return dataclasses.replace(node, left=_pushed(node.left, on_left), right=_pushed(node.right, on_right)), above
+
+
+def _ids(columns: Sequence[Column]) -> set[str]:
+    return {column.id for column in columns}
+
+
+PUSHES: dict[type, Callable[[Any, list[Scalar]], Pushed]] = {
+    Aggregate: _through_aggregate,
+    Distinct: _through_distinct,
+    Expand: _through_expand,
+    Filter: _through_filter,
+    Join: _through_join,
+    Project: _through_project,
+    Union: _through_union,
+}

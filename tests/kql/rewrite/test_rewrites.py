@@ -1,0 +1,176 @@
+"""Rewrites change how a hunt runs, never what it answers."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import pytest
+
+from driftline import kql, store
+from driftline.kql import plan, rewrite
+from driftline.kql.rewrite import walk
+
+SCHEMA = {
+    "T": {"Timestamp": "datetime", "a": "long", "s": "string", "d": "dynamic"},
+    "U": {"Timestamp": "datetime", "a": "long", "s": "string", "d": "dynamic"},
+}
+NOW = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.UTC)
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+QUERIES = [
+    block.strip().partition("\n")[2].partition("\n=>\n")[0]
+    for path in sorted(FIXTURES.rglob("*.kql"))
+    for block in path.read_text().split("\n---\n")
+]
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_fixtures_answer_the_same_without_rewrites(query: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = store.hunt(query, {})
+    monkeypatch.setattr(rewrite, "rewritten", lambda node, *_: node)
+
+    assert store.hunt(query, {}).to_pylist() == answer.to_pylist()
+
+
+def rewritten(text: str) -> plan.Plan:
+    found = kql.compiled(text, SCHEMA, now=NOW).plan
+    assert found is not None
+    return found
+
+
+def read(text: str) -> dict[str, list[str]]:
+    tables = [node for node in walk.nodes(rewritten(text)) if isinstance(node, plan.Table)]
+    return {table.name: [column.name for column in table.columns] for table in tables}
+
+
+def conditions(text: str) -> list[str]:
+    """Give the tables right under a filter."""
+    nodes = walk.nodes(rewritten(text))
+    return [each.input.name for each in nodes if isinstance(each, plan.Filter) and isinstance(each.input, plan.Table)]
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [
+        ("T | project s", {"T": ["s"]}),
+        ("T | where a > 1 | project s", {"T": ["a", "s"]}),
+        ("T | extend b = a + 1 | project s", {"T": ["s"]}),
+        ("T | summarize count(), max(a) by s | project s, count_", {"T": ["s"]}),
+        ("T | join kind=inner U on a | project s1", {"T": ["a"], "U": ["a", "s"]}),
+        ("T | join kind=leftanti (U | where s == 'x') on a | project s", {"T": ["a", "s"], "U": ["a", "s"]}),
+        ("union T, U | project a", {"T": ["a"], "U": ["a"]}),
+        ("let m = materialize(T | where a > 1); m | where s == 'x' | union (m | project s) | project s",
+         {"T": ["a", "s"]}),
+        ("T | mv-expand d | project s", {"T": ["s", "d"]}),
+        ("T | sort by a | project s", {"T": ["a", "s"]}),
+        ("T | where a in ((U | project a)) | project s", {"T": ["a", "s"], "U": ["a"]}),
+    ],
+)  # fmt: skip
+def test_only_what_is_read_is_read(text: str, columns: dict[str, list[str]]) -> None:
+    assert read(text) == columns
+
+
+@pytest.mark.parametrize(
+    ("text", "tables"),
+    [
+        ("T | extend b = a + 1 | where b > 1", ["T"]),
+        ("union T, U | where a > 1", ["T", "U"]),
+        ("let x = T; x | project-rename b = a | where b > 1", ["T"]),
+        ("let m = materialize(T); m | where a > 1", ["T"]),
+        ("T | summarize count() by s | where s == 'x'", ["T"]),
+        ("T | summarize n = count() by s | where n > 1", []),
+        ("T | join kind=inner U on a | where s == 'x' and s1 == 'y'", ["T", "U"]),
+        ("T | join kind=leftouter U on a | where s == 'x' and s1 == 'y'", ["T"]),
+        ("T | join kind=fullouter U on a | where s == 'x'", []),
+        ("T | mv-expand d | where s == 'x'", ["T"]),
+        ("T | mv-expand d | where d == 'x'", []),
+        ("T | take 5 | where a > 1", []),
+        ("T | sort by a | extend r = row_number() | where a > 1", []),
+        ("T | extend r = rand() | where r > 0.5", []),
+        ("T | distinct s | where s == 'x'", ["T"]),
+    ],
+)
+def test_conditions_go_down_to_the_tables(text: str, tables: list[str]) -> None:
+    assert sorted(conditions(text)) == tables
+
+
+DAY = 86_400_000_000
+MIDDAY = (NOW - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)) // datetime.timedelta(microseconds=1)
+FIRST = MIDDAY - 22 * DAY - DAY // 2
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        ("T", None, None),
+        ("T | where Timestamp > ago(7d)", MIDDAY - 7 * DAY + 1, None),
+        ("T | where ago(7d) <= Timestamp", MIDDAY - 7 * DAY, None),
+        ("T | where Timestamp between (datetime(2026-11-01) .. 2d)", FIRST, FIRST + 2 * DAY),
+        ("T | where Timestamp > bin(ago(1h), 1d) and Timestamp < now()", MIDDAY - DAY // 2 + 1, MIDDAY - 1),
+        ("T | where Timestamp == datetime(2026-11-01)", FIRST, FIRST),
+        ("T | where Timestamp > ago(1d) or a > 1", None, None),
+        ("T | where a > 1 | extend b = 1 | project Timestamp, b | where Timestamp > ago(1d)", MIDDAY - DAY + 1, None),
+        ("union (T | where Timestamp > ago(2d)), (T | where Timestamp > ago(1d))", MIDDAY - 2 * DAY + 1, None),
+        ("union (T | where Timestamp > ago(2d)), T", None, None),
+        ("T | where Timestamp > todatetime(s)", None, None),
+    ],
+)
+def test_the_times_a_hunt_reads_are_known(text: str, first: int | None, last: int | None) -> None:
+    assert kql.compiled(text, SCHEMA, now=NOW).bounds["T"] == rewrite.Bounds(first, last)
+
+
+def test_elements_that_become_text_are_text_at_once() -> None:
+    assert "->>" not in kql.translate("T | mv-expand d | summarize count() by tostring(d)", SCHEMA).partition("ELSE")[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("T | where Timestamp > ago(1d) and a > 1", False),
+        ("T | where Timestamp > ago(1d) | project a", False),
+        ("union (T | where Timestamp > ago(2d)), (T | where Timestamp > ago(1d))", True),
+        ("T | where Timestamp > ago(1d) or a > 1", True),
+        ("T | where Timestamp > ago(1d) and Timestamp != now()", True),
+    ],
+)
+def test_what_the_reader_keeps_to_is_not_asked_again(text: str, asked: bool) -> None:
+    found = kql.compiled(text, SCHEMA, now=NOW, bounded=True).plan
+    assert found is not None
+
+    compared = [
+        part
+        for node in walk.nodes(found)
+        if isinstance(node, plan.Filter)
+        for part in walk.nodes(node.predicate)
+        if isinstance(part, plan.Col) and part.type == "datetime"
+    ]
+    assert bool(compared) == asked
+
+
+ARRAY = """dynamic([1.5, "x", null, true, {"a": [1, "b"]}])"""
+BAG = """dynamic({"a": 1, "b": null})"""
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
+@pytest.mark.parametrize(
+    ("value", "texts"),
+    [
+        (ARRAY, ["", "1.5", "true", "x", '{"a":[1,"b"]}']),
+        (BAG, ['{"a":1}', '{"b":null}']),
+        ("dynamic('x')", ["x"]),
+        ("dynamic(null)", [""]),
+        ("dynamic([])", []),
+    ],
+)
+def test_what_elements_become_as_text(value: str, texts: list[str], engine: kql.Dialect) -> None:
+    rest = "| summarize by t = tostring(e) | sort by t asc"
+    plain = store.hunt(f"print d = {value} | mv-expand e = d {rest}", {}, engine)
+    member = store.hunt(f"print b = bag_pack('d', {value}) | mv-expand e = b.d {rest}", {}, engine)
+
+    assert plain.column("t").to_pylist() == member.column("t").to_pylist() == texts
+
+
+def test_a_path_of_members_is_read_at_once() -> None:
+    sql = kql.translate("T | project tostring(d.a.b)", SCHEMA)
+
+    assert sql.count("->") == 1 and """'$."a"."b"'""" in sql

@@ -1,0 +1,251 @@
+"""Hunts over a store: what they read, what they cannot reach, and how they end."""
+
+from __future__ import annotations
+
+import datetime
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from driftline import errors
+from driftline.events import AlertInfo, CloudProcessEvent, Record
+from driftline.store import wire
+from driftline.store.database import Database
+from driftline.store.limits import Hunted, Stop
+from driftline.store.reader import open_reader
+from driftline.store.service import SOCKET
+from driftline.store.stored import Ask
+from driftline.store.writer import start_writer
+
+NOW = datetime.datetime.now(datetime.UTC)
+DAYS = 4
+SLOW = "range a from 1 to 3000000 step 1 | extend k = 1"
+SLOW = f"{SLOW} | join kind=inner ({SLOW}) on k | summarize sum(a * a1)"
+
+
+def event(days: float, name: str = "sh", cluster: str = "prod") -> CloudProcessEvent:
+    when = NOW - datetime.timedelta(days=days)
+    return CloudProcessEvent(Timestamp=when, FileName=name, ClusterName=cluster, PodLabels={"app": name})
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Hold a row of each of the last days, all but today's in Parquet, and a row of another cluster."""
+    path = tmp_path_factory.mktemp("store")
+    database = Database(path)
+    rows: list[Record] = [event(days) for days in range(DAYS)]
+    database.sequence("s")
+    database.append({"CloudProcessEvents": rows}, stream="s", sequence=1)
+    database.append({"CloudProcessEvents": [event(2, "nc", "test")]}, stream="s", sequence=2)
+    database.append({"AlertInfo": [AlertInfo(Timestamp=NOW, AlertId="a", Title="t")]}, stream="s", sequence=3)
+    database.move_cold(NOW.date())
+    database.close()
+    return path
+
+
+@pytest.fixture
+def database(directory: Path) -> Iterator[Database]:
+    opened = Database(directory, read_only=True)
+    yield opened
+    opened.close()
+
+
+def found(database: Database, text: str, **more: object) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = database.hunt(Ask(text=text, **more)).to_pylist()  # type: ignore[arg-type] # a test's options
+    return rows
+
+
+def names(database: Database, text: str, **more: object) -> list[object]:
+    return [row["FileName"] for row in found(database, f"{text} | sort by FileName asc", **more)]
+
+
+def test_rows_of_all_days_are_found(database: Database) -> None:
+    assert names(database, "CloudProcessEvents") == ["nc", *["sh"] * DAYS]
+
+
+def test_dynamics_and_times_have_kustos_types(database: Database) -> None:
+    rows = found(database, "CloudProcessEvents | where FileName == 'nc' | project PodLabels.app, t = Timestamp + 1h")
+
+    expected = NOW - datetime.timedelta(days=2) + datetime.timedelta(hours=1)
+    assert rows == [{"PodLabels_app": '"nc"', "t": expected}]
+
+
+@pytest.mark.parametrize(
+    ("text", "files"),
+    [
+        ("CloudProcessEvents", DAYS - 1),
+        ("CloudProcessEvents | where Timestamp > ago(1h)", 0),
+        ("CloudProcessEvents | where Timestamp > ago(1d)", 1),
+        ("CloudProcessEvents | where Timestamp between (ago(60h) .. ago(40h))", 1),
+        ("let recent = CloudProcessEvents | where Timestamp > ago(1d); recent | summarize count() by FileName", 1),
+        ("union CloudProcessEvents, AlertInfo | where Timestamp > ago(1d)", 1),
+        ("CloudProcessEvents | where Timestamp > ago(1d) or FileName == 'nc'", DAYS - 1),
+    ],
+)
+def test_only_files_of_the_time_are_read(database: Database, text: str, files: int) -> None:
+    read = {each.table: each for each in database.explain(Ask(text=text)).readings}["CloudProcessEvents"]
+
+    assert read.files in {files, files + 1}  # near midnight (UTC) one more day has rows
+    assert read.of == DAYS - 1
+
+
+def test_rows_older_than_asked_for_are_not_there(database: Database) -> None:
+    after = NOW - datetime.timedelta(days=1, hours=12)
+    micros = int(after.timestamp() * 1_000_000)
+
+    assert len(found(database, "CloudProcessEvents", after=micros)) == 2
+
+
+@pytest.mark.parametrize(
+    ("clusters", "expected"),
+    [
+        (("prod",), ["sh"] * DAYS),
+        (("test",), ["nc"]),
+        ((), []),
+        (("x' OR '1'='1",), []),
+        (None, ["nc", *["sh"] * DAYS]),
+    ],
+)
+def test_only_granted_clusters_are_seen(
+    database: Database, clusters: tuple[str, ...] | None, expected: Sequence[str]
+) -> None:
+    assert names(database, "CloudProcessEvents", clusters=clusters) == expected
+    assert names(database, "union * | where isnotempty(FileName)", clusters=clusters) == expected
+    assert names(database, "search in (CloudProcessEvents) '*' | project FileName", clusters=clusters) == expected
+
+
+def test_a_table_without_clusters_is_denied_to_who_may_see_single_clusters(database: Database) -> None:
+    with pytest.raises(errors.InvalidQuery, match="1:1: the table 'AlertInfo' may not be read: it has no ClusterName"):
+        found(database, "AlertInfo", clusters=("prod",))
+
+
+def test_parameters_are_given_from_outside(database: Database) -> None:
+    declared = "declare query_parameters(Name:string = 'sh', Most:long);"
+    text = f"{declared} CloudProcessEvents | where FileName == Name | take Most"
+
+    assert names(database, text, parameters={"Name": "nc", "Most": "5"}) == ["nc"]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"Least": "x"}, "expected a long, got 'x'"),
+        ({"Leats": "1"}, "declares no parameter 'Leats'; did you mean 'Least'"),
+        ({}, "the parameter 'Least' has no value"),
+    ],
+)
+def test_wrong_parameters_are_told(database: Database, parameters: dict[str, str], message: str) -> None:
+    with pytest.raises(errors.InvalidQuery, match=message):
+        found(database, "declare query_parameters(Least:long); print Least", parameters=parameters)
+
+
+REACHES = [
+    "['_cold']", "['_streams']", "['duckdb_settings()']", "['duckdb_tables']", "['sqlite_master']",
+    "['pg_catalog.pg_class']", "['information_schema.tables']", "table('_cold')", "['hot.main._cold']",
+    "['read_csv(\\'/etc/passwd\\')']", "database('hot').CloudProcessEvents", "cluster('x').database('y').T",
+    "external_table('x')", "externaldata(a:string)['/etc/passwd']",
+    "externaldata(a:string)[@'https://203.0.113.7/x']", "print read_text('/etc/passwd')", "print getenv('HOME')",
+    "print current_setting('memory_limit')", "CloudProcessEvents | extend x = read_csv('/etc/passwd')",
+    "CloudProcessEvents | where query('select 1')", "evaluate sql_request('x', 'y')",
+    "evaluate http_request('https://203.0.113.7')", "evaluate python(typeof(*), 'import os')", ".show tables",
+    ".drop table CloudProcessEvents", "set memory_limit = '9GB'", "CloudProcessEvents; drop table x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", REACHES)
+def test_nothing_but_hunting_tables_is_in_reach(database: Database, text: str) -> None:
+    with pytest.raises(errors.InvalidQuery):
+        database.hunt(Ask(text=text))
+
+
+QUOTES = ["'", '"', "''", "\\", "\\'", "'; DROP TABLE x; --", "$$", "/*", "{0}", "%s", "\n--", "\u2018", "?", ":x"]
+
+
+@pytest.mark.parametrize("text", QUOTES)
+def test_text_stays_text(database: Database, text: str) -> None:
+    written = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+    rows = found(database, f'print a = "{written}", b = strcat("{written}", ""), ["{written or "c"}"] = 1')
+    assert rows[0]["a"] == rows[0]["b"] == text
+
+
+def test_a_hunt_ends_in_its_time(database: Database) -> None:
+    with pytest.raises(errors.StoreError, match=r"longer than 0\.2 s"):
+        found(database, SLOW, seconds=0.2)
+
+
+def test_a_hunt_is_stopped_from_another_thread(database: Database) -> None:
+    stop = Stop()
+    threading.Timer(0.2, stop.stop).start()
+
+    with pytest.raises(errors.StoreError, match="cancelled"):
+        database.hunt(Ask(text=SLOW), stop=stop)
+
+
+def test_a_hunt_stopped_before_it_began_does_not_begin(database: Database) -> None:
+    stop = Stop()
+    stop.stop("enough")
+
+    with pytest.raises(errors.StoreError, match="enough"):
+        database.hunt(Ask(text="print 1"), stop=stop)
+
+
+def test_an_answer_that_is_too_long_is_no_answer(database: Database) -> None:
+    with pytest.raises(errors.StoreError, match="more than 1,000 rows"):
+        found(database, "range a from 1 to 2000 step 1", rows=1000)
+
+
+@pytest.mark.parametrize(
+    ("text", "rows", "error", "tables"),
+    [
+        ("CloudProcessEvents | where FileName == 'nc'", 1, "", ("CloudProcessEvents",)),
+        ("print nonsense", 0, "unknown column 'nonsense'", ()),
+    ],
+)
+def test_the_audit_trail_has_every_hunt(
+    database: Database, text: str, rows: int, error: str, tables: tuple[str, ...]
+) -> None:
+    trail: list[Hunted] = []
+    try:
+        database.hunt(Ask(text=text, clusters=("test",)), on_hunt=trail.append)
+    except errors.InvalidQuery as failure:
+        assert error and error in str(failure)
+
+    (told,) = trail
+    assert (told.text, told.rows, told.tables, told.clusters) == (text, rows, tables, ("test",))
+    assert error in told.error and told.began >= NOW and told.seconds > 0
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Path]:
+    writer = start_writer(tmp_path)
+    yield tmp_path
+    writer.close()
+
+
+def test_the_stores_process_answers_hunts(served: Path) -> None:
+    with open_reader(served) as reader:
+        assert reader.hunt(Ask(text="CloudProcessEvents | count")).to_pydict() == {"Count": [0]}
+        assert "CloudProcessEvents" in reader.explain(Ask(text="CloudProcessEvents | count")).sql
+
+
+def test_problems_keep_their_places_over_the_socket(served: Path) -> None:
+    with open_reader(served) as reader, pytest.raises(errors.InvalidQuery) as caught:
+        reader.hunt(Ask(text="print strlenn('x')"))
+
+    assert [(p.line, p.column, p.offset, p.length) for p in caught.value.problems] == [(1, 7, 6, 7)]  # type: ignore[attr-defined] # QueryProblem
+
+
+def test_who_hangs_up_cancels_the_hunt(served: Path) -> None:
+    question = msgspec.json.encode(Ask(text=SLOW))
+    with socket.socket(socket.AF_UNIX) as peer:
+        peer.settimeout(20)
+        peer.connect(str(served / SOCKET))
+        peer.sendall(wire.QUESTION.pack(len(question)) + question)
+        peer.shutdown(socket.SHUT_WR)
+
+        assert peer.makefile("rb").read().endswith(b"the caller went away")
