@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import platform
+import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -186,13 +188,14 @@ def _chain_id(diff_ids: list[str]) -> str:
 # Only a snapshot in use tells its mounts, so one is made to look and removed at once. Should this
 # process die in between, containerd's garbage collector removes it, for nothing refers to it.
 def _unpacked(channel: Channel, namespace: str, chain: str) -> tuple[bytes, ...]:
-    key = f"driftline-look-{hashlib.sha256(f'{id(channel)} {chain}'.encode()).hexdigest()[:16]}"
+    key = f"driftline-look-{secrets.token_hex(8)}"
     snapshots, where = "containerd.services.snapshots.v1.Snapshots", {"snapshotter": "overlayfs", "key": key}
     try:
         view = channel.containerd(f"{snapshots}/View", namespace=namespace, parent=chain, **where)
     except ContainerNotFound:
         return ()
-    channel.containerd(f"{snapshots}/Remove", namespace=namespace, **where)
+    with contextlib.suppress(ContainerNotFound):  # the collector was there first
+        channel.containerd(f"{snapshots}/Remove", namespace=namespace, **where)
     return tuple(path.encode() for path in mount_dirs(view.mounts).lowerdirs)
 
 

@@ -49,7 +49,7 @@ def test_a_manifest_is_the_same_model() -> None:
 
 
 def test_the_demos_policy_is_valid() -> None:
-    assert len(policy.load_file(Path("deploy/policies/demo.yaml")).rules) == 2
+    assert len(policy.load_file(Path("deploy/policies/demo.yaml")).rules) == 3
 
 
 def test_the_how_to_s_policy_is_valid() -> None:
