@@ -70,9 +70,7 @@ def make(directory: Path, rows: int) -> dict[str, list[Path]]:
     """Make the files unless they are there: ``rows`` process events, and a twentieth as many audit events."""
     with duckdb.connect(config={"threads": 2, "memory_limit": "2GB"}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        return {
-            table: [_day(connection, table, directory, number, rows) for number in range(DAYS)] for table in SHARES
-        }
+        return {table: [_day(connection, table, directory, number, rows) for number in range(DAYS)] for table in SHARES}
 
 
 def _day(connection: duckdb.DuckDBPyConnection, table: str, directory: Path, number: int, rows: int) -> Path:

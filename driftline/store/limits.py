@@ -145,9 +145,8 @@ def _watch(stop: Stop, deadline: float, limits: Limits) -> None:
 
 def _run(connection: duckdb.DuckDBPyConnection, sql: str, limits: Limits, stop: Stop) -> pa.Table:
     try:
-        with stop.stopping(connection.interrupt):
-            with connection.sql(sql).to_arrow_reader(BATCH_ROWS) as reader:
-                return _collected(reader, limits)
+        with stop.stopping(connection.interrupt), connection.sql(sql).to_arrow_reader(BATCH_ROWS) as reader:
+            return _collected(reader, limits)
     except (duckdb.Error, pa.ArrowException) as error:
         raise errors.StoreError(stop.reason or _said(error, limits)) from error
 
