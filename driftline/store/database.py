@@ -33,7 +33,7 @@ from driftline.store.query import Query, compile_query
 from driftline.store.stored import Ask, Explained
 from driftline.store.views import EPOCH, Part, Stored
 
-__all__ = ["Database"]
+__all__ = ["Database", "day_bounds"]
 
 HOT = "hot.duckdb"
 COLD = "cold"
@@ -175,7 +175,7 @@ class Database:
         parts: dict[str, list[Part]] = {name: [] for name in TABLES}
         for name, day, file in rows:
             if name in parts:
-                parts[name].append(Part(self._directory / COLD / file, _day(day)))
+                parts[name].append(Part(self._directory / COLD / file, day_bounds(day)))
         return {name: Stored(f"{quoted(catalog)}.main.{quoted(name)}", parts[name]) for name in TABLES if name in there}
 
     def _source(self, name: str) -> str:
@@ -252,7 +252,8 @@ class Database:
             self._connection.close()
 
 
-def _day(day: datetime.date) -> Bounds:
+def day_bounds(day: datetime.date) -> Bounds:
+    """Give the first and the last microsecond of a day (UTC)."""
     first = (datetime.datetime.combine(day, datetime.time(), datetime.UTC) - EPOCH) // datetime.timedelta(
         microseconds=1
     )
