@@ -257,10 +257,11 @@ class Fold:
 
     ``following`` makes the ``state`` after a row from the row's columns and the state ``before``
     it; the result is each row with the state after it. The engines do so by recursion, a row (of each
-    part) at a time.
+    part) at a time, over rows computed once under a name of their own.
     """
 
-    input: Plan  # shared, for it is read again for each row
+    name: str
+    input: Plan
     number: Col
     partition: tuple[Col, ...]
     state: tuple[Column, ...]
@@ -271,12 +272,6 @@ class Fold:
     @property
     def columns(self) -> tuple[Column, ...]:
         return (*self.input.columns, *self.state)
-
-    @property
-    def rows(self) -> str:
-        """The name under which the rows are shared."""
-        assert isinstance(self.input, Shared)
-        return self.input.name
 
 
 @dataclass(frozen=True, slots=True)

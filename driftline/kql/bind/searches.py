@@ -40,13 +40,14 @@ def _searched(items: tuple[syntax.Expr, ...], span: Span, scope: Scope) -> Found
 
 def _filtered(predicate: syntax.Expr, given: Found, scope: Scope) -> Found:
     """Keep the rows of each table that meet a condition."""
-    known = {c.name for _, relation in given for c in relation.columns} | {*scope.names}
+    elsewhere = {*scope.names, *scope.session.schema}
+    known = {c.name for _, relation in given for c in relation.columns} | elsewhere
     for name in _names(predicate):
         if name.name not in known:
             scope.with_row(given[0][1] if given else None).unknown_column(name.name, name.span)
     found = []
     for label, relation in given:
-        own = {c.name for c in relation.columns} | {*scope.names}
+        own = {c.name for c in relation.columns} | elsewhere
         condition = scalars.bind_predicate(_without(predicate, own), scope.with_row(relation))
         found.append((label, relation.over(Filter(relation.plan, condition))))
     return found

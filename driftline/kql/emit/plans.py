@@ -219,8 +219,8 @@ class PlanEmitter:
 
     def fold(self, node: plan.Fold) -> exp.Expression:
         """Join the rows with the states after them, which a recursive query makes."""
-        name = f"{node.rows} states"
-        self.source(node.input)  # the rows' own query must come before
+        name = f"{node.name} states"
+        self.shared.setdefault(node.name, self.emit(node.input))
         states = exp.Union(this=self._first_states(node), expression=self._next_states(node, name), distinct=False)
         made = exp.select(*(self._of("b", c, c) for c in node.columns[: -len(node.state)]))
         made = made.select(*(self._of("s", c, c) for c in node.state), copy=False)
@@ -233,7 +233,7 @@ class PlanEmitter:
         parts = [self.aliased(Column(part.id, part.type), self.scalars.emit(part)) for part in node.partition]
         values = [self.aliased(c, self._as(c, v)) for c, v in zip(node.state, node.initial, strict=True)]
         made = exp.select(number, *parts, *values)
-        return made.distinct(copy=False).from_(self.source(node.input), copy=False)
+        return made.distinct(copy=False).from_(exp.Table(this=identifier(node.name)), copy=False)
 
     def _next_states(self, node: plan.Fold, name: str) -> exp.Expression:
         states = zip(node.state, node.before, strict=True)
@@ -248,7 +248,7 @@ class PlanEmitter:
         return exp.select(*self.columns(tuple(keys)), *values).from_(inner, copy=False)
 
     def _beside_states(self, made: exp.Select, node: plan.Fold, name: str, *, ahead: int) -> exp.Select:
-        rows = exp.Table(this=identifier(node.rows), alias=exp.TableAlias(this=identifier("b")))
+        rows = exp.Table(this=identifier(node.name), alias=exp.TableAlias(this=identifier("b")))
         states = exp.Table(this=identifier(name), alias=exp.TableAlias(this=identifier("s")))
         number = Column(node.number.id, "long")
         place: exp.Expression = self._of("s", number)

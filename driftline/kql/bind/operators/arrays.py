@@ -73,7 +73,7 @@ def bind_mv_apply(node: syntax.MvApply, relation: Relation, scope: Scope) -> Rel
     body = tables.apply(node.body, _elements(node, source, scope.with_row(source)), scope.with_row(None))
     joined = Join("inner", outer.plan, body.plan, Call("==filter", (ref(number), body.partition[0]), "bool"))
     back = Relation(joined, outer.order + body.order, outer.serialized, outer.partition)
-    return projected(back, kept(_columns_of_both(node, relation, body)))
+    return projected(back, kept(_columns_of_both(node, relation, source, body)))
 
 
 def _elements(node: syntax.MvApply, source: Relation, scope: Scope) -> Relation:
@@ -85,13 +85,18 @@ def _elements(node: syntax.MvApply, source: Relation, scope: Scope) -> Relation:
     return projected(bounded(node.limit, Relation(expanded.plan, order, True, source.partition), scope), outputs)
 
 
-def _columns_of_both(node: syntax.MvApply, relation: Relation, body: Relation) -> list[Column]:
-    """Give the table's columns and those the body makes; expanded arrays give way to their elements."""
+def _columns_of_both(node: syntax.MvApply, relation: Relation, source: Relation, body: Relation) -> list[Column]:
+    """Give the table's columns and the body's.
+
+    Expanded arrays give way to their elements, and columns to what the body makes of them.
+    """
     expanded = {name for item in node.items for name in (default_name(item.item.value), *item.item.names)}
-    taken = {c.name for c in relation.columns}
-    new = [c for c in body.columns if c.name not in taken or c.name in expanded]
+    same = {c.id for c in source.columns}
+    taken = {c.name for c in relation.columns} - expanded
+    changed = {c.name: c for c in body.columns if c.name in taken and c.id not in same}
+    new = [c for c in body.columns if c.name not in taken]
     replaced = {c.name for c in new}
-    return [*(c for c in relation.columns if c.name not in replaced), *new]
+    return [*(changed.get(c.name, c) for c in relation.columns if c.name not in replaced), *new]
 
 
 OPERATORS: dict[type, Callable[..., Relation]] = {

@@ -90,7 +90,7 @@ def bind_scan(node: syntax.Scan, relation: Relation, scope: Scope) -> Relation:
     place = Window(Call("number_row", (), "long"), relation.order, relation.partition)
     columns = relation.plan.columns
     numbered = Project(relation.plan, (*columns, number), (*map(ref, columns), place))
-    rows = relation.over(Shared(scope.session.fresh("rows"), numbered))
+    rows = relation.over(numbered)
     machine = Machine(node, rows, scope, _defaults(node, scope))
     machine.next_id = machine.column("long", Const("long", 0))
     machine.states = [_state(step, machine) for step in node.steps]
@@ -98,7 +98,8 @@ def bind_scan(node: syntax.Scan, relation: Relation, scope: Scope) -> Relation:
         _step(place_of, machine)
     before = tuple(machine.initial)
     fold = Fold(
-        rows.plan,
+        scope.session.fresh("rows"),
+        numbered,
         ref(number),
         relation.partition,
         state=tuple(machine.after.values()),
