@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from driftline.kql.plan import Fold, Plan, Shared
+from driftline.kql.plan import Plan, Shared
 from driftline.kql.rewrite import walk
 
 __all__ = ["inline_shared"]
@@ -16,9 +16,7 @@ __all__ = ["inline_shared"]
 
 def inline_shared(node: Plan) -> Plan:
     """Inline shared plans that are used once."""
-    parts = list(walk.nodes(node))
-    uses = Counter(part.name for part in parts if isinstance(part, Shared))
-    uses.update(part.rows for part in parts if isinstance(part, Fold))  # which reads its input again
+    uses = Counter(part.name for part in walk.nodes(node) if isinstance(part, Shared))
 
     def change(part: Plan) -> Plan:
         return part.input if isinstance(part, Shared) and uses[part.name] == 1 else part
