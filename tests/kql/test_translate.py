@@ -106,6 +106,7 @@ def test_what_lies_elsewhere_is_refused(text: str) -> None:
         ("T | make-graph a --> b | graph-match (x)-[e]->(y) project e.c", "unknown property 'c' of 'e'"),
         ("T | make-graph a --> b | graph-match (x)-[e*1..99]->(y) project e.a", "a path of a length up to 16"),
         ("T | make-graph a --> b | graph-match (x)-[e]->(y)-[e]->(z) project e.a", "each edge a name of its own"),
+        ("T | make-graph a --> b | graph-match (x)-[y]->(y) project y.a", "each edge a name of its own"),
         ("T | make-graph a --> b | graph-match (x)-[e]->(y) where any(x, a == '') project e.a", "not supported: any"),
         ("T | make-graph a --> b | graph-to-table nodes", "these nodes have no columns"),
         ("T | make-graph a --> b | graph-shortest-paths (x)-[e*1..3]->(y) project x", "not supported"),

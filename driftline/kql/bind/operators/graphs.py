@@ -168,11 +168,20 @@ def bind_graph_match(node: syntax.GraphMatch, relation: Relation, scope: Scope) 
     graph = relation.graph
     assert graph is not None
     outside = scope.with_row(None)
+    _check_names(node, outside)
     found = [_matched(node, graph, lengths, outside) for lengths in _lengths(node, outside)]
     if len(found) == 1:
         return found[0]
     columns = tuple(scope.session.column(c.name, c.type) for c in found[0].columns)
     return Relation(Union(tuple(each.plan for each in found), columns))
+
+
+def _check_names(node: syntax.GraphMatch, scope: Scope) -> None:
+    taken = {name for path in node.paths for name in path.nodes}
+    for edge in (edge for path in node.paths for edge in path.edges):
+        if edge.name and edge.name in taken:
+            scope.fail(f"'{edge.name}' is there already; give each edge a name of its own", edge.span)
+        taken.add(edge.name)
 
 
 def _lengths(node: syntax.GraphMatch, scope: Scope) -> Iterator[dict[int, int]]:
@@ -192,7 +201,7 @@ def _lengths(node: syntax.GraphMatch, scope: Scope) -> Iterator[dict[int, int]]:
 def _matched(node: syntax.GraphMatch, graph: Graph, lengths: dict[int, int], scope: Scope) -> Relation:
     match = Match(graph, scope)
     for path in node.paths:
-        _join_path(path, match, lengths, scope)
+        _join_path(path, match, lengths)
     if node.cycles != "all":
         match.keep_unlike(match.edges)
     if node.cycles == "none":
@@ -212,12 +221,10 @@ def _matched(node: syntax.GraphMatch, graph: Graph, lengths: dict[int, int], sco
     return projected(rows, outputs)
 
 
-def _join_path(path: syntax.Path, match: Match, lengths: dict[int, int], scope: Scope) -> None:
+def _join_path(path: syntax.Path, match: Match, lengths: dict[int, int]) -> None:
     begin = match.add_node(path.nodes[0], None)
     for edge, end in zip(path.edges, path.nodes[1:], strict=True):
         length = lengths[edge.span.offset]
-        if edge.name in match.several or f"{edge.name}." in {label.split(".")[0] + "." for label in match.shown}:
-            scope.fail(f"'{edge.name}' is there already; give each edge a name of its own", edge.span)
         if edge.length != (1, 1) and edge.name:
             match.several[edge.name] = length
         for place in range(length - 1):
