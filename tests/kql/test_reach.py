@@ -101,7 +101,49 @@ def test_texts_and_names(text: str, name: str, table: str) -> None:
         check(kql.translate(query, schema), {source})
 
 
-WORDS = ["T", "U", "|", "where", "union", "*", "search", "in", "(", ")", "table", "'_cold'", "'x'", "let", "=", ";", "x", "database", "cluster", "externaldata", "[", "]", "a", ".", "evaluate", "invoke", "read_csv", "materialize", "find", "print", "join", "on", "kind", "toscalar", "datatable", ":", "string", ",", "/etc/passwd", "--", "http://x"]
+WORDS = [
+    "T",
+    "U",
+    "|",
+    "where",
+    "union",
+    "*",
+    "search",
+    "in",
+    "(",
+    ")",
+    "table",
+    "'_cold'",
+    "'x'",
+    "let",
+    "=",
+    ";",
+    "x",
+    "database",
+    "cluster",
+    "externaldata",
+    "[",
+    "]",
+    "a",
+    ".",
+    "evaluate",
+    "invoke",
+    "read_csv",
+    "materialize",
+    "find",
+    "print",
+    "join",
+    "on",
+    "kind",
+    "toscalar",
+    "datatable",
+    ":",
+    "string",
+    ",",
+    "/etc/passwd",
+    "--",
+    "http://x",
+]
 
 
 @settings(max_examples=300, deadline=None)
