@@ -170,6 +170,12 @@ def test_what_elements_become_as_text(value: str, texts: list[str], engine: kql.
     assert plain.column("t").to_pylist() == member.column("t").to_pylist() == texts
 
 
+def test_make_series_reads_its_table_once() -> None:
+    text = "T | make-series n = count() on Timestamp from datetime(2026-11-01) to datetime(2026-11-02) step 1h by s"
+
+    assert kql.translate(text, SCHEMA).count('FROM "T"') == 1
+
+
 def test_a_path_of_members_is_read_at_once() -> None:
     sql = kql.translate("T | project tostring(d.a.b)", SCHEMA)
 
