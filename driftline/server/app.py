@@ -14,12 +14,18 @@ from fastapi.routing import APIRoute
 
 import driftline
 from driftline.server import audit, health, problems
+from driftline.server.alerts import router as alerts
+from driftline.server.alerts import stream as alert_stream
+from driftline.server.alerts import suppressions
+from driftline.server.alerts.tailer import tailing
 from driftline.server.auth import sessions
 from driftline.server.auth import users as user_admin
 from driftline.server.auth.secrets import digest, new_secret
 from driftline.server.context import Context, utc_now
 from driftline.server.limits import Limiter
 from driftline.server.middleware import Around, BoundedBody
+from driftline.server.policies import delivery
+from driftline.server.policies import router as policies
 from driftline.server.settings import Settings
 from driftline.server.state import State, users
 
@@ -48,9 +54,14 @@ ROUTERS: tuple[Mounted, ...] = (
     Mounted(sessions.router),
     Mounted(user_admin.router),
     Mounted(audit.router),
+    Mounted(alert_stream.router),  # before the alerts: its path is not the id of one
+    Mounted(alerts.router),
+    Mounted(suppressions.router),
+    Mounted(delivery.router),
+    Mounted(policies.router),
 )
 
-BESIDE: tuple[Callable[[Context], AbstractContextManager[None]], ...] = ()
+BESIDE: tuple[Callable[[Context], AbstractContextManager[None]], ...] = (tailing,)
 """What runs beside the requests: entered at the start in this order, left at the stop."""
 
 

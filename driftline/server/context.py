@@ -9,9 +9,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from driftline.server.alerts.arrivals import Arrivals
 from driftline.server.limits import Limiter
 from driftline.server.live import Hub
 from driftline.server.metrics import Metrics
+from driftline.server.policies.current import Current
 from driftline.server.settings import Settings
 from driftline.server.state import State
 
@@ -32,7 +34,12 @@ class Context:
     limiter: Limiter
     metrics: Metrics = field(default_factory=Metrics)
     hub: Hub = field(default_factory=Hub)
+    arrivals: Arrivals = field(default_factory=Arrivals)
     now: Callable[[], datetime.datetime] = utc_now
+    current: Current = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "current", Current(self.state, self.hub))  # the record is frozen
 
     @property
     def secure(self) -> bool:

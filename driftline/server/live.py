@@ -10,8 +10,10 @@ Signals come from threads (endpoints, the tailer), waiters live on the event loo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 
 __all__ = ["Hub"]
 
@@ -24,11 +26,26 @@ class Hub:
         self._numbers: Counter[str] = Counter()
         self._waiting: dict[str, set[tuple[asyncio.AbstractEventLoop, asyncio.Event]]] = defaultdict(set)
         self._closed = False
+        self._streams = 0
 
     @property
     def closed(self) -> bool:
         """Whether the server is about to stop, and streams have to end."""
         return self._closed
+
+    @property
+    def streams(self) -> int:
+        """How many live streams are open."""
+        return self._streams
+
+    @contextlib.contextmanager
+    def streaming(self) -> Iterator[None]:
+        """Count a live stream as open; on the event loop."""
+        self._streams += 1
+        try:
+            yield
+        finally:
+            self._streams -= 1
 
     def number(self, topic: str) -> int:
         """Give the number of the topic's last signal; 0 before the first."""

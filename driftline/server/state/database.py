@@ -8,6 +8,7 @@ read-then-write transaction cannot be retried (https://www.sqlite.org/lang_trans
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,9 @@ class State:
         self._writer = self._engine.execution_options(driftline_writes=True)
         self._reading = sessionmaker(self._engine, expire_on_commit=False)
         self._writing = sessionmaker(self._writer, expire_on_commit=False)
+        # SQLite's waiting is polling with naps, which starves some of many: here they queue.
+        sqlite = self._engine.dialect.name == "sqlite"
+        self._turn: contextlib.AbstractContextManager[Any] = threading.Lock() if sqlite else contextlib.nullcontext()
 
     def migrate(self) -> None:
         """Bring the tables to this version's schema; raises ``StateError``."""
@@ -59,7 +63,7 @@ class State:
     @contextlib.contextmanager
     def writing(self) -> Iterator[Session]:
         """Enter a transaction that is committed at the end, or rolled back by an exception."""
-        with _translated(), self._writing.begin() as session:
+        with _translated(), self._turn, self._writing.begin() as session:
             yield session
 
     def check(self) -> None:
