@@ -22,6 +22,8 @@ from driftline.server.auth import sessions
 from driftline.server.auth import users as user_admin
 from driftline.server.auth.secrets import digest, new_secret
 from driftline.server.context import Context, utc_now
+from driftline.server.hunts import router as hunts
+from driftline.server.hunts import stream as event_stream
 from driftline.server.limits import Limiter
 from driftline.server.middleware import Around, BoundedBody
 from driftline.server.policies import delivery
@@ -59,6 +61,8 @@ ROUTERS: tuple[Mounted, ...] = (
     Mounted(suppressions.router),
     Mounted(delivery.router),
     Mounted(policies.router),
+    Mounted(hunts.router),
+    Mounted(event_stream.router),
 )
 
 BESIDE: tuple[Callable[[Context], AbstractContextManager[None]], ...] = (tailing,)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -16,6 +17,7 @@ from driftline.server.metrics import Metrics
 from driftline.server.policies.current import Current
 from driftline.server.settings import Settings
 from driftline.server.state import State
+from driftline.server.storage import Storage
 
 __all__ = ["Context", "Here", "context_of", "utc_now"]
 
@@ -37,9 +39,15 @@ class Context:
     arrivals: Arrivals = field(default_factory=Arrivals)
     now: Callable[[], datetime.datetime] = utc_now
     current: Current = field(init=False)
+    storage: Storage = field(init=False)
+    hunting: threading.BoundedSemaphore = field(init=False)
+    """Held by each hunt that runs."""
 
+    # By this way because the record is frozen.
     def __post_init__(self) -> None:
-        object.__setattr__(self, "current", Current(self.state, self.hub))  # the record is frozen
+        object.__setattr__(self, "current", Current(self.state, self.hub))
+        object.__setattr__(self, "storage", Storage(self.settings.store))
+        object.__setattr__(self, "hunting", threading.BoundedSemaphore(self.settings.hunts_at_once))
 
     @property
     def secure(self) -> bool:

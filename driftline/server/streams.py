@@ -66,8 +66,9 @@ async def watch(
     topic: str,
     permission: Permission,
     look: Callable[[Principal], list[ServerSentEvent]],
+    poll: float = HEARTBEAT,
 ) -> AsyncIterator[ServerSentEvent]:
-    """Yield what ``look`` finds, now and after each signal of the topic."""
+    """Yield what ``look`` finds, now and after each signal of the topic, or ``poll`` seconds."""
     with context.hub.streaming(), context.metrics.streams.labels(topic).track_inprogress():
         checked = time.monotonic()
         yield ServerSentEvent(comment="open")
@@ -82,4 +83,4 @@ async def watch(
             for event in events:
                 yield event
             if not events:
-                await context.hub.wait_change(topic, seen, seconds=HEARTBEAT)
+                await context.hub.wait_change(topic, seen, seconds=poll)

@@ -26,8 +26,8 @@ from driftline.errors import StateError, StoreError
 from driftline.server.alerts.findings import Finding, finding_of
 from driftline.server.context import Context
 from driftline.server.state import alerts
+from driftline.server.storage import Storage
 from driftline.store.query import MAX_ROWS, Filter, Query
-from driftline.store.reader import Reader, open_reader
 
 __all__ = ["Tailer", "tailing"]
 
@@ -93,18 +93,17 @@ class Tailer:
         with self._context.state.reading() as session:
             position = alerts.position(session) or begun - self._late
         start = min(since or begun, position - _OVERLAP)
-        with open_reader(self._context.settings.store) as reader:
-            taken = sum(self._take(reader, page) for page in _pages(reader, start))
+        taken = sum(map(self._take, _pages(self._context.storage, start)))
         with self._context.state.writing() as session:
             alerts.set_position(session, begun)
             alerts.drop_occurrences(session, begun - 2 * self._late)
         return taken
 
-    def _take(self, reader: Reader, infos: Sequence[dict[str, Any]]) -> int:
+    def _take(self, infos: Sequence[dict[str, Any]]) -> int:
         with self._context.state.reading() as session:
             known = alerts.known(session, [info["AlertId"] for info in infos])
         fresh = {info["AlertId"]: info for info in infos if info["AlertId"] not in known}
-        findings = list(_findings(reader, list(fresh.values())))
+        findings = list(_findings(self._context.storage, list(fresh.values())))
         self._context.metrics.occurrences.labels("incomplete").inc(len(fresh) - len(findings))
         if findings:
             self._commit(findings)
@@ -118,11 +117,11 @@ class Tailer:
         self._context.hub.signal(TOPIC)
 
 
-def _pages(reader: Reader, start: datetime.datetime) -> Iterator[list[dict[str, Any]]]:
+def _pages(storage: Storage, start: datetime.datetime) -> Iterator[list[dict[str, Any]]]:
     limit = _PAGE
     while True:
         where = [Filter("Timestamp", ">=", start.isoformat())]
-        rows = reader.select(Query(table="AlertInfo", where=where, order="Timestamp", limit=limit)).to_pylist()
+        rows = storage.select(Query(table="AlertInfo", where=where, order="Timestamp", limit=limit)).to_pylist()
         yield rows
         if len(rows) < limit or limit >= MAX_ROWS:
             return
@@ -131,7 +130,7 @@ def _pages(reader: Reader, start: datetime.datetime) -> Iterator[list[dict[str, 
         start = rows[-1]["Timestamp"]
 
 
-def _findings(reader: Reader, infos: Sequence[dict[str, Any]]) -> Iterator[Finding]:
+def _findings(storage: Storage, infos: Sequence[dict[str, Any]]) -> Iterator[Finding]:
     for begin in range(0, len(infos), _IDS):
         part = infos[begin : begin + _IDS]
         evidence = defaultdict(list)
@@ -139,7 +138,7 @@ def _findings(reader: Reader, infos: Sequence[dict[str, Any]]) -> Iterator[Findi
             Filter("AlertId", "in", [info["AlertId"] for info in part]),
             Filter("Timestamp", ">=", min(info["Timestamp"] for info in part).isoformat()),
         ]
-        for row in reader.select(Query(table="AlertEvidence", where=where, limit=MAX_ROWS)).to_pylist():
+        for row in storage.select(Query(table="AlertEvidence", where=where, limit=MAX_ROWS)).to_pylist():
             evidence[row["AlertId"]].append(row)
         found = (finding_of(info, evidence[info["AlertId"]]) for info in part)
         yield from (finding for finding in found if finding)
