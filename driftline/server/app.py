@@ -18,7 +18,7 @@ from driftline.server.alerts import router as alerts
 from driftline.server.alerts import stream as alert_stream
 from driftline.server.alerts import suppressions
 from driftline.server.alerts.tailer import tailing
-from driftline.server.auth import sessions
+from driftline.server.auth import oidc, sessions
 from driftline.server.auth import users as user_admin
 from driftline.server.auth.secrets import digest, new_secret
 from driftline.server.context import Context, utc_now
@@ -54,6 +54,7 @@ class Mounted:
 ROUTERS: tuple[Mounted, ...] = (
     Mounted(health.router, prefix=""),
     Mounted(sessions.router),
+    Mounted(oidc.router),
     Mounted(user_admin.router),
     Mounted(audit.router),
     Mounted(alert_stream.router),  # before the alerts: its path is not the id of one

@@ -38,6 +38,7 @@ _KINDS: tuple[tuple[type[Exception], int, str, str], ...] = (
     (errors.StoreBusy, 503, "store-busy", "The event store is busy"),
     (errors.StoreFull, 507, "store-full", "The event store is full"),
     (errors.StoreError, 422, "store-refused", "The event store could not answer"),
+    (errors.ServerUnreachable, 502, "provider-unreachable", "Another server gives no answer"),
     (errors.StateError, 503, "state-unavailable", "The server's database does not answer"),
 )
 _TITLES = {404: "Not found", 405: "Method not allowed", 413: "Too large", 415: "Unsupported media type"}

@@ -119,6 +119,6 @@ def test_live_rows_are_of_one_s_own_clusters(served: Served) -> None:
         next(lines)
         fresh = [raising.alert(cluster=cluster, rule="Live", ago=-5) for cluster in ("us", "eu")]
         raising.store(log.parent / "store", fresh)
-        row = next(json.loads(line.removeprefix("data: ")) for line in lines if line.startswith("data: {"))
+        row = next(json.loads(line.removeprefix("data: ")) for line in lines if '"ClusterName"' in line)
 
     assert (row["ClusterName"], row["PolicyRule"]) == ("eu", "Live")
