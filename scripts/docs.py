@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from driftline.events import TABLES, Table
+from scripts import server_docs
 
 ROOT = Path(__file__).parent.parent / "docs" / "reference"
 HEAD = """# Hunting tables
@@ -26,7 +27,7 @@ def _section(table: Table) -> str:
                       "| --- | --- | --- |", *rows, ""])  # fmt: skip
 
 
-PAGES = {ROOT / "tables.md": tables}
+PAGES = {ROOT / "tables.md": tables, **server_docs.pages(ROOT)}
 
 
 def stale() -> list[Path]:

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict
 
-from driftline.server.auth.caller import Caller, needs
+from driftline.server.auth.caller import CHANGES, Caller, needs
 from driftline.server.auth.roles import Principal
 from driftline.server.context import Context, Here, context_of
 from driftline.server.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
@@ -80,6 +80,7 @@ def changing(request: Request, who: Principal | str, action: str, target: str = 
     with context.state.writing() as session:
         yield session
         _add(context, session, request, who, action, target, detail)
+    context.hub.signal(CHANGES)
 
 
 def note(request: Request, who: Principal | str, action: str, target: str = "", **detail: Any) -> None:

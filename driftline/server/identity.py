@@ -25,7 +25,7 @@ class Sensor:
     node: str
 
 
-def _by_token(
+async def _by_token(
     caller: Caller,
     sensor: Annotated[str, Query(min_length=1, max_length=256, description="The sensor's own id")],
     cluster: Annotated[str, Query(max_length=253)] = "",

@@ -49,7 +49,7 @@ class Reader:
         return True
 
 
-def reading(request: Request, here: Here, caller: Caller) -> Reader:
+async def reading(request: Request, here: Here, caller: Caller) -> Reader:
     """Give the reader of a stream, as a dependency; raises ``TooMany`` when there are many streams."""
     if here.hub.streams >= _MOST:
         raise TooMany(f"{_MOST} streams are open already", seconds=HEARTBEAT)

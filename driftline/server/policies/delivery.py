@@ -18,7 +18,6 @@ from driftline.server.context import Context, Here
 from driftline.server.identity import SensorCaller
 from driftline.server.policies.current import STALE, TOPIC
 from driftline.server.policies.shapes import Ack, Delivered
-from driftline.server.state import policies
 from driftline.server.state.models import PolicyVersion
 
 __all__ = ["router"]
@@ -68,16 +67,7 @@ def _etag(policy: PolicyVersion) -> str:
 
 
 @router.put("/policy", status_code=204)
-def acknowledge_policy(body: Ack, here: Here, sensor: SensorCaller) -> None:
+async def acknowledge_policy(body: Ack, here: Here, sensor: SensorCaller) -> None:
     """Say which version a sensor runs, or why it could not use it."""
-    with here.state.writing() as session:
-        policies.acknowledge(
-            session,
-            sensor.id,
-            cluster=sensor.cluster,
-            node=sensor.node,
-            name=body.name,
-            version=body.version,
-            error=body.error,
-            now=here.now(),
-        )
+    said = body.model_dump()
+    await here.acks.add({"sensor": sensor.id, "cluster": sensor.cluster, "node": sensor.node, "at": here.now(), **said})

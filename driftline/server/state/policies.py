@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -70,11 +72,10 @@ def add_version(
     return made
 
 
-def acknowledge(
-    session: Session, sensor: str, *, cluster: str, node: str, name: str, version: int, error: str, now: Time
-) -> None:
-    """Note what a sensor runs."""
-    session.merge(PolicyAck(sensor=sensor, cluster=cluster, node=node, name=name, version=version, error=error, at=now))
+def acknowledge(session: Session, acks: Sequence[Mapping[str, Any]]) -> None:
+    """Note what sensors run: for each the columns of ``PolicyAck``."""
+    for ack in acks:
+        session.merge(PolicyAck(**ack))
 
 
 def list_acks(session: Session, clusters: tuple[str, ...] | None, *, after: str, limit: int) -> list[PolicyAck]:
