@@ -10,7 +10,7 @@ import yaml
 
 from driftline.events import TABLES, Table
 from driftline.policy import reference, schema
-from scripts import _hunts_page
+from scripts import _hunts_page, server_docs
 
 TREE = Path(__file__).parent.parent
 ROOT = TREE / "docs" / "reference"
@@ -47,6 +47,7 @@ PAGES = {
     ROOT / "tables.md": tables,
     ROOT / "policy.md": reference.page,
     ROOT / "hunts.md": _hunts_page.page,
+    **server_docs.pages(ROOT),
     TREE / "deploy" / "crds" / "driftpolicies.yaml": crd,
     TREE / "deploy" / "crds" / "driftpolicy.schema.json": json_schema,
 }

@@ -26,6 +26,12 @@ _GROUPS = {
     "image": "Index images, look into them, compare them.",
     "scan": "Compare the files of running containers with their images.",
     "hunt": "Ask in KQL what happened, over the store or over files.",
+    "server": "Run the control plane: API, alerts, policies, hunts.",
+    "config": "Show the server's settings, and where each comes from.",
+    "login": "Log in to a server.",
+    "whoami": "Say who is logged in, and what they may.",
+    "token": "Make, list and revoke personal tokens.",
+    "user": "Make, list, change and remove a server's users.",
 }
 
 

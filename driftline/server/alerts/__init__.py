@@ -1,0 +1,1 @@
+"""Alerts: what sensors raised, grouped, worked on, resolved."""

@@ -1,0 +1,194 @@
+"""Alerts over HTTP."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import StreamingResponse
+from pydantic import AwareDatetime
+
+from driftline.errors import Conflict, InvalidInput
+from driftline.server import audit
+from driftline.server.alerts import states
+from driftline.server.alerts.shapes import ActionRequest, AlertInfo, HistoryEntry, Transition
+from driftline.server.alerts.tailer import TOPIC
+from driftline.server.auth import Caller, needs
+from driftline.server.context import Here
+from driftline.server.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
+from driftline.server.state import Session, alerts, users
+from driftline.server.state.models import Alert
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/alerts", tags=["alerts"])
+
+_EXPORT_PAGE = 500
+
+
+def _wanted(  # noqa: PLR0917 -- FastAPI calls it, by name
+    caller: Caller,
+    status: states.Status | None = None,
+    severity: Annotated[str, Query(examples=["High"])] = "",
+    classification: states.Classification | None = None,
+    assignee: str = "",
+    cluster: str = "",
+    namespace: str = "",
+    image: str = "",
+    sha256: str = "",
+    rule: str = "",
+    text: Annotated[str, Query(description="In title, path, image, workload, pod or hash", max_length=256)] = "",
+    since: Annotated[AwareDatetime | None, Query(description="Seen at or after this time")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Seen last before this time")] = None,
+    suppressed: Annotated[bool, Query(description="Suppressed ones too")] = False,
+) -> alerts.Wanted:
+    equal = {
+        "status": status or "",
+        "severity": severity,
+        "classification": classification or "",
+        "assignee": assignee,
+        "cluster": cluster,
+        "namespace": namespace,
+        "image": image,
+        "sha256": sha256,
+        "rule": rule,
+    }
+    return alerts.Wanted(
+        clusters=caller.visible, equal=equal, text=text, since=since, until=until, suppressed=suppressed
+    )
+
+
+Wanted = Annotated[alerts.Wanted, Depends(_wanted)]
+
+
+@router.get("", dependencies=[needs("alerts:read")])
+def list_alerts(here: Here, wanted: Wanted, limit: Limit = 100, cursor: Cursor = "") -> Page[AlertInfo]:
+    """List alerts, the last seen first."""
+    with here.state.reading() as session:
+        rows = alerts.list_alerts(session, wanted, after=_after(cursor), limit=limit + 1)
+    more = _cursor(rows[limit - 1]) if len(rows) > limit else ""
+    return Page(items=[AlertInfo.model_validate(row) for row in rows[:limit]], next=more)
+
+
+class JsonLines(StreamingResponse):
+    """One JSON object a line."""
+
+    media_type = "application/jsonl"
+
+
+@router.get("/export", dependencies=[needs("alerts:read")], response_class=JsonLines)
+def export_alerts(here: Here, wanted: Wanted) -> JsonLines:
+    """Give all alerts that match, one JSON object a line, the last seen first."""
+
+    def lines() -> Iterator[str]:
+        after = None
+        while True:
+            with here.state.reading() as session:
+                rows = alerts.list_alerts(session, wanted, after=after, limit=_EXPORT_PAGE)
+            yield "".join(AlertInfo.model_validate(row).model_dump_json() + "\n" for row in rows)
+            if len(rows) < _EXPORT_PAGE:
+                return
+            after = (rows[-1].last_seen, rows[-1].id)
+
+    return JsonLines(lines())
+
+
+@router.get("/lifecycle", dependencies=[needs("alerts:read")])
+def get_lifecycle() -> list[Transition]:
+    """Give the table of what can be done to an alert in each state."""
+    return [
+        Transition(status=status, action=action, leads_to=target)
+        for (status, action), target in states.TRANSITIONS.items()
+    ]
+
+
+@router.get("/{alert_id}", dependencies=[needs("alerts:read")])
+def get_alert(alert_id: str, here: Here, caller: Caller) -> AlertInfo:
+    """Give one alert."""
+    with here.state.reading() as session:
+        return AlertInfo.model_validate(alerts.find_alert(session, alert_id, clusters=caller.visible))
+
+
+@router.get("/{alert_id}/history", dependencies=[needs("alerts:read")])
+def get_history(
+    alert_id: str, here: Here, caller: Caller, limit: Limit = 100, cursor: Cursor = ""
+) -> Page[HistoryEntry]:
+    """List what was done to an alert, comments included, the oldest first."""
+    key = decode_cursor(cursor, int)
+    with here.state.reading() as session:
+        alerts.find_alert(session, alert_id, clusters=caller.visible)
+        rows = alerts.list_history(session, alert_id, after=key[0] if key else 0, limit=limit + 1)
+    more = encode_cursor(rows[limit - 1].id) if len(rows) > limit else ""
+    return Page(items=[HistoryEntry.model_validate(row) for row in rows[:limit]], next=more)
+
+
+@router.post("/{alert_id}/actions", dependencies=[needs("alerts:write")])
+def act(alert_id: str, body: ActionRequest, request: Request, here: Here, caller: Caller) -> AlertInfo:
+    """Do something to an alert: start, release, resolve, reopen, assign, classify, comment."""
+    states.check_classification(body.action, body.classification, body.determination)
+    told = body.model_dump(exclude_none=True, exclude={"action", "comment", "if_change"})
+    with audit.changing(request, caller, f"alert.{body.action}", alert_id, **told) as session:
+        alert = alerts.find_alert(session, alert_id, clusters=caller.visible)
+        if body.if_change not in (None, alert.change):
+            raise Conflict(f"the alert changed meanwhile; its latest change is {alert.change}")
+        changes = _apply(session, alert, body)
+        now = here.now()
+        alerts.touch(session, alert, now)
+        alerts.add_history(
+            session, alert, actor=caller.name, action=body.action, changes=changes, comment=body.comment, at=now
+        )
+        session.flush()
+        answer = AlertInfo.model_validate(alert)
+    here.hub.signal(TOPIC)
+    return answer
+
+
+def _apply(session: Session, alert: Alert, body: ActionRequest) -> dict[str, list[Any]]:
+    wanted: dict[str, Any] = {"status": states.next_status(cast("states.Status", alert.status), body.action)}
+    if body.classification:
+        wanted |= {"classification": body.classification, "determination": body.determination}
+    if body.action == "assign":
+        wanted["assignee"] = _assignee(session, alert, body.assignee)
+    if body.action == "comment" and not body.comment:
+        raise InvalidInput("comment: expected a text")
+    _keep_group(session, alert, body.action)
+    changes = {name: [getattr(alert, name), value] for name, value in wanted.items() if getattr(alert, name) != value}
+    for name, value in wanted.items():
+        setattr(alert, name, value)
+    return changes
+
+
+# A repeat of what was resolved opens an alert of its own.
+def _keep_group(session: Session, alert: Alert, action: states.Action) -> None:
+    if action == "resolve":
+        alert.open_key = None
+    elif action == "reopen":
+        alerts.open_again(session, alert)
+
+
+def _assignee(session: Session, alert: Alert, name: str | None) -> str | None:
+    if name is None:
+        raise InvalidInput('assignee: expected a user\'s name, or "" for nobody')
+    if not name:
+        return None
+    user = users.find_name(session, name)
+    if user is None or not {"*", alert.cluster} & set(user.clusters):
+        raise InvalidInput(f"assignee: no user {name!r} who sees this alert")
+    return name
+
+
+def _after(cursor: str) -> tuple[datetime.datetime, str] | None:
+    key = decode_cursor(cursor, str, str)
+    if key is None:
+        return None
+    try:
+        moment = datetime.datetime.fromisoformat(key[0])
+        return moment.astimezone(datetime.UTC), key[1]
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput("cursor: expected the `next` of a page of this list") from error
+
+
+def _cursor(row: Alert) -> str:
+    return encode_cursor(row.last_seen.isoformat(), row.id)

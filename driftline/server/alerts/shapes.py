@@ -1,0 +1,131 @@
+"""What the API says of alerts, and what it takes."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
+
+from driftline.server.alerts.states import Action, Classification, Determination, Status
+from driftline.server.alerts.suppress import Conditions
+
+__all__ = ["ActionRequest", "AlertInfo", "HistoryEntry", "NewSuppression", "SuppressionInfo", "Transition"]
+
+_EXAMPLE: dict[str, JsonValue] = {
+    "id": "9a1f0c5d8e2b4f6a9c3d7e1f0a2b4c6d",
+    "change": 42,
+    "title": "Drifted binary executed",
+    "category": "Execution",
+    "severity": "High",
+    "status": "new",
+    "techniques": ["T1059"],
+    "cluster": "prod-eu",
+    "namespace": "shop",
+    "pod": "web-7d9f",
+    "image": "registry.example/shop/web:1.4",
+    "path": "/tmp/miner",  # noqa: S108 -- a path in somebody's container
+    "rule": "Block in shop",
+    "count": 311,
+    "first_seen": "2026-11-23T09:00:00Z",
+    "last_seen": "2026-11-23T10:00:00Z",
+}
+
+
+class AlertInfo(BaseModel):
+    """An alert: everything that repeats one finding, until somebody resolves it."""
+
+    model_config = ConfigDict(from_attributes=True, json_schema_extra={"examples": [_EXAMPLE]})
+    id: str
+    change: int = Field(description="Number of its latest change; `if_change` of an action, id in the live stream")
+    title: str
+    category: str
+    severity: str
+    status: Status
+    classification: Classification | None
+    determination: Determination | None
+    assignee: str | None
+    suppressed_by: str | None = Field(description="The suppression rule that resolved it as it arrived")
+    techniques: list[str] = Field(description="MITRE ATT&CK techniques")
+    description: str
+    service_source: str
+    detection_source: str
+    cluster: str
+    namespace: str
+    pod: str = Field(description="Where it was seen last")
+    workload: str
+    image: str
+    image_digest: str
+    sha256: str
+    path: str
+    rule: str
+    entities: list[dict[str, Any]] = Field(description="What it is about, as first seen")
+    count: int = Field(description="How often it was seen")
+    first_seen: datetime.datetime
+    last_seen: datetime.datetime
+    updated_at: datetime.datetime
+
+
+class ActionRequest(BaseModel):
+    """Something to do with an alert."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"action": "resolve", "classification": "false positive", "determination": "not malicious"},
+                {"action": "assign", "assignee": "ada"},
+            ]
+        },
+    )
+    action: Action
+    classification: Classification | None = None
+    determination: Determination | None = None
+    assignee: Annotated[str, Field(max_length=128)] | None = Field(
+        default=None, description="For assign: a user's name; empty: nobody"
+    )
+    comment: str = Field(default="", max_length=10_000)
+    if_change: int | None = Field(default=None, description="Refuse unless this is still the alert's latest change")
+
+
+class HistoryEntry(BaseModel):
+    """One thing somebody did to an alert."""
+
+    model_config = ConfigDict(from_attributes=True)
+    id: int
+    at: datetime.datetime
+    actor: str
+    action: Action
+    changes: dict[str, Any] = Field(
+        description="Old and new value by field", examples=[{"status": ["new", "resolved"]}]
+    )
+    comment: str
+
+
+class Transition(BaseModel):
+    """One row of the life cycle."""
+
+    status: Status
+    action: Action
+    leads_to: Status
+
+
+class NewSuppression(BaseModel):
+    """A suppression rule to make."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str = Field(min_length=1, max_length=128, examples=["CI builds compile"])
+    reason: str = Field(min_length=1, max_length=1024, examples=["build pods run what they compile"])
+    conditions: Conditions
+    expires_at: AwareDatetime | None = Field(default=None, description="It holds until then; none: until removed")
+
+
+class SuppressionInfo(NewSuppression):
+    """A suppression rule."""
+
+    model_config = ConfigDict(from_attributes=True)
+    id: str
+    expires_at: datetime.datetime | None
+    created_by: str
+    created_at: datetime.datetime
+    hits: int = Field(description="Alerts it resolved")

@@ -1,0 +1,63 @@
+"""Alerts as they come and change, as server-sent events.
+
+The id of an event is the alert's number of change, so a reader that comes back with it misses
+nothing. An alert that changed often meanwhile comes once, as it is now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from driftline.errors import InvalidInput
+from driftline.server.alerts.shapes import AlertInfo
+from driftline.server.alerts.tailer import TOPIC
+from driftline.server.auth import Principal, needs
+from driftline.server.context import Context, Here
+from driftline.server.state import alerts
+from driftline.server.streams import LastEventId, Reading, watch
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["alerts"])
+
+_PAGE = 200
+
+
+def _start(
+    here: Here,
+    last: LastEventId = "",
+    after: Annotated[int | None, Query(ge=0, le=2**62, description="Go on after this number of change")] = None,
+) -> int:
+    if last and not (last.isascii() and last.isdigit() and len(last) < 19):
+        raise InvalidInput("Last-Event-ID: expected the id of an event of this stream")
+    if last or after is not None:
+        return int(last) if last else after or 0
+    with here.state.reading() as session:
+        return alerts.last_change(session)
+
+
+@router.get("/alerts/stream", dependencies=[needs("alerts:read")], response_class=EventSourceResponse)
+async def stream_alerts(
+    here: Here, reader: Reading, start: Annotated[int, Depends(_start)]
+) -> AsyncIterator[ServerSentEvent]:
+    """Follow alerts: each event is an alert that is new, was seen again, or was changed."""
+    look = _Look(here, start)
+    async for event in watch(here, reader, topic=TOPIC, permission="alerts:read", look=look):
+        yield event
+
+
+class _Look:
+    def __init__(self, context: Context, change: int) -> None:
+        self._context = context
+        self._change = change
+
+    def __call__(self, principal: Principal) -> list[ServerSentEvent]:
+        with self._context.state.reading() as session:
+            rows = alerts.changed_after(session, self._change, clusters=principal.visible, limit=_PAGE)
+        if rows:
+            self._change = rows[-1].change
+        return [ServerSentEvent(event="alert", id=str(row.change), data=AlertInfo.model_validate(row)) for row in rows]

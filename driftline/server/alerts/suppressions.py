@@ -1,0 +1,60 @@
+"""Suppression rules over HTTP."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+
+from driftline.errors import NotFound
+from driftline.server import audit
+from driftline.server.alerts.shapes import NewSuppression, SuppressionInfo
+from driftline.server.auth import Caller, Principal, needs
+from driftline.server.context import Here
+from driftline.server.state import alerts
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/suppressions", tags=["alerts"])
+
+
+@router.get("", dependencies=[needs("alerts:read")])
+def list_suppressions(here: Here, caller: Caller) -> list[SuppressionInfo]:
+    """List suppression rules by name."""
+    with here.state.reading() as session:
+        rows = alerts.list_suppressions(session, clusters=caller.visible)
+    return [SuppressionInfo.model_validate(row) for row in rows]
+
+
+@router.post("", status_code=201, dependencies=[needs("alerts:write")])
+def make_suppression(body: NewSuppression, request: Request, here: Here, caller: Caller) -> SuppressionInfo:
+    """Make a suppression rule: alerts that match are resolved as they arrive, and counted."""
+    conditions = body.conditions.model_dump(exclude_none=True)
+    _check_reach(caller, body.conditions.cluster)
+    with audit.changing(request, caller, "suppression.make", body.name, conditions=conditions) as session:
+        rule = alerts.add_suppression(
+            session,
+            body.name,
+            reason=body.reason,
+            conditions=conditions,
+            expires_at=body.expires_at,
+            created_by=caller.name,
+            now=here.now(),
+        )
+        return SuppressionInfo.model_validate(rule)
+
+
+@router.delete("/{rule_id}", status_code=204, dependencies=[needs("alerts:write")])
+def remove_suppression(rule_id: str, request: Request, caller: Caller) -> None:
+    """Remove a suppression rule; what it resolved stays so."""
+    with audit.changing(request, caller, "suppression.remove", rule_id) as session:
+        rule = alerts.find_suppression(session, rule_id)
+        if rule.cluster and not caller.sees(rule.cluster):
+            raise NotFound(f"no suppression rule {rule_id!r}")
+        _check_reach(caller, rule.cluster)
+        alerts.remove_suppression(session, rule)
+
+
+def _check_reach(caller: Principal, cluster: str | None) -> None:
+    if cluster is None:
+        caller.check_everywhere()
+    else:
+        caller.check_cluster(cluster)

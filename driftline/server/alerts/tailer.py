@@ -1,0 +1,144 @@
+"""From the store's rows to alerts, each exactly once.
+
+The store is at rest what arrived; it has no order of arrival, and rows come late: a sensor that
+was cut off for an hour sends alerts an hour old. So the tailer looks in two ways: often at the
+rows since its last look (with an overlap), and now and then at all whose time is not older than
+``late_hours``. Whoever stores rows in this process tells it how far back to look at once
+(``Arrivals``).
+
+That an alert is counted is a row with its id, written in the transaction that counts it. A crash
+between reading and committing repeats the reading; an overlap finds the id and counts nothing.
+The position is a time of the server's own clock: a sensor's clock that is a year ahead moves nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from driftline.errors import StateError, StoreError
+from driftline.server.alerts.findings import Finding, finding_of
+from driftline.server.context import Context
+from driftline.server.state import alerts
+from driftline.server.storage import Storage
+from driftline.store.query import MAX_ROWS, Filter, Query
+
+__all__ = ["Tailer", "tailing"]
+
+TOPIC = "alerts"
+_TURN_SECONDS = 1.0
+_SWEEP_SECONDS = 60.0
+_OVERLAP = datetime.timedelta(minutes=2)
+_PAGE = 5000
+_IDS = 500
+
+log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def tailing(context: Context) -> Iterator[None]:
+    """Run the tailer in a thread of its own."""
+    thread = threading.Thread(target=Tailer(context).run, name="alert-tailer", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        context.arrivals.close()
+        thread.join()
+
+
+class Tailer:
+    """Takes alerts from the store into the state."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._late = datetime.timedelta(hours=context.settings.late_hours)
+        self._complaint = ""
+
+    def run(self) -> None:
+        """Take what comes until the server stops."""
+        swept = float("-inf")
+        told: datetime.datetime | None = None
+        while not self._context.arrivals.closed:
+            sweep = time.monotonic() - swept >= _SWEEP_SECONDS
+            if self._try(self._context.now() - self._late if sweep else told):
+                swept = time.monotonic() if sweep else swept
+            told = self._context.arrivals.wait(_TURN_SECONDS)
+
+    def _try(self, since: datetime.datetime | None) -> bool:
+        try:
+            self.turn(since)
+        except (StoreError, StateError) as error:
+            self._context.metrics.tailer_failures.inc()
+            self._complain(str(error))
+            return False
+        self._complain("")
+        return True
+
+    # Once, not every second.
+    def _complain(self, text: str) -> None:
+        if text and text != self._complaint:
+            log.warning("alerts wait: %s", text)
+        self._complaint = text
+
+    def turn(self, since: datetime.datetime | None = None) -> int:
+        """Take the alerts of rows from ``since`` on, or since the last turn; gives how many were new."""
+        begun = self._context.now()
+        with self._context.state.reading() as session:
+            position = alerts.position(session) or begun - self._late
+        start = min(since or begun, position - _OVERLAP)
+        taken = sum(map(self._take, _pages(self._context.storage, start)))
+        with self._context.state.writing() as session:
+            alerts.set_position(session, begun)
+            alerts.drop_occurrences(session, begun - 2 * self._late)
+        return taken
+
+    def _take(self, infos: Sequence[dict[str, Any]]) -> int:
+        with self._context.state.reading() as session:
+            known = alerts.known(session, [info["AlertId"] for info in infos])
+        fresh = {info["AlertId"]: info for info in infos if info["AlertId"] not in known}
+        findings = list(_findings(self._context.storage, list(fresh.values())))
+        self._context.metrics.occurrences.labels("incomplete").inc(len(fresh) - len(findings))
+        if findings:
+            self._commit(findings)
+        return len(findings)
+
+    def _commit(self, findings: Sequence[Finding]) -> None:
+        with self._context.state.writing() as session:
+            outcomes = alerts.take(session, findings, now=self._context.now())
+        for outcome, count in outcomes.items():
+            self._context.metrics.occurrences.labels(outcome).inc(count)
+        self._context.hub.signal(TOPIC)
+
+
+def _pages(storage: Storage, start: datetime.datetime) -> Iterator[list[dict[str, Any]]]:
+    limit = _PAGE
+    while True:
+        where = [Filter("Timestamp", ">=", start.isoformat())]
+        rows = storage.select(Query(table="AlertInfo", where=where, order="Timestamp", limit=limit)).to_pylist()
+        yield rows
+        if len(rows) < limit or limit >= MAX_ROWS:
+            return
+        # A page of one moment alone would be read for ever.
+        limit = limit * 2 if rows[-1]["Timestamp"] == start else _PAGE
+        start = rows[-1]["Timestamp"]
+
+
+def _findings(storage: Storage, infos: Sequence[dict[str, Any]]) -> Iterator[Finding]:
+    for begin in range(0, len(infos), _IDS):
+        part = infos[begin : begin + _IDS]
+        evidence = defaultdict(list)
+        where = [
+            Filter("AlertId", "in", [info["AlertId"] for info in part]),
+            Filter("Timestamp", ">=", min(info["Timestamp"] for info in part).isoformat()),
+        ]
+        for row in storage.select(Query(table="AlertEvidence", where=where, limit=MAX_ROWS)).to_pylist():
+            evidence[row["AlertId"]].append(row)
+        found = (finding_of(info, evidence[info["AlertId"]]) for info in part)
+        yield from (finding for finding in found if finding)

@@ -1,0 +1,235 @@
+"""First setup, logging in and out, and one's own tokens."""
+
+from __future__ import annotations
+
+import datetime
+import hmac
+from typing import Annotated
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from driftline.errors import Conflict, Forbidden, InvalidInput, Unauthenticated
+from driftline.server import audit
+from driftline.server.auth.caller import COOKIE, Caller
+from driftline.server.auth.passwords import check_password, hash_password
+from driftline.server.auth.roles import ALL, PERMISSIONS, Permission, Role
+from driftline.server.auth.secrets import digest, new_secret
+from driftline.server.context import Context, Here
+from driftline.server.state import Session, users
+from driftline.server.state.models import User
+
+__all__ = ["Name", "open_session", "router"]
+
+router = APIRouter(tags=["authentication"])
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$", examples=["ada"])]
+Password = Annotated[SecretStr, Field(max_length=1024, examples=["correct horse battery staple"])]
+
+
+class Setup(BaseModel):
+    """The first admin."""
+
+    token: str = Field(max_length=128, description="The setup token the server printed at its first start")
+    name: Name
+    password: Password
+
+
+class Login(BaseModel):
+    """A local user's name and password."""
+
+    name: str = Field(max_length=128, examples=["ada"])
+    password: Password
+
+
+class SessionMade(BaseModel):
+    """A session; the token stands in the cookie as well."""
+
+    token: str = Field(description="To send as Authorization: Bearer; shown once")
+    expires_at: datetime.datetime
+
+
+class Me(BaseModel):
+    """Who asks."""
+
+    id: str
+    name: str = Field(examples=["ada"])
+    role: Role
+    clusters: list[str] = Field(examples=[["prod-eu"]])
+    permissions: list[str]
+    scopes: list[str] = Field(description="The permissions the token is narrowed to; empty: all of the role")
+
+
+class NewToken(BaseModel):
+    """A personal token to make."""
+
+    name: str = Field(min_length=1, max_length=128, examples=["grafana"])
+    scopes: list[Permission] = Field(
+        max_length=len(PERMISSIONS), description="What it may do; none: all that its owner may", examples=[["hunt"]]
+    )
+    days: int = Field(default=30, ge=1, le=3650, description="Days until it expires")
+
+
+class TokenInfo(BaseModel):
+    """A token or a session, without its secret."""
+
+    model_config = ConfigDict(from_attributes=True)
+    id: str
+    kind: str = Field(examples=["personal"])
+    name: str
+    scopes: list[str]
+    created_at: datetime.datetime
+    expires_at: datetime.datetime
+    last_used_at: datetime.datetime | None
+
+
+class TokenMade(TokenInfo):
+    """A new token with its secret."""
+
+    token: str = Field(description="Shown once")
+
+
+@router.post("/setup", status_code=201)
+def set_up(body: Setup, request: Request, response: Response, here: Here) -> SessionMade:
+    """Make the first admin with the one-time setup token, and log them in."""
+    here.limiter.count("logins", _address(request))
+    hashed = hash_password(body.password.get_secret_value())
+    with audit.changing(request, body.name, "setup") as session:
+        expected = users.setup_digest(session)
+        if not expected or not hmac.compare_digest(expected, digest(body.token)):
+            raise Forbidden("the setup token is wrong, or was used already")
+        user = users.add_user(session, body.name, password=hashed, role="admin", clusters=[ALL], now=here.now())
+        users.drop_setup(session)
+        return open_session(here, session, response, user)
+
+
+@router.post("/login")
+def log_in(body: Login, request: Request, response: Response, here: Here) -> SessionMade:
+    """Log in as a local user."""
+    here.limiter.count("logins", _address(request))
+    with here.state.reading() as session:
+        user = users.find_name(session, body.name)
+    right = check_password(user.password if user else "", body.password.get_secret_value())
+    if not right or user is None or user.disabled:
+        audit.note(request, "-", "login.refused", body.name)
+        raise Unauthenticated("the name or the password is wrong")
+    with audit.changing(request, user.name, "login", user.id) as session:
+        users.drop_expired(session, here.now())
+        return open_session(here, session, response, user)
+
+
+def open_session(here: Context, session: Session, response: Response, user: User) -> SessionMade:
+    """Make a session for a user, and set its cookie."""
+    secret, now = new_secret(), here.now()
+    expires_at = now + datetime.timedelta(hours=here.settings.session_hours)
+    users.add_token(
+        session,
+        user,
+        kind="session",
+        name="login",
+        digest=digest(secret),
+        scopes=(),
+        now=now,
+        expires_at=expires_at,
+    )
+    response.set_cookie(
+        COOKIE,
+        secret,
+        max_age=int(here.settings.session_hours * 3600),
+        httponly=True,
+        samesite="lax",
+        secure=here.secure,
+    )
+    return SessionMade(token=secret, expires_at=expires_at)
+
+
+@router.post("/logout", status_code=204)
+def log_out(request: Request, response: Response, caller: Caller) -> None:
+    """End the session, or revoke the token, that the request was made with."""
+    with audit.changing(request, caller, "logout", caller.token_id) as session:
+        users.remove_token(session, caller.token_id, user_id=caller.user_id)
+    response.delete_cookie(COOKIE)
+
+
+@router.get("/whoami")
+def whoami(caller: Caller) -> Me:
+    """Say who asks, and what they may."""
+    return Me(
+        id=caller.user_id,
+        name=caller.name,
+        role=caller.role,
+        clusters=list(caller.clusters),
+        permissions=sorted(caller.permissions),
+        scopes=list(caller.scopes),
+    )
+
+
+@router.get("/tokens")
+def list_tokens(caller: Caller, here: Here) -> list[TokenInfo]:
+    """List one's own tokens and sessions."""
+    with here.state.reading() as session:
+        return [TokenInfo.model_validate(token) for token in users.list_tokens(session, caller.user_id)]
+
+
+@router.post("/tokens", status_code=201)
+def make_token(body: NewToken, request: Request, caller: Caller, here: Here) -> TokenMade:
+    """Make a personal token, which may do no more than the one that asks."""
+    _check_scopes(body, caller.permissions, here)
+    scopes: list[str] = [*body.scopes] or [*caller.scopes]
+    secret, now = new_secret(), here.now()
+    with audit.changing(request, caller, "token.make", body.name, scopes=scopes, days=body.days) as session:
+        token = users.add_token(
+            session,
+            users.find_user(session, caller.user_id),
+            kind="personal",
+            name=body.name,
+            digest=digest(secret),
+            scopes=scopes,
+            now=now,
+            expires_at=now + datetime.timedelta(days=body.days),
+        )
+        return TokenMade(**TokenInfo.model_validate(token).model_dump(), token=secret)
+
+
+def _check_scopes(body: NewToken, permissions: frozenset[str], here: Context) -> None:
+    if beyond := sorted(set(body.scopes) - permissions):
+        raise Forbidden(f"a token cannot have what you have not: {', '.join(beyond)}")
+    if body.days > here.settings.token_days:
+        raise InvalidInput(f"days: expected at most {here.settings.token_days}, got {body.days}")
+
+
+@router.delete("/tokens/{token_id}", status_code=204)
+def revoke_token(token_id: str, request: Request, caller: Caller) -> None:
+    """Revoke one of one's own tokens or sessions; for an admin, anybody's."""
+    owner = None if "users:write" in caller.permissions and caller.everywhere else caller.user_id
+    with audit.changing(request, caller, "token.revoke", token_id) as session:
+        users.remove_token(session, token_id, user_id=owner)
+
+
+class PasswordChange(BaseModel):
+    """One's own password, old and new."""
+
+    old: Password
+    new: Password
+
+
+@router.put("/password", status_code=204)
+def change_password(body: PasswordChange, request: Request, caller: Caller, here: Here) -> None:
+    """Change one's own password; every other session and token of one's own ends."""
+    here.limiter.count("logins", caller.user_id)
+    if caller.scopes:
+        raise Forbidden("a token with scopes cannot change the password")
+    with here.state.reading() as session:
+        user = users.find_user(session, caller.user_id)
+    if not user.password:
+        raise Conflict("you log in by OIDC; there is no password here")
+    if not check_password(user.password, body.old.get_secret_value()):
+        raise Forbidden("the old password is wrong")
+    hashed = hash_password(body.new.get_secret_value())
+    with audit.changing(request, caller, "password.change", caller.user_id) as session:
+        users.find_user(session, caller.user_id).password = hashed
+        users.remove_tokens(session, caller.user_id, but=caller.token_id)
+
+
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""

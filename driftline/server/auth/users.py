@@ -1,0 +1,123 @@
+"""Managing users; for admins."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from driftline.errors import Conflict
+from driftline.server import audit
+from driftline.server.auth.caller import Caller, needs
+from driftline.server.auth.passwords import hash_password
+from driftline.server.auth.roles import ALL, Principal, Role
+from driftline.server.auth.sessions import Name
+from driftline.server.context import Here
+from driftline.server.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
+from driftline.server.state import users
+from driftline.server.state.models import User
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/users", tags=["users"])
+
+Cluster = Annotated[str, Field(pattern=r"^(\*|[A-Za-z0-9][A-Za-z0-9._/-]{0,252})$")]
+Clusters = Annotated[list[Cluster], Field(max_length=1000, examples=[["prod-eu", "prod-us"]])]
+
+
+class NewUser(BaseModel):
+    """A local user to make."""
+
+    name: Name
+    password: SecretStr = Field(max_length=1024, examples=["correct horse battery staple"])
+    role: Role = "viewer"
+    clusters: Clusters = Field(default=[ALL], description="Clusters granted; `*` is every one")
+
+
+class UserChange(BaseModel):
+    """What to change of a user; what is left out stays."""
+
+    model_config = ConfigDict(extra="forbid")
+    role: Role | None = None
+    clusters: Clusters | None = None
+    disabled: bool | None = None
+    password: SecretStr | None = Field(default=None, max_length=1024)
+
+
+class UserInfo(BaseModel):
+    """A user."""
+
+    model_config = ConfigDict(from_attributes=True)
+    id: str
+    name: str = Field(examples=["ada"])
+    role: Role
+    clusters: list[str]
+    disabled: bool
+    subject: str | None = Field(description="Issuer and subject of who comes by OIDC")
+    created_at: datetime.datetime
+
+
+@router.get("", dependencies=[needs("users:read")])
+def list_users(here: Here, limit: Limit = 100, cursor: Cursor = "") -> Page[UserInfo]:
+    """List users by name."""
+    key = decode_cursor(cursor, str)
+    with here.state.reading() as session:
+        rows = users.list_users(session, after=key[0] if key else None, limit=limit + 1)
+    more = encode_cursor(rows[limit - 1].name) if len(rows) > limit else ""
+    return Page(items=[UserInfo.model_validate(row) for row in rows[:limit]], next=more)
+
+
+@router.post("", status_code=201, dependencies=[needs("users:write")])
+def make_user(body: NewUser, request: Request, caller: Caller, here: Here) -> UserInfo:
+    """Make a local user."""
+    caller.check_grant(body.clusters)
+    hashed = hash_password(body.password.get_secret_value())
+    granted: dict[str, Any] = {"role": body.role, "clusters": body.clusters}
+    with audit.changing(request, caller, "user.make", body.name, **granted) as session:
+        user = users.add_user(session, body.name, password=hashed, now=here.now(), **granted)
+        return UserInfo.model_validate(user)
+
+
+@router.get("/{user_id}", dependencies=[needs("users:read")])
+def get_user(user_id: str, here: Here) -> UserInfo:
+    """Give one user."""
+    with here.state.reading() as session:
+        return UserInfo.model_validate(users.find_user(session, user_id))
+
+
+@router.patch("/{user_id}", dependencies=[needs("users:write")])
+def change_user(user_id: str, body: UserChange, request: Request, caller: Caller) -> UserInfo:
+    """Change a user; a new password or disabling ends their sessions and tokens."""
+    changes = body.model_dump(exclude_none=True, exclude={"password"})
+    hashed = hash_password(body.password.get_secret_value()) if body.password else ""
+    told = changes | ({"password": "changed"} if hashed else {})
+    with audit.changing(request, caller, "user.change", user_id, **told) as session:
+        user = users.find_user(session, user_id)
+        _check_reach(caller, user, body)
+        for name, value in changes.items():
+            setattr(user, name, value)
+        user.password = hashed or user.password
+        if hashed or body.disabled:
+            users.remove_tokens(session, user_id)
+        session.flush()
+        users.check_admin_left(session)
+        return UserInfo.model_validate(user)
+
+
+def _check_reach(caller: Principal, user: User, body: UserChange) -> None:
+    if body.password and user.subject:
+        raise Conflict("this user comes by OIDC; there is no password here")
+    caller.check_grant(user.clusters)
+    caller.check_grant(body.clusters or ())
+
+
+@router.delete("/{user_id}", status_code=204, dependencies=[needs("users:write")])
+def remove_user(user_id: str, request: Request, caller: Caller) -> None:
+    """Remove a user with their tokens; the audit trail keeps their name."""
+    with audit.changing(request, caller, "user.remove", user_id) as session:
+        user = users.find_user(session, user_id)
+        caller.check_grant(user.clusters)
+        users.remove_user(session, user)
+        users.check_admin_left(session)

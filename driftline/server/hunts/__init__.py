@@ -1,0 +1,1 @@
+"""Hunts: KQL over the hunting tables, within limits and granted clusters."""

@@ -1,0 +1,79 @@
+"""Rows as they come to the store, as server-sent events: to look at, not to collect.
+
+A page of rows a second at most: when more came, the newest are told, and that there is a gap.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import AsyncIterator, Hashable
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+
+from driftline.errors import StoreBusy, StoreError
+from driftline.server.auth import Principal, needs
+from driftline.server.context import Context, Here
+from driftline.server.hunts.tables import cluster_filter
+from driftline.server.streams import Reading, watch
+from driftline.store import query
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["hunting"])
+
+_PAGE = 2000
+_POLL_SECONDS = 1.0
+_OVERLAP = datetime.timedelta(seconds=30)  # rows may come later than others of the same time
+Text = Annotated[str, Query(max_length=512)]
+
+
+@router.get("/events/stream", dependencies=[needs("events:read")], response_class=EventSourceResponse)
+async def stream_events(
+    here: Here,
+    reader: Reading,
+    table: Literal["CloudProcessEvents", "SensorHealth"] = "CloudProcessEvents",
+    cluster: Text = "",
+    node: Text = "",
+) -> AsyncIterator[ServerSentEvent]:
+    """Follow the rows of a table as they come to the store."""
+    equal = {"ClusterName": cluster, "NodeName": node}
+    where = [query.Filter(column, "=", value) for column, value in equal.items() if value]
+    look = _Look(here, table, where)
+    async for event in watch(here, reader, topic="events", permission="events:read", look=look, poll=_POLL_SECONDS):
+        yield event
+
+
+class _Look:
+    def __init__(self, context: Context, table: str, where: list[query.Filter]) -> None:
+        self._context = context
+        self._table = table
+        self._where = where
+        self._since = context.now()
+        self._seen: frozenset[Hashable] = frozenset()
+
+    def __call__(self, principal: Principal) -> list[ServerSentEvent]:
+        now = self._context.now()
+        try:
+            rows = self._read(principal)
+        except StoreBusy:  # its process is starting
+            return []
+        except StoreError as error:
+            return [ServerSentEvent(event="problem", data={"detail": str(error)})]
+        keys = {_key(row): row for row in reversed(rows)}
+        fresh = [row for key, row in keys.items() if key not in self._seen]
+        self._seen, self._since = frozenset(keys), max(self._since, now - _OVERLAP)
+        told = [ServerSentEvent(event="row", data=row) for row in fresh]
+        gap = [ServerSentEvent(event="gap", data={"detail": f"more than {_PAGE} rows; the newest follow"})]
+        return gap + told if fresh and len(rows) == _PAGE else told
+
+    def _read(self, principal: Principal) -> list[dict[str, Any]]:
+        where = [query.Filter("Timestamp", ">=", self._since.isoformat()), *self._where]
+        where += cluster_filter(self._table, principal.visible)
+        rows = self._context.storage.select(query.Query(table=self._table, where=where, limit=_PAGE))
+        return list(rows.to_pylist())
+
+
+def _key(row: dict[str, Any]) -> Hashable:
+    return tuple(row.values())

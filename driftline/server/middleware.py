@@ -1,0 +1,112 @@
+"""Around every request: its id, its size's bound, its number and time, its line in the log."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from typing import Any
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from driftline.server import problems
+from driftline.server.metrics import Metrics
+
+__all__ = ["Around", "BoundedBody"]
+
+MAX_BODY = 2 << 20
+
+log = logging.getLogger("driftline.server.access")
+
+
+class Around:
+    """Give each request an id, count it, time it, log it."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = uuid.uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+        begun = time.perf_counter()
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *_headers(request_id)]
+                self._count(scope, message["status"], time.perf_counter() - begun)
+            await send(message)
+
+        await self._app(scope, receive, answer)
+
+    def _count(self, scope: Scope, status: int, seconds: float) -> None:
+        method, route = scope["method"], _route(scope)
+        self._metrics.requests.labels(method, route, status).inc()
+        self._metrics.duration.labels(method, route).observe(seconds)
+        level = logging.DEBUG if route in _QUIET else logging.INFO
+        request_id = scope["state"]["request_id"]
+        log.log(level, "%s %s %d %.1f ms %s", method, scope["path"].encode("unicode_escape").decode(), status,
+                seconds * 1000, request_id)  # fmt: skip
+
+
+_QUIET = {"/healthz", "/readyz", "/metrics"}
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+
+def _headers(request_id: str) -> list[tuple[bytes, bytes]]:
+    return [
+        (b"x-request-id", request_id.encode()),
+        (b"x-content-type-options", b"nosniff"),
+        (b"cache-control", b"no-store"),
+    ]
+
+
+# The template, not the path: what strangers ask for must not become a label.
+def _route(scope: Scope) -> str:
+    return getattr(scope.get("route"), "path", "") or "none"
+
+
+class BoundedBody:
+    """Refuse bodies larger than 2 MiB, but on paths whose routers bound their bodies themselves."""
+
+    def __init__(self, app: ASGIApp, *, unbounded: tuple[str, ...] = ()) -> None:
+        self._app = app
+        self._unbounded = unbounded
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(self._unbounded):
+            await self._app(scope, receive, send)
+        elif _declared(scope) > MAX_BODY:
+            await _refuse(scope, receive, send)
+        else:
+            await self._app(scope, _bounded(receive), send)
+
+
+def _declared(scope: Scope) -> int:
+    value = dict(scope["headers"]).get(b"content-length", b"0")
+    return int(value) if value.isdigit() else 0
+
+
+def _bounded(receive: Receive) -> Receive:
+    seen = 0
+
+    async def bounded() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > MAX_BODY:  # sent in chunks, with no length declared: the rest is not read
+            return {"type": "http.disconnect"}
+        return message
+
+    return bounded
+
+
+async def _refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    answer: Any = problems.response(
+        Request(scope), status=413, kind="too-large", title="Too large", detail=f"expected at most {MAX_BODY} bytes"
+    )
+    await answer(scope, receive, send)

@@ -1,0 +1,1 @@
+"""Policies: versions, and which sensor runs which."""

@@ -1,0 +1,83 @@
+"""Serving: sockets, TLS, and a stop that lets requests end."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import ssl
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from driftline.errors import DriftlineError, InvalidInput
+from driftline.server import log as logs
+from driftline.server.app import create_app
+from driftline.server.context import Context
+from driftline.server.settings import Settings
+
+__all__ = ["serve"]
+
+log = logging.getLogger(__name__)
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM, then let requests end; raises ``DriftlineError`` if it cannot begin."""
+    logs.configure(settings.log_level, settings.log_format)
+    app = create_app(settings)
+    server = _Server(_config(app, settings), app.state.context)
+    with _listen(settings) as listener:
+        log.info("listening on %s", _url(settings, listener))
+        server.run(sockets=[listener])
+    if not server.started:
+        raise DriftlineError("the server could not start; its log says why")
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, context: Context) -> None:
+        super().__init__(config)
+        self._context = context
+
+    # uvicorn waits for open answers before it tells the app to stop, so live streams have to
+    # be told here or they would hold the stop until its time is over. Its own handler would also
+    # raise the signal again in the end, so that a clean stop looked like a death.
+    def handle_exit(self, sig: int, _frame: FrameType | None) -> None:
+        self._context.hub.close()
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
+
+def _config(app: Any, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+        **_tls(settings),
+    )
+
+
+def _tls(settings: Settings) -> dict[str, Any]:
+    if settings.tls_certificate is None:
+        return {}
+    if settings.tls_key is None:
+        raise InvalidInput("tls_key: expected the private key of tls_certificate")
+    found: dict[str, Any] = {"ssl_certfile": settings.tls_certificate, "ssl_keyfile": settings.tls_key}
+    if settings.tls_client_ca:
+        found |= {"ssl_ca_certs": str(settings.tls_client_ca), "ssl_cert_reqs": ssl.CERT_OPTIONAL}
+    return found
+
+
+def _listen(settings: Settings) -> socket.socket:
+    try:
+        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+        return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
+    except OSError as error:
+        raise InvalidInput(f"cannot listen on {settings.host}:{settings.port}: {error.strerror}") from error
+
+
+def _url(settings: Settings, listener: socket.socket) -> str:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{'https' if settings.tls_certificate else 'http'}://{host}:{listener.getsockname()[1]}"

@@ -1,0 +1,313 @@
+"""Alerts: taking findings, listing, changing, their history; suppression rules."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections import Counter as Tally
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from sqlalchemy import ColumnElement, Select, delete, or_, select
+from sqlalchemy.orm import Session
+
+from driftline.errors import Conflict, NotFound
+from driftline.server.alerts.findings import Finding
+from driftline.server.alerts.suppress import first_match
+from driftline.server.state.models import Alert, AlertHistory, Counter, Meta, Occurrence, Suppression
+
+__all__ = [
+    "Wanted",
+    "add_history",
+    "add_suppression",
+    "changed_after",
+    "drop_occurrences",
+    "find_alert",
+    "find_suppression",
+    "known",
+    "last_change",
+    "list_alerts",
+    "list_history",
+    "list_suppressions",
+    "open_again",
+    "position",
+    "remove_suppression",
+    "set_position",
+    "take",
+    "touch",
+]
+
+Time = datetime.datetime
+Clusters = Sequence[str] | None
+"""The clusters that are seen; ``None`` for all."""
+
+_COUNTER = "alerts"
+_POSITION = "alerts.position"
+_IDS = 500
+_COPIED = (
+    "title",
+    "category",
+    "severity",
+    "description",
+    "service_source",
+    "detection_source",
+    "cluster",
+    "namespace",
+    "pod",
+    "workload",
+    "image",
+    "image_digest",
+    "sha256",
+    "path",
+    "rule",
+)
+
+
+# Taking
+
+
+def position(session: Session) -> Time | None:
+    """Give when the store was last looked at."""
+    found = session.get(Meta, _POSITION)
+    return datetime.datetime.fromisoformat(found.value) if found else None
+
+
+def set_position(session: Session, moment: Time) -> None:
+    """Note when the store was last looked at."""
+    session.merge(Meta(name=_POSITION, value=moment.isoformat()))
+
+
+def known(session: Session, ids: Sequence[str]) -> set[str]:
+    """Give those of the occurrences that are counted already."""
+    found: set[str] = set()
+    for begin in range(0, len(ids), _IDS):
+        found |= set(session.scalars(select(Occurrence.id).where(Occurrence.id.in_(ids[begin : begin + _IDS]))))
+    return found
+
+
+def drop_occurrences(session: Session, before: Time) -> None:
+    """Forget the ids of occurrences that can arrive no more."""
+    session.execute(delete(Occurrence).where(Occurrence.at < before))
+
+
+def take(session: Session, findings: Sequence[Finding], *, now: Time) -> Mapping[str, int]:
+    """Count findings into alerts; gives how many opened one, repeated one, were suppressed or known."""
+    counted = known(session, [finding.id for finding in findings])
+    rules = list_suppressions(session, clusters=None)
+    outcomes: Tally[str] = Tally()
+    for finding in findings:
+        outcome = "known" if finding.id in counted else _take(session, finding, rules, now)
+        counted.add(finding.id)
+        outcomes[outcome] += 1
+    return outcomes
+
+
+def _take(session: Session, finding: Finding, rules: Sequence[Suppression], now: Time) -> str:
+    rule = first_match(rules, finding, now)
+    key = f"{rule.id if rule else ''}:{finding.group_key}"
+    alert = session.scalar(select(Alert).where(Alert.open_key == key))
+    outcome = "suppressed" if rule else "repeated" if alert else "opened"
+    if alert is None:
+        alert = _open(finding, key, now)
+        if rule:
+            _suppress(alert, rule)
+    else:
+        _repeat(alert, finding)
+    if rule:
+        rule.hits += 1
+    touch(session, alert, now)
+    session.add(alert)
+    session.flush()
+    session.add(Occurrence(id=finding.id, alert_id=alert.id, at=finding.at))
+    return outcome
+
+
+def _open(finding: Finding, key: str, now: Time) -> Alert:
+    return Alert(
+        id=uuid.uuid4().hex,
+        open_key=key,
+        group_key=finding.group_key,
+        status="new",
+        techniques=list(finding.techniques),
+        entities=msgspec.to_builtins(finding.entities),
+        count=1,
+        first_seen=finding.at,
+        last_seen=finding.at,
+        updated_at=now,
+        **{name: getattr(finding, name) for name in _COPIED},
+    )
+
+
+# It keeps its key, so that what it suppresses is counted in one place.
+def _suppress(alert: Alert, rule: Suppression) -> None:
+    alert.status, alert.suppressed_by = "resolved", rule.id
+
+
+def _repeat(alert: Alert, finding: Finding) -> None:
+    alert.count += 1
+    alert.first_seen = min(alert.first_seen, finding.at)
+    if finding.at >= alert.last_seen:
+        alert.last_seen, alert.pod = finding.at, finding.pod
+
+
+def touch(session: Session, alert: Alert, now: Time) -> None:
+    """Give an alert the next number of change, so that live streams tell it."""
+    counter = session.info.get(_COUNTER) or _locked_counter(session)
+    counter.value += 1
+    alert.change, alert.updated_at = counter.value, now
+
+
+# Held until the commit, so that no number becomes visible before a lower one.
+def _locked_counter(session: Session) -> Counter:
+    counter = session.get(Counter, _COUNTER, with_for_update=True) or Counter(name=_COUNTER, value=0)
+    session.add(counter)
+    session.info[_COUNTER] = counter
+    return counter
+
+
+# Reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which alerts are asked for; what is empty asks nothing."""
+
+    clusters: Clusters
+    equal: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""
+    since: Time | None = None
+    until: Time | None = None
+    suppressed: bool = False
+
+
+def find_alert(session: Session, alert_id: str, *, clusters: Clusters) -> Alert:
+    """Find an alert of these clusters; raises ``NotFound``."""
+    alert = session.get(Alert, alert_id)
+    if alert is None or (clusters is not None and alert.cluster not in clusters):
+        raise NotFound(f"no alert {alert_id!r}")
+    return alert
+
+
+def list_alerts(session: Session, wanted: Wanted, *, after: tuple[Time, str] | None, limit: int) -> list[Alert]:
+    """List alerts, the last seen first, those after a time and id."""
+    query = _filtered(select(Alert), wanted)
+    if after:
+        moment, alert_id = after
+        query = query.where(or_(Alert.last_seen < moment, (Alert.last_seen == moment) & (Alert.id > alert_id)))
+    return list(session.scalars(query.order_by(Alert.last_seen.desc(), Alert.id).limit(limit)))
+
+
+def _filtered(query: Select[tuple[Alert]], wanted: Wanted) -> Select[tuple[Alert]]:
+    conditions: list[ColumnElement[bool]] = [
+        getattr(Alert, name) == value for name, value in wanted.equal.items() if value
+    ]
+    if wanted.clusters is not None:
+        conditions.append(Alert.cluster.in_(wanted.clusters))
+    if wanted.text:
+        conditions.append(or_(*(column.icontains(wanted.text, autoescape=True) for column in _SEARCHED)))
+    if wanted.since:
+        conditions.append(Alert.last_seen >= wanted.since)
+    if wanted.until:
+        conditions.append(Alert.last_seen < wanted.until)
+    if not wanted.suppressed:
+        conditions.append(Alert.suppressed_by.is_(None))
+    return query.where(*conditions)
+
+
+_SEARCHED = (Alert.title, Alert.path, Alert.image, Alert.workload, Alert.pod, Alert.sha256)
+
+
+def changed_after(session: Session, change: int, *, clusters: Clusters, limit: int) -> list[Alert]:
+    """List the alerts that changed after a number of change, in the order of their changes."""
+    query = select(Alert).where(Alert.change > change, Alert.suppressed_by.is_(None))
+    query = query.where(Alert.cluster.in_(clusters)) if clusters is not None else query
+    return list(session.scalars(query.order_by(Alert.change).limit(limit)))
+
+
+def last_change(session: Session) -> int:
+    """Give the number of the latest change of any alert."""
+    found = session.get(Counter, _COUNTER)
+    return found.value if found else 0
+
+
+# Changing
+
+
+def open_again(session: Session, alert: Alert) -> None:
+    """Let an alert collect repeats again; raises ``Conflict`` if another does by now."""
+    key = f":{alert.group_key}"
+    other = session.scalar(select(Alert).where(Alert.open_key == key, Alert.id != alert.id))
+    if other:
+        raise Conflict(f"the alert {other.id} is open for the same finding; work on that one")
+    alert.open_key, alert.suppressed_by = key, None
+
+
+def add_history(
+    session: Session, alert: Alert, *, actor: str, action: str, changes: Mapping[str, Any], comment: str, at: Time
+) -> None:
+    """Add what somebody did to an alert; ``changes`` holds old and new by field."""
+    session.add(
+        AlertHistory(alert_id=alert.id, at=at, actor=actor, action=action, changes=dict(changes), comment=comment)
+    )
+
+
+def list_history(session: Session, alert_id: str, *, after: int, limit: int) -> list[AlertHistory]:
+    """List what was done to an alert, the oldest first, what came after an id."""
+    query = select(AlertHistory).where(AlertHistory.alert_id == alert_id, AlertHistory.id > after)
+    return list(session.scalars(query.order_by(AlertHistory.id).limit(limit)))
+
+
+# Suppression rules
+
+
+def list_suppressions(session: Session, *, clusters: Clusters) -> list[Suppression]:
+    """List the rules of these clusters and of all, by name."""
+    query = select(Suppression).order_by(Suppression.name)
+    if clusters is not None:
+        query = query.where(or_(Suppression.cluster.is_(None), Suppression.cluster.in_(clusters)))
+    return list(session.scalars(query))
+
+
+def add_suppression(
+    session: Session,
+    name: str,
+    *,
+    reason: str,
+    conditions: Mapping[str, Any],
+    expires_at: Time | None,
+    created_by: str,
+    now: Time,
+) -> Suppression:
+    """Add a rule; raises ``Conflict`` if the name is taken."""
+    if session.scalar(select(Suppression).where(Suppression.name == name)):
+        raise Conflict(f"there is a suppression rule {name!r} already")
+    rule = Suppression(
+        id=uuid.uuid4().hex,
+        name=name,
+        reason=reason,
+        conditions=dict(conditions),
+        cluster=conditions.get("cluster"),
+        expires_at=expires_at,
+        created_by=created_by,
+        created_at=now,
+        hits=0,
+    )
+    session.add(rule)
+    session.flush()
+    return rule
+
+
+def find_suppression(session: Session, rule_id: str) -> Suppression:
+    """Find a rule; raises ``NotFound``."""
+    rule = session.get(Suppression, rule_id)
+    if rule is None:
+        raise NotFound(f"no suppression rule {rule_id!r}")
+    return rule
+
+
+# What it suppressed stays resolved; its keys are freed by the rule's id being in no new key.
+def remove_suppression(session: Session, rule: Suppression) -> None:
+    """Remove a rule."""
+    session.delete(rule)

@@ -1,0 +1,45 @@
+"""From rows to findings: what a row holds is a stranger's."""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from driftline.server.alerts.findings import finding_of
+
+NOON = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.UTC)
+
+
+def row(**given_columns: Any) -> dict[str, Any]:
+    return defaultdict(lambda: None, {"AlertId": "1", "Timestamp": NOON, "EntityType": "Process"} | given_columns)
+
+
+def test_without_the_process_there_is_none_yet() -> None:
+    assert finding_of(row(), [row(EntityType="File")]) is None
+
+
+@pytest.mark.parametrize("bag", ["", "null", "[]", "{", '"text"', "[" * 100_000, '{"PolicyRule": {"a": 1}}'])
+def test_a_bag_that_is_none(bag: str) -> None:
+    found = finding_of(row(), [row(AdditionalFields=bag)])
+
+    assert found is not None
+    assert found.rule == ""
+
+
+@given(st.text(), st.text())
+def test_any_text_is_survived(bag: str, techniques: str) -> None:
+    assert finding_of(row(AttackTechniques=techniques), [row(AdditionalFields=bag)]) is not None
+
+
+def test_a_separator_in_a_name_makes_no_two_findings_one() -> None:
+    def key(cluster: str, sha256: str) -> str:
+        found = finding_of(row(), [row(CloudResource=cluster, SHA256=sha256)])
+        assert found
+        return found.group_key
+
+    assert key('a", "b', "c") != key("a", 'b", "c')

@@ -1,0 +1,115 @@
+"""Setting up, logging in and out, one's own tokens: over HTTP, with a server process."""
+
+from __future__ import annotations
+
+from tests.server.serving import PASSWORD, Served
+
+
+def test_the_setup_token_works_once(served: Served) -> None:
+    body = {"token": served.setup_token, "name": "second", "password": PASSWORD}
+
+    answer = served.anonymous().post("/setup", json=body)
+
+    assert (answer.status_code, answer.json()["detail"]) == (403, "the setup token is wrong, or was used already")
+
+
+def test_whoami(served: Served) -> None:
+    me = served.user("vera", "viewer", ["prod"]).get("/whoami").json()
+
+    assert (me["name"], me["role"], me["clusters"]) == ("vera", "viewer", ["prod"])
+    assert me["permissions"] == ["alerts:read", "events:read", "hunt", "policies:read"]
+
+
+def test_wrong_password_and_unknown_user_are_answered_alike(served: Served) -> None:
+    answers = [
+        served.anonymous().post("/login", json={"name": name, "password": "not the password"}).json()["detail"]
+        for name in ("root", "nobody")
+    ]
+
+    assert answers == ["the name or the password is wrong"] * 2
+
+
+def test_a_session_ends_with_logout(served: Served) -> None:
+    client = served.user("lou", "viewer")
+
+    assert client.post("/logout").status_code == 204
+    assert client.get("/whoami").json()["detail"] == "the token is unknown, or was revoked"
+
+
+def test_the_cookie_is_enough_to_read(served: Served) -> None:
+    client = served.anonymous()
+    client.post("/login", json={"name": "root", "password": PASSWORD})
+
+    assert client.get("/whoami").json()["name"] == "root"
+
+
+def test_the_cookie_alone_does_not_write(served: Served) -> None:
+    client = served.anonymous()
+    client.post("/login", json={"name": "root", "password": PASSWORD})
+    body = {"name": "t", "scopes": [], "days": 1}
+
+    assert client.post("/tokens", json=body).status_code == 403
+    assert client.post("/tokens", json=body, headers={"X-Driftline": "1"}).status_code == 201
+
+
+def test_the_cookie_is_out_of_reach_of_scripts(served: Served) -> None:
+    answer = served.anonymous().post("/login", json={"name": "root", "password": PASSWORD})
+
+    assert "HttpOnly" in answer.headers["set-cookie"]
+    assert "SameSite=lax" in answer.headers["set-cookie"]
+
+
+def test_a_token_does_what_its_scopes_say(served: Served) -> None:
+    made = served.admin.post("/tokens", json={"name": "ci", "scopes": ["users:read"], "days": 1}).json()
+    client = served.bearer(made["token"])
+
+    assert client.get("/users").status_code == 200
+    assert client.get("/audit").json()["detail"] == "the token's scopes do not hold the permission audit:read"
+
+
+def test_a_token_makes_no_mightier_token(served: Served) -> None:
+    made = served.admin.post("/tokens", json={"name": "ci", "scopes": ["users:read"], "days": 1}).json()
+    client = served.bearer(made["token"])
+
+    wider = client.post("/tokens", json={"name": "x", "scopes": ["users:write"], "days": 1})
+    same = client.post("/tokens", json={"name": "x", "scopes": [], "days": 1})
+
+    assert (wider.status_code, same.json()["scopes"]) == (403, ["users:read"])
+
+
+def test_a_revoked_token_is_worthless(served: Served) -> None:
+    made = served.admin.post("/tokens", json={"name": "short", "scopes": [], "days": 1}).json()
+
+    assert served.admin.delete(f"/tokens/{made['id']}").status_code == 204
+    assert served.bearer(made["token"]).get("/whoami").status_code == 401
+
+
+def test_nobody_revokes_another_s_token(served: Served) -> None:
+    made = served.admin.post("/tokens", json={"name": "mine", "scopes": [], "days": 1}).json()
+
+    assert served.user("mallory", "analyst").delete(f"/tokens/{made['id']}").status_code == 404
+
+
+def test_a_token_lives_no_longer_than_the_server_allows(served: Served) -> None:
+    answer = served.admin.post("/tokens", json={"name": "long", "scopes": [], "days": 400})
+
+    assert answer.json()["errors"][0]["detail"] == "days: expected at most 365, got 400"
+
+
+def test_a_new_password_ends_the_other_sessions(served: Served) -> None:
+    here = served.user("paula", "viewer")
+    there = served.anonymous().post("/login", json={"name": "paula", "password": PASSWORD}).json()["token"]
+
+    changed = here.put("/password", json={"old": PASSWORD, "new": "another good password"})
+
+    assert (changed.status_code, here.get("/whoami").status_code) == (204, 200)
+    assert served.bearer(there).get("/whoami").status_code == 401
+
+
+def test_no_secret_is_stored(served: Served) -> None:
+    made = served.admin.post("/tokens", json={"name": "kept", "scopes": [], "days": 1}).json()
+    log = served.process.log  # type: ignore[attr-defined] # see serving.start
+
+    files = [path.read_bytes() for path in (log.parent / "data").iterdir()]
+
+    assert not any(made["token"].encode() in content or PASSWORD.encode() in content for content in files)

@@ -1,0 +1,90 @@
+"""Opening, migrating and entering the state."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy.dialects import postgresql
+
+from driftline.errors import NotFound, StateError
+from driftline.server.state import State, models, users
+
+PostgreSQL = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy does not type it
+NOW = datetime.datetime(2026, 11, 23, tzinfo=datetime.timezone(datetime.timedelta(hours=5)))
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    made = State(f"sqlite:///{tmp_path}/state.db")
+    made.migrate()
+    return made
+
+
+def test_the_migrations_make_what_the_models_say(state: State) -> None:
+    with state.reading() as session:
+        context = MigrationContext.configure(session.connection())
+        assert compare_metadata(context, models.Base.metadata) == []
+
+
+def test_migrating_twice_changes_nothing(state: State) -> None:
+    with state.writing() as session:
+        users.add_user(session, "ada", password="", role="viewer", clusters=["*"], now=NOW)
+    state.migrate()
+
+    with state.reading() as session:
+        assert users.count_users(session) == 1
+
+
+def test_times_come_back_in_utc(state: State) -> None:
+    with state.writing() as session:
+        users.add_user(session, "ada", password="", role="viewer", clusters=["*"], now=NOW)
+    with state.reading() as session:
+        user = users.find_name(session, "ada")
+
+    assert user is not None
+    assert (user.created_at, user.created_at.tzinfo) == (NOW, datetime.UTC)
+
+
+def test_an_exception_undoes_the_transaction(state: State) -> None:
+    with pytest.raises(NotFound), state.writing() as session:
+        users.add_user(session, "ada", password="", role="viewer", clusters=["*"], now=NOW)
+        users.find_user(session, "nobody")
+
+    with state.reading() as session:
+        assert users.count_users(session) == 0
+
+
+def test_writers_wait_for_each_other(state: State) -> None:
+    def add(number: int) -> None:
+        with state.writing() as session:
+            before = users.count_users(session)
+            users.add_user(session, f"{before}-{number}", password="", role="viewer", clusters=[], now=NOW)
+
+    threads = [threading.Thread(target=add, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    with state.reading() as session:
+        found = users.list_users(session, after=None, limit=10)
+    assert sorted(user.name[0] for user in found) == list("01234567")
+
+
+@pytest.mark.parametrize("url", ["", "what://is/this", "sqlite:////no/such/folder/state.db"])
+def test_a_url_that_opens_nothing(url: str) -> None:
+    with pytest.raises(StateError, match="database failed"):
+        State(url).check()
+
+
+def test_postgresql_gets_a_schema_too() -> None:
+    tables = [str(sqlalchemy.schema.CreateTable(table).compile(dialect=PostgreSQL))
+              for table in models.Base.metadata.sorted_tables]  # fmt: skip
+
+    assert len(tables) == len(models.Base.metadata.tables)

@@ -1,0 +1,47 @@
+"""The audit trail."""
+
+from __future__ import annotations
+
+from tests.server.serving import PASSWORD, Served
+
+
+def test_a_write_is_told_with_who_and_from_where(served: Served) -> None:
+    served.admin.post("/users", json={"name": "told", "password": PASSWORD, "role": "viewer"})
+
+    (entry,) = served.admin.get("/audit", params={"action": "user.make", "limit": 1}).json()["items"]
+
+    assert (entry["actor"], entry["address"], entry["target"]) == ("root", "127.0.0.1", "told")
+    assert entry["detail"] == {"role": "viewer", "clusters": ["*"]}
+
+
+def test_a_write_that_fails_leaves_no_row(served: Served) -> None:
+    served.admin.post("/users", json={"name": "root", "password": PASSWORD})
+
+    entries = served.admin.get("/audit", params={"action": "user.make"}).json()["items"]
+
+    assert "root" not in [entry["target"] for entry in entries]
+
+
+def test_a_refused_login_is_told(served: Served) -> None:
+    served.anonymous().post("/login", json={"name": "root", "password": "guess"})
+
+    (entry,) = served.admin.get("/audit", params={"action": "login.refused"}).json()["items"]
+
+    assert (entry["actor"], entry["target"]) == ("-", "root")
+
+
+def test_pages_end(served: Served) -> None:
+    ids, cursor = [], ""
+    while True:
+        page = served.admin.get("/audit", params={"limit": 1, "cursor": cursor}).json()
+        ids += [entry["id"] for entry in page["items"]]
+        cursor = page["next"]
+        if not cursor:
+            break
+
+    assert ids == list(range(len(ids), 0, -1))
+
+
+def test_only_who_sees_every_cluster_reads_it(served: Served) -> None:
+    assert served.user("regional", "admin", ["eu"]).get("/audit").status_code == 403
+    assert served.user("ann", "analyst").get("/audit").status_code == 403

@@ -1,0 +1,26 @@
+"""Liveness, readiness, numbers."""
+
+from __future__ import annotations
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.server.serving import Served
+
+
+def test_liveness_and_readiness(served: Served) -> None:
+    ready = httpx.get(f"{served.url}/readyz").json()
+
+    assert httpx.get(f"{served.url}/healthz").json()["status"] == "ok"
+    assert (ready["status"], ready["checks"]["state"]) == ("ok", "ok")
+
+
+def test_requests_are_counted_by_route_not_by_path(served: Served) -> None:
+    served.admin.get("/users/anything-a-stranger-asks")
+
+    families = text_string_to_metric_families(httpx.get(f"{served.url}/metrics").text)
+
+    (requests,) = [family for family in families if family.name == "driftline_http_requests"]
+    routes = {sample.labels["route"] for sample in requests.samples}
+    assert any(route.endswith("/users/{user_id}") for route in routes)
+    assert not any("anything" in route for route in routes)

@@ -1,0 +1,27 @@
+"""Rate limits."""
+
+from __future__ import annotations
+
+import pytest
+
+from driftline.errors import TooMany
+from driftline.server.limits import Limiter
+
+
+def test_one_too_many_is_told_when_to_come_back() -> None:
+    limiter = Limiter({"hunts": 2})
+    limiter.count("hunts", "ada")
+    limiter.count("hunts", "ada")
+
+    with pytest.raises(TooMany, match="more than 2 a minute") as caught:
+        limiter.count("hunts", "ada")
+
+    assert 1 <= caught.value.seconds <= 120
+
+
+def test_others_are_counted_apart() -> None:
+    limiter = Limiter({"hunts": 1, "logins": 1})
+    limiter.count("hunts", "ada")
+
+    limiter.count("hunts", "bob")
+    limiter.count("logins", "ada")

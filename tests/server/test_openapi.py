@@ -1,0 +1,111 @@
+"""The OpenAPI document: every endpoint fuzzed as each role, and every one behind a permission."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # at import, of its own dependencies
+    import schemathesis
+    from schemathesis.checks import not_a_server_error
+
+from tests.server import raising, serving
+from tests.server.serving import Served
+
+EXAMPLES = 8
+OPEN = {"/healthz", "/readyz", "/metrics", "/api/v1/setup", "/api/v1/login", "/api/v1/oidc/login",
+        "/api/v1/oidc/callback"}  # fmt: skip
+LOGS_OUT = {"/api/v1/logout", "/api/v1/password"}
+ENDLESS = {"/api/v1/alerts/stream", "/api/v1/events/stream"}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    directory = tmp_path_factory.mktemp("server")
+    raising.store(directory / "store", [raising.alert(cluster=cluster) for cluster in ("eu", "us")])
+    with serving.serve(directory, "--set", "hunt_seconds=1", "--set", "hunts_at_once=8") as running:
+        for name in ("default", "eu"):
+            running.admin.put(f"/policies/{name}", json={"text": "rules: []\n"})
+        serving.wait_until(lambda: running.admin.get("/alerts").json()["items"])
+        yield running
+
+
+@pytest.fixture(scope="module")
+def document(served: Served) -> dict[str, Any]:
+    return dict(served.admin.get("/openapi.json").json())
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("role", ["nobody", "viewer", "analyst", "admin", "sensor"])
+def test_nothing_that_is_sent_makes_the_server_fail(served: Served, document: dict[str, Any], role: str) -> None:
+    client = _client(served, role)
+    alerts = served.admin.get("/alerts", params={"cluster": "eu", "suppressed": True}).json()["items"]
+    real = {"alert_id": alerts[0]["id"], "name": "eu", "version": 1}
+    schema = schemathesis.openapi.from_dict(document)
+    schema.config.update(base_url=served.url)
+    for result in schema.get_all_operations():
+        operation = result.ok()  # type: ignore[union-attr] # a schema that is none fails here
+        if operation.path in LOGS_OUT | ENDLESS:
+            continue
+
+        fuzz(operation.as_strategy(), dict(client.headers), real)
+
+
+def fuzz(cases: Any, headers: dict[str, str], real: dict[str, Any]) -> None:
+    """Send each case as it was made up, and again to what is there."""
+
+    @settings(max_examples=EXAMPLES, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @given(case=cases)
+    def send(case: Any) -> None:
+        case.call_and_validate(headers=headers, checks=(not_a_server_error,))
+        there = {name: value for name, value in real.items() if name in case.path_parameters}
+        if there:
+            case.path_parameters.update(there)
+            case.call_and_validate(headers=headers, checks=(not_a_server_error,))
+
+    send()
+
+
+def _client(served: Served, role: str) -> httpx.Client:
+    if role == "nobody":
+        return served.anonymous()
+    if role == "sensor":
+        made = served.admin.post("/tokens", json={"name": "fuzz", "scopes": ["sensor"], "days": 1}).json()
+        return served.bearer(made["token"])
+    return served.user(f"fuzz-{role}", role, ["eu"])
+
+
+def test_every_endpoint_asks_who_is_there(served: Served, document: dict[str, Any]) -> None:
+    client = served.anonymous()
+
+    def asks(method: str, path: str) -> bool:
+        return client.request(method, f"{served.url}{path.replace('{', '').replace('}', '')}").status_code == 401
+
+    # The callback asks, too: for the browser that began.
+    open_ones = {path for path, method, _ in operations(document) if not asks(method, path)}
+    assert open_ones == OPEN - {"/api/v1/oidc/callback"}
+
+
+def test_every_endpoint_is_explained_and_has_errors_of_the_one_shape(document: dict[str, Any]) -> None:
+    for path, method, operation in operations(document):
+        assert operation.get("description"), (method, path)
+        assert "application/problem+json" in operation["responses"]["400"]["content"], (method, path)
+
+
+def test_operation_ids_are_names_a_generated_client_can_use(document: dict[str, Any]) -> None:
+    ids = [operation["operationId"] for _, _, operation in operations(document)]
+
+    assert len(set(ids)) == len(ids)
+    assert all(each.isidentifier() for each in ids)

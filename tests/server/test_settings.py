@@ -1,0 +1,67 @@
+"""Where settings come from, and which wins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from driftline.errors import InvalidInput
+from driftline.server.settings import Settings, load
+
+
+def test_a_flag_wins_over_the_environment_over_the_file_over_the_default(tmp_path: Path) -> None:
+    file = tmp_path / "server.yaml"
+    file.write_text("host: file\nport: 1\ndatabase: 'sqlite://'\n")
+    environ = {"DRIFTLINE_SERVER_HOST": "environment", "DRIFTLINE_SERVER_PORT": "2"}
+
+    loaded = load(file=file, environ=environ, flags={"host": "flag"})
+
+    settings = loaded.settings
+    assert (settings.host, settings.port, settings.database, settings.log_level) == ("flag", 2, "sqlite://", "INFO")
+    assert [loaded.sources[name] for name in ("host", "port", "database", "log_level")] == [
+        "flag", "DRIFTLINE_SERVER_PORT", str(file), "default"]  # fmt: skip
+
+
+def test_lists_and_mappings_from_the_environment() -> None:
+    environ = {"DRIFTLINE_SERVER_OIDC_SCOPES": "openid, groups", "DRIFTLINE_SERVER_OIDC_ROLES": "sec=admin,dev=viewer"}
+
+    settings = load(environ=environ).settings
+
+    assert settings.oidc_scopes == ("openid", "groups")
+    assert settings.oidc_roles == {"sec": "admin", "dev": "viewer"}
+
+
+def test_every_problem_is_told_with_its_source(tmp_path: Path) -> None:
+    file = tmp_path / "server.yaml"
+    file.write_text("prot: 1\n")
+
+    with pytest.raises(InvalidInput) as caught:
+        load(file=file, environ={"DRIFTLINE_SERVER_PORT": "high"})
+
+    assert [(problem.source, problem.message.split(":")[0]) for problem in caught.value.problems] == [
+        ("DRIFTLINE_SERVER_PORT", "port"), (str(file), "prot")]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["[1]", "{", "\udcff"])
+def test_a_file_that_holds_no_settings(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "server.yaml"
+    file.write_bytes(text.encode(errors="surrogateescape"))
+
+    with pytest.raises(InvalidInput, match=r"server\.yaml"):
+        load(file=file)
+
+
+def test_a_mapping_without_equals_is_refused() -> None:
+    with pytest.raises(InvalidInput):
+        load(environ={"DRIFTLINE_SERVER_OIDC_ROLES": "admin"})
+
+
+def test_every_setting_is_described() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_secrets_are_masked() -> None:
+    settings = load(flags={"oidc_client_secret": "hush"}).settings
+
+    assert "hush" not in settings.model_dump_json()
