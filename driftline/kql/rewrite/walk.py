@@ -81,8 +81,8 @@ def inputs(node: Plan) -> list[Plan]:
     return found
 
 
-def parts(value: Scalar) -> list[Plan | Scalar]:
-    """Give the scalars and plans a scalar is computed from directly."""
+def parts(value: Plan | Scalar) -> list[Plan | Scalar]:
+    """Give the scalars and plans that a scalar or a plan is computed from directly."""
     kind = type(value)
     found: list[Any] = []
     for name in SCALAR_FIELDS[kind] + PLAN_FIELDS[kind]:
