@@ -5,7 +5,7 @@ SCHEMA = {"T": {"a": "long", "s": "string"}}
 
 
 def test_an_aggregation_used_twice_is_computed_once() -> None:
-    sql = kql.translate("T | make-series n = count() on a step 1 by s", SCHEMA)
+    sql = kql.translate("T | make-series n = count() on a from 0 to 9 step 1 by s", SCHEMA)
 
     assert sql.count('"aggregated_1" AS MATERIALIZED') == 1
 
