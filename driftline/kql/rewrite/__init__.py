@@ -18,7 +18,6 @@ from driftline.kql.rewrite.merge_projects import merge_projects
 from driftline.kql.rewrite.plain_conditions import plain_conditions
 from driftline.kql.rewrite.prune_columns import prune_columns
 from driftline.kql.rewrite.push_filters import push_filters
-from driftline.kql.rewrite.share_repeated import share_repeated
 from driftline.kql.rewrite.text_elements import text_elements
 from driftline.kql.rewrite.time_bounds import Bounds, time_bounds
 
@@ -38,7 +37,7 @@ def rewritten(plan: Plan, needed: Collection[str], now: datetime.datetime | None
     ``needed`` are the identifiers of the columns that are read from the whole; ``now`` is the
     time the hunt runs at, if that is known when it is translated.
     """
-    plan = fold_constants(share_repeated(plan), now)
+    plan = fold_constants(plan, now)
     for rewrite in REWRITES:
         plan = rewrite(plan)
     return prune_columns(text_elements(merge_projects(prune_columns(plan, needed))), needed)
