@@ -4,6 +4,8 @@
 
     DriftlineError
     ├── InvalidInput            what the caller gave is wrong; says what was expected, and where
+    │   ├── InvalidBatch        a batch from a sensor breaks its format or its bounds
+    │   │   └── ForeignRows     it holds rows of another node or cluster
     │   ├── InvalidPolicy
     │   ├── InvalidQuery
     │   └── InvalidReference    an image or container name that names nothing readable
@@ -29,8 +31,10 @@ __all__ = [
     "ContainerNotFound",
     "CorruptImage",
     "DriftlineError",
+    "ForeignRows",
     "ImageError",
     "ImageNotFound",
+    "InvalidBatch",
     "InvalidInput",
     "InvalidPolicy",
     "InvalidQuery",
@@ -74,6 +78,14 @@ class InvalidInput(DriftlineError):
     def __init__(self, *problems: Problem | str) -> None:
         self.problems = tuple(Problem(p) if isinstance(p, str) else p for p in problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class InvalidBatch(InvalidInput):
+    """A batch of rows from a sensor breaks its format or its bounds."""
+
+
+class ForeignRows(InvalidBatch):
+    """A batch holds rows of another node or cluster than its sensor's."""
 
 
 class InvalidPolicy(InvalidInput):

@@ -17,12 +17,11 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import duckdb
-import msgspec
 import pyarrow as pa
 
+from driftline import wire
 from driftline.errors import DriftlineError, StoreBusy, StoreCorrupt, StoreError, StoreFull
 from driftline.events import TABLES, Record
 from driftline.store._schema import COLUMN_TYPES, create_statement, quoted
@@ -34,22 +33,6 @@ HOT = "hot.duckdb"
 COLD = "cold"
 MEMORY = "512MB"
 QUERY_SECONDS = 30.0
-
-_ARROW_TYPES: dict[str, pa.DataType] = {
-    "string": pa.string(),
-    "long": pa.int64(),
-    "real": pa.float64(),
-    "bool": pa.bool_(),
-    "datetime": pa.timestamp("us", tz="UTC"),
-    "dynamic": pa.string(),
-}
-_SCHEMAS = {
-    name: pa.schema([(column.name, _ARROW_TYPES[column.type]) for column in table.columns])
-    for name, table in TABLES.items()
-}
-_DYNAMIC = {
-    name: [column.name for column in table.columns if column.type == "dynamic"] for name, table in TABLES.items()
-}
 
 
 class Database:
@@ -107,7 +90,7 @@ class Database:
         """
         with self._lock, _translated(), self._transaction():
             for name, records in rows.items():
-                self._insert(name, _arrow(name, records))
+                self._insert(name, wire.table(name, records))
             self._connection.execute("UPDATE _streams SET sequence = ? WHERE stream = ?", [sequence, stream])
 
     # By name, for a migrated table has its new columns last.
@@ -188,7 +171,7 @@ class Database:
 
     # The first Arrow table makes DuckDB import most of pyarrow, which takes about a second.
     def _warm_up(self) -> None:
-        self._insert("SensorHealth", _SCHEMAS["SensorHealth"].empty_table())
+        self._insert("SensorHealth", wire.SCHEMAS["SensorHealth"].empty_table())
 
     # What a crash left behind: written, but never counted; or counted out, but not yet removed.
     def _remove_orphans(self) -> None:
@@ -212,15 +195,6 @@ class Database:
         """Close the files."""
         with self._lock:
             self._connection.close()
-
-
-def _arrow(name: str, records: Sequence[Record]) -> pa.Table:
-    columns: dict[str, list[Any]] = {
-        field: [getattr(record, field) for record in records] for field in _SCHEMAS[name].names
-    }
-    for field in _DYNAMIC[name]:
-        columns[field] = [msgspec.json.encode(value).decode() for value in columns[field]]
-    return pa.table(columns, schema=_SCHEMAS[name])
 
 
 def _sync(path: Path) -> None:
