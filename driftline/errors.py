@@ -17,6 +17,7 @@
     │   └── ContainerNotFound
     ├── StoreError
     │   ├── StoreBusy           another process owns the store (temporary)
+    │   ├── StoreOverloaded     too much waits to be written (temporary)
     │   ├── StoreFull           no space to write (temporary)
     │   └── StoreCorrupt
     └── Unreadable              a file's content could not be had; the reason goes into the verdict
@@ -45,6 +46,7 @@ __all__ = [
     "StoreCorrupt",
     "StoreError",
     "StoreFull",
+    "StoreOverloaded",
     "Unreadable",
     "UnsupportedHost",
 ]
@@ -130,6 +132,10 @@ class StoreError(DriftlineError):
 
 class StoreBusy(StoreError):
     """Another process owns the store; trying again may help."""
+
+
+class StoreOverloaded(StoreError):
+    """Too much waits to be written; trying again after a while helps."""
 
 
 class StoreFull(StoreError):

@@ -138,6 +138,7 @@ def _keep_house(database: Database) -> None:
         today = datetime.datetime.now(datetime.UTC).date()
         try:
             database.move_cold(today)
+            database.compact()
             for name in events.TABLES:
                 database.drop_before(name, today - datetime.timedelta(days=_RETENTION_DAYS))
         except StoreError as error:

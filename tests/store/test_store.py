@@ -173,7 +173,7 @@ def test_earlier_days_move_to_parquet_and_stay_in_sight(database: Database, tmp_
     assert (moved, database.move_cold(NOW.date())) == (1, 0)
     assert [path.parent.name for path in tmp_path.rglob("*.parquet")] == [f"date={yesterday.date()}"]
     assert names(database) == ["new", "old"]
-    assert database.statistics()["CloudProcessEvents"] == 2
+    assert database.statistics()["CloudProcessEvents"].rows == 2
 
 
 def test_days_beyond_retention_are_dropped(database: Database, tmp_path: Path) -> None:
@@ -182,6 +182,8 @@ def test_days_beyond_retention_are_dropped(database: Database, tmp_path: Path) -
 
     assert database.drop_before("CloudProcessEvents", NOW.date()) == 1
     assert names(database) == ["new"]
+    database.close()
+    Database(tmp_path).close()  # no query reads them any more
     assert not list(tmp_path.rglob("*.parquet"))
 
 
