@@ -15,6 +15,14 @@
     │   └── CorruptImage
     ├── RuntimeUnavailable      the container runtime does not answer (temporary)
     │   └── ContainerNotFound
+    ├── Refused                 the server will not do it; each kind is one HTTP status
+    │   ├── Unauthenticated     who asks is unknown
+    │   ├── Forbidden           who asks may not
+    │   ├── NotFound            there is none, or none that the caller may see
+    │   ├── Conflict            what is there speaks against it
+    │   └── TooMany             later, perhaps; says when
+    ├── ServerUnreachable       no answer from the server, or none that it would give (temporary)
+    ├── StateError              the server's own database failed
     ├── StoreError
     │   ├── StoreBusy           another process owns the store (temporary)
     │   ├── StoreOverloaded     too much waits to be written (temporary)
@@ -23,15 +31,17 @@
     └── Unreadable              a file's content could not be had; the reason goes into the verdict
 
 Foreign errors are translated where the foreign thing is used (``store/`` for DuckDB,
-``cluster/`` for gRPC, ``sensor/`` for libbpf) with ``raise … from``.
+``cluster/`` for gRPC, ``sensor/`` for libbpf, ``server/state/`` for SQL) with ``raise … from``.
 """
 
 from dataclasses import dataclass
 
 __all__ = [
+    "Conflict",
     "ContainerNotFound",
     "CorruptImage",
     "DriftlineError",
+    "Forbidden",
     "ForeignRows",
     "ImageError",
     "ImageNotFound",
@@ -40,13 +50,19 @@ __all__ = [
     "InvalidPolicy",
     "InvalidQuery",
     "InvalidReference",
+    "NotFound",
     "Problem",
+    "Refused",
     "RuntimeUnavailable",
+    "ServerUnreachable",
+    "StateError",
     "StoreBusy",
     "StoreCorrupt",
     "StoreError",
     "StoreFull",
     "StoreOverloaded",
+    "TooMany",
+    "Unauthenticated",
     "Unreadable",
     "UnsupportedHost",
 ]
@@ -124,6 +140,42 @@ class RuntimeUnavailable(DriftlineError):
 
 class ContainerNotFound(RuntimeUnavailable):
     """The container runtime knows no such container (any more)."""
+
+
+class Refused(DriftlineError):
+    """The server will not do what was asked; the message says why."""
+
+
+class Unauthenticated(Refused):
+    """Who asks is unknown: no credentials, or none that hold."""
+
+
+class Forbidden(Refused):
+    """Who asks is known, and may not."""
+
+
+class NotFound(Refused):
+    """There is nothing of that name, or nothing that the caller may see."""
+
+
+class Conflict(Refused):
+    """What is there already speaks against it."""
+
+
+class TooMany(Refused):
+    """Too many requests; ``seconds`` from now it may be tried again."""
+
+    def __init__(self, message: str, *, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(message)
+
+
+class ServerUnreachable(DriftlineError):
+    """The server gave no answer that can be read; trying again may help."""
+
+
+class StateError(DriftlineError):
+    """The server's own database failed."""
 
 
 class StoreError(DriftlineError):

@@ -34,9 +34,8 @@ from driftline.store.received import Batch, Received
 
 __all__ = ["COLD", "HOT", "Database", "TableStatistics"]
 
-_RECEIVED_SCHEMA = pa.schema(
-    [pa.field("stream", pa.string()), pa.field("first", pa.int64()), pa.field("last", pa.int64())]
-)
+_RECEIVED_TYPES: Mapping[str, pa.DataType] = {"stream": pa.string(), "first": pa.int64(), "last": pa.int64()}
+_RECEIVED_SCHEMA = pa.schema(_RECEIVED_TYPES)
 
 
 @dataclass(frozen=True, slots=True)
