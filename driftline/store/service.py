@@ -29,7 +29,7 @@ import pyarrow as pa
 
 from driftline import events
 from driftline.errors import DriftlineError, StoreBusy, StoreError, StoreFull
-from driftline.events import Alert, Message, Record, stream
+from driftline.events import Record, stream
 from driftline.store.database import Database
 from driftline.store.query import Query
 
@@ -118,19 +118,9 @@ def _rows(lines: Sequence[bytes]) -> dict[str, list[Record]]:
         except msgspec.DecodeError as error:
             _log.error("a line is no message: %s", error)
             continue
-        for table, record in _records(message):
+        for table, record in stream.rows(message):
             rows[table].append(record)
     return rows
-
-
-def _records(message: Message) -> list[tuple[str, Record]]:
-    if isinstance(message, Alert):
-        evidence = [("AlertEvidence", row) for row in events.alert_evidence(message)]
-        return [("AlertInfo", events.alert_info(message)), *evidence]
-    return [(_TABLE_OF[type(message)], message)]
-
-
-_TABLE_OF = {table.record: name for name, table in events.TABLES.items()}
 
 
 def _keep_house(database: Database) -> None:

@@ -70,15 +70,7 @@ def main(directory: Path, port: int) -> None:
             path.write_text(text)
         options = tls.uvicorn_options(chain, key, gateway.authority.pem)
         options |= {"log_level": "warning", "access_log": False, "timeout_graceful_shutdown": 1}
-        config = uvicorn.Config(
-            app,
-            host="localhost",
-            port=port,
-            log_level="warning",
-            access_log=False,
-            timeout_graceful_shutdown=1,
-            **options,
-        )
+        config = uvicorn.Config(app, host="localhost", port=port, **options)
         uvicorn.Server(config).run()
 
 

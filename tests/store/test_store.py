@@ -86,7 +86,7 @@ def stored(path: Path) -> list[str]:
 
 
 def test_what_does_not_fit_is_counted(tmp_path: Path) -> None:
-    writer = Writer(tmp_path, max_bytes=1)
+    writer = start_writer(tmp_path, max_bytes=1)
     writer.write(lines("a", "b"))
     writer.close()
 
