@@ -31,6 +31,7 @@ from driftline.server.pki import Authority, Identity
 from driftline.server.room import Room
 from driftline.server.sensors import Sensors
 from driftline.server.tls import peer_certificate
+from driftline.store import serve
 from driftline.store.database import Database
 from driftline.store.intake import Intake
 
@@ -108,6 +109,8 @@ def open_gateway(
     with contextlib.ExitStack() as stack:
         database = Database(store)
         stack.callback(database.close)
+        service = serve.Service(database)
+        stack.callback(service.close)
         intake = Intake(database)
         stack.callback(intake.close)
         gateway = Gateway(

@@ -49,7 +49,7 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 _MESSAGES = (
-    ("lock", StoreBusy, "another process has the store open"),
+    ("Could not set lock", StoreBusy, "another process has the store open"),
     ("No space left", StoreFull, "there is no space left for the store"),
     ("not a valid DuckDB database file", StoreCorrupt, "the store's file is damaged; move it away to start anew"),
     ("Corrupt", StoreCorrupt, "the store's file is damaged; move it away to start anew"),

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -24,33 +23,20 @@ import pyarrow as pa
 
 from driftline import wire
 from driftline.events import TABLES, Record
-from driftline.store import _engine
+from driftline.store import _engine, checking
 from driftline.store._cold import ColdFiles
 from driftline.store._engine import COLD, HOT, QUERY_SECONDS, transaction, translated
 from driftline.store._migrations import migrate
 from driftline.store._schema import quoted
+from driftline.store.backup import copy_files
 from driftline.store.query import Query, compile_query
+from driftline.store.questions import TableStatistics
 from driftline.store.received import Batch, Received
 
-__all__ = ["COLD", "HOT", "Database", "TableStatistics"]
+__all__ = ["COLD", "HOT", "Database"]
 
 _RECEIVED_TYPES: Mapping[str, pa.DataType] = {"stream": pa.string(), "first": pa.int64(), "last": pa.int64()}
 _RECEIVED_SCHEMA = pa.schema(_RECEIVED_TYPES)
-
-
-@dataclass(frozen=True, slots=True)
-class TableStatistics:
-    """Rows of one table in the hot and in the cold store, its Parquet files and their bytes."""
-
-    hot_rows: int
-    cold_rows: int
-    files: int
-    bytes: int
-
-    @property
-    def rows(self) -> int:
-        """All rows."""
-        return self.hot_rows + self.cold_rows
 
 
 class Database:
@@ -59,6 +45,7 @@ class Database:
     def __init__(self, directory: Path, *, read_only: bool = False) -> None:
         """Open a store, making or migrating it unless ``read_only``; raises ``StoreError``."""
         self.directory = directory
+        self._read_only = read_only
         self._lock = threading.Lock()
         self._housekeeping = threading.Lock()
         with translated():
@@ -177,20 +164,42 @@ class Database:
     def statistics(self) -> dict[str, TableStatistics]:
         """Count rows and files of each table."""
         cursor = self._connection.cursor()
-        sql = "SELECT count(*), coalesce(sum(rows), 0), coalesce(sum(bytes), 0) FROM _cold WHERE table_name = ?"
-        found = {}
         with translated(), transaction(cursor):
-            for name in TABLES:
-                hot = cursor.execute(f"SELECT count(*) FROM {quoted(name)}").fetchone()  # noqa: S608
-                cold = cursor.execute(sql, [name]).fetchone()
-                assert hot and cold  # aggregates give a row
-                found[name] = TableStatistics(int(hot[0]), int(cold[1]), int(cold[0]), int(cold[2]))
-        return found
+            return {name: _counted(cursor, name) for name in TABLES}
+
+    def check(self) -> list[str]:
+        """Read every row and file; gives what is wrong, in words."""
+        with self._housekeeping, translated():
+            return checking.problems(self._connection.cursor(), self.directory)
+
+    def backup(self, destination: Path) -> int:
+        """Copy the store into a new directory while queries go on; gives the bytes.
+
+        Rows wait while the hot file is copied. Raises ``InvalidInput`` and ``StoreError``.
+        """
+        with self._housekeeping, self._lock, translated():
+            if not self._read_only:
+                self._connection.execute("CHECKPOINT")
+            cold = self._connection.execute("SELECT file FROM _cold").fetchall()
+            names = [HOT, f"{HOT}.wal"] if (self.directory / f"{HOT}.wal").exists() else [HOT]
+            return copy_files(self.directory, [*names, *(f"{COLD}/{row[0]}" for row in cold)], destination)
 
     def close(self) -> None:
         """Close the files."""
         with self._lock, self._housekeeping:
             self._connection.close()
+
+
+def _counted(cursor: duckdb.DuckDBPyConnection, name: str) -> TableStatistics:
+    hot = cursor.execute(f"SELECT count(*), min(Timestamp)::DATE FROM {quoted(name)}").fetchone()  # noqa: S608
+    sql = """SELECT coalesce(sum(rows), 0), count(*), coalesce(sum(bytes), 0), min(day)
+             FROM _cold WHERE table_name = ?"""
+    cold = cursor.execute(sql, [name]).fetchone()
+    assert hot and cold  # aggregates give a row
+    days = [str(day) for day in (hot[1], cold[3]) if day]
+    return TableStatistics(
+        hot_rows=hot[0], cold_rows=int(cold[0]), files=cold[1], bytes=int(cold[2]), first_day=min(days, default="")
+    )
 
 
 def _ranges_table(rows: Sequence[tuple[str, int, int]]) -> pa.Table:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import socket
 import struct
+from collections.abc import Callable
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -13,11 +14,13 @@ import pyarrow as pa
 from driftline.errors import StoreError
 from driftline.store.database import HOT, Database
 from driftline.store.query import Query
-from driftline.store.service import ANSWER, QUESTION, SOCKET
+from driftline.store.questions import Backup, Check, Question, Statistics, TableStatistics
+from driftline.store.serve import ANSWER, QUESTION, SOCKET
 
 __all__ = ["Reader", "open_reader"]
 
-_TIMEOUT_SECONDS = 60.0
+_TIMEOUT_SECONDS = 3600.0  # a check or a backup of a large store takes its time; a query has its own limit
+T = TypeVar("T")
 
 
 class Reader:
@@ -33,12 +36,35 @@ class Reader:
 
     def select(self, query: Query) -> pa.Table:
         """Answer a query; raises ``InvalidInput`` for one that asks for what is not there."""
+        return self._either(
+            lambda client: pa.ipc.open_stream(client.ask(query)).read_all(), lambda database: database.select(query)
+        )
+
+    def statistics(self) -> dict[str, TableStatistics]:
+        """Count rows and files of each table."""
+        kind = dict[str, TableStatistics]
+        return self._either(
+            lambda client: msgspec.json.decode(client.ask(Statistics()), type=kind), Database.statistics
+        )
+
+    def check(self) -> list[str]:
+        """Read everything; gives what is wrong, in words."""
+        return self._either(lambda client: msgspec.json.decode(client.ask(Check()), type=list[str]), Database.check)
+
+    def backup(self, destination: Path) -> int:
+        """Copy the store into a new directory; gives the bytes. Raises ``StoreError``."""
+        question = Backup(str(destination.absolute()))
+        return self._either(
+            lambda client: msgspec.json.decode(client.ask(question), type=int), lambda it: it.backup(destination)
+        )
+
+    def _either(self, ask: Callable[[_Client], T], look: Callable[[Database], T]) -> T:
         self._client = self._client or _connect(self._directory)
         if self._client:
-            return self._client.select(query)
+            return ask(self._client)
         database = Database(self._directory, read_only=True)
         try:
-            return database.select(query)
+            return look(database)
         finally:
             database.close()
 
@@ -79,17 +105,17 @@ class _Client:
             raise
         self._file = self._socket.makefile("rb")
 
-    def select(self, query: Query) -> pa.Table:
-        question = msgspec.json.encode(query)
+    def ask(self, question: Question) -> bytes:
+        data = msgspec.json.encode(question)
         try:
-            self._socket.sendall(QUESTION.pack(len(question)) + question)
+            self._socket.sendall(QUESTION.pack(len(data)) + data)
             status, length = ANSWER.unpack(self._file.read(ANSWER.size))
             body = self._file.read(length)
         except (OSError, struct.error) as error:
             raise StoreError(f"the store's process went away: {error}") from error
         if status:
             raise StoreError(body.decode(errors="replace"))
-        return pa.ipc.open_stream(body).read_all()
+        return bytes(body)
 
     def close(self) -> None:
         self._file.close()

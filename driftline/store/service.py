@@ -4,9 +4,7 @@ DuckDB lets one process write a file, and takes some 50 MB: so the privileged se
 hold it, and other processes ask this one. It reads messages (``events.stream``) from standard
 input, appends them in batches, and after each commit writes to standard output the number of
 the last message that is stored, eight bytes, little-endian. The first such number comes at the
-start: from there the sender goes on. On ``DIR/store.sock`` it answers queries: four bytes of
-length and a JSON ``Query``; back come one byte, 0 or 1 for an error, eight bytes of length, and
-an Arrow IPC stream or the error's words.
+start: from there the sender goes on. On ``DIR/store.sock`` it answers questions (``serve``).
 """
 
 from __future__ import annotations
@@ -15,7 +13,6 @@ import datetime
 import logging
 import os
 import select
-import socketserver
 import struct
 import sys
 import threading
@@ -25,37 +22,30 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-import pyarrow as pa
 
 from driftline import events
 from driftline.errors import DriftlineError, StoreBusy, StoreError, StoreFull
 from driftline.events import Record, stream
+from driftline.store import serve
 from driftline.store.database import Database
-from driftline.store.query import Query
 
-__all__ = ["ACK", "ANSWER", "QUESTION", "SOCKET", "main"]
+__all__ = ["ACK", "main"]
 
-SOCKET = "store.sock"
 ACK = struct.Struct("<Q")
-QUESTION = struct.Struct("<I")
-ANSWER = struct.Struct("<BQ")
 
 _CHUNK = 1 << 20
 _BATCH_BYTES = 16 << 20
-_QUESTION_MAX = 1 << 20
 _HOUSEKEEPING_SECONDS = 3600.0
 _RETENTION_DAYS = 30
 _RETRY_SECONDS = 1.0
 _OPEN_SECONDS = 3.0
-_question = msgspec.json.Decoder(Query)
 _log = logging.getLogger(__name__)
 
 
 def main(directory: Path, stream_id: str) -> None:
     """Serve until standard input ends; raises ``StoreError`` if the store cannot be opened."""
     database = _open(directory)
-    server = _Server(directory / SOCKET, database)
-    threading.Thread(target=server.serve_forever, name="queries", daemon=True).start()
+    server = serve.Service(database)
     threading.Thread(target=_keep_house, args=(database,), name="housekeeping", daemon=True).start()
     try:
         _append_until_end(database, stream_id)
@@ -134,47 +124,6 @@ def _keep_house(database: Database) -> None:
         except StoreError as error:
             _log.error("the store's days could not be moved: %s", error)
         time.sleep(_HOUSEKEEPING_SECONDS)
-
-
-class _Server(socketserver.ThreadingUnixStreamServer):
-    daemon_threads = True
-
-    def __init__(self, path: Path, database: Database) -> None:
-        self.database = database
-        self._path = path
-        path.unlink(missing_ok=True)
-        previous = os.umask(0o177)
-        try:
-            super().__init__(str(path), _Handler)
-        finally:
-            os.umask(previous)
-
-    def close(self) -> None:
-        self.shutdown()
-        self.server_close()
-        self._path.unlink(missing_ok=True)
-
-
-class _Handler(socketserver.StreamRequestHandler):
-    server: _Server
-
-    def handle(self) -> None:
-        while head := self.rfile.read(QUESTION.size):
-            (length,) = QUESTION.unpack(head)
-            if length > _QUESTION_MAX:
-                return
-            status, body = self._answer(self.rfile.read(length))
-            self.wfile.write(ANSWER.pack(status, len(body)) + body)
-
-    def _answer(self, question: bytes) -> tuple[int, bytes]:
-        try:
-            table = self.server.database.select(_question.decode(question))
-        except (DriftlineError, msgspec.DecodeError) as error:
-            return 1, str(error).encode()
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema) as writer:
-            writer.write_table(table)
-        return 0, sink.getvalue().to_pybytes()
 
 
 if __name__ == "__main__":

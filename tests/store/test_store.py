@@ -18,7 +18,7 @@ from driftline.events import CloudProcessEvent, stream
 from driftline.store.database import Database
 from driftline.store.query import Filter, Query
 from driftline.store.reader import Reader, open_reader
-from driftline.store.service import QUESTION, SOCKET
+from driftline.store.serve import QUESTION, SOCKET
 from driftline.store.writer import Writer, start_writer
 
 NOW = datetime.datetime.now(datetime.UTC)
