@@ -126,10 +126,10 @@ class Served:
     def sensors(self) -> Sensors:
         return Sensors(engine(self.directory))
 
-    def token(self, *, node: str = "", minutes: float = 5) -> JoinToken:
+    def token(self, *, cluster: str = "c", node: str = "", minutes: float = 5) -> JoinToken:
         authority = pki.open_authority(self.directory / "pki", now=now())
         expires = now() + datetime.timedelta(minutes=minutes)
-        return self.sensors.make_token(fingerprint=authority.fingerprint, cluster="c", node=node, expires=expires)
+        return self.sensors.make_token(fingerprint=authority.fingerprint, cluster=cluster, node=node, expires=expires)
 
     def context(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self.directory / "pki" / "ca.pem"))
