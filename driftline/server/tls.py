@@ -26,6 +26,10 @@ from driftline.errors import InvalidInput
 __all__ = ["PeerProtocol", "peer_certificate", "uvicorn_options"]
 
 
+KEEP_ALIVE_SECONDS = 75
+"""Longer than sensors are silent, and than they keep a connection: each handshake costs both sides."""
+
+
 class PeerProtocol(HttpToolsProtocol):
     """One connection, whose requests carry the client's certificate."""
 
@@ -59,7 +63,7 @@ def uvicorn_options(certificate: Path, key: Path, client_authority: str) -> dict
     def factory(_: uvicorn.Config, __: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
         return _context(certificate, key, client_authority)
 
-    return {"http": PeerProtocol, "ssl_context_factory": factory}
+    return {"http": PeerProtocol, "ssl_context_factory": factory, "timeout_keep_alive": KEEP_ALIVE_SECONDS}
 
 
 def _context(certificate: Path, key: Path, client_authority: str) -> ssl.SSLContext:

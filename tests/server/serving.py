@@ -122,6 +122,10 @@ class Served:
         self.process.terminate()
         self.process.wait(20)
 
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.stop()
+
     @property
     def sensors(self) -> Sensors:
         return Sensors(engine(self.directory))
