@@ -27,7 +27,7 @@ from driftline import wire
 from driftline.server import pki
 from driftline.store.reader import open_reader
 from driftline.wire.protocol import FIRST, FLOOR, INGEST_PATH, TIME
-from tests.server.serving import Client, Served, new_key, now, request_for
+from tests.server.gateways import Client, Served, new_key, now, request_for
 
 LIMITS = httpx.Limits(keepalive_expiry=60)
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Annotated
 
 import pyarrow as pa
-import sqlalchemy
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
@@ -30,7 +29,7 @@ from driftline.server.complaints import Complaints
 from driftline.server.ledger import Ledger
 from driftline.server.pki import Authority, Identity
 from driftline.server.room import Room
-from driftline.server.sensors import Sensors
+from driftline.server.sensors import Sensors, open_sensors
 from driftline.server.tls import peer_certificate
 from driftline.store import serve
 from driftline.store.database import Database
@@ -104,18 +103,17 @@ def open_gateway(
     *,
     data: Path,
     store: Path,
-    engine: sqlalchemy.Engine,
     now: Callable[[], datetime.datetime],
     retention: Mapping[str, int] | None = None,
     reviewer: Reviewer | None = None,
     listeners: Sequence[Listener] = (),
 ) -> Iterator[Gateway]:
-    """Open the gateway: its authority in ``data/pki``, the event store, the register on ``engine``.
+    """Open the gateway: its authority and register in ``data``, the event store in ``store``.
 
     ``retention`` is days by table. Raises ``StateError`` and ``StoreError``.
     """
     authority = pki.open_authority(data / "pki", now=now())
-    sensors = Sensors(engine)
+    sensors = open_sensors(data)
     with contextlib.ExitStack() as stack:
         database = Database(store)
         stack.callback(database.close)

@@ -29,14 +29,14 @@ from driftline.wire.protocol import FIRST, FLOOR, TIME, VERSION, Acknowledgement
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["sensors"])
+router = APIRouter(prefix="/ingest", tags=["sensors"])
 
 NUMBER_MAX = 1 << 62
 _BODY_SECONDS = 60.0
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
-@router.post("/ingest", openapi_extra={"requestBody": {"content": {wire.CONTENT_TYPE: {}}, "required": True}})
+@router.post("", openapi_extra={"requestBody": {"content": {wire.CONTENT_TYPE: {}}, "required": True}})
 async def ingest(
     request: Request,
     gateway: Gate,
