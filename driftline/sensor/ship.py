@@ -41,12 +41,13 @@ __all__ = ["Intake", "Sender", "main"]
 _ACK = struct.Struct("<Q")
 _CHUNK = 1 << 20
 _BATCH_BYTES = 4 << 20
-_LINGER_SECONDS = 0.2
-_LONG_LINGER_SECONDS = 2.0
-_BACKLOG = 8  # batches: more wait when the server is away, and fewer, larger ones are better then
+_LINGER_SECONDS = 0.5
+_LINGER_MAX_SECONDS = 10.0
+_BACKLOG = 4  # batches that wait: the more, the longer the next is gathered, for few large ones cost less
 _TICK_SECONDS = 1.0
 _LAST_SECONDS = 5.0
 _TIMEOUT_SECONDS = 30.0
+_KEEP_ALIVE_SECONDS = 60.0
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _RENEW_AGAIN_SECONDS = 300.0
 _TRIES_OF_ONE = 10
@@ -103,8 +104,8 @@ class Intake:
         if not lines:
             return
         if not self._lines:
-            linger = _LINGER_SECONDS if len(self._spool) < _BACKLOG else _LONG_LINGER_SECONDS
-            self._due = time.monotonic() + linger
+            linger = _LINGER_SECONDS * (1 + len(self._spool) / _BACKLOG)
+            self._due = time.monotonic() + min(linger, _LINGER_MAX_SECONDS)
         self._lines += lines
         self._size += sum(map(len, lines))
         if self._size > _BATCH_BYTES or any(line.startswith(_ALERT) for line in lines):
@@ -190,7 +191,10 @@ class Sender:
 
     def _client(self) -> httpx.Client:
         context = self._credentials.context()
-        return httpx.Client(base_url=self._url, verify=context, timeout=_TIMEOUT_SECONDS, trust_env=False)
+        limits = httpx.Limits(max_connections=1, keepalive_expiry=_KEEP_ALIVE_SECONDS)
+        return httpx.Client(
+            base_url=self._url, verify=context, timeout=_TIMEOUT_SECONDS, limits=limits, trust_env=False
+        )
 
     def _run(self) -> None:
         while time.monotonic() < self._end:

@@ -42,6 +42,7 @@ def enrol(
     with gateway.complaints.of(request.client.host if request.client else "somebody"):
         check_clock(body.time.astimezone(datetime.UTC), now)
         identity = _by_token(gateway, body, now) if body.token else _by_account(gateway, body, authorization, now)
+        gateway.welcome(identity)
         return _certified(gateway, body.csr, identity, now)
 
 

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Annotated
 
 import pyarrow as pa
-import sqlalchemy
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 
 from driftline import events, wire
 from driftline.errors import StateError, StoreError, Unauthenticated
@@ -29,7 +29,7 @@ from driftline.server.complaints import Complaints
 from driftline.server.ledger import Ledger
 from driftline.server.pki import Authority, Identity
 from driftline.server.room import Room
-from driftline.server.sensors import Sensors
+from driftline.server.sensors import Sensors, open_sensors
 from driftline.server.tls import peer_certificate
 from driftline.store import serve
 from driftline.store.database import Database
@@ -41,8 +41,8 @@ Listener = Callable[[Identity, Mapping[str, pa.Table]], None]
 """Is told of each batch, in a thread, when it is stored and before it is acknowledged: so it may be
 told of a batch again after a crash, and must take the same rows twice as once."""
 
-CHECKED_SECONDS = 5.0
-"""How long a revoked certificate may go on after it was last looked up."""
+CHECKED_SECONDS = 30.0
+"""How long a certificate that another process revoked may go on; ``Gateway.revoke`` works at once."""
 _SAVE_SECONDS = 15.0
 _HOUSEKEEPING_SECONDS = 3600.0
 _KEPT_DAYS = 30
@@ -72,15 +72,24 @@ class Gateway:
         if certificate is None:
             raise Unauthenticated("expected a sensor's client certificate")
         identity, serial = pki.identity_of(certificate)
-        if time.monotonic() - self._checked.get(serial, -CHECKED_SECONDS) >= CHECKED_SECONDS:
+        if not self.is_known(serial):
             self.sensors.check(identity, serial, now=self.now())
             self._checked[serial] = time.monotonic()
         return identity
+
+    def is_known(self, serial: str) -> bool:
+        """Tell whether a certificate was looked up a moment ago."""
+        return time.monotonic() - self._checked.get(serial, -CHECKED_SECONDS) < CHECKED_SECONDS
 
     def revoke(self, sensor: str, *, reason: str) -> None:
         """Refuse a sensor from now on; raises ``NotFound``."""
         self.sensors.revoke(sensor, reason=reason, now=self.now())
         self.ledger.forget(sensor)
+        self._checked.clear()
+
+    def welcome(self, identity: Identity) -> None:
+        """Take a sensor that has just enrolled, in place of its node's former one."""
+        self.ledger.replace(identity)
         self._checked.clear()
 
     def tell(self, identity: Identity, tables: Mapping[str, pa.Table]) -> None:
@@ -94,18 +103,17 @@ def open_gateway(
     *,
     data: Path,
     store: Path,
-    engine: sqlalchemy.Engine,
     now: Callable[[], datetime.datetime],
     retention: Mapping[str, int] | None = None,
     reviewer: Reviewer | None = None,
     listeners: Sequence[Listener] = (),
 ) -> Iterator[Gateway]:
-    """Open the gateway: its authority in ``data/pki``, the event store, the register on ``engine``.
+    """Open the gateway: its authority and register in ``data``, the event store in ``store``.
 
     ``retention`` is days by table. Raises ``StateError`` and ``StoreError``.
     """
     authority = pki.open_authority(data / "pki", now=now())
-    sensors = Sensors(engine)
+    sensors = open_sensors(data)
     with contextlib.ExitStack() as stack:
         database = Database(store)
         stack.callback(database.close)
@@ -149,7 +157,7 @@ def _keep_house(gateway: Gateway, stopping: threading.Event, retention: Mapping[
             return
 
 
-def _gateway(request: Request) -> Gateway:
+async def _gateway(request: Request) -> Gateway:  # not in a thread: it never waits
     found: Gateway = request.app.state.gateway
     return found
 
@@ -157,9 +165,12 @@ def _gateway(request: Request) -> Gateway:
 Gate = Annotated[Gateway, Depends(_gateway)]
 
 
-def _peer(request: Request, gateway: Gate) -> Identity:
+async def _peer(request: Request, gateway: Gate) -> Identity:
     with gateway.complaints.of(request.client.host if request.client else "somebody"):
-        return gateway.identify(peer_certificate(request.scope))
+        certificate = peer_certificate(request.scope)
+        if certificate and gateway.is_known(pki.identity_of(certificate)[1]):
+            return gateway.identify(certificate)
+        return await run_in_threadpool(gateway.identify, certificate)
 
 
 Peer = Annotated[Identity, Depends(_peer)]

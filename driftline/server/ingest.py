@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime
+from collections.abc import Mapping
+from concurrent.futures import Future
 from typing import Annotated
 
 import anyio.to_thread
@@ -27,14 +29,14 @@ from driftline.wire.protocol import FIRST, FLOOR, TIME, VERSION, Acknowledgement
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["sensors"])
+router = APIRouter(prefix="/ingest", tags=["sensors"])
 
 NUMBER_MAX = 1 << 62
 _BODY_SECONDS = 60.0
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
-@router.post("/ingest", openapi_extra={"requestBody": {"content": {wire.CONTENT_TYPE: {}}, "required": True}})
+@router.post("", openapi_extra={"requestBody": {"content": {wire.CONTENT_TYPE: {}}, "required": True}})
 async def ingest(
     request: Request,
     gateway: Gate,
@@ -51,13 +53,30 @@ async def ingest(
         check_clock(clock, now)
         with gateway.room.take(peer.sensor, _declared(request, gateway)):
             body = await _read(request)
-            tables = await anyio.to_thread.run_sync(_decode, gateway, peer, body, limiter=gateway.decoders)
+            numbers = (first, floor)
+            taken = await anyio.to_thread.run_sync(_take, gateway, peer, body, numbers, limiter=gateway.decoders)
             del body
-            batch = Batch(peer.sensor, first, floor, tables)
-            stored = await _store(gateway, batch)
-            await anyio.to_thread.run_sync(gateway.tell, peer, tables)
-    gateway.ledger.hear(peer, tables, now=now, clock=clock, version=version)
-    return Acknowledgement(first=first, last=first + batch.rows - 1, stored=stored)
+            stored = await asyncio.wrap_future(taken.stored)
+            if gateway.listeners:
+                await anyio.to_thread.run_sync(gateway.tell, peer, taken.tables)
+    gateway.ledger.hear(peer, taken.tables, now=now, clock=clock, version=version)
+    return Acknowledgement(first=first, last=first + taken.rows - 1, stored=stored)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Taken:
+    tables: Mapping[str, pa.Table]
+    rows: int
+    stored: Future[int]
+
+
+# In a thread: all that takes time for a batch but waiting.
+def _take(gateway: Gateway, peer: Identity, body: bytes, numbers: tuple[int, int]) -> _Taken:
+    batch = Batch(peer.sensor, *numbers, _decode(gateway, peer, body))
+    try:
+        return _Taken(batch.tables, batch.rows, gateway.intake.offer(batch))
+    except StoreOverloaded as error:
+        raise TooMany(str(error), seconds=1) from error
 
 
 def _declared(request: Request, gateway: Gateway) -> int:
@@ -88,10 +107,3 @@ def _decode(gateway: Gateway, peer: Identity, body: bytes) -> dict[str, pa.Table
     except ForeignRows as error:
         raise Forbidden(str(error)) from error
     return tables
-
-
-async def _store(gateway: Gateway, batch: Batch) -> int:
-    try:
-        return await asyncio.wrap_future(gateway.intake.offer(batch))
-    except StoreOverloaded as error:
-        raise TooMany(str(error), seconds=1) from error

@@ -47,10 +47,21 @@ class Ledger:
             self._changed.add(identity.sensor)
 
     def forget(self, sensor: str) -> None:
-        """Leave out a sensor that was revoked or replaced."""
+        """Leave out a sensor that was revoked."""
         with self._lock:
             self._states.pop(sensor, None)
             self._changed.discard(sensor)
+
+    def replace(self, identity: Identity) -> None:
+        """Leave out what else was enrolled for a sensor's node: it was replaced, and is not silent."""
+        with self._lock:
+            others = [
+                state.sensor
+                for state in self._states.values()
+                if (state.cluster, state.node) == (identity.cluster, identity.node) and state.sensor != identity.sensor
+            ]
+        for sensor in others:
+            self.forget(sensor)
 
     def states(self) -> list[SensorState]:
         """List the states by cluster and node."""

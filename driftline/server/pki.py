@@ -8,6 +8,7 @@ its certificate's alternative names; of its request only the key is taken.
 from __future__ import annotations
 
 import datetime
+import functools
 import ipaddress
 import os
 import urllib.parse
@@ -155,6 +156,7 @@ def key_hash(csr: str) -> str:
     return digest.finalize().hex()
 
 
+@functools.lru_cache(maxsize=4096)
 def identity_of(der: bytes) -> tuple[Identity, str]:
     """Read identity and serial number from a certificate that TLS has verified.
 

@@ -13,6 +13,7 @@ import hmac
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,8 +24,9 @@ from driftline.errors import Conflict, Forbidden, NotFound, StateError, Unauthen
 from driftline.server.pki import Identity, Issued
 from driftline.wire.protocol import JoinToken
 
-__all__ = ["Base", "SensorRecord", "Sensors", "TokenRecord"]
+__all__ = ["Base", "SensorRecord", "Sensors", "TokenRecord", "open_sensors"]
 
+_BUSY_SECONDS = 10
 _REPEAT = datetime.timedelta(minutes=10)
 _ALIVE = datetime.timedelta(minutes=15)
 
@@ -92,6 +94,12 @@ class TokenRecord:
     expires: Time
     used: Time | None
     sensor: str
+
+
+def open_sensors(data: Path) -> Sensors:
+    """Open the register of a server's data directory; raises ``StateError``."""
+    engine = sa.create_engine(f"sqlite:///{data / 'sensors.db'}", connect_args={"timeout": _BUSY_SECONDS})
+    return Sensors(engine)
 
 
 class Sensors:

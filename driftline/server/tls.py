@@ -13,8 +13,10 @@ another authority, or one that is expired, ends the handshake.
 from __future__ import annotations
 
 import asyncio
+import datetime
+import os
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +24,13 @@ import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from driftline.errors import InvalidInput
+from driftline.server.pki import Authority
 
-__all__ = ["PeerProtocol", "peer_certificate", "uvicorn_options"]
+__all__ = ["PeerProtocol", "own_options", "peer_certificate", "uvicorn_options"]
+
+
+KEEP_ALIVE_SECONDS = 75
+"""Longer than sensors are silent, and than they keep a connection: each handshake costs both sides."""
 
 
 class PeerProtocol(HttpToolsProtocol):
@@ -59,7 +66,22 @@ def uvicorn_options(certificate: Path, key: Path, client_authority: str) -> dict
     def factory(_: uvicorn.Config, __: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
         return _context(certificate, key, client_authority)
 
-    return {"http": PeerProtocol, "ssl_context_factory": factory}
+    return {"http": PeerProtocol, "ssl_context_factory": factory, "timeout_keep_alive": KEEP_ALIVE_SECONDS}
+
+
+def own_options(
+    directory: Path, authority: Authority, names: Sequence[str], *, now: datetime.datetime
+) -> dict[str, Any]:
+    """Give ``uvicorn_options`` for a certificate of the server's own authority, made anew in ``directory``.
+
+    ``names`` are the host names and addresses that sensors and people reach the server by.
+    """
+    paths = (directory / "server.pem", directory / "server.key")
+    for path, text in zip(paths, authority.issue_server(names, now=now), strict=True):
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "w") as file:
+            file.write(text)
+    return uvicorn_options(*paths, authority.pem)
 
 
 def _context(certificate: Path, key: Path, client_authority: str) -> ssl.SSLContext:

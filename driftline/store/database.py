@@ -96,16 +96,15 @@ class Database:
             plan = self._received.plan(batches)
             with transaction(self._connection):
                 for name, rows in plan.tables.items():
-                    self._insert(name, pa.concat_tables(rows))
+                    self._insert(name, pa.concat_tables(rows).combine_chunks())  # a scan costs by the chunk
                 self._insert("_received", _ranges_table(plan.ranges))
             self._received.keep(plan, batches)
             self._unmerged += len(plan.ranges)
         return plan.stored
 
     def check_stream(self, stream: str) -> None:
-        """Raise ``InvalidBatch`` if a stream has too many holes to take more of it."""
-        with self._lock:
-            self._received.check(stream)
+        """Raise ``InvalidBatch`` if a stream has too many holes to take more of it; never waits."""
+        self._received.check(stream)
 
     # By name, for a migrated table has its new columns last.
     def _insert(self, name: str, rows: pa.Table) -> None:

@@ -104,7 +104,7 @@ class Plan:
 
 
 class Received:
-    """What is stored of every stream. One thread uses it at a time."""
+    """What is stored of every stream. One thread uses it at a time; ``check`` any thread may."""
 
     def __init__(self, rows: Iterable[tuple[str, int, int]]) -> None:
         self._streams: dict[str, Ranges] = {}
@@ -137,7 +137,7 @@ class Received:
 
     def check(self, stream: str) -> None:
         """Raise ``InvalidBatch`` if a stream has too many holes to remember."""
-        if len(self._ranges(stream)) >= RANGES_MAX:
+        if len(self._streams.get(stream, _NOTHING)) >= RANGES_MAX:
             raise InvalidBatch(f"the sensor's rows have {RANGES_MAX} holes; expected the oldest to be sent first")
 
     def rows(self) -> list[tuple[str, int, int]]:
@@ -146,6 +146,9 @@ class Received:
 
     def _ranges(self, stream: str) -> Ranges:
         return self._streams.setdefault(stream, Ranges())
+
+
+_NOTHING = Ranges()
 
 
 def _collect(batch: Batch, first: int, last: int, tables: dict[str, list[pa.Table]]) -> None:

@@ -9,6 +9,7 @@ Arrow arrays, which then are validated in full.
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ __all__ = ["Field", "Header", "Source", "read_batches", "read_header"]
 
 _MARK = 0xFFFFFFFF
 _PREFIX = struct.Struct("<Ii")
-_METADATA_MAX = 1 << 20
+_METADATA_MAX = 1 << 16
 _ALIGNMENT = 8
 _VERSION = 4  # MetadataVersion.V5
 _SCHEMA, _RECORD_BATCH = 1, 3  # of the union MessageHeader
@@ -67,20 +68,30 @@ class Source:
 
 def read_header(source: Source, *, columns_max: int) -> Header:
     """Read a stream's schema."""
-    message = _next_message(source)
+    metadata = _next_metadata(source)
+    header, body_length = _parse_header(metadata, columns_max)
+    source.take(body_length)
+    return header
+
+
+# Sensors of one version send the same bytes with each batch.
+@functools.lru_cache(maxsize=32)
+def _parse_header(metadata: bytes, columns_max: int) -> tuple[Header, int]:
+    message = _message(metadata) if metadata else None
     if message is None or message.scalar(1, "<B") != _SCHEMA:
         raise InvalidBatch("expected an Arrow IPC stream: its first message is no schema")
-    source.take(message.scalar(3, "<q"))
     schema = message.table(2)
     if schema.scalar(0, "<h"):
         raise InvalidBatch("expected little-endian buffers")
-    metadata = {pair.text(0): pair.text(1) for pair in schema.tables(2, _TEXTS_MAX)}
-    return Header(tuple(_read_field(field) for field in schema.tables(1, columns_max)), metadata)
+    pairs = {pair.text(0): pair.text(1) for pair in schema.tables(2, _TEXTS_MAX)}
+    fields = tuple(_read_field(field) for field in schema.tables(1, columns_max))
+    return Header(fields, pairs), message.scalar(3, "<q")
 
 
 def read_batches(source: Source, fields: Sequence[Field], *, rows_max: int) -> Iterator[list[pa.Array[Any]]]:
     """Read a stream's record batches to its end, each as the arrays of its columns."""
-    while message := _next_message(source):
+    while metadata := _next_metadata(source):
+        message = _message(metadata)
         if message.scalar(1, "<B") != _RECORD_BATCH:
             raise InvalidBatch("expected record batches, and no dictionaries")
         length = message.scalar(3, "<q")
@@ -88,15 +99,17 @@ def read_batches(source: Source, fields: Sequence[Field], *, rows_max: int) -> I
         yield _read_batch(message.table(2), fields, pa.py_buffer(source.data).slice(start, length), rows_max)
 
 
-# None at the end of the stream.
-def _next_message(source: Source) -> View | None:
+# Empty at the end of the stream.
+def _next_metadata(source: Source) -> bytes:
     mark, size = _PREFIX.unpack_from(source.data, source.take(_PREFIX.size))
     if mark != _MARK or not 0 <= size <= _METADATA_MAX or size % _ALIGNMENT:
         raise InvalidBatch("expected an Arrow IPC stream: a message has no proper head")
-    if not size:
-        return None
     start = source.take(size)
-    message = View.root(source.data[start : start + size])
+    return source.data[start : start + size]
+
+
+def _message(metadata: bytes) -> View:
+    message = View.root(metadata)
     if message.scalar(0, "<h") != _VERSION:
         raise InvalidBatch("expected Arrow's metadata version 5")
     return message

@@ -15,7 +15,7 @@ import lab as labs
 from driftline.store.query import Filter, Query
 from driftline.store.reader import open_reader
 from tests.e2e.conftest import POLICY, start_sensor
-from tests.server.serving import Served
+from tests.server.gateways import Served
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 

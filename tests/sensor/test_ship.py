@@ -23,7 +23,7 @@ from driftline.server import pki
 from driftline.store.query import Query
 from driftline.store.reader import open_reader
 from driftline.store.writer import Writer
-from tests.server.serving import Served, now
+from tests.server.gateways import Served, now
 from tests.wire import making
 
 EVENTS = "CloudProcessEvents"

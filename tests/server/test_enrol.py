@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ssl
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -12,10 +13,17 @@ import pytest
 from driftline import wire
 from driftline.server import pki
 from driftline.wire.protocol import AUTHORITY_PATH, ENROL_PATH, RENEW_PATH, JoinToken
-from tests.server.serving import Served, new_key, now, request_for, send
+from tests.server.gateways import Served, new_key, now, request_for, send
 from tests.wire import making
 
 BATCH = wire.encode(making.events("a"))
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    running = Served(tmp_path_factory.mktemp("server"))
+    yield running
+    running.stop()
 
 
 def body(token: JoinToken, **changes: Any) -> dict[str, Any]:

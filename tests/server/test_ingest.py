@@ -21,10 +21,17 @@ from driftline import wire
 from driftline.events import Record
 from driftline.store.query import Query
 from driftline.store.reader import open_reader
-from tests.server.serving import Served, now, send
+from tests.server.gateways import Served, now, send
 from tests.wire import making
 
 EVENTS = "CloudProcessEvents"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    running = Served(tmp_path_factory.mktemp("server"))
+    yield running
+    running.stop()
 
 
 @pytest.fixture(scope="module")

@@ -55,3 +55,12 @@ def test_a_revoked_sensor_is_left_out(sensors: Sensors) -> None:
     sensors.revoke(identity.sensor, reason="gone", now=NOW)
 
     assert (ledger.states(), Ledger(sensors).states()) == ([], [])
+
+
+def test_a_replaced_sensor_is_not_silent(sensors: Sensors) -> None:
+    former = enrolled(sensors)
+    ledger = Ledger(sensors)
+    ledger.hear(former, {}, now=NOW)
+    ledger.replace(enrolled(sensors))
+
+    assert ledger.conditions(now=NOW + datetime.timedelta(hours=1)) == []

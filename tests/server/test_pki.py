@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from driftline.errors import InvalidInput, StateError, Unauthenticated
 from driftline.server import pki
-from tests.server.serving import new_key, now, request_for
+from tests.server.gateways import new_key, now, request_for
 
 
 def test_it_is_made_once_and_its_key_is_the_owners(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """A real server of the sensors' endpoints in a process of its own, over TLS with real certificates.
 
-``python -m tests.server.serving DIRECTORY PORT`` serves; ``Served`` starts that and talks to it.
+``python -m tests.server.gateways DIRECTORY PORT`` serves; ``Served`` starts that and talks to it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-import sqlalchemy
 import uvicorn
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -28,7 +27,7 @@ from fastapi.responses import JSONResponse
 from driftline import errors, wire
 from driftline.server import enrol, ingest, pki, tls
 from driftline.server.gateway import open_gateway
-from driftline.server.sensors import Sensors
+from driftline.server.sensors import Sensors, open_sensors
 from driftline.wire.protocol import ENROL_PATH, FIRST, FLOOR, INGEST_PATH, TIME, JoinToken
 
 STATUSES = (
@@ -48,10 +47,6 @@ def now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
-def engine(directory: Path) -> sqlalchemy.Engine:
-    return sqlalchemy.create_engine(f"sqlite:///{directory}/state.db", connect_args={"timeout": 30})
-
-
 def answer(_: Request, error: Exception) -> JSONResponse:
     status = next(status for kind, status in STATUSES if isinstance(error, kind))
     headers = {"Retry-After": "1"} if status == 429 else {}
@@ -63,12 +58,9 @@ def main(directory: Path, port: int) -> None:
     app.add_exception_handler(errors.DriftlineError, answer)
     for router in (enrol.router, ingest.router):
         app.include_router(router, prefix="/api/v1")
-    with open_gateway(data=directory, store=directory / "store", engine=engine(directory), now=now) as gateway:
+    with open_gateway(data=directory, store=directory / "store", now=now) as gateway:
         app.state.gateway = gateway
-        chain, key = directory / "server.pem", directory / "server.key"
-        for path, text in zip((chain, key), gateway.authority.issue_server(["localhost"], now=now()), strict=True):
-            path.write_text(text)
-        options = tls.uvicorn_options(chain, key, gateway.authority.pem)
+        options = tls.own_options(directory / "pki", gateway.authority, ["localhost"], now=now())
         options |= {"log_level": "warning", "access_log": False, "timeout_graceful_shutdown": 1}
         config = uvicorn.Config(app, host="localhost", port=port, **options)
         uvicorn.Server(config).run()
@@ -100,7 +92,7 @@ class Served:
         return f"https://localhost:{self.port}"
 
     def start(self) -> None:
-        command = (sys.executable, "-m", "tests.server.serving", str(self.directory), str(self.port))
+        command = (sys.executable, "-m", "tests.server.gateways", str(self.directory), str(self.port))
         self.process = subprocess.Popen(command)
         deadline = time.monotonic() + 30
         while not self.answers():
@@ -122,9 +114,13 @@ class Served:
         self.process.terminate()
         self.process.wait(20)
 
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.stop()
+
     @property
     def sensors(self) -> Sensors:
-        return Sensors(engine(self.directory))
+        return open_sensors(self.directory)
 
     def token(self, *, cluster: str = "c", node: str = "", minutes: float = 5) -> JoinToken:
         authority = pki.open_authority(self.directory / "pki", now=now())
