@@ -4,6 +4,8 @@
 
     DriftlineError
     ├── InvalidInput            what the caller gave is wrong; says what was expected, and where
+    │   ├── InvalidBatch        a batch from a sensor breaks its format or its bounds
+    │   │   └── ForeignRows     it holds rows of another node or cluster
     │   ├── InvalidPolicy
     │   ├── InvalidQuery
     │   └── InvalidReference    an image or container name that names nothing readable
@@ -23,6 +25,7 @@
     ├── StateError              the server's own database failed
     ├── StoreError
     │   ├── StoreBusy           another process owns the store (temporary)
+    │   ├── StoreOverloaded     too much waits to be written (temporary)
     │   ├── StoreFull           no space to write (temporary)
     │   └── StoreCorrupt
     └── Unreadable              a file's content could not be had; the reason goes into the verdict
@@ -39,8 +42,10 @@ __all__ = [
     "CorruptImage",
     "DriftlineError",
     "Forbidden",
+    "ForeignRows",
     "ImageError",
     "ImageNotFound",
+    "InvalidBatch",
     "InvalidInput",
     "InvalidPolicy",
     "InvalidQuery",
@@ -55,6 +60,7 @@ __all__ = [
     "StoreCorrupt",
     "StoreError",
     "StoreFull",
+    "StoreOverloaded",
     "TooMany",
     "Unauthenticated",
     "Unreadable",
@@ -90,6 +96,14 @@ class InvalidInput(DriftlineError):
     def __init__(self, *problems: Problem | str) -> None:
         self.problems = tuple(Problem(p) if isinstance(p, str) else p for p in problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class InvalidBatch(InvalidInput):
+    """A batch of rows from a sensor breaks its format or its bounds."""
+
+
+class ForeignRows(InvalidBatch):
+    """A batch holds rows of another node or cluster than its sensor's."""
 
 
 class InvalidPolicy(InvalidInput):
@@ -170,6 +184,10 @@ class StoreError(DriftlineError):
 
 class StoreBusy(StoreError):
     """Another process owns the store; trying again may help."""
+
+
+class StoreOverloaded(StoreError):
+    """Too much waits to be written; trying again after a while helps."""
 
 
 class StoreFull(StoreError):

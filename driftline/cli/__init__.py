@@ -25,6 +25,8 @@ _GROUPS = {
     "policy": "Check, explain and show drift policies.",
     "image": "Index images, look into them, compare them.",
     "scan": "Compare the files of running containers with their images.",
+    "fleet": "Let sensors join a server, list them, revoke them.",
+    "store": "Back up, restore, check and measure an event store.",
     "hunt": "Ask in KQL what happened, over the store or over files.",
     "server": "Run the control plane: API, alerts, policies, hunts.",
     "config": "Show the server's settings, and where each comes from.",

@@ -7,13 +7,14 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from driftline.events import Alert, Message, stream
-from driftline.store.writer import start_writer
+from driftline.store.writer import Writer, start_writer
 
 __all__ = ["Output", "opened"]
 
@@ -22,14 +23,17 @@ _MAX_BYTES = 64 << 20
 
 
 @contextmanager
-def opened(output: Output, store: Path | None, on_closed: Callable[[], None]) -> Iterator[Sequence[_Lines | _Alerts]]:
+def opened(
+    output: Output, on_closed: Callable[[], None], *, store: Path | None, shipper: Callable[[], Writer] | None = None
+) -> Iterator[Sequence[_Lines | _Alerts]]:
     """Give the sinks; ``on_closed`` is called when nobody reads standard output any more."""
     with ExitStack() as stack:
         lines = _Lines()
-        if store is not None:
-            writer = start_writer(store)
-            stack.callback(writer.close)
-            lines.add(writer.write, lambda: writer.lost)
+        for start in (partial(start_writer, store) if store else None, shipper):
+            if start:
+                writer = start()
+                stack.callback(writer.close)
+                lines.add(writer.write, partial(getattr, writer, "lost"))
         if output == "json":
             printer = _Printer(on_closed)
             stack.callback(printer.close)

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +17,7 @@ from cyclopts import App, Parameter
 
 from driftline.cli import _sinks
 from driftline.policy import Place
+from driftline.sensor import shipping
 from driftline.sensor.policyfile import PolicyFile
 from driftline.sensor.sensor import Options, Sensor, Sink
 from driftline.sensor.status import DEFAULT_ADDRESS, StatusServer
@@ -28,6 +30,9 @@ def sensor(
     *,
     policy: Path | None = None,
     store: Path | None = None,
+    server: Annotated[str, Parameter(env_var="DRIFTLINE_SERVER")] = "",
+    join: Annotated[str, Parameter(env_var="DRIFTLINE_JOIN")] = "",
+    state: Path = Path("/var/lib/driftline/sensor"),
     output: Literal["table", "json", "none"] = "table",
     runtime: Annotated[str, Parameter(env_var="CONTAINER_RUNTIME_ENDPOINT")] = "",
     images: Path = Path("/var/lib/driftline/images"),
@@ -49,6 +54,13 @@ def sensor(
         Drift policy file, followed as it changes; without one, alerts come for kube-system only.
     store
         Directory of the event store to write to; without one, nothing is kept.
+    server
+        Server to send rows to, as https://HOST[:PORT].
+    join
+        Join token of that server, for the first start; without one, the pod's service-account
+        token is shown.
+    state
+        Directory of the certificate for the server, and of the rows it does not have yet.
     output
         What goes to standard output: a line for each alert, every row as a JSON object a
         line, or nothing.
@@ -75,7 +87,12 @@ def sensor(
     listen
         Address of /metrics and /status; empty for none.
     """
-    place = Place(cluster=cluster, node=node or socket.gethostname(), cloud=cloud, account=account, resource=resource)
+    node = node or socket.gethostname()
+    shipper = None
+    if server:
+        cluster = shipping.enrol(state, server, token=join, cluster=cluster, node=node).cluster
+        shipper = partial(shipping.start_shipper, state, server)
+    place = Place(cluster=cluster, node=node, cloud=cloud, account=account, resource=resource)
     options = Options(
         place=place,
         policy=PolicyFile(policy),
@@ -84,9 +101,10 @@ def sensor(
         watch_hosts=hosts,
         provenance=provenance,
         libraries=libraries,
+        heartbeats=bool(server),
     )
     stop = threading.Event()
-    with _sinks.opened(output, store, stop.set) as sinks:
+    with _sinks.opened(output, stop.set, store=store, shipper=shipper) as sinks:
         _run(options, sinks, listen, stop)
 
 

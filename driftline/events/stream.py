@@ -12,11 +12,12 @@ from typing import Any
 
 import msgspec
 
-from driftline.events.alerts import Alert, ProcessNode, alert_info
+from driftline.events._record import Record
+from driftline.events.alerts import Alert, ProcessNode, alert_evidence, alert_info
 from driftline.events.health import SensorHealth
 from driftline.events.process import CloudProcessEvent
 
-__all__ = ["Message", "decode", "encode"]
+__all__ = ["Message", "decode", "encode", "rows"]
 
 Message = CloudProcessEvent | Alert | SensorHealth
 
@@ -49,6 +50,17 @@ _ENCODERS: dict[type, Callable[[Any], bytes]] = {
     SensorHealth: _encode_health,
     Alert: _encode_alert,
 }
+
+
+def rows(message: Message) -> list[tuple[str, Record]]:
+    """Give the rows of hunting tables that a message makes, each with its table's name."""
+    if isinstance(message, Alert):
+        evidence = [("AlertEvidence", row) for row in alert_evidence(message)]
+        return [("AlertInfo", alert_info(message)), *evidence]
+    return [(_TABLES[type(message)], message)]
+
+
+_TABLES: dict[type, str] = {CloudProcessEvent: "CloudProcessEvents", SensorHealth: "SensorHealth"}
 
 
 class _Kind(msgspec.Struct):

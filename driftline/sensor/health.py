@@ -11,6 +11,9 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
+from typing import Any
+
+import msgspec
 
 from driftline.events import SensorHealth
 from driftline.policy import Place
@@ -45,6 +48,11 @@ class HealthLedger:
         """Give a row for each container that lost execs: the same losses, by whose they were."""
         reason = "exec records of this container"
         return [self.row("ContainerGap", reason=reason, count=count, container_id=it) for it, count in lost.items()]
+
+    def heartbeat(self, status: Mapping[str, Any]) -> SensorHealth:
+        """Make the row that says it lives, with what ``Sensor.status`` tells."""
+        told = {name.title(): status[name] for name in ("kernel", "coverage", "containers", "execs")}
+        return msgspec.structs.replace(self.row("Heartbeat", reason=""), AdditionalFields=told)
 
     def row(self, action: str, *, reason: str, count: int = 1, container_id: str = "") -> SensorHealth:
         """Make one row about this sensor, as of now."""

@@ -57,6 +57,7 @@ _LOOK_SECONDS = 0.1
 """How long nothing may wake the loop: mappings wake it only when many have gathered."""
 _HOUSEKEEPING_SECONDS = 0.5
 _ASK_AGAIN_SECONDS = 10.0
+_HEARTBEAT_SECONDS = 15.0
 _M_ARENA_MAX = -8  # malloc.h
 _ENDS = (records.RecordType.EXIT, records.RecordType.CGROUP_RMDIR)
 _log = logging.getLogger(__name__)
@@ -74,6 +75,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     watch_hosts: bool = False
     provenance: bool = True
     libraries: bool = True
+    heartbeats: bool = False
+    """Say each 15 seconds that it lives, what it sees and by which means; for a server."""
 
 
 class HasFileno(Protocol):
@@ -113,6 +116,7 @@ class Sensor:
         self._counts: Counter[str] = Counter()
         self._failures = 0
         self._next_asking = 0.0
+        self._next_heartbeat = 0.0
         self._clock = records.Clock()
         self._named: Mailbox[Container] = Mailbox()
         self._judged: Mailbox[Sequence[Message]] = Mailbox()
@@ -251,6 +255,9 @@ class Sensor:
         self._ask_again()
         self._emit(self._health.news())
         self._emit(self._health.gaps(self._pipeline.lost_by_container()))
+        if self._options.heartbeats and time.monotonic() >= self._next_heartbeat:
+            self._next_heartbeat = time.monotonic() + _HEARTBEAT_SECONDS
+            self._emit([self._health.heartbeat(self.status())])
 
     def _follow_policy(self) -> None:
         try:
@@ -333,6 +340,7 @@ class Sensor:
         self._judge.close()
         for messages in self._judged.take():
             self._emit(messages)
+        self._emit([self._health.row("SensorStopped", reason="")])
         self._flush()
         self._resolver.close()
         self._indexes.close()

@@ -1,62 +1,47 @@
 """The tables on disk: today's rows in DuckDB, earlier days as Parquet.
 
-``DIR/hot.duckdb`` holds the rows of today, and which Parquet files hold those of earlier days:
-a file under ``DIR/cold`` counts only once its name is committed there, together with the removal
-of its rows, so that a crash at any point leaves every row in exactly one place.
+``DIR/hot.duckdb`` holds the rows of today, and which Parquet files under ``DIR/cold`` hold those
+of earlier days (``_cold``); a crash at any point leaves every row in exactly one place.
 
-Rows come with the number of the stream they came by; the last number of each stream is committed
-with its rows. Whoever sends again after a crash asks for it first, so nothing is stored twice.
+Rows come with their numbers, and what is stored of each stream is committed with its rows: for a
+node's own sensor the last number (``append``), for a fleet's the ranges (``ingest``). Whoever
+sends again after a crash stores nothing twice.
+
+One connection writes rows, under a lock; queries and housekeeping have cursors of their own and
+see the tables as of one moment.
 """
 
 from __future__ import annotations
 
-import contextlib
 import datetime
-import os
 import threading
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import duckdb
-import msgspec
 import pyarrow as pa
 
-from driftline.errors import DriftlineError, StoreBusy, StoreCorrupt, StoreError, StoreFull
+from driftline import wire
 from driftline.events import TABLES, Record
 from driftline.kql.rewrite import Bounds
-from driftline.store import stored
-from driftline.store._schema import COLUMN_TYPES, create_statement, quoted
+from driftline.store import _engine, checking, stored
+from driftline.store._cold import ColdFiles
+from driftline.store._engine import COLD, HOT, QUERY_SECONDS, transaction, translated
+from driftline.store._migrations import migrate
+from driftline.store._schema import quoted
+from driftline.store._snapshots import Snapshots
+from driftline.store.backup import copy_files
 from driftline.store.limits import OnHunt, Stop
 from driftline.store.query import Query, compile_query
+from driftline.store.questions import TableStatistics
+from driftline.store.received import Batch, Received
 from driftline.store.stored import Ask, Explained
 from driftline.store.views import EPOCH, Part, Stored
 
-__all__ = ["Database", "day_bounds"]
+__all__ = ["COLD", "HOT", "Database", "day_bounds"]
 
-HOT = "hot.duckdb"
-COLD = "cold"
-MEMORY = "512MB"
-SPILL = "4GB"
-DAY_US = 86_400_000_000
-QUERY_SECONDS = 30.0
-
-_ARROW_TYPES: dict[str, pa.DataType] = {
-    "string": pa.string(),
-    "long": pa.int64(),
-    "real": pa.float64(),
-    "bool": pa.bool_(),
-    "datetime": pa.timestamp("us", tz="UTC"),
-    "dynamic": pa.string(),
-}
-_SCHEMAS = {
-    name: pa.schema([(column.name, _ARROW_TYPES[column.type]) for column in table.columns])
-    for name, table in TABLES.items()
-}
-_DYNAMIC = {
-    name: [column.name for column in table.columns if column.type == "dynamic"] for name, table in TABLES.items()
-}
+_RECEIVED_TYPES: Mapping[str, pa.DataType] = {"stream": pa.string(), "first": pa.int64(), "last": pa.int64()}
+_RECEIVED_SCHEMA = pa.schema(_RECEIVED_TYPES)
 
 
 class Database:
@@ -64,48 +49,30 @@ class Database:
 
     def __init__(self, directory: Path, *, read_only: bool = False) -> None:
         """Open a store, making or migrating it unless ``read_only``; raises ``StoreError``."""
-        self._directory = directory
+        self.directory = directory
+        self._read_only = read_only
         self._lock = threading.Lock()
-        with _translated():
+        self._housekeeping = threading.Lock()
+        with translated():
             if not read_only:
                 (directory / COLD).mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._connection = duckdb.connect(directory / HOT, read_only=read_only)
-            self._restrict()
+            self._connection = _engine.connect(directory, read_only=read_only)
+            self._snapshots = Snapshots(self._connection)
             if not read_only:
-                self._migrate()
-                self._remove_orphans()
-                self._warm_up()
+                migrate(self._connection, directory)
+                self._open_for_writing()
 
-    # Nothing a query says can reach another file, nor lift these limits.
-    def _restrict(self) -> None:
-        cold = str(self._directory / COLD).replace("'", "''")
-        for setting in (
-            "TimeZone = 'UTC'",
-            f"memory_limit = '{MEMORY}'",
-            f"max_temp_directory_size = '{SPILL}'",
-            "error_on_division_by_zero = false",
-            "python_enable_replacements = false",
-            "threads = 2",
-            f"allowed_directories = ['{cold}']",
-            "enable_external_access = false",
-            "lock_configuration = true",
-        ):
-            self._connection.execute(f"SET {setting}")
-
-    def _migrate(self) -> None:
-        for name, table in TABLES.items():
-            self._connection.execute(create_statement(name))
-            there = {row[0] for row in self._connection.execute(f"DESCRIBE {quoted(name)}").fetchall()}
-            for column in table.columns:
-                if column.name not in there:
-                    kind = COLUMN_TYPES[column.type]
-                    self._connection.execute(f"ALTER TABLE {quoted(name)} ADD COLUMN {quoted(column.name)} {kind}")
-        self._connection.execute("CREATE TABLE IF NOT EXISTS _streams (stream VARCHAR PRIMARY KEY, sequence BIGINT)")
-        self._connection.execute("CREATE TABLE IF NOT EXISTS _cold (table_name VARCHAR, day DATE, file VARCHAR)")
+    def _open_for_writing(self) -> None:
+        self._cold = ColdFiles(self._connection.cursor(), self.directory / COLD)
+        self._cold.remove_orphans()
+        known = self._connection.execute("SELECT stream, first, last FROM _received").fetchall()
+        self._received = Received(known)
+        self._unmerged = len(known)
+        self._warm_up()
 
     def sequence(self, stream: str) -> int:
         """Give the number of the last message of a stream that is stored; 0 for one that begins."""
-        with self._lock, _translated():
+        with self._lock, translated():
             self._connection.execute("INSERT OR IGNORE INTO _streams VALUES (?, 0)", [stream])
             row = self._connection.execute("SELECT sequence FROM _streams WHERE stream = ?", [stream]).fetchone()
         return int(row[0]) if row else 0
@@ -115,190 +82,155 @@ class Database:
 
         ``sequence(stream)`` must have been asked before.
         """
-        with self._lock, _translated(), self._transaction():
+        with self._lock, translated(), transaction(self._connection):
             for name, records in rows.items():
-                self._insert(name, _arrow(name, records))
+                self._insert(name, wire.table(name, records))
             self._connection.execute("UPDATE _streams SET sequence = ? WHERE stream = ?", [sequence, stream])
 
+    def ingest(self, batches: Sequence[Batch]) -> Sequence[int]:
+        """Store what is new of some batches, in one commit; durable on return.
+
+        Gives how many rows of each were new. Raises ``StoreError``, and then nothing is stored.
+        """
+        with self._lock, translated():
+            plan = self._received.plan(batches)
+            with transaction(self._connection):
+                for name, rows in plan.tables.items():
+                    self._insert(name, pa.concat_tables(rows).combine_chunks())  # a scan costs by the chunk
+                self._insert("_received", _ranges_table(plan.ranges))
+            self._received.keep(plan, batches)
+            self._unmerged += len(plan.ranges)
+        return plan.stored
+
+    def check_stream(self, stream: str) -> None:
+        """Raise ``InvalidBatch`` if a stream has too many holes to take more of it; never waits."""
+        self._received.check(stream)
+
     # By name, for a migrated table has its new columns last.
-    def _insert(self, name: str, table: pa.Table) -> None:
-        self._connection.register("batch", table)
+    def _insert(self, name: str, rows: pa.Table) -> None:
+        self._connection.register("batch", rows)
         self._connection.execute(f"INSERT INTO {quoted(name)} BY NAME SELECT * FROM batch")  # noqa: S608
         self._connection.unregister("batch")
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._connection.begin()
-        try:
-            yield
-        except BaseException:
-            self._connection.rollback()
-            raise
-        self._connection.commit()
-
     def select(self, query: Query) -> pa.Table:
         """Answer a query within its limits; raises ``InvalidInput`` and ``StoreError``."""
-        sql, parameters = compile_query(query, self._source(query.table))
-        cursor = self._connection.cursor()
-        timer = threading.Timer(QUERY_SECONDS, cursor.interrupt)
-        timer.start()
-        try:
-            with _translated():
+        with self._snapshots.open() as cursor:
+            timer = threading.Timer(QUERY_SECONDS, cursor.interrupt)
+            timer.start()
+            try:
+                sql, parameters = compile_query(query, self._source(cursor, query.table))
                 answer: pa.Table = cursor.sql(sql, params=parameters).to_arrow_table()
                 return answer
-        finally:
-            timer.cancel()
-            cursor.close()
+            finally:
+                timer.cancel()
 
-    def hunt(self, ask: Ask, *, stop: Stop | None = None, on_hunt: OnHunt | None = None) -> pa.Table:
-        """Answer a hunt; raises ``InvalidQuery`` and ``StoreError``."""
-        cursor = self._connection.cursor()
-        try:
-            return stored.hunt(cursor, self._stored(), ask, stop=stop, on_hunt=on_hunt)
-        finally:
-            cursor.close()
-
-    def explain(self, ask: Ask) -> Explained:
-        """Tell how a hunt would run; raises as ``hunt`` does."""
-        cursor = self._connection.cursor()
-        try:
-            return stored.explain(cursor, self._stored(), ask)
-        finally:
-            cursor.close()
-
-    def _stored(self) -> dict[str, Stored]:
-        cursor = self._connection.cursor()
-        with _translated():
-            rows = cursor.execute("SELECT table_name, day, file FROM _cold ORDER BY day").fetchall()
-            (catalog,) = cursor.execute("SELECT current_database()").fetchall()[0]
-            there = {row[0] for row in cursor.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-        parts: dict[str, list[Part]] = {name: [] for name in TABLES}
-        for name, day, file in rows:
-            if name in parts:
-                parts[name].append(Part(self._directory / COLD / file, day_bounds(day)))
-        return {name: Stored(f"{quoted(catalog)}.main.{quoted(name)}", parts[name]) for name in TABLES if name in there}
-
-    def _source(self, name: str) -> str:
-        files = self._cold_files(name)
-        if not files:
+    def _source(self, cursor: duckdb.DuckDBPyConnection, name: str) -> str:
+        rows = cursor.execute("SELECT file FROM _cold WHERE table_name = ? ORDER BY day", [name]).fetchall()
+        if not rows:
             return quoted(name)
-        listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+        paths = (str(self.directory / COLD / row[0]).replace("'", "''") for row in rows)
+        listed = ", ".join(f"'{path}'" for path in paths)
         cold = f"SELECT * FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"  # noqa: S608
         return f"(SELECT * FROM {quoted(name)} UNION ALL BY NAME {cold})"  # noqa: S608
 
-    def _cold_files(self, name: str) -> list[str]:
-        cursor = self._connection.cursor()
-        with _translated():
-            rows = cursor.execute("SELECT file FROM _cold WHERE table_name = ? ORDER BY day", [name]).fetchall()
-        return [str(self._directory / COLD / row[0]) for row in rows]
+    def hunt(self, ask: Ask, *, stop: Stop | None = None, on_hunt: OnHunt | None = None) -> pa.Table:
+        """Answer a hunt; raises ``InvalidQuery`` and ``StoreError``."""
+        with self._snapshots.open() as cursor:
+            return stored.hunt(cursor, self._stored(cursor), ask, stop=stop, on_hunt=on_hunt)
 
-    def move_cold(self, today: datetime.date) -> int:
-        """Move the rows of days before ``today`` (UTC) to Parquet; gives how many files it made."""
-        return sum(self._move_day(name, day) for name in TABLES for day in self._days_before(name, today))
+    def explain(self, ask: Ask) -> Explained:
+        """Tell how a hunt would run; raises as ``hunt`` does."""
+        with self._snapshots.open() as cursor:
+            return stored.explain(cursor, self._stored(cursor), ask)
 
-    def _days_before(self, name: str, today: datetime.date) -> list[datetime.date]:
-        sql = f"SELECT DISTINCT CAST(Timestamp AS DATE) FROM {quoted(name)} WHERE CAST(Timestamp AS DATE) < ?"  # noqa: S608
-        with self._lock, _translated():
-            return [row[0] for row in self._connection.execute(sql, [today]).fetchall()]
+    def _stored(self, cursor: duckdb.DuckDBPyConnection) -> dict[str, Stored]:
+        rows = cursor.execute("SELECT table_name, day, file FROM _cold ORDER BY day").fetchall()
+        (catalog,) = cursor.execute("SELECT current_database()").fetchall()[0]
+        there = {row[0] for row in cursor.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+        parts: dict[str, list[Part]] = {name: [] for name in TABLES}
+        for name, day, file in rows:
+            if name in parts:
+                parts[name].append(Part(self.directory / COLD / file, day_bounds(day)))
+        return {name: Stored(f"{quoted(catalog)}.main.{quoted(name)}", parts[name]) for name in TABLES if name in there}
 
-    def _move_day(self, name: str, day: datetime.date) -> int:
-        file = f"{name}/date={day}/{uuid.uuid4().hex}.parquet"
-        path = self._directory / COLD / file
-        condition = f"CAST(Timestamp AS DATE) = DATE '{day}'"
-        with self._lock, _translated(), self._transaction():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            rows = f"SELECT * FROM {quoted(name)} WHERE {condition} ORDER BY Timestamp"  # noqa: S608
-            target = str(path).replace("'", "''")
-            self._connection.execute(f"COPY ({rows}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
-            _sync(path)
-            self._connection.execute(f"DELETE FROM {quoted(name)} WHERE {condition}")  # noqa: S608
-            self._connection.execute("INSERT INTO _cold VALUES (?, ?, ?)", [name, day, file])
-        return 1
+    def move_cold(self, before: datetime.date) -> int:
+        """Move rows of before that day or time (UTC) to Parquet; gives how many files it made."""
+        with self._housekeeping, translated():
+            return self._cold.move(before)
+
+    def compact(self) -> int:
+        """Make one Parquet file of a day's small ones, and one range of a stream's adjoining ones."""
+        with self._housekeeping, translated():
+            self._merge_ranges()
+            self._cold.remove_retired(self._snapshots.oldest())
+            return self._cold.compact()
+
+    def _merge_ranges(self) -> None:
+        with self._lock:
+            rows = self._received.rows()
+            if self._unmerged <= 2 * len(rows):
+                return
+            with transaction(self._connection):
+                self._connection.execute("DELETE FROM _received")
+                self._insert("_received", _ranges_table(rows))
+            self._unmerged = len(rows)
 
     def drop_before(self, name: str, day: datetime.date) -> int:
         """Drop the cold days of a table before ``day``; gives how many files went."""
-        with self._lock, _translated(), self._transaction():
-            sql = "DELETE FROM _cold WHERE table_name = ? AND day < ? RETURNING file"
-            files = [row[0] for row in self._connection.execute(sql, [name, day]).fetchall()]
-        for file in files:
-            (self._directory / COLD / file).unlink(missing_ok=True)
-        return len(files)
+        with self._housekeeping, translated():
+            return self._cold.drop_before(name, day)
 
     # The first Arrow table makes DuckDB import most of pyarrow, which takes about a second.
     def _warm_up(self) -> None:
-        self._insert("SensorHealth", _SCHEMAS["SensorHealth"].empty_table())
+        self._insert("SensorHealth", wire.SCHEMAS["SensorHealth"].empty_table())
 
-    # What a crash left behind: written, but never counted; or counted out, but not yet removed.
-    def _remove_orphans(self) -> None:
-        known = {row[0] for row in self._connection.execute("SELECT file FROM _cold").fetchall()}
-        cold = self._directory / COLD
-        for path in cold.rglob("*.parquet"):
-            if str(path.relative_to(cold)) not in known:
-                path.unlink(missing_ok=True)
+    def statistics(self) -> dict[str, TableStatistics]:
+        """Count rows and files of each table."""
+        with self._snapshots.open() as cursor:
+            return {name: _counted(cursor, name) for name in TABLES}
 
-    def statistics(self) -> dict[str, int]:
-        """Count the rows of each table."""
-        counts = {}
-        cursor = self._connection.cursor()
-        with _translated():
-            for name in TABLES:
-                row = cursor.execute(f"SELECT count(*) FROM {self._source(name)}").fetchone()  # noqa: S608
-                counts[name] = int(row[0]) if row else 0
-        return counts
+    def check(self) -> list[str]:
+        """Read every row and file; gives what is wrong, in words."""
+        with self._housekeeping, translated():
+            return checking.problems(self._connection.cursor(), self.directory)
+
+    def backup(self, destination: Path) -> int:
+        """Copy the store into a new directory while queries go on; gives the bytes.
+
+        Rows wait while the hot file is copied. Raises ``InvalidInput`` and ``StoreError``.
+        """
+        with self._housekeeping, self._lock, translated():
+            if not self._read_only:
+                self._connection.execute("CHECKPOINT")
+            cold = self._connection.execute("SELECT file FROM _cold").fetchall()
+            names = [HOT, f"{HOT}.wal"] if (self.directory / f"{HOT}.wal").exists() else [HOT]
+            return copy_files(self.directory, [*names, *(f"{COLD}/{row[0]}" for row in cold)], destination)
 
     def close(self) -> None:
         """Close the files."""
-        with self._lock:
+        with self._lock, self._housekeeping:
             self._connection.close()
 
 
 def day_bounds(day: datetime.date) -> Bounds:
     """Give the first and the last microsecond of a day (UTC)."""
-    first = (datetime.datetime.combine(day, datetime.time(), datetime.UTC) - EPOCH) // datetime.timedelta(
-        microseconds=1
-    )
+    midnight = datetime.datetime.combine(day, datetime.time(), datetime.UTC)
+    first = (midnight - EPOCH) // datetime.timedelta(microseconds=1)
     return Bounds(first, first + 86_400_000_000 - 1)
 
 
-def _arrow(name: str, records: Sequence[Record]) -> pa.Table:
-    columns: dict[str, list[Any]] = {
-        field: [getattr(record, field) for record in records] for field in _SCHEMAS[name].names
-    }
-    for field in _DYNAMIC[name]:
-        columns[field] = [msgspec.json.encode(value).decode() for value in columns[field]]
-    return pa.table(columns, schema=_SCHEMAS[name])
+def _counted(cursor: duckdb.DuckDBPyConnection, name: str) -> TableStatistics:
+    hot = cursor.execute(f"SELECT count(*), min(Timestamp)::DATE FROM {quoted(name)}").fetchone()  # noqa: S608
+    sql = """SELECT coalesce(sum(rows), 0), count(*), coalesce(sum(bytes), 0), min(day)
+             FROM _cold WHERE table_name = ?"""
+    cold = cursor.execute(sql, [name]).fetchone()
+    assert hot and cold  # aggregates give a row
+    days = [str(day) for day in (hot[1], cold[3]) if day]
+    return TableStatistics(
+        hot_rows=hot[0], cold_rows=int(cold[0]), files=cold[1], bytes=int(cold[2]), first_day=min(days, default="")
+    )
 
 
-def _sync(path: Path) -> None:
-    for target in (path, path.parent):
-        fd = os.open(target, os.O_RDONLY)
-        try:
-            os.fsync(fd)
-        finally:
-            os.close(fd)
-
-
-_MESSAGES = (
-    ("lock", StoreBusy, "another process has the store open"),
-    ("No space left", StoreFull, "there is no space left for the store"),
-    ("not a valid DuckDB database file", StoreCorrupt, "the store's file is damaged; move it away to start anew"),
-    ("Corrupt", StoreCorrupt, "the store's file is damaged; move it away to start anew"),
-)
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except duckdb.InterruptException as error:
-        raise StoreError(f"the query took more than {QUERY_SECONDS:.0f} s") from error
-    except (duckdb.Error, OSError) as error:
-        raise _translate(error) from error
-
-
-def _translate(error: Exception) -> DriftlineError:
-    text = str(error)
-    for part, kind, message in _MESSAGES:
-        if part in text:
-            return kind(f"{message}: {text.splitlines()[0]}")
-    return StoreError(text)
+def _ranges_table(rows: Sequence[tuple[str, int, int]]) -> pa.Table:
+    streams, firsts, lasts = zip(*rows, strict=True) if rows else ((), (), ())
+    return pa.table({"stream": streams, "first": firsts, "last": lasts}, schema=_RECEIVED_SCHEMA)

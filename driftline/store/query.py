@@ -32,7 +32,7 @@ class Filter(msgspec.Struct, frozen=True):
     value: Value
 
 
-class Query(msgspec.Struct, frozen=True, kw_only=True, tag="rows"):
+class Query(msgspec.Struct, frozen=True, kw_only=True, tag="query"):
     """Rows of one table that satisfy all filters.
 
     ``order`` is a column, with ``-`` before it for descending; ``limit`` counts rows.

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Self, TypeVar, cast
+from typing import Self, TypeVar
 
 import msgspec
 import pyarrow as pa
 
 from driftline.errors import StoreError
 from driftline.store.database import HOT, Database
+from driftline.store.protocol import ANSWER, SOCKET, decode_answer, encode_question
 from driftline.store.query import Query
-from driftline.store.service import SOCKET
+from driftline.store.questions import Backup, Check, Question, Statistics, TableStatistics
 from driftline.store.stored import Ask, Explained
-from driftline.store.wire import ANSWER, QUESTION, Answer, answer_of
 
 __all__ = ["Reader", "is_store", "open_reader"]
 
 _TIMEOUT_SECONDS = 60.0
-Question = TypeVar("Question", Query, Ask)
-Reply = TypeVar("Reply", pa.Table, Explained)
+_LONG_SECONDS: Mapping[type, float] = {Check: 3600.0, Backup: 3600.0}  # both read all there is
+T = TypeVar("T")
 
 
 class Reader:
     """A store to read from; close it, or use it in a ``with`` statement.
 
-    The files are held open for a query only: as long as somebody reads them directly, no process
+    The files are held open for a question only: as long as somebody reads them directly, no process
     can begin to serve them.
     """
 
@@ -38,26 +38,40 @@ class Reader:
 
     def select(self, query: Query) -> pa.Table:
         """Answer a query; raises ``InvalidInput`` for one that asks for what is not there."""
-        return self._asked(query, Database.select)
+        return self._asked(query, pa.Table, lambda database: database.select(query))
 
     def hunt(self, ask: Ask) -> pa.Table:
         """Answer a hunt; raises ``InvalidQuery`` and ``StoreError``.
 
         An exception in the caller's thread meanwhile, such as Ctrl-C, ends the hunt.
         """
-        return self._asked(ask, Database.hunt)
+        return self._asked(ask, pa.Table, lambda database: database.hunt(ask))
 
     def explain(self, ask: Ask) -> Explained:
         """Tell how a hunt would run; raises as ``hunt`` does."""
-        return self._asked(msgspec.structs.replace(ask, explain=True), Database.explain)
+        question = msgspec.structs.replace(ask, explain=True)
+        return self._asked(question, Explained, lambda database: database.explain(question))
 
-    def _asked(self, question: Question, directly: Callable[[Database, Question], Reply]) -> Reply:
+    def statistics(self) -> dict[str, TableStatistics]:
+        """Count rows and files of each table."""
+        return self._asked(Statistics(), dict[str, TableStatistics], Database.statistics)
+
+    def check(self) -> list[str]:
+        """Read everything; gives what is wrong, in words."""
+        return self._asked(Check(), list[str], Database.check)
+
+    def backup(self, destination: Path) -> int:
+        """Copy the store into a new directory; gives the bytes. Raises ``InvalidInput`` and ``StoreError``."""
+        question = Backup(str(destination.absolute()))
+        return self._asked(question, int, lambda database: database.backup(destination))
+
+    def _asked(self, question: Question, kind: type[T], directly: Callable[[Database], T]) -> T:
         self._client = self._client or _connect(self._directory)
         if self._client:
-            return cast("Reply", self._client.ask(question))
+            return self._client.ask(question, kind)
         database = Database(self._directory, read_only=True)
         try:
-            return directly(database, question)
+            return directly(database)
         finally:
             database.close()
 
@@ -103,17 +117,21 @@ class _Client:
             raise
         self._file = self._socket.makefile("rb")
 
-    def ask(self, asked: Query | Ask) -> Answer:
-        question = msgspec.json.encode(asked)
+    def ask(self, question: Question, kind: type[T]) -> T:
         try:
-            self._socket.settimeout(_TIMEOUT_SECONDS + (asked.seconds if isinstance(asked, Ask) else 0.0))
-            self._socket.sendall(QUESTION.pack(len(question)) + question)
+            self._socket.settimeout(_patience(question))
+            self._socket.sendall(encode_question(question))
             status, length = ANSWER.unpack(self._file.read(ANSWER.size))
             body = self._file.read(length)
         except (OSError, struct.error) as error:
             raise StoreError(f"the store's process went away: {error}") from error
-        return answer_of(status, body)
+        return decode_answer(status, body, kind)
 
     def close(self) -> None:
         self._file.close()
         self._socket.close()
+
+
+def _patience(question: Question) -> float:
+    own = question.seconds if isinstance(question, Ask) else 0.0
+    return own + _LONG_SECONDS.get(type(question), _TIMEOUT_SECONDS)

@@ -4,7 +4,7 @@ DuckDB lets one process write a file, and takes some 50 MB: so the privileged se
 hold it, and other processes ask this one. It reads messages (``events.stream``) from standard
 input, appends them in batches, and after each commit writes to standard output the number of
 the last message that is stored, eight bytes, little-endian. The first such number comes at the
-start: from there the sender goes on. On ``DIR/store.sock`` it answers questions (``wire``).
+start: from there the sender goes on. On ``DIR/store.sock`` it answers questions (``serve``).
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ import datetime
 import logging
 import os
 import select
-import socket
-import socketserver
 import struct
 import sys
 import threading
@@ -27,34 +25,27 @@ import msgspec
 
 from driftline import events
 from driftline.errors import DriftlineError, StoreBusy, StoreError, StoreFull
-from driftline.events import Alert, Message, Record, stream
-from driftline.store import wire
+from driftline.events import Record, stream
+from driftline.store import serve
 from driftline.store.database import Database
-from driftline.store.limits import Stop
-from driftline.store.query import Query
-from driftline.store.stored import Ask
 
-__all__ = ["ACK", "SOCKET", "main"]
+__all__ = ["ACK", "main"]
 
-SOCKET = "store.sock"
 ACK = struct.Struct("<Q")
 
 _CHUNK = 1 << 20
 _BATCH_BYTES = 16 << 20
-_QUESTION_MAX = 1 << 20
 _HOUSEKEEPING_SECONDS = 3600.0
 _RETENTION_DAYS = 30
 _RETRY_SECONDS = 1.0
 _OPEN_SECONDS = 3.0
-_WATCH_SECONDS = 0.1
 _log = logging.getLogger(__name__)
 
 
 def main(directory: Path, stream_id: str) -> None:
     """Serve until standard input ends; raises ``StoreError`` if the store cannot be opened."""
     database = _open(directory)
-    server = _Server(directory / SOCKET, database)
-    threading.Thread(target=server.serve_forever, name="queries", daemon=True).start()
+    server = serve.Service(database)
     threading.Thread(target=_keep_house, args=(database,), name="housekeeping", daemon=True).start()
     try:
         _append_until_end(database, stream_id)
@@ -117,19 +108,9 @@ def _rows(lines: Sequence[bytes]) -> dict[str, list[Record]]:
         except msgspec.DecodeError as error:
             _log.error("a line is no message: %s", error)
             continue
-        for table, record in _records(message):
+        for table, record in stream.rows(message):
             rows[table].append(record)
     return rows
-
-
-def _records(message: Message) -> list[tuple[str, Record]]:
-    if isinstance(message, Alert):
-        evidence = [("AlertEvidence", row) for row in events.alert_evidence(message)]
-        return [("AlertInfo", events.alert_info(message)), *evidence]
-    return [(_TABLE_OF[type(message)], message)]
-
-
-_TABLE_OF = {table.record: name for name, table in events.TABLES.items()}
 
 
 def _keep_house(database: Database) -> None:
@@ -137,74 +118,12 @@ def _keep_house(database: Database) -> None:
         today = datetime.datetime.now(datetime.UTC).date()
         try:
             database.move_cold(today)
+            database.compact()
             for name in events.TABLES:
                 database.drop_before(name, today - datetime.timedelta(days=_RETENTION_DAYS))
         except StoreError as error:
             _log.error("the store's days could not be moved: %s", error)
         time.sleep(_HOUSEKEEPING_SECONDS)
-
-
-class _Server(socketserver.ThreadingUnixStreamServer):
-    daemon_threads = True
-
-    def __init__(self, path: Path, database: Database) -> None:
-        self.database = database
-        self._path = path
-        path.unlink(missing_ok=True)
-        previous = os.umask(0o177)
-        try:
-            super().__init__(str(path), _Handler)
-        finally:
-            os.umask(previous)
-
-    def close(self) -> None:
-        self.shutdown()
-        self.server_close()
-        self._path.unlink(missing_ok=True)
-
-
-class _Handler(socketserver.StreamRequestHandler):
-    server: _Server
-
-    def handle(self) -> None:
-        while head := self.rfile.read(wire.QUESTION.size):
-            (length,) = wire.QUESTION.unpack(head)
-            if length > _QUESTION_MAX:
-                return
-            status, body = self._answer(self.rfile.read(length))
-            try:
-                self.wfile.write(wire.ANSWER.pack(status, len(body)) + body)
-            except ConnectionError:  # whoever asked does not wait for the answer
-                return
-
-    def _answer(self, question: bytes) -> tuple[int, bytes]:
-        try:
-            return wire.answer_body(self._asked(wire.decode_question(question)))
-        except DriftlineError as error:
-            return wire.error_body(error)
-
-    def _asked(self, question: Query | Ask) -> wire.Answer:
-        database = self.server.database
-        if isinstance(question, Query):
-            return database.select(question)
-        if question.explain:
-            return database.explain(question)
-        stop, done = Stop(), threading.Event()
-        watcher = threading.Thread(target=self._stop_when_gone, args=(stop, done), daemon=True)
-        watcher.start()
-        try:
-            return database.hunt(question, stop=stop)
-        finally:
-            done.set()
-            watcher.join()
-
-    # Nothing comes between a question and its answer: what can be read is the end.
-    def _stop_when_gone(self, stop: Stop, done: threading.Event) -> None:
-        while not done.is_set():
-            if select.select([self.connection], [], [], _WATCH_SECONDS)[0]:
-                if not done.is_set() and not self.connection.recv(1, socket.MSG_PEEK):
-                    stop.stop("the caller went away")
-                return
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The sender's side of the store: hands lines to the store's process, and never waits for it.
 
+The process that ships to a server (``sensor.ship``) is one more such process.
+
 Lines are kept until the store says they are stored. If its process dies it is started again and
 gets what it has not stored, by its own word; so a crash loses nothing, and doubles nothing. What
 does not fit into the bounded memory is dropped and counted.
@@ -16,6 +18,7 @@ import threading
 import time
 import uuid
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
@@ -31,16 +34,19 @@ _CLOSE_SECONDS = 10.0
 _log = logging.getLogger(__name__)
 
 
-def start_writer(directory: Path) -> Writer:
+def start_writer(directory: Path, *, max_bytes: int = _MAX_BYTES) -> Writer:
     """Start the store's process on a directory; raises ``StoreError`` if it does not come up."""
-    return Writer(directory)
+    command = (sys.executable, "-m", "driftline.store.service", str(directory))
+    return Writer(command, name=f"the store at {directory}", max_bytes=max_bytes)
 
 
 class Writer:
-    """Lines on their way to the store. ``write`` may be called from any thread."""
+    """Lines on their way to a process. ``write`` may be called from any thread."""
 
-    def __init__(self, directory: Path, *, max_bytes: int = _MAX_BYTES) -> None:
-        self._directory = directory
+    def __init__(self, command: Sequence[str], *, name: str, max_bytes: int = _MAX_BYTES) -> None:
+        """Start ``command``, with the id of this stream as its last argument; ``name`` is for messages."""
+        self._command = command
+        self._name = name
         self._stream = uuid.uuid4().hex
         self._max_bytes = max_bytes
         self._condition = threading.Condition()
@@ -89,7 +95,7 @@ class Writer:
         self.lost += len(self._lines)
 
     def _start(self) -> subprocess.Popen[bytes]:
-        command = (sys.executable, "-m", "driftline.store.service", str(self._directory), self._stream)
+        command = (*self._command, self._stream)
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pipesize=_PIPE_BYTES)
         assert process.stdin and process.stdout
         self._stdin, self._stdout = process.stdin, process.stdout
@@ -99,7 +105,7 @@ class Writer:
             self._stdout.close()
             with contextlib.suppress(OSError):
                 self._stdin.close()
-            raise StoreError(f"the store at {self._directory} could not be opened")
+            raise StoreError(f"{self._name} could not be opened")
         with self._condition:
             self._confirm(int.from_bytes(first, "little"))
             self._sent = self._stored
@@ -129,7 +135,7 @@ class Writer:
                 self._stdin.write(b"".join(batch))
                 self._stdin.flush()
             except OSError as error:
-                _log.error("the store's process is gone; starting it again: %s", error)
+                _log.error("%s: its process is gone; starting it again: %s", self._name, error)
                 self._restart()
 
     def _next_batch(self) -> list[bytes] | None:
@@ -153,7 +159,7 @@ class Writer:
             try:
                 self._process = self._start()
             except StoreError as error:
-                _log.error("the store does not come up: %s", error)
+                _log.error("%s does not come up: %s", self._name, error)
                 if self._is_closing:
                     return
             else:

@@ -73,7 +73,8 @@ def sensor(lab: labs.Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 class start_sensor:  # noqa: N801 (used like a function)
     """Run a sensor for as long as the ``with`` statement lasts."""
 
-    def __init__(self, lab: labs.Lab, folder: Path, *arguments: str) -> None:
+    def __init__(self, lab: labs.Lab, folder: Path, *arguments: str, code: int = 0) -> None:
+        self._code = code
         self._command = (
             sys.executable, "-m", "driftline.cli", "sensor", "--output", "json", "--runtime", str(lab.socket),
             "--images", str(folder / "images"), "--listen", "127.0.0.1:0", "--cluster", "test", *arguments,
@@ -99,7 +100,7 @@ class start_sensor:  # noqa: N801 (used like a function)
         for pipe in (self._process.stdout, self._process.stderr):
             assert pipe
             pipe.close()
-        assert code == 0
+        assert code == self._code
 
 
 class Watched:

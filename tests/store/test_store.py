@@ -16,10 +16,9 @@ import pytest
 from driftline.errors import InvalidInput, StoreBusy, StoreCorrupt, StoreError
 from driftline.events import CloudProcessEvent, stream
 from driftline.store.database import Database
+from driftline.store.protocol import QUESTION, SOCKET
 from driftline.store.query import Filter, Query
 from driftline.store.reader import Reader, open_reader
-from driftline.store.service import SOCKET
-from driftline.store.wire import QUESTION
 from driftline.store.writer import Writer, start_writer
 
 NOW = datetime.datetime.now(datetime.UTC)
@@ -87,7 +86,7 @@ def stored(path: Path) -> list[str]:
 
 
 def test_what_does_not_fit_is_counted(tmp_path: Path) -> None:
-    writer = Writer(tmp_path, max_bytes=1)
+    writer = start_writer(tmp_path, max_bytes=1)
     writer.write(lines("a", "b"))
     writer.close()
 
@@ -174,7 +173,7 @@ def test_earlier_days_move_to_parquet_and_stay_in_sight(database: Database, tmp_
     assert (moved, database.move_cold(NOW.date())) == (1, 0)
     assert [path.parent.name for path in tmp_path.rglob("*.parquet")] == [f"date={yesterday.date()}"]
     assert names(database) == ["new", "old"]
-    assert database.statistics()["CloudProcessEvents"] == 2
+    assert database.statistics()["CloudProcessEvents"].rows == 2
 
 
 def test_days_beyond_retention_are_dropped(database: Database, tmp_path: Path) -> None:
@@ -183,6 +182,8 @@ def test_days_beyond_retention_are_dropped(database: Database, tmp_path: Path) -
 
     assert database.drop_before("CloudProcessEvents", NOW.date()) == 1
     assert names(database) == ["new"]
+    database.close()
+    Database(tmp_path).close()  # no query reads them any more
     assert not list(tmp_path.rglob("*.parquet"))
 
 

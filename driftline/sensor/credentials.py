@@ -1,0 +1,216 @@
+"""The sensor's certificate: asked for with a join token, kept on disk, renewed before its end.
+
+``DIR/sensor.pem`` holds key and certificate in one file, replaced in one rename; ``DIR/ca.pem`` the
+server's authority. ``python -m driftline.sensor.credentials DIR URL NODE``, with the join token in
+``DRIFTLINE_JOIN``, enrols unless that is done, and prints the identity as JSON: in a process of its
+own, for the sensor shall not hold an HTTP client.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import ssl
+import sys
+import urllib.parse
+from pathlib import Path
+
+import httpx
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+import driftline
+from driftline.errors import DriftlineError, InvalidInput, Refused, ServerUnreachable
+from driftline.wire import protocol
+from driftline.wire.protocol import Enrolled, JoinToken
+
+__all__ = ["Credentials", "Enrolled", "Identity", "enrol", "load", "renew", "said_by"]
+
+ACCOUNT_TOKEN = Path("/var/run/secrets/driftline/token")
+"""Where a DaemonSet projects its service-account token of the audience ``driftline``."""
+
+_FIRST_KEY = "first.key"
+_RENEW_AT = 2 / 3  # of a certificate's life
+_TIMEOUT_SECONDS = 20.0
+_PEM = serialization.Encoding.PEM
+
+
+class Identity(msgspec.Struct, frozen=True, kw_only=True):
+    """Who the server says this sensor is."""
+
+    sensor: str
+    cluster: str
+    node: str
+
+
+class Credentials(msgspec.Struct, frozen=True, kw_only=True):
+    """What a sensor proves itself with, and until when (UTC)."""
+
+    identity: Identity
+    certificate: Path
+    authority: Path
+    renew_after: datetime.datetime
+    expires: datetime.datetime
+
+    def context(self) -> ssl.SSLContext:
+        """Make the TLS context that shows the certificate, and trusts the server's authority alone."""
+        context = ssl.create_default_context(cafile=str(self.authority) if self.authority.stat().st_size else None)
+        context.load_cert_chain(self.certificate)
+        return context
+
+
+def load(directory: Path) -> Credentials | None:
+    """Read the credentials of a directory, if a sensor was enrolled there; raises ``InvalidInput``."""
+    path = directory / "sensor.pem"
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        (uri,) = names.get_values_for_type(x509.UniformResourceIdentifier)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, x509.ExtensionNotFound) as error:
+        raise InvalidInput(f"{path} is no certificate of a sensor; remove it to enrol anew: {error}") from error
+    cluster, node, sensor = (urllib.parse.unquote(part) for part in uri.partition("://")[2].split("/"))
+    begins, expires = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return Credentials(
+        identity=Identity(sensor=sensor, cluster=cluster, node=node),
+        certificate=path,
+        authority=directory / "ca.pem",
+        renew_after=begins + (expires - begins) * _RENEW_AT,
+        expires=expires,
+    )
+
+
+def enrol(directory: Path, url: str, *, token: str, node: str) -> Credentials:
+    """Become a sensor of the server at ``url``, unless this directory is one's already.
+
+    With an empty ``token`` the service-account token of the pod is sent. Raises ``InvalidInput``,
+    ``Refused`` with the server's words, ``ServerUnreachable``.
+    """
+    known = load(directory)
+    if known:
+        return known
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    join = JoinToken.parse(token) if token else None
+    authority = _authority(url, join) if join and join.fingerprint else ""
+    key = _first_key(directory)
+    now = datetime.datetime.now(datetime.UTC)
+    body = {"csr": _request(key), "node": node, "token": token, "time": now.isoformat()}
+    body["version"] = driftline.__version__
+    headers = {} if join else {"Authorization": f"Bearer {_account_token()}"}
+    with _client(url, ssl.create_default_context(cadata=authority or None)) as http:
+        said = _posted(http, protocol.ENROL_PATH, body, headers)
+    _write(directory / "ca.pem", authority.encode())
+    credentials = _keep(directory, key, said)
+    (directory / _FIRST_KEY).unlink()
+    return credentials
+
+
+def renew(directory: Path, url: str, credentials: Credentials) -> Credentials:
+    """Get the next certificate, for a new key; raises as ``enrol``."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    with _client(url, credentials.context()) as http:
+        return _keep(directory, key, _posted(http, protocol.RENEW_PATH, {"csr": _request(key)}, {}))
+
+
+def said_by(answer: httpx.Response) -> str:
+    """Give the words of an answer that refuses."""
+    try:
+        return str(answer.json()["detail"])[:500]
+    except (ValueError, KeyError, TypeError):
+        return f"status {answer.status_code}"
+
+
+# Kept until the server has answered: with the same key a join token may be used again.
+def _first_key(directory: Path) -> ec.EllipticCurvePrivateKey:
+    path = directory / _FIRST_KEY
+    if not path.exists():
+        _write(path, _private(ec.generate_private_key(ec.SECP256R1())))
+    key = serialization.load_pem_private_key(path.read_bytes(), None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)  # as written
+    return key
+
+
+# Over a connection that is not trusted: what comes is, if its fingerprint is the token's.
+def _authority(url: str, token: JoinToken) -> str:
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with _client(url, context) as http:
+        pem = _asked(http, "GET", protocol.AUTHORITY_PATH).text
+    try:
+        found = x509.load_pem_x509_certificate(pem.encode()).fingerprint(hashes.SHA256()).hex()
+    except ValueError as error:
+        raise ServerUnreachable(f"{url} gives no certificate authority; is it a driftline server?") from error
+    if found != token.fingerprint:
+        raise Refused(f"{url} is not the server the join token is of: its authority has another fingerprint")
+    return pem
+
+
+def _client(url: str, context: ssl.SSLContext) -> httpx.Client:
+    if not url.startswith("https://"):
+        raise InvalidInput(f"--server: expected https://HOST[:PORT], got {url!r}")
+    return httpx.Client(base_url=url, verify=context, timeout=_TIMEOUT_SECONDS, trust_env=False)
+
+
+def _posted(http: httpx.Client, path: str, body: dict[str, str], headers: dict[str, str]) -> Enrolled:
+    answer = _asked(http, "POST", path, json=body, headers=headers)
+    try:
+        return Enrolled.model_validate_json(answer.content)
+    except ValueError as error:
+        raise ServerUnreachable(f"{http.base_url}{path}: the answer is no certificate") from error
+
+
+def _asked(http: httpx.Client, method: str, path: str, **more: object) -> httpx.Response:
+    try:
+        answer = http.request(method, path, **more)  # type: ignore[arg-type] # as given by the callers above
+    except httpx.TransportError as error:
+        raise ServerUnreachable(f"{http.base_url}: {error or type(error).__name__}") from error
+    if answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
+        raise ServerUnreachable(f"{http.base_url}: {said_by(answer)}")
+    if not answer.is_success:
+        raise Refused(f"the server refused: {said_by(answer)}")
+    return answer
+
+
+def _account_token() -> str:
+    try:
+        return ACCOUNT_TOKEN.read_text().strip()
+    except OSError as error:
+        raise InvalidInput(f"--join: expected a join token, or a service-account token at {ACCOUNT_TOKEN}") from error
+
+
+def _request(key: ec.EllipticCurvePrivateKey) -> str:
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    return builder.sign(key, hashes.SHA256()).public_bytes(_PEM).decode()
+
+
+def _keep(directory: Path, key: ec.EllipticCurvePrivateKey, said: Enrolled) -> Credentials:
+    _write(directory / "sensor.pem", said.certificate.encode() + _private(key))
+    found = load(directory)
+    assert found  # it was just written
+    return found
+
+
+def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+
+
+def _write(path: Path, data: bytes) -> None:
+    temporary = path.with_suffix(".new")
+    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(fd)
+    temporary.replace(path)
+
+
+if __name__ == "__main__":
+    try:
+        enrolled = enrol(Path(sys.argv[1]), sys.argv[2], token=os.environ.get("DRIFTLINE_JOIN", ""), node=sys.argv[3])
+    except DriftlineError as failure:
+        sys.exit(str(failure))
+    sys.stdout.buffer.write(msgspec.json.encode(enrolled.identity))

@@ -1,0 +1,295 @@
+"""The process that ships to a server: ``python -m driftline.sensor.ship DIR URL STREAM``.
+
+It reads messages (``events.stream``) from standard input and answers as the store's process does:
+after each step eight bytes, the number of the last line that is safe. Safe is what lies in the
+spool, ``DIR/spool``; a thread sends from there over mutual TLS with the credentials in ``DIR``,
+the most valuable first, and removes what the server acknowledges.
+
+The sensor has neither HTTP nor Arrow in its memory, and this process outlives it: if standard
+input ends and the sensor did not say that it stops, it was killed, and that is told at once.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import os
+import random
+import select
+import signal
+import struct
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import httpx
+import msgspec
+
+import driftline
+from driftline import wire
+from driftline.errors import DriftlineError, InvalidInput
+from driftline.events import Message, SensorHealth, stream
+from driftline.sensor import credentials, lanes
+from driftline.sensor.credentials import Credentials
+from driftline.sensor.spool import Entry, Spool
+from driftline.wire.protocol import FIRST, FLOOR, INGEST_PATH, TIME, VERSION
+
+__all__ = ["Intake", "Sender", "main"]
+
+_ACK = struct.Struct("<Q")
+_CHUNK = 1 << 20
+_BATCH_BYTES = 4 << 20
+_LINGER_SECONDS = 0.5
+_LINGER_MAX_SECONDS = 10.0
+_BACKLOG = 4  # batches that wait: the more, the longer the next is gathered, for few large ones cost less
+_TICK_SECONDS = 1.0
+_LAST_SECONDS = 5.0
+_TIMEOUT_SECONDS = 30.0
+_KEEP_ALIVE_SECONDS = 60.0
+_PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_RENEW_AGAIN_SECONDS = 300.0
+_TRIES_OF_ONE = 10
+_ALERT = b'{"kind":"alert"'
+_PERMANENT = frozenset({400, 403, 413, 415})
+"""What the server will say to the same batch for ever."""
+_ABOUT_THE_BATCH = frozenset({422})
+_log = logging.getLogger(__name__)
+
+
+def main(directory: Path, url: str, stream_id: str) -> None:
+    """Ship until standard input ends, then a few seconds more; raises ``DriftlineError``."""
+    for number in (signal.SIGINT, signal.SIGTERM):  # a stop of the whole group: the sensor has rows yet
+        signal.signal(number, signal.SIG_IGN)
+    known = credentials.load(directory)
+    if known is None:
+        raise InvalidInput(f"{directory} holds no certificate; enrol first")
+    spool = Spool(directory / "spool")
+    sender = Sender(spool, url, directory, known)
+    sender.start()
+    Intake(spool, known.identity, stream_id).run()
+    sender.finish(_LAST_SECONDS)
+
+
+class Intake:
+    """Lines from standard input, gathered for a moment, into the spool."""
+
+    def __init__(self, spool: Spool, identity: credentials.Identity, stream_id: str) -> None:
+        self._spool = spool
+        self._identity = identity
+        self._stream = stream_id
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._taken = spool.taken(stream_id)
+        self._due = 0.0
+        self._said_stop = False
+
+    def run(self) -> None:
+        """Take lines until there are no more."""
+        os.write(1, _ACK.pack(self._taken))
+        rest = b""
+        while True:
+            if select.select([0], [], [], self._patience())[0]:
+                chunk = os.read(0, _CHUNK)
+                if not chunk:
+                    break
+                *lines, rest = (rest + chunk).split(b"\n")
+                self._gather(lines)
+            if self._is_due():
+                self._flush()
+        self._flush(self._farewell())
+
+    def _gather(self, lines: Sequence[bytes]) -> None:
+        if not lines:
+            return
+        if not self._lines:
+            linger = _LINGER_SECONDS * (1 + len(self._spool) / _BACKLOG)
+            self._due = time.monotonic() + min(linger, _LINGER_MAX_SECONDS)
+        self._lines += lines
+        self._size += sum(map(len, lines))
+        if self._size > _BATCH_BYTES or any(line.startswith(_ALERT) for line in lines):
+            self._due = 0.0
+
+    def _patience(self) -> float:
+        return max(0.0, self._due - time.monotonic()) if self._lines else _TICK_SECONDS
+
+    def _is_due(self) -> bool:
+        return time.monotonic() >= self._due if self._lines else True
+
+    def _flush(self, more: Sequence[SensorHealth] = ()) -> None:
+        messages = [*self._decoded(), *self._losses(), *more]
+        taken = self._taken + len(self._lines)
+        if messages or taken > self._taken:
+            self._spool.put(lanes.batches(messages), stream=self._stream, taken=taken)
+        if taken > self._taken:
+            os.write(1, _ACK.pack(taken))
+        self._lines, self._size, self._taken = [], 0, taken
+
+    def _decoded(self) -> list[Message]:
+        messages: list[Message] = []
+        for line in self._lines:
+            try:
+                messages.append(stream.decode(line))
+            except msgspec.DecodeError as error:
+                _log.error("a line is no message: %s", error)
+        self._said_stop = self._said_stop or any(
+            isinstance(message, SensorHealth) and message.ActionType == "SensorStopped" for message in messages
+        )
+        return messages
+
+    def _losses(self) -> list[SensorHealth]:
+        return [self._health("EventsLost", reason, count) for reason, count in self._spool.take_dropped().items()]
+
+    # The flush decodes what is left, and so learns whether the sensor said that it stops.
+    def _farewell(self) -> list[SensorHealth]:
+        self._flush()
+        if self._said_stop:
+            return []
+        return [self._health("SensorKilled", "its process ended without saying that it stops", 1)]
+
+    def _health(self, action: str, reason: str, count: int) -> SensorHealth:
+        return SensorHealth(
+            Timestamp=datetime.datetime.now(datetime.UTC),
+            ClusterName=self._identity.cluster,
+            NodeName=self._identity.node,
+            SensorId=self._identity.sensor,
+            SensorVersion=driftline.__version__,
+            ActionType=action,
+            Reason=reason,
+            Count=count,
+        )
+
+
+class Sender:
+    """Sends the spool's batches one after the other, in a thread of its own."""
+
+    def __init__(self, spool: Spool, url: str, directory: Path, known: Credentials) -> None:
+        self._spool = spool
+        self._url = url
+        self._directory = directory
+        self._credentials = known
+        self._http = self._client()
+        self._end = float("inf")
+        self._stopping = threading.Event()
+        self._failures = 0
+        self._tries: tuple[int, int] = (0, 0)
+        self._complaint = ""
+        self._next_renewal = 0.0
+        self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def finish(self, seconds: float) -> None:
+        """Send what is there for so many seconds at most; what stays is sent by the next process."""
+        self._end = time.monotonic() + seconds
+        self._stopping.set()
+        self._spool.wake()
+        self._thread.join(seconds + _TIMEOUT_SECONDS)
+
+    def _client(self) -> httpx.Client:
+        context = self._credentials.context()
+        limits = httpx.Limits(max_connections=1, keepalive_expiry=_KEEP_ALIVE_SECONDS)
+        return httpx.Client(
+            base_url=self._url, verify=context, timeout=_TIMEOUT_SECONDS, limits=limits, trust_env=False
+        )
+
+    def _run(self) -> None:
+        while time.monotonic() < self._end:
+            self._renew_in_time()
+            held = self._spool.hold_next(0.0 if self._stopping.is_set() else _TICK_SECONDS)
+            if held is None:
+                if self._stopping.is_set():
+                    return
+                continue
+            self._rest(self._deliver(*held))
+
+    def _rest(self, seconds: float) -> None:
+        if self._stopping.is_set():
+            time.sleep(min(seconds, _LINGER_SECONDS))
+        else:
+            self._stopping.wait(seconds)
+
+    # How long to wait before the next.
+    def _deliver(self, entry: Entry, data: bytes) -> float:
+        try:
+            answer = self._http.post(INGEST_PATH, content=data, headers=self._headers(entry))
+        except httpx.TransportError as error:
+            self._spool.let_go()
+            return self._failed(f"{self._url}: {error or type(error).__name__}{self._hint()}")
+        if answer.is_success:
+            self._spool.release(entry)
+            self._succeeded()
+            return 0.0
+        said = f"the server said {answer.status_code}: {credentials.said_by(answer)}"
+        if answer.status_code in _PERMANENT or self._is_hopeless(entry, answer.status_code):
+            _log.error("a batch of %d rows is dropped: %s", entry.rows, said)
+            self._spool.release(entry, reason="refused by the server")
+            return 0.0
+        self._spool.let_go()
+        return max(self._failed(said), _asked_pause(answer))
+
+    # A server ends the handshake with a certificate it does not take, without words.
+    def _hint(self) -> str:
+        expires = self._credentials.expires
+        if datetime.datetime.now(datetime.UTC) < expires:
+            return ""
+        return f"; the certificate ended at {expires}: remove {self._credentials.certificate} and join anew"
+
+    def _headers(self, entry: Entry) -> dict[str, str]:
+        return {
+            "Content-Type": wire.CONTENT_TYPE,
+            FIRST: str(entry.first),
+            FLOOR: str(self._spool.floor()),
+            TIME: str(time.time_ns() // 1000),
+            VERSION: driftline.__version__,
+        }
+
+    def _is_hopeless(self, entry: Entry, status: int) -> bool:
+        if status not in _ABOUT_THE_BATCH:
+            return False
+        tries = self._tries[1] + 1 if self._tries[0] == entry.first else 1
+        self._tries = (entry.first, tries)
+        return tries >= _TRIES_OF_ONE
+
+    # Told when it begins and when it changes, not at each attempt.
+    def _failed(self, complaint: str) -> float:
+        if complaint != self._complaint:
+            _log.warning("rows wait in the spool: %s", complaint)
+        self._complaint = complaint
+        pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
+        self._failures += 1
+        return pause * random.uniform(0.5, 1.0)  # noqa: S311 (so that a fleet does not come back as one)
+
+    def _succeeded(self) -> None:
+        if self._complaint:
+            _log.warning("the server takes rows again")
+        self._complaint = ""
+        self._failures = 0
+
+    def _renew_in_time(self) -> None:
+        if datetime.datetime.now(datetime.UTC) < self._credentials.renew_after or time.monotonic() < self._next_renewal:
+            return
+        self._next_renewal = time.monotonic() + _RENEW_AGAIN_SECONDS
+        try:
+            self._credentials = credentials.renew(self._directory, self._url, self._credentials)
+        except DriftlineError as error:
+            _log.error("the certificate, which ends at %s, could not be renewed: %s", self._credentials.expires, error)
+            return
+        self._http.close()
+        self._http = self._client()
+
+
+def _asked_pause(answer: httpx.Response) -> float:
+    value = answer.headers.get("retry-after", "")
+    return float(value) if value.isdecimal() and len(value) < 4 else 0.0
+
+
+if __name__ == "__main__":
+    logging.basicConfig(format="driftline: ship: %(levelname)s: %(message)s", level=logging.WARNING)
+    try:
+        main(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
+    except DriftlineError as failure:
+        sys.exit(f"driftline: ship: {failure}")

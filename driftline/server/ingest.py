@@ -1,0 +1,109 @@
+"""Ingest: a sensor's batches, checked, stored, told to who listens, and only then acknowledged.
+
+Order of what can go wrong: who sends, whether its clock is near ours, whether there is room (before
+the body is read), whether the body is a batch (in one of two threads), whether its rows are the
+sensor's own, whether the store takes them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from concurrent.futures import Future
+from typing import Annotated
+
+import anyio.to_thread
+import pyarrow as pa
+from fastapi import APIRouter, Header, Request
+from starlette.requests import ClientDisconnect
+
+from driftline import wire
+from driftline.errors import Forbidden, ForeignRows, InvalidBatch, InvalidInput, StoreOverloaded, TooMany
+from driftline.server.enrol import CLOCK_MAX, check_clock
+from driftline.server.gateway import Gate, Gateway, Peer
+from driftline.server.pki import Identity
+from driftline.store.received import Batch
+from driftline.wire.protocol import FIRST, FLOOR, TIME, VERSION, Acknowledgement
+
+__all__ = ["router"]
+
+router = APIRouter(prefix="/ingest", tags=["sensors"])
+
+NUMBER_MAX = 1 << 62
+_BODY_SECONDS = 60.0
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+
+
+@router.post("", openapi_extra={"requestBody": {"content": {wire.CONTENT_TYPE: {}}, "required": True}})
+async def ingest(
+    request: Request,
+    gateway: Gate,
+    peer: Peer,
+    first: Annotated[int, Header(alias=FIRST, ge=0, le=NUMBER_MAX)],
+    time: Annotated[int, Header(alias=TIME, ge=0, le=4_102_444_800_000_000)],
+    floor: Annotated[int, Header(alias=FLOOR, ge=0, le=NUMBER_MAX)] = 0,
+    version: Annotated[str, Header(alias=VERSION, max_length=64)] = "",
+) -> Acknowledgement:
+    """Store a batch of hunting-table rows of the sensor's own node, each row once."""
+    now = gateway.now()
+    clock = _EPOCH + datetime.timedelta(microseconds=time)
+    with gateway.complaints.of(f"sensor {peer.sensor} on {peer.node}"):
+        check_clock(clock, now)
+        with gateway.room.take(peer.sensor, _declared(request, gateway)):
+            body = await _read(request)
+            numbers = (first, floor)
+            taken = await anyio.to_thread.run_sync(_take, gateway, peer, body, numbers, limiter=gateway.decoders)
+            del body
+            stored = await asyncio.wrap_future(taken.stored)
+            if gateway.listeners:
+                await anyio.to_thread.run_sync(gateway.tell, peer, taken.tables)
+    gateway.ledger.hear(peer, taken.tables, now=now, clock=clock, version=version)
+    return Acknowledgement(first=first, last=first + taken.rows - 1, stored=stored)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Taken:
+    tables: Mapping[str, pa.Table]
+    rows: int
+    stored: Future[int]
+
+
+# In a thread: all that takes time for a batch but waiting.
+def _take(gateway: Gateway, peer: Identity, body: bytes, numbers: tuple[int, int]) -> _Taken:
+    batch = Batch(peer.sensor, *numbers, _decode(gateway, peer, body))
+    try:
+        return _Taken(batch.tables, batch.rows, gateway.intake.offer(batch))
+    except StoreOverloaded as error:
+        raise TooMany(str(error), seconds=1) from error
+
+
+def _declared(request: Request, gateway: Gateway) -> int:
+    length = request.headers.get("content-length", "")
+    if not length.isdecimal():
+        raise InvalidInput("expected the header Content-Length")
+    if int(length) > gateway.limits.compressed:
+        raise InvalidBatch(f"the batch has {length} bytes; expected at most {gateway.limits.compressed}")
+    return int(length)
+
+
+# uvicorn ends a body at its declared length; who sends it too slowly must not hold the room.
+async def _read(request: Request) -> bytes:
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            return await request.body()
+    except TimeoutError as error:
+        raise InvalidInput(f"expected the body within {_BODY_SECONDS:.0f} s") from error
+    except ClientDisconnect as error:
+        raise InvalidInput("the body ended before its length") from error
+
+
+def _decode(gateway: Gateway, peer: Identity, body: bytes) -> dict[str, pa.Table]:
+    limits = dataclasses.replace(gateway.limits, latest=gateway.now() + CLOCK_MAX)
+    tables = wire.decode(body, limits)
+    try:
+        wire.check_owner(tables, cluster=peer.cluster, node=peer.node)
+    except ForeignRows as error:
+        raise Forbidden(str(error)) from error
+    return tables

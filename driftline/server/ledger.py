@@ -1,0 +1,96 @@
+"""The states of all sensors, kept in memory and now and then in SQL."""
+
+from __future__ import annotations
+
+import datetime
+import threading
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import pyarrow as pa
+
+from driftline.events import SensorHealth
+from driftline.server import fleet
+from driftline.server.fleet import Condition, SensorState, Thresholds
+from driftline.server.pki import Identity
+from driftline.server.sensors import SensorRecord, Sensors
+
+__all__ = ["Ledger"]
+
+_ROWS_MAX = 1000
+
+
+class Ledger:
+    """What is known of each sensor that is not revoked. Any thread may use it."""
+
+    def __init__(self, sensors: Sensors) -> None:
+        self._sensors = sensors
+        self._lock = threading.Lock()
+        self._states = {it.identity.sensor: _loaded(it) for it in sensors.sensors() if it.revoked is None}
+        self._changed: set[str] = set()
+
+    def hear(
+        self,
+        identity: Identity,
+        tables: Mapping[str, pa.Table],
+        *,
+        now: datetime.datetime,
+        clock: datetime.datetime | None = None,
+        version: str = "",
+    ) -> None:
+        """Take a batch that was stored; its newest thousand health rows count."""
+        rows = _health(tables.get("SensorHealth"))
+        with self._lock:
+            state = self._states.get(identity.sensor) or fleet.new_state(identity)
+            state = fleet.heard(state, now=now, clock=clock, version=version)
+            self._states[identity.sensor] = fleet.grown(state, rows)
+            self._changed.add(identity.sensor)
+
+    def forget(self, sensor: str) -> None:
+        """Leave out a sensor that was revoked."""
+        with self._lock:
+            self._states.pop(sensor, None)
+            self._changed.discard(sensor)
+
+    def replace(self, identity: Identity) -> None:
+        """Leave out what else was enrolled for a sensor's node: it was replaced, and is not silent."""
+        with self._lock:
+            others = [
+                state.sensor
+                for state in self._states.values()
+                if (state.cluster, state.node) == (identity.cluster, identity.node) and state.sensor != identity.sensor
+            ]
+        for sensor in others:
+            self.forget(sensor)
+
+    def states(self) -> list[SensorState]:
+        """List the states by cluster and node."""
+        with self._lock:
+            return sorted(self._states.values(), key=lambda state: (state.cluster, state.node, state.sensor))
+
+    def conditions(self, *, now: datetime.datetime, thresholds: Thresholds | None = None) -> Sequence[Condition]:
+        """Say what about any sensor people should know as of now."""
+        return [found for state in self.states() for found in fleet.conditions(state, now=now, thresholds=thresholds)]
+
+    def save(self) -> None:
+        """Write what changed since the last time."""
+        with self._lock:
+            changed = [self._states[sensor] for sensor in self._changed]
+            self._changed.clear()
+        self._sensors.note({it.sensor: (it.seen, msgspec.to_builtins(it)) for it in changed if it.seen})
+
+
+def _loaded(record: SensorRecord) -> SensorState:
+    return msgspec.convert(record.report, SensorState) if record.report else fleet.new_state(record.identity)
+
+
+def _health(rows: pa.Table | None) -> list[SensorHealth]:
+    if rows is None:
+        return []
+    return [_row(values) for values in rows.slice(max(0, rows.num_rows - _ROWS_MAX)).to_pylist()]
+
+
+def _row(values: dict[str, object]) -> SensorHealth:
+    said = {name: value for name, value in values.items() if value is not None}
+    bag = said.get("AdditionalFields")
+    return SensorHealth(**said | {"AdditionalFields": msgspec.json.decode(bag) if isinstance(bag, str) else {}})  # type: ignore[arg-type] # the columns are of the record's types

@@ -1,0 +1,71 @@
+"""How a store that an earlier driftline made becomes one of this version.
+
+A table that came later is made, a column that came later is added, whatever the version; what
+else changed is a step here. Steps go forward only, each in one transaction with the version it
+leads to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import duckdb
+import pyarrow.parquet
+
+from driftline.errors import StoreError
+from driftline.events import TABLES
+from driftline.store._engine import COLD, transaction
+from driftline.store._schema import COLUMN_TYPES, create_statement, quoted
+
+__all__ = ["VERSION", "migrate"]
+
+Connection = duckdb.DuckDBPyConnection
+
+
+def migrate(connection: Connection, directory: Path) -> None:
+    """Bring a store to this version; raises ``StoreError`` for one that a later driftline made."""
+    connection.execute("CREATE TABLE IF NOT EXISTS _version (version INTEGER)")
+    row = connection.execute("SELECT max(version) FROM _version").fetchone()
+    version = int(row[0] or 0) if row else 0
+    if version > VERSION:
+        raise StoreError(f"the store is of version {version}, made by a later driftline; this one knows {VERSION}")
+    for step in STEPS[version:]:
+        version += 1
+        with transaction(connection):
+            step(connection, directory)
+            connection.execute("INSERT INTO _version VALUES (?)", [version])
+    _add_columns(connection)
+
+
+def _add_columns(connection: Connection) -> None:
+    for name, table in TABLES.items():
+        connection.execute(create_statement(name))
+        there = {row[0] for row in connection.execute(f"DESCRIBE {quoted(name)}").fetchall()}
+        for column in table.columns:
+            if column.name not in there:
+                kind = COLUMN_TYPES[column.type]
+                connection.execute(f"ALTER TABLE {quoted(name)} ADD COLUMN {quoted(column.name)} {kind}")
+
+
+def _first_tables(connection: Connection, _: Path) -> None:
+    connection.execute("CREATE TABLE IF NOT EXISTS _streams (stream VARCHAR PRIMARY KEY, sequence BIGINT)")
+    connection.execute("CREATE TABLE IF NOT EXISTS _cold (table_name VARCHAR, day DATE, file VARCHAR)")
+
+
+def _received_ranges(connection: Connection, _: Path) -> None:
+    connection.execute("CREATE TABLE _received (stream VARCHAR, first BIGINT, last BIGINT)")
+
+
+def _sizes_of_cold_files(connection: Connection, directory: Path) -> None:
+    for column in ("rows", "bytes"):
+        connection.execute(f"ALTER TABLE _cold ADD COLUMN {column} BIGINT")
+    for (file,) in connection.execute("SELECT file FROM _cold").fetchall():
+        path = directory / COLD / file
+        sizes = (pyarrow.parquet.read_metadata(path).num_rows, path.stat().st_size)
+        connection.execute("UPDATE _cold SET rows = ?, bytes = ? WHERE file = ?", [*sizes, file])
+
+
+STEPS: Sequence[Callable[[Connection, Path], None]] = (_first_tables, _received_ranges, _sizes_of_cold_files)
+VERSION = len(STEPS)
+"""The version of a store that this driftline writes."""

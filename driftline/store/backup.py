@@ -1,0 +1,104 @@
+"""Copies of a store: made while it is written to, restored, verified.
+
+A backup is a directory with the same files and ``manifest.json``, which names each with size and
+SHA-256 and is written last: without it a backup is not whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from driftline.errors import InvalidInput, StoreCorrupt, StoreError
+from driftline.store._engine import HOT
+
+__all__ = ["MANIFEST", "copy_files", "restore"]
+
+MANIFEST = "manifest.json"
+
+
+class _File(msgspec.Struct, frozen=True):
+    name: str
+    bytes: int
+    sha256: str
+
+
+class _Manifest(msgspec.Struct, frozen=True):
+    files: list[_File]
+
+
+def copy_files(directory: Path, names: Sequence[str], destination: Path) -> int:
+    """Copy files of a store, then write the manifest; gives the bytes. Raises ``InvalidInput``, ``OSError``.
+
+    The files must stay as they are meanwhile. ``cp`` copies them, in a process of its own: closing
+    a file drops all locks that this process has on it (fcntl(2)), DuckDB's on the hot one among them.
+    """
+    if destination.exists():
+        raise InvalidInput(f"{destination} is there already; expected the name of a new directory")
+    for name in names:
+        target = destination / name
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        done = subprocess.run(
+            ("cp", "--reflink=auto", "--", directory / name, target), capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise StoreError(f"the backup failed: {done.stderr.strip()}")
+    files = [_describe(destination, name) for name in names]
+    _write(destination / MANIFEST, msgspec.json.encode(_Manifest(files)))
+    return sum(file.bytes for file in files)
+
+
+def restore(source: Path, directory: Path) -> int:
+    """Make a store of a backup, in a directory that is empty or not there; gives the bytes.
+
+    Raises ``InvalidInput`` for directories that do not fit, ``StoreCorrupt`` for a damaged backup.
+    """
+    if directory.exists() and any(directory.iterdir()):
+        raise InvalidInput(f"{directory} is not empty; expected a new directory, for nothing is overwritten")
+    manifest = _read_manifest(source)
+    unfinished = directory.with_name(directory.name + ".restoring")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    for file in manifest.files:
+        target = unfinished / file.name
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.copyfile(source / file.name, target)
+        if _describe(unfinished, file.name) != file:
+            raise StoreCorrupt(f"{source / file.name} is not as the backup's manifest says; nothing was restored")
+    if directory.exists():
+        directory.rmdir()
+    unfinished.rename(directory)
+    return sum(file.bytes for file in manifest.files)
+
+
+def _read_manifest(source: Path) -> _Manifest:
+    try:
+        manifest = msgspec.json.decode((source / MANIFEST).read_bytes(), type=_Manifest)
+    except (OSError, msgspec.DecodeError) as error:
+        raise InvalidInput(f"{source} is no whole backup: its {MANIFEST} cannot be read: {error}") from error
+    names = [file.name for file in manifest.files]
+    if HOT not in names or any(Path(name).is_absolute() or ".." in Path(name).parts for name in names):
+        raise InvalidInput(f"{source / MANIFEST}: expected names of a store's files")
+    missing = [name for name in names if not (source / name).is_file()]
+    if missing:
+        raise StoreCorrupt(f"{source / missing[0]} is missing from the backup; nothing was restored")
+    return manifest
+
+
+def _describe(directory: Path, name: str) -> _File:
+    path = directory / name
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return _File(name, path.stat().st_size, digest)
+
+
+def _write(path: Path, data: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())

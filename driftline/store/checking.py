@@ -1,0 +1,55 @@
+"""Whether a store is whole: every row and file read, and compared with what is said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet
+
+from driftline.events import TABLES
+from driftline.store._engine import COLD
+from driftline.store._schema import quoted
+
+__all__ = ["problems"]
+
+
+def problems(cursor: duckdb.DuckDBPyConnection, directory: Path) -> list[str]:
+    """Read everything; gives what is wrong, one text for each."""
+    return [*_hot_problems(cursor), *_cold_problems(cursor, directory / COLD), *_range_problems(cursor)]
+
+
+# To hash every value it must be read, and DuckDB compares each block with its checksum then.
+def _hot_problems(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    for name in TABLES:
+        try:
+            cursor.execute(f"SELECT bit_xor(hash(t)) FROM {quoted(name)} t").fetchall()  # noqa: S608
+        except duckdb.Error as error:
+            yield f"{name}: its rows of today cannot be read: {error}"
+
+
+def _cold_problems(cursor: duckdb.DuckDBPyConnection, directory: Path) -> Iterator[str]:
+    known = cursor.execute("SELECT file, rows, bytes FROM _cold ORDER BY file").fetchall()
+    for file, rows, size in known:
+        problem = _file_problem(directory / file, rows, size)
+        if problem:
+            yield f"{directory / file}: {problem}"
+
+
+def _file_problem(path: Path, rows: int, size: int) -> str:
+    try:
+        if path.stat().st_size != size:
+            return f"expected {size} bytes, found {path.stat().st_size}"
+        with pyarrow.parquet.ParquetFile(path) as file:
+            found = sum(batch.num_rows for batch in file.iter_batches())
+    except (OSError, pa.ArrowException) as error:
+        return f"cannot be read: {error}"
+    return "" if found == rows else f"expected {rows} rows, found {found}"
+
+
+def _range_problems(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    sql = "SELECT DISTINCT stream FROM _received WHERE last < first"
+    for (stream,) in cursor.execute(sql).fetchall():
+        yield f"the ranges of the stream {stream!r} end before they begin"

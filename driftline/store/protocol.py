@@ -1,0 +1,123 @@
+"""How a question to the process that owns a store, and its answer, look on the socket.
+
+A question is four bytes of length and JSON (``questions``). The answer is one byte of status, eight
+of length, and a body: an Arrow IPC stream, JSON, or a ``Failure`` as JSON. Lengths are
+little-endian. Who hangs up before the answer came has cancelled the question, if it is a hunt.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar, cast
+
+import msgspec
+import pyarrow as pa
+
+from driftline import errors
+from driftline.errors import DriftlineError, InvalidInput, Problem, StoreError
+from driftline.kql import QueryProblem
+from driftline.store.questions import Question, TableStatistics
+from driftline.store.stored import Explained
+
+__all__ = [
+    "ANSWER",
+    "QUESTION",
+    "QUESTION_MAX",
+    "SOCKET",
+    "Answer",
+    "decode_answer",
+    "decode_question",
+    "encode_answer",
+    "encode_error",
+    "encode_question",
+]
+
+SOCKET = "store.sock"
+"""The socket's name in the store's directory."""
+QUESTION = struct.Struct("<I")
+ANSWER = struct.Struct("<BQ")
+QUESTION_MAX = 1 << 20
+ROWS, RECORD, FAILED = range(3)
+
+Answer = pa.Table | Explained | Mapping[str, TableStatistics] | Sequence[str] | int
+T = TypeVar("T")
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What went wrong: the name of an error, and its message or, with their places, its problems."""
+
+    kind: str
+    message: str = ""
+    problems: Sequence[Mapping[str, Any]] = ()
+
+
+# From the special to the general: an error that is not told by its own name is told by a base's.
+_KINDS: Mapping[str, type[DriftlineError]] = {
+    kind.__name__: kind
+    for kind in (
+        errors.InvalidQuery,
+        errors.InvalidInput,
+        errors.StoreBusy,
+        errors.StoreFull,
+        errors.StoreCorrupt,
+        errors.StoreError,
+    )
+}
+_question: msgspec.json.Decoder[Question] = msgspec.json.Decoder(Question)
+_failure = msgspec.json.Decoder(Failure)
+
+
+def encode_question(question: Question) -> bytes:
+    """Give a question as it goes onto the socket, its length included."""
+    body = msgspec.json.encode(question)
+    return QUESTION.pack(len(body)) + body
+
+
+def decode_question(body: bytes) -> Question:
+    """Read a question; raises ``InvalidInput``."""
+    try:
+        return _question.decode(body)
+    except msgspec.DecodeError as error:
+        raise InvalidInput(f"not a question: {error}") from error
+
+
+def encode_answer(answer: Answer) -> tuple[int, bytes]:
+    """Give the status and body of an answer."""
+    if not isinstance(answer, pa.Table):
+        return RECORD, msgspec.json.encode(answer)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, answer.schema) as writer:
+        writer.write_table(answer)
+    return ROWS, sink.getvalue().to_pybytes()
+
+
+def encode_error(error: DriftlineError) -> tuple[int, bytes]:
+    """Give the status and body of what went wrong."""
+    kind = next((name for name, kind in _KINDS.items() if isinstance(error, kind)), StoreError.__name__)
+    if isinstance(error, InvalidInput):
+        failure = Failure(kind=kind, problems=[dataclasses.asdict(problem) for problem in error.problems])
+    else:
+        failure = Failure(kind=kind, message=str(error))
+    return FAILED, msgspec.json.encode(failure)
+
+
+def decode_answer(status: int, body: bytes, kind: type[T]) -> T:
+    """Read an answer that is a ``kind``; raises what it says went wrong."""
+    if status == FAILED:
+        raise _error(_failure.decode(body))
+    if status == ROWS:
+        return cast("T", pa.ipc.open_stream(body).read_all())
+    return msgspec.json.decode(body, type=kind)
+
+
+def _error(failure: Failure) -> DriftlineError:
+    kind = _KINDS.get(failure.kind, StoreError)
+    if issubclass(kind, InvalidInput):
+        return kind(*(_problem(problem) for problem in failure.problems))
+    return kind(failure.message)
+
+
+def _problem(problem: Mapping[str, Any]) -> Problem:
+    return msgspec.convert(problem, QueryProblem if "offset" in problem else Problem)

@@ -1,0 +1,184 @@
+"""From the bytes of a batch to Arrow tables, for bytes that a hostile sensor made.
+
+What such bytes could do, and what keeps them from it:
+
+- a small frame that inflates without end: it is inflated up to a bound, whatever it says of itself;
+- metadata that leads Arrow's reader astray: it is not used (``_ipc``);
+- columns that share one buffer, so that the rows are larger than the bytes: the buffers of all
+  columns are measured as if each were alone;
+- offsets outside their buffer, text that is no UTF-8: ``validate(full=True)``;
+- dictionaries, nested types, columns nobody knows: only the flat types of the tables are taken;
+- JSON that is none, or is nested deeper than a parser's stack, in a dynamic column;
+- times so far away that their day is never dropped.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import zstandard
+
+from driftline.errors import InvalidBatch
+from driftline.wire import _ipc
+from driftline.wire.schema import DYNAMIC, SCHEMAS, TABLE_KEY
+
+__all__ = ["Limits", "decode"]
+
+_TIME = pa.timestamp("us", tz="UTC")
+_WINDOW_BYTES = 8 << 20  # a compressor of level 3 takes at most 2 MiB
+_JSON_DEPTH = 32
+_object = msgspec.json.Decoder(dict[str, Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one batch: bytes as sent, bytes inflated, rows, columns of a table, and times."""
+
+    compressed: int = 8 << 20
+    decoded: int = 64 << 20
+    rows: int = 200_000
+    columns: int = 256
+    earliest: datetime.datetime = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
+    latest: datetime.datetime = datetime.datetime(2200, 1, 1, tzinfo=datetime.UTC)
+
+
+def decode(body: bytes, limits: Limits) -> dict[str, pa.Table]:
+    """Decode a batch into tables by name, in the body's order; raises ``InvalidBatch``.
+
+    Every table has all columns of ours in our order: those the sender does not know are null,
+    those of a newer sender are left out.
+    """
+    source = _ipc.Source(_inflate(body, limits))
+    left = _Allowance(rows=limits.rows, size=limits.decoded)
+    tables: dict[str, pa.Table] = {}
+    while not source.is_at_end():
+        name, rows = _read_table(source, left, limits)
+        if name in tables:
+            raise InvalidBatch(f"the table {name} comes twice; expected it once")
+        tables[name] = rows
+    return tables
+
+
+def _inflate(body: bytes, limits: Limits) -> bytes:
+    if len(body) > limits.compressed:
+        raise InvalidBatch(f"the batch has {len(body)} bytes; expected at most {limits.compressed}")
+    try:
+        with zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES).stream_reader(body) as reader:
+            inflated = reader.read(limits.decoded + 1)
+    except zstandard.ZstdError as error:
+        raise InvalidBatch(f"expected a zstd frame: {error}") from error
+    if len(inflated) > limits.decoded:
+        raise InvalidBatch(f"the batch inflates to more than {limits.decoded} bytes")
+    return inflated
+
+
+@dataclass(slots=True)
+class _Allowance:
+    rows: int
+    size: int
+
+    def take(self, arrays: list[pa.Array[Any]]) -> None:
+        self.rows -= len(arrays[0])
+        self.size -= sum(array.nbytes for array in arrays)
+        if self.rows < 0 or self.size < 0:
+            raise InvalidBatch("the batch has more rows, or larger ones, than a batch may have")
+
+
+def _read_table(source: _ipc.Source, left: _Allowance, limits: Limits) -> tuple[str, pa.Table]:
+    header = _ipc.read_header(source, columns_max=limits.columns)
+    name = _check_header(header)
+    schema = pa.schema([(field.name, field.type) for field in header.fields])
+    batches = []
+    try:
+        for arrays in _ipc.read_batches(source, header.fields, rows_max=left.rows):
+            left.take(arrays)
+            batches.append(pa.RecordBatch.from_arrays(arrays, schema=schema))
+    except pa.ArrowException as error:
+        raise InvalidBatch(f"{name}: a column's buffers do not fit together: {error}") from error
+    rows = _complete(pa.Table.from_batches(batches, schema), name)
+    _check_values(name, rows, limits)
+    return name, rows
+
+
+def _check_header(header: _ipc.Header) -> str:
+    name = header.metadata.get(TABLE_KEY.decode(), "")
+    if name not in SCHEMAS:
+        raise InvalidBatch(f"no table {name[:100]!r}; expected one of {', '.join(SCHEMAS)}")
+    if not header.fields or len({field.name for field in header.fields}) < len(header.fields):
+        raise InvalidBatch(f"{name}: expected columns, each once")
+    known = {field.name: field.type for field in SCHEMAS[name]}
+    for field in header.fields:
+        if field.type != known.get(field.name, field.type):
+            raise InvalidBatch(f"{name}.{field.name}: expected the type {known[field.name]}, got {field.type}")
+    return name
+
+
+def _complete(rows: pa.Table, name: str) -> pa.Table:
+    schema = SCHEMAS[name]
+    there = set(rows.column_names)
+    columns = [
+        rows.column(field.name) if field.name in there else pa.nulls(rows.num_rows, field.type) for field in schema
+    ]
+    return pa.table(columns, schema=schema)
+
+
+def _check_values(name: str, rows: pa.Table, limits: Limits) -> None:
+    if rows.column("Timestamp").null_count:
+        raise InvalidBatch(f"{name}.Timestamp: expected a time in every row")
+    for field in rows.schema:
+        if field.type == _TIME:
+            _check_times(f"{name}.{field.name}", rows.column(field.name), limits)
+    for column in DYNAMIC[name]:
+        _check_json(f"{name}.{column}", rows.column(column))
+
+
+# Compared as numbers: Arrow's largest times are beyond what Python has.
+def _check_times(where: str, column: pa.ChunkedArray[Any], limits: Limits) -> None:
+    bounds = pc.min_max(column.cast(pa.int64()))
+    low, high = bounds["min"].as_py(), bounds["max"].as_py()
+    if low is None:
+        return
+    if low < _microseconds(limits.earliest) or high > _microseconds(limits.latest):
+        raise InvalidBatch(f"{where}: expected times from {limits.earliest.isoformat()} to {limits.latest.isoformat()}")
+
+
+def _microseconds(time: datetime.datetime) -> int:
+    return (time - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)) // datetime.timedelta(microseconds=1)
+
+
+# Labels repeat from row to row; each text is looked at once.
+def _check_json(where: str, column: pa.ChunkedArray[Any]) -> None:
+    for text in column.unique().to_pylist():
+        if text is not None and not _is_object(text):
+            raise InvalidBatch(f"{where}: expected a JSON object of a depth of at most {_JSON_DEPTH}")
+
+
+def _is_object(text: str) -> bool:
+    if text == "{}":
+        return True
+    try:
+        value = _object.decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return False
+    return text.count("{") + text.count("[") <= _JSON_DEPTH or _depth(value) <= _JSON_DEPTH
+
+
+def _depth(value: Any) -> int:
+    deepest = 0
+    waiting = [(value, 1)]
+    while waiting:
+        item, depth = waiting.pop()
+        children = _CHILDREN.get(type(item))
+        if children:
+            deepest = max(deepest, depth)
+            waiting += [(child, depth + 1) for child in children(item)]
+    return deepest
+
+
+_CHILDREN: dict[type, Callable[[Any], Any]] = {dict: dict.values, list: iter}

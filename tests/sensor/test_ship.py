@@ -1,0 +1,191 @@
+"""From the sensor's lines to the server's store, with a real server and kills on both sides."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from driftline.errors import DriftlineError, InvalidInput
+from driftline.events import Message, SensorHealth, stream
+from driftline.sensor import shipping
+from driftline.sensor.spool import Lane, Spool
+from driftline.server import pki
+from driftline.store.query import Query
+from driftline.store.reader import open_reader
+from driftline.store.writer import Writer
+from tests.server.gateways import Served, now
+from tests.wire import making
+
+EVENTS = "CloudProcessEvents"
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    (tmp_path / "server").mkdir()
+    running = Served(tmp_path / "server")
+    yield running
+    if running.process.poll() is None:
+        running.stop()
+
+
+@pytest.fixture
+def state(tmp_path: Path, served: Served) -> Path:
+    shipping.enrol(tmp_path / "sensor", served.url, token=served.token().text(), cluster="c", node="n")
+    return tmp_path / "sensor"
+
+
+def lines(*names: str) -> list[bytes]:
+    return [stream.encode(msgspec.structs.replace(making.event(name), Timestamp=now())) for name in names]
+
+
+def health(action: str) -> bytes:
+    row = SensorHealth(Timestamp=now(), ActionType=action, ClusterName="c", NodeName="n", SensorId="run")
+    message: Message = row
+    return stream.encode(message)
+
+
+def wait_until(is_true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 120
+    while not is_true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def is_empty(state: Path) -> bool:
+    return not list((state / "spool").glob("*.batch*"))
+
+
+def rows(served: Served, table: str) -> list[dict[str, Any]]:
+    served.stop()
+    with open_reader(served.directory / "store") as reader:
+        return reader.select(Query(table=table, order="Timestamp", limit=1_000_000)).to_pylist()
+
+
+def test_rows_arrive_and_a_stop_is_no_alarm(served: Served, state: Path) -> None:
+    writer = shipping.start_shipper(state, served.url)
+    writer.write([*lines("a", "b"), health("SensorStopped")])
+    writer.close()
+
+    assert is_empty(state)
+    assert sorted(row["FileName"] for row in rows(served, EVENTS)) == ["a", "b"]
+
+
+def test_a_killed_sensor_is_told_by_the_process_that_outlives_it(served: Served, state: Path) -> None:
+    writer = shipping.start_shipper(state, served.url)
+    writer.write([*lines("a")])
+    writer.close()
+    found = rows(served, "SensorHealth")
+
+    assert [(row["ActionType"], row["NodeName"]) for row in found] == [("SensorKilled", "n")]
+
+
+def test_an_outage_and_kills_lose_and_double_nothing(served: Served, state: Path) -> None:
+    moments = random.Random(7)
+    writer = shipping.start_shipper(state, served.url)
+    expected = []
+    for round_ in range(6):
+        batch = [f"{round_}-{number:03}" for number in range(100)]
+        expected += batch
+        writer.write(lines(*batch))
+        time.sleep(moments.random() / 2)
+        (served.kill if round_ % 2 else _kill(writer))()
+        if served.process.poll() is not None:
+            served.start()
+    writer.write([health("SensorStopped")])
+    wait_until(lambda: not writer._lines and is_empty(state))
+    writer.close()
+
+    assert (sorted(row["FileName"] for row in rows(served, EVENTS)), writer.lost) == (expected, 0)
+
+
+def _kill(writer: Writer) -> Callable[[], None]:
+    return lambda: os.kill(writer.pid, signal.SIGKILL)
+
+
+def test_what_the_server_never_had_is_sent_by_the_next_process(served: Served, state: Path) -> None:
+    served.kill()
+    writer = shipping.start_shipper(state, served.url)
+    writer.write([*lines("a"), health("SensorStopped")])
+    writer.close()
+    assert not is_empty(state)
+    served.start()
+    writer = shipping.start_shipper(state, served.url)
+    wait_until(lambda: is_empty(state))
+    writer.write([health("SensorStopped")])
+    writer.close()
+
+    assert [row["FileName"] for row in rows(served, EVENTS)] == ["a"]
+
+
+def test_a_batch_the_server_refuses_for_ever_is_counted(served: Served, state: Path) -> None:
+    Spool(state / "spool").put({Lane.PLAIN: (b"no batch", 7)}, stream="x", taken=1)
+    writer = shipping.start_shipper(state, served.url)
+    wait_until(lambda: is_empty(state))
+    writer.write([*lines("after"), health("SensorStopped")])
+    writer.close()
+    found = rows(served, "SensorHealth")
+
+    assert ("EventsLost", "refused by the server", 7) in [(it["ActionType"], it["Reason"], it["Count"]) for it in found]
+
+
+def test_alerts_of_an_outage_come_first(served: Served, state: Path) -> None:
+    served.kill()
+    spool = Spool(state / "spool")
+    for name in ("p1", "p2"):
+        spool.put({Lane.PLAIN: (name.encode(), 1)}, stream="x", taken=1)
+    spool.put({Lane.ALERT: (b"alert", 1)}, stream="x", taken=2)
+    held = spool.hold_next(0)
+
+    assert held is not None
+    assert held[1] == b"alert"
+
+
+def test_enrolling_twice_is_once_and_another_place_is_refused(served: Served, state: Path) -> None:
+    again = shipping.enrol(state, served.url, token="", cluster="", node="n")
+    assert (again.cluster, again.node) == ("c", "n")
+    with pytest.raises(InvalidInput, match="--node: the sensor is enrolled for the node 'n', not 'other'"):
+        shipping.enrol(state, served.url, token="", cluster="", node="other")
+    with pytest.raises(InvalidInput, match="--cluster"):
+        shipping.enrol(state, served.url, token="", cluster="other", node="n")
+
+
+def test_a_server_of_another_authority_never_sees_the_token(served: Served, tmp_path: Path) -> None:
+    other = pki.open_authority(tmp_path / "other", now=now())
+    token = served.token()
+    forged = f"dlj1.{token.id}.{token.secret}.{other.fingerprint}"
+    with pytest.raises(DriftlineError, match="its authority has another fingerprint"):
+        shipping.enrol(tmp_path / "s", served.url, token=forged, cluster="", node="n")
+    (listed,) = served.sensors.tokens()
+    assert listed.used is None
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "words"),
+    [
+        ("http://localhost:1", "dlj1." + "0" * 16 + "." + "0" * 48 + "." + "0" * 64, "expected https://"),
+        ("https://localhost:1", "nonsense", "the join token is none"),
+        ("https://localhost:1", "dlj1." + "0" * 16 + "." + "0" * 48 + "." + "0" * 64, "Connection refused"),
+        ("https://localhost:1", "", "expected a join token, or a service-account token"),
+    ],
+)
+def test_what_keeps_from_enrolling_is_said(tmp_path: Path, url: str, token: str, words: str) -> None:
+    with pytest.raises(DriftlineError, match=words):
+        shipping.enrol(tmp_path / "s", url, token=token, cluster="", node="n")
+
+
+def test_without_a_certificate_it_does_not_start(tmp_path: Path) -> None:
+    command = ("driftline.sensor.ship", str(tmp_path), "https://localhost:1", "s")
+    done = subprocess.run((sys.executable, "-m", *command), capture_output=True, text=True, check=False)
+
+    assert (done.returncode, "holds no certificate; enrol first" in done.stderr) == (1, True)

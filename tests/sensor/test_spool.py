@@ -1,0 +1,197 @@
+"""The spool: bounded, in order of value, whole after kill -9, torn writes and a full disk."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from driftline.sensor.spool import Entry, Lane, Spool
+
+BLOCK = 4096
+
+
+def opened(path: Path, *, blocks: int = 1000, clock: float = 1.0) -> Spool:
+    return Spool(path, max_bytes=blocks * BLOCK, clock=lambda: clock)
+
+
+def put(spool: Spool, lane: Lane, data: bytes, *, rows: int = 1, taken: int = 0) -> None:
+    spool.put({lane: (data, rows)}, stream="s", taken=taken)
+
+
+def drain(spool: Spool) -> list[bytes]:
+    found = []
+    while held := spool.hold_next(0):
+        found.append(held[1])
+        spool.release(held[0])
+    return found
+
+
+def test_the_most_valuable_comes_first_then_the_oldest(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    for data, lane in ((b"p1", Lane.PLAIN), (b"a1", Lane.ALERT), (b"d1", Lane.DRIFT), (b"a2", Lane.ALERT)):
+        put(spool, lane, data)
+
+    assert drain(spool) == [b"a1", b"a2", b"d1", b"p1"]
+    assert (len(spool), spool.size, os.listdir(tmp_path)) == (0, 0, ["state.json"])
+
+
+def test_rows_are_numbered_one_behind_the_other(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    spool.put({Lane.PLAIN: (b"p", 3), Lane.ALERT: (b"a", 2)}, stream="s", taken=0)
+    held = [spool.hold_next(0)]
+    spool.release(held[0][0])  # type: ignore[index] # it is there
+    held.append(spool.hold_next(0))
+
+    assert [(it[0].first, it[0].rows) for it in held if it] == [(1_000_000, 2), (1_000_002, 3)]
+    assert spool.floor() == 1_000_002
+
+
+def test_numbers_go_on_after_a_restart_whatever_the_clock(tmp_path: Path) -> None:
+    put(opened(tmp_path, clock=5.0), Lane.PLAIN, b"x", rows=10)
+    spool = opened(tmp_path, clock=1.0)
+    drain(spool)
+
+    assert spool.floor() == 5_000_010
+
+
+def test_the_oldest_of_least_value_goes_first_and_is_counted(tmp_path: Path) -> None:
+    spool = opened(tmp_path, blocks=3)
+    for data, lane in ((b"a1", Lane.ALERT), (b"p1", Lane.PLAIN), (b"d1", Lane.DRIFT), (b"p2", Lane.PLAIN)):
+        put(spool, lane, data, rows=2)
+    put(spool, Lane.ALERT, b"a2", rows=2)
+
+    assert spool.take_dropped() == {"spool full": 4}
+    assert spool.take_dropped() == {}
+    assert drain(spool) == [b"a1", b"a2", b"d1"]
+
+
+def test_nothing_of_more_value_goes_for_a_newcomer(tmp_path: Path) -> None:
+    spool = opened(tmp_path, blocks=1)
+    put(spool, Lane.ALERT, b"a")
+    put(spool, Lane.PLAIN, b"p", rows=7)
+
+    assert (spool.take_dropped(), drain(spool)) == ({"spool full": 7}, [b"a"])
+
+
+def test_what_is_being_sent_is_not_dropped(tmp_path: Path) -> None:
+    spool = opened(tmp_path, blocks=2)
+    put(spool, Lane.PLAIN, b"p1")
+    held = spool.hold_next(0)
+    put(spool, Lane.PLAIN, b"p2")
+    put(spool, Lane.PLAIN, b"p3")
+    assert held
+    spool.let_go()
+
+    assert drain(spool) == [b"p1", b"p3"]
+
+
+def test_a_batch_the_disk_damaged_is_passed_over_and_counted(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    for data in (b"one", b"two", b"three"):
+        put(spool, Lane.PLAIN, data)
+    first, second, _ = sorted(tmp_path.glob("*.batch"))
+    first.write_bytes(first.read_bytes()[:-1])
+    second.unlink()
+
+    assert drain(spool) == [b"three"]
+    assert spool.take_dropped() == {"spool damaged": 2}
+
+
+def test_what_was_not_told_as_dropped_is_told_after_a_restart(tmp_path: Path) -> None:
+    spool = opened(tmp_path, blocks=1)
+    put(spool, Lane.PLAIN, b"p1", rows=5)
+    put(spool, Lane.PLAIN, b"p2")
+
+    assert opened(tmp_path).take_dropped() == {"spool full": 5}
+
+
+def test_files_that_do_not_count_yet_are_removed_and_those_that_do_are_kept(tmp_path: Path) -> None:
+    put(opened(tmp_path), Lane.PLAIN, b"kept")
+    (path,) = tmp_path.glob("*.batch")
+    path.rename(path.with_name(path.name + ".new"))  # as if killed before its renaming
+    (tmp_path / "00000000000000000009-1-0.batch.new").write_bytes(b"torn")
+    spool = opened(tmp_path)
+
+    assert drain(spool) == [b"kept"]
+    assert not list(tmp_path.glob("*.new"))
+
+
+PUT = """
+import os, sys
+from pathlib import Path
+from driftline.sensor.spool import Lane, Spool
+spool = Spool(Path(sys.argv[1]))
+line = spool.taken("s")
+os.write(1, b"%d\\n" % line)
+while True:
+    names = [b"%d" % number for number in range(line + 1, line + 4)]
+    line += 3
+    spool.put({Lane(number): (names[number], 1) for number in range(3)}, stream="s", taken=line)
+    os.write(1, b"%d\\n" % line)
+"""
+
+
+def test_kill_at_any_point_neither_loses_nor_doubles_a_line(tmp_path: Path) -> None:
+    moments = random.Random(6)
+    told = 0
+    for _ in range(15):
+        with subprocess.Popen((sys.executable, "-c", PUT, str(tmp_path)), stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            assert int(process.stdout.readline()) >= told  # what was told as taken is taken
+            time.sleep(moments.random() / 20)
+            os.kill(process.pid, signal.SIGKILL)
+            told = max([told, *(int(line) for line in process.stdout.read().splitlines())])
+    spool = Spool(tmp_path)
+
+    assert sorted(int(name) for name in drain(spool)) == list(range(1, spool.taken("s") + 1))
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    if os.geteuid():
+        pytest.skip("mounting a small disk needs root")
+    subprocess.run(("mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", tmp_path), check=True)
+    yield tmp_path
+    subprocess.run(("umount", "--lazy", tmp_path), check=True)
+
+
+def test_a_full_disk_costs_the_least_valuable(small_disk: Path) -> None:
+    spool = Spool(small_disk)
+    put(spool, Lane.ALERT, b"alert")
+    for number in range(40):
+        put(spool, Lane.PLAIN, b"%02d" % number + bytes(10_000))
+    found = drain(Spool(small_disk))
+
+    assert found[0] == b"alert"
+    assert found[-1][:2] == b"39"
+    assert spool.take_dropped()["spool full"] == 40 - len(found[1:])
+
+
+def test_a_disk_others_filled_loses_no_count(small_disk: Path) -> None:
+    spool = Spool(small_disk)
+    with (small_disk / "others").open("wb", buffering=0) as others, pytest.raises(OSError, match="No space"):
+        while True:
+            others.write(bytes(BLOCK))
+    put(spool, Lane.PLAIN, b"x", rows=3)
+
+    assert sum(spool.take_dropped().values()) == 3
+    (small_disk / "others").unlink()
+    put(spool, Lane.PLAIN, b"y")
+    assert drain(spool) == [b"y"]
+
+
+def test_waiting_ends_when_something_comes(tmp_path: Path) -> None:
+    spool = opened(tmp_path)
+    assert spool.hold_next(0.01) is None
+    put(spool, Lane.PLAIN, b"x")
+    entry = Entry(1_000_000, 1, Lane.PLAIN, BLOCK)
+
+    assert spool.hold_next(10) == (entry, b"x")

@@ -1,0 +1,180 @@
+"""A real server of the sensors' endpoints in a process of its own, over TLS with real certificates.
+
+``python -m tests.server.gateways DIRECTORY PORT`` serves; ``Served`` starts that and talks to it.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import uvicorn
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+
+from driftline import errors, wire
+from driftline.server import enrol, ingest, pki, tls
+from driftline.server.gateway import open_gateway
+from driftline.server.sensors import Sensors, open_sensors
+from driftline.wire.protocol import ENROL_PATH, FIRST, FLOOR, INGEST_PATH, TIME, JoinToken
+
+STATUSES = (
+    (errors.InvalidInput, 400),
+    (errors.Unauthenticated, 401),
+    (errors.Forbidden, 403),
+    (errors.NotFound, 404),
+    (errors.Conflict, 409),
+    (errors.TooMany, 429),
+    (errors.StoreFull, 507),
+    (errors.StoreError, 422),
+    (errors.StateError, 503),
+)
+
+
+def now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.UTC)
+
+
+def answer(_: Request, error: Exception) -> JSONResponse:
+    status = next(status for kind, status in STATUSES if isinstance(error, kind))
+    headers = {"Retry-After": "1"} if status == 429 else {}
+    return JSONResponse({"detail": str(error)}, status, headers=headers)
+
+
+def main(directory: Path, port: int) -> None:
+    app = FastAPI()
+    app.add_exception_handler(errors.DriftlineError, answer)
+    for router in (enrol.router, ingest.router):
+        app.include_router(router, prefix="/api/v1")
+    with open_gateway(data=directory, store=directory / "store", now=now) as gateway:
+        app.state.gateway = gateway
+        options = tls.own_options(directory / "pki", gateway.authority, ["localhost"], now=now())
+        options |= {"log_level": "warning", "access_log": False, "timeout_graceful_shutdown": 1}
+        config = uvicorn.Config(app, host="localhost", port=port, **options)
+        uvicorn.Server(config).run()
+
+
+def new_key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP256R1())
+
+
+def request_for(key: ec.EllipticCurvePrivateKey) -> str:
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+@dataclass
+class Served:
+    """A server process, its directory and port."""
+
+    directory: Path
+    port: int = 0
+    process: subprocess.Popen[bytes] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.port = self.port or free_port()
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"https://localhost:{self.port}"
+
+    def start(self) -> None:
+        command = (sys.executable, "-m", "tests.server.gateways", str(self.directory), str(self.port))
+        self.process = subprocess.Popen(command)
+        deadline = time.monotonic() + 30
+        while not self.answers():
+            assert time.monotonic() < deadline
+            assert self.process.poll() is None
+            time.sleep(0.02)
+
+    def answers(self) -> bool:
+        try:
+            return bool(httpx.get(f"{self.url}/api/v1/enrol/authority", verify=False).status_code == 200)
+        except httpx.TransportError:
+            return False
+
+    def kill(self) -> None:
+        os.kill(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.stop()
+
+    @property
+    def sensors(self) -> Sensors:
+        return open_sensors(self.directory)
+
+    def token(self, *, cluster: str = "c", node: str = "", minutes: float = 5) -> JoinToken:
+        authority = pki.open_authority(self.directory / "pki", now=now())
+        expires = now() + datetime.timedelta(minutes=minutes)
+        return self.sensors.make_token(fingerprint=authority.fingerprint, cluster=cluster, node=node, expires=expires)
+
+    def context(self) -> ssl.SSLContext:
+        return ssl.create_default_context(cafile=str(self.directory / "pki" / "ca.pem"))
+
+    def client(self, context: ssl.SSLContext | None = None) -> httpx.Client:
+        return httpx.Client(base_url=self.url, verify=context or self.context(), timeout=30)
+
+    def enrolled(self, node: str = "n") -> Client:
+        key = new_key()
+        body = {"csr": request_for(key), "node": node, "token": self.token(node=node).text(), "time": now().isoformat()}
+        with self.client() as http:
+            said = http.post(ENROL_PATH, json=body).raise_for_status().json()
+        return Client(self, key, said)
+
+
+@dataclass
+class Client:
+    """A sensor as the wire sees it."""
+
+    served: Served
+    key: ec.EllipticCurvePrivateKey
+    said: dict[str, str]
+
+    def context(self) -> ssl.SSLContext:
+        context = self.served.context()
+        path = self.served.directory / f"{self.said['sensor']}.pem"
+        private = self.key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        path.write_text(self.said["certificate"] + private.decode())
+        context.load_cert_chain(path)
+        return context
+
+    def http(self) -> httpx.Client:
+        return self.served.client(self.context())
+
+
+def send(
+    http: httpx.Client, body: bytes, first: int, *, floor: int = 0, when: datetime.datetime | None = None
+) -> httpx.Response:
+    clock = int((when or now()).timestamp() * 1e6)
+    headers = {FIRST: str(first), FLOOR: str(floor), TIME: str(clock), "Content-Type": wire.CONTENT_TYPE}
+    return http.post(INGEST_PATH, content=body, headers=headers)
+
+
+def free_port() -> int:
+    with socket.create_server(("localhost", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

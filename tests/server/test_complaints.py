@@ -1,0 +1,34 @@
+"""The same refusal is logged once in ten minutes."""
+
+from __future__ import annotations
+
+import datetime
+
+import pytest
+
+from driftline.errors import Forbidden
+from driftline.server.complaints import Complaints
+from tests.wire.making import NOW
+
+
+def test_it_is_told_once_and_later_with_its_number(caplog: pytest.LogCaptureFixture) -> None:
+    time = NOW
+    complaints = Complaints(lambda: time)
+    for _ in range(1000):
+        complaints.tell("n1", "expired")
+    complaints.tell("n2", "expired")
+    time += datetime.timedelta(minutes=11)
+    complaints.tell("n1", "expired")
+
+    assert caplog.messages == [
+        "n1 was refused: expired",
+        "n2 was refused: expired",
+        "n1 was refused: expired (and 999 times since it was told last)",
+    ]
+
+
+def test_an_error_goes_on_and_its_words_make_no_lines(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(Forbidden), Complaints(lambda: NOW).of("n\n1"):
+        raise Forbidden("a\nb")
+
+    assert caplog.messages == ["n\\n1 was refused: a\\nb"]

@@ -1,0 +1,74 @@
+"""What is worth an alert about a sensor, as pure functions of its state and the time."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+import pytest
+
+from driftline.events import SensorHealth
+from driftline.server import fleet
+from driftline.server.pki import Identity
+from tests.wire.making import NOW
+
+STATE = fleet.heard(fleet.new_state(Identity("s", "c", "n")), now=NOW, clock=NOW, version="1")
+
+
+def after(**passed: float) -> datetime.datetime:
+    return NOW + datetime.timedelta(**passed)
+
+
+def row(action: str, when: datetime.datetime = NOW, **columns: Any) -> SensorHealth:
+    return SensorHealth(Timestamp=when, ActionType=action, **columns)
+
+
+def kinds(state: fleet.SensorState, now: datetime.datetime = NOW) -> list[str]:
+    return [found.kind for found in fleet.conditions(state, now=now)]
+
+
+def test_a_sensor_that_just_sent_is_fine() -> None:
+    assert kinds(STATE) == []
+
+
+def test_silence_is_told_unless_it_said_that_it_stops() -> None:
+    assert kinds(STATE, after(minutes=3)) == ["silent"]
+    assert kinds(fleet.grown(STATE, [row("SensorStopped")]), after(minutes=3)) == []
+    restarted = fleet.grown(STATE, [row("SensorStopped"), row("SensorStarted", after(seconds=1))])
+    assert kinds(restarted, after(minutes=3)) == ["silent"]
+
+
+@pytest.mark.parametrize(("seconds", "way"), [(90.0, "ahead of"), (-90.0, "behind")])
+def test_a_clock_that_is_off_is_told_with_its_way(seconds: float, way: str) -> None:
+    (found,) = fleet.conditions(fleet.heard(STATE, now=NOW, clock=after(seconds=seconds), version=""), now=NOW)
+
+    assert (found.kind, f"90 s {way} the server's" in found.detail) == ("clock-off", True)
+
+
+def test_losses_count_for_ten_minutes() -> None:
+    state = fleet.grown(STATE, [row("EventsLost", Reason="ring", Count=3), row("EventsLost", Reason="spool", Count=4)])
+    (found,) = fleet.conditions(state, now=NOW)
+
+    assert (state.lost, found.detail) == (7, "7 events were lost (ring, spool)")
+    assert "losses" not in kinds(state, after(minutes=11))
+
+
+def test_tampering_is_told_until_it_starts_anew() -> None:
+    state = fleet.grown(STATE, [row("SensorKilled", Reason="its process was killed by signal 9")])
+
+    assert [found.detail for found in fleet.conditions(state, now=NOW)] == ["its process was killed by signal 9"]
+    assert kinds(fleet.grown(state, [row("SensorStarted", after(seconds=1))])) == []
+
+
+def test_the_newest_heartbeat_counts_whatever_comes_late() -> None:
+    new = {"Kernel": {"release": "6.18"}, "Coverage": {"blocking": "lsm"}, "Policy": "7"}
+    state = fleet.grown(STATE, [row("Heartbeat", after(seconds=5), AdditionalFields=new)])
+    state = fleet.grown(state, [row("Heartbeat", NOW, AdditionalFields={"Policy": "6"})])
+
+    assert (state.kernel, state.block_mode, state.policy) == ({"release": "6.18"}, "lsm", "7")
+
+
+def test_what_it_says_amiss_is_passed_over() -> None:
+    state = fleet.grown(STATE, [row("Heartbeat", AdditionalFields={"Kernel": 7}), row("Nonsense"), row("EventsLost")])
+
+    assert (state.kernel, state.lost) == ({}, 0)

@@ -1,0 +1,55 @@
+"""The authority: kept, signing only what it should, names that cannot be forged."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from driftline.errors import InvalidInput, StateError, Unauthenticated
+from driftline.server import pki
+from tests.server.gateways import new_key, now, request_for
+
+
+def test_it_is_made_once_and_its_key_is_the_owners(tmp_path: Path) -> None:
+    made = pki.open_authority(tmp_path / "pki", now=now())
+
+    assert pki.open_authority(tmp_path / "pki", now=now()).fingerprint == made.fingerprint
+    assert (tmp_path / "pki" / "ca.key").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("names", [("c", "n"), ("a/b", "../n"), ("ü %2F", "driftline://x/y/z")])
+def test_names_come_back_from_the_certificate_whatever_they_hold(tmp_path: Path, names: tuple[str, str]) -> None:
+    identity = pki.Identity("s", *names)
+    issued = pki.open_authority(tmp_path, now=now()).sign_sensor(request_for(new_key()), identity, now=now())
+
+    assert pki.identity_of(ssl.PEM_cert_to_DER_cert(issued.pem)) == (identity, issued.serial)
+
+
+def test_a_certificate_that_names_no_sensor_is_no_identity(tmp_path: Path) -> None:
+    chain, _ = pki.open_authority(tmp_path, now=now()).issue_server(["localhost", "127.0.0.1"], now=now())
+    with pytest.raises(Unauthenticated, match="names no sensor"):
+        pki.identity_of(ssl.PEM_cert_to_DER_cert(chain[: chain.index("-----END") + 26]))
+
+
+def test_a_weak_key_and_a_forged_request_are_refused(tmp_path: Path) -> None:
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    weak = builder.sign(rsa.generate_private_key(65537, 1024), hashes.SHA256())
+    authority = pki.open_authority(tmp_path, now=now())
+    with pytest.raises(InvalidInput, match="P-256, P-384 or Ed25519"):
+        pem = weak.public_bytes(serialization.Encoding.PEM).decode()
+        authority.sign_sensor(pem, pki.Identity("s", "c", "n"), now=now())
+    with pytest.raises(InvalidInput, match="expected a PKCS #10 request"):
+        pki.key_hash("-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n")
+
+
+def test_a_key_of_another_certificate_is_told(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        pki.open_authority(tmp_path / name, now=now())
+    (tmp_path / "a" / "ca.key").write_bytes((tmp_path / "b" / "ca.key").read_bytes())
+    with pytest.raises(StateError, match="expected the key of"):
+        pki.open_authority(tmp_path / "a", now=now())

@@ -1,0 +1,196 @@
+"""A fleet's batches in the store: once each, whatever comes twice; days moved, merged, dropped."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pytest
+
+from driftline import wire
+from driftline.errors import StoreError
+from driftline.store.database import HOT, Database
+from driftline.store.query import Query
+from driftline.store.received import Batch
+from driftline.store.stored import Ask
+from tests.wire import making
+
+EVENTS = "CloudProcessEvents"
+DAY = datetime.timedelta(days=1)
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(tmp_path)
+    yield opened
+    opened.close()
+
+
+def batch(first: int, *names: str, stream: str = "s", floor: int = 0) -> Batch:
+    return Batch(stream, first, floor, making.events(*names))
+
+
+def at(when: datetime.datetime, first: int, name: str) -> Batch:
+    return Batch("s", first, 0, {EVENTS: wire.table(EVENTS, [making.event(name, when=when)])})
+
+
+def names(database: Database) -> list[str]:
+    rows = database.select(Query(table=EVENTS, order="FileName", limit=1_000_000))
+    return [str(name) for name in rows["FileName"].to_pylist()]
+
+
+def test_replays_and_overlaps_are_stored_once(database: Database) -> None:
+    assert list(database.ingest([batch(1, "1", "2"), batch(4, "4", "5")])) == [2, 2]
+    assert list(database.ingest([batch(1, "1", "2"), batch(2, "2", "3", "4")])) == [0, 1]
+    assert names(database) == ["1", "2", "3", "4", "5"]
+
+
+def test_streams_have_numbers_of_their_own(database: Database) -> None:
+    database.ingest([batch(1, "a", stream="s"), batch(1, "b", stream="t")])
+
+    assert names(database) == ["a", "b"]
+
+
+def test_what_was_stored_is_known_after_a_restart_and_a_compaction(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    for number in range(1, 10):
+        database.ingest([batch(number, str(number))])
+    database.compact()
+    database.close()
+    database = Database(tmp_path)
+
+    assert list(database.ingest([batch(1, *"123456789"), batch(10, "x")])) == [0, 1]
+    assert database._connection.execute("SELECT count(*) FROM _received").fetchone() == (2,)
+    database.close()
+
+
+def test_a_batch_the_tables_refuse_leaves_nothing_behind(database: Database) -> None:
+    bad = wire.table(EVENTS, [making.event("bad")])
+    bad = bad.set_column(bad.schema.get_field_index("PodLabels"), "PodLabels", pa.array(["{"]))
+    with pytest.raises(StoreError):
+        database.ingest([batch(1, "good"), Batch("t", 1, 0, {EVENTS: bad})])
+
+    assert names(database) == []
+    assert list(database.ingest([batch(1, "good")])) == [1]
+
+
+INGEST = """
+import os, sys
+from pathlib import Path
+from driftline.store.database import Database
+from driftline.store.received import Batch
+from driftline.store.stored import Ask
+from tests.wire import making
+database = Database(Path(sys.argv[1]))
+for number in range(int(sys.argv[2]), 100_000, 10):
+    names = [f"{row:07}" for row in range(number, number + 10)]
+    database.ingest([Batch("s", number, 0, making.events(*names))])
+    os.write(1, b"%d\\n" % number)
+"""
+
+
+def test_kill_at_any_point_loses_and_doubles_nothing(tmp_path: Path) -> None:
+    moments = random.Random(4)
+    acknowledged = -10
+    for _ in range(8):
+        command = (sys.executable, "-c", INGEST, str(tmp_path), str(max(0, acknowledged)))  # the last one again
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            for _ in range(moments.randrange(1, 40)):
+                acknowledged = int(process.stdout.readline())
+            time.sleep(moments.random() / 50)
+            os.kill(process.pid, signal.SIGKILL)
+            acknowledged = max([acknowledged, *(int(line) for line in process.stdout.read().splitlines())])
+    database = Database(tmp_path)
+    found = [int(name) for name in names(database)]
+    database.close()
+
+    assert found[: acknowledged + 10] == list(range(acknowledged + 10))
+    assert len(found) - acknowledged - 10 in (0, 10)  # at most what was committed when the kill came
+
+
+def test_a_time_in_the_day_splits_it(database: Database) -> None:
+    noon = making.NOW
+    database.ingest([at(noon - datetime.timedelta(hours=1), 1, "a"), at(noon, 2, "b")])
+
+    assert database.move_cold(noon) == 1
+    found = database.statistics()[EVENTS]
+    assert (found.hot_rows, found.cold_rows, found.files) == (1, 1, 1)
+    assert found.bytes > 0
+    assert names(database) == ["a", "b"]
+
+
+def test_a_days_small_files_become_one(database: Database, tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        database.ingest([at(making.NOW - DAY, number, str(number))])
+        database.move_cold(making.NOW.date())
+
+    assert (database.compact(), database.compact()) == (3, 0)
+    found = database.statistics()[EVENTS]
+    assert (found.files, found.cold_rows) == (1, 3)
+    assert names(database) == ["1", "2", "3"]
+    assert len(list(tmp_path.rglob("*.parquet"))) == 1
+
+
+def test_a_file_no_longer_counted_goes_when_nobody_can_read_it(database: Database, tmp_path: Path) -> None:
+    database.ingest([at(making.NOW - DAY, 1, "a")])
+    database.move_cold(making.NOW.date())
+    with database._snapshots.open() as cursor:
+        database.drop_before(EVENTS, making.NOW.date())
+        database.compact()
+        (file,) = tmp_path.rglob("*.parquet")
+        assert cursor.execute("SELECT count(*) FROM read_parquet(?)", [str(file)]).fetchone() == (1,)
+    database.compact()
+
+    assert not file.exists()
+
+
+def test_a_hunt_sees_each_row_once_while_days_move(database: Database) -> None:
+    database.ingest([at(making.NOW - DAY * day, day + 1, str(day)) for day in range(20)])
+    days = [making.NOW.date() - DAY * day for day in reversed(range(-1, 20))]
+    mover = threading.Thread(target=lambda: [database.move_cold(day) for day in days])
+    mover.start()
+    found = set()
+    while mover.is_alive():
+        found |= set(database.hunt(Ask(text=f"{EVENTS} | count"))["Count"].to_pylist())
+    mover.join()
+
+    assert found == {20}
+
+
+def test_a_store_of_the_first_version_is_migrated(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    database.ingest([at(making.NOW - DAY, 1, "old")])
+    database.move_cold(making.NOW.date())
+    database.close()
+    with duckdb.connect(tmp_path / HOT) as connection:
+        for statement in (
+            "DROP TABLE _version", "DROP TABLE _received",
+            "ALTER TABLE _cold DROP COLUMN bytes", "ALTER TABLE _cold DROP COLUMN rows",
+        ):  # fmt: skip
+            connection.execute(statement)
+    database = Database(tmp_path)
+    found = database.statistics()[EVENTS]
+
+    assert (found.cold_rows, found.files, found.bytes > 0) == (1, 1, True)
+    assert names(database) == ["old"]
+    database.close()
+
+
+def test_a_store_of_a_later_version_is_refused(tmp_path: Path) -> None:
+    Database(tmp_path).close()
+    with duckdb.connect(tmp_path / HOT) as connection:
+        connection.execute("INSERT INTO _version VALUES (1000)")
+    with pytest.raises(StoreError, match="made by a later driftline"):
+        Database(tmp_path)
