@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 import driftline
-from driftline.server import audit, health, problems
+from driftline.server import audit, health, problems, receiving
 from driftline.server.alerts import router as alerts
 from driftline.server.alerts import stream as alert_stream
 from driftline.server.alerts import suppressions
@@ -87,9 +87,10 @@ def create_app(settings: Settings, *, now: Callable[[], datetime.datetime] = utc
     )
     app.state.context = context
     problems.install(app)
-    for mounted in ROUTERS:
+    sensors = [Mounted(router, own_body=own) for router, own in receiving.ROUTERS] if settings.sensor_names else []
+    for mounted in (*ROUTERS, *sensors):
         app.include_router(mounted.router, prefix=mounted.prefix)
-    own = tuple(mounted.prefix + mounted.router.prefix for mounted in ROUTERS if mounted.own_body)
+    own = tuple(mounted.prefix + mounted.router.prefix for mounted in sensors if mounted.own_body)
     app.add_middleware(BoundedBody, unbounded=own)
     app.add_middleware(Around, metrics=context.metrics)
     return app
@@ -111,7 +112,8 @@ def _operation_id(route: APIRoute) -> str:
 
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    with _running(app.state.context):
+    # The tailer asks the store, which must be served by then.
+    with receiving.receiving(app, app.state.context), _running(app.state.context):
         yield
 
 

@@ -13,6 +13,7 @@ import uvicorn
 
 from driftline.errors import DriftlineError, InvalidInput
 from driftline.server import log as logs
+from driftline.server import receiving
 from driftline.server.app import create_app
 from driftline.server.context import Context
 from driftline.server.settings import Settings
@@ -60,10 +61,12 @@ def _config(app: Any, settings: Settings) -> uvicorn.Config:
 
 
 def _tls(settings: Settings) -> dict[str, Any]:
+    if settings.tls_certificate and settings.tls_key is None:
+        raise InvalidInput("tls_key: expected the private key of tls_certificate")
+    if settings.sensor_names:
+        return receiving.uvicorn_options(settings)
     if settings.tls_certificate is None:
         return {}
-    if settings.tls_key is None:
-        raise InvalidInput("tls_key: expected the private key of tls_certificate")
     found: dict[str, Any] = {"ssl_certfile": settings.tls_certificate, "ssl_keyfile": settings.tls_key}
     if settings.tls_client_ca:
         found |= {"ssl_ca_certs": str(settings.tls_client_ca), "ssl_cert_reqs": ssl.CERT_OPTIONAL}
@@ -80,4 +83,5 @@ def _listen(settings: Settings) -> socket.socket:
 
 def _url(settings: Settings, listener: socket.socket) -> str:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"{'https' if settings.tls_certificate else 'http'}://{host}:{listener.getsockname()[1]}"
+    has_tls = settings.tls_certificate or settings.sensor_names
+    return f"{'https' if has_tls else 'http'}://{host}:{listener.getsockname()[1]}"

@@ -52,6 +52,11 @@ class Settings(BaseModel):
     tls_client_ca: Path | None = Field(
         default=None, description="PEM authorities whose client certificates are accepted"
     )
+    sensor_names: Names = Field(
+        default=(),
+        description="Host names and addresses by which sensors reach the server; empty: it takes in none. With them"
+        " it speaks TLS, by a certificate of its own unless `tls_certificate` is given",
+    )
     shutdown_seconds: int = Field(default=10, ge=0, description="How long requests may take to end on a stop")
     session_hours: float = Field(default=12, gt=0, description="How long a login lasts")
     token_days: int = Field(default=365, ge=1, description="Longest life of a personal token")

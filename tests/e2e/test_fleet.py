@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import lab as labs
 from driftline.store.query import Filter, Query
 from driftline.store.reader import open_reader
 from tests.e2e.conftest import POLICY, start_sensor
+from tests.server import serving
 from tests.server.gateways import Served
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
@@ -64,3 +68,38 @@ def test_an_alert_and_the_sensors_death_arrive(
     assert (found["CloudResource"], found["DeviceName"]) == ("test", os.uname().nodename)
     assert '"overlay facts":' in heartbeat["AdditionalFields"]
     assert killed["Reason"] == "its process ended without saying that it stops"
+
+
+def test_the_whole_server_takes_in_a_sensor_and_opens_its_alert(lab: labs.Lab, pod: labs.Pod, tmp_path: Path) -> None:
+    wanted = f"Relocated image program ran in {pod.name}: x"
+    directory = tmp_path / "server"
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(POLICY)
+    process = serving.start(directory, "--set", "sensor_names=localhost")
+    try:
+        setup = serving.setup_token(process)
+        url = f"https://localhost:{(directory / 'port').read_text()}"
+        with httpx.Client(base_url=f"{url}/api/v1", verify=False, timeout=30) as admin:
+            serving.wait_until(lambda: is_up(admin))
+            body = {"token": setup, "name": "root", "password": serving.PASSWORD}
+            admin.headers["Authorization"] = f"Bearer {admin.post('/setup', json=body).json()['token']}"
+            command = (sys.executable, "-m", "driftline.cli", "fleet", "token", "test", "--data", directory / "data")
+            token = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+            joining = ("--policy", str(policy), "--server", url, "--join", token, "--state", str(tmp_path / "state"))
+            started = pod.container("busybox")
+            with start_sensor(lab, tmp_path, *joining):
+                started.sh(DRIFT)
+                serving.wait_until(lambda: wanted in titles(admin), seconds=60)
+    finally:
+        serving.stop(process)
+
+
+def titles(client: httpx.Client) -> list[str]:
+    return [alert["title"] for alert in client.get("/alerts").json()["items"]]
+
+
+def is_up(client: httpx.Client) -> bool:
+    try:
+        return client.get("/enrol/authority").status_code == 200
+    except httpx.TransportError:
+        return False

@@ -1,0 +1,52 @@
+"""Taking in sensors beside people: the endpoints, what is behind them, and the TLS they need.
+
+Only where ``sensor_names`` is set: sensors prove who they are by client certificates, so the whole
+server then speaks TLS, by a certificate of its own authority unless it was given another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from fastapi import FastAPI
+
+from driftline.server import enrol, ingest, pki, tls
+from driftline.server.context import Context, utc_now
+from driftline.server.gateway import open_gateway
+from driftline.server.pki import Identity
+from driftline.server.settings import Settings
+
+__all__ = ["ROUTERS", "receiving", "uvicorn_options"]
+
+ROUTERS = ((enrol.router, False), (ingest.router, True))
+"""Each with whether it bounds its bodies itself."""
+
+
+@contextlib.contextmanager
+def receiving(app: FastAPI, context: Context) -> Iterator[None]:
+    """Own the event store and take in batches for as long as the ``with`` statement lasts."""
+    settings = context.settings
+    if not settings.sensor_names:
+        yield
+        return
+
+    def note(_: Identity, tables: Mapping[str, pa.Table]) -> None:
+        rows = tables.get("AlertInfo")
+        if rows is not None and rows.num_rows:
+            context.arrivals.note(pc.min(rows["Timestamp"]).as_py())
+
+    with open_gateway(data=settings.data, store=settings.store, now=context.now, listeners=[note]) as gateway:
+        app.state.gateway = gateway
+        yield
+
+
+def uvicorn_options(settings: Settings) -> dict[str, Any]:
+    """Give what uvicorn needs to ask sensors for their certificates."""
+    authority = pki.open_authority(settings.data / "pki", now=utc_now())
+    if settings.tls_certificate and settings.tls_key:
+        return tls.uvicorn_options(settings.tls_certificate, settings.tls_key, authority.pem)
+    return tls.own_options(settings.data / "pki", authority, settings.sensor_names, now=utc_now())
