@@ -16,7 +16,7 @@ from driftline.image.entry import Kind
 from driftline.policy import Blocking
 from driftline.sensor._libbpf import BpfObject
 from driftline.sensor.hashing import hash_name, hash_path, is_hashable
-from driftline.sensor.records import Cgroup
+from driftline.sensor.records import CGROUP_REF, Cgroup, kernel_device
 from driftline.verdict import FileFacts
 
 __all__ = [
@@ -39,7 +39,6 @@ PROOF_KEY = struct.Struct("=QQII")
 PROOF = struct.Struct("=QQII")
 _U32 = struct.Struct("=I")
 _U64 = struct.Struct("=Q")
-_CGROUP = struct.Struct("=QQ")
 KILLED_KEY = struct.Struct("=QQ")
 
 GUARDS = frozenset(("guard_exec", "guard_sys_exit"))
@@ -101,11 +100,11 @@ class BlockTables:
             blocking.relocated,
         )
         value = BLOCK_POLICY.pack(owner, image.id if image else 0, *map(bits, masks), flags, 0)
-        self._bpf.update("blocking", _CGROUP.pack(*cgroup), value)
+        self._bpf.update("blocking", CGROUP_REF.pack(*cgroup), value)
 
     def clear_policy(self, cgroup: Cgroup) -> None:
         """End blocking in a cgroup."""
-        self._bpf.delete("blocking", _CGROUP.pack(*cgroup))
+        self._bpf.delete("blocking", CGROUP_REF.pack(*cgroup))
 
     def allow(self, blocking: Blocking, owner: int) -> list[bytes]:
         """Enter allow lists as those of ``owner``; gives the keys, to forget them by."""
@@ -129,7 +128,7 @@ class BlockTables:
 
     def prove(self, file: FileFacts, owner: int, subject: Subject, *, is_innocent: bool) -> None:
         """Say what is known of a file, as long as its ctime and size stay."""
-        key = PROOF_KEY.pack(file.inode, _kernel_device(file.device), owner, 0)
+        key = PROOF_KEY.pack(file.inode, kernel_device(file.device), owner, 0)
         known = self._bpf.lookup("proofs", key, PROOF.size)
         ctime, size, innocent, guilty = PROOF.unpack(known) if known else (0, 0, 0, 0)
         if (ctime, size) != (file.ctime_ns, file.size):
@@ -189,7 +188,3 @@ def unguard(folder: Path) -> None:
     """Remove the guards that a sensor, gone or not, has pinned in ``folder``."""
     for program in GUARDS:
         (folder / program).unlink(missing_ok=True)
-
-
-def _kernel_device(device: int) -> int:
-    return os.major(device) << 20 | os.minor(device)

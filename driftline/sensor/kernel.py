@@ -22,7 +22,6 @@ OBJECT = Path(__file__).with_name("driftline.bpf.o")
 _U32 = struct.Struct("=I")
 _U64 = struct.Struct("=Q")
 _FILE_KEY = struct.Struct("=QQ")
-_CGROUP = struct.Struct("=QQ")
 
 
 def host_mnt_ns() -> int:
@@ -43,10 +42,6 @@ def _has_bpf_lsm() -> bool:
         return "bpf" in Path("/sys/kernel/security/lsm").read_text().strip().split(",")
     except OSError:
         return False
-
-
-def _kernel_device(device: int) -> int:
-    return os.major(device) << 20 | os.minor(device)
 
 
 class KernelSide:
@@ -80,30 +75,32 @@ class KernelSide:
     def take_losses_by_cgroup(self) -> dict[Cgroup, int]:
         """Count lost exec records by cgroup since the last call."""
         taken = {}
-        for key in self._object.keys("losses_by_cgroup", _CGROUP.size):
+        for key in self._object.keys("losses_by_cgroup", records.CGROUP_REF.size):
             value = self._object.lookup("losses_by_cgroup", key, _U64.size)
             self._object.delete("losses_by_cgroup", key)
             if value:
-                taken[Cgroup(*_CGROUP.unpack(key))] = _U64.unpack(value)[0]
+                taken[Cgroup(*records.CGROUP_REF.unpack(key))] = _U64.unpack(value)[0]
         return taken
 
     def set_root(self, cgroup: Cgroup, device: int, *, first: ProcessKey) -> None:
         """Tell the ``st_dev`` of a container's root and its first process, where it ran before the sensor."""
-        value = records.ROOT.pack(_kernel_device(device), 0, first.start_ns, first.pid)
-        self._object.update("roots", _CGROUP.pack(*cgroup), value)
+        value = records.ROOT.pack(records.kernel_device(device), 0, first.start_ns, first.pid)
+        self._object.update("roots", records.CGROUP_REF.pack(*cgroup), value)
 
     def add_container(self, cgroup: Cgroup) -> None:
         """Tell that a cgroup is a container's; the kernel side forgets it with the cgroup."""
         with contextlib.suppress(OSError):  # full: its processes are still told by their namespace
-            self._object.update("containers", _CGROUP.pack(*cgroup), _U32.pack(1))
+            self._object.update("containers", records.CGROUP_REF.pack(*cgroup), _U32.pack(1))
 
     def add_interpreter(self, inode: int, device: int) -> None:
         """Tell an interpreter's program file, for one that ran before the sensor."""
-        self._object.update("interpreters", _FILE_KEY.pack(inode, _kernel_device(device)), _U32.pack(1))
+        self._object.update("interpreters", _FILE_KEY.pack(inode, records.kernel_device(device)), _U32.pack(1))
 
     def writer(self, inode: int, device: int, clock: Clock) -> Writer | None:
         """Give who last opened a file for writing, if that was seen."""
-        found = self._object.lookup("writers", _FILE_KEY.pack(inode, _kernel_device(device)), records.WRITER.size)
+        found = self._object.lookup(
+            "writers", _FILE_KEY.pack(inode, records.kernel_device(device)), records.WRITER.size
+        )
         return records.decode_writer(found, clock) if found else None
 
     def _per_cpu_sum(self, name: str, key: bytes) -> int:

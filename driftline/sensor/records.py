@@ -34,6 +34,7 @@ __all__ = [
     "RecordType",
     "decode",
     "decode_writer",
+    "kernel_device",
 ]
 
 HEAD = struct.Struct("=QIHHQQQIIII")
@@ -46,6 +47,7 @@ EXIT = struct.Struct("=iI")
 CGROUP = struct.Struct("=II")
 OPEN_LENGTHS = struct.Struct("=4HII")
 ROOT = struct.Struct("=IIQQ")
+CGROUP_REF = struct.Struct("=QQ")
 SETTINGS = struct.Struct("=IIIIQ")
 ANCESTORS = 8
 
@@ -266,7 +268,11 @@ _DECODERS: Mapping[int, Callable[[Head, bytes, Clock], Record]] = {
 }
 
 
-# The kernel's own dev_t has 12 bits of major and 20 of minor number (linux/kdev_t.h).
+def kernel_device(device: int) -> int:
+    """Give the kernel's own dev_t of an ``st_dev``: 12 bits of major, 20 of minor number (linux/kdev_t.h)."""
+    return os.major(device) << 20 | os.minor(device)
+
+
 def _device(dev: int) -> int:
     return os.makedev(dev >> 20, dev & 0xFFFFF)
 
