@@ -6,10 +6,11 @@ from driftline.kql.functions.dynamics import DYNAMICS
 from driftline.kql.functions.maths import MATHS
 from driftline.kql.functions.moments import MOMENTS
 from driftline.kql.functions.network import NETWORK
+from driftline.kql.functions.refused import REFUSED
 from driftline.kql.functions.row import Function, Sql
 from driftline.kql.functions.text import TEXT
 
-__all__ = ["AGGREGATES", "ALIASES", "FUNCTIONS", "WINDOWS", "Function", "Sql"]
+__all__ = ["AGGREGATES", "ALIASES", "FUNCTIONS", "REFUSED", "WINDOWS", "Function", "Sql"]
 
 FUNCTIONS: dict[str, Function] = {**TEXT, **MATHS, **MOMENTS, **CONVERT, **DYNAMICS, **NETWORK}
 ALIASES = {
