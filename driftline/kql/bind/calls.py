@@ -10,10 +10,12 @@ from driftline.kql.bind import scalars, types
 from driftline.kql.bind.aggregates import bind_aggregate, collected
 from driftline.kql.bind.arguments import arity
 from driftline.kql.bind.scope import Scope
+from driftline.kql.bind.series import SPECIAL as SERIES
+from driftline.kql.bind.series import columns_of
 from driftline.kql.plan import Call, Col, Const, Scalar
 from driftline.kql.problems import suggestion
 
-__all__ = ["collected"]
+__all__ = ["collected", "columns_of"]
 
 
 def _iff(node: syntax.Call, scope: Scope) -> Scalar:
@@ -304,3 +306,4 @@ scalars.SPECIAL.update(
         "repeat": _repeat,
     }
 )
+scalars.SPECIAL.update(SERIES)

@@ -178,6 +178,8 @@ def _project(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation
 
 def spread(item: syntax.Named, value: Scalar, names: Names, scope: Scope) -> list[tuple[str, Scalar]]:
     """Give names and values of an item; ``(a, b) = x`` takes an array apart."""
+    if several := calls.columns_of(item, value):
+        return [(names.unique(name), single) for name, single in several]
     if len(item.names) < 2:
         return [(names.of(item), value)]
     if value.type != "dynamic":

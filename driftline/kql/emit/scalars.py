@@ -12,6 +12,7 @@ from typing import Any
 from sqlglot import exp, parse_one
 
 from driftline.kql import functions, plan
+from driftline.kql.emit import lambdas
 from driftline.kql.plan import Call, Col, Const, InPlan, Key, Scalar, Subquery, Window
 
 __all__ = ["TYPES", "ScalarEmitter", "Unsupported", "identifier"]
@@ -137,7 +138,7 @@ def _type(dialect: str, kind: str) -> exp.DataType:
 
 @functools.cache
 def _template(sql: str, dialect: str) -> exp.Expression:
-    made: Any = parse_one(sql, dialect=dialect)
+    made: Any = lambdas.kept_apart(parse_one(sql, dialect=dialect))
     return exp.Paren(this=made) if isinstance(made, (exp.Binary, exp.Unary, exp.Is, exp.Not)) else made
 
 

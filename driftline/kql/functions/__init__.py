@@ -7,12 +7,14 @@ from driftline.kql.functions.maths import MATHS
 from driftline.kql.functions.moments import MOMENTS
 from driftline.kql.functions.network import NETWORK
 from driftline.kql.functions.refused import REFUSED
+from driftline.kql.functions.regression import REGRESSION, SEVERAL
 from driftline.kql.functions.row import Function, Sql
+from driftline.kql.functions.series import SERIES
 from driftline.kql.functions.text import TEXT
 
-__all__ = ["AGGREGATES", "ALIASES", "FUNCTIONS", "REFUSED", "WINDOWS", "Function", "Sql"]
+__all__ = ["AGGREGATES", "ALIASES", "FUNCTIONS", "REFUSED", "SEVERAL", "WINDOWS", "Function", "Sql"]
 
-FUNCTIONS: dict[str, Function] = {**TEXT, **MATHS, **MOMENTS, **CONVERT, **DYNAMICS, **NETWORK}
+FUNCTIONS: dict[str, Function] = {**TEXT, **MATHS, **MOMENTS, **CONVERT, **DYNAMICS, **NETWORK, **SERIES, **REGRESSION}
 ALIASES = {
     "todouble": "toreal",
     "parse_json": "todynamic",

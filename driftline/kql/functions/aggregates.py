@@ -7,6 +7,7 @@ write the same arrays.
 from __future__ import annotations
 
 from driftline.kql.functions.dynamics import click_merged, merged
+from driftline.kql.functions.lists import CLICK_REAL
 from driftline.kql.functions.row import rows
 
 __all__ = ["AGGREGATES"]
@@ -188,6 +189,7 @@ AGGREGATES = rows(
             "to_json(coalesce(array_slice(list(_0) FILTER (WHERE _0 IS NOT NULL), 1, _1), []))",
             {
                 "dynamic": CH_LIST.format("arraySlice(groupArray(_0), 1, _1)"),
+                "real": CH_LIST.format(f"arrayMap(r -> {CLICK_REAL.format(x='r')}, arraySlice(groupArray(_0), 1, _1))"),
                 "*": "toJSONString(arraySlice(groupArray(_0), 1, _1))",
             },
             "",
@@ -199,6 +201,9 @@ AGGREGATES = rows(
             "to_json(coalesce(array_slice(list_sort(list(DISTINCT _0) FILTER (WHERE _0 IS NOT NULL)), 1, _1), []))",
             {
                 "dynamic": CH_LIST.format("arraySlice(arraySort(groupUniqArray(_0)), 1, _1)"),
+                "real": CH_LIST.format(
+                    f"arrayMap(r -> {CLICK_REAL.format(x='r')}, arraySlice(arraySort(groupUniqArray(_0)), 1, _1))"
+                ),
                 "*": "toJSONString(arraySlice(arraySort(groupUniqArray(_0)), 1, _1))",
             },
             "",
