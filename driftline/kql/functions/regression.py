@@ -7,7 +7,7 @@ autocorrelation of the series (less its line) has a peak within 5 % of the highe
 
 from __future__ import annotations
 
-from driftline.kql.functions.lists import Pair, array, bag, lets, numbers
+from driftline.kql.functions.lists import Pair, array, bag, lets, numbers, staged
 from driftline.kql.functions.row import rows
 
 __all__ = ["REGRESSION", "SEVERAL"]
@@ -160,10 +160,18 @@ RESIDUAL = (
 )
 
 
-def parts(body: Pair) -> Pair:
-    """Compute from seasonal part ``z``, trend ``t``, baseline ``w`` and residual ``q``."""
+SOLID = "CASE WHEN len(s) > 0 AND len(list_filter(s, lambda e: coalesce(isfinite(e), FALSE))) = len(s) THEN s END"
+
+
+def parts(body: Pair, **values: Pair) -> Pair:
+    """Compute from seasonal part ``z``, trend ``t``, baseline ``w``, residual ``q``, and values made of them."""
     trend = lets(TREND, f=LEFT, m=MEAN, x=MIDDLE, b=SLOPE)
-    return usable(lets(body, f=LEARNT, k=SEASON, o=PHASES, z=SEASONAL, t=trend, w=BASELINE, q=RESIDUAL))
+    steps = {"f": LEARNT, "k": SEASON, "o": PHASES, "z": SEASONAL, "t": trend, "w": BASELINE, "q": RESIDUAL, **values}
+    duck = {name: step[0] for name, step in steps.items()}
+    return (
+        staged(f"CASE WHEN s IS NOT NULL THEN {body[0]} END", s=numbers("_0")[0], s_=SOLID, **duck),
+        usable(lets(body, **steps))[1],
+    )
 
 
 def anomalies() -> Pair:
@@ -172,8 +180,8 @@ def anomalies() -> Pair:
         "list_transform(y, lambda e: CASE WHEN e > _5 THEN 1 WHEN e < -_5 THEN -1 ELSE 0 END)",
         "arrayMap(e -> multiIf(e > _5, 1, e < -_5, -1, 0), y)",
     )
-    body = lets(array({"ad_flag": flags, "ad_score": ("y", "y"), "baseline": ("w", "w")}), y=scores("q", "_6", "_7"))
-    return parts(body)
+    columns = array({"ad_flag": flags, "ad_score": ("y", "y"), "baseline": ("w", "w")})
+    return parts(columns, y=scores("q", "_6", "_7"))
 
 
 def outliers() -> Pair:
