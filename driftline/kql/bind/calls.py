@@ -83,6 +83,36 @@ def _ago(node: syntax.Call, scope: Scope) -> Scalar:
     return Call("datetime-", (Call("now_utc", (), "datetime"), length), "datetime")
 
 
+def _percentile_tdigest(node: syntax.Call, scope: Scope) -> Scalar:
+    values = arity(node, scope, 2, 3) if len(node.arguments) < 3 else scalars.bind_each(node.arguments[:2], scope)
+    digest = types.coerce(values[0], "dynamic", scope=scope, span=node.arguments[0].span)
+    share = types.coerce(values[1], "real", scope=scope, span=node.arguments[1].span)
+    kind = type_literal(node.arguments[2], scope) if len(node.arguments) > 2 else "real"
+    if kind == "datetime":
+        return types.converted(Call("percentile_of_texts", (digest, share), "dynamic"), kind)
+    if kind not in types.NUMBERS:
+        scope.fail(f"not supported: percentile_tdigest of {kind}", node.arguments[2].span)
+    return types.converted(Call("percentile_of_numbers", (digest, share), "real"), kind)
+
+
+def type_literal(node: syntax.Expr, scope: Scope) -> str:
+    """Give the type that ``typeof(long)`` names."""
+    name = node.arguments[0] if isinstance(node, syntax.Call) and node.name == "typeof" and node.arguments else None
+    if not isinstance(name, syntax.Name):
+        scope.fail("expected typeof(…)", node.span)
+    kind = TYPE_NAMES.get(name.name)
+    if kind is None:
+        scope.fail(f"unknown type '{name.name}'{suggestion(name.name, TYPE_NAMES)}", name.span)
+    return kind
+
+
+TYPE_NAMES = {
+    "bool": "bool", "boolean": "bool", "int": "int", "long": "long", "real": "real", "double": "real",
+    "string": "string", "datetime": "datetime", "date": "datetime", "timespan": "timespan", "time": "timespan",
+    "guid": "guid", "dynamic": "dynamic",
+}  # fmt: skip
+
+
 # Functions whose first argument names one of several others.
 def _by_name(prefix: str, order: tuple[int, ...]) -> Callable[[syntax.Call, Scope], Scalar]:
     def bind(node: syntax.Call, scope: Scope) -> Scalar:
@@ -283,6 +313,7 @@ scalars.SPECIAL.update(
         "make_datetime": _make_datetime,
         "make_timespan": _make_timespan,
         "gettype": _gettype,
+        "percentile_tdigest": _percentile_tdigest,
         "typeof": _typeof,
         "extract": _extract,
         "extract_json": _extract_json,

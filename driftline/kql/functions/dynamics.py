@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from driftline.kql.functions.lists import elements, lets, numbers
 from driftline.kql.functions.row import rows
 
 __all__ = ["DYNAMICS", "click_merged", "merged"]
@@ -44,6 +45,54 @@ DYNAMICS = rows(
             "CASE WHEN json_type(_0) = 'ARRAY' THEN CAST(json_array_length(_0) AS BIGINT) END",
             "if(startsWith(_0, '['), toInt64(JSONLength(assumeNotNull(_0))), NULL)",
             "Count an array's elements; null for what is none.",
+        ),
+        (
+            "dcount_hll",
+            "dynamic",
+            "long",
+            "coalesce(CASE WHEN json_type(_0) = 'ARRAY' THEN CAST(json_array_length(_0) AS BIGINT) END, 0)",
+            "if(startsWith(ifNull(_0, ''), '['), toInt64(JSONLength(assumeNotNull(_0))), 0)",
+            "Count what hll collected.",
+        ),
+        ("percentile_tdigest", "dynamic real any?", "any", None, None, "Give a percentile of what tdigest collected."),
+        (
+            "percentile_of_numbers",
+            "dynamic real",
+            "real",
+            *lets(
+                (
+                    "g[CAST(greatest(ceil(len(g) * _1 / 100), 1) AS BIGINT)]",
+                    "if(empty(g), NULL, g[toUInt64(greatest(ceil(length(g) * assumeNotNull(_1) / 100), 1))])",
+                ),
+                g=(f"list_sort({numbers('_0')[0]})", f"arraySort({numbers('_0')[1]})"),
+            ),
+            "",
+        ),
+        (
+            "percentile_of_texts",
+            "dynamic real",
+            "dynamic",
+            *lets(
+                (
+                    "g[CAST(greatest(ceil(len(g) * _1 / 100), 1) AS BIGINT)]",
+                    "if(empty(g), NULL, g[toUInt64(greatest(ceil(length(g) * assumeNotNull(_1) / 100), 1))])",
+                ),
+                g=(f"list_sort({elements('_0')[0]})", f"arraySort({elements('_0')[1]})"),
+            ),
+            "",
+        ),
+        (
+            "percentrank_tdigest",
+            "dynamic real",
+            "real",
+            *lets(
+                (
+                    "100.0 * len(list_filter(g, lambda e: e <= _1)) / nullif(len(g), 0)",
+                    "if(empty(g), NULL, 100.0 * arrayCount(e -> ifNull(e <= _1, FALSE), g) / length(g))",
+                ),
+                g=numbers("_0"),
+            ),
+            "Give the percentage of what tdigest collected that is not greater than a value.",
         ),
         ("array_concat", "dynamic*", "dynamic", None, None, "Join arrays."),
         (

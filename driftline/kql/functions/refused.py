@@ -22,10 +22,10 @@ REASONS = {
         gzip_decompress_from_base64_string""",
     "its table of browsers is Kusto's own": "parse_user_agent",
     "Kusto publishes neither its digest's format nor its seed": "hash hash_many hash_combine",
-    LATER: """series_fit_2lines series_fft series_ifft series_periods_detect hll hll_merge tdigest tdigest_merge
-        percentile_tdigest dcount_hll parse_xml parse_csv ipv6_compare ipv6_is_match ipv6_is_in_range
+    LATER: """series_fit_2lines series_fft series_ifft series_periods_detect
+          parse_xml parse_csv ipv6_compare ipv6_is_match ipv6_is_in_range
         ipv4_lookup has_any_ipv4 has_any_ipv4_prefix format_bytes format_ipv4 format_ipv4_mask
-        row_rank_dense row_rank_min row_window_session buildschema translate punycode_to_string to_utf8
+        row_rank_dense row_rank_min row_window_session buildschema percentilesw percentilesw_array percentiles_array_tdigest stdev_weighted translate punycode_to_string to_utf8
         welch_test jaccard_index treepath datetime_local_to_utc datetime_utc_to_local FileProfile
         bag_remove_keys bag_set_key bag_zip array_rotate_left array_rotate_right array_shift_left
         array_shift_right array_split array_iff hash_xxhash64 parse_urlquery parse_command_line
