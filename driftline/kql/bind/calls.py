@@ -9,6 +9,7 @@ from driftline.kql import constants, functions, syntax
 from driftline.kql.bind import scalars, types
 from driftline.kql.bind.aggregates import bind_aggregate, collected
 from driftline.kql.bind.arguments import arity
+from driftline.kql.bind.networks import SPECIAL as NETWORKS
 from driftline.kql.bind.scope import Scope
 from driftline.kql.bind.series import SPECIAL as SERIES
 from driftline.kql.bind.series import columns_of
@@ -338,3 +339,4 @@ scalars.SPECIAL.update(
     }
 )
 scalars.SPECIAL.update(SERIES)
+scalars.SPECIAL.update(NETWORKS)

@@ -3,6 +3,7 @@
 from driftline.kql.functions.aggregates import AGGREGATES, WINDOWS
 from driftline.kql.functions.convert import CONVERT
 from driftline.kql.functions.dynamics import DYNAMICS
+from driftline.kql.functions.locations import LOCATIONS
 from driftline.kql.functions.maths import MATHS
 from driftline.kql.functions.moments import MOMENTS
 from driftline.kql.functions.network import NETWORK
@@ -14,7 +15,17 @@ from driftline.kql.functions.text import TEXT
 
 __all__ = ["AGGREGATES", "ALIASES", "FUNCTIONS", "REFUSED", "SEVERAL", "WINDOWS", "Function", "Sql"]
 
-FUNCTIONS: dict[str, Function] = {**TEXT, **MATHS, **MOMENTS, **CONVERT, **DYNAMICS, **NETWORK, **SERIES, **REGRESSION}
+FUNCTIONS: dict[str, Function] = {
+    **TEXT,
+    **MATHS,
+    **MOMENTS,
+    **CONVERT,
+    **DYNAMICS,
+    **NETWORK,
+    **LOCATIONS,
+    **SERIES,
+    **REGRESSION,
+}
 ALIASES = {
     "todouble": "toreal",
     "parse_json": "todynamic",
