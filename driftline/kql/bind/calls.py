@@ -13,6 +13,7 @@ from driftline.kql.bind.networks import SPECIAL as NETWORKS
 from driftline.kql.bind.scope import Scope
 from driftline.kql.bind.series import SPECIAL as SERIES
 from driftline.kql.bind.series import columns_of
+from driftline.kql.bind.texts import SPECIAL as TEXTS
 from driftline.kql.plan import Call, Col, Const, Scalar
 from driftline.kql.problems import suggestion
 
@@ -202,14 +203,6 @@ def _typeof(node: syntax.Call, scope: Scope) -> Scalar:
     return Const("string", "type")
 
 
-def _extract_all(node: syntax.Call, scope: Scope) -> Scalar:
-    values = arity(node, scope, 2)
-    pattern = values[0]
-    if not isinstance(pattern, Const) or str(pattern.value).replace("\\(", "").replace("(?:", "").count("(") != 1:
-        scope.fail("not supported: extract_all with other than one group in a constant pattern", node.span)
-    return Call("extract_all_one", (pattern, types.converted(values[1], "string")), "dynamic")
-
-
 def _split(node: syntax.Call, scope: Scope) -> Scalar:
     values = arity(node, scope, 2, 3)
     text = types.coerce(values[0], "text", scope=scope, span=node.span)
@@ -269,9 +262,11 @@ def _column_ifexists(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _sorted(node: syntax.Call, scope: Scope) -> Scalar:
+    if len(node.arguments) != 1:
+        scope.fail(f"not supported: '{node.name}' of other than one array", node.span)
     (value,) = arity(node, scope, 1)
-    ascending = Call("array_sort_up", (types.coerce(value, "dynamic", scope=scope, span=node.span),), "dynamic")
-    return Call("array_reverse", (ascending,), "dynamic") if node.name.endswith("desc") else ascending
+    name = "array_sort_down" if node.name.endswith("desc") else "array_sort_up"
+    return Call(name, (types.coerce(value, "dynamic", scope=scope, span=node.span),), "dynamic")
 
 
 def _range(node: syntax.Call, scope: Scope) -> Scalar:
@@ -319,7 +314,6 @@ scalars.SPECIAL.update(
         "extract": _extract,
         "extract_json": _extract_json,
         "extractjson": _extract_json,
-        "extract_all": _extract_all,
         "split": _split,
         "countof": _countof,
         "bag_pack": _pack,
@@ -340,3 +334,4 @@ scalars.SPECIAL.update(
 )
 scalars.SPECIAL.update(SERIES)
 scalars.SPECIAL.update(NETWORKS)
+scalars.SPECIAL.update(TEXTS)

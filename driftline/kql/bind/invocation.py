@@ -47,6 +47,9 @@ def _unknown_function(node: syntax.Call, scope: Scope) -> NoReturn:
     scope.fail(f"unknown function '{node.name}'{suggestion(node.name, known)}", Span(node.span.offset, len(node.name)))
 
 
+PADDING = {"json": "dynamic", "any": "dynamic", "text": "string", "number": "real", "span": "timespan"}
+
+
 def bind_call_to(row: functions.Function, node: syntax.Call, values: tuple[Scalar, ...], scope: Scope) -> Scalar:
     """Check arguments against a row of the table, and make the call."""
     parameters = expanded_parameters(row, len(values))
@@ -60,7 +63,8 @@ def bind_call_to(row: functions.Function, node: syntax.Call, values: tuple[Scala
     if row.result == "common":
         kind, args = types.common(args, scope=scope, span=node.span)
         return Call(row.name, args, kind)
-    padded = args + tuple(Const(p.rstrip("?*"), None) for p in row.parameters[len(args) :] if p.endswith("?"))
+    left_out = [p.rstrip("?") for p in row.parameters[len(args) :] if p.endswith("?")]
+    padded = args + tuple(Const(PADDING.get(kind, kind), None) for kind in left_out)
     return Call(row.name, padded, result_type(row, args))
 
 

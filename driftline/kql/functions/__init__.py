@@ -1,6 +1,7 @@
 """Every function, aggregate and scalar operator as a row of a table."""
 
 from driftline.kql.functions.aggregates import AGGREGATES, WINDOWS
+from driftline.kql.functions.arrays import ARRAYS
 from driftline.kql.functions.convert import CONVERT
 from driftline.kql.functions.dynamics import DYNAMICS
 from driftline.kql.functions.locations import LOCATIONS
@@ -23,6 +24,7 @@ FUNCTIONS: dict[str, Function] = {
     **DYNAMICS,
     **NETWORK,
     **LOCATIONS,
+    **ARRAYS,
     **SERIES,
     **REGRESSION,
 }

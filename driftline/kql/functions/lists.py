@@ -5,7 +5,7 @@ Each part is a pair: SQL for DuckDB, SQL for ClickHouse. What is no number count
 
 from __future__ import annotations
 
-__all__ = ["CLICK_REAL", "Pair", "array", "bag", "elements", "let", "lets", "numbers", "staged", "written"]
+__all__ = ["CLICK_REAL", "Pair", "array", "bag", "elements", "let", "lets", "numbers", "single", "staged", "written"]
 
 Pair = tuple[str, str]
 # ClickHouse writes 1.0 as 1, which would make a long of it.
@@ -83,3 +83,14 @@ def array(values: dict[str, Pair]) -> Pair:
     duck = ", ".join(pair[0] for pair in values.values())
     click = ", ',', ".join(f"toJSONString({pair[1]})" for pair in values.values())
     return f"json_array({duck})", f"concat('[', {click}, ']')"
+
+
+def single(body: Pair, *arrays: str) -> Pair:
+    """Compute a number of lists ``a`` and ``b``; null if it is not finite, or a list has a null."""
+    names = dict(zip(("a", "b"), arrays, strict=False))
+    present = " AND ".join(f"startsWith(ifNull({x}, ''), '[')" for x in arrays)
+    whole = " AND ".join(f"len({n}) = len(list_filter({n}, lambda e: e IS NOT NULL))" for n in names)
+    solid = {n: (n, f"arrayMap(e -> ifNull(e, nan), {n})") for n in names}
+    inner = (f"CASE WHEN {whole} THEN {body[0]} END", lets(("", body[1]), **solid)[1])
+    duck, click = lets(inner, **{name: numbers(x) for name, x in names.items()})
+    return duck, f"if({present}, ifNotFinite({click}, NULL), NULL)"

@@ -22,14 +22,16 @@ REASONS = {
         gzip_decompress_from_base64_string""",
     "its table of browsers is Kusto's own": "parse_user_agent",
     "Kusto publishes neither its digest's format nor its seed": "hash hash_many hash_combine",
+    "neither engine reads XML": "parse_xml",
+    "its result is a decimal, which hunts have not": "parse_version todecimal decimal",
     LATER: """series_fit_2lines series_fft series_ifft series_periods_detect
-          parse_xml parse_csv
+
         ipv4_range_to_cidr_list format_bytes
-        row_rank_dense row_rank_min row_window_session buildschema percentilesw percentilesw_array percentiles_array_tdigest stdev_weighted translate punycode_to_string to_utf8
-        welch_test jaccard_index treepath datetime_local_to_utc datetime_utc_to_local FileProfile
-        bag_remove_keys bag_set_key bag_zip array_rotate_left array_rotate_right array_shift_left
-        array_shift_right array_split array_iff hash_xxhash64 parse_urlquery parse_command_line
-        parse_version """,
+        row_rank_dense row_rank_min row_window_session buildschema percentilesw percentilesw_array percentiles_array_tdigest stdev_weighted punycode_to_string to_utf8
+        welch_test treepath datetime_local_to_utc datetime_utc_to_local FileProfile
+
+           hash_xxhash64 parse_command_line
+        """,
 }
 REFUSED = {name: reason for reason, names in REASONS.items() for name in names.split()}
 """Function -> why it is refused."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from driftline.kql.functions.lists import Pair, elements, let, lets, numbers, written
+from driftline.kql.functions.lists import Pair, elements, let, lets, numbers, single, written
 from driftline.kql.functions.row import rows
 
 __all__ = ["SERIES"]
@@ -149,17 +149,6 @@ def iir() -> Pair:
         " - arraySum(arrayMap((w, j) -> if(j > 1 AND toInt64(i) - toInt64(j) >= 0, ifNull(w * y[toInt64(i) - toInt64(j) + 1], nan), 0), a, arrayEnumerate(a)))) / ifNull(nullIf(a[1], 0), nan)), arrayEnumerate(s), CAST([] AS Array(Float64)))"
     )
     return written(lets((duck, click), s=numbers("_0"), b=numbers("_1"), a=numbers("_2")), "_0", "_1", "_2")
-
-
-def single(body: Pair, *arrays: str) -> Pair:
-    """Compute a number of lists ``a`` and ``b``; null if it is not finite, or a list has a null."""
-    names = dict(zip(("a", "b"), arrays, strict=False))
-    present = " AND ".join(f"startsWith(ifNull({x}, ''), '[')" for x in arrays)
-    whole = " AND ".join(f"len({n}) = len(list_filter({n}, lambda e: e IS NOT NULL))" for n in names)
-    solid = {n: (n, f"arrayMap(e -> ifNull(e, nan), {n})") for n in names}
-    inner = (f"CASE WHEN {whole} THEN {body[0]} END", lets(("", body[1]), **solid)[1])
-    duck, click = lets(inner, **{name: numbers(x) for name, x in names.items()})
-    return duck, f"if({present}, ifNotFinite({click}, NULL), NULL)"
 
 
 def total(formula: str, names: str) -> Pair:
