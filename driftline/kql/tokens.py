@@ -85,7 +85,7 @@ LEXEMES = re.compile(
     | (?P<real>\d+(?:\.(?!\.)\d*)?[eE][+-]?\d+\b|\d+\.\d+|\d+\.(?![.\w]))
     | (?P<long>0[xX][0-9a-fA-F]+\b|\d+\b)
     | (?P<negated>!(?:{NEGATED})(?![\w~]))
-    | (?P<word>in~|has_any|has_all|[$]?[A-Za-z_]\w*|\d+\w+)
+    | (?P<word>in~|[$]?[A-Za-z_]\w*|\d+\w+)
     | (?P<symbol>=>|=~|!~|==|!=|<>|<=|>=|\.\.|[-+*/%<>=|(){{}}\[\],;:.?@])
     """,
     re.VERBOSE | re.DOTALL | re.MULTILINE,

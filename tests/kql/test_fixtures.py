@@ -41,7 +41,7 @@ def written(value: Any, kind: str) -> Any:
         return str(value)
     if kind == "real":
         return round(value, 9)
-    return json.loads(value) if kind == "dynamic" else value
+    return json.loads(value, parse_float=lambda text: round(float(text), 9)) if kind == "dynamic" else value
 
 
 CASES = list(blocks())

@@ -1,4 +1,4 @@
-"""Functions that need more than a template: choices, bins, parts by name, aggregates."""
+"""Functions that need more than a template: choices, bins, parts by name."""
 
 from __future__ import annotations
 
@@ -7,25 +7,21 @@ from collections.abc import Callable
 
 from driftline.kql import constants, functions, syntax
 from driftline.kql.bind import scalars, types
+from driftline.kql.bind.aggregates import bind_aggregate, collected
+from driftline.kql.bind.arguments import arity
+from driftline.kql.bind.networks import SPECIAL as NETWORKS
 from driftline.kql.bind.scope import Scope
-from driftline.kql.plan import Call, Col, Const, Key, Scalar, Window
+from driftline.kql.bind.series import SPECIAL as SERIES
+from driftline.kql.bind.series import columns_of
+from driftline.kql.bind.texts import SPECIAL as TEXTS
+from driftline.kql.plan import Call, Col, Const, Scalar
 from driftline.kql.problems import suggestion
 
-__all__: list[str] = []
-
-UNLIMITED = 1_048_576  # Kusto's own limit of make_list and make_set
-
-
-def _arity(node: syntax.Call, scope: Scope, *counts: int) -> tuple[Scalar, ...]:
-    if len(node.arguments) not in counts:
-        scope.fail(
-            f"expected {' or '.join(map(str, counts))} arguments in '{node.name}', got {len(node.arguments)}", node.span
-        )
-    return scalars.bind_each(node.arguments, scope)
+__all__ = ["collected", "columns_of"]
 
 
 def _iff(node: syntax.Call, scope: Scope) -> Scalar:
-    condition, *values = _arity(node, scope, 3)
+    condition, *values = arity(node, scope, 3)
     condition = types.coerce(condition, "bool", scope=scope, span=node.arguments[0].span)
     kind, values_of = types.common(values, scope=scope, span=node.span)
     return Call("choose", (condition, *values_of), kind)
@@ -49,7 +45,7 @@ def _coalesce(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _bin(node: syntax.Call, scope: Scope) -> Scalar:
-    value, *rest = _arity(node, scope, 1, 2)
+    value, *rest = arity(node, scope, 1, 2)
     step = rest[0] if rest else Const("long", 1)
     if value.type == "dynamic":
         value = types.converted(value, "datetime" if step.type == "timespan" else "real")
@@ -67,7 +63,7 @@ def _bin(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _bin_at(node: syntax.Call, scope: Scope) -> Scalar:
-    value, step, at = _arity(node, scope, 3)
+    value, step, at = arity(node, scope, 3)
     if value.type == "datetime":
         return Call("bin_at_datetime", (value, step, at), "datetime")
     shifted = scalars.arithmetic("-", value, at, scope=scope, span=node.span)
@@ -78,21 +74,51 @@ def _bin_at(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _now(node: syntax.Call, scope: Scope) -> Scalar:
-    values = _arity(node, scope, 0, 1)
+    values = arity(node, scope, 0, 1)
     now = Call("now_utc", (), "datetime")
     return scalars.arithmetic("+", now, values[0], scope=scope, span=node.span) if values else now
 
 
 def _ago(node: syntax.Call, scope: Scope) -> Scalar:
-    (length,) = _arity(node, scope, 1)
+    (length,) = arity(node, scope, 1)
     length = types.coerce(length, "timespan", scope=scope, span=node.span)
     return Call("datetime-", (Call("now_utc", (), "datetime"), length), "datetime")
+
+
+def _percentile_tdigest(node: syntax.Call, scope: Scope) -> Scalar:
+    values = arity(node, scope, 2, 3) if len(node.arguments) < 3 else scalars.bind_each(node.arguments[:2], scope)
+    digest = types.coerce(values[0], "dynamic", scope=scope, span=node.arguments[0].span)
+    share = types.coerce(values[1], "real", scope=scope, span=node.arguments[1].span)
+    kind = type_literal(node.arguments[2], scope) if len(node.arguments) > 2 else "real"
+    if kind == "datetime":
+        return types.converted(Call("percentile_of_texts", (digest, share), "dynamic"), kind)
+    if kind not in types.NUMBERS:
+        scope.fail(f"not supported: percentile_tdigest of {kind}", node.arguments[2].span)
+    return types.converted(Call("percentile_of_numbers", (digest, share), "real"), kind)
+
+
+def type_literal(node: syntax.Expr, scope: Scope) -> str:
+    """Give the type that ``typeof(long)`` names."""
+    name = node.arguments[0] if isinstance(node, syntax.Call) and node.name == "typeof" and node.arguments else None
+    if not isinstance(name, syntax.Name):
+        scope.fail("expected typeof(…)", node.span)
+    kind = TYPE_NAMES.get(name.name)
+    if kind is None:
+        scope.fail(f"unknown type '{name.name}'{suggestion(name.name, TYPE_NAMES)}", name.span)
+    return kind
+
+
+TYPE_NAMES = {
+    "bool": "bool", "boolean": "bool", "int": "int", "long": "long", "real": "real", "double": "real",
+    "string": "string", "datetime": "datetime", "date": "datetime", "timespan": "timespan", "time": "timespan",
+    "guid": "guid", "dynamic": "dynamic",
+}  # fmt: skip
 
 
 # Functions whose first argument names one of several others.
 def _by_name(prefix: str, order: tuple[int, ...]) -> Callable[[syntax.Call, Scope], Scalar]:
     def bind(node: syntax.Call, scope: Scope) -> Scalar:
-        values = _arity(node, scope, len(order) + 1)
+        values = arity(node, scope, len(order) + 1)
         name = str(scalars.constant(node.arguments[0], scope, "string")).lower()
         row = functions.FUNCTIONS.get(f"{prefix}_{UNIT_ALIASES.get(name, name)}")
         if row is None:
@@ -119,7 +145,7 @@ def _make_datetime(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _make_timespan(node: syntax.Call, scope: Scope) -> Scalar:
-    values = _arity(node, scope, 1, 2, 3, 4)
+    values = arity(node, scope, 1, 2, 3, 4)
     if len(values) == 1:
         return types.converted(values[0], "timespan")
     units = {2: "hm", 3: "hms", 4: "dhms"}[len(values)]
@@ -131,7 +157,7 @@ def _make_timespan(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _gettype(node: syntax.Call, scope: Scope) -> Scalar:
-    (value,) = _arity(node, scope, 1)
+    (value,) = arity(node, scope, 1)
     names = {"real": "real", "bool": "bool"}
     return (
         Call("type_of_dynamic", (value,), "string")
@@ -141,7 +167,7 @@ def _gettype(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _extract(node: syntax.Call, scope: Scope) -> Scalar:
-    values = _arity(node, scope, 3, 4)
+    values = arity(node, scope, 3, 4)
     pattern, group, source = values[:3]
     scalars.check_regex(pattern, scope, node.arguments[0].span)
     source = types.converted(source, "string")
@@ -177,16 +203,8 @@ def _typeof(node: syntax.Call, scope: Scope) -> Scalar:
     return Const("string", "type")
 
 
-def _extract_all(node: syntax.Call, scope: Scope) -> Scalar:
-    values = _arity(node, scope, 2)
-    pattern = values[0]
-    if not isinstance(pattern, Const) or str(pattern.value).replace("\\(", "").replace("(?:", "").count("(") != 1:
-        scope.fail("not supported: extract_all with other than one group in a constant pattern", node.span)
-    return Call("extract_all_one", (pattern, types.converted(values[1], "string")), "dynamic")
-
-
 def _split(node: syntax.Call, scope: Scope) -> Scalar:
-    values = _arity(node, scope, 2, 3)
+    values = arity(node, scope, 2, 3)
     text = types.coerce(values[0], "text", scope=scope, span=node.span)
     parts = Call("split_all", (text, types.coerce(values[1], "string", scope=scope, span=node.span)), "dynamic")
     if len(values) == 2:
@@ -196,7 +214,7 @@ def _split(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _countof(node: syntax.Call, scope: Scope) -> Scalar:
-    values = _arity(node, scope, 2, 3)
+    values = arity(node, scope, 2, 3)
     kind = scalars.constant(node.arguments[2], scope, "string") if len(values) == 3 else "normal"
     return Call(
         "countof_regex" if kind == "regex" else "countof_normal",
@@ -244,13 +262,15 @@ def _column_ifexists(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _sorted(node: syntax.Call, scope: Scope) -> Scalar:
-    (value,) = _arity(node, scope, 1)
-    ascending = Call("array_sort_up", (types.coerce(value, "dynamic", scope=scope, span=node.span),), "dynamic")
-    return Call("array_reverse", (ascending,), "dynamic") if node.name.endswith("desc") else ascending
+    if len(node.arguments) != 1:
+        scope.fail(f"not supported: '{node.name}' of other than one array", node.span)
+    (value,) = arity(node, scope, 1)
+    name = "array_sort_down" if node.name.endswith("desc") else "array_sort_up"
+    return Call(name, (types.coerce(value, "dynamic", scope=scope, span=node.span),), "dynamic")
 
 
 def _range(node: syntax.Call, scope: Scope) -> Scalar:
-    values = _arity(node, scope, 2, 3)
+    values = arity(node, scope, 2, 3)
     if any(value.type not in {"int", "long"} for value in values):
         scope.fail("not supported: range() of other than whole numbers", node.span)
     step = values[2] if len(values) == 3 else Const("long", 1)
@@ -258,12 +278,12 @@ def _range(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _repeat(node: syntax.Call, scope: Scope) -> Scalar:
-    value, count = _arity(node, scope, 2)
+    value, count = arity(node, scope, 2)
     return Call("repeat_array", (types.converted(value, "dynamic"), types.converted(count, "long")), "dynamic")
 
 
 def _strrep(node: syntax.Call, scope: Scope) -> Scalar:
-    values = _arity(node, scope, 2, 3)
+    values = arity(node, scope, 2, 3)
     times = scalars.constant(node.arguments[1], scope, "long")
     if not isinstance(times, int) or not 0 <= times <= 1024:
         scope.fail("expected a count from 0 to 1024", node.arguments[1].span)
@@ -273,104 +293,7 @@ def _strrep(node: syntax.Call, scope: Scope) -> Scalar:
     return Call("strcat_delim", (types.converted(values[2], "string"), *(text,) * times), "string")
 
 
-# Aggregates and windows
-
-
-def _bind_aggregate(name: str, node: syntax.Call, scope: Scope) -> Scalar:
-    if name in functions.WINDOWS:
-        return WINDOWS[name](node, scope)
-    if scope.grouped is None:
-        scope.fail(f"'{node.name}' is an aggregate; it has a meaning only in 'summarize' and its like", node.span)
-    call = aggregate_call(name, node, scope)
-    return collected(call, scope)
-
-
-def collected(call: Scalar, scope: Scope) -> Scalar:
-    """Let the group compute an aggregate, and refer to its column."""
-    column = scope.session.column("aggregate", call.type)
-    scope.aggregates.append((column, call))
-    value = Col(column.id, call.type)
-    return Call("text_or_empty", (value,), "string") if call.type == "string" else value
-
-
-def aggregate_call(name: str, node: syntax.Call, scope: Scope) -> Call:
-    inner = scope.with_row(scope.grouped)
-    values = scalars.bind_each(node.arguments, inner)
-    if name in LISTS:
-        return _list(name, node, values, scope)
-    row = functions.AGGREGATES[name]
-    if name == "make_bag":
-        return Call("bag_json", (types.coerce(values[0], "dynamic", scope=scope, span=node.span),), "dynamic")
-    return scalars.bind_call_to(row, node, values, scope)  # type: ignore[return-value]
-
-
-PLAIN_ITEMS = frozenset(["string", "long", "int", "real", "bool"])  # whose arrays the engines write as JSON themselves
-LISTS = {"make_list": "list_json", "make_set": "set_json", "make_list_if": "list_json", "make_set_if": "set_json"}
-
-
-def _list(name: str, node: syntax.Call, values: tuple[Scalar, ...], scope: Scope) -> Call:
-    conditional = name.endswith("_if")
-    if not 1 + conditional <= len(values) <= 2 + conditional:
-        scope.fail(f"expected {functions.AGGREGATES[name].signature}", node.span)
-    item = values[0] if values[0].type in PLAIN_ITEMS else types.converted(values[0], "dynamic")
-    if conditional:
-        condition = types.coerce(values[1], "bool", scope=scope, span=node.span)
-        item = Call("choose", (condition, item, Call("no_value", (item,), item.type)), item.type)
-    limit = values[1 + conditional] if len(values) > 1 + conditional else Const("long", UNLIMITED)
-    function = LISTS[name]
-    order = scope.grouped.order if scope.grouped else ()
-    if function == "list_json" and order:
-        return Call("list_json_ordered", (item, types.converted(limit, "long"), *_ordering(order)), "dynamic")
-    return Call(function, (item, types.converted(limit, "long")), "dynamic")
-
-
-def _ordering(order: tuple[Key, ...]) -> tuple[Scalar, ...]:
-    return tuple(
-        Call("ordered_down" if key.descending else "ordered_up", (key.value,), key.value.type) for key in order
-    )
-
-
-def _serialized(node: syntax.Call, scope: Scope) -> tuple[Key, ...]:
-    if scope.relation is None or not scope.relation.serialized:
-        scope.fail(f"'{node.name}' needs rows in an order; put 'sort by' or 'serialize' before", node.span)
-    return scope.relation.order
-
-
-def _row_number(node: syntax.Call, scope: Scope) -> Scalar:
-    values = _arity(node, scope, 0, 1, 2)
-    keys = _serialized(node, scope)
-    if len(values) == 2:
-        scope.fail("not supported: row_number that restarts; use 'partition by'", node.span)
-    number = Window(Call("number_row", (), "long"), keys)
-    if not values:
-        return number
-    first = scalars.arithmetic("-", values[0], Const("long", 1), scope=scope, span=node.span)
-    return Call("+", (number, first), "long")
-
-
-def _shifted(function: str) -> Callable[[syntax.Call, Scope], Scalar]:
-    def bind(node: syntax.Call, scope: Scope) -> Scalar:
-        values = _arity(node, scope, 1, 2, 3)
-        offset = values[1] if len(values) > 1 else Const("long", 1)
-        empty = "" if values[0].type == "string" else None
-        default = types.converted(values[2], values[0].type) if len(values) > 2 else Const(values[0].type, empty)
-        return Window(Call(function, (values[0], offset, default), values[0].type), _serialized(node, scope))
-
-    return bind
-
-
-def _row_cumsum(node: syntax.Call, scope: Scope) -> Scalar:
-    values = _arity(node, scope, 1, 2)
-    if len(values) == 2:
-        scope.fail("not supported: row_cumsum that restarts; use 'partition by'", node.span)
-    value = types.coerce(values[0], "span", scope=scope, span=node.span)
-    kind = "long" if value.type == "int" else value.type
-    summed = Window(Call("running_sum", (value,), kind), _serialized(node, scope), running=True)
-    return summed if kind == "real" else Call("whole_to_long", (summed,), kind)
-
-
-WINDOWS = {"row_number": _row_number, "prev": _shifted("lag"), "next": _shifted("lead"), "row_cumsum": _row_cumsum}
-scalars.AGGREGATED["bind"] = _bind_aggregate
+scalars.AGGREGATED["bind"] = bind_aggregate
 scalars.SPECIAL.update(
     {
         "iff": _iff,
@@ -386,11 +309,11 @@ scalars.SPECIAL.update(
         "make_datetime": _make_datetime,
         "make_timespan": _make_timespan,
         "gettype": _gettype,
+        "percentile_tdigest": _percentile_tdigest,
         "typeof": _typeof,
         "extract": _extract,
         "extract_json": _extract_json,
         "extractjson": _extract_json,
-        "extract_all": _extract_all,
         "split": _split,
         "countof": _countof,
         "bag_pack": _pack,
@@ -409,3 +332,6 @@ scalars.SPECIAL.update(
         "repeat": _repeat,
     }
 )
+scalars.SPECIAL.update(SERIES)
+scalars.SPECIAL.update(NETWORKS)
+scalars.SPECIAL.update(TEXTS)

@@ -93,7 +93,7 @@ class Session:
 
     def fresh(self, name: str) -> str:
         """Give an identifier nobody has, as like the name as possible."""
-        base = name[:100] or "column"
+        base = name[:100].lstrip("·") or "column"  # lambdas' parameters begin so
         candidate, number = base, 0
         while candidate.casefold() in self._given:
             number += 1

@@ -12,6 +12,7 @@ from typing import Any
 from sqlglot import exp, parse_one
 
 from driftline.kql import functions, plan
+from driftline.kql.emit import lambdas, texts
 from driftline.kql.plan import Call, Col, Const, InPlan, Key, Scalar, Subquery, Window
 
 __all__ = ["TYPES", "ScalarEmitter", "Unsupported", "identifier"]
@@ -158,7 +159,7 @@ def _type(dialect: str, kind: str) -> exp.DataType:
 
 @functools.cache
 def _template(sql: str, dialect: str) -> exp.Expression:
-    made: Any = parse_one(sql, dialect=dialect)
+    made: Any = lambdas.kept_apart(parse_one(sql, dialect=dialect))
     return exp.Paren(this=made) if isinstance(made, (exp.Binary, exp.Unary, exp.Is, exp.Not)) else made
 
 
@@ -393,6 +394,20 @@ def _format_datetime(emitter: ScalarEmitter, value: Call) -> exp.Expression:
     )
 
 
+def _extract_groups(emitter: ScalarEmitter, value: Call) -> exp.Expression:
+    groups = [place.value for place in value.args[2:] if isinstance(place, Const)]
+    template = _template(texts.groups_sql(emitter.dialect, groups), emitter.dialect)
+    return filled(template, [emitter.emit(arg) for arg in value.args[:2]])
+
+
+def _format_timespan(emitter: ScalarEmitter, value: Call) -> exp.Expression:
+    length, form = value.args
+    assert isinstance(form, Const)
+    pieces = texts.timespan_pieces(form.value, emitter.dialect) or []
+    sql = f"CASE WHEN _0 IS NULL THEN '' ELSE concat('', {', '.join(pieces or [chr(39) * 2])}) END"
+    return filled(_template(sql, emitter.dialect), [emitter.emit(length)])
+
+
 def _piece(emitter: ScalarEmitter, moment: Scalar, text: str, code: tuple[str, str] | None) -> exp.Expression:
     if code is None:
         return exp.Literal.string(text)
@@ -451,6 +466,8 @@ CALLS: dict[str, Callable[[ScalarEmitter, Call], exp.Expression]] = {
     "coalesce_text": _coalesce_text,
     "list_json_ordered": _ordered_list,
     "format_datetime": _format_datetime,
+    "format_timespan": _format_timespan,
+    "extract_all_groups": _extract_groups,
 }
 EMITTERS: dict[type, Callable[[ScalarEmitter, Any], exp.Expression]] = {
     Const: ScalarEmitter.const,

@@ -1,17 +1,33 @@
 """Every function, aggregate and scalar operator as a row of a table."""
 
 from driftline.kql.functions.aggregates import AGGREGATES, WINDOWS
+from driftline.kql.functions.arrays import ARRAYS
 from driftline.kql.functions.convert import CONVERT
 from driftline.kql.functions.dynamics import DYNAMICS
+from driftline.kql.functions.locations import LOCATIONS
 from driftline.kql.functions.maths import MATHS
 from driftline.kql.functions.moments import MOMENTS
 from driftline.kql.functions.network import NETWORK
+from driftline.kql.functions.refused import REFUSED
+from driftline.kql.functions.regression import REGRESSION, SEVERAL
 from driftline.kql.functions.row import Function, Sql
+from driftline.kql.functions.series import SERIES
 from driftline.kql.functions.text import TEXT
 
-__all__ = ["AGGREGATES", "ALIASES", "FUNCTIONS", "WINDOWS", "Function", "Sql"]
+__all__ = ["AGGREGATES", "ALIASES", "FUNCTIONS", "REFUSED", "SEVERAL", "WINDOWS", "Function", "Sql"]
 
-FUNCTIONS: dict[str, Function] = {**TEXT, **MATHS, **MOMENTS, **CONVERT, **DYNAMICS, **NETWORK}
+FUNCTIONS: dict[str, Function] = {
+    **TEXT,
+    **MATHS,
+    **MOMENTS,
+    **CONVERT,
+    **DYNAMICS,
+    **NETWORK,
+    **LOCATIONS,
+    **ARRAYS,
+    **SERIES,
+    **REGRESSION,
+}
 ALIASES = {
     "todouble": "toreal",
     "parse_json": "todynamic",

@@ -7,6 +7,7 @@ write the same arrays.
 from __future__ import annotations
 
 from driftline.kql.functions.dynamics import click_merged, merged
+from driftline.kql.functions.lists import CLICK_REAL, lets
 from driftline.kql.functions.row import rows
 
 __all__ = ["AGGREGATES"]
@@ -14,6 +15,18 @@ __all__ = ["AGGREGATES"]
 SUM = {"real": "coalesce(sum(_0), 0)", "*": "CAST(coalesce(sum(_0), 0) AS BIGINT)"}
 CH_SUM = {"real": "ifNull(sum(_0), 0)", "*": "toInt64(ifNull(sum(_0), 0))"}
 CH_LIST = "concat('[', arrayStringConcat({}, ','), ']')"
+
+WEIGHTED = lets(
+    (
+        "",
+        "if(empty(z), NULL, tupleElement(z[arrayFirstIndex(c -> c >= arraySum(w) * assumeNotNull(_2) / 100, arrayCumSum(w))], 1))",
+    ),
+    z=(
+        "",
+        "arraySort(x -> tupleElement(x, 1), groupArrayIf(tuple(_0, toFloat64(_1)), _0 IS NOT NULL AND ifNull(_1 > 0, FALSE)))",
+    ),
+    w=("", "arrayMap(x -> assumeNotNull(tupleElement(x, 2)), z)"),
+)[1]
 
 
 def spread(name: str, duck: str, click: str, doc: str) -> list[tuple[str, str, str, str, str, str]]:
@@ -165,7 +178,7 @@ AGGREGATES = rows(
         ("make_list_if", "any bool long?", "dynamic", None, None, "Collect values of rows that meet a condition."),
         (
             "make_list_with_nulls",
-            "any",
+            "json",
             "dynamic",
             "to_json(coalesce(list(_0), []))",
             CH_LIST.format("groupArray(ifNull(_0, 'null'))"),
@@ -182,12 +195,51 @@ AGGREGATES = rows(
         ),
         ("make_bag", "dynamic long?", "dynamic", None, None, "Join property bags."),
         (
+            "make_bag_if",
+            "dynamic bool long?",
+            "dynamic",
+            None,
+            None,
+            "Join property bags of rows that meet a condition.",
+        ),
+        ("hll", "any long?", "dynamic", None, None, "Collect distinct values for dcount_hll; exact here."),
+        ("hll_if", "any bool long?", "dynamic", None, None, "Collect distinct values of rows that meet a condition."),
+        (
+            "hll_merge",
+            "dynamic*",
+            "dynamic",
+            "to_json(coalesce(list_sort(list_distinct(flatten(list(CAST(_0 AS JSON[]))))), []))",
+            CH_LIST.format("arraySort(groupUniqArrayArray(JSONExtractArrayRaw(ifNull(_0, '[]'))))"),
+            "Join what hll collected, of all rows or of several columns.",
+        ),
+        ("tdigest", "any", "dynamic", None, None, "Collect values for percentile_tdigest; exact here."),
+        (
+            "tdigest_merge",
+            "dynamic*",
+            "dynamic",
+            "to_json(coalesce(flatten(list(CAST(_0 AS JSON[]))), []))",
+            CH_LIST.format("groupArrayArray(JSONExtractArrayRaw(ifNull(_0, '[]')))"),
+            "Join what tdigest collected, of all rows or of several columns.",
+        ),
+        (
+            "percentilew",
+            "any long real",
+            "same",
+            "list_reduce(list_prepend({'v': NULL, 'w': CAST(0 AS DOUBLE), 't': sum(_1) FILTER (WHERE _0 IS NOT NULL) * min(_2) / 100.0},"
+            " list({'v': _0, 'w': CAST(_1 AS DOUBLE), 't': CAST(0 AS DOUBLE)} ORDER BY _0) FILTER (WHERE _0 IS NOT NULL AND _1 > 0)),"
+            " lambda a, x: CASE WHEN a.v IS NOT NULL AND a.w >= a.t THEN a ELSE {'v': x.v, 'w': a.w + x.w, 't': a.t} END)['v']",
+            WEIGHTED,
+            "Give the percentile of values that each count as often as their weight says.",
+        ),
+        ("percentiles_array", "any real*", "dynamic", None, None, "Give several percentiles as an array."),
+        (
             "list_json",
             "any long",
             "dynamic",
             "to_json(coalesce(array_slice(list(_0) FILTER (WHERE _0 IS NOT NULL), 1, _1), []))",
             {
                 "dynamic": CH_LIST.format("arraySlice(groupArray(_0), 1, _1)"),
+                "real": CH_LIST.format(f"arrayMap(r -> {CLICK_REAL.format(x='r')}, arraySlice(groupArray(_0), 1, _1))"),
                 "*": "toJSONString(arraySlice(groupArray(_0), 1, _1))",
             },
             "",
@@ -199,6 +251,9 @@ AGGREGATES = rows(
             "to_json(coalesce(array_slice(list_sort(list(DISTINCT _0) FILTER (WHERE _0 IS NOT NULL)), 1, _1), []))",
             {
                 "dynamic": CH_LIST.format("arraySlice(arraySort(groupUniqArray(_0)), 1, _1)"),
+                "real": CH_LIST.format(
+                    f"arrayMap(r -> {CLICK_REAL.format(x='r')}, arraySlice(arraySort(groupUniqArray(_0)), 1, _1))"
+                ),
                 "*": "toJSONString(arraySlice(arraySort(groupUniqArray(_0)), 1, _1))",
             },
             "",
@@ -212,7 +267,7 @@ AGGREGATES = rows(
             + "), '{}')",
             "arrayFold((x, y) -> "
             + click_merged("x", "y")
-            + ", arrayFilter(z -> startsWith(z, '{'), groupArray(assumeNotNull(_0))), '{}')",
+            + ", arrayFilter(z -> startsWith(z, '{'), groupArray(ifNull(_0, ''))), '{}')",
             "",
         ),
         ("binary_all_and", "long", "long", "bit_and(_0)", "groupBitAnd(_0)", "And the bits of all values."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from driftline.kql.functions.lists import CLICK_REAL
 from driftline.kql.functions.moments import TEXT_OF_DATETIME, TEXT_OF_TIMESPAN
 from driftline.kql.functions.row import rows
 
@@ -190,6 +191,7 @@ CONVERT = rows(
                 "datetime": f"toJSONString({TEXT_OF_DATETIME[1]})",
                 "timespan": f"toJSONString({TEXT_OF_TIMESPAN[1]})",
                 "bool": "multiIf(_0, 'true', NOT _0, 'false', NULL)",
+                "real": f"if(_0 IS NULL, NULL, {CLICK_REAL.format(x='_0')})",
                 "*": "toString(_0)",
             },
             "",

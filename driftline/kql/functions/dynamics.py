@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from driftline.kql.functions.lists import elements, lets, numbers, single
 from driftline.kql.functions.row import rows
 
 __all__ = ["DYNAMICS", "click_merged", "merged"]
@@ -33,6 +34,20 @@ def click_merged(first: str, second: str) -> str:
     return f"concat('{{', arrayStringConcat({texts}, ','), '}}')"
 
 
+def ordered(direction: str) -> tuple[str, str]:
+    """Sort an array: numbers by value before texts, nulls last either way."""
+    number = "try_cast(CAST(e AS TEXT) AS DOUBLE)"
+    kinds = f"{number} IS NULL" if direction == "ASC" else f"{number} IS NOT NULL"
+    key = f"{{'a': {kinds}, 'b': {number}, 'c': CAST(e AS TEXT), 'd': e}}"
+    there = f"list_transform(list_filter({LIST}, lambda e: e IS NOT NULL), lambda e: {key})"
+    gone = f"list_filter({LIST}, lambda e: e IS NULL)"
+    duck = f"list_concat(list_transform(list_sort({there}, '{direction}', 'NULLS LAST'), lambda r: r['d']), {gone})"
+    sort = "arraySort" if direction == "ASC" else "arrayReverseSort"
+    texts = f"{sort}(x -> tuple(toFloat64OrNull(x) IS {'' if direction == 'ASC' else 'NOT '}NULL, ifNull(toFloat64OrNull(x), 0), x), arrayFilter(x -> x <> 'null', {CH_LIST}))"
+    click = array("", f"arrayConcat({texts}, arrayFilter(x -> x = 'null', {CH_LIST}))")[1]
+    return f"CASE WHEN json_type(_0) = 'ARRAY' THEN to_json({duck}) END", click
+
+
 DYNAMICS = rows(
     [
         ("member", "dynamic string", "dynamic", None, None, ""),
@@ -44,6 +59,54 @@ DYNAMICS = rows(
             "CASE WHEN json_type(_0) = 'ARRAY' THEN CAST(json_array_length(_0) AS BIGINT) END",
             "if(startsWith(_0, '['), toInt64(JSONLength(assumeNotNull(_0))), NULL)",
             "Count an array's elements; null for what is none.",
+        ),
+        (
+            "dcount_hll",
+            "dynamic",
+            "long",
+            "coalesce(CASE WHEN json_type(_0) = 'ARRAY' THEN CAST(json_array_length(_0) AS BIGINT) END, 0)",
+            "if(startsWith(ifNull(_0, ''), '['), toInt64(JSONLength(assumeNotNull(_0))), 0)",
+            "Count what hll collected.",
+        ),
+        ("percentile_tdigest", "dynamic real any?", "any", None, None, "Give a percentile of what tdigest collected."),
+        (
+            "percentile_of_numbers",
+            "dynamic real",
+            "real",
+            *lets(
+                (
+                    "g[CAST(greatest(ceil(len(g) * _1 / 100), 1) AS BIGINT)]",
+                    "if(empty(g), NULL, g[toUInt64(greatest(ceil(length(g) * assumeNotNull(_1) / 100), 1))])",
+                ),
+                g=(f"list_sort({numbers('_0')[0]})", f"arraySort({numbers('_0')[1]})"),
+            ),
+            "",
+        ),
+        (
+            "percentile_of_texts",
+            "dynamic real",
+            "dynamic",
+            *lets(
+                (
+                    "g[CAST(greatest(ceil(len(g) * _1 / 100), 1) AS BIGINT)]",
+                    "if(empty(g), NULL, g[toUInt64(greatest(ceil(length(g) * assumeNotNull(_1) / 100), 1))])",
+                ),
+                g=(f"list_sort({elements('_0')[0]})", f"arraySort({elements('_0')[1]})"),
+            ),
+            "",
+        ),
+        (
+            "percentrank_tdigest",
+            "dynamic real",
+            "real",
+            *lets(
+                (
+                    "100.0 * len(list_filter(g, lambda e: e <= _1)) / nullif(len(g), 0)",
+                    "if(empty(g), NULL, 100.0 * arrayCount(e -> ifNull(e <= _1, FALSE), g) / length(g))",
+                ),
+                g=numbers("_0"),
+            ),
+            "Give the percentage of what tdigest collected that is not greater than a value.",
         ),
         ("array_concat", "dynamic*", "dynamic", None, None, "Join arrays."),
         (
@@ -81,29 +144,20 @@ DYNAMICS = rows(
             "array_sum",
             "dynamic",
             "real",
-            f"list_sum(CAST({LIST} AS DOUBLE[]))",
-            f"arraySum(x -> ifNull(toFloat64OrNull(x), 0), {CH_LIST})",
-            "Add up an array.",
+            *single(("coalesce(list_sum(a), 0)", "arraySum(a)"), "_0"),
+            "Add up an array; null if it holds what is no number.",
         ),
         ("array_sort_asc", "dynamic", "dynamic", None, None, "Sort an array."),
         ("array_sort_desc", "dynamic", "dynamic", None, None, "Sort an array downwards."),
-        (
-            "array_sort_up",
-            "dynamic",
-            "dynamic",
-            *array(
-                f"list_sort({LIST}, 'ASC', 'NULLS LAST')",
-                f"arraySort(x -> tuple(toFloat64OrNull(x) IS NULL, toFloat64OrNull(x), x), {CH_LIST})",
-            ),
-            "",
-        ),
+        ("array_sort_up", "dynamic", "dynamic", *ordered("ASC"), ""),
+        ("array_sort_down", "dynamic", "dynamic", *ordered("DESC"), ""),
         ("array_strcat", "dynamic string", "string", None, None, "Join an array's elements with a delimiter."),
         (
             "strcat_array",
             "dynamic string",
             "string",
             "coalesce(array_to_string(list_transform(CAST(CASE WHEN json_type(_0) = 'ARRAY' THEN _0 END AS JSON[]), lambda x: coalesce(json_extract_string(x, '$'), '')), _1), '')",
-            f"arrayStringConcat(arrayMap(x -> if(startsWith(x, '\"'), JSONExtractString(x), x), {CH_LIST}), _1)",
+            f"arrayStringConcat(arrayMap(x -> multiIf(x = 'null', '', startsWith(x, '\"'), JSONExtractString(x), x), {CH_LIST}), _1)",
             "Join an array's elements with a delimiter.",
         ),
         (

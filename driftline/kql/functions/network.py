@@ -1,117 +1,323 @@
-"""IPv4 addresses, URLs, paths: texts with a grammar of their own."""
+"""IPv4 and IPv6 addresses, with their prefixes.
+
+IPv4 addresses are numbers; IPv6 addresses are texts of 128 binary digits, whose beginnings
+are their networks. What is no address gives null.
+"""
 
 from __future__ import annotations
 
+from driftline.kql.functions.lists import Pair, lets
 from driftline.kql.functions.row import rows
 
 __all__ = ["NETWORK"]
 
 OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-ADDRESS = f"^{OCTET}(?:[.]{OCTET}){{3}}$"
-BLOCK = f"^({OCTET}(?:[.]{OCTET}){{3}})(?:/(3[0-2]|[12]?[0-9]))?$"
+PLAIN = f"{OCTET}(?:[.]{OCTET}){{3}}"
+BLOCK = f"^({PLAIN})(?:/(3[0-2]|[12]?[0-9]))?$"
 
 
-def number(x: str) -> str:
-    """Give an address as a number in DuckDB; null for what is none."""
-    octets = [f"CAST(split_part({x}, '.', {n}) AS BIGINT) * {256 ** (4 - n)}" for n in (1, 2, 3, 4)]
-    return f"CASE WHEN regexp_matches({x}, '{ADDRESS}') THEN {' + '.join(octets)} END"
-
-
-def click_number(x: str) -> str:
-    return f"if(match({x}, '{ADDRESS}'), toInt64(IPv4StringToNumOrDefault({x})), NULL)"
-
-
-def _parts(text: str) -> tuple[str, str]:
-    """Give a block's address and prefix length in DuckDB."""
+def number(x: str) -> Pair:
+    """Give the number of an address, whatever its prefix."""
+    parts = [
+        f"CAST(split_part(regexp_extract({x}, '{BLOCK}', 1), '.', {n}) AS BIGINT) * {256 ** (4 - n)}"
+        for n in (1, 2, 3, 4)
+    ]
     return (
-        f"regexp_extract({text}, '{BLOCK}', 1)",
-        f"coalesce(try_cast(nullif(regexp_extract({text}, '{BLOCK}', 2), '') AS INT), 32)",
+        f"CASE WHEN regexp_matches({x}, '{BLOCK}') THEN {' + '.join(parts)} END",
+        f"if(match({x}, '{BLOCK}'), toInt64(IPv4StringToNumOrDefault(splitByChar('/', {x})[1])), NULL)",
     )
 
 
-def _click_parts(text: str) -> tuple[str, str]:
-    return f"splitByChar('/', {text})[1]", f"ifNull(toInt64OrNull(splitByChar('/', concat({text}, '/32'))[2]), 32)"
+def prefix(x: str) -> Pair:
+    """Give the length of an address' prefix, 32 without one."""
+    return (
+        f"coalesce(try_cast(nullif(regexp_extract({x}, '{BLOCK}', 2), '') AS BIGINT), 32)",
+        f"ifNull(toInt64OrNull(splitByChar('/', concat({x}, '/'))[2]), 32)",
+    )
 
 
-def in_range() -> tuple[str, str]:
-    address, (base, size) = number(_parts("_0")[0]), _parts("_1")
-    duck = f"({address}) >> (32 - {size}) = ({number(base)}) >> (32 - {size})"
-    click_address, (click_base, click_size) = click_number(_click_parts("_0")[0]), _click_parts("_1")
-    click = f"bitShiftRight({click_address}, 32 - {click_size}) = bitShiftRight({click_number(click_base)}, 32 - {click_size})"
-    return duck, click
+def network(x: str, size: Pair) -> Pair:
+    """Give the number of an address' network; null for a size that is none."""
+    duck, click = number(x)
+    return (
+        f"CASE WHEN {size[0]} BETWEEN 0 AND 32 THEN (({duck}) >> (32 - ({size[0]}))) << (32 - ({size[0]})) END",
+        f"if({size[1]} BETWEEN 0 AND 32, bitShiftLeft(bitShiftRight({click}, 32 - ({size[1]})), 32 - ({size[1]})), NULL)",
+    )
 
 
-def _private(address: str, shift: str) -> str:
+def least(*sizes: Pair) -> Pair:
+    return f"least({', '.join(s[0] for s in sizes)})", f"least({', '.join(s[1] for s in sizes)})"
+
+
+GIVEN = ("coalesce(_2, 32)", "ifNull(_2, 32)")
+SHARED = least(prefix("_0"), prefix("_1"), GIVEN)
+
+
+def compared() -> Pair:
+    first, second = network("_0", SHARED), network("_1", SHARED)
+    return f"CAST(sign(({first[0]}) - ({second[0]})) AS BIGINT)", f"toInt64(sign(({first[1]}) - ({second[1]})))"
+
+
+def same(first: Pair, second: Pair) -> Pair:
+    return f"({first[0]}) = ({second[0]})", f"({first[1]}) = ({second[1]})"
+
+
+def written(value: Pair) -> Pair:
+    """Write a number as an address; empty if it is none."""
+    octets = ", '.', ".join(f"CAST((n >> {shift}) & 255 AS TEXT)" for shift in (24, 16, 8, 0))
+    return (
+        f"list_extract(list_transform([{value[0]}], lambda n: CASE WHEN n BETWEEN 0 AND 4294967295 THEN concat({octets}) ELSE '' END), 1)",
+        f"arrayElement(arrayMap(n -> if(ifNull(n BETWEEN 0 AND 4294967295, FALSE), IPv4NumToString(toUInt32(assumeNotNull(n))), ''), [{value[1]}]), 1)",
+    )
+
+
+def suffixed(text: Pair, size: Pair) -> Pair:
+    return lets(
+        (
+            f"CASE WHEN a = '' THEN '' ELSE concat(a, '/', CAST({size[0]} AS TEXT)) END",
+            f"if(a = '', '', concat(a, '/', toString({size[1]})))",
+        ),
+        a=text,
+    )
+
+
+# Addresses in a text stand between characters that are neither letters nor digits.
+IN_TEXT = (
+    f"list_filter(list_transform(string_split_regex(_0, '[^0-9A-Za-z.]+'), lambda w: trim(w, '.')), lambda w: regexp_full_match(w, '{PLAIN}'))",
+    f"arrayFilter(w -> match(w, '^{PLAIN}$'), arrayMap(w -> trim(BOTH '.' FROM w), splitByRegexp('[^0-9A-Za-z.]+', _0)))",
+)
+
+
+def _private() -> Pair:
     ranges = ((24, 10), (20, 2753), (16, 49320))  # 10/8, 172.16/12, 192.168/16
-    return " OR ".join(shift.format(address=address, bits=bits) + f" = {value}" for bits, value in ranges)
+    (duck, click), sizes = number("_0"), prefix("_0")
+
+    ducks = [f"(({duck}) >> {bits}) = {value} AND {sizes[0]} >= {32 - bits}" for bits, value in ranges]
+    clicks = [f"bitShiftRight({click}, {bits}) = {value} AND {sizes[1]} >= {32 - bits}" for bits, value in ranges]
+    return " OR ".join(ducks), " OR ".join(clicks)
 
 
-IN_RANGE = in_range()
+# IPv6
+
+
+def address6(x: str) -> Pair:
+    """Give an address without its prefix; an IPv4 address in its mapped form."""
+    return (
+        f"CASE WHEN regexp_matches({x}, '{BLOCK}') THEN concat('::ffff:', split_part({x}, '/', 1)) ELSE split_part({x}, '/', 1) END",
+        f"if(match({x}, '{BLOCK}'), concat('::ffff:', splitByChar('/', {x})[1]), splitByChar('/', {x})[1])",
+    )
+
+
+def bits(x: str) -> Pair:
+    """Give an address as 128 binary digits."""
+    tail = "regexp_extract(h, '([0-9]+[.][0-9.]+)$', 1)"
+    octet = f"CAST(split_part({tail}, '.', {{}}) AS INT)"
+    pair = "printf('%x', {0} * 256 + {1})"
+    groups = [pair.format(octet.format(a), octet.format(a + 1)) for a in (1, 3)]
+    plain = f"CASE WHEN regexp_full_match({tail}, '{PLAIN}') THEN concat(left(h, length(h) - length({tail})), {groups[0]}, ':', {groups[1]}) ELSE h END"
+    halves = "list_filter(string_split(split_part(p, '::', {}), ':'), lambda w: w <> '' OR NOT contains(p, '::'))"
+    left, right = halves.format(1), halves.format(2)
+    zeros = f"list_transform(range(0, CASE WHEN contains(p, '::') THEN 8 - len({left}) - len({right}) ELSE 0 END), lambda w: '0')"
+    every = f"list_concat({left}, {zeros}, CASE WHEN contains(p, '::') THEN {right} ELSE [] END)"
+    valid = "len(w) = 8 AND NOT regexp_matches(p, ':::|::.*::') AND list_bool_and(list_transform(w, lambda g: regexp_full_match(g, '[0-9A-Fa-f]{1,4}')))"
+    digits = "array_to_string(list_transform(w, lambda g: lpad(bin(CAST(concat('0x', g) AS INT)), 16, '0')), '')"
+    duck = lets((f"CASE WHEN {valid} THEN {digits} END", ""), h=(address6(x)[0], ""), p=(plain, ""), w=(every, ""))[0]
+    return duck, f"nullIf(bin(ifNull(IPv6StringToNumOrNull({address6(x)[1]}), '')), '')"
+
+
+def prefix6(x: str) -> Pair:
+    """Give the length of an address' prefix, 128 without one; an IPv4 prefix begins after 96 bits."""
+    return (
+        f"CASE WHEN regexp_matches({x}, '{BLOCK}') THEN {prefix(x)[0]} + 96 ELSE coalesce(try_cast(nullif(split_part({x}, '/', 2), '') AS BIGINT), 128) END",
+        f"if(match({x}, '{BLOCK}'), {prefix(x)[1]} + 96, ifNull(toInt64OrNull(splitByChar('/', concat({x}, '/'))[2]), 128))",
+    )
+
+
+def network6(x: str, size: Pair) -> Pair:
+    duck, click = bits(x)
+    return f"left({duck}, CAST({size[0]} AS BIGINT))", f"left({click}, toUInt64({size[1]}))"
+
+
+GIVEN6 = ("coalesce(_2, 128)", "ifNull(_2, 128)")
+SHARED6 = least(prefix6("_0"), prefix6("_1"), GIVEN6)
+
+
+def compared6() -> Pair:
+    first, second = network6("_0", SHARED6), network6("_1", SHARED6)
+    return lets(
+        ("CASE WHEN a IS NULL OR b IS NULL THEN NULL WHEN a < b THEN -1 WHEN a > b THEN 1 ELSE 0 END",
+         "multiIf(a IS NULL OR b IS NULL, NULL, a < b, -1, a > b, 1, 0)"),
+        a=first, b=second,
+    )  # fmt: skip
+
+
+def grouped6(size: Pair) -> Pair:
+    """Write an address as eight groups of four digits; empty if it is none."""
+    cut = (f"rpad({network6('_0', size)[0]}, 128, '0')", f"rightPad(ifNull({network6('_0', size)[1]}, ''), 128, '0')")
+    duck = (
+        "coalesce(array_to_string(list_transform(range(0, 8), lambda g: lpad(lower(hex(list_sum(list_transform(range(0, 16), lambda i:"
+        " CASE WHEN substring(b, CAST(g * 16 + i + 1 AS BIGINT), 1) = '1' THEN CAST(1 AS BIGINT) << CAST(15 - i AS INT) ELSE 0 END))::BIGINT)), 4, '0')), ':'), '')"
+    )
+    click = "arrayStringConcat(arrayMap(g -> lower(hex(unbin(substring(b, g * 16 + 1, 16)))), range(8)), ':')"
+    value = lets((f"CASE WHEN b IS NULL THEN '' ELSE {duck} END", click), b=cut)
+    return value[0], f"if({bits('_0')[1]} IS NULL, '', {value[1]})"
+
+
 NETWORK = rows(
     [
-        ("parse_ipv4", "string", "long", number("_0"), click_number("_0"), "Read an IPv4 address as a number."),
+        (
+            "parse_ipv4",
+            "string",
+            "long",
+            *network("_0", prefix("_0")),
+            "Read an IPv4 address as a number; with a prefix, its network's.",
+        ),
+        (
+            "parse_ipv4_mask",
+            "string long",
+            "long",
+            *network("_0", least(prefix("_0"), ("_1", "_1"))),
+            "Read the network of an IPv4 address, of so many bits, as a number.",
+        ),
+        (
+            "ipv4_compare",
+            "string string long?",
+            "long",
+            *compared(),
+            "Compare two IPv4 networks by their shorter prefix: -1, 0 or 1.",
+        ),
+        (
+            "ipv4_is_match",
+            "string string long?",
+            "bool",
+            *same(network("_0", SHARED), network("_1", SHARED)),
+            "Say whether two IPv4 networks are one by their shorter prefix.",
+        ),
         (
             "ipv4_is_in_range",
             "string string",
             "bool",
-            *IN_RANGE,
+            *same(network("_0", prefix("_1")), network("_1", prefix("_1"))),
             "Say whether an address lies in a block such as 10.0.0.0/8.",
         ),
         (
-            "ipv4_is_private",
-            "string",
+            "ipv4_is_in_any_range",
+            "string any*",
             "bool",
-            _private(number(_parts("_0")[0]), "(({address}) >> {bits})"),
-            _private(click_number(_click_parts("_0")[0]), "bitShiftRight({address}, {bits})"),
-            "Say whether an address is of a private network.",
+            None,
+            None,
+            "Say whether an address lies in one of several blocks.",
+        ),
+        ("ipv4_is_private", "string", "bool", *_private(), "Say whether an address is of a private network."),
+        (
+            "ipv4_netmask_suffix",
+            "string",
+            "long",
+            f"CASE WHEN regexp_matches(_0, '{BLOCK}') THEN {prefix('_0')[0]} END",
+            f"if(match(_0, '{BLOCK}'), {prefix('_0')[1]}, NULL)",
+            "Give the length of an address' prefix, 32 without one.",
         ),
         (
-            "format_ipv4_number",
-            "long",
+            "format_ipv4",
+            "any long?",
             "string",
-            "concat_ws('.', (_0 >> 24) & 255, (_0 >> 16) & 255, (_0 >> 8) & 255, _0 & 255)",
-            "IPv4NumToString(assumeNotNull(toUInt32(_0)))",
+            None,
+            None,
+            "Write the network of an IPv4 address or number; empty if it is none.",
+        ),
+        (
+            "format_ipv4_mask",
+            "any long?",
+            "string",
+            None,
+            None,
+            "Write the network of an IPv4 address or number with its prefix.",
+        ),
+        (
+            "format_ipv4_text",
+            "string long",
+            "string",
+            *written(network("_0", least(prefix("_0"), ("coalesce(_1, 32)", "ifNull(_1, 32)")))),
             "",
         ),
+        (
+            "format_ipv4_text_mask",
+            "string long",
+            "string",
+            *suffixed(
+                written(network("_0", least(prefix("_0"), ("coalesce(_1, 32)", "ifNull(_1, 32)")))),
+                least(prefix("_0"), ("coalesce(_1, 32)", "ifNull(_1, 32)")),
+            ),
+            "",
+        ),
+        ("ipv4_of_number", "long", "string", *written(("_0", "_0")), ""),
         (
             "has_ipv4",
             "string string",
             "bool",
-            "regexp_matches(_0, concat('(^|[^0-9A-Za-z.])', regexp_escape(_1), '($|[^0-9A-Za-z.])'))",
-            "match(_0, concat('(^|[^0-9A-Za-z.])', regexpQuoteMeta(_1), '($|[^0-9A-Za-z.])'))",
+            f"list_contains({IN_TEXT[0]}, _1)",
+            f"has({IN_TEXT[1]}, _1) = 1",
             "Say whether a text holds an IPv4 address.",
         ),
         (
             "has_ipv4_prefix",
             "string string",
             "bool",
-            "regexp_matches(_0, concat('(^|[^0-9A-Za-z.])', regexp_escape(_1)))",
-            "match(_0, concat('(^|[^0-9A-Za-z.])', regexpQuoteMeta(_1)))",
-            "Say whether a text holds an IPv4 address that begins so.",
+            f"regexp_matches(_1, '^({OCTET}[.]){{1,3}}$|^{PLAIN}$') AND len(list_filter({IN_TEXT[0]}, lambda w: starts_with(w, _1))) > 0",
+            f"match(_1, '^({OCTET}[.]){{1,3}}$|^{PLAIN}$') AND arrayExists(w -> startsWith(w, _1), {IN_TEXT[1]})",
+            "Say whether a text holds an IPv4 address that begins so; a prefix ends in a dot.",
+        ),
+        ("has_any_ipv4", "string any*", "bool", None, None, "Say whether a text holds one of several IPv4 addresses."),
+        (
+            "has_any_ipv4_prefix",
+            "string any*",
+            "bool",
+            None,
+            None,
+            "Say whether a text holds an IPv4 address that begins in one of several ways.",
         ),
         (
-            "parse_path",
+            "parse_ipv6",
             "string",
-            "dynamic",
-            "json_object('Scheme', regexp_extract(_0, '^([a-zA-Z]+):[/][/]', 1), 'RootPath', regexp_extract(_0, '^([A-Za-z]:)', 1),"
-            " 'DirectoryPath', regexp_extract(_0, '^(.*)[/\\\\][^/\\\\]*$', 1), 'DirectoryName', regexp_extract(_0, '([^/\\\\]+)[/\\\\][^/\\\\]*$', 1),"
-            " 'Filename', regexp_extract(_0, '([^/\\\\]*)$', 1), 'Extension', regexp_extract(_0, '[.]([^./\\\\]+)$', 1), 'AlternateDataStreamName', '')",
-            None,
-            "Take a path apart into a bag.",
+            "string",
+            *grouped6(prefix6("_0")),
+            "Write an IPv6 or IPv4 address as eight groups of digits; empty if it is none.",
         ),
         (
-            "parse_url",
+            "parse_ipv6_mask",
+            "string long",
             "string",
-            "dynamic",
-            "json_object('Scheme', regexp_extract(_0, '^([a-zA-Z][a-zA-Z0-9+.-]*):', 1), 'Host', regexp_extract(_0, '^[^:/]+:[/][/](?:[^@/]*@)?([^:/?#]*)', 1),"
-            " 'Port', regexp_extract(_0, '^[^:/]+:[/][/](?:[^@/]*@)?[^:/?#]*:([0-9]+)', 1), 'Path', regexp_extract(_0, '^[^:/]+:[/][/][^/?#]*([^?#]*)', 1),"
-            " 'Username', regexp_extract(_0, '^[^:/]+:[/][/]([^:@/]*)(?::[^@/]*)?@', 1), 'Password', regexp_extract(_0, '^[^:/]+:[/][/][^:@/]*:([^@/]*)@', 1),"
-            " 'Query Parameters', coalesce(json_group_object_of(regexp_extract(_0, '[?]([^#]*)', 1)), '{}'), 'Fragment', regexp_extract(_0, '#(.*)$', 1))".replace(
-                "coalesce(json_group_object_of(regexp_extract(_0, '[?]([^#]*)', 1)), '{}')",
-                "to_json(map_from_entries(list_transform(list_filter(string_split(regexp_extract(_0, '[?]([^#]*)', 1), '&'), lambda p: p <> ''), lambda p: struct_pack(k := split_part(p, '=', 1), v := split_part(p, '=', 2)))))",
-            ),
+            *grouped6(least(prefix6("_0"), ("_1", "_1"))),
+            "Write the network of an IPv6 address, of so many bits.",
+        ),
+        (
+            "ipv6_compare",
+            "string string long?",
+            "long",
+            *compared6(),
+            "Compare two IPv6 or IPv4 networks by their shorter prefix: -1, 0 or 1.",
+        ),
+        (
+            "ipv6_is_match",
+            "string string long?",
+            "bool",
+            *same(network6("_0", SHARED6), network6("_1", SHARED6)),
+            "Say whether two IPv6 networks are one by their shorter prefix.",
+        ),
+        (
+            "ipv6_is_in_range",
+            "string string",
+            "bool",
+            *same(network6("_0", prefix6("_1")), network6("_1", prefix6("_1"))),
+            "Say whether an address lies in a block such as fd00::/8.",
+        ),
+        (
+            "ipv6_is_in_any_range",
+            "string any*",
+            "bool",
             None,
-            "Take a URL apart into a bag.",
+            None,
+            "Say whether an address lies in one of several blocks.",
         ),
     ]
 )

@@ -6,6 +6,16 @@ from driftline.kql.functions.row import rows
 
 __all__ = ["TEXT"]
 
+
+# Kusto writes escapes in lower case.
+def escaped(duck: str, click: str) -> tuple[str, str]:
+    low = "concat(lower(substring(p, 1, 2)), substring(p, 3))"
+    return (
+        f"array_to_string(list_transform(string_split({duck}, '%'), lambda p, i: CASE WHEN i = 1 THEN p ELSE {low} END), '%')",
+        f"arrayStringConcat(arrayMap((p, i) -> if(i = 1, p, {low}), splitByChar('%', {click}), arrayEnumerate(splitByChar('%', {click}))), '%')",
+    )
+
+
 TEXT = rows(
     [
         ("strlen", "string", "long", "length(_0)", "lengthUTF8(_0)", "Count the characters."),
@@ -39,6 +49,33 @@ TEXT = rows(
             "toInt64(positionUTF8(_0, _1)) - 1",
             "Find the first place of a text, -1 if there is none.",
         ),
+        (
+            "indexof_regex",
+            "text string",
+            "long",
+            "CASE WHEN regexp_matches(_0, _1) THEN length(regexp_extract(_0, concat('(?s)^(.*?)(?:', _1, ')'), 1)) ELSE -1 END",
+            "if(match(_0, _1), toInt64(lengthUTF8(extract(_0, concat('(?s)^(.*?)(?:', _1, ')')))), -1)",
+            "Find the first match of a regular expression, -1 if there is none.",
+        ),
+        (
+            "has_any_index",
+            "string dynamic",
+            "long",
+            None,
+            None,
+            "Find the first of several terms that a text has, -1 if there is none.",
+        ),
+        ("translate", "string string string", "string", None, None, "Replace characters one by one."),
+        ("translate_plain", "string string string", "string", "translate(_2, _0, _1)", "translateUTF8(_2, _0, _1)", ""),
+        (
+            "extract_all",
+            "string dynamic? string",
+            "dynamic",
+            None,
+            None,
+            "Give all matches of a regular expression; arrays of them if it has several groups. Null without a match.",
+        ),
+        ("around", "any any any", "bool", None, None, "Say whether a value lies within a distance of another."),
         (
             "replace_string",
             "string string string",
@@ -171,8 +208,8 @@ TEXT = rows(
             "extract_all_one",
             "string string",
             "dynamic",
-            "to_json(regexp_extract_all(_1, _0, 1))",
-            "toJSONString(extractAll(_1, _0))",
+            "CASE WHEN regexp_matches(_1, _0) THEN to_json(regexp_extract_all(_1, _0, 1)) END",
+            "if(match(_1, _0), toJSONString(extractAll(_1, _0)), NULL)",
             "",
         ),
         (
@@ -191,16 +228,28 @@ TEXT = rows(
             "tryBase64Decode(_0)",
             "Decode base64 text; empty if it is none.",
         ),
-        ("url_encode", "string", "string", "url_encode(_0)", "encodeURLComponent(_0)", "Encode for a URL."),
+        (
+            "url_encode",
+            "string",
+            "string",
+            *escaped("replace(url_encode(_0), '%20', '+')", "encodeURLFormComponent(_0)"),
+            "Encode for a URL; a space becomes a plus sign.",
+        ),
         (
             "url_encode_component",
             "string",
             "string",
-            "url_encode(_0)",
-            "encodeURLComponent(_0)",
+            *escaped("url_encode(_0)", "encodeURLComponent(_0)"),
             "Encode for a part of a URL.",
         ),
-        ("url_decode", "string", "string", "url_decode(_0)", "decodeURLFormComponent(_0)", "Decode a URL's text."),
+        (
+            "url_decode",
+            "string",
+            "string",
+            "url_decode(replace(_0, '+', ' '))",
+            "decodeURLFormComponent(_0)",
+            "Decode a URL's text.",
+        ),
         ("hash_md5", "text", "string", "md5(_0)", "lower(hex(MD5(_0)))", "Give the MD5 digest in hexadecimal."),
         ("hash_sha1", "text", "string", "sha1(_0)", "lower(hex(SHA1(_0)))", "Give the SHA-1 digest in hexadecimal."),
         (

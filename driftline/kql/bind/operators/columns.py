@@ -6,7 +6,7 @@ import fnmatch
 from collections.abc import Callable
 
 from driftline.kql import syntax
-from driftline.kql.bind import scalars
+from driftline.kql.bind import calls, scalars
 from driftline.kql.bind.operators.common import Names, Output, bound_or_null, grouped, kept, kept_fresh, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.plan import (
@@ -42,6 +42,8 @@ def bind_project(node: syntax.Columns, relation: Relation, scope: Scope) -> Rela
 
 def spread(item: syntax.Named, value: Scalar, names: Names, scope: Scope) -> list[tuple[str, Scalar]]:
     """Give names and values of an item; ``(a, b) = x`` takes an array apart."""
+    if several := calls.columns_of(item, value):
+        return [(names.unique(n), v) for n, v in several]
     if len(item.names) < 2:
         return [(names.of(item), value)]
     if value.type != "dynamic":

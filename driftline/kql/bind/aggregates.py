@@ -1,0 +1,109 @@
+"""Aggregates: what ``summarize`` and its like compute over the rows of a group."""
+
+from __future__ import annotations
+
+from driftline.kql import functions, syntax
+from driftline.kql.bind import dispatch, types, windows
+from driftline.kql.bind.dispatch import bind_each
+from driftline.kql.bind.invocation import bind_call_to
+from driftline.kql.bind.scope import Scope
+from driftline.kql.plan import Call, Col, Const, Key, Scalar
+
+__all__ = ["aggregate_call", "bind_aggregate", "collected"]
+
+UNLIMITED = 1_048_576  # Kusto's own limit of make_list and make_set
+
+
+def bind_aggregate(name: str, node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind an aggregate or a window function."""
+    if name in functions.WINDOWS:
+        return windows.WINDOWS[name](node, scope)
+    if name in SCALAR and len(node.arguments) > 1:
+        return dispatch.SPECIAL[SCALAR[name]](node, scope)
+    if name == "percentiles_array":
+        return _percentiles(node, scope)
+    if scope.grouped is None:
+        scope.fail(f"'{node.name}' is an aggregate; it has a meaning only in 'summarize' and its like", node.span)
+    call = aggregate_call(name, node, scope)
+    return collected(call, scope)
+
+
+def collected(call: Scalar, scope: Scope) -> Scalar:
+    """Let the group compute an aggregate, and refer to its column."""
+    column = scope.session.column("aggregate", call.type)
+    scope.aggregates.append((column, call))
+    value = Col(column.id, call.type)
+    return Call("text_or_empty", (value,), "string") if call.type == "string" else value
+
+
+def aggregate_call(name: str, node: syntax.Call, scope: Scope) -> Call:
+    """Bind an aggregate over the rows of the group, uncollected."""
+    if name == "tdigest" and len(node.arguments) > 1:
+        scope.fail("not supported: tdigest with weights; use percentilew", node.span)
+    inner = scope.with_row(scope.grouped)
+    values = bind_each(node.arguments, inner)
+    if name in LISTS:
+        return _list(name, node, values, scope)
+    row = functions.AGGREGATES[name]
+    if name in {"make_bag", "make_bag_if"}:
+        return _bag(name, node, values, scope)
+    if name in {"tdigest", "percentilew"} and values and values[0].type not in MEASURES:
+        scope.fail(f"expected numbers, datetimes or timespans in '{name}', got a {values[0].type}", node.span)
+    return bind_call_to(row, node, values, scope)  # type: ignore[return-value]
+
+
+def _bag(name: str, node: syntax.Call, values: tuple[Scalar, ...], scope: Scope) -> Call:
+    conditional = name.endswith("_if")
+    if not 1 + conditional <= len(values) <= 2 + conditional:
+        scope.fail(f"expected {functions.AGGREGATES[name].signature}", node.span)
+    bag = types.coerce(values[0], "dynamic", scope=scope, span=node.span)
+    if conditional:
+        condition = types.coerce(values[1], "bool", scope=scope, span=node.span)
+        bag = Call("choose", (condition, bag, Const("dynamic", None)), "dynamic")
+    return Call("bag_json", (bag,), "dynamic")
+
+
+def _percentiles(node: syntax.Call, scope: Scope) -> Scalar:
+    singles = [syntax.Call("percentile", (node.arguments[0], p), span=node.span) for p in node.arguments[1:]]
+    if not singles:
+        scope.fail("expected percentiles_array(value, percentage, …)", node.span)
+    return Call("pack_array", tuple(types.converted(v, "dynamic") for v in bind_each(tuple(singles), scope)), "dynamic")
+
+
+SCALAR = {"hll_merge": "set_union", "tdigest_merge": "array_concat"}  # of several columns rather than of rows
+MEASURES = frozenset(["int", "long", "real", "datetime", "timespan"])
+PLAIN_ITEMS = frozenset(["string", "long", "int", "real", "bool"])  # whose arrays the engines write as JSON themselves
+LISTS = {
+    "make_list": "list_json",
+    "make_list_if": "list_json",
+    "tdigest": "list_json",
+    "make_set": "set_json",
+    "make_set_if": "set_json",
+    "hll": "set_json",
+    "hll_if": "set_json",
+}
+EVERY = frozenset(["hll", "hll_if", "tdigest"])  # their second argument is an accuracy, which needs no limit here
+
+
+def _list(name: str, node: syntax.Call, values: tuple[Scalar, ...], scope: Scope) -> Call:
+    conditional = name.endswith("_if")
+    if not 1 + conditional <= len(values) <= 2 + conditional:
+        scope.fail(f"expected {functions.AGGREGATES[name].signature}", node.span)
+    item = values[0] if values[0].type in PLAIN_ITEMS else types.converted(values[0], "dynamic")
+    if conditional:
+        condition = types.coerce(values[1], "bool", scope=scope, span=node.span)
+        item = Call("choose", (condition, item, Call("no_value", (item,), item.type)), item.type)
+    limit = values[1 + conditional] if len(values) > 1 + conditional else Const("long", UNLIMITED)
+    if name in EVERY:
+        limit = Const("long", 2**62)
+    function = LISTS[name]
+    order = scope.grouped.order if scope.grouped else ()
+    if function == "list_json" and order:
+        return Call("list_json_ordered", (item, types.converted(limit, "long"), *_ordering(order)), "dynamic")
+    return Call(function, (item, types.converted(limit, "long")), "dynamic")
+
+
+def _ordering(order: tuple[Key, ...]) -> tuple[Scalar, ...]:
+    return tuple(
+        Call("ordered_down" if key.descending else "ordered_up", (key.value,), key.value.type) for key in order
+    )

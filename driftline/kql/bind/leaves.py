@@ -1,0 +1,93 @@
+"""Literals, names, and ways into dynamic values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from driftline.kql import constants, syntax
+from driftline.kql.bind import types
+from driftline.kql.bind.dispatch import bind_scalar
+from driftline.kql.bind.invocation import is_tabular
+from driftline.kql.bind.scope import Closure, Relation, Scope
+from driftline.kql.plan import Call, Col, Const, Scalar
+
+__all__ = ["bind_index", "bind_literal", "bind_member", "bind_name"]
+
+
+def bind_literal(node: syntax.Literal, scope: Scope) -> Scalar:
+    """Bind a constant."""
+    if node.value is None and node.type != "string":
+        return Const(node.type, None)
+    if node.type == "timespan":
+        return Const("timespan", _read(constants.timespan_ticks, node, scope))
+    if node.type == "datetime":
+        return Const("datetime", _read(constants.datetime_us, node, scope))
+    if node.type == "dynamic":
+        return Const("dynamic", constants.dynamic_text(node.value))
+    if node.type == "decimal":
+        scope.fail("not supported: decimal numbers; use real", node.span)
+    if node.type in {"long", "int"} and not -(2**63) <= node.value < 2**63:
+        scope.fail("this number does not fit into 64 bits", node.span)
+    if node.type == "string" and "\0" in node.value:
+        scope.fail("not supported: a zero character in a string", node.span)
+    return Const(node.type, node.value.lower() if node.type == "guid" else node.value)
+
+
+def _read(read: Callable[[str], int | None], node: syntax.Literal, scope: Scope) -> int:
+    value = read(node.value)
+    if value is None:
+        scope.fail(f"this is no {node.type}: '{node.value}'", node.span)
+    return value
+
+
+def bind_name(node: syntax.Name, scope: Scope) -> Scalar:
+    """Bind a column or a let."""
+    column = scope.column(node.name)
+    if column is not None:
+        return Col(column.id, column.type)
+    binding = scope.names.get(node.name)
+    if binding is None:
+        scope.unknown_column(node.name, node.span)
+    if isinstance(binding, Closure):
+        if is_tabular(binding.value, binding.scope):
+            scope.fail(f"'{node.name}' is a table; use toscalar() or 'in' to read values from it", node.span)
+        return bind_scalar(binding.value, binding.scope)
+    if isinstance(binding, Relation):
+        scope.fail(f"'{node.name}' is a table, expected a value", node.span)
+    return binding
+
+
+def bind_member(node: syntax.Member, scope: Scope) -> Scalar:
+    """Bind ``d.name``, or a side of a join."""
+    if isinstance(node.base, syntax.Name) and node.base.name in {"$left", "$right"}:
+        return _bind_side(node, scope)
+    base = _dynamic_base(node.base, scope)
+    return Call("member", (base, Const("string", node.name)), "dynamic")
+
+
+def _bind_side(node: syntax.Member, scope: Scope) -> Scalar:
+    if scope.sides is None:
+        scope.fail("$left and $right have a meaning only in the 'on' of a join", node.span)
+    assert isinstance(node.base, syntax.Name)
+    relation = scope.sides[node.base.name == "$right"]
+    return bind_scalar(syntax.Name(node.name, span=node.span), scope.with_row(relation))
+
+
+def _dynamic_base(node: syntax.Expr, scope: Scope) -> Scalar:
+    base = bind_scalar(node, scope)
+    if base.type == "string":
+        # Defender's AdditionalFields is text; its published hunts reach into it all the same.
+        return Call("todynamic", (base,), "dynamic")
+    if base.type != "dynamic":
+        scope.fail(f"expected a dynamic value to reach into, got a {base.type}", node.span)
+    return base
+
+
+def bind_index(node: syntax.Index, scope: Scope) -> Scalar:
+    """Bind ``d[1]`` or ``d["name"]``."""
+    base = _dynamic_base(node.base, scope)
+    index = bind_scalar(node.index, scope)
+    if index.type == "string":
+        return Call("member", (base, index), "dynamic")
+    index = types.coerce(index, "long", scope=scope, span=node.index.span)
+    return Call("element", (base, index), "dynamic")

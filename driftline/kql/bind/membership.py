@@ -1,0 +1,111 @@
+"""Membership: ``in``, ``in~``, ``has_any``, ``has_all``, in lists and in tables."""
+
+from __future__ import annotations
+
+from driftline.kql import constants, syntax
+from driftline.kql.bind import types
+from driftline.kql.bind.arithmetic import negated
+from driftline.kql.bind.dispatch import TABULAR, bind_scalar
+from driftline.kql.bind.invocation import is_tabular, plan_of_one
+from driftline.kql.bind.scope import Scope
+from driftline.kql.bind.terms import term
+from driftline.kql.plan import Call, Col, Const, Filter, InPlan, Scalar
+
+__all__ = ["array_of", "bind_in"]
+
+
+def bind_in(node: syntax.In, scope: Scope) -> Scalar:
+    """Bind ``in`` and its like."""
+    found = _bind_membership(node, scope)
+    return negated(found) if node.op.startswith("!") else found
+
+
+def _bind_membership(node: syntax.In, scope: Scope) -> Scalar:
+    op = node.op.removeprefix("!")
+    if isinstance(node.left, syntax.Star):
+        parts = tuple(_member_of(op, Col(c.id, c.type), node, scope) for c in scope.columns() if c.type == "string")
+        return Call("or", parts, "bool") if parts else Const("bool", False)
+    return _member_of(op, bind_scalar(node.left, scope), node, scope)
+
+
+def _member_of(op: str, value: Scalar, node: syntax.In, scope: Scope) -> Scalar:
+    if op in {"in~", "has_any", "has_all"}:
+        value = types.coerce(value, "text" if value.type == "dynamic" else "string", scope=scope, span=node.left.span)
+    if len(node.items) == 1 and is_tabular(node.items[0], scope):
+        return _in_table(op, value, node.items[0], scope)
+    items = [item for each in node.items for item in _items(each, scope)]
+    lists = [item for item in items if item.type == "dynamic" and not isinstance(item, Const)]
+    if lists and op in {"in", "in~"}:
+        lowered = Call("tolower", (value,), "string") if op == "in~" else value
+        arrays = [
+            Call("todynamic", (Call("tolower", (types.converted(a, "string"),), "string"),), "dynamic")
+            if op == "in~"
+            else a
+            for a in lists
+        ]
+        found = tuple(Call("in_array", (types.converted(lowered, "dynamic"), a), "bool") for a in arrays)
+        return Call("or", found, "bool")
+    if lists:
+        scope.fail(f"not supported: '{op}' with a list computed for each row", node.span)
+    if op in {"has_any", "has_all"}:
+        words = tuple(term("has", value, types.converted(item, "string")) for item in items)
+        return Call("or" if op == "has_any" else "and", words, "bool") if words else Const("bool", op == "has_all")
+    return _in_items(op, value, items, node, scope)
+
+
+def _in_items(op: str, value: Scalar, items: list[Scalar], node: syntax.In, scope: Scope) -> Scalar:
+    if not items:
+        return Const("bool", False)
+    if value.type == "dynamic":
+        value = types.converted(value, items[0].type)
+    if op == "in~":
+        items = [_lowered(types.converted(item, "string")) for item in items]
+        return Call("in", (Call("tolower", (value,), "string"), *items), "bool")
+    _, values = types.common([value, *items], scope=scope, span=node.span)
+    return Call("in", values, "bool")
+
+
+def _lowered(item: Scalar) -> Scalar:
+    return Const("string", item.value.lower()) if isinstance(item, Const) else Call("tolower", (item,), "string")
+
+
+def _items(node: syntax.Expr, scope: Scope) -> list[Scalar]:
+    """Give a list's elements; a constant dynamic array stands for its own."""
+    value = bind_scalar(node, scope)
+    if not isinstance(value, Const) or value.type != "dynamic" or value.value is None:
+        return [value]
+    return [_json_constant(item) for item in array_of(value)]
+
+
+def array_of(value: Const) -> list[object]:
+    """Give the elements of a constant dynamic array as Python values."""
+    return [] if value.value is None else constants.loads_array(value.value)
+
+
+def _json_constant(item: object) -> Scalar:
+    for kind, python in (("bool", bool), ("long", int), ("real", float), ("string", str)):
+        if isinstance(item, python):
+            return Const(kind, item)
+    return Const("dynamic", None if item is None else constants.dumps(item))
+
+
+def _in_table(op: str, value: Scalar, node: syntax.Expr, scope: Scope) -> Scalar:
+    relation = TABULAR["bind"](node, scope)
+    if not relation.columns:
+        scope.fail("this table has no columns", node.span)
+    if op in {"has_any", "has_all"}:
+        scope.fail(f"not supported: '{op}' with a table; give it a list", node.span)
+    column = relation.columns[0]
+    inner: Scalar = Col(column.id, column.type)
+    if op == "in~":
+        value = Call("tolower", (value,), "string")
+        inner = Call("tolower", (types.converted(inner, "string"),), "string")
+    elif column.type != value.type:
+        inner = types.converted(inner, value.type)
+    made = scope.session.column("value", inner.type)
+    plan = plan_of_one(relation, made, inner)
+    if inner.type == "string":
+        return InPlan(value, plan)
+    # SQL's NOT IN answers null for every value as soon as the list holds a null.
+    present = Filter(plan, Call("isnotnull", (Col(made.id, made.type),), "bool"))
+    return Call("coalesce_null", (InPlan(value, present), Const("bool", False)), "bool")

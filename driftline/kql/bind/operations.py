@@ -1,0 +1,88 @@
+"""Operators between values."""
+
+from __future__ import annotations
+
+from driftline.kql import syntax
+from driftline.kql.bind import types
+from driftline.kql.bind.arithmetic import arithmetic, compared, negated
+from driftline.kql.bind.dispatch import bind_each, bind_scalar
+from driftline.kql.bind.scope import Scope
+from driftline.kql.bind.terms import TERMS, check_regex, term
+from driftline.kql.plan import Call, Col, Const, Scalar
+from driftline.kql.problems import Span
+
+__all__ = ["bind_between", "bind_binary", "bind_junction", "bind_unary"]
+
+LIKE = {"like": "contains", "likecs": "contains_cs", "notlike": "!contains", "notlikecs": "!contains_cs"}
+COMPARED = frozenset(["==", "!=", "<", "<=", ">", ">="])
+
+
+def bind_unary(node: syntax.Unary, scope: Scope) -> Scalar:
+    """Bind a sign."""
+    value = types.coerce(bind_scalar(node.operand, scope), "span", scope=scope, span=node.operand.span)
+    if node.op == "+":
+        return value
+    if isinstance(value, Const):
+        return Const(value.type, None if value.value is None else -value.value)
+    return Call("negate", (value,), value.type)
+
+
+def bind_junction(node: syntax.Junction, scope: Scope) -> Scalar:
+    """Bind ``and`` or ``or``."""
+    values = bind_each(node.operands, scope)
+    pairs = zip(values, node.operands, strict=True)
+    return Call(node.op, tuple(types.coerce(v, "bool", scope=scope, span=n.span) for v, n in pairs), "bool")
+
+
+def bind_binary(node: syntax.Binary, scope: Scope) -> Scalar:
+    """Bind an operator between two values."""
+    op = LIKE.get(node.op, node.op)
+    if op.startswith("!") and op not in {"!=", "!~"}:
+        return negated(_bind_operator(op[1:], node, scope))
+    return _bind_operator(op, node, scope)
+
+
+def _bind_operator(op: str, node: syntax.Binary, scope: Scope) -> Scalar:
+    if isinstance(node.left, syntax.Star):
+        return _bind_any_column(op, node, scope)
+    left, right = bind_each((node.left, node.right), scope)
+    if op in {"+", "-", "*", "/", "%"}:
+        return arithmetic(op, left, right, scope=scope, span=node.span)
+    if op in COMPARED:
+        return compared(op, left, right, scope=scope, span=node.span)
+    left = types.coerce(left, "text" if op == "matches regex" else "string", scope=scope, span=node.left.span)
+    right = types.coerce(right, "string", scope=scope, span=node.right.span)
+    if op == "matches regex":
+        check_regex(right, scope, node.right.span)
+    return term(op, left, right) if op in TERMS else Call(op, (left, right), "bool")
+
+
+# ``* has "x"``: some column of the row.
+def _bind_any_column(op: str, node: syntax.Binary, scope: Scope) -> Scalar:
+    right = bind_scalar(node.right, scope)
+    searched = [c for c in scope.columns() if c.type in {"string", "dynamic"} or c.type == right.type]
+    found = tuple(_match_column(op, Col(c.id, c.type), right, scope, node.span) for c in searched)
+    return Call("or", found, "bool") if found else Const("bool", False)
+
+
+def _match_column(op: str, column: Scalar, right: Scalar, scope: Scope, span: Span) -> Scalar:
+    if op in COMPARED:
+        return compared(op, column, right, scope=scope, span=span)
+    left, right = types.converted(column, "string"), types.converted(right, "string")
+    return term(op, left, right) if op in TERMS else Call(op, (left, right), "bool")
+
+
+def bind_between(node: syntax.Between, scope: Scope) -> Scalar:
+    """Bind ``between``; a timespan as its end is a distance from its start."""
+    value, low, high = bind_each((node.left, node.low, node.high), scope)
+    if value.type == "datetime" and high.type == "timespan":
+        high = arithmetic("+", low, high, scope=scope, span=node.span)
+    inside = Call(
+        "and",
+        (
+            compared(">=", value, low, scope=scope, span=node.span),
+            compared("<=", value, high, scope=scope, span=node.span),
+        ),
+        "bool",
+    )
+    return negated(inside) if node.op.startswith("!") else inside

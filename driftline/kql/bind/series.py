@@ -1,0 +1,163 @@
+"""Series functions: arguments left out, and functions of several columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from driftline.kql import functions, syntax
+from driftline.kql.bind import types
+from driftline.kql.bind.arguments import arity
+from driftline.kql.bind.dispatch import bind_each
+from driftline.kql.bind.scope import Scope
+from driftline.kql.plan import Call, Const, Scalar
+
+__all__ = ["SPECIAL", "columns_of"]
+
+TUKEY = {"ctukey": (10.0, 90.0), "tukey": (25.0, 75.0)}
+NO_REAL = Const("real", None)
+
+
+def columns_of(item: syntax.Named, value: Scalar) -> list[tuple[str, Scalar]]:
+    """Give names and values if an item is a call of a function of several columns."""
+    call = item.value
+    if not isinstance(call, syntax.Call) or call.name not in functions.SEVERAL or value.type != "dynamic":
+        return []
+    first = call.arguments[0] if call.arguments else None
+    stem = f"{call.name}_{first.name}" if isinstance(first, syntax.Name) else call.name
+    if len(item.names) == 1:
+        stem = item.names[0]
+    given = item.names if len(item.names) > 1 else ()
+    columns = functions.SEVERAL[call.name][: len(given) or None]
+    names = given or tuple(f"{stem}_{name}" for name, _ in columns)
+    elements = [Call("element", (value, Const("long", place)), "dynamic") for place in range(len(columns))]
+    return [(n, types.converted(e, kind)) for n, e, (_, kind) in zip(names, elements, columns, strict=False)]
+
+
+def _series(value: Scalar, node: syntax.Call, scope: Scope) -> Scalar:
+    return types.coerce(value, "dynamic", scope=scope, span=node.arguments[0].span)
+
+
+def _constant(node: syntax.Call, scope: Scope, place: int, default: object) -> object:
+    """Give an optional argument's value, which must be a constant of the default's type."""
+    kind = {bool: "bool", int: "long", float: "real", str: "string"}[type(default)]
+    if place >= len(node.arguments):
+        return default
+    (value,) = bind_each(node.arguments[place : place + 1], scope)
+    value = types.coerce(value, kind, scope=scope, span=node.arguments[place].span)
+    if not isinstance(value, Const):
+        scope.fail(f"expected a constant {kind}", node.arguments[place].span)
+    return default if value.value is None else value.value
+
+
+def _fill_const(node: syntax.Call, scope: Scope) -> Scalar:
+    values = arity(node, scope, 2, 3)
+    missing = types.converted(values[2], "real") if len(values) > 2 else NO_REAL
+    args = (_series(values[0], node, scope), types.converted(values[1], "dynamic"), missing)
+    return Call("series_fill_const_of", args, "dynamic")
+
+
+def _fill_linear(node: syntax.Call, scope: Scope) -> Scalar:
+    values = arity(node, scope, 1, 2, 3, 4)
+    missing = types.converted(values[1], "real") if len(values) > 1 else NO_REAL
+    edges = types.converted(values[2], "bool") if len(values) > 2 else Const("bool", True)
+    constant = types.converted(values[3], "real") if len(values) > 3 else Const("real", 0.0)
+    return Call("series_fill_linear_of", (_series(values[0], node, scope), missing, edges, constant), "dynamic")
+
+
+def _fir(node: syntax.Call, scope: Scope) -> Scalar:
+    values = arity(node, scope, 2, 3, 4)
+    series, weights = _series(values[0], node, scope), types.converted(values[1], "dynamic")
+    if not isinstance(weights, Const) or weights.value is None:
+        scope.fail("expected a constant array as the filter", node.arguments[1].span)
+    negative = "-" in str(weights.value)
+    normalize = types.converted(values[2], "bool") if len(values) > 2 else Const("bool", not negative)
+    if negative and normalize != Const("bool", False):
+        return Const("dynamic", None)
+    centre = types.converted(values[3], "bool") if len(values) > 3 else Const("bool", False)
+    return Call("series_fir_of", (series, weights, normalize, centre), "dynamic")
+
+
+def _outliers(node: syntax.Call, scope: Scope) -> Scalar:
+    values = arity(node, scope, 1, 2, 3, 4, 5)
+    low, high = _fences(str(_constant(node, scope, 1, "ctukey")), node, scope, 1)
+    missing = types.converted(values[2], "real") if len(values) > 2 else NO_REAL
+    if high == 90.0:
+        low, high = _constant(node, scope, 3, low), _constant(node, scope, 4, high)  # type: ignore[assignment]
+    shares = (Const("real", low / 100), Const("real", high / 100))
+    return Call("series_outliers_of", (_series(values[0], node, scope), missing, *shares), "dynamic")
+
+
+def _fences(kind: str, node: syntax.Call, scope: Scope, place: int) -> tuple[float, float]:
+    if kind.lower() not in TUKEY:
+        scope.fail(f"expected 'ctukey' or 'tukey', got '{kind}'", node.arguments[place].span)
+    return TUKEY[kind.lower()]
+
+
+def _parts(node: syntax.Call, scope: Scope, first: int) -> tuple[Scalar, ...]:
+    """Give period, trend, test points and seasonality threshold, which begin at an argument."""
+    period = _constant(node, scope, first, -1)
+    trend = str(_constant(node, scope, first + 1, "avg")).lower()
+    if trend not in {"avg", "linefit", "none"}:
+        scope.fail(f"expected the trend 'avg', 'linefit' or 'none', got '{trend}'", node.arguments[first + 1].span)
+    return Const("long", period), Const("string", trend)
+
+
+def _decompose(node: syntax.Call, scope: Scope) -> Scalar:
+    values = arity(node, scope, 1, 2, 3, 4, 5)
+    points, threshold = Const("long", _constant(node, scope, 3, 0)), Const("real", _constant(node, scope, 4, 0.6))
+    return Call(
+        "series_parts", (_series(values[0], node, scope), *_parts(node, scope, 1), points, threshold), "dynamic"
+    )
+
+
+def _forecast(node: syntax.Call, scope: Scope) -> Scalar:
+    values = arity(node, scope, 2, 3, 4, 5)
+    points, threshold = Const("long", _constant(node, scope, 1, 0)), Const("real", _constant(node, scope, 4, 0.6))
+    args = (_series(values[0], node, scope), *_parts(node, scope, 2), points, threshold)
+    return Call("element", (Call("series_parts", args, "dynamic"), Const("long", 0)), "dynamic")
+
+
+def _anomalies(node: syntax.Call, scope: Scope) -> Scalar:
+    values = arity(node, scope, 1, 2, 3, 4, 5, 6, 7)
+    low, high = _fences(str(_constant(node, scope, 5, "ctukey")), node, scope, 5)
+    points, threshold = Const("long", _constant(node, scope, 4, 0)), Const("real", _constant(node, scope, 6, 0.6))
+    fence = Const("real", _constant(node, scope, 1, 1.5))
+    shares = (Const("real", low / 100), Const("real", high / 100))
+    parts = _parts(node, scope, 2)
+    return Call(
+        "series_anomalies", (_series(values[0], node, scope), *parts, points, threshold, fence, *shares), "dynamic"
+    )
+
+
+# A number beside a series stands for a series of it.
+def _pairwise(name: str) -> Callable[[syntax.Call, Scope], Scalar]:
+    def bind(node: syntax.Call, scope: Scope) -> Scalar:
+        left, right = arity(node, scope, 2)
+        if left.type in types.NUMBERS:
+            left = _repeated(left, right)
+        elif right.type in types.NUMBERS:
+            right = _repeated(right, left)
+        args = tuple(types.coerce(v, "dynamic", scope=scope, span=node.span) for v in (left, right))
+        return Call(name, args, "dynamic")
+
+    return bind
+
+
+def _repeated(value: Scalar, beside: Scalar) -> Scalar:
+    length = Call("array_length", (beside,), "long")
+    return Call("repeat_array", (types.converted(value, "dynamic"), length), "dynamic")
+
+
+PAIRWISE = (
+    "add subtract multiply divide pow equals not_equals less less_equals greater greater_equals".split()  # noqa: SIM905
+)
+SPECIAL = {
+    "series_fill_const": _fill_const,
+    "series_fill_linear": _fill_linear,
+    "series_fir": _fir,
+    "series_outliers": _outliers,
+    "series_decompose": _decompose,
+    "series_decompose_forecast": _forecast,
+    "series_decompose_anomalies": _anomalies,
+    **{f"series_{name}": _pairwise(f"series_{name}") for name in PAIRWISE},
+}

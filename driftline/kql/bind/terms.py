@@ -1,0 +1,82 @@
+"""Term matching (``has`` and its like), and regular expressions."""
+
+from __future__ import annotations
+
+import re
+
+from driftline.kql.bind.scope import Scope
+from driftline.kql.plan import Call, Const, Scalar
+from driftline.kql.problems import Span
+
+__all__ = ["TERMS", "check_regex", "quote_regex", "term"]
+
+TERMS = {
+    "has": (True, True, False),
+    "has_cs": (True, True, True),
+    "hasprefix": (True, False, False),
+    "hasprefix_cs": (True, False, True),
+    "hassuffix": (False, True, False),
+    "hassuffix_cs": (False, True, True),
+    ":": (True, True, False),
+}
+ALNUM = re.compile(r"[A-Za-z0-9]+")
+SEPARATOR = r"[\x00-/:-@\[-`{-\x7f]"
+
+
+def check_regex(pattern: Scalar, scope: Scope, span: Span) -> None:
+    """Complain about a constant that is no regular expression, as far as can be told here."""
+    if not isinstance(pattern, Const):
+        return
+    if re.search(r"\(\?<?[=!]", pattern.value):
+        scope.fail("not supported: look-around in regular expressions (RE2 has none)", span)
+    try:
+        re.compile(
+            re.sub(r"\(\?[a-zA-Z-]+[:)]", "(?:", pattern.value).replace("(?:)", "")
+            if "(?" in pattern.value
+            else pattern.value
+        )
+    except (re.error, OverflowError, RecursionError):
+        if pattern.value.count("(") - pattern.value.count(r"\(") != pattern.value.count(")") - pattern.value.count(
+            r"\)"
+        ):
+            scope.fail("this regular expression has unbalanced brackets", span)
+
+
+def term(op: str, text: Scalar, needle: Scalar) -> Scalar:
+    """Match whole terms: runs of letters and digits, between separators or the ends of the text.
+
+    https://learn.microsoft.com/kusto/query/datatypes-string-operators#what-is-a-term
+    A constant needle gives the engines a plain text to look for before the pattern.
+    """
+    begins, ends, exact = TERMS[op]
+    flags = "" if exact else "(?i)"
+    if not isinstance(needle, Const):
+        quoted = Call("regex_quote", (needle,), "string")
+        before = Const("string", f"{flags}(^|{SEPARATOR})" if begins else flags)
+        after = Const("string", f"($|{SEPARATOR})" if ends else "")
+        return Call("term_pattern", (text, Call("strcat", (before, quoted, after), "string")), "bool")
+    word = needle.value
+    if not word:
+        return Const("bool", True)
+    if begins and ends and ALNUM.fullmatch(word):
+        return Call(
+            "has_cs" if exact else "has", (text, _bounded(word, flags, begins, ends), _plain(word, exact)), "bool"
+        )
+    return Call(
+        "term_cs" if exact else "term", (text, _bounded(word, flags, begins, ends), _plain(word, exact)), "bool"
+    )
+
+
+def _plain(word: str, exact: bool) -> Const:
+    return Const("string", word if exact else word.lower())
+
+
+def _bounded(word: str, flags: str, begins: bool, ends: bool) -> Const:
+    before = f"(?:^|{SEPARATOR})" if begins and not re.match(SEPARATOR, word[0]) else ""
+    after = f"(?:$|{SEPARATOR})" if ends and not re.match(SEPARATOR, word[-1]) else ""
+    return Const("string", f"{flags}{before}{quote_regex(word)}{after}")
+
+
+def quote_regex(text: str) -> str:
+    """Escape text for RE2."""
+    return re.sub(r"([^A-Za-z0-9_\u0080-\U0010ffff\n\r\t ])", r"\\\1", text)

@@ -1,0 +1,195 @@
+"""Arrays turned, shifted, split and joined; bags changed."""
+
+from __future__ import annotations
+
+from driftline.kql.functions.lists import Pair, elements, let, lets
+from driftline.kql.functions.row import rows
+
+__all__ = ["ARRAYS"]
+
+
+def raw(body: Pair, *others: tuple[str, str]) -> Pair:
+    """Write a list of JSON texts, made of the list ``s`` of the first argument; null if that is no array."""
+    values = {name: elements(argument) for name, argument in others}
+    duck, click = lets(body, s=elements("_0"), **values)
+    joined = f"concat('[', arrayStringConcat(arrayMap(o -> ifNull(o, 'null'), {click}), ','), ']')"
+    present = " AND ".join(f"startsWith(ifNull({x}, ''), '[')" for x in ("_0", *(argument for _, argument in others)))
+    ducks = " AND ".join(f"json_type({x}) = 'ARRAY'" for x in ("_0", *(argument for _, argument in others)))
+    return f"CASE WHEN {ducks} THEN to_json({duck}) END", f"if({present}, {joined}, NULL)"
+
+
+def rotated(sign: str) -> Pair:
+    """Turn an array: element ``i`` comes from ``i + n``."""
+    return raw(
+        (
+            f"list_transform(s, lambda e, i: s[CAST((((i - 1 {sign} _1) % len(s)) + len(s)) % len(s) AS BIGINT) + 1])",
+            f"arrayMap(i -> s[positiveModulo(toInt64(i) - 1 {sign} assumeNotNull(_1), toInt64(length(s))) + 1], arrayEnumerate(s))",
+        )
+    )
+
+
+def shifted(sign: str) -> Pair:
+    """Shift an array; ``_2`` comes in."""
+    at = f"(i {sign} _1)"
+    return raw(
+        (
+            f"list_transform(s, lambda e, i: CASE WHEN {at} BETWEEN 1 AND len(s) THEN s[CAST({at} AS BIGINT)] ELSE _2 END)",
+            f"arrayMap(i -> if((toInt64(i) {sign} assumeNotNull(_1)) BETWEEN 1 AND toInt64(length(s)), s[toInt64(i) {sign} assumeNotNull(_1)], _2), arrayEnumerate(s))",
+        )
+    )
+
+
+# Cut at places counted from 0 (from the end if negative).
+SPLIT = (
+    "list_transform(range(1, len(c) + 1), lambda k: list_slice(s, c[k] + 1, coalesce(c[k + 1], len(s))))",
+    "arrayMap(k -> concat('[', arrayStringConcat(arrayMap(o -> ifNull(o, 'null'), arraySlice(s, c[k] + 1, if(k < length(c), c[k + 1], toInt64(length(s))) - c[k])), ','), ']'), arrayEnumerate(c))",
+)
+CUTS = (
+    "list_sort(list_prepend(0, list_transform(CAST(_1 AS BIGINT[]), lambda p: CASE WHEN p < 0 THEN greatest(len(s) + p, 0) ELSE least(p, len(s)) END)))",
+    "arraySort(arrayConcat([toInt64(0)], arrayMap(p -> if(p < 0, greatest(toInt64(length(s)) + p, 0), least(p, toInt64(length(s)))), arrayMap(e -> toInt64OrZero(e), JSONExtractArrayRaw(ifNull(_1, '[]'))))))",
+)
+
+
+def split() -> Pair:
+    duck, click = lets(SPLIT, s=elements("_0"), c=CUTS)
+    joined = f"concat('[', arrayStringConcat({click}, ','), ']')"
+    return (
+        f"CASE WHEN json_type(_0) = 'ARRAY' THEN to_json({duck}) END",
+        f"if(startsWith(ifNull(_0, ''), '['), {joined}, NULL)",
+    )
+
+
+TRUE = ("json_extract_string({}, '$') NOT IN ('false', '0', '') AND json_type({}) IN ('BOOLEAN', 'BIGINT', 'UBIGINT', 'DOUBLE')",
+        "match(ifNull({}, 'null'), '^(true|-?[0-9.]*[1-9][0-9.]*)$')")  # fmt: skip
+
+
+def chosen() -> Pair:
+    """Choose element by element, by a list of conditions."""
+    condition = TRUE[0].format("s[i]", "s[i]"), TRUE[1].format("s[i]")
+    return raw(
+        (
+            f"list_transform(range(1, len(s) + 1), lambda i: CASE WHEN s[i] IS NULL THEN NULL WHEN {condition[0]} THEN a[i] ELSE b[i] END)",
+            f"arrayMap(i -> multiIf(s[i] IS NULL, NULL, {condition[1]}, a[i], b[i]), arrayEnumerate(s))",
+        ),
+        ("a", "_1"),
+        ("b", "_2"),
+    )
+
+
+def zipped() -> Pair:
+    duck = "list_transform(range(1, greatest(len(s), len(b)) + 1), lambda i: [s[i], b[i]])"
+    click = (
+        "arrayMap(i -> concat('[', ifNull(s[i], 'null'), ',', ifNull(b[i], 'null'), ']'),"
+        " range(1, greatest(toInt64(length(s)), toInt64(length(b))) + 1))"
+    )
+    return raw((duck, click), ("b", "_1"))
+
+
+# Put an element behind each of the arrays that ``zip`` has made so far.
+def added() -> Pair:
+    duck = "list_transform(range(1, greatest(len(s), len(b)) + 1), lambda i: list_append(coalesce(CAST(s[i] AS JSON[]), list_transform(CAST(s[1] AS JSON[]), lambda e: NULL)), b[i]))"
+    click = (
+        "arrayMap(i -> concat(if(i <= length(s), substring(ifNull(s[i], ''), 1, length(ifNull(s[i], '')) - 1),"
+        " concat('[', arrayStringConcat(arrayMap(e -> 'null', JSONExtractArrayRaw(ifNull(s[1], '[]'))), ','))), ',', ifNull(b[i], 'null'), ']'),"
+        " range(1, greatest(toInt64(length(s)), toInt64(length(b))) + 1))"
+    )
+    return raw((duck, click), ("b", "_1"))
+
+
+def jaccard() -> Pair:
+    duck = "len(list_distinct(list_filter(s, lambda e: list_contains(b, e)))) / nullif(len(list_distinct(list_concat(s, b))), 0)"
+    click = "if(empty(arrayConcat(s, b)), NULL, length(arrayDistinct(arrayFilter(e -> has(b, e), s))) / length(arrayDistinct(arrayConcat(s, b))))"
+    values = lets((duck, click), s=elements("_0"), b=elements("_1"))
+    return values[0], f"if(startsWith(ifNull(_0, ''), '[') AND startsWith(ifNull(_1, ''), '['), {values[1]}, NULL)"
+
+
+PAIRS = (
+    "list_transform(list_filter(json_keys(_0), lambda k: {keep}), lambda k: concat(to_json(k), ':', json_extract(_0, concat('$.', to_json(k)))))",
+    "arrayMap(p -> concat(toJSONString(tupleElement(p, 1)), ':', tupleElement(p, 2)), arrayFilter(p -> {keep}, JSONExtractKeysAndValuesRaw(ifNull(_0, '{{}}'))))",
+)
+
+
+def without() -> Pair:
+    keys = ("CAST(_1 AS VARCHAR[])", "JSONExtract(ifNull(_1, '[]'), 'Array(String)')")
+    duck = PAIRS[0].format(keep=f"NOT list_contains({keys[0]}, k)")
+    click = PAIRS[1].format(keep=f"NOT has({keys[1]}, tupleElement(p, 1))")
+    return (
+        f"CASE WHEN json_type(_0) = 'OBJECT' THEN CAST(concat('{{', array_to_string({duck}, ','), '}}') AS JSON) END",
+        f"if(startsWith(ifNull(_0, ''), '{{'), concat('{{', arrayStringConcat({click}, ','), '}}'), NULL)",
+    )
+
+
+def bag_of() -> Pair:
+    """Make a bag of an array of names and one of values."""
+    names = (
+        "list_transform(s, lambda e: json_extract_string(e, '$'))",
+        "arrayMap(e -> JSONExtractString(ifNull(e, '\"\"')), s)",
+    )
+    texts = (
+        "CAST(concat('{', array_to_string(list_transform(n, lambda e, i: concat(to_json(e), ':', coalesce(CAST(b[i] AS TEXT), 'null'))), ','), '}') AS JSON)",
+        "concat('{', arrayStringConcat(arrayMap((e, i) -> concat(toJSONString(e), ':', ifNull(b[i], 'null')), n, arrayEnumerate(n)), ','), '}')",
+    )
+    duck, click = lets(let("n", names, texts), s=elements("_0"), b=elements("_1"))
+    present = "startsWith(ifNull(_0, ''), '[') AND startsWith(ifNull(_1, ''), '[')"
+    return (
+        f"CASE WHEN json_type(_0) = 'ARRAY' AND json_type(_1) = 'ARRAY' THEN {duck} END",
+        f"if({present}, {click}, NULL)",
+    )
+
+
+ARRAYS = rows(
+    [
+        ("array_rotate_left", "dynamic long", "dynamic", *rotated("+"), "Turn an array to the left."),
+        ("array_rotate_right", "dynamic long", "dynamic", *rotated("-"), "Turn an array to the right."),
+        (
+            "array_shift_left",
+            "dynamic long json?",
+            "dynamic",
+            *shifted("+"),
+            "Shift an array to the left; nulls or a value come in.",
+        ),
+        (
+            "array_shift_right",
+            "dynamic long json?",
+            "dynamic",
+            *shifted("-"),
+            "Shift an array to the right; nulls or a value come in.",
+        ),
+        ("array_split_at", "dynamic dynamic", "dynamic", *split(), ""),
+        ("array_split", "dynamic any", "dynamic", None, None, "Cut an array in pieces at a place, or at several."),
+        (
+            "array_iff",
+            "dynamic dynamic dynamic",
+            "dynamic",
+            *chosen(),
+            "Choose element by element, by an array of conditions.",
+        ),
+        (
+            "array_iif",
+            "dynamic dynamic dynamic",
+            "dynamic",
+            *chosen(),
+            "Choose element by element, by an array of conditions.",
+        ),
+        (
+            "zip",
+            "dynamic*",
+            "dynamic",
+            None,
+            None,
+            "Make an array of arrays of the elements at one place; the shorter ones end in nulls.",
+        ),
+        ("zip_first", "dynamic dynamic", "dynamic", *zipped(), ""),
+        ("zip_more", "dynamic dynamic", "dynamic", *added(), ""),
+        (
+            "jaccard_index",
+            "dynamic dynamic",
+            "real",
+            *jaccard(),
+            "Give the share of elements that two sets have in common.",
+        ),
+        ("bag_remove_keys", "dynamic dynamic", "dynamic", *without(), "Give a bag without some of its names."),
+        ("bag_zip", "dynamic dynamic", "dynamic", *bag_of(), "Make a bag of an array of names and one of values."),
+        ("bag_set_key", "dynamic string any", "dynamic", None, None, "Give a bag with one of its names set."),
+    ]
+)

@@ -1,0 +1,96 @@
+"""Dynamic arrays as the engines' own lists, and back: parts that templates are made of.
+
+Each part is a pair: SQL for DuckDB, SQL for ClickHouse. What is no number counts as null.
+"""
+
+from __future__ import annotations
+
+__all__ = ["CLICK_REAL", "Pair", "array", "bag", "elements", "let", "lets", "numbers", "single", "staged", "written"]
+
+Pair = tuple[str, str]
+# ClickHouse writes 1.0 as 1, which would make a long of it.
+CLICK_REAL = "multiIf({x} IS NULL OR NOT isFinite({x}), 'null', match(toString({x}), '^-?[0-9]+$'), concat(toString({x}), '.0'), toString({x}))"
+
+
+def elements(x: str) -> Pair:
+    """Give an array's elements as JSON texts."""
+    return (
+        f"CAST(CASE WHEN json_type({x}) = 'ARRAY' THEN {x} END AS JSON[])",
+        f"arrayMap(e -> nullIf(e, 'null'), JSONExtractArrayRaw(ifNull({x}, '[]')))",
+    )
+
+
+def numbers(x: str) -> Pair:
+    """Give an array's elements as numbers, null for what is none."""
+    duck, click = elements(x)
+    return (
+        f"list_transform({duck}, lambda e: try_cast(json_extract_string(e, '$') AS DOUBLE))",
+        f"arrayMap(e -> toFloat64OrNull(replaceAll(e, '\"', '')), {click})",
+    )
+
+
+def let(name: str, value: Pair, body: Pair) -> Pair:
+    """Name a value inside of another, so that it is computed once."""
+    return (
+        f"list_extract(list_transform([{value[0]}], lambda {name}: {body[0]}), 1)",
+        f"arrayElement(arrayMap({name} -> {body[1]}, [{value[1]}]), 1)",
+    )
+
+
+def written(body: Pair, *arrays: str) -> Pair:
+    """Write a list as an array; null if an argument is no array."""
+    present = " AND ".join(f"startsWith(ifNull({x}, ''), '[')" for x in arrays)
+    texts = f"arrayStringConcat(arrayMap(o -> ifNull({CLICK_REAL.format(x='o')}, 'null'), {body[1]}), ',')"
+    arrays_only = " AND ".join(f"json_type({x}) = 'ARRAY'" for x in arrays)
+    return (
+        f"CASE WHEN {arrays_only} THEN to_json(list_transform({body[0]}, lambda o: CASE WHEN isfinite(o) THEN o END)) END",
+        f"if({present}, concat('[', {texts}, ']'), NULL)",
+    )
+
+
+def lets(body: Pair, **values: Pair) -> Pair:
+    """Name several values, each of which may use those before it."""
+    for name, value in reversed(values.items()):
+        body = let(name, value, body)
+    return body
+
+
+def staged(body: str, **values: str) -> str:
+    """Name values for DuckDB, one select inside of another; a name given twice takes the later value.
+
+    DuckDB takes twice as long to bind with every lambda inside of another: a dozen are seconds.
+    """
+    # Constants of this package only: what a hunt says comes in as expression trees.
+    sql = "SELECT 1 AS one"
+    given: set[str] = set()
+    for name, value in values.items():
+        known = name.rstrip("_")
+        chosen = f"* REPLACE ({value} AS {known})" if known in given else f"*, {value} AS {known}"
+        sql = f"SELECT {chosen} FROM ({sql})"  # noqa: S608
+        given.add(known)
+    return f"(SELECT {body} FROM ({sql}))"  # noqa: S608
+
+
+def bag(values: dict[str, Pair]) -> Pair:
+    """Write values as a property bag."""
+    duck = ", ".join(f"'{name}', {pair[0]}" for name, pair in values.items())
+    click = ", ',', ".join(f"'\"{name}\":', toJSONString({pair[1]})" for name, pair in values.items())
+    return f"json_object({duck})", f"concat('{{', {click}, '}}')"
+
+
+def array(values: dict[str, Pair]) -> Pair:
+    """Write values as an array, without their names."""
+    duck = ", ".join(pair[0] for pair in values.values())
+    click = ", ',', ".join(f"toJSONString({pair[1]})" for pair in values.values())
+    return f"json_array({duck})", f"concat('[', {click}, ']')"
+
+
+def single(body: Pair, *arrays: str) -> Pair:
+    """Compute a number of lists ``a`` and ``b``; null if it is not finite, or a list has a null."""
+    names = dict(zip(("a", "b"), arrays, strict=False))
+    present = " AND ".join(f"startsWith(ifNull({x}, ''), '[')" for x in arrays)
+    whole = " AND ".join(f"len({n}) = len(list_filter({n}, lambda e: e IS NOT NULL))" for n in names)
+    solid = {n: (n, f"arrayMap(e -> ifNull(e, nan), {n})") for n in names}
+    inner = (f"CASE WHEN {whole} THEN {body[0]} END", lets(("", body[1]), **solid)[1])
+    duck, click = lets(inner, **{name: numbers(x) for name, x in names.items()})
+    return duck, f"if({present}, ifNotFinite({click}, NULL), NULL)"

@@ -1,0 +1,88 @@
+"""URLs, paths and lines of values, taken apart."""
+
+from __future__ import annotations
+
+from driftline.kql.functions.lists import Pair, lets
+from driftline.kql.functions.row import rows
+
+__all__ = ["LOCATIONS"]
+
+
+def found(pattern: str, text: str = "_0") -> Pair:
+    """Give the first group of a pattern, empty without a match; ClickHouse reads backslashes as escapes."""
+    escaped = pattern.replace("\\", "\\\\")
+    return f"regexp_extract({text}, '{pattern}', 1)", f"extract({text}, '{escaped}')"
+
+
+def bag(parts: dict[str, Pair]) -> Pair:
+    """Make a bag of texts; values that begin with a brace are bags themselves."""
+    duck = ", ".join(f"'{name}', {pair[0]}" for name, pair in parts.items())
+    pieces = [
+        f"'\"{name}\":', {pair[1] if name == NESTED else f'toJSONString({pair[1]})'}" for name, pair in parts.items()
+    ]
+    joined = ", ',', ".join(pieces)
+    return f"json_object({duck})", f"concat('{{', {joined}, '}}')"
+
+
+NESTED = "Query Parameters"
+
+
+def parameters(text: Pair) -> Pair:
+    """Make a bag of ``a=1&b=2``."""
+    value = found("^[^=]*=(.*)$", "p")
+    return (
+        f"CAST(concat('{{', array_to_string(list_transform(list_filter(string_split({text[0]}, '&'), lambda p: p <> ''),"
+        f" lambda p: concat(to_json(split_part(p, '=', 1)), ':', to_json({value[0]}))), ','), '}}') AS JSON)",
+        f"concat('{{', arrayStringConcat(arrayMap(p -> concat(toJSONString(splitByChar('=', p)[1]), ':', toJSONString({value[1]})),"
+        f" arrayFilter(p -> p <> '', splitByChar('&', {text[1]}))), ','), '}}')",
+    )
+
+
+AUTHORITY = "^[^:/?#]+:[/][/]"
+USER = "(?:[^@/?#]*@)?"
+URL: dict[str, Pair] = {
+    "Scheme": found("^([a-zA-Z][a-zA-Z0-9+.-]*):"),
+    "Host": found(f"{AUTHORITY}{USER}(\\[[^]]*\\]|[^:/?#]*)"),
+    "Port": found(f"{AUTHORITY}{USER}(?:\\[[^]]*\\]|[^:/?#]*):([0-9]+)"),
+    "Path": found(f"{AUTHORITY}[^/?#]*([^?#]*)"),
+    "Username": found(f"{AUTHORITY}([^:@/?#]*)(?::[^@/?#]*)?@"),
+    "Password": found(f"{AUTHORITY}[^:@/?#]*:([^@/?#]*)@"),
+    NESTED: parameters(found("^[^?#]*[?]([^#]*)")),
+    "Fragment": found("#(.*)$"),
+}
+SCHEME = "[A-Za-z][A-Za-z0-9+.-]*"
+STREAM = "(?::[^/\\\\:]*)?$"
+PATH: dict[str, Pair] = {
+    "Scheme": found(f"^({SCHEME}):[/][/]"),
+    "RootPath": found(f"^(?:{SCHEME}:[/][/])?(?:\\\\\\\\[?]\\\\)?([A-Za-z]:)"),
+    "DirectoryPath": found(f"^(?:{SCHEME}:[/][/])?(.*)[/\\\\][^/\\\\]*$"),
+    "DirectoryName": found("([^/\\\\]+)[/\\\\][^/\\\\]*$"),
+    "Filename": found(f"([^/\\\\:]*){STREAM}"),
+    "Extension": found(f"[.]([^./\\\\:]+){STREAM}"),
+    "AlternateDataStreamName": found("[^/\\\\:]{2,}:([^/\\\\:]+)$"),
+}
+# The first record only; a doubled quote within quotes is one.
+RECORD = found('^((?:"(?:[^"]|"")*"|[^"\\r\\n])*)')
+FIELD = ',("(?:[^"]|"")*"|[^,]*)'
+CSV = lets(
+    (
+        f"to_json(list_transform(regexp_extract_all(concat(',', r), '{FIELD}', 1), lambda f:"
+        " CASE WHEN starts_with(f, '\"') THEN replace(substring(f, 2, length(f) - 2), '\"\"', '\"') ELSE f END))",
+        f"toJSONString(arrayMap(f -> if(startsWith(f, '\"'), replaceAll(substring(f, 2, length(f) - 2), '\"\"', '\"'), f), extractAll(concat(',', r), '{FIELD}')))",
+    ),
+    r=RECORD,
+)
+LOCATIONS = rows(
+    [
+        ("parse_path", "string", "dynamic", *bag(PATH), "Take a path apart into a bag."),
+        ("parse_url", "string", "dynamic", *bag(URL), "Take a URL apart into a bag."),
+        (
+            "parse_urlquery",
+            "string",
+            "dynamic",
+            *bag({NESTED: parameters(found("^[?]?([^#]*)"))}),
+            "Take the query part of a URL apart into a bag.",
+        ),
+        ("parse_csv", "string", "dynamic", *CSV, "Take the first line of comma-separated values apart."),
+    ]
+)

@@ -1,0 +1,259 @@
+"""Statistics of a series, lines through it, its parts, and what does not fit them.
+
+The reference leaves two things open, which are settled here: percentiles of Tukey's test
+lie linearly between neighbours, and a period is found as the least place where the
+autocorrelation of the series (less its line) has a peak within 5 % of the highest.
+"""
+
+from __future__ import annotations
+
+from driftline.kql.functions.lists import Pair, array, bag, lets, numbers, staged
+from driftline.kql.functions.row import rows
+
+__all__ = ["REGRESSION", "SEVERAL"]
+
+MEAN = ("list_avg(f)", "arrayAvg(f)")
+SQUARES = (
+    "list_sum(list_transform(f, lambda e: (e - m) * (e - m)))",
+    "arraySum(e -> (e - m) * (e - m), f)",
+)
+VARIANCE = (f"{SQUARES[0]} / greatest(len(f) - 1, 1)", f"{SQUARES[1]} / greatest(toInt64(length(f)) - 1, 1)")
+FINITE = (
+    "list_filter(s, lambda e: coalesce(isfinite(e), FALSE))",
+    "arrayMap(e -> assumeNotNull(e), arrayFilter(e -> ifNull(isFinite(e), 0) = 1, s))",
+)
+STATS: dict[str, Pair] = {
+    "min": ("list_min(f)", "arrayMin(f)"),
+    "min_idx": ("list_position(s, list_min(f)) - 1", "toInt64(indexOf(s, arrayMin(f))) - 1"),
+    "max": ("list_max(f)", "arrayMax(f)"),
+    "max_idx": ("list_position(s, list_max(f)) - 1", "toInt64(indexOf(s, arrayMax(f))) - 1"),
+    "avg": ("m", "m"),
+    "stdev": ("sqrt(d)", "sqrt(d)"),
+    "variance": ("d", "d"),
+    "sum": ("list_sum(f)", "arraySum(f)"),
+    "len": ("len(f)", "length(f)"),
+}
+# Places count from 0 and ``x`` is the middle one; the interception is where a place -1 would be.
+SLOPE = (
+    "coalesce(list_sum(list_transform(f, lambda e, i: (i - 1 - x) * (e - m))) / nullif(list_sum(list_transform(f, lambda e, i: (i - 1 - x) * (i - 1 - x))), 0), 0)",
+    "ifNull(arraySum(arrayMap((e, i) -> (i - 1 - x) * (e - m), f, arrayEnumerate(f))) / nullIf(arraySum(i -> (i - 1 - x) * (i - 1 - x), arrayEnumerate(f)), 0), 0)",
+)
+MIDDLE = ("(len(f) - 1) / 2", "(length(f) - 1) / 2")
+REST = (
+    "list_sum(list_transform(f, lambda e, i: pow(e - m - b * (i - 1 - x), 2))) / greatest(len(f) - 1, 1)",
+    "arraySum(arrayMap((e, i) -> pow(e - m - b * (i - 1 - x), 2), f, arrayEnumerate(f))) / greatest(toInt64(length(f)) - 1, 1)",
+)
+FIT: dict[str, Pair] = {
+    "rsquare": ("CASE WHEN d = 0 THEN 1 ELSE 1 - r / d END", "if(d = 0, 1, 1 - r / d)"),
+    "slope": ("b", "b"),
+    "variance": ("d", "d"),
+    "rvariance": ("r", "r"),
+    "interception": ("m - b * (x + 1)", "m - b * (x + 1)"),
+    "line_fit": (
+        "list_transform(f, lambda e, i: m + b * (i - 1 - x))",
+        "arrayMap(i -> m + b * (i - 1 - x), arrayEnumerate(f))",
+    ),
+}
+
+
+def usable(body: Pair, ignore: Pair = ("FALSE", "FALSE")) -> Pair:
+    """Give nothing for an empty series, or one with elements that are no finite numbers."""
+    inner = (
+        f"CASE WHEN len(f) > 0 AND ({ignore[0]} OR len(f) = len(s)) THEN {body[0]} END",
+        f"if(length(f) > 0 AND ({ignore[1]} OR length(f) = length(s)), toNullable({body[1]}), NULL)",
+    )
+    return lets(inner, s=numbers("_0"), f=FINITE)
+
+
+def stats(body: Pair) -> Pair:
+    """Compute from a series' mean and variance."""
+    return usable(lets(body, m=MEAN, d=VARIANCE), ("coalesce(_1, FALSE)", "ifNull(_1, FALSE)"))
+
+
+def fit(body: Pair) -> Pair:
+    """Compute from the line through a series."""
+    return usable(lets(body, m=MEAN, x=MIDDLE, b=SLOPE, d=VARIANCE, r=REST))
+
+
+# Parts of a series: ``_1`` period, ``_2`` kind of trend, ``_3`` points at the end that are not learnt from.
+
+
+def quantile(share: str) -> Pair:
+    """Give a percentile of the sorted list ``g``, between neighbours in a line."""
+    duck, click = f"(len(g) - 1) * {share}", f"(toInt64(length(g)) - 1) * {share}"
+    return (
+        f"g[CAST(floor({duck}) AS BIGINT) + 1] + ({duck} - floor({duck})) * (g[CAST(ceil({duck}) AS BIGINT) + 1] - g[CAST(floor({duck}) AS BIGINT) + 1])",
+        f"g[toInt64(floor({click})) + 1] + ({click} - floor({click})) * (g[toInt64(ceil({click})) + 1] - g[toInt64(floor({click})) + 1])",
+    )
+
+
+def scores(values: str, low: str, high: str) -> Pair:
+    """Score the list ``values`` by its distance outside of two percentiles, in units of their distance.
+
+    Where the percentiles are one, what lies outside has the greatest score there is.
+    """
+    far = "1.7976931348623157e308"
+
+    def score(coalesce: str) -> str:
+        return (
+            f"CASE WHEN e IS NULL THEN 0 WHEN e > v + h THEN {coalesce}((e - v) / d, {far})"
+            f" WHEN e < u - h THEN {coalesce}((e - u) / d, -{far}) ELSE 0 END"
+        )
+
+    ordered = (
+        f"list_sort(list_filter({values}, lambda e: e IS NOT NULL))",
+        f"arraySort(arrayMap(e -> assumeNotNull(e), arrayFilter(e -> e IS NOT NULL, {values})))",
+    )
+    body = (f"list_transform({values}, lambda e: {score('coalesce')})", f"arrayMap(e -> {score('ifNull')}, {values})")
+    rounding = ("1e-12 * greatest(abs(u), abs(v))",) * 2
+    distance = ("CASE WHEN v - u > h THEN v - u END",) * 2
+    return lets(body, g=ordered, u=quantile(low), v=quantile(high), h=rounding, d=distance)
+
+
+# Of the peaks of autocorrelation ``a`` at places 0, 1, …: the first near to the highest.
+PERIOD = (
+    "coalesce(list_extract(list_filter(range(2, len(a)), lambda p: a[p + 1] >= _4 AND a[p + 1] > a[p] AND a[p + 1] >= coalesce(a[p + 2], -2)"
+    " AND a[p + 1] >= 0.95 * list_max(list_slice(a, 3, len(a)))), 1), 0)",
+    "arrayFirst(p -> a[p + 1] >= _4 AND a[p + 1] > a[p] AND (p + 2 > length(a) OR a[p + 1] >= a[p + 2])"
+    " AND a[p + 1] >= 0.95 * arrayMax(arraySlice(a, 3)), arrayMap(p -> p + 2, range(greatest(toInt64(length(a)) - 2, 0))))",
+)
+CENTRED = (
+    "list_transform(f, lambda e, i: e - m - b * (i - 1 - x))",
+    "arrayMap((e, i) -> e - m - b * (i - 1 - x), f, arrayEnumerate(f))",
+)
+ALIKE = (
+    "CASE WHEN list_dot_product(c, c) < 1e-12 * greatest(m * m, 1) OR len(c) < 4 THEN CAST([] AS DOUBLE[]) ELSE list_transform(range(0, len(c) // 2 + 1), lambda p:"
+    " list_dot_product(list_slice(c, 1, len(c) - p), list_slice(c, p + 1, len(c))) / list_dot_product(c, c) * len(c) / (len(c) - p)) END",
+    "if(arraySum(e -> e * e, c) < 1e-12 * greatest(m * m, 1) OR length(c) < 4, CAST([] AS Array(Float64)), arrayMap(p ->"
+    " arraySum(arrayMap((y, z) -> y * z, arraySlice(c, 1, length(c) - p), arraySlice(c, p + 1))) / arraySum(e -> e * e, c) * length(c) / (length(c) - p), range(intDiv(length(c), 2) + 1)))",
+)
+DETECTED = lets(PERIOD, m=MEAN, x=MIDDLE, b=SLOPE, c=CENTRED, a=ALIKE)
+LEARNT = ("list_slice(s, 1, len(s) - _3)", "arraySlice(arrayMap(e -> assumeNotNull(e), s), 1, toInt64(length(s)) - _3)")
+SEASON = (
+    f"CASE WHEN _1 >= 0 THEN _1 ELSE {DETECTED[0]} END",
+    f"if(_1 >= 0, toInt64(assumeNotNull(_1)), toInt64({DETECTED[1]}))",
+)
+PHASES = (
+    "list_transform(range(1, k + 1), lambda j: coalesce(list_aggregate(list_filter(f, lambda e, i: (i - j) % k = 0), 'median'), 0))",
+    "arrayMap(j -> ifNotFinite(arrayReduce('quantileExactInclusive(0.5)', arrayFilter((e, i) -> (i - 1) % k = j, f, arrayEnumerate(f))), 0), range(toUInt64(k)))",
+)
+SEASONAL = (
+    "list_transform(s, lambda e, i: CASE WHEN k > 0 THEN o[(i - 1) % k + 1] ELSE 0 END)",
+    "arrayMap(i -> if(k > 0, o[(i - 1) % greatest(k, 1) + 1], 0), arrayEnumerate(s))",
+)
+LEFT = (
+    "list_transform(f, lambda e, i: e - z[i])",
+    "arrayMap((e, i) -> e - z[i], f, arrayEnumerate(f))",
+)
+TREND = (
+    "list_transform(s, lambda e, i: CASE _2 WHEN 'none' THEN 0 WHEN 'avg' THEN m ELSE m + b * (i - 1 - x) END)",
+    "arrayMap(i -> CASE _2 WHEN 'none' THEN 0 WHEN 'avg' THEN m ELSE m + b * (i - 1 - x) END, arrayEnumerate(s))",
+)
+BASELINE = (
+    "list_transform(s, lambda e, i: z[i] + t[i])",
+    "arrayMap((y, i) -> y + i, z, t)",
+)
+# What is left of rounding is no residual.
+RESIDUAL = (
+    "list_transform(s, lambda e, i: CASE WHEN abs(e - w[i]) < 1e-12 * greatest(abs(e), abs(w[i])) THEN 0 ELSE e - w[i] END)",
+    "arrayMap((e, i) -> if(abs(assumeNotNull(e) - i) < 1e-12 * greatest(abs(assumeNotNull(e)), abs(i)), 0, assumeNotNull(e) - i), s, w)",
+)
+
+
+SOLID = "CASE WHEN len(s) > 0 AND len(list_filter(s, lambda e: coalesce(isfinite(e), FALSE))) = len(s) THEN s END"
+
+
+def parts(body: Pair, **values: Pair) -> Pair:
+    """Compute from seasonal part ``z``, trend ``t``, baseline ``w``, residual ``q``, and values made of them."""
+    trend = lets(TREND, f=LEFT, m=MEAN, x=MIDDLE, b=SLOPE)
+    steps = {"f": LEARNT, "k": SEASON, "o": PHASES, "z": SEASONAL, "t": trend, "w": BASELINE, "q": RESIDUAL, **values}
+    duck = {name: step[0] for name, step in steps.items()}
+    return (
+        staged(f"CASE WHEN s IS NOT NULL THEN {body[0]} END", s=numbers("_0")[0], s_=SOLID, **duck),
+        usable(lets(body, **steps))[1],
+    )
+
+
+def anomalies() -> Pair:
+    """Flag what lies further than ``_5`` outside of the percentiles ``_6`` and ``_7`` of the residual."""
+    flags = (
+        "list_transform(y, lambda e: CASE WHEN e > _5 THEN 1 WHEN e < -_5 THEN -1 ELSE 0 END)",
+        "arrayMap(e -> multiIf(e > _5, 1, e < -_5, -1, 0), y)",
+    )
+    columns = array({"ad_flag": flags, "ad_score": ("y", "y"), "baseline": ("w", "w")})
+    return parts(columns, y=scores("q", "_6", "_7"))
+
+
+def outliers() -> Pair:
+    """Score each number; ``_1`` stands for what is missing."""
+    values = (
+        f"list_transform({numbers('_0')[0]}, lambda e: CASE WHEN e = _1 THEN NULL ELSE e END)",
+        f"arrayMap(e -> if(ifNull(e = _1, FALSE), NULL, e), {numbers('_0')[1]})",
+    )
+    duck, click = lets(scores("s", "_2", "_3"), s=values)
+    return f"to_json({duck})", f"if(startsWith(ifNull(_0, ''), '['), toJSONString({click}), NULL)"
+
+
+PARTS: dict[str, Pair] = {"baseline": ("w", "w"), "seasonal": ("z", "z"), "trend": ("t", "t"), "residual": ("q", "q")}
+SEVERAL = {
+    "series_stats": tuple((name, "long" if name.endswith("idx") else "real") for name in list(STATS)[:7]),
+    "series_fit_line": tuple((name, "dynamic" if name == "line_fit" else "real") for name in FIT),
+    "series_decompose": tuple((name, "dynamic") for name in PARTS),
+    "series_decompose_anomalies": (("ad_flag", "dynamic"), ("ad_score", "dynamic"), ("baseline", "dynamic")),
+}
+"""Functions that give several columns: their names and types, in order."""
+REGRESSION = rows(
+    [
+        (
+            "series_stats",
+            "dynamic bool?",
+            "dynamic",
+            *stats(array(dict(list(STATS.items())[:7]))),
+            "Give min, min_idx, max, max_idx, avg, stdev and variance of a series as columns.",
+        ),
+        ("series_stats_dynamic", "dynamic bool?", "dynamic", *stats(bag(STATS)), "Give a series' statistics as a bag."),
+        (
+            "series_fit_line",
+            "dynamic",
+            "dynamic",
+            *fit(array(FIT)),
+            "Fit a line: rsquare, slope, variance, rvariance, interception and line_fit as columns.",
+        ),
+        ("series_fit_line_dynamic", "dynamic", "dynamic", *fit(bag(FIT)), "Fit a line to a series; a bag."),
+        ("series_outliers_of", "dynamic real real real", "dynamic", *outliers(), ""),
+        (
+            "series_outliers",
+            "dynamic string? any? real? real?",
+            "dynamic",
+            None,
+            None,
+            "Score outliers of a series by Tukey's test (ctukey: 10th to 90th percentile; tukey: 25th to 75th).",
+        ),
+        ("series_parts", "dynamic long string long real", "dynamic", *parts(array(PARTS)), ""),
+        (
+            "series_decompose",
+            "dynamic long? string? long? real?",
+            "dynamic",
+            None,
+            None,
+            "Take a series apart: baseline, seasonal, trend and residual as columns. A period of -1 is found by autocorrelation.",
+        ),
+        ("series_anomalies", "dynamic long string long real real real real", "dynamic", *anomalies(), ""),
+        (
+            "series_decompose_anomalies",
+            "dynamic real? long? string? long? string? real?",
+            "dynamic",
+            None,
+            None,
+            "Find anomalies: ad_flag (1, -1 or 0), ad_score and baseline as columns.",
+        ),
+        (
+            "series_decompose_forecast",
+            "dynamic long long? string? real?",
+            "dynamic",
+            None,
+            None,
+            "Forecast the last points of a series from those before.",
+        ),
+    ]
+)

@@ -1,0 +1,330 @@
+"""Series: dynamic arrays of numbers, as make-series gives them, element by element.
+
+What is no number counts as null, as does what is not finite in a result.
+"""
+
+from __future__ import annotations
+
+import re
+
+from driftline.kql.functions.lists import Pair, elements, let, lets, numbers, single, written
+from driftline.kql.functions.row import rows
+
+__all__ = ["SERIES"]
+
+
+def over(body: Pair) -> Pair:
+    """Compute a list ``s`` of the numbers of the only array."""
+    return written(let("s", numbers("_0"), body), "_0")
+
+
+def each(duck: str, click: str = "") -> Pair:
+    """Compute something of each number ``e``."""
+    return over((f"list_transform(s, lambda e: {duck})", f"arrayMap(e -> {click or duck}, s)"))
+
+
+PLACES = (
+    "range(1, greatest(len(a), len(b)) + 1)",
+    "range(1, greatest(toInt64(length(a)), toInt64(length(b))) + 1)",
+)
+
+
+def pairwise(duck: str, click: str = "") -> Pair:
+    """Compute something of numbers ``x`` and ``y`` side by side; the shorter array ends in nulls."""
+    body = (
+        f"list_transform({PLACES[0]}, lambda i: {placed(duck)})",
+        f"arrayMap(i -> {placed(click or duck)}, {PLACES[1]})",
+    )
+    return written(lets(body, a=numbers("_0"), b=numbers("_1")), "_0", "_1")
+
+
+def placed(formula: str) -> str:
+    """Take ``x`` and ``y`` from place ``i`` of the lists ``a`` and ``b``."""
+    return re.sub(r"\b[xy]\b", lambda found: {"x": "a[i]", "y": "b[i]"}[found[0]], formula)
+
+
+def compared(sign: str) -> Pair:
+    """Compare numbers side by side; null where a side has none."""
+    text = f"CASE WHEN a[i] {sign} b[i] THEN 'true' WHEN a[i] IS NOT NULL AND b[i] IS NOT NULL THEN 'false' ELSE 'null' END"
+    body = (
+        f"CAST(concat('[', array_to_string(list_transform({PLACES[0]}, lambda i: {text}), ','), ']') AS JSON)",
+        f"concat('[', arrayStringConcat(arrayMap(i -> {text}, {PLACES[1]}), ','), ']')",
+    )
+    duck, click = lets(body, a=numbers("_0"), b=numbers("_1"))
+    arrays = "json_type(_0) = 'ARRAY' AND json_type(_1) = 'ARRAY'"
+    present = "startsWith(ifNull(_0, ''), '[') AND startsWith(ifNull(_1, ''), '[')"
+    return f"CASE WHEN {arrays} THEN {duck} END", f"if({present}, {click}, NULL)"
+
+
+# Missing elements, and those that stand for them.
+
+
+def missing(e: str, placeholder: str) -> Pair:
+    """Say whether an element is missing: null, or equal to what stands for that."""
+    return (
+        f"CASE WHEN {placeholder} IS NULL THEN {e} IS NULL ELSE coalesce({e} = {placeholder}, FALSE) END",
+        f"if({placeholder} IS NULL, {e} IS NULL, ifNull({e} = {placeholder}, FALSE))",
+    )
+
+
+def filled(which: str) -> Pair:
+    """Fill with the nearest value before (``forward``) or after."""
+    gone = missing("try_cast(json_extract_string(e, '$') AS DOUBLE)", "_1")
+    piece = {"forward": "list_slice(s, 1, i)", "backward": "list_slice(s, i, len(s))"}[which]
+    near = f"list_filter({piece}, lambda e: NOT ({gone[0]}))"
+    duck = f"list_transform(s, lambda e, i: CASE WHEN len({near}) = 0 THEN e ELSE list_extract({near}, {-1 if which == 'forward' else 1}) END)"
+    there = missing("toFloat64OrNull(e)", "_1")[1]
+    click = f"{'arrayFill' if which == 'forward' else 'arrayReverseFill'}(e -> NOT ({there}), s)"
+    return raw((duck, click))
+
+
+def raw(body: Pair) -> Pair:
+    """Compute a list of JSON texts from that of the only array."""
+    duck, click = let("s", elements("_0"), body)
+    joined = f"concat('[', arrayStringConcat(arrayMap(o -> ifNull(o, 'null'), {click}), ','), ']')"
+    return f"to_json({duck})", f"if(startsWith(ifNull(_0, ''), '['), {joined}, NULL)"
+
+
+def constant() -> Pair:
+    """Fill with a value."""
+    duck = missing("try_cast(json_extract_string(e, '$') AS DOUBLE)", "_2")[0]
+    click = missing("toFloat64OrNull(e)", "_2")[1]
+    return raw(
+        (
+            f"list_transform(s, lambda e: CASE WHEN {duck} THEN _1 ELSE e END)",
+            f"arrayMap(e -> if({click}, _1, e), s)",
+        )
+    )
+
+
+def linear() -> Pair:
+    """Interpolate between neighbours; an array of whole numbers stays one (the fraction is cut)."""
+    gone = missing("e", "_1")
+    places = (
+        f"list_filter(range(1, len(s) + 1), lambda i: NOT (list_extract(list_transform([s[i]], lambda e: {gone[0]}), 1)))",
+        f"arrayFilter((i, e) -> NOT ({gone[1]}), arrayEnumerate(s), s)",
+    )
+    whole = (
+        "list_bool_and(list_transform(v, lambda i: s[i] = trunc(s[i]) AND NOT contains(CAST(r[i] AS TEXT), '.')))",
+        "arrayAll(i -> JSONType(assumeNotNull(_0), i) <> 'Double', v)",
+    )
+    between = "s[p] + (s[q] - s[p]) * (i - p) / (q - p)"
+    near = (
+        f"list_transform(s, lambda e, i: list_extract(list_transform([list_extract(list_filter(v, lambda j: j <= i), -1)], lambda p:"
+        f" list_extract(list_transform([list_extract(list_filter(v, lambda j: j >= i), 1)], lambda q:"
+        f" CASE WHEN len(v) = 0 THEN _3 WHEN p = q THEN e WHEN p IS NULL OR q IS NULL THEN (CASE WHEN _2 THEN s[coalesce(p, q)] ELSE e END)"
+        f" WHEN {whole[0]} THEN trunc({between}) ELSE {between} END), 1)), 1))",
+        f"arrayMap((e, i) -> multiIf(length(v) = 0, _3, has(v, i), e, i < v[1], if(_2, s[v[1]], e), i > v[-1], if(_2, s[v[-1]], e),"
+        f" arrayElement(arrayMap(p -> arrayElement(arrayMap(q -> if({whole[1]}, trunc({between}), {between}), [arrayFirst(j -> j > i, v)]), 1),"
+        f" [arrayLast(j -> j < i, v)]), 1)), s, arrayEnumerate(s))",
+    )
+    return written(lets(near, r=elements("_0"), s=numbers("_0"), v=places), "_0")
+
+
+def fir() -> Pair:
+    """Weigh each number and those before it (or around it: ``_3``) by a filter."""
+    weight = ("CASE WHEN _2 THEN list_sum(c) ELSE 1 END", f"if(_2, {summed('c')}, 1)")
+    shift = ("CASE WHEN _3 THEN (len(c) - 1) // 2 ELSE 0 END", "if(_3, intDiv(length(c) - 1, 2), 0)")
+    at = "(CAST(i AS BIGINT) - j + 1 + h)"
+    body = (
+        f"list_transform(s, lambda e, i: list_sum(list_transform(c, lambda w, j: w * CASE WHEN {at} BETWEEN 1 AND len(s) THEN s[{at}] ELSE 0 END)) / g)",
+        f"arrayMap(i -> arraySum(arrayMap((w, j) -> ifNull(w * if({at} BETWEEN 1 AND length(s), s[{at}], 0), nan), c, arrayEnumerate(c))) / g, arrayEnumerate(s))",
+    )
+    return written(lets(body, s=numbers("_0"), c=numbers("_1"), g=weight, h=shift), "_0", "_1")
+
+
+def summed(name: str) -> str:
+    """Add up a list in ClickHouse, which adds no nulls."""
+    return f"arraySum(e -> ifNull(e, nan), {name})"
+
+
+def iir() -> Pair:
+    """Filter with feedback: numerators ``b`` over denominators ``a``."""
+    duck = (
+        "list_reduce(range(1, len(s) + 1), lambda y, i: list_append(y, (list_sum(list_transform(b, lambda w, j: w * CASE WHEN i - j >= 0 THEN s[i - j + 1] ELSE 0 END))"
+        " - coalesce(list_sum(list_transform(a, lambda w, j: CASE WHEN j > 1 AND i - j >= 0 THEN w * y[i - j + 1] ELSE 0 END)), 0)) / nullif(a[1], 0)), CAST([] AS DOUBLE[]))"
+    )
+    click = (
+        "arrayFold((y, i) -> arrayPushBack(y, (arraySum(arrayMap((w, j) -> ifNull(w * if(toInt64(i) - toInt64(j) >= 0, s[toInt64(i) - toInt64(j) + 1], 0), nan), b, arrayEnumerate(b)))"
+        " - arraySum(arrayMap((w, j) -> if(j > 1 AND toInt64(i) - toInt64(j) >= 0, ifNull(w * y[toInt64(i) - toInt64(j) + 1], nan), 0), a, arrayEnumerate(a)))) / ifNull(nullIf(a[1], 0), nan)), arrayEnumerate(s), CAST([] AS Array(Float64)))"
+    )
+    return written(lets((duck, click), s=numbers("_0"), b=numbers("_1"), a=numbers("_2")), "_0", "_1", "_2")
+
+
+def total(formula: str, names: str) -> Pair:
+    """Add up a formula of places ``i`` of lists of one length."""
+    first = names[0]
+    return (
+        f"coalesce(list_sum(list_transform(range(1, len({first}) + 1), lambda i: {formula})), 0)",
+        f"arraySum(arrayMap(i -> {formula}, arrayEnumerate({first})))",
+    )
+
+
+def both(body: Pair) -> Pair:
+    """Compute something of two lists of one length, which is not none."""
+    duck = f"CASE WHEN len(a) = len(b) AND len(a) > 0 THEN {body[0]} END"
+    return single((duck, f"if(length(a) = length(b) AND length(a) > 0, {body[1]}, nan)"), "_0", "_1")
+
+
+def cosine() -> Pair:
+    """Give the cosine of the angle between two series."""
+    dot, first, second = (total(f, "a")[0] for f in ("a[i] * b[i]", "a[i] * a[i]", "b[i] * b[i]"))
+    clicks = [total(f, "a")[1] for f in ("a[i] * b[i]", "a[i] * a[i]", "b[i] * b[i]")]
+    return both((f"{dot} / nullif(sqrt({first} * {second}), 0)", f"{clicks[0]} / sqrt({clicks[1]} * {clicks[2]})"))
+
+
+def pearson() -> Pair:
+    """Give the correlation of two series."""
+    formulas = ("(a[i] - m) * (b[i] - n)", "(a[i] - m) * (a[i] - m)", "(b[i] - n) * (b[i] - n)")
+    (dot, click), *squares = (total(formula, "a") for formula in formulas)
+    body = (
+        f"{dot} / nullif(sqrt({squares[0][0]} * {squares[1][0]}), 0)",
+        f"{click} / sqrt({squares[0][1]} * {squares[1][1]})",
+    )
+    return both(lets(body, m=("list_avg(a)", "arrayAvg(a)"), n=("list_avg(b)", "arrayAvg(b)")))
+
+
+LENGTH = ("sqrt(coalesce(list_sum(list_transform(a, lambda e: e * e)), 0))", "sqrt(arraySum(e -> e * e, a))")
+UNARY = {
+    "abs": ("abs(e)", ""),
+    "acos": ("CASE WHEN abs(e) <= 1 THEN acos(e) END", ""),
+    "asin": ("CASE WHEN abs(e) <= 1 THEN asin(e) END", ""),
+    "atan": ("atan(e)", ""),
+    "ceiling": ("ceil(e)", ""),
+    "cos": ("cos(e)", ""),
+    "exp": ("exp(e)", ""),
+    "floor": ("floor(e)", ""),
+    "log": ("CASE WHEN e > 0 THEN ln(e) END", "if(e > 0, log(e), NULL)"),
+    "sign": ("CAST(sign(e) AS DOUBLE)", "toFloat64(sign(e))"),
+    "sin": ("sin(e)", ""),
+    "tan": ("tan(e)", ""),
+}
+BINARY = {
+    "add": "x + y",
+    "subtract": "x - y",
+    "multiply": "x * y",
+    "divide": "x / nullif(y, 0)",
+    "pow": "pow(x, y)",
+}
+COMPARISONS = {
+    "equals": "=",
+    "not_equals": "<>",
+    "less": "<",
+    "less_equals": "<=",
+    "greater": ">",
+    "greater_equals": ">=",
+}
+FILLS = (
+    ("series_fill_const_of", "dynamic json real", "dynamic", *constant(), ""),
+    ("series_fill_const", "dynamic any any?", "dynamic", None, None, "Fill missing elements of a series with a value."),
+    (
+        "series_fill_forward",
+        "dynamic real?",
+        "dynamic",
+        *filled("forward"),
+        "Fill missing elements with the one before.",
+    ),
+    (
+        "series_fill_backward",
+        "dynamic real?",
+        "dynamic",
+        *filled("backward"),
+        "Fill missing elements with the one after.",
+    ),
+    ("series_fill_linear_of", "dynamic real bool real", "dynamic", *linear(), ""),
+    (
+        "series_fill_linear",
+        "dynamic real? bool? real?",
+        "dynamic",
+        None,
+        None,
+        "Fill missing elements between neighbours in a line; the edges with the nearest unless told not to.",
+    ),
+)
+SERIES = rows(
+    [
+        *FILLS,
+        *(
+            (f"series_{n}", "dynamic", "dynamic", *each(*sql), f"Apply `{n}` to each number of a series.")
+            for n, sql in UNARY.items()
+        ),
+        *(
+            (
+                f"series_{n}",
+                "dynamic dynamic",
+                "dynamic",
+                *pairwise(sql),
+                f"Compute `{sql.replace('nullif(y, 0)', 'y')}` side by side of two series, or of a series and a number.",
+            )
+            for n, sql in BINARY.items()
+        ),
+        *(
+            (
+                f"series_{n}",
+                "dynamic dynamic",
+                "dynamic",
+                *compared(sign),
+                f"Compare two series side by side by `{sign}`.",
+            )
+            for n, sign in COMPARISONS.items()
+        ),
+        (
+            "series_sum",
+            "dynamic",
+            "real",
+            *single(("coalesce(list_sum(a), 0)", "arraySum(a)"), "_0"),
+            "Add up a series.",
+        ),
+        (
+            "series_product",
+            "dynamic",
+            "real",
+            *single(("list_product(a)", "arrayProduct(a)"), "_0"),
+            "Multiply the numbers of a series.",
+        ),
+        (
+            "series_magnitude",
+            "dynamic",
+            "real",
+            *single(LENGTH, "_0"),
+            "Give the length of a series as a vector.",
+        ),
+        (
+            "series_dot_product",
+            "dynamic dynamic",
+            "real",
+            *both(total("a[i] * b[i]", "a")),
+            "Give the dot product of two series.",
+        ),
+        (
+            "series_cosine_similarity",
+            "dynamic dynamic",
+            "real",
+            *cosine(),
+            "Give the cosine of the angle between two series.",
+        ),
+        (
+            "series_pearson_correlation",
+            "dynamic dynamic",
+            "real",
+            *pearson(),
+            "Give the correlation of two series of one length.",
+        ),
+        ("series_fir_of", "dynamic dynamic bool bool", "dynamic", *fir(), ""),
+        (
+            "series_fir",
+            "dynamic dynamic bool? bool?",
+            "dynamic",
+            None,
+            None,
+            "Weigh each number and those before it by a filter, such as a moving average.",
+        ),
+        (
+            "series_iir",
+            "dynamic dynamic dynamic",
+            "dynamic",
+            *iir(),
+            "Filter a series with feedback, by numerators and denominators.",
+        ),
+    ]
+)
