@@ -6,7 +6,8 @@ CRI-O, with a deadline on every call.
 
 from driftline.cluster._cgroup import CgroupContainer, parse_cgroup
 from driftline.cluster._layers import Blob, ImageLayers
-from driftline.cluster._overlay import OverlayDirs, read_overlay
+from driftline.cluster._mountinfo import parse_mountinfo, read_mountinfo
+from driftline.cluster._overlay import OverlayDirs, overlay_dirs, read_overlay
 from driftline.cluster._watch import Change, ChangeKind, Watch
 from driftline.cluster.runtime import Runtime, image_layers
 
@@ -20,6 +21,9 @@ __all__ = [
     "Runtime",
     "Watch",
     "image_layers",
+    "overlay_dirs",
     "parse_cgroup",
+    "parse_mountinfo",
+    "read_mountinfo",
     "read_overlay",
 ]

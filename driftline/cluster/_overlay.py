@@ -1,12 +1,20 @@
 """The directories an overlay file system is made of, from its mount options; no I/O but ``/proc``."""
 
+from __future__ import annotations
+
 import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["OverlayDirs", "parse_mountinfo", "parse_options", "read_overlay"]
+from driftline.cluster._mountinfo import read_mountinfo, unescape
+from driftline.errors import Unreadable
+from driftline.verdict import Mount
+
+__all__ = ["OverlayDirs", "overlay_dirs", "parse_options", "read_overlay"]
+
+_COLONS = re.compile(r"(?<!\\):+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,29 +31,33 @@ def parse_options(options: Iterable[str]) -> OverlayDirs:
     for option in options:
         key, _, value = option.partition("=")
         if key == "upperdir":
-            upper = value
-        elif key in {"lowerdir", "lowerdir+"}:
-            # A colon within a name is escaped (Documentation/filesystems/overlayfs.rst).
-            lowers += [part.replace("\\:", ":") for part in re.split(r"(?<!\\):+", value)]
+            upper = _plain(value)
+        elif key == "lowerdir":
+            lowers += map(_plain, _COLONS.split(value))
+        elif key == "lowerdir+":  # since v6.8
+            lowers.append(_plain(value))
     return OverlayDirs(upper, tuple(_absolute(lower, upper) for lower in lowers if lower))
 
 
-def parse_mountinfo(lines: Iterable[bytes]) -> OverlayDirs:
-    """Take the directories of the overlay mounted at ``/`` from a container's mountinfo; empty if it is none."""
-    for line in lines:
-        fields, _, special = line.partition(b" - ")
-        kind, _, options = special.split(b" ", 2)
-        if fields.split(b" ")[4] == b"/" and kind == b"overlay":
-            return parse_options(_unescape(option) for option in re.split(rb"(?<!\\),", options.strip()))
-    return OverlayDirs()
+def overlay_dirs(mount: Mount) -> OverlayDirs:
+    """Take the directories of a line of mountinfo; empty if it is no overlay."""
+    if mount.fs_type != "overlay":
+        return OverlayDirs()
+    return parse_options(os.fsdecode(unescape(option)) for option in os.fsencode(mount.options).split(b","))
 
 
 def read_overlay(pid: int) -> OverlayDirs:
     """Read the directories of a process's root; empty if it is gone or its root is no overlay."""
     try:
-        return parse_mountinfo(Path(f"/proc/{pid}/mountinfo").read_bytes().splitlines())
-    except OSError:
+        mounts = read_mountinfo(pid)
+    except Unreadable:
         return OverlayDirs()
+    return next((overlay_dirs(mount) for mount in reversed(mounts) if mount.path == b"/"), OverlayDirs())
+
+
+# Colons and backslashes within a name are escaped (Documentation/filesystems/overlayfs.rst).
+def _plain(value: str) -> str:
+    return re.sub(r"\\([:\\])", r"\1", value)
 
 
 # Mount options must fit into a page, so for images of many layers containerd and CRI-O mount from
@@ -55,8 +67,3 @@ def _absolute(lower: str, upper: str) -> str:
     if lower.startswith("/") or not upper:
         return lower
     return os.path.normpath(Path(upper).parent.parent / lower)
-
-
-# seq_path escapes white space and backslash as octal (fs/proc_namespace.c).
-def _unescape(text: bytes) -> str:
-    return os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8)]), text))

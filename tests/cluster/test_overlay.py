@@ -1,11 +1,14 @@
 import os
 
-from driftline.cluster import OverlayDirs, read_overlay
-from driftline.cluster._overlay import parse_mountinfo, parse_options
+import pytest
+
+from driftline.cluster import OverlayDirs, overlay_dirs, parse_mountinfo, read_overlay
+from driftline.cluster._overlay import parse_options
 
 
-def mountinfo(options: str, *, kind: str = "overlay", point: str = "/") -> list[bytes]:
-    return [f"97 61 0:50 / {point} rw,relatime - {kind} overlay rw,{options}".encode()]
+def shown(options: str, *, kind: str = "overlay") -> OverlayDirs:
+    [mount] = parse_mountinfo(f"97 61 0:50 / / rw,relatime - {kind} overlay rw,{options}\n".encode())
+    return overlay_dirs(mount)
 
 
 def test_layers_are_listed_topmost_first() -> None:
@@ -28,33 +31,31 @@ def test_data_only_layers_count_as_layers() -> None:
     assert parse_options(["lowerdir=/a::/data"]).lowerdirs == ("/a", "/data")
 
 
-def test_containerd_shortens_the_names_of_many_layers() -> None:
-    lines = mountinfo("lowerdir=47/fs:46/fs,upperdir=/var/lib/c/snapshots/48/fs,workdir=/var/lib/c/snapshots/48/work")
-
-    assert parse_mountinfo(lines) == OverlayDirs(
-        "/var/lib/c/snapshots/48/fs", ("/var/lib/c/snapshots/47/fs", "/var/lib/c/snapshots/46/fs")
-    )
-
-
-def test_podman_and_crio_name_layers_by_short_links() -> None:
-    storage = "/var/lib/containers/storage/overlay"
-    lines = mountinfo(f"lowerdir=l/ABC:l/DEF,upperdir={storage}/5f0c/diff,workdir={storage}/5f0c/work")
-
-    assert parse_mountinfo(lines).lowerdirs == (f"{storage}/l/ABC", f"{storage}/l/DEF")
-
-
-def test_names_with_spaces_and_colons_are_unescaped() -> None:
-    lines = mountinfo(r"lowerdir=/a\040b\134:c:/d,upperdir=/u")
-
-    assert parse_mountinfo(lines).lowerdirs == ("/a b:c", "/d")
+@pytest.mark.parametrize(
+    ("options", "upper", "lowers"),
+    [
+        pytest.param(
+            "lowerdir=47/fs:46/fs,upperdir=/s/48/fs,workdir=/s/48/work",
+            "/s/48/fs",
+            ("/s/47/fs", "/s/46/fs"),
+            id="containerd-shortens-the-names-of-many-layers",
+        ),
+        pytest.param(
+            "lowerdir=l/ABC:l/DEF,upperdir=/o/5f0c/diff,workdir=/o/5f0c/work",
+            "/o/5f0c/diff",
+            ("/o/l/ABC", "/o/l/DEF"),
+            id="podman-and-crio-name-layers-by-short-links",
+        ),
+        pytest.param(r"lowerdir=/a\134:b:/c\040d,upperdir=/u\0541", "/u,1", ("/a:b", "/c d"), id="escapes"),
+        pytest.param("rw", "", (), id="no-layers"),
+    ],
+)
+def test_layers_as_mountinfo_shows_them(options: str, upper: str, lowers: tuple[str, ...]) -> None:
+    assert shown(options) == OverlayDirs(upper, lowers)
 
 
 def test_root_of_another_kind_has_no_layers() -> None:
-    assert parse_mountinfo(mountinfo("lowerdir=/a", kind="ext4")) == OverlayDirs()
-
-
-def test_overlay_elsewhere_is_not_the_root() -> None:
-    assert parse_mountinfo(mountinfo("lowerdir=/a", point="/mnt")) == OverlayDirs()
+    assert shown("lowerdir=/a", kind="ext4") == OverlayDirs()
 
 
 def test_process_that_is_gone_has_no_layers() -> None:

@@ -5,26 +5,8 @@ from pathlib import Path
 import pytest
 
 from driftline.errors import Unreadable
-from driftline.events import VolumeMount
 from driftline.sensor import mounts
-from driftline.verdict import Mount
 from tests.sensor.overlays import mounted, running
-
-LINE = rb"36 35 98:0 /mnt1\040a /mnt\0122 rw,noatime master:1 propagate_from:2 - ext3 /dev/ro\134ot rw,errors=continue"
-
-
-def test_a_line_of_mountinfo_with_optional_fields_and_escapes() -> None:
-    assert mounts.parse_mountinfo(LINE + b"\n") == (
-        Mount(
-            id=36,
-            device=os.makedev(98, 0),
-            root=b"/mnt1 a",
-            path=b"/mnt\n2",
-            fs_type="ext3",
-            source=b"/dev/ro\\ot",
-            options="rw,errors=continue",
-        ),
-    )
 
 
 def test_our_own_mounts_have_the_devices_that_stat_gives() -> None:
@@ -41,43 +23,6 @@ def test_a_process_that_is_gone_is_unreadable() -> None:
     with pytest.raises(Unreadable, match=f"process {child.pid}"):
         mounts.container_root(child.pid)
     assert mounts.find_mount(child.pid, 1) is None
-
-
-@pytest.mark.parametrize(
-    ("options", "upper", "lowers"),
-    [
-        ("rw,lowerdir=/a:/b,upperdir=/u/1/fs,workdir=/w", b"/u/1/fs", (b"/a", b"/b")),
-        ("rw,lowerdir+=/a,lowerdir+=/b,upperdir=/u/1/fs", b"/u/1/fs", (b"/a", b"/b")),
-        ("lowerdir=2/fs:1/fs,upperdir=/s/3/fs", b"/s/3/fs", (b"/s/2/fs", b"/s/1/fs")),
-        (r"lowerdir=/a\134:b:/c\040d,upperdir=/u\0541", b"/u,1", (b"/a:b", b"/c d")),
-        ("lowerdir=/a::/data", b"", (b"/a", b"/data")),
-        ("rw", b"", ()),
-    ],
-)
-def test_the_layers_of_an_overlays_options(options: str, upper: bytes, lowers: tuple[bytes, ...]) -> None:
-    assert mounts._layers(options) == (upper, lowers)
-
-
-def test_volumes_are_told_by_kubelets_folders() -> None:
-    pod = b"/var/lib/kubelet/pods/8f6d0e3a-0000-4000-8000-0123456789ab"
-    table = [
-        mount(pod + b"/volumes/kubernetes.io~empty-dir/data", b"/data"),
-        mount(pod + b"/volumes/kubernetes.io~configmap/settings/..2026/x", b"/etc/x"),
-        mount(pod + b"/volumes/kubernetes.io~csi/pv/mount", b"/pv"),
-        mount(pod + b"/etc-hosts", b"/etc/hosts"),
-        mount(b"/", b"/"),
-    ]
-
-    assert [(volume.path, volume.kind) for volume in mounts.guess_volumes(table)] == [
-        ("/data", "emptyDir"),
-        ("/etc/x", "configMap"),
-        ("/pv", "PVC"),
-    ]
-    assert isinstance(mounts.guess_volumes(table)[0], VolumeMount)
-
-
-def mount(root: bytes, path: bytes) -> Mount:
-    return Mount(device=1, root=root, path=path, fs_type="ext4", source=b"/dev/vda", options="rw")
 
 
 @pytest.mark.kernel
