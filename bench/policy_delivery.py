@@ -1,4 +1,4 @@
-"""How fast a policy reaches a fleet: 1,000 sensors in one process, each on its own connection.
+"""How fast a policy reaches a fleet: 1,000 sensors in one process, each with its own certificate and connection.
 
 One run, on this machine: a server process, a process of sensors that wait by long poll, and a
 version put in force ``ROUNDS`` times. Printed are the seconds from the ``PUT``'s sending until half,
@@ -9,16 +9,22 @@ long the fleet takes to come anew, as after a restart.
 from __future__ import annotations
 
 import asyncio
+import datetime
 import json
+import ssl
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import httpx
 
+from driftline.server import pki
+from driftline.server.sensors import open_sensors
 from tests.server import serving
+from tests.server.gateways import new_key, request_for, write_pair
 
 SENSORS = 1000
 ROUNDS = 5
@@ -28,10 +34,12 @@ TEXT = "rules:\n- name: Round {0}\n  priority: 1\n  action: alert\n"
 
 def main() -> None:
     sensors = int(sys.argv[1]) if len(sys.argv) > 1 else SENSORS
-    with tempfile.TemporaryDirectory() as folder, serving.serve(Path(folder), "--set", "log_level=WARNING") as served:
-        made = served.admin.post("/tokens", json={"name": "fleet", "scopes": ["sensor"], "days": 1}).json()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving.serve(Path(folder), "--set", "log_level=WARNING", sensors=True) as served,
+    ):
         put(served.admin, 0)
-        asyncio.run(run(served, made["token"], sensors))
+        asyncio.run(run(served, [enrolled(served, number) for number in range(sensors)]))
 
 
 def put(admin: httpx.Client, number: int) -> int:
@@ -39,18 +47,31 @@ def put(admin: httpx.Client, number: int) -> int:
     return int(answer.raise_for_status().json()["version"])
 
 
+def enrolled(served: serving.Served, number: int) -> ssl.SSLContext:
+    """Make a sensor as enrolment does, without the requests, which are not what is measured."""
+    now = datetime.datetime.now(datetime.UTC)
+    authority, register = pki.open_authority(served.data / "pki", now=now), open_sensors(served.data)
+    key = new_key()
+    identity = register.enrol_account(cluster=CLUSTER, node=f"node-{number}", subject="bench", now=now)
+    issued = authority.sign_sensor(request_for(key), identity, now=now)
+    register.add_certificate(identity, issued)
+    context = ssl.create_default_context(cafile=str(served.data / "pki" / "ca.pem"))
+    context.load_cert_chain(write_pair(served.data / f"{number}.pem", issued.pem, key))
+    return context
+
+
 class Wire:
     """One kept connection that speaks just enough HTTP/1.1: a thousand full clients would be what is measured."""
 
-    def __init__(self, host: str, port: int, token: str) -> None:
-        self._address = (host, port)
-        self._head = f"Host: {host}\r\nAuthorization: Bearer {token}\r\n"
+    def __init__(self, port: int, context: ssl.SSLContext) -> None:
+        self._port = port
+        self._context = context
 
     async def open(self) -> None:
-        self._reader, self._writer = await asyncio.open_connection(*self._address)
+        self._reader, self._writer = await asyncio.open_connection("localhost", self._port, ssl=self._context)
 
     async def call(self, method: str, path: str, *, etag: str = "", body: bytes = b"") -> tuple[int, str, bytes]:
-        lines = f"{method} /api/v1{path} HTTP/1.1\r\n{self._head}Content-Length: {len(body)}\r\n"
+        lines = f"{method} /api/v1{path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
         lines += "Content-Type: application/json\r\n" if body else ""
         lines += f"If-None-Match: {etag}\r\n\r\n" if etag else "\r\n"
         self._writer.write(lines.encode() + body)
@@ -63,19 +84,18 @@ class Wire:
 class Fleet:
     """Sensors that wait, fetch and acknowledge, for ever."""
 
-    def __init__(self, url: str, token: str, count: int) -> None:
+    def __init__(self, url: str, contexts: Sequence[ssl.SSLContext]) -> None:
         self.port = int(url.rpartition(":")[2])
-        self.token = token
-        self.count = count
+        self.contexts = contexts
         self.had: dict[int, list[float]] = {}
         self.acknowledged: dict[int, list[float]] = {}
 
     async def live(self, number: int) -> None:
-        wire = Wire("127.0.0.1", self.port, self.token)
+        wire = Wire(self.port, self.contexts[number])
         await wire.open()
-        me, etag = f"sensor=sensor-{number}&cluster={CLUSTER}&node=node-{number}", ""
+        etag = ""
         while True:
-            status, tag, content = await wire.call("GET", f"/sensor/policy?{me}&wait=60", etag=etag)
+            status, tag, content = await wire.call("GET", "/sensor/policy?wait=60", etag=etag)
             if status == 304:
                 continue
             assert status == 200, content
@@ -83,17 +103,17 @@ class Fleet:
             version = policy["version"]
             self.had.setdefault(version, []).append(time.perf_counter())
             body = json.dumps({"name": policy["name"], "version": version}).encode()
-            status, _, content = await wire.call("PUT", f"/sensor/policy?{me}", body=body)
+            status, _, content = await wire.call("PUT", "/sensor/policy", body=body)
             assert status == 204, content
             self.acknowledged.setdefault(version, []).append(time.perf_counter())
 
     async def wait_all(self, version: int) -> None:
-        while len(self.acknowledged.get(version, ())) < self.count:
+        while len(self.acknowledged.get(version, ())) < len(self.contexts):
             await asyncio.sleep(0.01)
 
 
-async def run(served: serving.Served, token: str, count: int) -> None:
-    fleet = Fleet(served.url, token, count)
+async def run(served: serving.Served, contexts: Sequence[ssl.SSLContext]) -> None:
+    fleet, count = Fleet(served.url, contexts), len(contexts)
     tasks = [asyncio.create_task(fleet.live(number)) for number in range(count)]
     begun = time.perf_counter()
     await fleet.wait_all(1)

@@ -7,6 +7,7 @@
     │   ├── InvalidBatch        a batch from a sensor breaks its format or its bounds
     │   │   └── ForeignRows     it holds rows of another node or cluster
     │   ├── InvalidPolicy
+    │   │   └── TamperedPolicy  the kept policy is not as the server gave it
     │   ├── InvalidQuery
     │   └── InvalidReference    an image or container name that names nothing readable
     ├── UnsupportedHost         this machine lacks something the sensor needs
@@ -61,6 +62,7 @@ __all__ = [
     "StoreError",
     "StoreFull",
     "StoreOverloaded",
+    "TamperedPolicy",
     "TooMany",
     "Unauthenticated",
     "Unreadable",
@@ -108,6 +110,10 @@ class ForeignRows(InvalidBatch):
 
 class InvalidPolicy(InvalidInput):
     """A policy file breaks the policy's rules."""
+
+
+class TamperedPolicy(InvalidPolicy):
+    """The policy a sensor keeps is not as its server gave it."""
 
 
 class InvalidQuery(InvalidInput):

@@ -18,7 +18,7 @@ from cyclopts import App, Parameter
 from driftline.cli import _sinks
 from driftline.policy import Place
 from driftline.sensor import shipping
-from driftline.sensor.policyfile import PolicyFile
+from driftline.sensor.policyfile import PolicyFile, ServedPolicy
 from driftline.sensor.sensor import Options, Sensor, Sink
 from driftline.sensor.status import DEFAULT_ADDRESS, StatusServer
 
@@ -51,7 +51,8 @@ def sensor(
     Parameters
     ----------
     policy
-        Drift policy file, followed as it changes; without one, alerts come for kube-system only.
+        Drift policy file, followed as it changes. Without one, the server's policy is followed;
+        without a server, alerts come for kube-system only.
     store
         Directory of the event store to write to; without one, nothing is kept.
     server
@@ -91,11 +92,11 @@ def sensor(
     shipper = None
     if server:
         cluster = shipping.enrol(state, server, token=join, cluster=cluster, node=node).cluster
-        shipper = partial(shipping.start_shipper, state, server)
+        shipper = partial(shipping.start_shipper, state, server, served_policy=policy is None)
     place = Place(cluster=cluster, node=node, cloud=cloud, account=account, resource=resource)
     options = Options(
         place=place,
-        policy=PolicyFile(policy),
+        policy=ServedPolicy(state) if server and policy is None else PolicyFile(policy),
         image_directory=images,
         runtime_address=runtime,
         watch_hosts=hosts,

@@ -18,7 +18,13 @@ class SensorHealth(Record, frozen=True, kw_only=True):
     NodeName: Annotated[str, doc("Name of the node")] = ""
     SensorId: Annotated[str, doc("Id of this run of the sensor")] = ""
     SensorVersion: Annotated[str, doc("Version of driftline")] = ""
-    ActionType: Annotated[str, doc("SensorStarted, -Stopped, -Killed, Heartbeat, EventsLost or ContainerGap")] = ""
+    ActionType: Annotated[
+        str,
+        doc(
+            "SensorStarted, -Stopped, -Killed or -Tampered, Heartbeat, PolicyChanged or -Refused, "
+            "BlockingArmed or -Disarmed, EventsLost or ContainerGap"
+        ),
+    ] = ""
     Reason: Annotated[str, doc("Why: for EventsLost the reason of the loss")] = ""
     Count: Annotated[int | None, doc("How many, since the last row with this reason")] = None
     ContainerId: Annotated[str, doc("The container it concerns, if one alone")] = ""

@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from typing import Any
 
-import msgspec
-
 from driftline.events import SensorHealth
 from driftline.policy import Place
 
@@ -51,10 +49,12 @@ class HealthLedger:
 
     def heartbeat(self, status: Mapping[str, Any]) -> SensorHealth:
         """Make the row that says it lives, with what ``Sensor.status`` tells."""
-        told = {name.title(): status[name] for name in ("kernel", "coverage", "containers", "execs")}
-        return msgspec.structs.replace(self.row("Heartbeat", reason=""), AdditionalFields=told)
+        told = {name.title(): status[name] for name in ("kernel", "coverage", "containers", "execs", "policy")}
+        return self.row("Heartbeat", reason="", more=told)
 
-    def row(self, action: str, *, reason: str, count: int = 1, container_id: str = "") -> SensorHealth:
+    def row(
+        self, action: str, *, reason: str, count: int = 1, container_id: str = "", more: Mapping[str, Any] | None = None
+    ) -> SensorHealth:
         """Make one row about this sensor, as of now."""
         return SensorHealth(
             Timestamp=datetime.datetime.now(datetime.UTC),
@@ -66,4 +66,5 @@ class HealthLedger:
             Reason=reason,
             Count=count,
             ContainerId=container_id,
+            AdditionalFields=dict(more or {}),
         )

@@ -29,7 +29,7 @@ import msgspec
 
 import driftline
 from driftline import cluster
-from driftline.errors import InvalidPolicy, UnsupportedHost
+from driftline.errors import InvalidPolicy, TamperedPolicy, UnsupportedHost
 from driftline.events import Container, SensorHealth
 from driftline.policy import Place
 from driftline.sensor import host, records, selftest, startup, switch
@@ -167,7 +167,7 @@ class Sensor:
         """Work until ``stop``."""
         for problem in self._sight:
             _log.error("the self-test failed: %s", problem)
-        self._emit([self._health.row("SensorStarted", reason="; ".join(self._sight))])
+        self._emit([self._policy_row("SensorStarted", "; ".join(self._sight), self._options.policy.source)])
         for container in startup.take_inventory(self._registry, self._processes, self._kernel, self._runtime):
             self._pipeline.name(container)
         self._blocker.obey_switch()
@@ -260,15 +260,20 @@ class Sensor:
             self._emit([self._health.heartbeat(self.status())])
 
     def _follow_policy(self) -> None:
+        followed = self._options.policy
         try:
-            policy = self._options.policy.changed()
+            policy = followed.changed()
         except InvalidPolicy as error:
             _log.error("the policy in force stays: %s", error)
-            self._emit([self._health.row("PolicyRefused", reason=str(error))])
+            action = "SensorTampered" if isinstance(error, TamperedPolicy) else "PolicyRefused"
+            self._emit([self._policy_row(action, str(error), followed.offered)])
             return
         if policy is not None:
             self._pipeline.set_policy(policy)
-            self._emit([self._health.row("PolicyChanged", reason=self._options.policy.source, count=len(policy.rules))])
+            self._emit([self._policy_row("PolicyChanged", followed.source, followed.source, count=len(policy.rules))])
+
+    def _policy_row(self, action: str, reason: str, policy: str, *, count: int = 1) -> SensorHealth:
+        return self._health.row(action, reason=reason, count=count, more={"Policy": policy})
 
     # The runtime was away, or the sensor started before it.
     def _ask_again(self) -> None:

@@ -1,9 +1,10 @@
-"""The process that ships to a server: ``python -m driftline.sensor.ship DIR URL STREAM``.
+"""The process that ships to a server: ``python -m driftline.sensor.ship DIR URL POLICY STREAM``.
 
 It reads messages (``events.stream``) from standard input and answers as the store's process does:
 after each step eight bytes, the number of the last line that is safe. Safe is what lies in the
 spool, ``DIR/spool``; a thread sends from there over mutual TLS with the credentials in ``DIR``,
-the most valuable first, and removes what the server acknowledges.
+the most valuable first, and removes what the server acknowledges. With ``served`` for POLICY the
+server's policy is followed, too (``sensor.following``).
 
 The sensor has neither HTTP nor Arrow in its memory, and this process outlives it: if standard
 input ends and the sensor did not say that it stops, it was killed, and that is told at once.
@@ -31,7 +32,7 @@ import driftline
 from driftline import wire
 from driftline.errors import DriftlineError, InvalidInput
 from driftline.events import Message, SensorHealth, stream
-from driftline.sensor import credentials, lanes
+from driftline.sensor import credentials, following, lanes
 from driftline.sensor.credentials import Credentials
 from driftline.sensor.spool import Entry, Spool
 from driftline.wire.protocol import FIRST, FLOOR, INGEST_PATH, TIME, VERSION
@@ -58,7 +59,7 @@ _ABOUT_THE_BATCH = frozenset({422})
 _log = logging.getLogger(__name__)
 
 
-def main(directory: Path, url: str, stream_id: str) -> None:
+def main(directory: Path, url: str, policy: str, stream_id: str) -> None:
     """Ship until standard input ends, then a few seconds more; raises ``DriftlineError``."""
     for number in (signal.SIGINT, signal.SIGTERM):  # a stop of the whole group: the sensor has rows yet
         signal.signal(number, signal.SIG_IGN)
@@ -68,15 +69,21 @@ def main(directory: Path, url: str, stream_id: str) -> None:
     spool = Spool(directory / "spool")
     sender = Sender(spool, url, directory, known)
     sender.start()
-    Intake(spool, known.identity, stream_id).run()
+    follower = following.Follower(directory, url) if policy == "served" else None
+    if follower:
+        follower.start()
+    Intake(spool, known.identity, stream_id, follower).run()
     sender.finish(_LAST_SECONDS)
 
 
 class Intake:
     """Lines from standard input, gathered for a moment, into the spool."""
 
-    def __init__(self, spool: Spool, identity: credentials.Identity, stream_id: str) -> None:
+    def __init__(
+        self, spool: Spool, identity: credentials.Identity, stream_id: str, follower: following.Follower | None
+    ) -> None:
         self._spool = spool
+        self._follower = follower
         self._identity = identity
         self._stream = stream_id
         self._lines: list[bytes] = []
@@ -133,10 +140,15 @@ class Intake:
                 messages.append(stream.decode(line))
             except msgspec.DecodeError as error:
                 _log.error("a line is no message: %s", error)
-        self._said_stop = self._said_stop or any(
-            isinstance(message, SensorHealth) and message.ActionType == "SensorStopped" for message in messages
-        )
+        for message in messages:
+            if isinstance(message, SensorHealth):
+                self._hear(message)
         return messages
+
+    def _hear(self, row: SensorHealth) -> None:
+        self._said_stop = self._said_stop or row.ActionType == "SensorStopped"
+        if self._follower:
+            self._follower.note(row)
 
     def _losses(self) -> list[SensorHealth]:
         return [self._health("EventsLost", reason, count) for reason, count in self._spool.take_dropped().items()]
@@ -290,6 +302,6 @@ def _asked_pause(answer: httpx.Response) -> float:
 if __name__ == "__main__":
     logging.basicConfig(format="driftline: ship: %(levelname)s: %(message)s", level=logging.WARNING)
     try:
-        main(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
+        main(Path(sys.argv[1]), *sys.argv[2:])
     except DriftlineError as failure:
         sys.exit(f"driftline: ship: {failure}")

@@ -50,7 +50,11 @@ def _check(name: str, enrolled: str, wanted: str) -> None:
         raise InvalidInput(f"--{name}: the sensor is enrolled for the {name} {enrolled!r}, not {wanted!r}")
 
 
-def start_shipper(directory: Path, url: str) -> Writer:
-    """Start the process that sends rows to the server; raises ``StoreError`` if it does not come up."""
-    command = (sys.executable, "-m", "driftline.sensor.ship", str(directory), url)
+def start_shipper(directory: Path, url: str, *, served_policy: bool = True) -> Writer:
+    """Start the process that sends rows to the server, and follows its policy unless told not to.
+
+    Raises ``StoreError`` if it does not come up.
+    """
+    policy = "served" if served_policy else "own"
+    command = (sys.executable, "-m", "driftline.sensor.ship", str(directory), url, policy)
     return Writer(command, name=f"the spool in {directory}")

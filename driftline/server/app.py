@@ -26,7 +26,6 @@ from driftline.server.hunts import router as hunts
 from driftline.server.hunts import stream as event_stream
 from driftline.server.limits import Limiter
 from driftline.server.middleware import Around, BoundedBody
-from driftline.server.policies import delivery
 from driftline.server.policies import router as policies
 from driftline.server.settings import Settings
 from driftline.server.state import State, users
@@ -60,7 +59,6 @@ ROUTERS: tuple[Mounted, ...] = (
     Mounted(alert_stream.router),  # before the alerts: its path is not the id of one
     Mounted(alerts.router),
     Mounted(suppressions.router),
-    Mounted(delivery.router),
     Mounted(policies.router),
     Mounted(hunts.router),
     Mounted(event_stream.router),

@@ -18,11 +18,12 @@ from driftline.server import enrol, ingest, pki, tls
 from driftline.server.context import Context, utc_now
 from driftline.server.gateway import open_gateway
 from driftline.server.pki import Identity
+from driftline.server.policies import delivery
 from driftline.server.settings import Settings
 
 __all__ = ["ROUTERS", "receiving", "uvicorn_options"]
 
-ROUTERS = ((enrol.router, False), (ingest.router, True))
+ROUTERS = ((enrol.router, False), (ingest.router, True), (delivery.router, False))
 """Each with whether it bounds its bodies itself."""
 
 

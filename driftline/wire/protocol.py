@@ -8,7 +8,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Annotated, Self
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from driftline.errors import InvalidInput
 
@@ -18,13 +18,16 @@ __all__ = [
     "FIRST",
     "FLOOR",
     "INGEST_PATH",
+    "POLICY_PATH",
     "RENEW_PATH",
     "TIME",
     "VERSION",
     "Acknowledgement",
+    "Delivered",
     "Enrolled",
     "Enrolment",
     "JoinToken",
+    "PolicyAck",
     "Renewal",
 ]
 
@@ -32,6 +35,7 @@ AUTHORITY_PATH = "/api/v1/enrol/authority"
 ENROL_PATH = "/api/v1/enrol"
 RENEW_PATH = "/api/v1/sensors/renew"
 INGEST_PATH = "/api/v1/ingest"
+POLICY_PATH = "/api/v1/sensor/policy"
 
 FIRST = "Driftline-First"
 """Number of a batch's first row; the following rows have the following numbers."""
@@ -112,3 +116,22 @@ class Acknowledgement(BaseModel):
     first: int = Field(description="Number of the batch's first row")
     last: int = Field(description="Number of its last row")
     stored: int = Field(description="How many of them were new")
+
+
+class Delivered(BaseModel):
+    """The policy a sensor is to run."""
+
+    model_config = ConfigDict(from_attributes=True)
+    name: str = Field(examples=["default"])
+    version: int = Field(examples=[7])
+    digest: str = Field(description="SHA-256 of the text")
+    text: str = Field(description="As somebody put it in force: YAML")
+
+
+class PolicyAck(BaseModel):
+    """What a sensor made of the policy delivered."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str = Field(max_length=253, examples=["default"])
+    version: int = Field(ge=0, le=2**31, examples=[7])
+    error: str = Field(default="", max_length=4096, description="Why it could not use it; empty if it runs it")

@@ -1,10 +1,13 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from driftline import policy as policies
-from driftline.errors import InvalidPolicy
-from driftline.sensor.policyfile import PolicyFile
+from driftline.errors import InvalidPolicy, TamperedPolicy
+from driftline.sensor import keptpolicy
+from driftline.sensor.keptpolicy import KeptPolicy
+from driftline.sensor.policyfile import PolicyFile, ServedPolicy
 
 ONE = "rules:\n  - {name: one, priority: 1, action: alert}\n"
 TWO = ONE + "  - {name: two, priority: 2, action: block}\n"
@@ -68,3 +71,65 @@ def test_without_a_file_the_built_in_policy_holds() -> None:
     file = PolicyFile(None)
 
     assert (file.current, file.changed(), file.source) == (policies.DEFAULT, None, "built in")
+
+
+def keep(directory: Path, version: int, text: str, *, runs: str = "") -> None:
+    keptpolicy.keep(directory, KeptPolicy(name="default", version=version, text=text), runs=runs)
+
+
+def test_a_sensor_starts_before_its_server_gave_a_policy(tmp_path: Path) -> None:
+    served = ServedPolicy(tmp_path)
+    assert (served.current, served.source, served.changed()) == (policies.DEFAULT, "built in", None)
+
+    keep(tmp_path, 1, ONE)
+
+    assert (names(served.changed()), served.source) == (["one"], "default:1")
+
+
+def test_a_restart_goes_on_with_what_is_kept(tmp_path: Path) -> None:
+    keep(tmp_path, 7, TWO)
+
+    served = ServedPolicy(tmp_path)
+
+    assert (names(served.current), served.source, served.changed()) == (["one", "two"], "default:7", None)
+
+
+def test_a_restart_with_a_policy_it_refuses_goes_on_with_the_one_before(tmp_path: Path) -> None:
+    keep(tmp_path, 1, ONE)
+    keep(tmp_path, 2, "rules: [{}]\n", runs="default:1")
+
+    served = ServedPolicy(tmp_path)
+
+    assert (names(served.current), served.source) == (["one"], "default:1")
+    with pytest.raises(InvalidPolicy):
+        served.changed()
+    assert served.offered == "default:2"
+
+
+def _edited(path: Path) -> None:
+    path.write_text(path.read_text().replace("alert", "ignore"))
+
+
+@pytest.mark.parametrize("tamper", [Path.unlink, _edited], ids=["removed", "edited"])
+def test_a_kept_policy_that_somebody_else_touched_changes_nothing(
+    tmp_path: Path, tamper: Callable[[Path], None]
+) -> None:
+    keep(tmp_path, 1, ONE)
+    served = ServedPolicy(tmp_path)
+    tamper(tmp_path / keptpolicy.FILE)
+
+    with pytest.raises(TamperedPolicy):
+        served.changed()
+
+    assert (names(served.current), served.changed()) == (["one"], None)
+
+
+def test_a_sensor_starts_though_its_kept_policy_was_edited(tmp_path: Path) -> None:
+    keep(tmp_path, 1, ONE)
+    _edited(tmp_path / keptpolicy.FILE)
+
+    served = ServedPolicy(tmp_path)
+
+    assert (served.current, served.source) == (policies.DEFAULT, "built in")
+    with pytest.raises(TamperedPolicy):
+        served.changed()

@@ -152,15 +152,19 @@ class Client:
     def context(self) -> ssl.SSLContext:
         context = self.served.context()
         path = self.served.directory / f"{self.said['sensor']}.pem"
-        private = self.key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        path.write_text(self.said["certificate"] + private.decode())
-        context.load_cert_chain(path)
+        context.load_cert_chain(write_pair(path, self.said["certificate"], self.key))
         return context
 
     def http(self) -> httpx.Client:
         return self.served.client(self.context())
+
+
+def write_pair(path: Path, certificate: str, key: ec.EllipticCurvePrivateKey) -> Path:
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path.write_text(certificate + private.decode())
+    return path
 
 
 def send(

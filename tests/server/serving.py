@@ -8,6 +8,7 @@ import re
 import select
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -31,6 +32,8 @@ class Served:
     process: subprocess.Popen[str]
     setup_token: str
     stack: contextlib.ExitStack
+    trust: ssl.SSLContext | bool
+    data: Path
 
     def __post_init__(self) -> None:
         self.admin = self.anonymous()
@@ -38,7 +41,7 @@ class Served:
         self.admin.headers["Authorization"] = f"Bearer {self.admin.post('/setup', json=body).json()['token']}"
 
     def anonymous(self) -> httpx.Client:
-        return self.stack.enter_context(httpx.Client(base_url=f"{self.url}/api/v1", timeout=SECONDS))
+        return self.stack.enter_context(httpx.Client(base_url=f"{self.url}/api/v1", timeout=SECONDS, verify=self.trust))
 
     def bearer(self, token: str) -> httpx.Client:
         client = self.anonymous()
@@ -55,15 +58,19 @@ class Served:
 
 
 @contextlib.contextmanager
-def serve(directory: Path, *flags: str) -> Iterator[Served]:
-    """Start ``driftline server`` over a directory and make its first admin."""
-    process = start(directory, *flags)
+def serve(directory: Path, *flags: str, sensors: bool = False) -> Iterator[Served]:
+    """Start ``driftline server`` over a directory and make its first admin; with ``sensors`` it speaks TLS."""
+    process = start(directory, *flags, *(("--set", "sensor_names=localhost") if sensors else ()))
     try:
         token = setup_token(process)
         url = address(directory)
-        wait_until(lambda: answers(url))
+        trust: ssl.SSLContext | bool = True
+        if sensors:
+            url = url.replace("http://127.0.0.1", "https://localhost")
+            trust = ssl.create_default_context(cafile=str(directory / "data" / "pki" / "ca.pem"))
+        wait_until(lambda: answers(url, trust))
         with contextlib.ExitStack() as stack:
-            yield Served(url, process, token, stack)
+            yield Served(url, process, token, stack, trust, directory / "data")
     finally:
         stop(process)
 
@@ -97,9 +104,9 @@ def setup_token(process: subprocess.Popen[str]) -> str:
     return str(found[-1])
 
 
-def answers(url: str) -> bool:
+def answers(url: str, trust: ssl.SSLContext | bool = True) -> bool:
     try:
-        return httpx.get(f"{url}/readyz").status_code == 200
+        return httpx.get(f"{url}/readyz", verify=trust).status_code == 200
     except httpx.TransportError:
         return False
 

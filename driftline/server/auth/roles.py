@@ -28,7 +28,6 @@ Permission = Literal[
     "users:read",
     "users:write",
     "audit:read",
-    "sensor",
 ]
 
 PERMISSIONS: dict[Permission, tuple[Role, str]] = {
@@ -41,7 +40,6 @@ PERMISSIONS: dict[Permission, tuple[Role, str]] = {
     "users:read": ("admin", "see users and their tokens"),
     "users:write": ("admin", "make, change and remove users"),
     "audit:read": ("admin", "see the audit trail"),
-    "sensor": ("admin", "fetch and acknowledge policies as a sensor"),
 }
 """Each permission with the least role that has it, and what it lets do."""
 

@@ -15,10 +15,10 @@ from fastapi import APIRouter, Header, Query, Response
 
 from driftline.errors import NotFound
 from driftline.server.context import Context, Here
-from driftline.server.identity import SensorCaller
+from driftline.server.gateway import Peer
 from driftline.server.policies.current import STALE, TOPIC
-from driftline.server.policies.shapes import Ack, Delivered
 from driftline.server.state.models import PolicyVersion
+from driftline.wire.protocol import Delivered, PolicyAck
 
 __all__ = ["router"]
 
@@ -28,14 +28,14 @@ router = APIRouter(prefix="/sensor", tags=["sensors"])
 @router.get("/policy", response_model=Delivered, responses={304: {"description": "What it runs is in force"}})
 async def fetch_policy(
     here: Here,
-    sensor: SensorCaller,
+    peer: Peer,
     response: Response,
     wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for another version")] = 0,
     if_none_match: Annotated[str, Header(max_length=256, description="ETag of what it runs")] = "",
 ) -> Delivered | Response:
     """Give the policy of a sensor's cluster, when it is another than the one it runs."""
     with here.metrics.policy_waiters.track_inprogress():
-        found = await _wait_other(here, sensor.cluster, if_none_match, time.monotonic() + wait)
+        found = await _wait_other(here, peer.cluster, if_none_match, time.monotonic() + wait)
     if found is None:
         return Response(status_code=304, headers={"ETag": if_none_match})
     response.headers["ETag"] = _etag(found)
@@ -46,14 +46,15 @@ async def _wait_other(here: Context, cluster: str, etag: str, deadline: float) -
     while True:
         seen = here.hub.number(TOPIC)
         found = await _current(here, cluster)
-        if found is None and not etag:
-            raise NotFound("nobody made a policy for this cluster, nor a default one")
         if found is not None and _etag(found) != etag:
             return found
         left = deadline - time.monotonic()
         if left <= 0 or here.hub.closed:
-            return None
+            break
         await here.hub.wait_change(TOPIC, seen, seconds=min(left, STALE))
+    if found is None and not etag:
+        raise NotFound("nobody made a policy for this cluster, nor a default one")
+    return None
 
 
 async def _current(here: Context, cluster: str) -> PolicyVersion | None:
@@ -67,7 +68,7 @@ def _etag(policy: PolicyVersion) -> str:
 
 
 @router.put("/policy", status_code=204)
-async def acknowledge_policy(body: Ack, here: Here, sensor: SensorCaller) -> None:
+async def acknowledge_policy(body: PolicyAck, here: Here, peer: Peer) -> None:
     """Say which version a sensor runs, or why it could not use it."""
-    said = body.model_dump()
-    await here.acks.add({"sensor": sensor.id, "cluster": sensor.cluster, "node": sensor.node, "at": here.now(), **said})
+    who = {"sensor": peer.sensor, "cluster": peer.cluster, "node": peer.node}
+    await here.acks.add({**who, "at": here.now(), **body.model_dump()})

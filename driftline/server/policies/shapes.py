@@ -6,7 +6,7 @@ import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Ack", "Delivered", "Diff", "NewVersion", "PolicyInfo", "Rollback", "SensorPolicy", "VersionInfo"]
+__all__ = ["Diff", "NewVersion", "PolicyInfo", "Rollback", "SensorPolicy", "VersionInfo"]
 
 _TEXT = "rules:\n- name: Block in shop\n  priority: 10\n  action: block\n"
 
@@ -70,22 +70,3 @@ class SensorPolicy(BaseModel):
     at: datetime.datetime
     wanted: int = Field(default=0, description="The version in force for its cluster; 0: none")
     current: bool = Field(default=False, description="Whether it runs that version")
-
-
-class Delivered(BaseModel):
-    """The policy a sensor is to run."""
-
-    model_config = ConfigDict(from_attributes=True)
-    name: str
-    version: int
-    digest: str
-    text: str
-
-
-class Ack(BaseModel):
-    """What a sensor made of the policy delivered."""
-
-    model_config = ConfigDict(extra="forbid")
-    name: str = Field(max_length=253)
-    version: int = Field(ge=0, le=2**31)
-    error: str = Field(default="", max_length=4096)

@@ -1,0 +1,135 @@
+"""The policy's way from the server to the sensor, in the process that ships.
+
+One thread asks over mutual TLS and waits for the answer (a long poll), keeps what comes where the
+sensor looks for it (``keptpolicy``), and tells the server what the sensor made of it: that is
+read from the sensor's own rows as they pass by.
+"""
+
+from __future__ import annotations
+
+import datetime
+import logging
+import random
+import threading
+import time
+from pathlib import Path
+
+import httpx
+
+from driftline.errors import InvalidInput
+from driftline.events import SensorHealth
+from driftline.sensor import credentials, keptpolicy
+from driftline.sensor.keptpolicy import KeptPolicy
+from driftline.wire.protocol import POLICY_PATH, Delivered, PolicyAck
+
+__all__ = ["Follower"]
+
+_WAIT_SECONDS = 50
+_TIMEOUT_SECONDS = 80.0
+_WORD_SECONDS = 10.0
+_REST_SECONDS = 0.1  # between polls that had to wait anyway
+_PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)
+_ERROR_MAX = 4096
+_SAYS = {"SensorStarted": False, "PolicyChanged": False, "PolicyRefused": True}
+"""Rows that say what became of a policy, and whether it was refused."""
+_log = logging.getLogger(__name__)
+
+
+class Follower:
+    """Follows the server's policy until the process ends."""
+
+    def __init__(self, directory: Path, url: str) -> None:
+        self._directory = directory
+        self._url = url
+        self._said: PolicyAck | None = None
+        self._told: PolicyAck | None = None
+        self._word = threading.Condition()
+        self._complaint = ""
+        self._failures = 0
+        self._open()
+
+    def start(self) -> None:
+        """Begin to follow."""
+        threading.Thread(target=self._run, name="policy", daemon=True).start()
+
+    def note(self, row: SensorHealth) -> None:
+        """Take what the sensor says of itself. Any thread may call it."""
+        label = str(row.AdditionalFields.get("Policy", ""))
+        name, _, version = label.rpartition(":")
+        if row.ActionType not in _SAYS or not name or not version.isdecimal():
+            return
+        error = row.Reason[:_ERROR_MAX] if _SAYS[row.ActionType] else ""
+        with self._word:
+            self._said = PolicyAck(name=name, version=int(version), error=error)
+            self._word.notify()
+
+    def _run(self) -> None:
+        self._wait_word("")
+        while True:
+            try:
+                self._acknowledge()
+                self._ask()
+            except (httpx.HTTPError, OSError, ValueError, InvalidInput) as error:
+                self._pause(f"{self._url}: {error or type(error).__name__}")
+
+    # The connection is made anew when the certificate was renewed.
+    def _open(self) -> None:
+        known = credentials.load(self._directory)
+        if known is None:
+            raise InvalidInput(f"{self._directory} holds no certificate; enrol first")
+        self._renewed = known.renew_after
+        self._http = httpx.Client(base_url=self._url, verify=known.context(), timeout=_TIMEOUT_SECONDS, trust_env=False)
+
+    def _ask(self) -> None:
+        if datetime.datetime.now(datetime.UTC) > self._renewed:
+            self._http.close()
+            self._open()
+        kept = keptpolicy.intact(self._directory / keptpolicy.FILE)  # what was tampered with comes again
+        headers = {"If-None-Match": f'"{kept.label}"'} if kept else {}
+        answer = self._http.get(POLICY_PATH, params={"wait": _WAIT_SECONDS}, headers=headers)
+        if answer.status_code in {httpx.codes.NOT_MODIFIED, httpx.codes.NOT_FOUND}:  # nobody made one yet
+            self._succeeded()
+            time.sleep(_REST_SECONDS)
+            return
+        if not answer.is_success:
+            self._pause(f"the server said {answer.status_code}: {credentials.said_by(answer)}")
+            return
+        found = Delivered.model_validate_json(answer.content)
+        policy = KeptPolicy(name=found.name, version=found.version, text=found.text)
+        keptpolicy.keep(self._directory, policy, runs=self._runs())
+        self._succeeded()
+        self._wait_word(policy.label)
+
+    def _wait_word(self, label: str) -> None:
+        with self._word:
+            self._word.wait_for(lambda: self._said and label in {"", _label(self._said)}, _WORD_SECONDS)
+
+    def _runs(self) -> str:
+        with self._word:
+            return _label(self._said) if self._said and not self._said.error else ""
+
+    def _acknowledge(self) -> None:
+        with self._word:
+            said = self._said
+        if said is None or said == self._told:
+            return
+        answer = self._http.put(POLICY_PATH, json=said.model_dump())
+        if answer.is_success:
+            self._told = said
+        else:
+            self._pause(f"the server said {answer.status_code}: {credentials.said_by(answer)}")
+
+    def _pause(self, complaint: str) -> None:
+        if complaint != self._complaint:
+            _log.warning("the policy in force stays: %s", complaint)
+        self._complaint = complaint
+        pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
+        self._failures += 1
+        time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (so that a fleet does not come back as one)
+
+    def _succeeded(self) -> None:
+        self._complaint, self._failures = "", 0
+
+
+def _label(ack: PolicyAck) -> str:
+    return f"{ack.name}:{ack.version}"

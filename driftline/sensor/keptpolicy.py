@@ -1,0 +1,83 @@
+"""The server's policy as a file of the sensor's state directory, so that it holds while the server is away.
+
+The process that ships (``sensor.following``) writes it, the sensor follows it. Its first line says
+which version it is, and the digest of what follows: who edits it by hand is found out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from pathlib import Path
+
+import msgspec
+
+from driftline.errors import InvalidPolicy, TamperedPolicy
+
+__all__ = ["FILE", "GOOD", "KeptPolicy", "intact", "keep", "read"]
+
+FILE = "policy.yaml"
+GOOD = "policy.good.yaml"
+"""The version before, as long as nobody knows that the sensor runs the present one."""
+_HEAD = re.compile(r"# driftline policy (\S+) version (\d+) sha256:([0-9a-f]{64})\n")
+
+
+class KeptPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """One version of the server's policy."""
+
+    name: str
+    version: int
+    text: str
+
+    @property
+    def label(self) -> str:
+        """Name and version, as the sensor reports what it runs: ``default:7``."""
+        return f"{self.name}:{self.version}"
+
+
+def keep(directory: Path, policy: KeptPolicy, *, runs: str) -> None:
+    """Replace the kept policy, durably and in one step; raises ``OSError``.
+
+    If the former one is what the sensor ``runs``, by its label, it stays as the good one.
+    """
+    former = intact(directory / FILE)
+    if former and former.label == runs:
+        _write(directory / GOOD, former)
+    _write(directory / FILE, policy)
+
+
+def intact(path: Path) -> KeptPolicy | None:
+    """Read a kept policy; ``None`` if there is none that is whole."""
+    try:
+        return read(path)
+    except InvalidPolicy:
+        return None
+
+
+def _write(path: Path, policy: KeptPolicy) -> None:
+    data = policy.text.encode()
+    head = f"# driftline policy {policy.name} version {policy.version} sha256:{hashlib.sha256(data).hexdigest()}\n"
+    fd = os.open(path.with_suffix(".new"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(head.encode() + data)
+        file.flush()
+        os.fsync(fd)
+    path.with_suffix(".new").replace(path)
+
+
+def read(path: Path) -> KeptPolicy | None:
+    """Read a kept policy; ``None`` if there is none.
+
+    Raises ``TamperedPolicy`` if it is not as it was written, ``InvalidPolicy`` if it cannot be read.
+    """
+    try:
+        head, end, text = path.read_bytes().decode(errors="replace").partition("\n")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise InvalidPolicy(f"cannot read the policy {path}: {error.strerror}") from error
+    found = _HEAD.fullmatch(head + end)
+    if not found or hashlib.sha256(text.encode()).hexdigest() != found[3]:
+        raise TamperedPolicy(f"{path} is not as the server gave it")
+    return KeptPolicy(name=found[1], version=int(found[2]), text=text)

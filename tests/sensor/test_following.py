@@ -1,0 +1,87 @@
+"""The policy from a real server, kept where a sensor looks, and acknowledged by the sensor's own words."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from driftline.events import SensorHealth
+from driftline.sensor import keptpolicy, shipping
+from driftline.sensor.following import Follower
+from driftline.sensor.keptpolicy import FILE
+from tests.server import joining, serving
+
+ALERT = "rules:\n- name: One\n  priority: 1\n  action: alert\n"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Served]:
+    with serving.serve(tmp_path_factory.mktemp("server"), sensors=True) as running:
+        yield running
+
+
+def follow(served: serving.Served, state: Path) -> Follower:
+    """Follow as the sensor of a cluster named like its state directory."""
+    token = joining.join_token(served, state.name)
+    shipping.enrol(state, served.url, token=token, cluster=state.name, node="n")
+    follower = Follower(state, served.url)
+    follower.start()
+    return follower
+
+
+def put(served: serving.Served, name: str, text: str = ALERT) -> None:
+    assert served.admin.put(f"/policies/{name}", json={"text": text}).status_code == 200
+
+
+def say(follower: Follower, action: str, label: str, reason: str = "") -> None:
+    now = datetime.datetime.now(datetime.UTC)
+    follower.note(SensorHealth(Timestamp=now, ActionType=action, Reason=reason, AdditionalFields={"Policy": label}))
+
+
+def kept(state: Path) -> str:
+    found = keptpolicy.intact(state / FILE)
+    return found.label if found else ""
+
+
+def shown(served: serving.Served, cluster: str) -> list[dict[str, Any]]:
+    items = served.admin.get("/policies/sensors").json()["items"]
+    return [item for item in items if item["cluster"] == cluster]
+
+
+def test_versions_come_and_the_sensors_word_goes_back(served: serving.Served, tmp_path: Path) -> None:
+    follower = follow(served, tmp_path / "told")
+    put(served, "told")
+    serving.wait_until(lambda: kept(tmp_path / "told") == "told:1")
+    say(follower, "PolicyChanged", "told:1")
+    serving.wait_until(lambda: [row["current"] for row in shown(served, "told")] == [True])
+
+    put(served, "told", ALERT + "# again\n")
+    serving.wait_until(lambda: kept(tmp_path / "told") == "told:2")
+    say(follower, "PolicyRefused", "told:2", "line 3: no")
+
+    serving.wait_until(lambda: [row["error"] for row in shown(served, "told")] == ["line 3: no"])
+    assert keptpolicy.intact(tmp_path / "told" / keptpolicy.GOOD)
+
+
+def test_a_sensor_that_starts_says_what_it_runs(served: serving.Served, tmp_path: Path) -> None:
+    put(served, "starts")
+    follower = follow(served, tmp_path / "starts")
+    say(follower, "SensorStarted", "starts:1")
+
+    serving.wait_until(lambda: [row["version"] for row in shown(served, "starts")] == [1])
+
+
+def test_a_kept_policy_that_was_edited_comes_again(served: serving.Served, tmp_path: Path) -> None:
+    state = tmp_path / "edited"
+    put(served, "edited")
+    follow(served, state)
+    serving.wait_until(lambda: kept(state) == "edited:1")
+    (state / FILE).write_text("rules: []")
+    follower = Follower(state, served.url)  # as after a restart; the running one finds it at its next question
+    follower.start()
+
+    serving.wait_until(lambda: kept(state) == "edited:1")
