@@ -33,6 +33,10 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     """Losses of that time count."""
     losses: int = 1
     """So many lost events are worth an alert."""
+    tampering: datetime.timedelta = datetime.timedelta(hours=1)
+    """So long tampering is told, though the sensor was started again."""
+    heard_from: Time | None = None
+    """Since when the server listens: before that, silence is its own."""
 
 
 class Loss(msgspec.Struct, frozen=True, kw_only=True):
@@ -107,7 +111,7 @@ def grown(state: SensorState, rows: Iterable[SensorHealth]) -> SensorState:
 
 
 def _take_start(state: SensorState, row: SensorHealth) -> SensorState:
-    return msgspec.structs.replace(state, stopped=None, tampered="", tampered_time=None)
+    return msgspec.structs.replace(state, stopped=None)
 
 
 def _take_heartbeat(state: SensorState, row: SensorHealth) -> SensorState:
@@ -161,7 +165,9 @@ def conditions(state: SensorState, *, now: Time, thresholds: Thresholds | None =
 
 
 def _silent(state: SensorState, now: Time, limits: Thresholds) -> Condition | None:
-    if state.seen is None or state.stopped or now - state.seen <= limits.silent:
+    if state.seen is None or state.stopped:
+        return None
+    if now - max(state.seen, limits.heard_from or state.seen) <= limits.silent:
         return None
     detail = f"nothing came from it since {state.seen.isoformat()}, and it did not say that it stops"
     return _condition(state, "silent", "High", "Sensor fell silent", detail, since=state.seen)
@@ -185,10 +191,10 @@ def _losing(state: SensorState, now: Time, limits: Thresholds) -> Condition | No
     return _condition(state, "losses", "Medium", "Sensor loses events", detail, since=recent[0].time)
 
 
-def _tampered(state: SensorState, now: Time, _: Thresholds) -> Condition | None:
-    if not state.tampered:
+def _tampered(state: SensorState, now: Time, limits: Thresholds) -> Condition | None:
+    since = state.tampered_time
+    if since is None or now - since > limits.tampering:
         return None
-    since = state.tampered_time or now
     return _condition(state, "tampered", "High", "Sensor was tampered with", state.tampered, since=since)
 
 

@@ -50,6 +50,8 @@ async def ingest(
     now = gateway.now()
     clock = _EPOCH + datetime.timedelta(microseconds=time)
     with gateway.complaints.of(f"sensor {peer.sensor} on {peer.node}"):
+        if abs(clock - now) > CLOCK_MAX:
+            gateway.ledger.hear(peer, {}, now=now, clock=clock, version=version)  # refused, not silent
         check_clock(clock, now)
         with gateway.room.take(peer.sensor, _declared(request, gateway)):
             body = await _read(request)

@@ -20,6 +20,7 @@ from driftline.server.gateway import open_gateway
 from driftline.server.pki import Identity
 from driftline.server.policies import delivery
 from driftline.server.settings import Settings
+from driftline.server.watch import watching
 
 __all__ = ["ROUTERS", "receiving", "uvicorn_options"]
 
@@ -42,7 +43,8 @@ def receiving(app: FastAPI, context: Context) -> Iterator[None]:
 
     with open_gateway(data=settings.data, store=settings.store, now=context.now, listeners=[note]) as gateway:
         app.state.gateway = gateway
-        yield
+        with watching(context, gateway):
+            yield
 
 
 def uvicorn_options(settings: Settings) -> dict[str, Any]:

@@ -57,6 +57,15 @@ class Settings(BaseModel):
         description="Host names and addresses by which sensors reach the server; empty: it takes in none. With them"
         " it speaks TLS, by a certificate of its own unless `tls_certificate` is given",
     )
+    sensor_silent_seconds: float = Field(
+        default=120, gt=0, description="A sensor that says nothing for so long has fallen silent"
+    )
+    sensor_clock_seconds: float = Field(
+        default=30, gt=0, description="So far off a sensor's clock may be before there is an alert"
+    )
+    sensor_losses: int = Field(
+        default=1, ge=1, description="So many events lost by a sensor within ten minutes are worth an alert"
+    )
     shutdown_seconds: int = Field(default=10, ge=0, description="How long requests may take to end on a stop")
     session_hours: float = Field(default=12, gt=0, description="How long a login lasts")
     token_days: int = Field(default=365, ge=1, description="Longest life of a personal token")

@@ -53,11 +53,20 @@ def test_losses_count_for_ten_minutes() -> None:
     assert "losses" not in kinds(state, after(minutes=11))
 
 
-def test_tampering_is_told_until_it_starts_anew() -> None:
+def test_silence_while_the_server_was_away_is_none_of_the_sensor_s() -> None:
+    late = after(minutes=3)
+    limits = fleet.Thresholds(heard_from=after(minutes=2))
+
+    assert fleet.conditions(STATE, now=late, thresholds=limits) == []
+    assert [it.kind for it in fleet.conditions(STATE, now=after(minutes=5), thresholds=limits)] == ["silent"]
+
+
+def test_tampering_is_told_though_the_sensor_was_started_again() -> None:
     state = fleet.grown(STATE, [row("SensorKilled", Reason="its process was killed by signal 9")])
+    state = fleet.grown(state, [row("SensorStarted", after(seconds=1))])
 
     assert [found.detail for found in fleet.conditions(state, now=NOW)] == ["its process was killed by signal 9"]
-    assert kinds(fleet.grown(state, [row("SensorStarted", after(seconds=1))])) == []
+    assert "tampered" not in kinds(state, after(minutes=61))
 
 
 def test_the_newest_heartbeat_counts_whatever_comes_late() -> None:

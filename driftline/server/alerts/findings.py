@@ -10,7 +10,10 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Finding", "finding_of"]
+__all__ = ["FLEET", "Finding", "finding_of"]
+
+FLEET = "Fleet"
+"""The detection source of alerts about sensors."""
 
 Row = Mapping[str, Any]
 
@@ -56,19 +59,27 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     def group_key(self) -> str:
         """Tell repeats: the same image, file and rule in one cluster are one finding.
 
-        A file whose bytes could not be read is told by its path.
+        A file whose bytes could not be read is told by its path, what concerns no image by its workload.
         """
-        parts = [self.cluster, self.image_digest or self.image, self.sha256 or f"path:{self.path}", self.rule]
+        place = self.image_digest or self.image or self.workload
+        parts = [self.cluster, place, self.sha256 or f"path:{self.path}", self.rule]
         parts += [self.detection_source]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
+_MAIN = {FLEET: "Machine"}
+"""The type of the entity an alert is about first, where it is no process."""
+
+
 def finding_of(info: Row, evidence: Sequence[Row]) -> Finding | None:
     """Make the finding of an ``AlertInfo`` row; ``None`` while its evidence is not there."""
-    process = next((row for row in evidence if row["EntityType"] == "Process"), None)
+    main = _MAIN.get(info["DetectionSource"], "Process")
+    process = next((row for row in evidence if row["EntityType"] == main), None)
     if process is None:
         return None
     event = _bag(process)
+    if main == "Machine":
+        event |= {"KubernetesResource": process["DeviceName"] or "", "PolicyRule": _text(event, "Condition")}
     return Finding(
         id=info["AlertId"],
         at=info["Timestamp"],

@@ -30,10 +30,12 @@ __all__ = [
     "last_change",
     "list_alerts",
     "list_history",
+    "list_open",
     "list_suppressions",
     "open_again",
     "position",
     "remove_suppression",
+    "resolve",
     "set_position",
     "take",
     "touch",
@@ -242,6 +244,20 @@ def open_again(session: Session, alert: Alert) -> None:
     if other:
         raise Conflict(f"the alert {other.id} is open for the same finding; work on that one")
     alert.open_key, alert.suppressed_by = key, None
+
+
+def list_open(session: Session, detection_source: str) -> list[Alert]:
+    """List what is not resolved of a source."""
+    query = select(Alert).where(Alert.open_key.is_not(None), Alert.detection_source == detection_source)
+    return list(session.scalars(query.where(Alert.suppressed_by.is_(None))))
+
+
+def resolve(session: Session, alert: Alert, *, actor: str, comment: str, now: Time) -> None:
+    """Resolve an alert without a word on what it was; the next repeat opens one of its own."""
+    changes = {"status": [alert.status, "resolved"]}
+    alert.status, alert.open_key = "resolved", None
+    touch(session, alert, now)
+    add_history(session, alert, actor=actor, action="resolve", changes=changes, comment=comment, at=now)
 
 
 def add_history(

@@ -1,0 +1,166 @@
+"""Alerts of the fleet: what holds about a sensor is raised once, and resolved when it ends.
+
+Raised as a sensor raises drift: by ``AlertInfo`` and ``AlertEvidence`` rows in the event store, from
+where the tailer takes it, so that hunts see it and suppression rules hold for it. What happened
+once (somebody tampered) is left for people to resolve; what has a state (silent, losing, clock
+off) is resolved here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from concurrent.futures import TimeoutError as Late
+from typing import Any
+
+import msgspec
+
+from driftline import wire
+from driftline.errors import DriftlineError
+from driftline.events import AlertEvidence, AlertInfo
+from driftline.server.alerts.findings import FLEET
+from driftline.server.context import Context
+from driftline.server.fleet import Condition, Thresholds
+from driftline.server.gateway import Gateway
+from driftline.server.state import alerts
+from driftline.store.received import Batch
+
+__all__ = ["Watcher", "watching"]
+
+_TURN_SECONDS = 2.0
+_STORE_SECONDS = 30.0
+_STREAM = "server"
+_BY = "driftline"
+_TACTIC = {"silent": "DefenseEvasion", "tampered": "DefenseEvasion"}
+_TECHNIQUES = {"silent": ("T1562.006",), "tampered": ("T1562.001",)}
+_SPACE = uuid.UUID("6f9fbfb2-1f0a-4c59-8a4b-0a2a9a7d4c0e")
+_Key = tuple[str, str, str, str]
+
+_log = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def watching(context: Context, gateway: Gateway) -> Iterator[None]:
+    """Watch the fleet in a thread of its own."""
+    watcher, stopping = Watcher(context, gateway), threading.Event()
+    thread = threading.Thread(target=watcher.run, args=(stopping,), name="fleet-watcher")
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join()
+
+
+class Watcher:
+    """Compares what holds about the fleet with the alerts that say so."""
+
+    def __init__(self, context: Context, gateway: Gateway) -> None:
+        settings = context.settings
+        self._context = context
+        self._gateway = gateway
+        self._thresholds = Thresholds(
+            silent=datetime.timedelta(seconds=settings.sensor_silent_seconds),
+            clock=datetime.timedelta(seconds=settings.sensor_clock_seconds),
+            losses=settings.sensor_losses,
+            heard_from=context.now(),
+        )
+        self._holding: frozenset[_Key] = frozenset()
+
+    def run(self, stopping: threading.Event) -> None:
+        """Look every few seconds until told to stop."""
+        complaint = ""
+        while not stopping.wait(_TURN_SECONDS):
+            try:
+                self.turn()
+                complaint = ""
+            except (DriftlineError, Late) as error:
+                if str(error) != complaint:
+                    _log.error("the fleet's alerts wait: %s", error)
+                complaint = str(error)
+
+    def turn(self) -> None:
+        """Raise what began to hold, resolve what ended."""
+        found = {
+            _key(it): it for it in self._gateway.ledger.conditions(now=self._context.now(), thresholds=self._thresholds)
+        }
+        self._raise([it for key, it in found.items() if key not in self._holding])
+        self._holding = frozenset(found)
+        self._resolve({(it.kind, it.cluster, it.node) for it in found.values()})
+
+    def _raise(self, new: Sequence[Condition]) -> None:
+        by_id = {_alert_id(it): it for it in new}
+        with self._context.state.reading() as session:
+            known = alerts.known(session, list(by_id))
+        now = self._context.now()
+        rows = [_rows(alert_id, it, now) for alert_id, it in by_id.items() if alert_id not in known]
+        if not rows:
+            return
+        infos, evidence = zip(*rows, strict=True)
+        tables = {
+            "AlertInfo": wire.table("AlertInfo", infos),
+            "AlertEvidence": wire.table("AlertEvidence", evidence),
+        }
+        number = time.time_ns() // 1000
+        self._gateway.intake.offer(Batch(_STREAM, number, number, tables)).result(_STORE_SECONDS)
+        self._context.arrivals.note(now)
+
+    def _resolve(self, holding: set[tuple[str, str, str]]) -> None:
+        with self._context.state.reading() as session:
+            if not any(_is_over(it.rule, it.cluster, it.workload, holding) for it in alerts.list_open(session, FLEET)):
+                return
+        now = self._context.now()
+        with self._context.state.writing() as session:
+            for alert in alerts.list_open(session, FLEET):
+                if _is_over(alert.rule, alert.cluster, alert.workload, holding):
+                    alerts.resolve(session, alert, actor=_BY, comment="it is over", now=now)
+        self._context.hub.signal("alerts")
+
+
+def _is_over(kind: str, cluster: str, node: str, holding: set[tuple[str, str, str]]) -> bool:
+    return kind != "tampered" and (kind, cluster, node) not in holding
+
+
+# What happened once is told by when; of a state it does not matter how its beginning moves.
+def _key(condition: Condition) -> _Key:
+    when = condition.since.isoformat() if condition.kind == "tampered" else ""
+    return condition.kind, condition.cluster, condition.node, when
+
+
+def _alert_id(condition: Condition) -> str:
+    parts = (condition.kind, condition.cluster, condition.node, condition.since.isoformat())
+    return str(uuid.uuid5(_SPACE, msgspec.json.encode(parts).decode()))
+
+
+def _rows(alert_id: str, condition: Condition, now: datetime.datetime) -> tuple[AlertInfo, AlertEvidence]:
+    category = _TACTIC.get(condition.kind, "SuspiciousActivity")
+    about: dict[str, Any] = {
+        "AlertId": alert_id,
+        "Title": condition.title,
+        "Severity": condition.severity,
+        "ServiceSource": "driftline",
+        "DetectionSource": FLEET,
+        "AttackTechniques": msgspec.json.encode(_TECHNIQUES.get(condition.kind, ())).decode(),
+    }
+    info = AlertInfo(Timestamp=now, Category=category, **about)
+    evidence = AlertEvidence(
+        Timestamp=now,
+        Categories=msgspec.json.encode((category,)).decode(),
+        EntityType="Machine",
+        EvidenceRole="Impacted",
+        DeviceName=condition.node,
+        CloudResource=condition.cluster,
+        AdditionalFields={
+            "Description": condition.detail,
+            "Condition": condition.kind,
+            "SensorId": condition.sensor,
+            "Since": condition.since.isoformat(),
+        },
+        **about,
+    )
+    return info, evidence

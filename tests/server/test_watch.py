@@ -1,0 +1,114 @@
+"""What holds about a sensor becomes an alert of the server, with a real server and a real sensor's sender."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from driftline import wire
+from driftline.events import SensorHealth
+from driftline.sensor import credentials
+from tests.server import joining, serving
+from tests.server.gateways import send
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Served]:
+    directory = tmp_path_factory.mktemp("server")
+    with serving.serve(directory, "--set", "sensor_silent_seconds=3", sensors=True) as running:
+        yield running
+
+
+class Sensor:
+    """Sends rows about itself."""
+
+    def __init__(self, served: serving.Served, directory: Path, cluster: str) -> None:
+        token = joining.join_token(served, cluster)
+        known = credentials.enrol(directory, served.url, token=token, node="n1")
+        self.http = served.stack.enter_context(httpx.Client(base_url=served.url, verify=known.context()))
+        self.identity, self.number = known.identity, 1
+
+    def say(self, action: str, reason: str = "", *, clock: datetime.timedelta = datetime.timedelta()) -> int:
+        """Send one row; ``clock`` is how far the sensor's clock is off."""
+        now = datetime.datetime.now(datetime.UTC) + clock
+        row = SensorHealth(
+            Timestamp=now, ClusterName=self.identity.cluster, NodeName="n1", ActionType=action, Reason=reason, Count=7
+        )
+        self.number += 1
+        body = wire.encode({"SensorHealth": wire.table("SensorHealth", [row])})
+        return send(self.http, body, self.number, when=now).status_code
+
+
+def found(served: serving.Served, cluster: str, status: str) -> list[dict[str, Any]]:
+    answer = served.admin.get("/alerts", params={"cluster": cluster, "status": status})
+    return list(answer.json()["items"])
+
+
+def wait_alert(served: serving.Served, cluster: str, status: str = "new") -> dict[str, Any]:
+    [alert] = serving.wait_until(lambda: found(served, cluster, status))
+    return dict(alert)
+
+
+def test_silence_opens_an_alert_and_a_word_resolves_it(served: serving.Served, tmp_path: Path) -> None:
+    sensor = Sensor(served, tmp_path, "silence")
+    assert sensor.say("SensorStarted") == 200
+
+    alert = wait_alert(served, "silence")
+    sensor.say("Heartbeat")
+    resolved = wait_alert(served, "silence", "resolved")
+    history = served.admin.get(f"/alerts/{alert['id']}/history").json()["items"]
+
+    assert (alert["title"], alert["severity"]) == ("Sensor fell silent on n1", "High")
+    assert (alert["techniques"], [it["type"] for it in alert["entities"]]) == (["T1562.006"], ["Machine"])
+    assert (resolved["id"], history[-1]["actor"], history[-1]["action"]) == (alert["id"], "driftline", "resolve")
+    assert wait_alert(served, "silence")["id"] != alert["id"]  # silent again: another alert
+
+
+def test_a_sensor_that_says_that_it_stops_is_not_silent(served: serving.Served, tmp_path: Path) -> None:
+    stopped = Sensor(served, tmp_path / "a", "stops")
+    other = Sensor(served, tmp_path / "b", "goes-on")
+    stopped.say("SensorStopped")
+    other.say("SensorStarted")
+
+    wait_alert(served, "goes-on")  # silent by now, as the stopped one would be
+
+    assert found(served, "stops", "new") == []
+
+
+def test_losses_and_tampering_are_told_once_each(served: serving.Served, tmp_path: Path) -> None:
+    sensor = Sensor(served, tmp_path, "loses")
+    sensor.say("EventsLost", "ring full")
+    sensor.say("SensorTampered", "the kept policy is not as the server gave it")
+    sensor.say("SensorStopped")
+
+    alerts = serving.wait_until(lambda: it if len(it := found(served, "loses", "new")) == 2 else [])
+
+    assert sorted((alert["title"], alert["description"], alert["count"]) for alert in alerts) == [
+        ("Sensor loses events on n1", "7 events were lost (ring full)", 1),
+        ("Sensor was tampered with on n1", "the kept policy is not as the server gave it", 1),
+    ]
+
+
+def test_a_clock_that_is_a_year_off_is_refused_and_told(served: serving.Served, tmp_path: Path) -> None:
+    sensor = Sensor(served, tmp_path, "clock")
+
+    assert sensor.say("Heartbeat", clock=datetime.timedelta(days=365)) == 409
+
+    assert "31536000 s ahead of the server's" in wait_alert(served, "clock")["description"]
+
+
+def test_the_hunting_tables_have_the_alert(served: serving.Served, tmp_path: Path) -> None:
+    Sensor(served, tmp_path, "hunted").say("EventsLost", "ring full")
+    wait_alert(served, "hunted")
+    query = "AlertInfo | join kind=inner AlertEvidence on AlertId | where CloudResource == 'hunted' | project Title"
+
+    answer = served.admin.post("/hunt", json={"query": query})
+
+    assert "Sensor loses events on n1" in answer.text
