@@ -1,28 +1,31 @@
-"""``driftline fleet``: join tokens and sensors, on the machine of the server."""
+"""``driftline fleet``: join tokens and sensors, by the server's API or on the server's own machine."""
 
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
+from driftline.cli import _client, _list
+from driftline.cli._alert import safe
 from driftline.server import fleet, pki
 from driftline.server.fleet import SensorState
+from driftline.server.sensor_views import PolicyRun, SensorInfo, sensor_info
 from driftline.server.sensors import SensorRecord, open_sensors
 
 app = App(name="fleet", help="Let sensors join a server, list them, revoke them.")
 
-Data = Annotated[Path, Parameter(env_var="DRIFTLINE_SERVER_DATA")]
-DEFAULT_DATA = Path("/var/lib/driftline/server")
+Data = Annotated[Path | None, Parameter(env_var="DRIFTLINE_SERVER_DATA")]
 
 
 @app.command
-def token(cluster: str, *, node: str = "", hours: float = 1.0, data: Data = DEFAULT_DATA) -> None:
+def token(cluster: str, *, node: str = "", hours: float = 1.0, data: Data = None) -> None:
     """Make a join token for one sensor, and print it.
 
     Parameters
@@ -34,49 +37,91 @@ def token(cluster: str, *, node: str = "", hours: float = 1.0, data: Data = DEFA
     hours
         How long the token holds.
     data
-        Directory of the server's own state.
+        On the server's own machine: directory of its state. Without it, the server you are
+        logged in to is asked.
     """
+    if data is None:
+        with _client.connect() as client:
+            made = client.call("POST", "/join-tokens", body={"cluster": cluster, "node": node, "hours": hours})
+        print(made["token"])
+        return
     now = datetime.datetime.now(datetime.UTC)
     authority = pki.open_authority(data / "pki", now=now)
-    made = open_sensors(data).make_token(
-        fingerprint=authority.fingerprint, cluster=cluster, node=node, expires=now + datetime.timedelta(hours=hours)
-    )
-    print(made.text())
+    ends = now + datetime.timedelta(hours=hours)
+    found = open_sensors(data).make_token(fingerprint=authority.fingerprint, cluster=cluster, node=node, expires=ends)
+    print(found.text())
 
 
 @app.command
-def sensors(*, data: Data = DEFAULT_DATA) -> None:
-    """List the sensors, and what about them people should know.
+def sensors(
+    *, cluster: str = "", problem: str = "", revoked: bool = False, output: _list.Output = "table", data: Data = None
+) -> None:
+    """List the sensors: what each runs, and what about it people should know.
 
     Parameters
     ----------
+    cluster
+        Only of this cluster.
+    problem
+        Only with this problem: silent, clock-off, losses, tampered; any.
+    revoked
+        Revoked ones, too.
+    output
+        For people, or a JSON array with everything that is known.
     data
-        Directory of the server's own state.
+        On the server's own machine: directory of its state. Without it, the server you are
+        logged in to is asked.
     """
-    table = Table("cluster", "node", "sensor", "version", "seen", "clock", "lost", "state", box=None)
-    for record in open_sensors(data).sensors():
-        table.add_row(*_cells(record))
-    Console().print(table)
+    if data is None:
+        with _client.connect() as client:
+            found = list(client.items("/sensors", cluster=cluster, problem=problem, revoked=revoked))
+    else:
+        found = [_told(record) for record in open_sensors(data).sensors()]
+        found = [it for it in found if cluster in ("", it["cluster"]) and (revoked or not it["revoked"])]
+        found = [it for it in found if not problem or problem in {*_kinds(it), "any" if _kinds(it) else ""}]
+    if output == "json":
+        _list.print_items(found, (), "json")
+    else:
+        _print(found)
 
 
-def _cells(record: SensorRecord) -> list[str]:
-    identity = record.identity
-    state = msgspec.convert(record.report, SensorState) if record.report else fleet.new_state(identity)
-    seen = record.seen.isoformat(timespec="seconds") if record.seen else "never"
-    place = [identity.cluster, identity.node, identity.sensor]
-    return [*place, state.version, seen, f"{state.clock_skew:+.1f} s", f"{state.lost:,}", _condition(record, state)]
+def _told(record: SensorRecord) -> dict[str, Any]:
+    state = msgspec.convert(record.report, SensorState) if record.report else fleet.new_state(record.identity)
+    holds = fleet.conditions(state, now=datetime.datetime.now(datetime.UTC))
+    info: SensorInfo = sensor_info(record, state, holds, policy=PolicyRun(running=state.policy))
+    return info.model_dump(mode="json")
 
 
-def _condition(record: SensorRecord, state: SensorState) -> str:
-    if record.revoked:
-        return f"revoked: {record.revoked_for}"
-    found = fleet.conditions(state, now=datetime.datetime.now(datetime.UTC))
-    return ", ".join(condition.kind for condition in found) or "fine"
+def _kinds(sensor: Mapping[str, Any]) -> set[str]:
+    return {problem["kind"] for problem in sensor["problems"]}
+
+
+def _print(sensors: Sequence[Mapping[str, Any]]) -> None:
+    table = Table("cluster", "node", "sensor", "version", "seen", "clock", "lost", "policy", "state", box=None)
+    for sensor in sensors:
+        seen = (sensor["seen"] or "never")[:19].replace("T", " ")
+        clock, lost = f"{sensor['clock_skew']:+.1f} s", f"{sensor['lost']:,}"
+        cells = (sensor["cluster"], sensor["node"], sensor["sensor"], sensor["version"], seen, clock, lost)
+        table.add_row(*map(safe, (*cells, _policy(sensor["policy"]), _state(sensor))))
+    Console().print(table, markup=False)
+
+
+def _policy(policy: Mapping[str, Any]) -> str:
+    running = policy["running"] or "unknown"
+    if policy["error"]:
+        return f"{running}, refused {policy['wanted']}: {policy['error']}"
+    return running if policy["current"] or not policy["wanted"] else f"{running}, not yet {policy['wanted']}"
+
+
+def _state(sensor: Mapping[str, Any]) -> str:
+    if sensor["revoked"]:
+        return f"revoked: {sensor['revoked_for']}"
+    return ", ".join(sorted(_kinds(sensor))) or "fine"
 
 
 @app.command
-def revoke(sensor: str, *, reason: str = "by the administrator", data: Data = DEFAULT_DATA) -> None:
-    """Refuse a sensor from now on; a running server does within 30 seconds.
+def revoke(sensor: str, *, reason: str = "by the administrator", data: Data = None) -> None:
+    """Refuse a sensor from now on; by ``--data``, a running server does within 30 seconds.
 
     Parameters
     ----------
@@ -85,7 +130,12 @@ def revoke(sensor: str, *, reason: str = "by the administrator", data: Data = DE
     reason
         What the sensor is told.
     data
-        Directory of the server's own state.
+        On the server's own machine: directory of its state. Without it, the server you are
+        logged in to is asked.
     """
-    open_sensors(data).revoke(sensor, reason=reason, now=datetime.datetime.now(datetime.UTC))
+    if data is None:
+        with _client.connect() as client:
+            client.call("POST", f"/sensors/{sensor}/revoke", body={"reason": reason})
+    else:
+        open_sensors(data).revoke(sensor, reason=reason, now=datetime.datetime.now(datetime.UTC))
     print(f"{sensor}: revoked")

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from driftline.server.alerts.arrivals import Arrivals
+from driftline.server.fleet import Thresholds
 from driftline.server.limits import Limiter
 from driftline.server.live import Hub
 from driftline.server.metrics import Metrics
@@ -54,6 +55,8 @@ class Context:
     acks: GroupCommit[Mapping[str, Any]] = field(init=False)
     principals: dict[str, Known] = field(default_factory=dict)
     """Who was authenticated a moment ago, by the digest of their secret."""
+    thresholds: Thresholds = field(init=False)
+    """From when on something about a sensor is worth an alert."""
     hunting: threading.BoundedSemaphore = field(init=False)
     """Held by each hunt that runs."""
 
@@ -61,6 +64,7 @@ class Context:
     def __post_init__(self) -> None:
         object.__setattr__(self, "current", Current(self.state, self.hub))
         object.__setattr__(self, "acks", GroupCommit(self._write_acks))
+        object.__setattr__(self, "thresholds", _thresholds(self.settings, self.now()))
         object.__setattr__(self, "storage", Storage(self.settings.store))
         object.__setattr__(self, "hunting", threading.BoundedSemaphore(self.settings.hunts_at_once))
 
@@ -72,6 +76,15 @@ class Context:
     def secure(self) -> bool:
         """Whether people reach the server by HTTPS, so that its cookies must."""
         return self.settings.tls_certificate is not None or self.settings.public_url.startswith("https:")
+
+
+def _thresholds(settings: Settings, now: datetime.datetime) -> Thresholds:
+    return Thresholds(
+        silent=datetime.timedelta(seconds=settings.sensor_silent_seconds),
+        clock=datetime.timedelta(seconds=settings.sensor_clock_seconds),
+        losses=settings.sensor_losses,
+        heard_from=now,
+    )
 
 
 def context_of(request: Request) -> Context:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from fastapi import FastAPI
 
-from driftline.server import enrol, ingest, pki, tls
+from driftline.server import enrol, fleet_router, ingest, pki, tls
 from driftline.server.context import Context, utc_now
 from driftline.server.gateway import open_gateway
 from driftline.server.pki import Identity
@@ -24,7 +24,7 @@ from driftline.server.watch import watching
 
 __all__ = ["ROUTERS", "receiving", "uvicorn_options"]
 
-ROUTERS = ((enrol.router, False), (ingest.router, True), (delivery.router, False))
+ROUTERS = ((enrol.router, False), (ingest.router, True), (delivery.router, False), (fleet_router.router, False))
 """Each with whether it bounds its bodies itself."""
 
 

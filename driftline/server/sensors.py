@@ -81,6 +81,8 @@ class SensorRecord:
     revoked_for: str
     seen: Time | None
     report: Mapping[str, Any]
+    certificate_ends: Time | None = None
+    """End of the newest certificate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,8 +213,11 @@ class Sensors:
     def sensors(self) -> Sequence[SensorRecord]:
         """List all sensors that ever enrolled, by cluster and node."""
         order = (_Sensor.cluster, _Sensor.node, _Sensor.enrolled)
+        ends = sa.select(_Certificate.sensor, sa.func.max(_Certificate.expires)).group_by(_Certificate.sensor)
         with self._writing() as session:
-            return [_sensor(row) for row in session.scalars(sa.select(_Sensor).order_by(*order))]
+            newest = dict(session.execute(ends).tuples().all())
+            rows = session.scalars(sa.select(_Sensor).order_by(*order))
+            return [_sensor(row, newest.get(row.id)) for row in rows]
 
 
 def _again(session: Session, row: _JoinToken, key: str, now: Time) -> Identity:
@@ -244,7 +249,7 @@ def _add(session: Session, *, cluster: str, node: str, by: str, now: Time) -> Id
     return identity
 
 
-def _sensor(row: _Sensor) -> SensorRecord:
+def _sensor(row: _Sensor, ends: Time | None) -> SensorRecord:
     return SensorRecord(
         identity=Identity(row.id, row.cluster, row.node),
         enrolled=row.enrolled.replace(tzinfo=datetime.UTC),
@@ -253,6 +258,7 @@ def _sensor(row: _Sensor) -> SensorRecord:
         revoked_for=row.revoked_for,
         seen=_aware(row.seen),
         report=row.report,
+        certificate_ends=_aware(ends),
     )
 
 

@@ -25,7 +25,7 @@ from driftline.errors import DriftlineError
 from driftline.events import AlertEvidence, AlertInfo
 from driftline.server.alerts.findings import FLEET
 from driftline.server.context import Context
-from driftline.server.fleet import Condition, Thresholds
+from driftline.server.fleet import Condition
 from driftline.server.gateway import Gateway
 from driftline.server.state import alerts
 from driftline.store.received import Batch
@@ -61,15 +61,8 @@ class Watcher:
     """Compares what holds about the fleet with the alerts that say so."""
 
     def __init__(self, context: Context, gateway: Gateway) -> None:
-        settings = context.settings
         self._context = context
         self._gateway = gateway
-        self._thresholds = Thresholds(
-            silent=datetime.timedelta(seconds=settings.sensor_silent_seconds),
-            clock=datetime.timedelta(seconds=settings.sensor_clock_seconds),
-            losses=settings.sensor_losses,
-            heard_from=context.now(),
-        )
         self._holding: frozenset[_Key] = frozenset()
 
     def run(self, stopping: threading.Event) -> None:
@@ -86,9 +79,8 @@ class Watcher:
 
     def turn(self) -> None:
         """Raise what began to hold, resolve what ended."""
-        found = {
-            _key(it): it for it in self._gateway.ledger.conditions(now=self._context.now(), thresholds=self._thresholds)
-        }
+        ledger, context = self._gateway.ledger, self._context
+        found = {_key(it): it for it in ledger.conditions(now=context.now(), thresholds=context.thresholds)}
         self._raise([it for key, it in found.items() if key not in self._holding])
         self._holding = frozenset(found)
         self._resolve({(it.kind, it.cluster, it.node) for it in found.values()})

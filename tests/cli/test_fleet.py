@@ -5,15 +5,34 @@ from __future__ import annotations
 import datetime
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import pytest
+
+from driftline.sensor import credentials
 from driftline.server.sensors import open_sensors
 from driftline.wire.protocol import JoinToken
+from tests.server import serving
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Served]:
+    with serving.serve(tmp_path_factory.mktemp("server"), sensors=True) as running:
+        yield running
+
+
+def run(*arguments: str | Path, environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     command = (sys.executable, "-m", "driftline.cli", "fleet", *arguments)
-    return subprocess.run(command, capture_output=True, text=True, check=False, env={"COLUMNS": "200"})
+    variables = {"COLUMNS": "250", **(environment or {})}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=variables)
+
+
+def by_api(served: serving.Served, *arguments: str) -> subprocess.CompletedProcess[str]:
+    token = served.admin.headers["Authorization"].removeprefix("Bearer ")
+    ca = str(served.data / "pki" / "ca.pem")
+    login = {"DRIFTLINE_SERVER": served.url, "DRIFTLINE_TOKEN": token, "DRIFTLINE_CA": ca}
+    return run(*arguments, environment=login)
 
 
 def test_a_token_lets_one_join_and_the_sensor_is_listed_and_revoked(tmp_path: Path) -> None:
@@ -24,10 +43,30 @@ def test_a_token_lets_one_join_and_the_sensor_is_listed_and_revoked(tmp_path: Pa
     listed = run("sensors", "--data", tmp_path).stdout
     assert all(word in listed for word in ("prod", "n1", identity.sensor, "never", "fine"))
     assert run("revoke", identity.sensor, "--reason", "stolen", "--data", tmp_path).returncode == 0
-    assert "revoked: stolen" in run("sensors", "--data", tmp_path).stdout
+    assert identity.sensor not in run("sensors", "--data", tmp_path).stdout
+    assert "revoked: stolen" in run("sensors", "--revoked", "--data", tmp_path).stdout
 
 
 def test_a_sensor_nobody_knows_is_said(tmp_path: Path) -> None:
     done = run("revoke", "x", "--data", tmp_path)
 
     assert (done.returncode, "no sensor 'x'" in done.stderr) == (1, True)
+
+
+def test_without_a_directory_the_server_is_asked(served: serving.Served, tmp_path: Path) -> None:
+    token = by_api(served, "token", "asked").stdout.strip()
+    known = credentials.enrol(tmp_path, served.url, token=token, node="n1")
+    served.admin.put("/policies/asked", json={"text": "rules: []"})
+
+    listed = by_api(served, "sensors", "--cluster", "asked").stdout
+    revoked = by_api(served, "revoke", known.identity.sensor, "--reason", "stolen")
+
+    assert all(word in listed for word in ("asked", "n1", "unknown, not yet asked:1", "fine"))
+    assert revoked.returncode == 0
+    assert "revoked: stolen" in by_api(served, "sensors", "--cluster", "asked", "--revoked").stdout
+
+
+def test_who_is_neither_logged_in_nor_on_the_machine_is_told_how(tmp_path: Path) -> None:
+    done = run("sensors", environment={"DRIFTLINE_CREDENTIALS": str(tmp_path / "none")})
+
+    assert (done.returncode, "driftline login" in done.stderr) == (1, True)

@@ -1,0 +1,170 @@
+"""Sensors over HTTP: what each is and does, join tokens, revocation."""
+
+from __future__ import annotations
+
+import datetime
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from driftline.errors import NotFound
+from driftline.server import audit, fleet
+from driftline.server.auth import Caller, Principal, needs
+from driftline.server.context import Context, Here
+from driftline.server.fleet import Condition
+from driftline.server.gateway import Gate, Gateway
+from driftline.server.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
+from driftline.server.sensor_views import (
+    ClusterInfo,
+    JoinTokenInfo,
+    MadeToken,
+    NewToken,
+    PolicyRun,
+    Revocation,
+    SensorInfo,
+    clusters_of,
+    sensor_info,
+)
+from driftline.server.state import policies
+from driftline.server.state.models import PolicyAck
+
+__all__ = ["router"]
+
+router = APIRouter(tags=["fleet"])
+
+Filter = Annotated[str, Query(max_length=253)]
+_MOST = 1_000_000
+
+
+@router.get("/clusters", dependencies=[needs("sensors:read")])
+def list_clusters(here: Here, gateway: Gate, caller: Caller) -> list[ClusterInfo]:
+    """List the clusters that have sensors, with how many, and how many of these have a problem."""
+    return clusters_of(_visible(here, gateway, caller))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which sensors are asked for; what is empty asks nothing."""
+
+    cluster: str
+    node: str
+    problem: str
+    revoked: bool
+
+    def fits(self, sensor: SensorInfo) -> bool:
+        """Tell whether a sensor is asked for."""
+        has_problem = any(self.problem in ("any", each.kind) for each in sensor.problems)
+        return (
+            self.cluster in ("", sensor.cluster)
+            and self.node in ("", sensor.node)
+            and (has_problem or not self.problem)
+            and (self.revoked or sensor.revoked is None)
+        )
+
+
+def _wanted(
+    cluster: Filter = "",
+    node: Filter = "",
+    problem: Annotated[str, Query(description="Only with this problem; `any`: with one", examples=["silent"])] = "",
+    revoked: Annotated[bool, Query(description="Revoked ones, too")] = False,
+) -> Wanted:
+    return Wanted(cluster, node, problem, revoked)
+
+
+@router.get("/sensors", dependencies=[needs("sensors:read")])
+def list_sensors(
+    here: Here,
+    gateway: Gate,
+    caller: Caller,
+    wanted: Annotated[Wanted, Depends(_wanted)],
+    limit: Limit = 100,
+    cursor: Cursor = "",
+) -> Page[SensorInfo]:
+    """List sensors by cluster and node: what they are, see, run and lack."""
+    after = tuple(decode_cursor(cursor, str, str, str) or ())
+    found = [it for it in _visible(here, gateway, caller) if wanted.fits(it) and _key(it) > after]
+    more = encode_cursor(*_key(found[limit - 1])) if len(found) > limit else ""
+    return Page(items=found[:limit], next=more)
+
+
+@router.get("/sensors/{sensor}", dependencies=[needs("sensors:read")])
+def get_sensor(sensor: str, here: Here, gateway: Gate, caller: Caller) -> SensorInfo:
+    """Give one sensor."""
+    return _find(here, gateway, caller, sensor)
+
+
+@router.post("/sensors/{sensor}/revoke", status_code=204, dependencies=[needs("sensors:write")])
+def revoke_sensor(sensor: str, body: Revocation, request: Request, here: Here, gateway: Gate, caller: Caller) -> None:
+    """Refuse a sensor from now on, connections that are open included."""
+    found = _find(here, gateway, caller, sensor)
+    with audit.changing(request, caller, "sensor.revoke", sensor, node=found.node, reason=body.reason):
+        gateway.revoke(sensor, reason=body.reason)
+
+
+@router.get("/join-tokens", dependencies=[needs("sensors:write")])
+def list_join_tokens(gateway: Gate, caller: Caller) -> list[JoinTokenInfo]:
+    """List the join tokens, without their secrets, those that end last first."""
+    return [JoinTokenInfo.model_validate(it) for it in gateway.sensors.tokens() if caller.sees(it.cluster)]
+
+
+@router.post("/join-tokens", status_code=201, dependencies=[needs("sensors:write")])
+def make_join_token(body: NewToken, request: Request, here: Here, gateway: Gate, caller: Caller) -> MadeToken:
+    """Make a join token for one sensor; its secret is in this answer and nowhere else."""
+    caller.check_cluster(body.cluster)
+    expires = here.now() + datetime.timedelta(hours=body.hours)
+    with audit.changing(request, caller, "join-token.make", body.cluster, node=body.node, hours=body.hours):
+        made = gateway.sensors.make_token(
+            fingerprint=gateway.authority.fingerprint,
+            cluster=body.cluster,
+            node=body.node,
+            made_by=caller.name,
+            expires=expires,
+        )
+    return MadeToken(token=made.text(), expires=expires)
+
+
+@router.delete("/join-tokens/{token_id}", status_code=204, dependencies=[needs("sensors:write")])
+def remove_join_token(token_id: str, request: Request, gateway: Gate, caller: Caller) -> None:
+    """Make a join token worthless; the sensor that used it stays."""
+    if not any(it.id == token_id and caller.sees(it.cluster) for it in gateway.sensors.tokens()):
+        raise NotFound(f"no join token {token_id!r}")
+    with audit.changing(request, caller, "join-token.remove", token_id):
+        gateway.sensors.remove_token(token_id)
+
+
+def _key(sensor: SensorInfo) -> tuple[str, str, str]:
+    return sensor.cluster, sensor.node, sensor.sensor
+
+
+def _find(here: Context, gateway: Gateway, caller: Principal, sensor: str) -> SensorInfo:
+    found = next((it for it in _visible(here, gateway, caller) if it.sensor == sensor), None)
+    if found is None:
+        raise NotFound(f"no sensor {sensor!r}")
+    return found
+
+
+def _visible(here: Context, gateway: Gateway, caller: Principal) -> list[SensorInfo]:
+    states = {it.sensor: it for it in gateway.ledger.states()}
+    conditions: defaultdict[str, list[Condition]] = defaultdict(list)
+    for condition in gateway.ledger.conditions(now=here.now(), thresholds=here.thresholds):
+        conditions[condition.sensor].append(condition)
+    with here.state.reading() as session:
+        acks = {it.sensor: it for it in policies.list_acks(session, caller.visible, after="", limit=_MOST)}
+    found = []
+    for record in gateway.sensors.sensors():
+        identity = record.identity
+        if caller.sees(identity.cluster):
+            state = states.get(identity.sensor) or fleet.new_state(identity)
+            run = _run(here, identity.cluster, state.policy, acks.get(identity.sensor))
+            found.append(sensor_info(record, state, conditions[identity.sensor], policy=run))
+    return sorted(found, key=_key)
+
+
+# The acknowledgement comes at once, the heartbeat seconds later, but from a sensor with a file of its own, too.
+def _run(here: Context, cluster: str, said: str, ack: PolicyAck | None) -> PolicyRun:
+    wanted = here.current.of(cluster)
+    label = f"{wanted.name}:{wanted.version}" if wanted else ""
+    running = f"{ack.name}:{ack.version}" if ack and not ack.error and ":" in said else said
+    return PolicyRun(running=running, wanted=label, current=running == label, error=ack.error if ack else "")
