@@ -41,11 +41,15 @@ Listener = Callable[[Identity, Mapping[str, pa.Table]], None]
 """Is told of each batch, in a thread, when it is stored and before it is acknowledged: so it may be
 told of a batch again after a crash, and must take the same rows twice as once."""
 
+Days = Callable[[str], int]
+
 CHECKED_SECONDS = 30.0
 """How long a certificate that another process revoked may go on; ``Gateway.revoke`` works at once."""
 _SAVE_SECONDS = 15.0
 _HOUSEKEEPING_SECONDS = 3600.0
 _KEPT_DAYS = 30
+_SIZE_SECONDS = 20.0
+_HOT_ROWS = 2_000_000  # some 100 MB, and 5 s of moving
 _log = logging.getLogger(__name__)
 
 
@@ -104,13 +108,13 @@ def open_gateway(
     data: Path,
     store: Path,
     now: Callable[[], datetime.datetime],
-    retention: Mapping[str, int] | None = None,
+    days: Days = lambda _: _KEPT_DAYS,
     reviewer: Reviewer | None = None,
     listeners: Sequence[Listener] = (),
 ) -> Iterator[Gateway]:
     """Open the gateway: its authority and register in ``data``, the event store in ``store``.
 
-    ``retention`` is days by table. Raises ``StateError`` and ``StoreError``.
+    ``days`` gives how long a table's rows are kept. Raises ``StateError`` and ``StoreError``.
     """
     authority = pki.open_authority(data / "pki", now=now())
     sensors = open_sensors(data)
@@ -127,14 +131,14 @@ def open_gateway(
         stack.callback(gateway.ledger.save)
         stopping = threading.Event()
         for work in (_save_now_and_then, _keep_house):
-            thread = threading.Thread(target=work, args=(gateway, stopping, retention or {}), name=work.__name__)
+            thread = threading.Thread(target=work, args=(gateway, stopping, days), name=work.__name__)
             thread.start()
             stack.callback(thread.join)
         stack.callback(stopping.set)
         yield gateway
 
 
-def _save_now_and_then(gateway: Gateway, stopping: threading.Event, _: Mapping[str, int]) -> None:
+def _save_now_and_then(gateway: Gateway, stopping: threading.Event, _: Days) -> None:
     while not stopping.wait(_SAVE_SECONDS):
         try:
             gateway.ledger.save()
@@ -142,19 +146,26 @@ def _save_now_and_then(gateway: Gateway, stopping: threading.Event, _: Mapping[s
             _log.error("the sensors' states could not be saved: %s", error)
 
 
-def _keep_house(gateway: Gateway, stopping: threading.Event, retention: Mapping[str, int]) -> None:
+def _keep_house(gateway: Gateway, stopping: threading.Event, days: Days) -> None:
+    due = 0.0
     while True:
-        today = gateway.now().date()
         try:
-            gateway.database.move_cold(today)
-            gateway.database.compact()
-            for name in events.TABLES:
-                kept = datetime.timedelta(days=retention.get(name, _KEPT_DAYS))
-                gateway.database.drop_before(name, today - kept)
+            if time.monotonic() >= due:
+                due = time.monotonic() + _HOUSEKEEPING_SECONDS
+                _keep_days(gateway, days)
+            gateway.database.move_large(gateway.now(), rows=_HOT_ROWS)
         except StoreError as error:
-            _log.error("the store's days could not be moved: %s", error)
-        if stopping.wait(_HOUSEKEEPING_SECONDS):
+            _log.error("the store's rows could not be moved: %s", error)
+        if stopping.wait(_SIZE_SECONDS):
             return
+
+
+def _keep_days(gateway: Gateway, days: Days) -> None:
+    today = gateway.now().date()
+    gateway.database.move_cold(today)
+    gateway.database.compact()
+    for name in events.TABLES:
+        gateway.database.drop_before(name, today - datetime.timedelta(days=days(name)))
 
 
 async def _gateway(request: Request) -> Gateway:  # not in a thread: it never waits

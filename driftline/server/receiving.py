@@ -41,7 +41,9 @@ def receiving(app: FastAPI, context: Context) -> Iterator[None]:
         if rows is not None and rows.num_rows:
             context.arrivals.note(pc.min(rows["Timestamp"]).as_py())
 
-    with open_gateway(data=settings.data, store=settings.store, now=context.now, listeners=[note]) as gateway:
+    with open_gateway(
+        data=settings.data, store=settings.store, now=context.now, days=settings.days, listeners=[note]
+    ) as gateway:
         app.state.gateway = gateway
         with watching(context, gateway):
             yield

@@ -13,9 +13,10 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from driftline.errors import InvalidInput, Problem
+from driftline.events import TABLES
 
 __all__ = ["DEFAULT_FILE", "PREFIX", "Loaded", "Settings", "load"]
 
@@ -36,6 +37,17 @@ Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 Roles = Annotated[dict[str, Role], BeforeValidator(_mapped)]
 
 
+def _check_tables(value: dict[str, int]) -> dict[str, int]:
+    unknown = sorted(set(value) - set(TABLES))
+    if unknown:
+        raise ValueError(f"no table {', '.join(unknown)}; expected one of {', '.join(TABLES)}")
+    return value
+
+
+Days = Annotated[int, Field(ge=1, le=36_500)]
+Retention = Annotated[dict[str, Days], BeforeValidator(_mapped), AfterValidator(_check_tables)]
+
+
 class Settings(BaseModel):
     """Everything that can be set; each field's description is its documentation."""
 
@@ -45,6 +57,10 @@ class Settings(BaseModel):
     port: int = Field(default=8460, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
     data: Path = Field(default=Path("/var/lib/driftline/server"), description="Directory of the server's own state")
     store: Path = Field(default=Path("/var/lib/driftline/store"), description="Directory of the event store")
+    retention: Retention = Field(
+        default={}, description="Days that rows are kept, by hunting table: CloudProcessEvents=90,SensorHealth=14"
+    )
+    retention_days: int = Field(default=30, ge=1, description="Days that rows of any other table are kept")
     database: str = Field(default="", description="SQLAlchemy URL of the state; empty: SQLite in `data`")
     public_url: str = Field(default="", description="URL under which people reach the server; for OIDC redirects")
     tls_certificate: Path | None = Field(default=None, description="PEM certificate chain; without one, plain HTTP")
@@ -94,6 +110,10 @@ class Settings(BaseModel):
         default="INFO", description="Least level that is logged"
     )
     log_format: Literal["text", "json"] = Field(default="text", description="Lines for people, or JSON objects")
+
+    def days(self, table: str) -> int:
+        """Give how many days the rows of a table are kept."""
+        return self.retention.get(table, self.retention_days)
 
     @property
     def database_url(self) -> str:

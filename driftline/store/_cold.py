@@ -12,7 +12,7 @@ import datetime
 import os
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import duckdb
@@ -35,9 +35,9 @@ class ColdFiles:
         self._directory = directory
         self._retired: list[tuple[float, Path]] = []
 
-    def move(self, before: datetime.date | datetime.datetime) -> int:
+    def move(self, before: datetime.date | datetime.datetime, tables: Iterable[str] = TABLES) -> int:
         """Move the rows of before that time (UTC) out of the hot tables; gives how many files it made."""
-        return sum(self._move_day(name, day, before) for name in TABLES for day in self._days(name, before))
+        return sum(self._move_day(name, day, before) for name in tables for day in self._days(name, before))
 
     def _days(self, name: str, before: datetime.date) -> list[datetime.date]:
         sql = f"SELECT DISTINCT CAST(Timestamp AS DATE) FROM {quoted(name)} WHERE Timestamp < ?"  # noqa: S608

@@ -158,6 +158,14 @@ class Database:
         with self._housekeeping, translated():
             return self._cold.move(before)
 
+    def move_large(self, before: datetime.datetime, *, rows: int) -> int:
+        """Move a table's rows of before that time (UTC), too, if it has more than so many; gives how many files."""
+        with self._housekeeping, translated():
+            sizes = (
+                self._connection.cursor().execute("SELECT table_name, estimated_size FROM duckdb_tables()").fetchall()
+            )
+            return sum(self._cold.move(before, (name,)) for name, count in sizes if name in TABLES and count > rows)
+
     def compact(self) -> int:
         """Make one Parquet file of a day's small ones, and one range of a stream's adjoining ones."""
         with self._housekeeping, translated():

@@ -32,6 +32,18 @@ def test_lists_and_mappings_from_the_environment() -> None:
     assert settings.oidc_roles == {"sec": "admin", "dev": "viewer"}
 
 
+def test_days_by_table() -> None:
+    settings = load(environ={"DRIFTLINE_SERVER_RETENTION": "SensorHealth=7"}, flags={"retention_days": 90}).settings
+
+    assert (settings.days("SensorHealth"), settings.days("CloudProcessEvents")) == (7, 90)
+
+
+@pytest.mark.parametrize("value", ["Events=7", "SensorHealth=0", "SensorHealth=soon"])
+def test_days_of_no_table_or_no_days(value: str) -> None:
+    with pytest.raises(InvalidInput, match="retention"):
+        load(flags={"retention": value})
+
+
 def test_every_problem_is_told_with_its_source(tmp_path: Path) -> None:
     file = tmp_path / "server.yaml"
     file.write_text("prot: 1\n")

@@ -86,7 +86,7 @@ def test_a_batch_the_tables_refuse_leaves_nothing_behind(database: Database) -> 
 
 
 INGEST = """
-import os, sys
+import datetime, os, sys
 from pathlib import Path
 from driftline.store.database import Database
 from driftline.store.received import Batch
@@ -97,6 +97,9 @@ for number in range(int(sys.argv[2]), 100_000, 10):
     names = [f"{row:07}" for row in range(number, number + 10)]
     database.ingest([Batch("s", number, 0, making.events(*names))])
     os.write(1, b"%d\\n" % number)
+    if number % 70 == 0:  # by size, while rows come; and back to one file
+        database.move_large(making.NOW + datetime.timedelta(days=1), rows=20)
+        database.compact()
 """
 
 
@@ -129,6 +132,14 @@ def test_a_time_in_the_day_splits_it(database: Database) -> None:
     assert (found.hot_rows, found.cold_rows, found.files) == (1, 1, 1)
     assert found.bytes > 0
     assert names(database) == ["a", "b"]
+
+
+def test_a_table_that_grew_large_is_moved_though_the_day_is_not_over(database: Database) -> None:
+    database.ingest([at(making.NOW - datetime.timedelta(hours=1), 1, "a"), at(making.NOW, 2, "b")])
+
+    assert database.move_large(making.NOW, rows=2) == 0
+    assert database.move_large(making.NOW, rows=1) == 1
+    assert (database.statistics()[EVENTS].hot_rows, names(database)) == (1, ["a", "b"])
 
 
 def test_a_days_small_files_become_one(database: Database, tmp_path: Path) -> None:
