@@ -1,30 +1,39 @@
-"""The demo: a real container, a real attacker in it, and the sensor that sees and stops the drift.
+"""The demo: a real container, a real attacker in it, and the server and sensor that see and stop the drift.
 
 Starts a private containerd, runs the image ``web`` (a shell and a few programs, no wget) as a
-pod, starts ``driftline sensor`` on it, and then does in the container what intruders and
-careless people do. Everything is removed at the end; the store is kept to look at.
+pod, starts ``driftline server`` and a ``driftline sensor`` that joins it and gets its policy from it,
+and then does in the container what intruders and careless people do. Everything is removed at the
+end; the server's data is kept to look at.
 """
 
 from __future__ import annotations
 
 import contextlib
 import http.server
-import json
 import os
+import secrets
 import shutil
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
+
+import httpx
 
 import lab
+from driftline.cli import _client, _list
 from lab import LabContainer
 
-STORE = Path("/var/tmp/driftline-demo/store")
+HOME = Path("/var/tmp/driftline-demo")
+STORE = HOME / "store"
+CA = HOME / "server" / "pki" / "ca.pem"
 POLICY = Path(__file__).parent.parent / "deploy" / "policies" / "demo.yaml"
 DRIFTLINE = (sys.executable, "-m", "driftline.cli")
 PAUSE = 1.0
@@ -69,17 +78,67 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def sensor(socket: Path) -> Iterator[None]:
-    """Run the sensor; its alerts appear in this terminal."""
+def server() -> Iterator[_client.Client]:
+    """Run the server, with an admin logged in to it as by ``driftline login --setup``."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
     command = (
-        *DRIFTLINE, "sensor", "--policy", POLICY, "--store", STORE, "--runtime", socket,
-        "--images", STORE.parent / "images", "--cluster", "demo", "--listen", "127.0.0.1:0",
+        *DRIFTLINE, "server", "--port", str(port), "--data", HOME / "server", "--store", STORE,
+        "--set", "sensor_names=localhost", "--set", "log_level=WARNING",
     )  # fmt: skip
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr
+    setup = process.stderr.readline().split()[-1]  # "no users yet; … setup token: dltk_…"
+    url = f"https://localhost:{port}"
+    say(f"driftline: server on {url}, pid {process.pid}")
+    try:
+        wait_until(lambda: is_ready(url))
+        os.environ |= {"DRIFTLINE_CREDENTIALS": str(HOME / "credentials.json")}
+        answers = f"{setup}\n{secrets.token_urlsafe()}\n"
+        login = (*DRIFTLINE, "login", "--server", url, "--name", "demo", "--ca", CA, "--setup")
+        subprocess.run(login, input=answers, text=True, check=True)
+        with _client.connect() as client:
+            yield client
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def is_ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/readyz", verify=ssl.create_default_context(cafile=str(CA))).is_success
+    except (httpx.TransportError, OSError):
+        return False
+
+
+def wait_until(condition: Callable[[], Any]) -> Any:
+    """Ask again for half a minute; gives the first answer that is true."""
+    deadline = time.monotonic() + 30
+    while not (found := condition()):
+        if time.monotonic() > deadline:
+            sys.exit("demo: the server did not do what was expected within 30 s")
+        time.sleep(0.1)
+    return found
+
+
+@contextlib.contextmanager
+def sensor(runtime: Path, client: _client.Client) -> Iterator[None]:
+    """Let a sensor join, and give it a policy; its alerts appear in this terminal."""
+    token = client.call("POST", "/join-tokens", body={"cluster": "demo"})["token"]
+    url = _client.load_credentials().server
+    command = (
+        *DRIFTLINE, "sensor", "--server", url, "--state", HOME / "sensor", "--runtime", runtime,
+        "--images", HOME / "images", "--listen", "127.0.0.1:0",
+    )  # fmt: skip
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "DRIFTLINE_JOIN": token})
     assert process.stderr is not None
     say(process.stderr.readline().rstrip())
     threading.Thread(target=lambda: [say(line.rstrip()) for line in process.stderr or ()], daemon=True).start()
     try:
+        begun = time.monotonic()
+        client.call("PUT", "/policies/demo", body={"text": POLICY.read_text(), "message": "the demo's rules"})
+        wait_until(lambda: [it for it in client.items("/policies/sensors") if it["current"]])
+        say(f"policy demo:1 saved on the server, in force on the node after {time.monotonic() - begun:.1f} s")
         yield
     finally:
         process.terminate()
@@ -102,10 +161,11 @@ def bring(container: LabContainer, name: str, content: bytes) -> None:
 def main() -> None:
     if os.geteuid():
         sys.exit("demo: needs root, for containers and eBPF")
-    shutil.rmtree(STORE, ignore_errors=True)
-    with lab.start("demo") as it, downloads() as port:
+    for name in ("store", "server", "sensor"):
+        shutil.rmtree(HOME / name, ignore_errors=True)
+    with lab.start("demo") as it, downloads() as port, server() as client:
         web = it.pod("web-1", namespace="shop", labels={"app": "web"}).container("web")
-        with sensor(it.socket):
+        with sensor(it.socket, client):
             say("\n== innocent: nothing may appear below ==")
             for about, script in INNOCENT:
                 act(web, about, script)
@@ -118,19 +178,31 @@ def main() -> None:
             payments = it.pod("pay-1", namespace="payments", labels={"app": "pay"}).container("web")
             bring(payments, "wget", Path("/bin/busybox").read_bytes())
             act(payments, *BLOCKED)
-    say("\n== the same, read back from the store: driftline alerts ==")
-    subprocess.run((*DRIFTLINE, "alerts", "--store", STORE), check=True)
-    check()
-
-
-def check() -> None:
-    """Fail unless the store has exactly the alerts that the attack deserves."""
-    command = (*DRIFTLINE, "alerts", "--store", STORE, "--output", "json")
-    alerts = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    if len(alerts) != EXPECTED:
-        sys.exit(f"demo: expected {EXPECTED} alerts, the store has {len(alerts)}")
-    say(f"\n{len(alerts)} alerts, and none for the {len(INNOCENT)} innocent acts. The store is {STORE}: try")
+        say("\n== the same, as the server knows it ==")
+        check(client)
+        say("\n== the fleet: driftline fleet sensors ==")
+        subprocess.run((*DRIFTLINE, "fleet", "sensors"), check=True)
+    say(f"\nThe store is {STORE}: try")
     say(f"  .venv/bin/driftline alerts --store {STORE}\n  .venv/bin/driftline events --store {STORE} --drift yes")
+    say(f"  .venv/bin/driftline hunt --store {STORE} --run dropped-tool-executed")
+
+
+def check(client: _client.Client) -> None:
+    """Show the server's alerts; fail unless they are exactly what the attack deserves."""
+    alerts = wait_until(lambda: it if _count(it := of_drift(client)) >= EXPECTED else None)
+    _list.print_items(alerts, ("severity", "title", "count", "rule"), "table")
+    if _count(alerts) != EXPECTED:
+        sys.exit(f"demo: expected {EXPECTED} alerts, the server counted {_count(alerts)}")
+    say(f"{len(alerts)} alerts of {EXPECTED} executions: repeats of one finding are one alert with a count")
+    say(f"none for the {len(INNOCENT)} innocent acts")
+
+
+def _count(alerts: Sequence[Mapping[str, Any]]) -> int:
+    return sum(alert["count"] for alert in alerts)
+
+
+def of_drift(client: _client.Client) -> list[dict[str, Any]]:
+    return [alert for alert in client.items("/alerts") if alert["detection_source"] == "Binary drift"]
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ def _app() -> App:
 def main() -> None:
     """Run the command line; exits 0, 1 for a failure, 2 for input that is wrong."""
     logging.basicConfig(format="driftline: %(levelname)s: %(message)s", level=logging.INFO)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells each request
     try:
         _app()()
     except InvalidInput as error:
