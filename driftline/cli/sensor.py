@@ -102,6 +102,7 @@ def sensor(
         watch_hosts=hosts,
         provenance=provenance,
         libraries=libraries,
+        state=state if server else None,
         heartbeats=bool(server),
     )
     stop = threading.Event()

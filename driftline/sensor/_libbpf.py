@@ -9,21 +9,24 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable
-from ctypes import c_char_p, c_int, c_size_t, c_uint64, c_void_p
+from ctypes import c_char_p, c_int, c_size_t, c_uint32, c_uint64, c_void_p
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from driftline.errors import UnsupportedHost
 
 __all__ = ["BpfObject", "RingBuffer", "possible_cpus"]
 
 _SAMPLE = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_size_t)
+_LINK_INFO_WORDS = 32  # more than any kernel fills, so far
 _PRINT = ctypes.CFUNCTYPE(c_int, c_int, c_char_p, c_void_p)
 
 # name: (result, arguments); libbpf.h documents each.
 _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "bpf_link__destroy": (c_int, (c_void_p,)),
+    "bpf_link__fd": (c_int, (c_void_p,)),
     "bpf_link__pin": (c_int, (c_void_p, c_char_p)),
+    "bpf_link_get_fd_by_id": (c_int, (c_uint32,)),
     "bpf_map__fd": (c_int, (c_void_p,)),
     "bpf_map__set_initial_value": (c_int, (c_void_p, c_void_p, c_size_t)),
     "bpf_map_delete_elem": (c_int, (c_int, c_void_p)),
@@ -31,6 +34,7 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "bpf_map_lookup_elem": (c_int, (c_int, c_void_p, c_void_p)),
     "bpf_map_update_batch": (c_int, (c_int, c_void_p, c_void_p, c_void_p, c_void_p)),
     "bpf_map_update_elem": (c_int, (c_int, c_void_p, c_void_p, c_uint64)),
+    "bpf_obj_get_info_by_fd": (c_int, (c_int, c_void_p, c_void_p)),
     "bpf_object__close": (None, (c_void_p,)),
     "bpf_object__find_map_by_name": (c_void_p, (c_void_p, c_char_p)),
     "bpf_object__load": (c_int, (c_void_p,)),
@@ -79,6 +83,13 @@ def possible_cpus() -> int:
     return int(_load_library().libbpf_num_possible_cpus())
 
 
+class _Link(NamedTuple):
+    pointer: int
+    id: int
+    program: int
+    """Ids of the kernel."""
+
+
 class BpfObject:
     """One eBPF object file: opened, given its settings, loaded, attached, closed."""
 
@@ -97,7 +108,7 @@ class BpfObject:
         kernel refuses.
         """
         self._lib = _load_library()
-        self._links: dict[str, int] = {}
+        self._links: dict[str, _Link] = {}
         self._object = self._lib.bpf_object__open_file(os.fsencode(path), None)
         if not self._object:
             raise UnsupportedHost(f"cannot open the eBPF object {path}: {os.strerror(ctypes.get_errno())}")
@@ -126,19 +137,39 @@ class BpfObject:
         link = self._lib.bpf_program__attach(program)
         if not link:
             self._check(-ctypes.get_errno(), f"attach {name}")
-        self._links[name] = link
+        self._links[name] = _Link(link, *self._link_ids(self._lib.bpf_link__fd(link)))
+
+    # struct bpf_link_info begins with type, id and prog_id (Linux 5.8).
+    def _link_ids(self, fd: int) -> tuple[int, int]:
+        info, size = (c_uint32 * _LINK_INFO_WORDS)(), c_uint32(4 * _LINK_INFO_WORDS)
+        self._check(self._lib.bpf_obj_get_info_by_fd(fd, info, ctypes.byref(size)), "tell of a link")
+        return info[1], info[2]
+
+    def detached(self) -> list[str]:
+        """List the programs that were attached, and are not any more, whoever did that."""
+        return [name for name, link in self._links.items() if not self._is_attached(link)]
+
+    # By id, for the descriptor's number may be another file's by now.
+    def _is_attached(self, link: _Link) -> bool:
+        fd = int(self._lib.bpf_link_get_fd_by_id(link.id))
+        if fd < 0:
+            return False
+        try:
+            return self._link_ids(fd) == (link.id, link.program)
+        finally:
+            os.close(fd)
 
     def detach(self, name: str) -> None:
         """Detach a program, if it is attached and not pinned."""
         if name in self._links:
-            self._lib.bpf_link__destroy(self._links.pop(name))
+            self._lib.bpf_link__destroy(self._links.pop(name).pointer)
 
     def pin(self, name: str, path: str) -> None:
         """Keep an attached program attached, beyond this process, for as long as ``path`` is there.
 
         ``path`` is new, on a BPF file system. Raises ``UnsupportedHost``.
         """
-        self._check(self._lib.bpf_link__pin(self._links[name], os.fsencode(path)), f"pin {name} at {path}")
+        self._check(self._lib.bpf_link__pin(self._links[name].pointer, os.fsencode(path)), f"pin {name} at {path}")
 
     def _programs(self) -> list[int]:
         programs: list[int] = []

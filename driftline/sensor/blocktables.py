@@ -82,10 +82,14 @@ class BlockTables:
     def __init__(self, bpf: BpfObject, seed: int) -> None:
         self._bpf = bpf
         self._seed = seed
+        self._armed: bytes | None = None
+        self._policies: dict[bytes, bytes] = {}
+        self._missing: frozenset[bytes] = frozenset()
 
     def arm(self, is_armed: bool) -> None:
         """Turn all blocking on or off."""
-        self._bpf.update("armed", _U32.pack(0), _U32.pack(is_armed))
+        self._armed = _U32.pack(is_armed)
+        self._bpf.update("armed", _U32.pack(0), self._armed)
 
     def set_policy(self, cgroup: Cgroup, blocking: Blocking, *, owner: int, image: ImageTable | None) -> None:
         """Put a container's policy in force; ``allow`` comes before. Raises ``OSError`` when full."""
@@ -100,11 +104,36 @@ class BlockTables:
             blocking.relocated,
         )
         value = BLOCK_POLICY.pack(owner, image.id if image else 0, *map(bits, masks), flags, 0)
-        self._bpf.update("blocking", CGROUP_REF.pack(*cgroup), value)
+        key = CGROUP_REF.pack(*cgroup)
+        self._bpf.update("blocking", key, value)
+        self._policies[key] = value
 
     def clear_policy(self, cgroup: Cgroup) -> None:
         """End blocking in a cgroup."""
-        self._bpf.delete("blocking", CGROUP_REF.pack(*cgroup))
+        key = CGROUP_REF.pack(*cgroup)
+        self._policies.pop(key, None)
+        self._bpf.delete("blocking", key)
+
+    def tampering(self) -> list[str]:
+        """Say which entries others changed since they were written, and write them again.
+
+        Not from two threads at once, nor while a policy is set.
+        """
+        found = {key: self._bpf.lookup("blocking", key, BLOCK_POLICY.size) for key in self._policies}
+        # The kernel side deletes a cgroup's entry with the cgroup, a while before this side hears of it.
+        missing = frozenset(key for key, value in found.items() if value is None)
+        gone, self._missing = missing & self._missing, missing
+        changed = gone | {key for key, value in found.items() if value not in (None, self._policies[key])}
+        for key in changed:
+            self._bpf.update("blocking", key, self._policies[key])
+        cgroups = [f"the rules of cgroup {CGROUP_REF.unpack(key)} were changed by somebody else" for key in changed]
+        return cgroups + self._disarming()
+
+    def _disarming(self) -> list[str]:
+        if self._armed is None or self._bpf.lookup("armed", _U32.pack(0), _U32.size) == self._armed:
+            return []
+        self._bpf.update("armed", _U32.pack(0), self._armed)
+        return ["the kernel's switch for all blocking was turned by somebody else"]
 
     def allow(self, blocking: Blocking, owner: int) -> list[bytes]:
         """Enter allow lists as those of ``owner``; gives the keys, to forget them by."""

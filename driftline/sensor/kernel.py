@@ -6,6 +6,7 @@ import contextlib
 import os
 import secrets
 import struct
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
@@ -67,6 +68,11 @@ class KernelSide:
         self._cpus = _libbpf.possible_cpus()
         self.exec_ring = _libbpf.RingBuffer(self._object.map_fd("exec_ring"))
         self.file_ring = _libbpf.RingBuffer(self._object.map_fd("file_ring"))
+
+    def tampering(self) -> Iterable[str]:
+        """Say, in words, which of its programs are detached and which of its tables are not as they were written."""
+        detached = (f"its program {name} is not attached any more" for name in self._object.detached())
+        return [*detached, *self.blocking.tampering()]
 
     def lost(self, reason: LossReason) -> int:
         """Count what was lost since the load for one reason."""

@@ -32,7 +32,7 @@ from driftline import cluster
 from driftline.errors import InvalidPolicy, TamperedPolicy, UnsupportedHost
 from driftline.events import Container, SensorHealth
 from driftline.policy import Place
-from driftline.sensor import host, records, selftest, startup, switch
+from driftline.sensor import host, records, runs, selftest, startup, switch
 from driftline.sensor.blocking import Blocker
 from driftline.sensor.content import ContentReader
 from driftline.sensor.health import HealthLedger
@@ -47,6 +47,7 @@ from driftline.sensor.processes import ProcessTable
 from driftline.sensor.registry import Registry
 from driftline.sensor.report import Reporter
 from driftline.sensor.resolver import Resolver
+from driftline.sensor.tampering import Watch
 
 __all__ = ["Options", "Sensor", "Sink"]
 
@@ -75,6 +76,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     watch_hosts: bool = False
     provenance: bool = True
     libraries: bool = True
+    state: Path | None = None
+    """Directory where a run leaves word that it lives, for the next."""
     heartbeats: bool = False
     """Say each 15 seconds that it lives, what it sees and by which means; for a server."""
 
@@ -139,6 +142,8 @@ class Sensor:
         self._judge = Judge(reader, reporter, self._blocker, self._clock, self._judged)
         self._mappings = self._open_mappings()
         self._health = HealthLedger(options.place, self._loss_counters())
+        self._tampering = Watch(self._kernel.tampering)
+        self._run = runs.Run(options.state, self._health.sensor_id) if options.state else None
         self._pipeline = Pipeline(
             registry=self._registry,
             processes=self._processes,
@@ -167,6 +172,8 @@ class Sensor:
         """Work until ``stop``."""
         for problem in self._sight:
             _log.error("the self-test failed: %s", problem)
+        for killed in self._run.killed if self._run else ():
+            self._emit([self._health.row("SensorKilled", reason=killed.reason())])
         self._emit([self._policy_row("SensorStarted", "; ".join(self._sight), self._options.policy.source)])
         for container in startup.take_inventory(self._registry, self._processes, self._kernel, self._runtime):
             self._pipeline.name(container)
@@ -255,8 +262,15 @@ class Sensor:
         self._ask_again()
         self._emit(self._health.news())
         self._emit(self._health.gaps(self._pipeline.lost_by_container()))
-        if self._options.heartbeats and time.monotonic() >= self._next_heartbeat:
+        if time.monotonic() >= self._next_heartbeat:
             self._next_heartbeat = time.monotonic() + _HEARTBEAT_SECONDS
+            self._beat()
+
+    def _beat(self) -> None:
+        self._emit([self._health.row("SensorTampered", reason=said) for said in self._tampering.news()])
+        if self._run:
+            self._run.live()
+        if self._options.heartbeats:
             self._emit([self._health.heartbeat(self.status())])
 
     def _follow_policy(self) -> None:
@@ -347,6 +361,8 @@ class Sensor:
             self._emit(messages)
         self._emit([self._health.row("SensorStopped", reason="")])
         self._flush()
+        if self._run:
+            self._run.stop()
         self._resolver.close()
         self._indexes.close()
         self._blocker.close()

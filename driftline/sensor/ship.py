@@ -32,7 +32,7 @@ import driftline
 from driftline import wire
 from driftline.errors import DriftlineError, InvalidInput
 from driftline.events import Message, SensorHealth, stream
-from driftline.sensor import credentials, following, lanes
+from driftline.sensor import credentials, following, lanes, runs
 from driftline.sensor.credentials import Credentials
 from driftline.sensor.spool import Entry, Spool
 from driftline.wire.protocol import FIRST, FLOOR, INGEST_PATH, TIME, VERSION
@@ -72,7 +72,10 @@ def main(directory: Path, url: str, policy: str, stream_id: str) -> None:
     follower = following.Follower(directory, url) if policy == "served" else None
     if follower:
         follower.start()
-    Intake(spool, known.identity, stream_id, follower).run()
+    intake = Intake(spool, known.identity, stream_id, follower)
+    intake.run()
+    if intake.killed:
+        runs.forget(directory, intake.killed)
     sender.finish(_LAST_SECONDS)
 
 
@@ -91,6 +94,9 @@ class Intake:
         self._taken = spool.taken(stream_id)
         self._due = 0.0
         self._said_stop = False
+        self._run_id = ""
+        self.killed = ""
+        """The id of the sensor's run that ended without saying that it stops, once that is told."""
 
     def run(self) -> None:
         """Take lines until there are no more."""
@@ -106,6 +112,7 @@ class Intake:
             if self._is_due():
                 self._flush()
         self._flush(self._farewell())
+        self.killed = "" if self._said_stop else self._run_id
 
     def _gather(self, lines: Sequence[bytes]) -> None:
         if not lines:
@@ -147,6 +154,7 @@ class Intake:
 
     def _hear(self, row: SensorHealth) -> None:
         self._said_stop = self._said_stop or row.ActionType == "SensorStopped"
+        self._run_id = row.SensorId
         if self._follower:
             self._follower.note(row)
 

@@ -1,0 +1,76 @@
+"""What is done to the programs and tables of a sensor that runs is seen."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from driftline.events import Subject
+from driftline.policy import Blocking
+from driftline.sensor import _libbpf
+from driftline.sensor.blocktables import BLOCK_POLICY
+from driftline.sensor.kernel import KernelSide
+from driftline.sensor.records import CGROUP_REF, Cgroup
+
+pytestmark = pytest.mark.kernel
+CGROUP = Cgroup(2**60 + 1, 1)  # no container's
+BLOCKING = Blocking(subjects=frozenset((Subject.BINARY,)))
+
+
+@pytest.fixture
+def side() -> Iterator[KernelSide]:
+    with KernelSide() as loaded:
+        yield loaded
+
+
+def link_of(side: KernelSide, name: str) -> int:
+    """The descriptor that holds a link, as a debugger in the sensor's process would find it."""
+    pointer = side._object._links[name].pointer
+    return int(_libbpf._load_library().bpf_link__fd(pointer))
+
+
+def test_programs_at_work_are_no_news(side: KernelSide) -> None:
+    assert list(side.tampering()) == []
+
+
+def test_a_link_that_is_closed_behind_the_sensors_back(side: KernelSide) -> None:
+    # Another file takes its number, so that the end of the test closes no stranger's.
+    null = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(null, link_of(side, "on_exec"), inheritable=False)
+    os.close(null)
+
+    assert list(side.tampering()) == ["its program on_exec is not attached any more"]
+
+
+def test_a_switch_that_is_turned_in_the_kernel(side: KernelSide) -> None:
+    side.blocking.arm(True)
+    side._object.update("armed", bytes(4), bytes(4))
+
+    assert list(side.tampering()) == ["the kernel's switch for all blocking was turned by somebody else"]
+    assert list(side.tampering()) == []
+
+
+def test_rules_that_are_rewritten_in_the_kernel(side: KernelSide) -> None:
+    side.blocking.set_policy(CGROUP, BLOCKING, owner=1, image=None)
+    key = CGROUP_REF.pack(*CGROUP)
+    side._object.update("blocking", key, bytes(BLOCK_POLICY.size))
+
+    assert list(side.tampering()) == [f"the rules of cgroup {tuple(CGROUP)} were changed by somebody else"]
+    assert list(side.tampering()) == []
+
+
+def test_rules_that_are_gone_are_told_at_the_second_look(side: KernelSide) -> None:
+    # The kernel side deletes them with the cgroup; that the sensor hears a moment later.
+    side.blocking.set_policy(CGROUP, BLOCKING, owner=1, image=None)
+    side._object.delete("blocking", CGROUP_REF.pack(*CGROUP))
+
+    assert [len(list(side.tampering())) for _ in range(3)] == [0, 1, 0]
+
+
+def test_rules_that_ended_are_no_news(side: KernelSide) -> None:
+    side.blocking.set_policy(CGROUP, BLOCKING, owner=1, image=None)
+    side.blocking.clear_policy(CGROUP)
+
+    assert [list(side.tampering()) for _ in range(2)] == [[], []]

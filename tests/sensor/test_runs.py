@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from driftline.sensor import runs
+from driftline.sensor.runs import Run
+
+LIVE = "import sys, pathlib; from driftline.sensor.runs import Run; run = Run(pathlib.Path(sys.argv[1]), 'killed'); "
+
+
+def kill_one(directory: Path) -> None:
+    command = (sys.executable, "-c", LIVE + "print(flush=True); sys.stdin.read()", str(directory))
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        assert Run(directory, "beside").killed == ()  # it lives
+        os.kill(process.pid, signal.SIGKILL)
+
+
+def test_a_run_that_was_killed_is_told_once_with_its_last_sign_of_life(tmp_path: Path) -> None:
+    kill_one(tmp_path)
+    os.utime(tmp_path / "runs" / "killed", (1_700_000_000, 1_700_000_000))
+
+    (killed,) = (it for it in Run(tmp_path, "next").killed if it.run == "killed")
+
+    assert killed.same_boot
+    assert killed.reason() == (
+        "the run killed ended without saying that it stops; it was last alive at 2023-11-14T22:13:20+00:00"
+    )
+    assert "killed" not in os.listdir(tmp_path / "runs")
+
+
+def test_a_run_that_stopped_leaves_nothing(tmp_path: Path) -> None:
+    run = Run(tmp_path, "one")
+    run.live()
+    run.stop()
+    run.stop()
+
+    assert Run(tmp_path, "two").killed == ()
+
+
+def test_a_run_of_another_boot_says_so(tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "old").write_text("another-boot\n")
+
+    (killed,) = Run(tmp_path, "new").killed
+
+    assert killed.reason().endswith(", and the node was restarted since")
+
+
+def test_a_run_whose_end_was_told_is_forgotten(tmp_path: Path) -> None:
+    kill_one(tmp_path)
+    runs.forget(tmp_path, "killed")
+
+    assert "killed" not in [it.run for it in Run(tmp_path, "next").killed]

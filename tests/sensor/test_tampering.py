@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from driftline.sensor.tampering import Watch
+
+
+def test_each_thing_is_told_once_for_as_long_as_it_lasts() -> None:
+    found = ["b", "a"]
+    watch = Watch(lambda: found, lambda: ["c"])
+
+    assert watch.news() == ["a", "b", "c"]
+    assert watch.news() == []
+
+
+def test_what_was_undone_and_comes_again_is_told_again() -> None:
+    found = ["a"]
+    watch = Watch(lambda: found)
+    watch.news()
+    found.clear()
+    watch.news()
+    found.append("a")
+
+    assert watch.news() == ["a"]
