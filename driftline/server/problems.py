@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 
 from driftline import errors
 
-__all__ = ["RESPONSES", "Place", "ProblemDocument", "install", "response"]
+__all__ = ["RESPONSES", "Place", "ProblemDocument", "install", "kind_of", "response"]
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:driftline:problem:"
@@ -96,6 +96,11 @@ def install(app: FastAPI) -> None:
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
+
+
+def kind_of(error: errors.DriftlineError) -> str:
+    """Give the stable name of an error, as at the end of ``type``."""
+    return next((name for kind, _, name, _ in _KINDS if isinstance(error, kind)), "internal")
 
 
 def response(
