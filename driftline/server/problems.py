@@ -48,6 +48,7 @@ class Place(BaseModel):
     """One thing that is wrong, and where."""
 
     detail: str
+    source: str | None = Field(default=None, description="Name of the saved hunt it is in, if not in what was sent")
     pointer: str | None = Field(default=None, description="JSON pointer into the body, or #/query/NAME for a parameter")
     line: int | None = Field(default=None, description="Line of the text, from 1")
     column: int | None = Field(default=None, description="Column of the text, from 1")
@@ -155,6 +156,7 @@ def _places(error: errors.DriftlineError) -> list[Place]:
     return [
         Place(
             detail=problem.message,
+            source=problem.source or None,
             line=problem.line or None,
             column=problem.column or None,
             offset=getattr(problem, "offset", None),

@@ -11,14 +11,17 @@ from typing import Annotated, Any
 import anyio.to_thread
 from fastapi import APIRouter, Header, Request
 
+from driftline import hunts
 from driftline.errors import InvalidInput
 from driftline.events import TABLES
+from driftline.hunts import functions
 from driftline.kql import constants
 from driftline.server import audit
 from driftline.server.auth import Caller, Principal, needs
 from driftline.server.context import Context, Here
 from driftline.server.hunts.answers import ARROW, JSON_LINES, chosen
-from driftline.server.hunts.running import HuntResponse, Running
+from driftline.server.hunts.running import HuntResponse, Prepared, Running
+from driftline.server.hunts.saved import visible
 from driftline.server.hunts.shapes import ColumnInfo, HuntAnswer, HuntRequest, TableInfo
 from driftline.store.stored import Ask
 
@@ -84,7 +87,7 @@ async def run_hunt(
     here.limiter.count("hunts", caller.user_id)
     running = Running(here, lambda end: _tell(request, caller, body, end))
     async with _cancelled_if_gone(request, here, running):
-        await anyio.to_thread.run_sync(running.begin, lambda: _asked(body, here, caller))
+        await anyio.to_thread.run_sync(running.begin, lambda: _prepared(body, here, caller))
     return HuntResponse(running, media_type=chosen(accept), seconds=here.settings.hunt_fetch_seconds)
 
 
@@ -93,10 +96,10 @@ def _tell(request: Request, caller: Principal, body: HuntRequest, end: Mapping[s
     audit.note(request, caller, "hunt", clusters=list(caller.clusters), **asked, **end)
 
 
-def _asked(body: HuntRequest, here: Context, caller: Principal) -> Ask:
+def _asked(text: str, body: HuntRequest, here: Context, caller: Principal) -> Ask:
     settings = here.settings
     return Ask(
-        text=body.query,
+        text=text,
         clusters=caller.visible,
         after=_after(here, body.timespan),
         parameters=body.parameters,
@@ -104,6 +107,18 @@ def _asked(body: HuntRequest, here: Context, caller: Principal) -> Ask:
         size=settings.hunt_size,
         take=body.limit,
     )
+
+
+def _prepared(body: HuntRequest, here: Context, caller: Principal) -> Prepared:
+    saved = visible(here, caller)
+    whole = functions.composed(_text(body, saved), saved)
+    return Prepared(_asked(whole.text, body, here, caller), whole.placed)
+
+
+def _text(body: HuntRequest, saved: Mapping[str, functions.Saved]) -> str:
+    if not body.run:
+        return body.query
+    return saved[body.run].runnable if body.run in saved else hunts.find(body.run).query
 
 
 def _after(here: Context, timespan: str) -> int | None:

@@ -11,6 +11,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import anyio
@@ -19,20 +20,29 @@ import pyarrow as pa
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from driftline.errors import DriftlineError, StoreError, TooMany
+from driftline.errors import DriftlineError, InvalidQuery, StoreError, TooMany
 from driftline.server import problems
 from driftline.server.context import Context
 from driftline.server.hunts.answers import FORMATS, Answer
 from driftline.store.limits import Stop
+from driftline.store.reader import Streamed
 from driftline.store.results import TRUNCATED
 from driftline.store.stored import Ask
 
-__all__ = ["HuntResponse", "Running", "Tell"]
+__all__ = ["HuntResponse", "Prepared", "Running", "Tell"]
 
 Tell = Callable[[Mapping[str, Any]], None]
 """Takes how a hunt ended, for the audit trail: ``outcome``, ``rows``, ``seconds``, ``error``."""
 _TURN_SECONDS = 2.0
 _END = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is asked of the store, and how errors get the places that the caller knows."""
+
+    ask: Ask
+    placed: Callable[[InvalidQuery], InvalidQuery]
 
 
 class Running:
@@ -49,12 +59,10 @@ class Running:
         self._cancelled = False
         self.answer: Answer
 
-    def begin(self, ask: Callable[[], Ask]) -> None:
+    def begin(self, prepare: Callable[[], Prepared]) -> None:
         """Wait for a turn and for the answer; raises what is wrong with the hunt, having told of it."""
         try:
-            asked = ask()
-            self._stack.enter_context(self._turn())
-            found = self._stack.enter_context(self._context.storage.hunt(asked, stop=self._stop))
+            found = self._found(prepare())
         except DriftlineError as error:
             self.end("cancelled" if self._cancelled else problems.kind_of(error), str(error))
             raise
@@ -62,6 +70,13 @@ class Running:
         seconds = time.perf_counter() - self._begun
         schema = found.schema.remove_metadata()
         self.answer = Answer(schema, self._counted(found.batches), truncated, seconds)
+
+    def _found(self, prepared: Prepared) -> Streamed:
+        self._stack.enter_context(self._turn())
+        try:
+            return self._stack.enter_context(self._context.storage.hunt(prepared.ask, stop=self._stop))
+        except InvalidQuery as error:
+            raise prepared.placed(error) from error
 
     # Few at once, as each may take the memory it is allowed; others wait a little, then are sent away.
     @contextlib.contextmanager
