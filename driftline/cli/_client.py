@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx
+import pyarrow as pa
 
 from driftline.errors import (
     Conflict,
     DriftlineError,
     Forbidden,
     InvalidInput,
+    InvalidQuery,
     NotFound,
     Problem,
     Refused,
@@ -24,8 +26,9 @@ from driftline.errors import (
     TooMany,
     Unauthenticated,
 )
+from driftline.kql import QueryProblem
 
-__all__ = ["Client", "Credentials", "connect", "credentials_file", "load_credentials", "save_credentials"]
+__all__ = ["Client", "Credentials", "Rows", "connect", "credentials_file", "load_credentials", "save_credentials"]
 
 _SECONDS = 90.0
 _KINDS: dict[int, type[DriftlineError]] = {
@@ -45,6 +48,14 @@ class Credentials:
     ca: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """An answer to a hunt, and whether there were more rows than asked for."""
+
+    rows: pa.Table
+    truncated: bool
+
+
 def credentials_file() -> Path:
     """Give where credentials lie: ``DRIFTLINE_CREDENTIALS``, else below the XDG configuration."""
     config = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
@@ -52,8 +63,19 @@ def credentials_file() -> Path:
     return Path(given) if given else Path(config).expanduser() / "driftline" / "credentials.json"
 
 
-def load_credentials() -> Credentials:
-    """Read ``DRIFTLINE_SERVER`` and ``DRIFTLINE_TOKEN``, else what ``driftline login`` kept."""
+def load_credentials(server: str = "") -> Credentials:
+    """Read ``DRIFTLINE_SERVER`` and ``DRIFTLINE_TOKEN``, else what ``driftline login`` kept.
+
+    Raises ``Unauthenticated`` if there are none, or none for ``server``: a token goes to its own
+    server only.
+    """
+    found = _kept()
+    if server and server.rstrip("/") != found.server.rstrip("/"):
+        raise Unauthenticated(f"logged in to {found.server}; use `driftline login --server {server}`")
+    return found
+
+
+def _kept() -> Credentials:
     environ = os.environ
     if environ.get("DRIFTLINE_SERVER") and environ.get("DRIFTLINE_TOKEN"):
         return Credentials(environ["DRIFTLINE_SERVER"], environ["DRIFTLINE_TOKEN"], environ.get("DRIFTLINE_CA", ""))
@@ -116,6 +138,18 @@ class Client:
         except ValueError as error:
             raise ServerUnreachable(f"{self._http.base_url} answers no JSON; is it a driftline server?") from error
 
+    def arrow(self, path: str, body: Any) -> Rows:
+        """Ask for rows as an Arrow stream, and read them; raises as ``call`` does."""
+        headers = {"Accept": "application/vnd.apache.arrow.stream"}
+        try:
+            answer = self._http.post(path, json=body, headers=headers)
+            if answer.is_error:
+                raise _error(answer)
+            rows = pa.ipc.open_stream(answer.content).read_all()
+        except (httpx.HTTPError, pa.ArrowException) as error:
+            raise ServerUnreachable(f"no whole answer from {self._http.base_url}: {error}") from error
+        return Rows(rows, truncated=answer.headers.get("X-Truncated") == "true")
+
     def items(self, path: str, **parameters: Any) -> Iterator[dict[str, Any]]:
         """Go through all pages of a list."""
         cursor = ""
@@ -137,12 +171,25 @@ def _error(answer: httpx.Response) -> DriftlineError:
         detail, places = str(problem["detail"]), problem.get("errors", ())
     except (ValueError, KeyError, TypeError):
         return ServerUnreachable(f"{answer.request.url} answered {answer.status_code}; is it a driftline server?")
+    if str(problem.get("type", "")).endswith(":invalid-query") and places:
+        return InvalidQuery(*map(_query_place, places))
     if answer.status_code == 400:
         return InvalidInput(*(map(_place, places) if places else (detail,)))
     if answer.status_code == 429:
         return TooMany(detail, seconds=float(answer.headers.get("Retry-After", "1")))
     kind = _KINDS.get(answer.status_code)
     return kind(detail) if kind else Refused(f"{problem.get('title', answer.status_code)}: {detail}")
+
+
+def _query_place(place: dict[str, Any]) -> QueryProblem:
+    return QueryProblem(
+        str(place["detail"]),
+        place.get("line", 0),
+        place.get("column", 0),
+        str(place.get("source", "")),
+        place.get("offset", 0),
+        place.get("length", 0),
+    )
 
 
 def _place(place: dict[str, Any]) -> Problem:

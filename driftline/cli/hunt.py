@@ -18,6 +18,7 @@ from rich.table import Table
 from driftline import hunts
 from driftline.cli import _saved
 from driftline.cli._answers import Output, show
+from driftline.cli._remote import ServerAsked
 from driftline.cli._rows import DEFAULT_STORE, Store
 from driftline.errors import InvalidInput, InvalidQuery
 from driftline.kql import constants
@@ -52,6 +53,7 @@ def hunt(
     rows: int = 1_000_000,
     explain: Annotated[bool, Parameter(negative=())] = False,
     store: Store = DEFAULT_STORE,
+    server: str = "",
 ) -> None:
     """Run a KQL query and show its rows.
 
@@ -92,6 +94,9 @@ def hunt(
         Show how the query would run instead of running it.
     store
         Directory of the event store.
+    server
+        URL of the server to ask instead; `driftline login` comes before. ``--run`` then runs what
+        is saved there, too, and its limits hold besides ``--rows``.
     """
     if list_:
         return _print_list()
@@ -99,20 +104,27 @@ def hunt(
         return print(_described(show_))
     if forget:
         return _saved.forget(forget)
+    if server and run and not query and file is None:
+        asked_by_name = ServerAsked(server, "", run, _pairs("--param", param), timespan, rows)
+        return _answer(asked_by_name, explain=explain, output=output)
     text = _text(query, file, run)
     if save:
         return print(_saved.save(save, text))
     asked = _saved.with_functions(text)
-    source = _source(table, schema, store, Limits(seconds=timeout, rows=rows))
+    parameters, limits = _pairs("--param", param), Limits(seconds=timeout, rows=rows)
     try:
-        _answer(source.ask(asked.text, _pairs("--param", param), _after(timespan)), explain=explain, output=output)
+        if server:
+            _answer(ServerAsked(server, asked.text, "", parameters, timespan, rows), explain=explain, output=output)
+        else:
+            source = _source(table, schema, store, limits)
+            _answer(source.ask(asked.text, parameters, _after(timespan)), explain=explain, output=output)
     except InvalidQuery as error:
         placed = asked.placed(error)
         raise InvalidInput("\n".join(_pointed(asked, problem) for problem in placed.problems)) from error
     return None
 
 
-def _answer(asked: _Asked, *, explain: bool, output: Output) -> None:
+def _answer(asked: _Asked | ServerAsked, *, explain: bool, output: Output) -> None:
     if explain:
         _print_explained(asked.explain())
     else:

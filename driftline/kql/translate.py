@@ -21,7 +21,7 @@ from driftline.kql.tokens import tokenize
 __all__ = ["Dialect", "Discover", "Translation", "compiled", "translate"]
 
 Dialect = Literal["duckdb", "clickhouse"]
-Discover = Callable[[str], list[tuple[Any, ...]]]
+Discover = Callable[[str, Mapping[str, rewrite.Bounds]], list[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,8 @@ def compiled(
     are values, as text, of those it declares. ``refused`` are tables that may not be read, with
     the reason. ``bounded`` promises that whoever runs it gives only rows within ``bounds``.
     The columns of ``evaluate pivot`` and ``bag_unpack`` depend on the data: ``discover`` gives the
-    rows of a query in SQL that finds them; without it such operators must say their columns.
+    rows of a query in SQL that finds them, told the stretches of time it reads of which tables;
+    without it such operators must say their columns.
     """
     problems = Problems(text)
     setting = Setting(schema, dialect, now, parameters or {}, refused or {}, bounded, discover)
@@ -104,7 +105,8 @@ class Setting:
         """Run a plan that tells columns."""
         assert self.discover
         needed = {column.id for column in found.columns}
-        return self.discover(self.sql(rewrite.rewritten(found, needed, self.now), found.columns, ()))
+        asked = rewrite.rewritten(found, needed, self.now)
+        return self.discover(self.sql(asked, found.columns, ()), rewrite.time_bounds(asked))
 
 
 def _compiled(text: str, setting: Setting, problems: Problems) -> Translation:

@@ -23,6 +23,7 @@ from driftline.server.auth import users as user_admin
 from driftline.server.auth.secrets import digest, new_secret
 from driftline.server.context import Context, utc_now
 from driftline.server.hunts import router as hunts
+from driftline.server.hunts import saved as saved_hunts
 from driftline.server.hunts import stream as event_stream
 from driftline.server.limits import Limiter
 from driftline.server.middleware import Around, BoundedBody
@@ -61,6 +62,7 @@ ROUTERS: tuple[Mounted, ...] = (
     Mounted(suppressions.router),
     Mounted(policies.router),
     Mounted(hunts.router),
+    Mounted(saved_hunts.router),
     Mounted(event_stream.router),
 )
 

@@ -85,8 +85,9 @@ def changing(request: Request, who: Principal | str, action: str, target: str = 
 
 def note(request: Request, who: Principal | str, action: str, target: str = "", **detail: Any) -> None:
     """Add an audit row for what changes nothing in the state: a hunt, a login refused."""
-    with changing(request, who, action, target, **detail):
-        pass
+    context = context_of(request)
+    with context.state.writing() as session:
+        _add(context, session, request, who, action, target, detail)
 
 
 def _add(

@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 
 from driftline import errors
 
-__all__ = ["RESPONSES", "Place", "ProblemDocument", "install", "response"]
+__all__ = ["RESPONSES", "Place", "ProblemDocument", "install", "kind_of", "response"]
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:driftline:problem:"
@@ -48,6 +48,7 @@ class Place(BaseModel):
     """One thing that is wrong, and where."""
 
     detail: str
+    source: str | None = Field(default=None, description="Name of the saved hunt it is in, if not in what was sent")
     pointer: str | None = Field(default=None, description="JSON pointer into the body, or #/query/NAME for a parameter")
     line: int | None = Field(default=None, description="Line of the text, from 1")
     column: int | None = Field(default=None, description="Column of the text, from 1")
@@ -96,6 +97,11 @@ def install(app: FastAPI) -> None:
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
+
+
+def kind_of(error: errors.DriftlineError) -> str:
+    """Give the stable name of an error, as at the end of ``type``."""
+    return next((name for kind, _, name, _ in _KINDS if isinstance(error, kind)), "internal")
 
 
 def response(
@@ -150,6 +156,7 @@ def _places(error: errors.DriftlineError) -> list[Place]:
     return [
         Place(
             detail=problem.message,
+            source=problem.source or None,
             line=problem.line or None,
             column=problem.column or None,
             offset=getattr(problem, "offset", None),

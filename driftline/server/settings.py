@@ -88,8 +88,11 @@ class Settings(BaseModel):
     requests_per_minute: int = Field(default=1200, ge=1, description="Requests of one user or token a minute")
     logins_per_minute: int = Field(default=10, ge=1, description="Login attempts from one address a minute")
     hunts_per_minute: int = Field(default=30, ge=1, description="Hunts of one user a minute")
-    hunt_seconds: float = Field(default=60, gt=0, description="Longest a hunt may take")
-    hunt_memory: int = Field(default=1024, ge=64, description="MiB of memory a hunt may take")
+    hunt_seconds: float = Field(default=60, gt=0, le=3600, description="Longest a hunt may take")
+    hunt_size: int = Field(default=256, ge=1, le=4096, description="MiB an answer to a hunt may have")
+    hunt_fetch_seconds: float = Field(
+        default=300, gt=0, description="Within which time an answer to a hunt must be fetched"
+    )
     hunts_at_once: int = Field(
         default=2, ge=1, description="Hunts that run at the same time; others wait or are refused"
     )

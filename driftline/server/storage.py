@@ -1,25 +1,26 @@
-"""The server's one way to the event store.
-
-Files that nobody serves are opened for one question at a time: a second opening within the
-process would share DuckDB's instance, whose configuration the first has locked.
-"""
+"""The server's one way to the event store."""
 
 from __future__ import annotations
 
-import threading
+import contextlib
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 
 from driftline.errors import StoreBusy
+from driftline.store.limits import Stop
 from driftline.store.query import Query
-from driftline.store.reader import open_reader
+from driftline.store.reader import Streamed, open_reader
+from driftline.store.stored import Ask
 
 __all__ = ["Storage"]
 
 _BUSY_SECONDS = 3.0
 _NAP_SECONDS = 0.1
+T = TypeVar("T")
 
 
 class Storage:
@@ -27,16 +28,30 @@ class Storage:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._lock = threading.Lock()
 
     def select(self, query: Query) -> pa.Table:
         """Answer a query; raises ``InvalidInput`` and ``StoreError``."""
-        deadline = time.monotonic() + _BUSY_SECONDS
-        while True:
-            try:
-                with self._lock, open_reader(self._directory) as reader:
-                    return reader.select(query)
-            except StoreBusy:  # a process has the files, and does not answer yet: it is starting or stopping
-                if time.monotonic() > deadline:
-                    raise
-            time.sleep(_NAP_SECONDS)
+        return _patiently(lambda: self._select(query))
+
+    def _select(self, query: Query) -> pa.Table:
+        with open_reader(self._directory) as reader:
+            return reader.select(query)
+
+    @contextlib.contextmanager
+    def hunt(self, ask: Ask, *, stop: Stop) -> Iterator[Streamed]:
+        """Answer a hunt, whose rows are read meanwhile; raises ``InvalidQuery`` and ``StoreError``."""
+        with contextlib.ExitStack() as stack:
+            reader = stack.enter_context(open_reader(self._directory))
+            yield _patiently(lambda: stack.enter_context(reader.streamed(ask, stop=stop)))
+
+
+# A process that has the files and does not answer yet is starting or stopping.
+def _patiently(ask: Callable[[], T]) -> T:
+    deadline = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            return ask()
+        except StoreBusy:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(_NAP_SECONDS)

@@ -26,7 +26,7 @@ import pyarrow.parquet
 from driftline import errors, kql
 from driftline.store._schema import quoted
 from driftline.store.limits import Limits, OnHunt, Stop, audited, run
-from driftline.store.results import TICKS_PER_US, TYPES, typed
+from driftline.store.results import TICKS_PER_US, TYPES, tuples, typed
 from driftline.store.stored import Explained, Reading, explained
 from driftline.store.views import literal
 
@@ -89,7 +89,7 @@ def hunt(
         given = {name: _given(name, table, (schema or {}).get(name, {})) for name, table in tables.items()}
         recent = {name: _since(table, after) for name, table in given.items()}
         bounds = limits or Limits()
-        discover = lambda sql: _tuples(ENGINES[engine](sql, recent, bounds, stop))  # noqa: E731
+        discover = lambda sql, _: tuples(ENGINES[engine](sql, recent, bounds, stop))  # noqa: E731
         translation = _translated(text, given, engine, parameters, discover)
         told.tables = translation.tables
         read = {name: recent[name] for name in translation.tables}
@@ -108,7 +108,7 @@ def explain(
     """Tell how a hunt over such tables would run on DuckDB; raises as ``hunt`` does."""
     given = {name: _given(name, table, (schema or {}).get(name, {})) for name, table in tables.items()}
     translation = _translated(
-        text, given, "duckdb", parameters, lambda sql: _tuples(_on_duckdb(sql, given, Limits(), None))
+        text, given, "duckdb", parameters, lambda sql, _: tuples(_on_duckdb(sql, given, Limits(), None))
     )
     read = {name: given[name] for name in translation.tables}
     plan = _on_duckdb(f"EXPLAIN {translation.sql}", read, Limits(), None)
@@ -126,10 +126,6 @@ def _translated(
     types = {name: table.types for name, table in given.items()}
     now = datetime.datetime.now(datetime.UTC)
     return kql.compiled(text, types, engine, now=now, parameters=parameters, discover=discover)
-
-
-def _tuples(rows: pa.Table) -> list[tuple[Any, ...]]:
-    return list(zip(*(column.to_pylist() for column in rows.columns), strict=True))
 
 
 def open_table(path: str | Path) -> pa.Table:

@@ -26,7 +26,8 @@ class Limits:
     """Bounds of one hunt.
 
     ``memory`` and ``disk`` (for what does not fit into memory) are MiB, ``rows`` and ``size`` (MiB)
-    bound the answer. A hunt that would pass one ends with an error, never with part of an answer.
+    bound the answer. A hunt that would pass one ends with an error, never with part of an answer,
+    but for ``take``: more rows are not wanted, and ``run`` gives one more if there are.
     """
 
     memory: int = 2048
@@ -35,6 +36,9 @@ class Limits:
     rows: int = 1_000_000
     size: int = 512
     disk: int = 4096
+    take: int | None = None
+    left: float | None = None
+    """Of the ``seconds``, those that are left; None for all."""
 
 
 class Stop:
@@ -121,7 +125,7 @@ def audited(text: str, on_hunt: OnHunt | None, clusters: Sequence[str] | None = 
 # The engine holds its thread until it ends; whoever waits here hears Ctrl-C and the clock.
 def run(connection: duckdb.DuckDBPyConnection, sql: str, limits: Limits, stop: Stop | None = None) -> pa.Table:
     """Run a hunt's SQL within its limits; raises ``StoreError``."""
-    stop, deadline = stop or Stop(), time.monotonic() + limits.seconds
+    stop, deadline = stop or Stop(), time.monotonic() + _left(limits)
     with ThreadPoolExecutor(1, "hunt") as pool:
         running = pool.submit(_run, connection, sql, limits, stop)
         try:
@@ -133,6 +137,10 @@ def run(connection: duckdb.DuckDBPyConnection, sql: str, limits: Limits, stop: S
                 stop.stop()
                 wait([running], timeout=WATCH_SECONDS)
         return running.result()
+
+
+def _left(limits: Limits) -> float:
+    return limits.seconds if limits.left is None else limits.left
 
 
 # DuckDB forgets an interrupt that comes before it begins, so it is said again.
@@ -157,11 +165,14 @@ def _collected(reader: pa.RecordBatchReader, limits: Limits) -> pa.Table:
         batches.append(batch)
         rows += batch.num_rows
         size += batch.nbytes
+        if limits.take is not None and rows > limits.take:
+            break
         if rows > limits.rows:
             raise errors.StoreError(f"the answer has more than {limits.rows:,} rows; add a 'summarize' or a 'take'")
         if size > limits.size << 20:
             raise errors.StoreError(f"the answer is larger than {limits.size:,} MiB; add a 'project' or a 'take'")
-    return pa.Table.from_batches(batches, reader.schema)
+    found = pa.Table.from_batches(batches, reader.schema)
+    return found if limits.take is None else found.slice(0, limits.take + 1)
 
 
 def _said(error: Exception, limits: Limits) -> str:

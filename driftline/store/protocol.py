@@ -23,8 +23,10 @@ from driftline.store.stored import Explained
 
 __all__ = [
     "ANSWER",
+    "BATCH_ROWS",
     "QUESTION",
     "QUESTION_MAX",
+    "ROWS",
     "SOCKET",
     "Answer",
     "decode_answer",
@@ -39,6 +41,8 @@ SOCKET = "store.sock"
 QUESTION = struct.Struct("<I")
 ANSWER = struct.Struct("<BQ")
 QUESTION_MAX = 1 << 20
+BATCH_ROWS = 8192
+"""Most rows of a batch of an answer, so that who passes it on never holds much."""
 ROWS, RECORD, FAILED = range(3)
 
 Answer = pa.Table | Explained | Mapping[str, TableStatistics] | Sequence[str] | int
@@ -83,14 +87,14 @@ def decode_question(body: bytes) -> Question:
         raise InvalidInput(f"not a question: {error}") from error
 
 
-def encode_answer(answer: Answer) -> tuple[int, bytes]:
+def encode_answer(answer: Answer) -> tuple[int, bytes | memoryview]:
     """Give the status and body of an answer."""
     if not isinstance(answer, pa.Table):
         return RECORD, msgspec.json.encode(answer)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, answer.schema) as writer:
-        writer.write_table(answer)
-    return ROWS, sink.getvalue().to_pybytes()
+        writer.write_table(answer, BATCH_ROWS)
+    return ROWS, memoryview(sink.getvalue())
 
 
 def encode_error(error: DriftlineError) -> tuple[int, bytes]:
@@ -103,12 +107,12 @@ def encode_error(error: DriftlineError) -> tuple[int, bytes]:
     return FAILED, msgspec.json.encode(failure)
 
 
-def decode_answer(status: int, body: bytes, kind: type[T]) -> T:
+def decode_answer(status: int, body: bytes | memoryview, kind: type[T]) -> T:
     """Read an answer that is a ``kind``; raises what it says went wrong."""
     if status == FAILED:
         raise _error(_failure.decode(body))
     if status == ROWS:
-        return cast("T", pa.ipc.open_stream(body).read_all())
+        return cast("T", pa.ipc.open_stream(pa.py_buffer(body)).read_all())
     return msgspec.json.decode(body, type=kind)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypeVar
 
@@ -13,16 +16,26 @@ import pyarrow as pa
 
 from driftline.errors import StoreError
 from driftline.store.database import HOT, Database
-from driftline.store.protocol import ANSWER, SOCKET, decode_answer, encode_question
+from driftline.store.limits import Stop
+from driftline.store.protocol import ANSWER, BATCH_ROWS, ROWS, SOCKET, decode_answer, encode_question
 from driftline.store.query import Query
 from driftline.store.questions import Backup, Check, Question, Statistics, TableStatistics
 from driftline.store.stored import Ask, Explained
 
-__all__ = ["Reader", "is_store", "open_reader"]
+__all__ = ["Reader", "Streamed", "is_store", "open_reader"]
 
 _TIMEOUT_SECONDS = 60.0
 _LONG_SECONDS: Mapping[type, float] = {Check: 3600.0, Backup: 3600.0}  # both read all there is
+_DIRECT = threading.Lock()  # a second opening within the process would share the first's locked configuration
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """An answer that is being read, with Kusto's types as ``hunting.hunt`` gives them."""
+
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
 
 
 class Reader:
@@ -40,12 +53,29 @@ class Reader:
         """Answer a query; raises ``InvalidInput`` for one that asks for what is not there."""
         return self._asked(query, pa.Table, lambda database: database.select(query))
 
-    def hunt(self, ask: Ask) -> pa.Table:
+    def hunt(self, ask: Ask, *, stop: Stop | None = None) -> pa.Table:
         """Answer a hunt; raises ``InvalidQuery`` and ``StoreError``.
 
-        An exception in the caller's thread meanwhile, such as Ctrl-C, ends the hunt.
+        An exception in the caller's thread meanwhile, such as Ctrl-C, ends the hunt, and so does
+        ``stop`` from another.
         """
-        return self._asked(ask, pa.Table, lambda database: database.hunt(ask))
+        with self.streamed(ask, stop=stop) as answer:
+            return pa.Table.from_batches(answer.batches, answer.schema)
+
+    @contextlib.contextmanager
+    def streamed(self, ask: Ask, *, stop: Stop | None = None) -> Iterator[Streamed]:
+        """Answer a hunt, whose rows are read while they come; raises as ``hunt`` does.
+
+        The answer is whole where it is made; here no more than a batch is held. What was not read
+        when the context is left is not sent. Raises ``StoreError`` meanwhile if it is stopped.
+        """
+        stop, client = stop or Stop(), _connect(self._directory)  # one of its own: it may be hung up
+        if client:
+            with contextlib.closing(client), stop.stopping(client.hang_up):
+                yield client.streamed(ask, stop)
+        else:
+            rows = self._directly(lambda database: database.hunt(ask, stop=stop))
+            yield Streamed(rows.schema, iter(rows.to_batches(BATCH_ROWS)))
 
     def explain(self, ask: Ask) -> Explained:
         """Tell how a hunt would run; raises as ``hunt`` does."""
@@ -69,11 +99,15 @@ class Reader:
         self._client = self._client or _connect(self._directory)
         if self._client:
             return self._client.ask(question, kind)
-        database = Database(self._directory, read_only=True)
-        try:
-            return directly(database)
-        finally:
-            database.close()
+        return self._directly(directly)
+
+    def _directly(self, asked: Callable[[Database], T]) -> T:
+        with _DIRECT:
+            database = Database(self._directory, read_only=True)
+            try:
+                return asked(database)
+            finally:
+                database.close()
 
     def close(self) -> None:
         """Let go of the store."""
@@ -118,18 +152,46 @@ class _Client:
         self._file = self._socket.makefile("rb")
 
     def ask(self, question: Question, kind: type[T]) -> T:
-        try:
-            self._socket.settimeout(_patience(question))
-            self._socket.sendall(encode_question(question))
-            status, length = ANSWER.unpack(self._file.read(ANSWER.size))
+        with _translated(Stop()):
+            status, length = self._begin(question)
             body = self._file.read(length)
-        except (OSError, struct.error) as error:
-            raise StoreError(f"the store's process went away: {error}") from error
         return decode_answer(status, body, kind)
+
+    def streamed(self, ask: Ask, stop: Stop) -> Streamed:
+        with _translated(stop):
+            status, length = self._begin(ask)
+            if status == ROWS:
+                rows = pa.ipc.open_stream(pa.PythonFile(self._file, "r"))
+                return Streamed(rows.schema, _translating(rows, stop))
+            body = self._file.read(length)
+        return decode_answer(status, body, Streamed)
+
+    def _begin(self, question: Question) -> tuple[int, int]:
+        self._socket.settimeout(_patience(question))
+        self._socket.sendall(encode_question(question))
+        status, length = ANSWER.unpack(self._file.read(ANSWER.size))
+        return status, length
+
+    def hang_up(self) -> None:
+        with contextlib.suppress(OSError):  # it is closed already
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         self._file.close()
         self._socket.close()
+
+
+@contextlib.contextmanager
+def _translated(stop: Stop) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, struct.error, pa.ArrowException) as error:
+        raise StoreError(stop.reason or f"the store's process went away: {error}") from error
+
+
+def _translating(rows: pa.RecordBatchReader, stop: Stop) -> Iterator[pa.RecordBatch]:
+    with _translated(stop):
+        yield from rows
 
 
 def _patience(question: Question) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute
 
-__all__ = ["TICKS_PER_US", "TYPES", "typed"]
+__all__ = ["TICKS_PER_US", "TRUNCATED", "TYPES", "tuples", "typed"]
 
 TYPES = {
     "string": pa.string(),
@@ -21,6 +21,8 @@ TYPES = {
     "timespan": pa.duration("us"),
 }
 TICKS_PER_US = 10
+TRUNCATED = b"truncated"
+"""Key of an answer's metadata, there if rows were left out because no more were wanted."""
 
 
 def typed(rows: pa.Table, columns: tuple[tuple[str, str], ...]) -> pa.Table:
@@ -31,6 +33,11 @@ def typed(rows: pa.Table, columns: tuple[tuple[str, str], ...]) -> pa.Table:
     arrays = [_typed_column(rows.column(number), kind) for number, (_, kind) in enumerate(columns)]
     fields = [pa.field(name, TYPES[kind], metadata={"kusto": kind}) for name, kind in columns]
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+
+
+def tuples(rows: pa.Table) -> list[tuple[Any, ...]]:
+    """Give rows as tuples."""
+    return list(zip(*(column.to_pylist() for column in rows.columns), strict=True))
 
 
 def _typed_column(column: pa.ChunkedArray[Any], kind: str) -> pa.ChunkedArray[Any]:

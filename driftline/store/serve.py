@@ -67,9 +67,10 @@ class _Handler(socketserver.StreamRequestHandler):
                 if length > protocol.QUESTION_MAX:
                     return
                 status, body = self._answer(self.rfile.read(length))
-                self.wfile.write(protocol.ANSWER.pack(status, len(body)) + body)
+                self.wfile.write(protocol.ANSWER.pack(status, len(body)))
+                self.wfile.write(body)
 
-    def _answer(self, data: bytes) -> tuple[int, bytes]:
+    def _answer(self, data: bytes) -> tuple[int, bytes | memoryview]:
         try:
             question = protocol.decode_question(data)
             return protocol.encode_answer(_ANSWERS[type(question)](self.server.database, question, self.connection))

@@ -8,8 +8,12 @@ said at the name of the table.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated
 
 import duckdb
 import msgspec
@@ -20,7 +24,7 @@ from driftline.events import TABLES
 from driftline.kql.rewrite import Bounds
 from driftline.store import results
 from driftline.store.limits import Limits, OnHunt, Stop, audited, run
-from driftline.store.views import CLUSTER, EPOCH, Stored, Wanted, kept_parts, view
+from driftline.store.views import CLUSTER, CLUSTER_COLUMNS, EPOCH, OF_ALERTS, Stored, Wanted, kept_parts, view
 
 __all__ = ["Ask", "Explained", "Reading", "explain", "explained", "hunt", "tables_of"]
 
@@ -33,14 +37,20 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, tag="hunt"):
     ``clusters`` are those whose rows the caller may see, None for all. ``after`` (microseconds
     since 1970, UTC) leaves out older rows of every table. ``parameters`` are values, as text, for
     ``declare query_parameters``. With ``explain`` it is told how the hunt would run.
+
+    It may take ``seconds``; an answer of more than ``rows``, or ``size`` (MiB), is an error. Rows
+    after the first ``take`` are left out, and the answer's metadata says so
+    (``results.TRUNCATED``). Who serves a store refuses what asks for more than is written here.
     """
 
     text: str
     clusters: tuple[str, ...] | None = None
     after: int | None = None
     parameters: Mapping[str, str] = {}
-    seconds: float = 60.0
-    rows: int = 1_000_000
+    seconds: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0
+    rows: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 1_000_000
+    size: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 512
+    take: Annotated[int, msgspec.Meta(ge=0, le=10_000_000)] | None = None
     explain: bool = False
 
 
@@ -77,21 +87,23 @@ def hunt(
     may not read, and ``StoreError`` when a limit is reached.
     """
     with audited(ask.text, on_hunt, ask.clusters) as told:
-        translation = _translated(tables, ask)
+        running = _Run(connection, tables, ask, stop or Stop())
+        translation = running.translated()
         told.tables = translation.tables
-        _make_views(connection, tables, translation, ask)
-        rows = run(connection, translation.sql, Limits(seconds=ask.seconds, rows=ask.rows), stop)
-        told.rows = rows.num_rows
-        return results.typed(rows, translation.columns)
+        rows = running.answered(translation.sql, translation.bounds, take=ask.take)
+        shown = rows if ask.take is None else rows.slice(0, ask.take)
+        told.rows = shown.num_rows
+        answer = results.typed(shown, translation.columns)
+        return answer.replace_schema_metadata({results.TRUNCATED: b"true"}) if len(rows) > len(shown) else answer
 
 
 def explain(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Stored], ask: Ask) -> Explained:
     """Tell how a hunt would run; raises as ``hunt`` does."""
-    translation = _translated(tables, ask)
-    _make_views(connection, tables, translation, ask)
-    plan = run(connection, f"EXPLAIN {translation.sql}", Limits(seconds=ask.seconds))
-    readings = tuple(_reading(name, tables[name], _bounds(translation, name, ask)) for name in translation.tables)
-    return explained(translation, plan, readings)
+    running = _Run(connection, tables, ask, Stop())
+    translation = running.translated()
+    plan = running.answered(f"EXPLAIN {translation.sql}", translation.bounds)
+    readings = (_reading(name, tables[name], bounds) for name, bounds in running.within(translation.bounds).items())
+    return explained(translation, plan, tuple(readings))
 
 
 def explained(translation: kql.Translation, plan: pa.Table, readings: tuple[Reading, ...]) -> Explained:
@@ -102,14 +114,58 @@ def explained(translation: kql.Translation, plan: pa.Table, readings: tuple[Read
 
 def tables_of(ask: Ask) -> tuple[str, ...]:
     """Give the tables a hunt reads; raises ``InvalidQuery``."""
-    return _translated(dict.fromkeys(TABLES, Stored("")), ask).tables
+    return _translated(dict.fromkeys(TABLES, Stored("")), ask, lambda *_: []).tables
 
 
-def _translated(tables: Mapping[str, Stored], ask: Ask) -> kql.Translation:
+# What a hunt's parts share: one that asks the data for its columns runs more than one query, all
+# of which have the hunt's time together.
+@dataclass(slots=True)
+class _Run:
+    connection: duckdb.DuckDBPyConnection
+    tables: Mapping[str, Stored]
+    ask: Ask
+    stop: Stop
+    deadline: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.deadline = time.monotonic() + self.ask.seconds
+
+    def translated(self) -> kql.Translation:
+        return _translated(self.tables, self.ask, lambda sql, bounds: results.tuples(self.answered(sql, bounds)))
+
+    def answered(self, sql: str, bounds: Mapping[str, Bounds], *, take: int | None = None) -> pa.Table:
+        with _readable():
+            for name, stretch in self.within(bounds).items():
+                wanted = Wanted(stretch, self.ask.clusters)
+                self.connection.execute(view(name, COLUMNS[name], self.tables, wanted))
+        ask, left = self.ask, max(self.deadline - time.monotonic(), 0)
+        limits = Limits(seconds=ask.seconds, left=left, rows=ask.rows, size=ask.size, take=take)
+        return run(self.connection, sql, limits, self.stop)
+
+    def within(self, bounds: Mapping[str, Bounds]) -> Mapping[str, Bounds]:
+        return {name: stretch.within(Bounds(self.ask.after)) for name, stretch in sorted(bounds.items())}
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        raise errors.StoreError(f"the store's tables could not be read: {error}") from error
+
+
+def _translated(tables: Mapping[str, Stored], ask: Ask, discover: kql.Discover) -> kql.Translation:
     refused = _refused(tables, ask)
     schema = {name: COLUMNS[name] for name in tables if name not in refused}
-    now = datetime.datetime.now(datetime.UTC)
-    return kql.compiled(ask.text, schema, now=now, parameters=ask.parameters, refused=refused, bounded=True)
+    return kql.compiled(
+        ask.text,
+        schema,
+        now=datetime.datetime.now(datetime.UTC),
+        parameters=ask.parameters,
+        refused=refused,
+        bounded=True,
+        discover=discover,
+    )
 
 
 # A grant of clusters says nothing of rows that name none.
@@ -117,22 +173,11 @@ def _refused(tables: Mapping[str, Stored], ask: Ask) -> dict[str, str]:
     if ask.clusters is None:
         return {}
     why = f"it has no {CLUSTER}, and you may see single clusters only"
-    return {name: why for name in tables if CLUSTER not in COLUMNS[name]}
+    return {name: why for name in tables if not _names_clusters(name)}
 
 
-def _make_views(
-    connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Stored], translation: kql.Translation, ask: Ask
-) -> None:
-    try:
-        for name in translation.tables:
-            wanted = Wanted(_bounds(translation, name, ask), ask.clusters)
-            connection.execute(view(name, COLUMNS[name], tables[name], wanted))
-    except duckdb.Error as error:
-        raise errors.StoreError(f"the store's tables could not be read: {error}") from error
-
-
-def _bounds(translation: kql.Translation, name: str, ask: Ask) -> Bounds:
-    return translation.bounds[name].within(Bounds(ask.after))
+def _names_clusters(name: str) -> bool:
+    return name in OF_ALERTS or CLUSTER_COLUMNS.get(name, CLUSTER) in COLUMNS[name]
 
 
 def _reading(name: str, stored: Stored, bounds: Bounds) -> Reading:

@@ -15,11 +15,16 @@ from pathlib import Path
 from driftline.kql.rewrite import Bounds
 from driftline.store._schema import quoted
 
-__all__ = ["Part", "Stored", "Wanted", "kept_parts", "literal", "view"]
+__all__ = ["CLUSTER_COLUMNS", "OF_ALERTS", "Part", "Stored", "Wanted", "kept_parts", "literal", "view"]
 
 ALWAYS = Bounds()
 TIME = "Timestamp"
 CLUSTER = "ClusterName"
+CLUSTER_COLUMNS: Mapping[str, str] = {"AlertEvidence": "CloudResource"}
+"""The column that names a row's cluster, where it is not ``ClusterName``."""
+EVIDENCE = "AlertEvidence"
+OF_ALERTS = frozenset({"AlertInfo"})
+"""Tables whose rows name no cluster, but an alert whose evidence does."""
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 # ``AT TIME ZONE`` asks the calendar for each row, which takes five times as long.
 CONVERTED = {"datetime": "make_timestamp(epoch_us({0}))", "dynamic": "CAST({0} AS JSON)"}
@@ -49,11 +54,11 @@ class Wanted:
     clusters: Sequence[str] | None = None
 
 
-def view(name: str, columns: Mapping[str, str], stored: Stored, wanted: Wanted) -> str:
+def view(name: str, columns: Mapping[str, str], tables: Mapping[str, Stored], wanted: Wanted) -> str:
     """Give the statement that makes a table's view; ``columns`` are Kusto types by name."""
     shown = ", ".join(f"{_shown(column, kind)} AS {quoted(column)}" for column, kind in columns.items())
-    sources = " UNION ALL BY NAME ".join(_sources(stored, wanted.bounds))
-    return f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT {shown} FROM ({sources}){_granted(wanted.clusters)}"  # noqa: S608 -- all is quoted
+    rows, granted = _rows(tables[name], wanted.bounds), _granted(name, tables, wanted.clusters)
+    return f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT {shown} FROM {rows}{granted}"  # noqa: S608 -- all is quoted
 
 
 def kept_parts(stored: Stored, bounds: Bounds) -> tuple[list[Part], list[Part]]:
@@ -70,6 +75,10 @@ def literal(text: str) -> str:
 
 def _shown(column: str, kind: str) -> str:
     return CONVERTED.get(kind, "{0}").format(quoted(column))
+
+
+def _rows(stored: Stored, bounds: Bounds) -> str:
+    return f"({' UNION ALL BY NAME '.join(_sources(stored, bounds))})"
 
 
 def _sources(stored: Stored, bounds: Bounds) -> list[str]:
@@ -96,11 +105,16 @@ def _moment(microseconds: int) -> str:
     return f"make_timestamptz({microseconds})"
 
 
-def _granted(clusters: Sequence[str] | None) -> str:
+def _granted(name: str, tables: Mapping[str, Stored], clusters: Sequence[str] | None) -> str:
     if clusters is None:
         return ""
+    if not clusters:
+        return " WHERE false"
+    if name in OF_ALERTS:
+        evidence = f"{_rows(tables[EVIDENCE], ALWAYS)}{_granted(EVIDENCE, tables, clusters)}"
+        return f' WHERE "AlertId" IN (SELECT "AlertId" FROM {evidence})'  # noqa: S608 -- all is quoted
     listed = ", ".join(literal(each) for each in clusters)
-    return f" WHERE {quoted(CLUSTER)} IN ({listed})" if clusters else " WHERE false"
+    return f" WHERE {quoted(CLUSTER_COLUMNS.get(name, CLUSTER))} IN ({listed})"
 
 
 def _meet(one: Bounds, other: Bounds) -> bool:

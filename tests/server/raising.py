@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from driftline.events import Alert, CloudProcessEvent, stream
-from driftline.store.writer import start_writer
+from driftline.store.writer import Writer, start_writer
 
 SHA = "ab" * 32
 
@@ -55,5 +55,10 @@ def alert(
 def store(directory: Path, alerts: Iterable[Alert]) -> None:
     """Write alerts with their events to a store, and let go of it."""
     writer = start_writer(directory)
-    writer.write([line for each in alerts for line in (stream.encode(each.event), stream.encode(each))])
+    write(writer, alerts)
     writer.close()
+
+
+def write(writer: Writer, alerts: Iterable[Alert]) -> None:
+    """Write alerts with their events to a store that goes on being served."""
+    writer.write([line for each in alerts for line in (stream.encode(each.event), stream.encode(each))])

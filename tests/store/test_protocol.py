@@ -29,7 +29,20 @@ def test_questions(question: Question) -> None:
     assert protocol.decode_question(protocol.encode_question(question)[protocol.QUESTION.size :]) == question
 
 
-@pytest.mark.parametrize("body", [b"{}", b"{", b"\xff", b'{"type":"hunt"}', b'{"type":"sql","text":"x"}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        b"{",
+        b"\xff",
+        b'{"type":"hunt"}',
+        b'{"type":"sql","text":"x"}',
+        b'{"type":"hunt","text":"x","seconds":1e9}',
+        b'{"type":"hunt","text":"x","seconds":0}',
+        b'{"type":"hunt","text":"x","rows":100000000}',
+        b'{"type":"hunt","text":"x","size":1e6}',
+    ],
+)
 def test_nonsense_is_refused(body: bytes) -> None:
     with pytest.raises(errors.InvalidInput, match="not a question"):
         protocol.decode_question(body)

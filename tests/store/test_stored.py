@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 
 from driftline import errors
-from driftline.events import AlertInfo, CloudProcessEvent, Record
+from driftline.events import AlertEvidence, AlertInfo, CloudProcessEvent, Record
+from driftline.store import stored
 from driftline.store.database import Database
 from driftline.store.limits import Hunted, Stop
-from driftline.store.protocol import SOCKET, encode_question
+from driftline.store.protocol import BATCH_ROWS, SOCKET, encode_question
 from driftline.store.reader import open_reader
+from driftline.store.results import TRUNCATED
 from driftline.store.stored import Ask
 from driftline.store.writer import start_writer
 
@@ -39,7 +41,12 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     database.sequence("s")
     database.append({"CloudProcessEvents": rows}, stream="s", sequence=1)
     database.append({"CloudProcessEvents": [event(2, "nc", "test")]}, stream="s", sequence=2)
-    database.append({"AlertInfo": [AlertInfo(Timestamp=NOW, AlertId="a", Title="t")]}, stream="s", sequence=3)
+    infos: list[Record] = [AlertInfo(Timestamp=NOW, AlertId=each, Title="t") for each in "abc"]
+    evidence: list[Record] = [
+        AlertEvidence(Timestamp=NOW, AlertId=each, CloudResource=cluster)
+        for each, cluster in (("a", "prod"), ("b", "test"), ("c", ""))
+    ]
+    database.append({"AlertInfo": infos, "AlertEvidence": evidence}, stream="s", sequence=3)
     database.move_cold(NOW.date())
     database.close()
     return path
@@ -116,9 +123,45 @@ def test_only_granted_clusters_are_seen(
     assert names(database, "search in (CloudProcessEvents) '*' | project FileName", clusters=clusters) == expected
 
 
-def test_a_table_without_clusters_is_denied_to_who_may_see_single_clusters(database: Database) -> None:
+def test_a_table_without_clusters_is_denied_to_who_may_see_single_clusters(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stored, "OF_ALERTS", frozenset())  # as a table to come is
+
     with pytest.raises(errors.InvalidQuery, match="1:1: the table 'AlertInfo' may not be read: it has no ClusterName"):
         found(database, "AlertInfo", clusters=("prod",))
+
+
+@pytest.mark.parametrize(
+    ("clusters", "alerts"), [(("prod",), ["a"]), (("test",), ["b"]), ((), []), (None, ["a", "b", "c"])]
+)
+def test_alerts_are_of_the_clusters_of_their_evidence(
+    database: Database, clusters: tuple[str, ...] | None, alerts: list[str]
+) -> None:
+    for text in ("AlertInfo", "union withsource=t AlertI* | extend AlertId = AlertId"):
+        rows = found(database, f"{text} | project AlertId | sort by AlertId asc", clusters=clusters)
+        assert [row["AlertId"] for row in rows] == alerts
+
+
+def test_columns_that_depend_on_data_are_those_of_granted_clusters(database: Database) -> None:
+    text = "CloudProcessEvents | evaluate pivot(FileName, count(), ClusterName)"
+
+    assert found(database, text, clusters=("prod",)) == [{"ClusterName": "prod", "sh": DAYS}]
+    assert set(found(database, text)[0]) == {"ClusterName", "nc", "sh"}
+
+
+def test_columns_that_depend_on_data_are_found_in_the_hunts_time(database: Database) -> None:
+    text = "CloudProcessEvents | where Timestamp > ago(1h) | project PodLabels | evaluate bag_unpack(PodLabels)"
+
+    assert found(database, text) == [{"app": "sh"}]
+
+
+def test_the_first_rows_of_many_are_given_and_it_is_told_that_there_are_more(database: Database) -> None:
+    few, all_ = (database.hunt(Ask(text="range a from 1 to 3 step 1", take=take)) for take in (2, 3))
+
+    assert (few.num_rows, all_.num_rows) == (2, 3)
+    assert few.schema.metadata == {TRUNCATED: b"true"}
+    assert not all_.schema.metadata
 
 
 def test_parameters_are_given_from_outside(database: Database) -> None:
@@ -246,3 +289,34 @@ def test_who_hangs_up_cancels_the_hunt(served: Path) -> None:
         peer.shutdown(socket.SHUT_WR)
 
         assert b"the caller went away" in peer.makefile("rb").read()
+
+
+def test_an_answer_comes_in_batches_that_are_read_one_by_one(served: Path) -> None:
+    with open_reader(served) as reader, reader.streamed(Ask(text="range a from 1 to 20000 step 1")) as answer:
+        batch = next(answer.batches)
+
+    assert (answer.schema.names, batch.num_rows) == (["a"], BATCH_ROWS)
+
+
+def test_a_hunt_in_the_stores_process_is_stopped_from_another_thread(served: Path) -> None:
+    stop = Stop()
+    threading.Timer(0.2, stop.stop, ["enough"]).start()
+
+    with open_reader(served) as reader, pytest.raises(errors.StoreError, match="enough"):
+        reader.hunt(Ask(text=SLOW), stop=stop)
+
+
+def test_an_answer_that_is_being_read_can_be_stopped(served: Path) -> None:
+    stop = Stop()
+    text = "range a from 1 to 900000 step 1 | extend b = strcat('some text that is long ', a)"
+    with open_reader(served) as reader, reader.streamed(Ask(text=text), stop=stop) as answer:
+        next(answer.batches)
+        stop.stop("enough")
+
+        with pytest.raises(errors.StoreError, match="enough"):
+            list(answer.batches)
+
+
+def test_who_serves_bounds_what_may_be_asked(served: Path) -> None:
+    with open_reader(served) as reader, pytest.raises(errors.InvalidInput, match="seconds"):
+        reader.hunt(Ask(text="print 1", seconds=1e9))

@@ -1,4 +1,4 @@
-"""Arrow tables as JSON values and as an Arrow stream; pure."""
+"""Answers of hunts on the wire: each format is made a batch at a time; pure."""
 
 from __future__ import annotations
 
@@ -7,35 +7,87 @@ import io
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
 
 from driftline.kql import constants
 
-__all__ = ["arrow_stream", "json_rows", "kusto_types"]
+__all__ = ["ARROW", "FORMATS", "JSON", "JSON_LINES", "Answer", "Encoder", "chosen"]
 
-_BATCH_ROWS = 8192
+ARROW = "application/vnd.apache.arrow.stream"
+JSON = "application/json"
+JSON_LINES = "application/jsonl"
 _TICKS_PER_US = 10
 
 
-def kusto_types(rows: pa.Table) -> dict[str, str]:
-    """Give the Kusto type of each column."""
-    return {field.name: (field.metadata or {})[b"kusto"].decode() for field in rows.schema}
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a hunt found: the rows are read once. Fields name their Kusto type as ``kusto``."""
+
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+    truncated: bool
+    seconds: float
 
 
-def json_rows(rows: pa.Table) -> list[dict[str, Any]]:
-    """Give rows as objects: times as ISO 8601, timespans as Kusto writes them, dynamics as what they hold.
+Encoder = Callable[[Answer], Iterator[bytes]]
 
-    What JSON has no number for (NaN, infinities) is text, as Kusto's own API has it.
-    """
-    writers = [(name, _WRITERS.get(kind, _same)) for name, kind in kusto_types(rows).items()]
+
+def chosen(accept: str) -> str:
+    """Choose the media type: the first that an Accept header names and there is, else JSON."""
+    named = (each.partition(";")[0].strip().lower() for each in accept.split(","))
+    return next((each for each in named if each in FORMATS), JSON)
+
+
+def json_document(answer: Answer) -> Iterator[bytes]:
+    """Give one JSON object, whose ``rows`` come last."""
+    columns = [{"name": name, "type": kind} for name, kind in _kusto_types(answer.schema).items()]
+    head = json.dumps({"columns": columns, "truncated": answer.truncated, "seconds": round(answer.seconds, 6)})
+    yield head[:-1].encode() + b', "rows": ['
+    comma = b""
+    for batch in answer.batches:
+        if batch.num_rows:
+            yield comma + b",".join(_json_rows(batch))
+            comma = b","
+    yield b"]}"
+
+
+def json_lines(answer: Answer) -> Iterator[bytes]:
+    """Give a JSON object a line, for each row."""
+    for batch in answer.batches:
+        yield b"".join(row + b"\n" for row in _json_rows(batch))
+
+
+def arrow_stream(answer: Answer) -> Iterator[bytes]:
+    """Give an Arrow IPC stream."""
+    sink = _Sink()
+    with pa.ipc.new_stream(pa.PythonFile(sink, "w"), answer.schema) as writer:
+        for batch in answer.batches:
+            writer.write_batch(batch)
+            yield sink.taken()
+    yield sink.taken()
+
+
+FORMATS: Mapping[str, Encoder] = {JSON: json_document, JSON_LINES: json_lines, ARROW: arrow_stream}
+"""Encoders by media type."""
+
+
+def _kusto_types(schema: pa.Schema) -> dict[str, str]:
+    return {field.name: (field.metadata or {})[b"kusto"].decode() for field in schema}
+
+
+# Times as ISO 8601, timespans as Kusto writes them, dynamics as what they hold; what JSON has no
+# number for (NaN, infinities) is text, as Kusto's own API has it.
+def _json_rows(batch: pa.RecordBatch) -> Iterator[bytes]:
+    types = _kusto_types(batch.schema)
     columns = [
-        [None if value is None else write(value) for value in rows.column(number).to_pylist()]
-        for number, (_, write) in enumerate(writers)
+        [None if value is None else _WRITERS.get(kind, _same)(value) for value in batch.column(number).to_pylist()]
+        for number, kind in enumerate(types.values())
     ]
-    names = [name for name, _ in writers]
-    return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
+    for values in zip(*columns, strict=True):
+        yield json.dumps(dict(zip(types, values, strict=True))).encode()
 
 
 def _same(value: Any) -> Any:
@@ -63,16 +115,6 @@ _WRITERS: Mapping[str, Callable[[Any], Any]] = {
     "real": _real,
     "dynamic": _dynamic,
 }
-
-
-def arrow_stream(rows: pa.Table) -> Iterator[bytes]:
-    """Give rows as an Arrow IPC stream, a batch at a time; fields name their Kusto type as ``kusto``."""
-    sink = _Sink()
-    with pa.ipc.new_stream(pa.PythonFile(sink, "w"), rows.schema) as writer:
-        for batch in rows.to_batches(_BATCH_ROWS):
-            writer.write_batch(batch)
-            yield sink.taken()
-    yield sink.taken()
 
 
 class _Sink(io.RawIOBase):

@@ -2,81 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime
-import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated, Any
 
-import pyarrow as pa
+import anyio.to_thread
 from fastapi import APIRouter, Header, Request
-from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
 
-from driftline.errors import DriftlineError, InvalidInput, TooMany
+from driftline import hunts
+from driftline.errors import InvalidInput
 from driftline.events import TABLES
+from driftline.hunts import functions
 from driftline.kql import constants
 from driftline.server import audit
-from driftline.server.auth import Caller, needs
+from driftline.server.auth import Caller, Principal, needs
 from driftline.server.context import Context, Here
-from driftline.server.hunts.answers import arrow_stream, json_rows, kusto_types
-from driftline.server.hunts.tables import seen_tables
-from driftline.store import hunting
+from driftline.server.hunts.answers import ARROW, JSON_LINES, chosen
+from driftline.server.hunts.running import HuntResponse, Prepared, Running
+from driftline.server.hunts.saved import visible
+from driftline.server.hunts.shapes import ColumnInfo, HuntAnswer, HuntRequest, TableInfo
+from driftline.store.stored import Ask
 
 __all__ = ["router"]
 
 router = APIRouter(tags=["hunting"])
 
-ARROW = "application/vnd.apache.arrow.stream"
-_TURN_SECONDS = 2.0
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_MICROSECOND = datetime.timedelta(microseconds=1)
 _YEARS = 100 * 365
-
-
-class HuntRequest(BaseModel):
-    """A query to run."""
-
-    model_config = ConfigDict(extra="forbid")
-    query: str = Field(
-        min_length=1,
-        max_length=1 << 16,
-        description="KQL",
-        examples=['CloudProcessEvents | where Drift == "yes" | summarize count() by ContainerImageName'],
-    )
-    timespan: str = Field(
-        default="", max_length=32, description="Only rows of this span back from now; empty: all", examples=["7d"]
-    )
-    limit: int = Field(default=10_000, ge=1, le=1_000_000, description="Most rows to give")
-
-
-class HuntColumn(BaseModel):
-    """A column of the answer."""
-
-    model_config = ConfigDict(from_attributes=True)
-    name: str = Field(examples=["Timestamp"])
-    type: str = Field(description="Kusto type", examples=["datetime"])
-
-
-class HuntAnswer(BaseModel):
-    """The rows a query found."""
-
-    columns: list[HuntColumn]
-    rows: list[dict[str, Any]]
-    truncated: bool = Field(description="Whether there were more rows than `limit`")
-    seconds: float = Field(description="How long it took")
-
-
-class ColumnInfo(HuntColumn):
-    """A column of a hunting table."""
-
-    description: str
-
-
-class TableInfo(BaseModel):
-    """A hunting table."""
-
-    name: str = Field(examples=["CloudProcessEvents"])
-    description: str
-    columns: list[ColumnInfo]
+_STOPPING = "hunts"
+_FORMATS: Mapping[str, Any] = {
+    ARROW: {"schema": {"type": "string", "format": "binary"}},
+    JSON_LINES: {"schema": {"type": "string"}, "example": '{"FileName": "miner", "count_": 3}\n'},
+}
 
 
 @router.get("/tables", dependencies=[needs("hunt")])
@@ -98,65 +58,101 @@ def list_tables() -> list[TableInfo]:
     "/hunt",
     dependencies=[needs("hunt")],
     response_model=HuntAnswer,
-    responses={200: {"content": {ARROW: {"schema": {"type": "string", "format": "binary"}}}}},
+    responses={
+        200: {
+            "content": _FORMATS,
+            "headers": {
+                "X-Truncated": {
+                    "description": "Whether there were more rows than `limit`",
+                    "schema": {"type": "string", "enum": ["true", "false"]},
+                }
+            },
+        }
+    },
 )
-def run_hunt(
+async def run_hunt(
     body: HuntRequest,
     request: Request,
     here: Here,
     caller: Caller,
-    accept: Annotated[str, Header(max_length=256, description=f"`{ARROW}` for an Arrow IPC stream")] = "",
+    accept: Annotated[
+        str, Header(max_length=256, description=f"`{ARROW}`, `{JSON_LINES}`, or else a JSON object")
+    ] = "",
 ) -> Any:
-    """Run a query over the hunting tables; rows of clusters that are not granted are not there."""
+    """Run a query over the hunting tables; rows of clusters that are not granted are not there.
+
+    The answer comes as it is read: a large one costs little memory when it is taken by lines or as
+    an Arrow IPC stream. Who closes the connection cancels the hunt. Each is in the audit trail.
+    """
     here.limiter.count("hunts", caller.user_id)
-    after = _after(here, body.timespan)
-    audit.note(request, caller, "hunt", query=body.query, timespan=body.timespan, clusters=list(caller.clusters))
-    begun = time.perf_counter()
-    with _turn(here), _counted(here):
-        tables = seen_tables(body.query, here.storage, clusters=caller.visible, after=after)
-        rows = hunting.hunt(body.query, tables, limits=_limits(here))
-    shown = rows.slice(0, body.limit)
-    if ARROW in accept:
-        headers = {"X-Truncated": str(rows.num_rows > body.limit).lower()}
-        return StreamingResponse(arrow_stream(shown), media_type=ARROW, headers=headers)
-    return _answer(shown, truncated=rows.num_rows > body.limit, seconds=time.perf_counter() - begun)
+    running = Running(here, lambda end: _tell(request, caller, body, end))
+    async with _cancelled_if_gone(request, here, running):
+        await anyio.to_thread.run_sync(running.begin, lambda: _prepared(body, here, caller))
+    return HuntResponse(running, media_type=chosen(accept), seconds=here.settings.hunt_fetch_seconds)
 
 
-def _limits(here: Context) -> hunting.Limits:
-    return hunting.Limits(memory=here.settings.hunt_memory, seconds=here.settings.hunt_seconds)
+def _tell(request: Request, caller: Principal, body: HuntRequest, end: Mapping[str, Any]) -> None:
+    asked = body.model_dump(exclude_defaults=True)
+    audit.note(request, caller, "hunt", clusters=list(caller.clusters), **asked, **end)
 
 
-def _answer(rows: pa.Table, *, truncated: bool, seconds: float) -> HuntAnswer:
-    columns = [HuntColumn(name=name, type=kind) for name, kind in kusto_types(rows).items()]
-    return HuntAnswer(columns=columns, rows=json_rows(rows), truncated=truncated, seconds=round(seconds, 6))
+def _asked(text: str, body: HuntRequest, here: Context, caller: Principal) -> Ask:
+    settings = here.settings
+    return Ask(
+        text=text,
+        clusters=caller.visible,
+        after=_after(here, body.timespan),
+        parameters=body.parameters,
+        seconds=settings.hunt_seconds,
+        size=settings.hunt_size,
+        take=body.limit,
+    )
 
 
-def _after(here: Context, timespan: str) -> datetime.datetime | None:
+def _prepared(body: HuntRequest, here: Context, caller: Principal) -> Prepared:
+    saved = visible(here, caller)
+    whole = functions.composed(_text(body, saved), saved)
+    return Prepared(_asked(whole.text, body, here, caller), whole.placed)
+
+
+def _text(body: HuntRequest, saved: Mapping[str, functions.Saved]) -> str:
+    if not body.run:
+        return body.query
+    return saved[body.run].runnable if body.run in saved else hunts.find(body.run).query
+
+
+def _after(here: Context, timespan: str) -> int | None:
     if not timespan:
         return None
     ticks = constants.timespan_ticks(timespan)
     if ticks is None or ticks < 0:
         raise InvalidInput(f"timespan: expected a span like 30m, 12h, 7d, got {timespan!r}")
     span = min(datetime.timedelta(microseconds=ticks // 10), datetime.timedelta(days=_YEARS))
-    return here.now() - span
+    return (here.now() - span - _EPOCH) // _MICROSECOND
 
 
-# Few at once, as each may take the memory it is allowed; others wait a little, then are sent away.
-@contextlib.contextmanager
-def _turn(here: Context) -> Iterator[None]:
-    if not here.hunting.acquire(timeout=_TURN_SECONDS):
-        raise TooMany("other hunts are running; try again", seconds=_TURN_SECONDS)
+# The body has been read: what comes now is the end of the connection.
+@contextlib.asynccontextmanager
+async def _cancelled_if_gone(request: Request, here: Context, running: Running) -> AsyncIterator[None]:
+    tasks = [
+        asyncio.create_task(_cancel_when_gone(request, running)),
+        asyncio.create_task(_cancel_when_closed(here, running)),
+    ]
     try:
         yield
     finally:
-        here.hunting.release()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
-@contextlib.contextmanager
-def _counted(here: Context) -> Iterator[None]:
-    try:
-        yield
-    except DriftlineError as error:
-        here.metrics.hunts.labels(type(error).__name__).inc()
-        raise
-    here.metrics.hunts.labels("ok").inc()
+async def _cancel_when_gone(request: Request, running: Running) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    running.cancel("the caller went away")
+
+
+async def _cancel_when_closed(here: Context, running: Running) -> None:
+    while not here.hub.closed:
+        await here.hub.wait_change(_STOPPING, here.hub.number(_STOPPING), seconds=here.settings.hunt_seconds)
+    running.cancel("the server stops")

@@ -15,7 +15,6 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from driftline.errors import StoreBusy, StoreError
 from driftline.server.auth import Principal, needs
 from driftline.server.context import Context, Here
-from driftline.server.hunts.tables import cluster_filter
 from driftline.server.streams import Reading, watch
 from driftline.store import query
 
@@ -23,6 +22,7 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["hunting"])
 
+CLUSTER = "ClusterName"
 _PAGE = 2000
 _POLL_SECONDS = 1.0
 _OVERLAP = datetime.timedelta(seconds=30)  # rows may come later than others of the same time
@@ -38,7 +38,7 @@ async def stream_events(
     node: Text = "",
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow the rows of a table as they come to the store."""
-    equal = {"ClusterName": cluster, "NodeName": node}
+    equal = {CLUSTER: cluster, "NodeName": node}
     where = [query.Filter(column, "=", value) for column, value in equal.items() if value]
     look = _Look(here, table, where)
     async for event in watch(here, reader, topic="events", permission="events:read", look=look, poll=_POLL_SECONDS):
@@ -70,7 +70,8 @@ class _Look:
 
     def _read(self, principal: Principal) -> list[dict[str, Any]]:
         where = [query.Filter("Timestamp", ">=", self._since.isoformat()), *self._where]
-        where += cluster_filter(self._table, principal.visible)
+        if principal.visible is not None:
+            where.append(query.Filter(CLUSTER, "in", list(principal.visible)))
         rows = self._context.storage.select(query.Query(table=self._table, where=where, limit=_PAGE))
         return list(rows.to_pylist())
 

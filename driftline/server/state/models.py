@@ -20,6 +20,7 @@ __all__ = [
     "OidcLogin",
     "PolicyAck",
     "PolicyVersion",
+    "SavedHunt",
     "Suppression",
     "Token",
     "User",
@@ -212,6 +213,21 @@ class Suppression(Base):
     created_by: Mapped[str]
     created_at: Mapped[datetime.datetime]
     hits: Mapped[int] = mapped_column(default=0)
+
+
+class SavedHunt(Base):
+    """A hunt that somebody keeps, and may share."""
+
+    __tablename__ = "saved_hunts"
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True, index=True)
+    owner: Mapped[str]
+    """The user's name."""
+    text: Mapped[str]
+    parameters: Mapped[str]
+    description: Mapped[str]
+    shared: Mapped[bool]
+    changed_at: Mapped[datetime.datetime]
 
 
 class PolicyVersion(Base):

@@ -1,0 +1,146 @@
+"""One hunt on somebody's behalf: its turn, its rows, its end, and its row in the audit trail.
+
+It begins in a thread, which waits for the store. The answer is whole in the store by then; here it
+is passed on a batch at a time, so that a large answer costs the server no memory. However a hunt
+ends, refused, cancelled or answered, it is told once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pyarrow as pa
+from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from driftline.errors import DriftlineError, InvalidQuery, StoreError, TooMany
+from driftline.server import problems
+from driftline.server.context import Context
+from driftline.server.hunts.answers import FORMATS, Answer
+from driftline.store.limits import Stop
+from driftline.store.reader import Streamed
+from driftline.store.results import TRUNCATED
+from driftline.store.stored import Ask
+
+__all__ = ["HuntResponse", "Prepared", "Running", "Tell"]
+
+Tell = Callable[[Mapping[str, Any]], None]
+"""Takes how a hunt ended, for the audit trail: ``outcome``, ``rows``, ``seconds``, ``error``."""
+_TURN_SECONDS = 2.0
+_END = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What is asked of the store, and how errors get the places that the caller knows."""
+
+    ask: Ask
+    placed: Callable[[InvalidQuery], InvalidQuery]
+
+
+class Running:
+    """A hunt. ``begin``, then read ``answer``, then ``end``; ``cancel`` at any time, from any thread."""
+
+    def __init__(self, context: Context, tell: Tell) -> None:
+        self._context = context
+        self._tell = tell
+        self._stop = Stop()
+        self._stack = contextlib.ExitStack()
+        self._ended = threading.Lock()
+        self._begun = time.perf_counter()
+        self._rows = 0
+        self._cancelled = False
+        self.answer: Answer
+
+    def begin(self, prepare: Callable[[], Prepared]) -> None:
+        """Wait for a turn and for the answer; raises what is wrong with the hunt, having told of it."""
+        try:
+            found = self._found(prepare())
+        except DriftlineError as error:
+            self.end("cancelled" if self._cancelled else problems.kind_of(error), str(error))
+            raise
+        truncated = TRUNCATED in (found.schema.metadata or {})
+        seconds = time.perf_counter() - self._begun
+        schema = found.schema.remove_metadata()
+        self.answer = Answer(schema, self._counted(found.batches), truncated, seconds)
+
+    def _found(self, prepared: Prepared) -> Streamed:
+        self._stack.enter_context(self._turn())
+        try:
+            return self._stack.enter_context(self._context.storage.hunt(prepared.ask, stop=self._stop))
+        except InvalidQuery as error:
+            raise prepared.placed(error) from error
+
+    # Few at once, as each may take the memory it is allowed; others wait a little, then are sent away.
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        if not self._context.hunting.acquire(timeout=_TURN_SECONDS):
+            raise TooMany("other hunts are running; try again", seconds=_TURN_SECONDS)
+        try:
+            yield
+        finally:
+            self._context.hunting.release()
+
+    def _counted(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            self._rows += batch.num_rows
+            yield batch.replace_schema_metadata(None)
+
+    def cancel(self, reason: str) -> None:
+        """Stop it."""
+        self._cancelled = True
+        self._stop.stop(reason)
+
+    def end(self, outcome: str, error: str = "") -> None:
+        """Let go of everything and tell how it ended; only the first time counts."""
+        if not self._ended.acquire(blocking=False):
+            return
+        self._stack.close()
+        self._context.metrics.hunts.labels(outcome).inc()
+        seconds = round(time.perf_counter() - self._begun, 6)
+        self._tell({"outcome": outcome, "rows": self._rows, "seconds": seconds} | ({"error": error} if error else {}))
+
+
+class HuntResponse(StreamingResponse):
+    """The answer of a hunt that has begun, in one of the formats.
+
+    An answer that cannot be completed ends without its end, so that nobody takes it for whole.
+    """
+
+    def __init__(self, running: Running, *, media_type: str, seconds: float) -> None:
+        """``seconds`` is the time in which the caller must have fetched the answer."""
+        self._running = running
+        self._seconds = seconds
+        self._pieces = FORMATS[media_type](running.answer)
+        headers = {"X-Truncated": str(running.answer.truncated).lower()}
+        super().__init__(iter(()), media_type=media_type, headers=headers)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(self._running.end, "cancelled", "the caller went away")
+
+    async def stream_response(self, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        try:
+            with anyio.fail_after(self._seconds):
+                while piece := await anyio.to_thread.run_sync(self._next):
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+        except (StoreError, TimeoutError) as error:
+            told = str(error) or f"the answer was not fetched within {self._seconds:g} s"
+            await anyio.to_thread.run_sync(self._running.end, "interrupted", told)
+            return
+        await anyio.to_thread.run_sync(self._running.end, "ok")
+        await send({"type": "http.response.body", "body": _END, "more_body": False})
+
+    def _next(self) -> bytes:
+        return next((piece for piece in self._pieces if piece), _END)

@@ -1,0 +1,60 @@
+"""Hunts to run by name: those of users, and the library that ships with driftline."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request
+
+from driftline import hunts as library
+from driftline.errors import InvalidInput
+from driftline.hunts.functions import Saved, check
+from driftline.server import audit
+from driftline.server.auth import Caller, Principal, needs
+from driftline.server.context import Context, Here
+from driftline.server.hunts.shapes import LibraryHunt, NewSavedHunt, SavedHuntInfo
+from driftline.server.state import hunts
+
+__all__ = ["router", "visible"]
+
+router = APIRouter(prefix="/hunts", tags=["hunting"])
+
+Name = Annotated[str, Path(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$", examples=["Drifted"])]
+
+
+def visible(here: Context, caller: Principal) -> dict[str, Saved]:
+    """Give the saved hunts somebody may name: their own, and shared ones of other names."""
+    with here.state.reading() as session:
+        rows = hunts.list_visible(session, caller.user_id)
+    return {row.name: Saved(row.name, row.text, row.parameters) for row in rows}
+
+
+@router.get("/library", dependencies=[needs("hunt")])
+def list_library() -> list[LibraryHunt]:
+    """List the hunts that ship with driftline."""
+    return [LibraryHunt.model_validate(each) for each in library.load().values()]
+
+
+@router.get("/saved", dependencies=[needs("hunt")])
+def list_saved(here: Here, caller: Caller) -> list[SavedHuntInfo]:
+    """List one's own saved hunts and those that others share, by name."""
+    with here.state.reading() as session:
+        return [SavedHuntInfo.model_validate(row) for row in hunts.list_visible(session, caller.user_id)]
+
+
+@router.put("/saved/{name}", dependencies=[needs("hunt")])
+def put_saved(name: Name, body: NewSavedHunt, request: Request, here: Here, caller: Caller) -> SavedHuntInfo:
+    """Save a hunt, over one's older one of the name, if it could be run; what is wrong is told with its place."""
+    if name in library.load():
+        raise InvalidInput(f"name: {name!r} is a hunt of the library")
+    check(Saved(name, body.text, body.parameters), visible(here, caller))
+    with audit.changing(request, caller, "hunt.save", name, **body.model_dump()) as session:
+        made = hunts.put(session, caller.user_id, name, owner=caller.name, now=here.now(), **body.model_dump())
+        return SavedHuntInfo.model_validate(made)
+
+
+@router.delete("/saved/{name}", status_code=204, dependencies=[needs("hunt")])
+def remove_saved(name: Name, request: Request, caller: Caller) -> None:
+    """Remove a saved hunt of one's own."""
+    with audit.changing(request, caller, "hunt.remove", name) as session:
+        hunts.remove(session, caller.user_id, name)
