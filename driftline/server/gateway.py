@@ -21,8 +21,8 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
-from driftline import events, wire
-from driftline.errors import StateError, StoreError, Unauthenticated
+from driftline import wire
+from driftline.errors import StateError, Unauthenticated
 from driftline.server import pki
 from driftline.server.accounts import Reviewer
 from driftline.server.complaints import Complaints
@@ -33,6 +33,7 @@ from driftline.server.sensors import Sensors, open_sensors
 from driftline.server.tls import peer_certificate
 from driftline.store import serve
 from driftline.store.database import Database
+from driftline.store.housekeeping import keep_house
 from driftline.store.intake import Intake
 
 __all__ = ["Gate", "Gateway", "Listener", "Peer", "open_gateway"]
@@ -44,8 +45,6 @@ told of a batch again after a crash, and must take the same rows twice as once."
 CHECKED_SECONDS = 30.0
 """How long a certificate that another process revoked may go on; ``Gateway.revoke`` works at once."""
 _SAVE_SECONDS = 15.0
-_HOUSEKEEPING_SECONDS = 3600.0
-_KEPT_DAYS = 30
 _log = logging.getLogger(__name__)
 
 
@@ -143,18 +142,7 @@ def _save_now_and_then(gateway: Gateway, stopping: threading.Event, _: Mapping[s
 
 
 def _keep_house(gateway: Gateway, stopping: threading.Event, retention: Mapping[str, int]) -> None:
-    while True:
-        today = gateway.now().date()
-        try:
-            gateway.database.move_cold(today)
-            gateway.database.compact()
-            for name in events.TABLES:
-                kept = datetime.timedelta(days=retention.get(name, _KEPT_DAYS))
-                gateway.database.drop_before(name, today - kept)
-        except StoreError as error:
-            _log.error("the store's days could not be moved: %s", error)
-        if stopping.wait(_HOUSEKEEPING_SECONDS):
-            return
+    keep_house(gateway.database, stopping, now=gateway.now, retention=retention)
 
 
 async def _gateway(request: Request) -> Gateway:  # not in a thread: it never waits
