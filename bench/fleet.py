@@ -1,10 +1,12 @@
 """Simulated sensors against one real server, over mutual TLS: rows a second, their age, the server's memory.
 
-``python -m bench.fleet [SENSORS] [ROWS_A_SECOND] [SECONDS] [INTERVAL]``. Each sensor has a certificate
+``python -m bench.fleet [SENSORS] [ROWS_A_SECOND] [SECONDS] [INTERVAL] [KILLS]``. Each sensor has a certificate
 and a connection of its own, sends what it has every so many seconds (1), and the next batch when the
 last is acknowledged. A row's age is the time from its making to the acknowledgement of its batch, when it
 is durable and can be asked for. A sensor's rows are made once and sent again and again under new
-numbers, for the simulators share the processor with the server. At the end the store is counted.
+numbers, for the simulators share the processor with the server. With ``KILLS`` the server is killed (-9) that often, at
+random moments, and started again. At the end the rows of each node in the store are compared with those
+acknowledged to it. Memory is given by the minute, and as the slope of the second half of the run.
 """
 
 from __future__ import annotations
@@ -13,9 +15,11 @@ import asyncio
 import contextlib
 import os
 import random
+import statistics
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +30,7 @@ from bench.ingest import EVENTS, Node
 from driftline import wire
 from driftline.server import pki
 from driftline.store.reader import open_reader
+from driftline.store.stored import Ask
 from driftline.wire.protocol import FIRST, FLOOR, INGEST_PATH, TIME
 from tests.server.gateways import Client, Served, new_key, now, request_for
 
@@ -41,7 +46,12 @@ class Tally:
     batches: int = 0
     refused: int = 0
     broken: int = 0
+    acknowledged: Counter[str] = field(default_factory=Counter)
+    """Rows by node."""
+    processor: float = 0.0
+    """Seconds of all servers, the killed ones included but for the time since the last look."""
     memory: list[float] = field(default_factory=list)
+    """MiB, by the second; without the seconds in which no server ran."""
 
 
 def enrol(served: Served, count: int) -> list[Client]:
@@ -75,6 +85,7 @@ async def simulate(
             await deliver(http, body, number, tally)
             number += count
             tally.rows += count
+            tally.acknowledged[node.name] += count
             tally.batches += 1
             tally.ages += [time.monotonic() - made - every * choose.random() for _ in range(count)]
 
@@ -87,6 +98,7 @@ async def deliver(http: httpx.AsyncClient, body: bytes, first: int, tally: Tally
             answer = await http.post(INGEST_PATH, content=body, headers=headers)
         except httpx.TransportError:
             tally.broken += 1
+            await asyncio.sleep(random.uniform(0.2, 1.0))
             continue
         if answer.is_success:
             return
@@ -94,21 +106,44 @@ async def deliver(http: httpx.AsyncClient, body: bytes, first: int, tally: Tally
         await asyncio.sleep(float(answer.headers.get("retry-after", "1")))
 
 
-async def watch(pid: int, tally: Tally, end: float) -> None:
-    """Note the server's memory each second, in MiB."""
+async def watch(served: Served, tally: Tally, end: float) -> None:
+    """Note the server's memory and processor time each second."""
+    seen = dict[int, float]()
+    first = used(served.process.pid)
     while time.monotonic() < end:
-        status = Path(f"/proc/{pid}/status").read_text()
-        tally.memory.append(int(status.partition("VmRSS:")[2].split()[0]) / 1024)
+        with contextlib.suppress(OSError, IndexError):  # it was killed a moment ago
+            pid = served.process.pid
+            tally.memory.append(resident(pid))
+            seen[pid] = used(pid)
         await asyncio.sleep(1)
+    tally.processor = sum(seen.values()) - first
 
 
-async def run(clients: Sequence[Client], rate: float, seconds: float, every: float, pid: int) -> Tally:
+async def kill(served: Served, kills: int, end: float, choose: random.Random) -> None:
+    """Kill the server at random moments, spread over the run, and start it again."""
+    if not kills:
+        return
+    span = (end - time.monotonic()) / kills
+    for number in range(kills, 0, -1):
+        await asyncio.sleep(max(0.0, end - time.monotonic() - span * (number - choose.random() * 0.8)))
+        served.kill()
+        await asyncio.to_thread(served.start)
+
+
+async def run(clients: Sequence[Client], rate: float, seconds: float, every: float, kills: int) -> Tally:
     tally = Tally()
     end = time.monotonic() + seconds
     choose = random.Random(3)
+    served = clients[0].served
     work = [simulate(it, tally, rows=rate / len(clients), every=every, end=end, choose=choose) for it in clients]
-    await asyncio.gather(watch(pid, tally, end), *work)
+    await asyncio.gather(watch(served, tally, end), kill(served, kills, end, choose), *work)
     return tally
+
+
+def resident(pid: int) -> float:
+    """Give the memory of a process, in MiB."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 def used(pid: int) -> float:
@@ -117,30 +152,39 @@ def used(pid: int) -> float:
     return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
-def main(sensors: int, rate: float, seconds: float, every: float) -> None:
+def stored_rows(directory: Path) -> Counter[str]:
+    """Count the rows in the store by node."""
+    with open_reader(directory) as reader:
+        rows = reader.hunt(Ask(text=f"{EVENTS} | summarize Rows = count() by NodeName"))
+    return Counter({str(row["NodeName"]): row["Rows"] for row in rows.to_pylist()})
+
+
+def tell_memory(memory: Sequence[float]) -> None:
+    """Print the server's memory by the minute, and how it grew in the second half."""
+    minutes = [memory[at : at + 60] for at in range(0, len(memory), 60)]
+    print(f"server, MiB by the minute: {', '.join(f'{statistics.fmean(it):.0f}' for it in minutes)}")
+    half = memory[len(memory) // 2 :]
+    slope = statistics.linear_regression([at / 60 for at in range(len(half))], half).slope
+    print(f"slope of the second half: {slope:+.1f} MiB a minute; peak {max(memory):.0f} MiB")
+
+
+def main(sensors: int, rate: float, seconds: float, *, every: float, kills: int) -> None:
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder, contextlib.ExitStack() as stack:
         served = stack.enter_context(contextlib.closing(Served(Path(folder))))
-        clients = enrol(served, sensors)
-        before = used(served.process.pid)
-        tally = asyncio.run(run(clients, rate, seconds, every, served.process.pid))
-        processor = used(served.process.pid) - before
-        with open_reader(served.directory / "store") as reader:
-            stored = reader.statistics()[EVENTS].rows
+        tally = asyncio.run(run(enrol(served, sensors), rate, seconds, every, kills))
+        stored = stored_rows(served.directory / "store")
     ages = sorted(tally.ages)
     rates = f"{tally.rows / seconds:,.0f} rows/s in {tally.batches / seconds:,.0f} batches/s"
-    print(f"{sensors:,} sensors, {seconds:.0f} s: {rates}")
-    print(f"age of a row: median {ages[len(ages) // 2]:.2f} s, p99 {ages[len(ages) * 99 // 100]:.2f} s")
-    print(f"told to come later: {tally.refused}, broken connections: {tally.broken}")
-    print(f"acknowledged {tally.rows:,}, stored {stored:,}")
-    third = max(1, len(tally.memory) // 3)
-    parts = (sum(tally.memory[at : at + third]) / third for at in (0, third, 2 * third))
-    print(
-        f"server: {processor / seconds:.2f} cores, MiB by thirds of the run: {', '.join(f'{it:.0f}' for it in parts)}"
-    )
+    print(f"{sensors:,} sensors, {seconds:.0f} s: {rates}; load of the machine {os.getloadavg()[1]:.1f}")
+    print(f"age of a row: median {ages[len(ages) // 2]:.2f} s, p99 {ages[len(ages) * 99 // 100]:.2f} s (aim 2)")
+    print(f"told to come later: {tally.refused}, kills: {kills}, broken connections: {tally.broken}")
+    wrong = [node for node in tally.acknowledged | stored if tally.acknowledged[node] != stored[node]]
+    print(f"acknowledged {tally.rows:,}, stored {stored.total():,}; nodes that differ: {len(wrong)} (aim 0)")
+    print(f"server: {tally.processor / seconds:.2f} cores")
+    tell_memory(tally.memory)
 
 
 if __name__ == "__main__":
     given = [float(it) for it in sys.argv[1:]]
-    defaults = [1000.0, 10_000.0, 60.0, 1.0]
-    fleet, *others = given + defaults[len(given) :]
-    main(int(fleet), *others)
+    fleet, speed, length, pause, deaths = given + [1000.0, 10_000.0, 60.0, 1.0, 0.0][len(given) :]
+    main(int(fleet), speed, length, every=pause, kills=int(deaths))

@@ -21,8 +21,8 @@ from anyio import CapacityLimiter
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 
-from driftline import events, wire
-from driftline.errors import StateError, StoreError, Unauthenticated
+from driftline import wire
+from driftline.errors import StateError, Unauthenticated
 from driftline.server import pki
 from driftline.server.accounts import Reviewer
 from driftline.server.complaints import Complaints
@@ -33,6 +33,7 @@ from driftline.server.sensors import Sensors, open_sensors
 from driftline.server.tls import peer_certificate
 from driftline.store import serve
 from driftline.store.database import Database
+from driftline.store.housekeeping import KEPT_DAYS, keep_house
 from driftline.store.intake import Intake
 
 __all__ = ["Gate", "Gateway", "Listener", "Peer", "open_gateway"]
@@ -46,10 +47,6 @@ Days = Callable[[str], int]
 CHECKED_SECONDS = 30.0
 """How long a certificate that another process revoked may go on; ``Gateway.revoke`` works at once."""
 _SAVE_SECONDS = 15.0
-_HOUSEKEEPING_SECONDS = 3600.0
-_KEPT_DAYS = 30
-_SIZE_SECONDS = 20.0
-_HOT_ROWS = 2_000_000  # some 100 MB, and 5 s of moving
 _log = logging.getLogger(__name__)
 
 
@@ -108,7 +105,7 @@ def open_gateway(
     data: Path,
     store: Path,
     now: Callable[[], datetime.datetime],
-    days: Days = lambda _: _KEPT_DAYS,
+    days: Days = lambda _: KEPT_DAYS,
     reviewer: Reviewer | None = None,
     listeners: Sequence[Listener] = (),
 ) -> Iterator[Gateway]:
@@ -147,25 +144,7 @@ def _save_now_and_then(gateway: Gateway, stopping: threading.Event, _: Days) -> 
 
 
 def _keep_house(gateway: Gateway, stopping: threading.Event, days: Days) -> None:
-    due = 0.0
-    while True:
-        try:
-            if time.monotonic() >= due:
-                due = time.monotonic() + _HOUSEKEEPING_SECONDS
-                _keep_days(gateway, days)
-            gateway.database.move_large(gateway.now(), rows=_HOT_ROWS)
-        except StoreError as error:
-            _log.error("the store's rows could not be moved: %s", error)
-        if stopping.wait(_SIZE_SECONDS):
-            return
-
-
-def _keep_days(gateway: Gateway, days: Days) -> None:
-    today = gateway.now().date()
-    gateway.database.move_cold(today)
-    gateway.database.compact()
-    for name in events.TABLES:
-        gateway.database.drop_before(name, today - datetime.timedelta(days=days(name)))
+    keep_house(gateway.database, stopping, now=gateway.now, days=days)
 
 
 async def _gateway(request: Request) -> Gateway:  # not in a thread: it never waits

@@ -2,17 +2,19 @@
 
 A file counts once its name is committed in ``_cold``, in the transaction that removes its rows
 from where they were. That transaction sees the rows as of its beginning, so rows that are
-appended meanwhile stay where they are. A file that no longer counts is kept until the queries
-and hunts that may still read it have ended.
+appended meanwhile stay where they are. A busy day moves in parts, as the hot table grows. A file
+that no longer counts is kept until the queries and hunts that may still read it have ended.
 """
 
 from __future__ import annotations
 
 import datetime
+import itertools
+import math
 import os
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -21,9 +23,14 @@ from driftline.events import TABLES
 from driftline.store._engine import transaction
 from driftline.store._schema import quoted
 
-__all__ = ["ColdFiles"]
+__all__ = ["SLICE_ROWS", "ColdFiles"]
+
+SLICE_ROWS = 500_000
+"""How many rows are sorted and moved at once."""
 
 _SMALL_BYTES = 64 << 20
+_MERGED_ROWS = 3_000_000  # sorted they take some 2 GB, where DuckDB may spill 4
+_LATEST = (1 << 63) - 1
 _SETTINGS = "FORMAT parquet, COMPRESSION zstd"
 
 
@@ -35,26 +42,49 @@ class ColdFiles:
         self._directory = directory
         self._retired: list[tuple[float, Path]] = []
 
-    def move(self, before: datetime.date | datetime.datetime, tables: Iterable[str] = TABLES) -> int:
+    def move(self, before: datetime.date | datetime.datetime) -> int:
         """Move the rows of before that time (UTC) out of the hot tables; gives how many files it made."""
-        return sum(self._move_day(name, day, before) for name in tables for day in self._days(name, before))
+        return sum(self._move(name, f"Timestamp < TIMESTAMPTZ '{before}'") for name in TABLES)
 
-    def _days(self, name: str, before: datetime.date) -> list[datetime.date]:
-        sql = f"SELECT DISTINCT CAST(Timestamp AS DATE) FROM {quoted(name)} WHERE Timestamp < ?"  # noqa: S608
-        return [row[0] for row in self._connection.execute(sql, [before]).fetchall()]
+    def move_large(self, rows: int) -> int:
+        """Move all rows of each hot table that has more than ``rows``; gives how many files it made."""
+        return sum(self._move(name, "true") for name in TABLES if self._count(name, "true") > rows)
 
-    def _move_day(self, name: str, day: datetime.date, before: datetime.date) -> int:
-        condition = f"CAST(Timestamp AS DATE) = DATE '{day}' AND Timestamp < TIMESTAMPTZ '{before}'"
-        with transaction(self._connection):
-            self._write(name, day, f"FROM {quoted(name)} WHERE {condition}")
-            self._connection.execute(f"DELETE FROM {quoted(name)} WHERE {condition}")  # noqa: S608
-        return 1
+    def _move(self, name: str, condition: str) -> int:
+        sql = f"SELECT DISTINCT CAST(Timestamp AS DATE) FROM {quoted(name)} WHERE {condition}"  # noqa: S608
+        days = [row[0] for row in self._connection.execute(sql).fetchall()]
+        return sum(self._move_day(name, day, condition) for day in days)
+
+    # In slices, each a transaction: what is sorted at once must fit into memory and spill.
+    def _move_day(self, name: str, day: datetime.date, condition: str) -> int:
+        condition = f"CAST(Timestamp AS DATE) = DATE '{day}' AND {condition}"
+        slices = math.ceil(self._count(name, condition) / SLICE_ROWS)
+        for left in range(slices, 0, -1):
+            with transaction(self._connection):
+                part = f"{condition} AND epoch_us(Timestamp) <= {self._cut(name, condition, left)}"
+                self._write(name, day, f"FROM {quoted(name)} WHERE {part}")
+                self._connection.execute(f"DELETE FROM {quoted(name)} WHERE {part}")  # noqa: S608
+        return slices
+
+    # The time up to which about one in ``parts`` of the rows lies.
+    def _cut(self, name: str, condition: str, parts: int) -> int:
+        if parts == 1:
+            return _LATEST
+        sql = f"SELECT approx_quantile(epoch_us(Timestamp), {1 / parts}) FROM {quoted(name)} WHERE {condition}"  # noqa: S608
+        row = self._connection.execute(sql).fetchone()
+        return _LATEST if row is None or row[0] is None else int(row[0])
+
+    def _count(self, name: str, condition: str) -> int:
+        row = self._connection.execute(f"SELECT count(*) FROM {quoted(name)} WHERE {condition}").fetchone()  # noqa: S608
+        return int(row[0]) if row else 0
 
     def compact(self) -> int:
-        """Make one file of a day's small ones; gives how many it took."""
-        sql = """SELECT table_name, day, list(file) FROM _cold WHERE bytes < ?
-                 GROUP BY table_name, day HAVING count(*) > 1"""
-        return sum(self._merge(*row) for row in self._connection.execute(sql, [_SMALL_BYTES]).fetchall())
+        """Make one file of several small ones of a day; gives how many it took."""
+        sql = f"""SELECT table_name, day, file, greatest(bytes / {_SMALL_BYTES}, rows / {_MERGED_ROWS}) AS weight
+                  FROM _cold WHERE weight < 1 ORDER BY table_name, day, weight"""  # noqa: S608
+        small = self._connection.execute(sql).fetchall()
+        days = itertools.groupby(small, key=lambda row: (row[0], row[1]))
+        return sum(self._merge(*day, files) for day, rows in days for files in _groups([row[2:] for row in rows]))
 
     def _merge(self, name: str, day: datetime.date, files: Sequence[str]) -> int:
         listed = ", ".join(_literal(self._directory / file) for file in files)
@@ -98,6 +128,20 @@ class ColdFiles:
         for path in self._directory.rglob("*.parquet"):
             if str(path.relative_to(self._directory)) not in known:
                 path.unlink(missing_ok=True)
+
+
+# As many as one sort may take (a weight of 1), and no group of one.
+def _groups(files: Sequence[tuple[str, float]]) -> Iterator[list[str]]:
+    group: list[str] = []
+    total = 0.0
+    for file, weight in files:
+        if total + weight > 1:
+            yield from [group] if len(group) > 1 else []
+            group, total = [], 0.0
+        group.append(file)
+        total += weight
+    if len(group) > 1:
+        yield group
 
 
 def _literal(path: Path) -> str:

@@ -18,7 +18,7 @@ from driftline.events import TABLES
 from driftline.store._engine import COLD, transaction
 from driftline.store._schema import COLUMN_TYPES, create_statement, quoted
 
-__all__ = ["VERSION", "migrate"]
+__all__ = ["VERSION", "migrate", "require_current"]
 
 Connection = duckdb.DuckDBPyConnection
 
@@ -26,16 +26,35 @@ Connection = duckdb.DuckDBPyConnection
 def migrate(connection: Connection, directory: Path) -> None:
     """Bring a store to this version; raises ``StoreError`` for one that a later driftline made."""
     connection.execute("CREATE TABLE IF NOT EXISTS _version (version INTEGER)")
-    row = connection.execute("SELECT max(version) FROM _version").fetchone()
-    version = int(row[0] or 0) if row else 0
-    if version > VERSION:
-        raise StoreError(f"the store is of version {version}, made by a later driftline; this one knows {VERSION}")
+    version = _version(connection)
     for step in STEPS[version:]:
         version += 1
         with transaction(connection):
             step(connection, directory)
             connection.execute("INSERT INTO _version VALUES (?)", [version])
     _add_columns(connection)
+
+
+def require_current(connection: Connection) -> None:
+    """Raise ``StoreError`` for a store that must be migrated before it can be read."""
+    version = _version(connection)
+    columns = connection.execute("SELECT table_name, column_name FROM duckdb_columns()").fetchall()
+    tables = {table for table, _ in columns}
+    wanted = {(name, column.name) for name in TABLES if name in tables for column in TABLES[name].columns}
+    if version < VERSION or not wanted <= set(columns):
+        raise StoreError(
+            f"an earlier driftline made the store (version {version}, this one reads {VERSION}); start its"
+            " server or sensor once, which brings it forward, or read it with the driftline that made it"
+        )
+
+
+def _version(connection: Connection) -> int:
+    there = connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = '_version'").fetchone()
+    row = connection.execute("SELECT max(version) FROM _version").fetchone() if there and there[0] else None
+    version = int(row[0] or 0) if row else 0
+    if version > VERSION:
+        raise StoreError(f"the store is of version {version}, made by a later driftline; this one knows {VERSION}")
+    return version
 
 
 def _add_columns(connection: Connection) -> None:

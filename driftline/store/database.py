@@ -1,7 +1,7 @@
-"""The tables on disk: today's rows in DuckDB, earlier days as Parquet.
+"""The tables on disk: the newest rows in DuckDB, earlier ones as Parquet by table and day.
 
-``DIR/hot.duckdb`` holds the rows of today, and which Parquet files under ``DIR/cold`` hold those
-of earlier days (``_cold``); a crash at any point leaves every row in exactly one place.
+``DIR/hot.duckdb`` holds the rows of today, the last half million or so, and which Parquet files under
+``DIR/cold`` hold the others (``_cold``); a crash at any point leaves every row in exactly one place.
 
 Rows come with their numbers, and what is stored of each stream is committed with its rows: for a
 node's own sensor the last number (``append``), for a fleet's the ranges (``ingest``). Whoever
@@ -27,7 +27,7 @@ from driftline.kql.rewrite import Bounds
 from driftline.store import _engine, checking, stored
 from driftline.store._cold import ColdFiles
 from driftline.store._engine import COLD, HOT, QUERY_SECONDS, transaction, translated
-from driftline.store._migrations import migrate
+from driftline.store._migrations import migrate, require_current
 from driftline.store._schema import quoted
 from driftline.store._snapshots import Snapshots
 from driftline.store.backup import copy_files
@@ -38,7 +38,10 @@ from driftline.store.received import Batch, Received
 from driftline.store.stored import Ask, Explained
 from driftline.store.views import EPOCH, Part, Stored
 
-__all__ = ["COLD", "HOT", "Database", "day_bounds"]
+__all__ = ["COLD", "HOT", "HOT_ROWS", "Database", "day_bounds"]
+
+HOT_ROWS = 500_000
+"""How many rows a hot table may have before they are moved: what DuckDB caches of it grows with them."""
 
 _RECEIVED_TYPES: Mapping[str, pa.DataType] = {"stream": pa.string(), "first": pa.int64(), "last": pa.int64()}
 _RECEIVED_SCHEMA = pa.schema(_RECEIVED_TYPES)
@@ -58,9 +61,18 @@ class Database:
                 (directory / COLD).mkdir(mode=0o700, parents=True, exist_ok=True)
             self._connection = _engine.connect(directory, read_only=read_only)
             self._snapshots = Snapshots(self._connection)
-            if not read_only:
+            if read_only:
+                self._open_for_reading()
+            else:
                 migrate(self._connection, directory)
                 self._open_for_writing()
+
+    def _open_for_reading(self) -> None:
+        try:
+            require_current(self._connection)
+        except BaseException:
+            self._connection.close()
+            raise
 
     def _open_for_writing(self) -> None:
         self._cold = ColdFiles(self._connection.cursor(), self.directory / COLD)
@@ -158,13 +170,10 @@ class Database:
         with self._housekeeping, translated():
             return self._cold.move(before)
 
-    def move_large(self, before: datetime.datetime, *, rows: int) -> int:
-        """Move a table's rows of before that time (UTC), too, if it has more than so many; gives how many files."""
+    def move_large(self, rows: int = HOT_ROWS) -> int:
+        """Move hot tables of more than so many rows to Parquet; gives how many files it made."""
         with self._housekeeping, translated():
-            sizes = (
-                self._connection.cursor().execute("SELECT table_name, estimated_size FROM duckdb_tables()").fetchall()
-            )
-            return sum(self._cold.move(before, (name,)) for name, count in sizes if name in TABLES and count > rows)
+            return self._cold.move_large(rows)
 
     def compact(self) -> int:
         """Make one Parquet file of a day's small ones, and one range of a stream's adjoining ones."""

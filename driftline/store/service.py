@@ -23,11 +23,11 @@ from pathlib import Path
 
 import msgspec
 
-from driftline import events
-from driftline.errors import DriftlineError, StoreBusy, StoreError, StoreFull
+from driftline.errors import DriftlineError, StoreBusy, StoreFull
 from driftline.events import Record, stream
 from driftline.store import serve
 from driftline.store.database import Database
+from driftline.store.housekeeping import keep_house
 
 __all__ = ["ACK", "main"]
 
@@ -35,8 +35,6 @@ ACK = struct.Struct("<Q")
 
 _CHUNK = 1 << 20
 _BATCH_BYTES = 16 << 20
-_HOUSEKEEPING_SECONDS = 3600.0
-_RETENTION_DAYS = 30
 _RETRY_SECONDS = 1.0
 _OPEN_SECONDS = 3.0
 _log = logging.getLogger(__name__)
@@ -113,17 +111,9 @@ def _rows(lines: Sequence[bytes]) -> dict[str, list[Record]]:
     return rows
 
 
+# Ends with the process: a move that is cut short leaves every row in one place.
 def _keep_house(database: Database) -> None:
-    while True:
-        today = datetime.datetime.now(datetime.UTC).date()
-        try:
-            database.move_cold(today)
-            database.compact()
-            for name in events.TABLES:
-                database.drop_before(name, today - datetime.timedelta(days=_RETENTION_DAYS))
-        except StoreError as error:
-            _log.error("the store's days could not be moved: %s", error)
-        time.sleep(_HOUSEKEEPING_SECONDS)
+    keep_house(database, threading.Event(), now=lambda: datetime.datetime.now(datetime.UTC))
 
 
 if __name__ == "__main__":

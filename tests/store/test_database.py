@@ -19,6 +19,7 @@ import pytest
 
 from driftline import wire
 from driftline.errors import StoreError
+from driftline.store import _cold
 from driftline.store.database import HOT, Database
 from driftline.store.query import Query
 from driftline.store.received import Batch
@@ -98,7 +99,7 @@ for number in range(int(sys.argv[2]), 100_000, 10):
     database.ingest([Batch("s", number, 0, making.events(*names))])
     os.write(1, b"%d\\n" % number)
     if number % 70 == 0:  # by size, while rows come; and back to one file
-        database.move_large(making.NOW + datetime.timedelta(days=1), rows=20)
+        database.move_large(20)
         database.compact()
 """
 
@@ -123,6 +124,82 @@ def test_kill_at_any_point_loses_and_doubles_nothing(tmp_path: Path) -> None:
     assert len(found) - acknowledged - 10 in (0, 10)  # at most what was committed when the kill came
 
 
+MOVE = """
+import sys
+from pathlib import Path
+from driftline.store import _cold
+from driftline.store.database import Database
+_cold.SLICE_ROWS = 20
+database = Database(Path(sys.argv[1]))
+print("begun", flush=True)
+database.move_large(0)
+database.compact()
+print("done", flush=True)
+"""
+
+
+def test_a_kill_amid_a_move_by_size_leaves_every_row_in_one_place(tmp_path: Path) -> None:
+    moments = random.Random(6)
+    expected = [f"{number:04}" for number in range(400)]
+    spread = [making.event(name, when=making.NOW + DAY * int(name) / 300) for name in expected]
+    database = Database(tmp_path)
+    database.ingest([Batch("s", 1, 0, {EVENTS: wire.table(EVENTS, spread)})])
+    database.close()
+    hot = []
+    for _ in range(6):
+        command = (sys.executable, "-c", MOVE, str(tmp_path))
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            assert process.stdout
+            process.stdout.readline()
+            time.sleep(moments.random() / 8)
+            os.kill(process.pid, signal.SIGKILL)
+        database = Database(tmp_path)
+        hot.append(database.statistics()[EVENTS].hot_rows)
+        found = names(database)
+        files = {str(path.relative_to(tmp_path / "cold")) for path in tmp_path.rglob("*.parquet")}
+        known = database.statistics()[EVENTS].files
+        database.close()
+
+        assert found == expected
+        assert len(files) == known
+    assert hot[-1] < len(expected)
+
+
+def test_large_tables_are_moved_in_slices_and_small_ones_stay(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_cold, "SLICE_ROWS", 10)
+    expected = [f"{number:02}" for number in range(40)]
+    spread = [making.event(name, when=making.NOW + DAY * int(name) / 1000) for name in expected]
+    database.ingest([Batch("s", 1, 0, {EVENTS: wire.table(EVENTS, spread)})])
+
+    assert database.move_large(40) == 0
+    assert database.move_large(39) == 4
+    found = database.statistics()[EVENTS]
+    assert (found.hot_rows, found.cold_rows, found.files) == (0, 40, 4)
+    assert names(database) == expected
+
+
+def test_rows_of_one_instant_are_moved_too(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_cold, "SLICE_ROWS", 2)
+    database.ingest([batch(1, "a", "b", "c", "d", "e")])
+
+    database.move_large(1)
+    assert database.statistics()[EVENTS].hot_rows == 0
+    assert names(database) == ["a", "b", "c", "d", "e"]
+
+
+def test_no_more_is_merged_than_a_sort_may_take(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_cold, "_MERGED_ROWS", 5)
+    for number in range(6):
+        database.ingest([batch(2 * number + 1, f"{number}a", f"{number}b")])
+        database.move_large(0)
+
+    assert database.compact() == 6
+    assert database.statistics()[EVENTS].files == 3
+    assert len(names(database)) == 12
+
+
 def test_a_time_in_the_day_splits_it(database: Database) -> None:
     noon = making.NOW
     database.ingest([at(noon - datetime.timedelta(hours=1), 1, "a"), at(noon, 2, "b")])
@@ -132,14 +209,6 @@ def test_a_time_in_the_day_splits_it(database: Database) -> None:
     assert (found.hot_rows, found.cold_rows, found.files) == (1, 1, 1)
     assert found.bytes > 0
     assert names(database) == ["a", "b"]
-
-
-def test_a_table_that_grew_large_is_moved_though_the_day_is_not_over(database: Database) -> None:
-    database.ingest([at(making.NOW - datetime.timedelta(hours=1), 1, "a"), at(making.NOW, 2, "b")])
-
-    assert database.move_large(making.NOW, rows=2) == 0
-    assert database.move_large(making.NOW, rows=1) == 1
-    assert (database.statistics()[EVENTS].hot_rows, names(database)) == (1, ["a", "b"])
 
 
 def test_a_days_small_files_become_one(database: Database, tmp_path: Path) -> None:
@@ -205,3 +274,21 @@ def test_a_store_of_a_later_version_is_refused(tmp_path: Path) -> None:
         connection.execute("INSERT INTO _version VALUES (1000)")
     with pytest.raises(StoreError, match="made by a later driftline"):
         Database(tmp_path)
+
+
+def test_a_store_of_an_earlier_version_is_not_read_but_told_of(tmp_path: Path) -> None:
+    Database(tmp_path).close()
+    with duckdb.connect(tmp_path / HOT) as connection:
+        connection.execute("UPDATE _version SET version = 2")
+    with pytest.raises(StoreError, match=r"an earlier driftline made the store \(version 2"):
+        Database(tmp_path, read_only=True)
+
+
+def test_a_store_that_lacks_a_column_is_not_read_until_it_was_opened_for_writing(tmp_path: Path) -> None:
+    Database(tmp_path).close()
+    with duckdb.connect(tmp_path / HOT) as connection:
+        connection.execute("ALTER TABLE AlertInfo DROP COLUMN Severity")
+    with pytest.raises(StoreError, match="start its server or sensor once"):
+        Database(tmp_path, read_only=True)
+    Database(tmp_path).close()
+    Database(tmp_path, read_only=True).close()
