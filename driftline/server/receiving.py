@@ -10,16 +10,19 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 from fastapi import FastAPI
 
+from driftline.errors import InvalidInput
 from driftline.server import enrol, fleet_router, ingest, pki, tls
+from driftline.server.accounts import ClusterKeys, KeySetReviewer, Reviewer
 from driftline.server.context import Context, utc_now
 from driftline.server.gateway import open_gateway
 from driftline.server.pki import Identity
 from driftline.server.policies import delivery
-from driftline.server.settings import Settings
+from driftline.server.settings import ServiceAccounts, Settings
 from driftline.server.watch import watching
 
 __all__ = ["ROUTERS", "receiving", "uvicorn_options"]
@@ -42,11 +45,30 @@ def receiving(app: FastAPI, context: Context) -> Iterator[None]:
             context.arrivals.note(pc.min(rows["Timestamp"]).as_py())
 
     with open_gateway(
-        data=settings.data, store=settings.store, now=context.now, days=settings.days, listeners=[note]
+        data=settings.data,
+        store=settings.store,
+        now=context.now,
+        days=settings.days,
+        reviewer=_reviewer(context),
+        listeners=[note],
     ) as gateway:
         app.state.gateway = gateway
         with watching(context, gateway):
             yield
+
+
+def _reviewer(context: Context) -> Reviewer | None:
+    clusters = context.settings.service_accounts
+    return KeySetReviewer([_keys(it) for it in clusters], now=context.now) if clusters else None
+
+
+def _keys(accounts: ServiceAccounts) -> ClusterKeys:
+    try:
+        keys = msgspec.json.decode(accounts.keys.read_bytes(), type=dict[str, Any])
+    except (OSError, msgspec.DecodeError) as error:
+        raise InvalidInput(f"service_accounts: the keys of {accounts.cluster} in {accounts.keys}: {error}") from error
+    about = accounts.model_dump(exclude={"keys"})
+    return ClusterKeys(**about, keys=keys)
 
 
 def uvicorn_options(settings: Settings) -> dict[str, Any]:

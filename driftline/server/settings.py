@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from driftline.errors import InvalidInput, Problem
 from driftline.events import TABLES
 
-__all__ = ["DEFAULT_FILE", "PREFIX", "Loaded", "Settings", "load"]
+__all__ = ["DEFAULT_FILE", "PREFIX", "Loaded", "ServiceAccounts", "Settings", "load"]
 
 DEFAULT_FILE = Path("/etc/driftline/server.yaml")
 PREFIX = "DRIFTLINE_SERVER_"
@@ -48,6 +48,26 @@ Days = Annotated[int, Field(ge=1, le=36_500)]
 Retention = Annotated[dict[str, Days], BeforeValidator(_mapped), AfterValidator(_check_tables)]
 
 
+def _parsed(value: Any) -> Any:
+    return yaml.safe_load(value) if isinstance(value, str) else value
+
+
+class ServiceAccounts(BaseModel):
+    """How the service-account tokens of one cluster's sensors are known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cluster: str = Field(min_length=1, max_length=253)
+    issuer: str = Field(min_length=1)
+    keys: Path
+    """JSON Web Key Set of the cluster: ``kubectl get --raw /openid/v1/jwks``."""
+    audience: str = "driftline"
+    subject: str = "system:serviceaccount:driftline:driftline-sensor"
+
+
+Accounts = Annotated[tuple[ServiceAccounts, ...], BeforeValidator(_parsed)]
+
+
 class Settings(BaseModel):
     """Everything that can be set; each field's description is its documentation."""
 
@@ -72,6 +92,11 @@ class Settings(BaseModel):
         default=(),
         description="Host names and addresses by which sensors reach the server; empty: it takes in none. With them"
         " it speaks TLS, by a certificate of its own unless `tls_certificate` is given",
+    )
+    service_accounts: Accounts = Field(
+        default=(),
+        description="Clusters whose sensors join by the service-account token of their pod: a list of `cluster`,"
+        " `issuer`, `keys` (file of the cluster's JSON Web Key Set), `audience` and `subject`",
     )
     sensor_silent_seconds: float = Field(
         default=120, gt=0, description="A sensor that says nothing for so long has fallen silent"

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import datetime
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
 from driftline.errors import InvalidInput, Unauthenticated
 from driftline.server.accounts import Account, ClusterKeys, KeySetReviewer
+from tests.server import serving
+from tests.server.gateways import new_key, request_for
 from tests.wire.making import NOW
 
 KEY, OTHER = (ECKey.generate_key("P-256", {"kid": name}) for name in ("one", "two"))
@@ -62,3 +68,40 @@ def test_a_token_signed_by_another_key_is_refused() -> None:
 def test_keys_that_are_none_are_refused() -> None:
     with pytest.raises(InvalidInput, match="expected a JSON Web Key Set"):
         KeySetReviewer([ClusterKeys("c", "i", "a", "s", {"keys": [{"kty": "x"}]})], now=lambda: NOW)
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Served]:
+    directory = tmp_path_factory.mktemp("server")
+    keys = directory / "jwks.json"
+    keys.write_text(json.dumps(KeySet([KEY]).as_dict(private=False)))
+    setting = f"service_accounts=[{{cluster: c, issuer: 'https://cluster', subject: '{SUBJECT}', keys: {keys}}}]"
+    with serving.serve(directory, "--set", setting, sensors=True) as running:
+        yield running
+
+
+def enrol(served: serving.Served, node: str, **change: Any) -> httpx.Response:
+    now = datetime.datetime.now(datetime.UTC)
+    claims = CLAIMS | {"exp": now.timestamp() + 600} | change
+    body = {"csr": request_for(new_key()), "node": node, "time": now.isoformat()}
+    return served.anonymous().post("/enrol", json=body, headers={"Authorization": f"Bearer {token(claims)}"})
+
+
+def test_a_pod_joins_by_its_token_as_the_node_the_cluster_names(served: serving.Served) -> None:
+    answer = enrol(served, "what it says itself")
+
+    assert (answer.status_code, answer.json()["cluster"], answer.json()["node"]) == (200, "c", "n1")
+
+
+def test_a_pod_of_another_account_does_not_join(served: serving.Served) -> None:
+    answer = enrol(served, "n1", sub="system:serviceaccount:default:default")
+
+    assert (answer.status_code, "does not hold" in answer.json()["detail"]) == (401, True)
+
+
+def test_a_server_whose_keys_are_not_there_says_so_and_does_not_start(tmp_path: Path) -> None:
+    setting = "service_accounts=[{cluster: c, issuer: i, keys: /none}]"
+    process = serving.start(tmp_path, "--set", "sensor_names=localhost", "--set", setting)
+
+    assert process.wait(60) != 0
+    assert "the keys of c in /none" in (tmp_path / "log").read_text()
