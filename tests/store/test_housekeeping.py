@@ -6,6 +6,7 @@ import datetime
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,13 +22,13 @@ EVENTS = "CloudProcessEvents"
 DAY = datetime.timedelta(days=1)
 
 
-def kept(directory: Path, *ages: int, until: Callable[[TableStatistics], bool], **retention: int) -> TableStatistics:
+def kept(directory: Path, *ages: int, until: Callable[[TableStatistics], bool], days: int = 30) -> TableStatistics:
     """Keep house over a row of each age in days, until what is stored is as wanted."""
     database, stopping = Database(directory), threading.Event()
     rows = [making.event(str(age), when=making.NOW - DAY * age) for age in ages]
     database.ingest([Batch("s", 1, 0, {EVENTS: wire.table(EVENTS, rows)})])
-    said = {"now": lambda: making.NOW, "retention": retention}
-    thread = threading.Thread(target=housekeeping.keep_house, args=(database, stopping), kwargs=said)
+    keep = partial(housekeeping.keep_house, database, stopping, now=lambda: making.NOW, days=lambda _: days)
+    thread = threading.Thread(target=keep)
     thread.start()
     deadline = time.monotonic() + 20
     while not until(found := database.statistics()[EVENTS]) and time.monotonic() < deadline:
@@ -44,7 +45,7 @@ def test_earlier_days_move_and_those_past_keeping_go(tmp_path: Path) -> None:
 
 
 def test_a_table_has_a_retention_of_its_own(tmp_path: Path) -> None:
-    found = kept(tmp_path, 0, 1, 40, until=lambda it: it.files == 2, **{EVENTS: 50})
+    found = kept(tmp_path, 0, 1, 40, until=lambda it: it.files == 2, days=50)
     assert found.first_day == "2026-10-14"
 
 
