@@ -40,7 +40,10 @@ FORMS: dict[str, tuple[str, str]] = {
     ),
     "graph-shortest-paths": ("", ""),
     "graph-to-table": ("graph-to-table nodes\\|edges", "A graph's nodes or edges as a table."),
-    "invoke": ("invoke f(…)", "Call a function whose first parameter is the table."),
+    "invoke": (
+        "invoke f(…)",
+        "Call a function whose first parameter is the table, or `FileProfile(hash, [records])`: what the fleet knows of a file.",
+    ),
     "join": (
         "join [kind=k] table on a, $left.b == $right.c",
         "innerunique (as unsaid), inner, leftouter, rightouter, fullouter, left- and rightsemi, left- and rightanti.",

@@ -17,6 +17,7 @@ REASONS = {
     SERVICE: """current_principal current_principal_details current_principal_is_member_of current_database
         current_cluster_endpoint ingestion_time extent_id extent_tags cursor_after cursor_before_or_at cursor_current
         estimate_data_size""",
+    "it takes rows; write '| invoke FileProfile(SHA256)'": "FileProfile",
     DEVICE: "DeviceFromIP AssignedIPAddresses SeenBy",
     COMPRESSED: """zlib_compress_to_base64_string zlib_decompress_from_base64_string gzip_compress_to_base64_string
         gzip_decompress_from_base64_string""",
@@ -28,7 +29,7 @@ REASONS = {
 
         ipv4_range_to_cidr_list format_bytes
         row_rank_dense row_rank_min row_window_session buildschema percentilesw percentilesw_array percentiles_array_tdigest stdev_weighted punycode_to_string to_utf8
-        welch_test treepath datetime_local_to_utc datetime_utc_to_local FileProfile
+        welch_test treepath datetime_local_to_utc datetime_utc_to_local
 
            hash_xxhash64 parse_command_line
         """,
