@@ -42,7 +42,7 @@ FORMS: dict[str, tuple[str, str]] = {
     "graph-to-table": ("graph-to-table nodes\\|edges", "A graph's nodes or edges as a table."),
     "invoke": (
         "invoke f(…)",
-        "Call a function whose first parameter is the table, or `FileProfile(hash, [records])`: what the fleet knows of a file.",
+        "Call a function of the table; `FileProfile(hash, [records])` tells what the fleet knows of a file.",
     ),
     "join": (
         "join [kind=k] table on a, $left.b == $right.c",

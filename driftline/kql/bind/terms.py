@@ -20,6 +20,7 @@ TERMS = {
     ":": (True, True, False),
 }
 ALNUM = re.compile(r"[A-Za-z0-9]+")
+SET = re.compile(r"(\\.)|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 SEPARATOR = r"[\x00-/:-@\[-`{-\x7f]"
 
 
@@ -29,12 +30,9 @@ def check_regex(pattern: Scalar, scope: Scope, span: Span) -> None:
         return
     if re.search(r"\(\?<?[=!]", pattern.value):
         scope.fail("not supported: look-around in regular expressions (RE2 has none)", span)
+    plain = SET.sub(lambda found: found[1] or "x", pattern.value)  # Python warns of sets that RE2 takes
     try:
-        re.compile(
-            re.sub(r"\(\?[a-zA-Z-]+[:)]", "(?:", pattern.value).replace("(?:)", "")
-            if "(?" in pattern.value
-            else pattern.value
-        )
+        re.compile(re.sub(r"\(\?[a-zA-Z-]+[:)]", "(?:", plain).replace("(?:)", ""))
     except (re.error, OverflowError, RecursionError):
         if pattern.value.count("(") - pattern.value.count(r"\(") != pattern.value.count(")") - pattern.value.count(
             r"\)"
