@@ -191,7 +191,15 @@ def _zoned(node: syntax.Call, scope: Scope) -> Scalar:
     return Call(node.name, (moment, zone), "datetime")
 
 
+def _command_line(node: syntax.Call, scope: Scope) -> Scalar:
+    text, kind = arity(node, scope, 2)
+    if not isinstance(kind, Const) or str(kind.value).lower() != "windows":
+        scope.fail("expected 'windows', the only kind of command line there is", node.arguments[1].span)
+    return Call("windows_words", (types.coerce(text, "text", scope=scope, span=node.arguments[0].span),), "dynamic")
+
+
 SPECIAL = {
+    "parse_command_line": _command_line,
     "format_bytes": _format_bytes,
     "datetime_utc_to_local": _zoned,
     "datetime_local_to_utc": _zoned,

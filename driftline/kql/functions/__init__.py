@@ -14,6 +14,7 @@ from driftline.kql.functions.regression import REGRESSION, SEVERAL
 from driftline.kql.functions.row import Function, Sql
 from driftline.kql.functions.series import SERIES
 from driftline.kql.functions.text import TEXT
+from driftline.kql.functions.versions import VERSIONS
 
 __all__ = ["AGGREGATES", "ALIASES", "FUNCTIONS", "REFUSED", "SEVERAL", "WINDOWS", "Function", "Sql"]
 
@@ -27,6 +28,7 @@ FUNCTIONS: dict[str, Function] = {
     **LOCATIONS,
     **ARRAYS,
     **ENCODINGS,
+    **VERSIONS,
     **SERIES,
     **REGRESSION,
 }

@@ -146,6 +146,7 @@ def bind_plain(node: syntax.Plain, relation: Relation, scope: Scope) -> Relation
         "datetime": "System.DateTime",
         "timespan": "System.TimeSpan",
         "guid": "System.Guid",
+        "decimal": "System.Data.SqlTypes.SqlDecimal",
         "dynamic": "System.Object",
     }
     names = ("ColumnName", "string"), ("ColumnOrdinal", "long"), ("DataType", "string"), ("ColumnType", "string")
