@@ -108,6 +108,7 @@ PLUGIN_FORMS: dict[str, tuple[str, str]] = {
         "bag_unpack(bag, [prefix], [error\\|replace_source\\|keep_source], [ignored])",
         "A column for each property.",
     ),
+    "basket": ("basket([threshold], [~], [columns])", "Each combination of values that many rows share, all of them."),
     "ipv4_lookup": (
         "ipv4_lookup(table, address, network, [return_unmatched])",
         "Rows of a table whose network holds an address.",
