@@ -40,7 +40,10 @@ FORMS: dict[str, tuple[str, str]] = {
     ),
     "graph-shortest-paths": ("", ""),
     "graph-to-table": ("graph-to-table nodes\\|edges", "A graph's nodes or edges as a table."),
-    "invoke": ("invoke f(…)", "Call a function whose first parameter is the table."),
+    "invoke": (
+        "invoke f(…)",
+        "Call a function of the table; `FileProfile(hash, [records])` tells what the fleet knows of a file.",
+    ),
     "join": (
         "join [kind=k] table on a, $left.b == $right.c",
         "innerunique (as unsaid), inner, leftouter, rightouter, fullouter, left- and rightsemi, left- and rightanti.",
@@ -105,6 +108,7 @@ PLUGIN_FORMS: dict[str, tuple[str, str]] = {
         "bag_unpack(bag, [prefix], [error\\|replace_source\\|keep_source], [ignored])",
         "A column for each property.",
     ),
+    "basket": ("basket([threshold], [~], [columns])", "Each combination of values that many rows share, all of them."),
     "ipv4_lookup": (
         "ipv4_lookup(table, address, network, [return_unmatched])",
         "Rows of a table whose network holds an address.",

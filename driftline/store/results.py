@@ -12,6 +12,7 @@ __all__ = ["TICKS_PER_US", "TRUNCATED", "TYPES", "tuples", "typed"]
 TYPES = {
     "string": pa.string(),
     "guid": pa.string(),
+    "decimal": pa.string(),
     "dynamic": pa.string(),
     "bool": pa.bool_(),
     "int": pa.int32(),

@@ -75,7 +75,10 @@ def test_columns_that_depend_on_data_must_be_said_where_nobody_can_look() -> Non
         ("reduce by a", "Kusto does not say how"),
         ("consume", "it gives no rows"),
         ("evaluate autocluster()", "evaluate autocluster"),
-        ("evaluate basket()", "evaluate basket"),
+        ("evaluate autocluster()", "Kusto does not say which patterns it prefers"),
+        ("evaluate basket(0.1, 'a')", "with weights"),
+        ("evaluate python(typeof(*), 'x')", "a hunt runs no programs"),
+        ("invoke DeviceFromIP()", "Defender's own device inventory"),
         ("partition by a (evaluate narrow())", "within the body"),
         ("parse-kv a as (b:string) with (greedy=true)", "other settings"),
         ("parse kind=regex flags=x a with 'b' c", "flags other than"),
@@ -130,5 +133,22 @@ def test_graphs_complain(text: str, complaint: str) -> None:
     ],
 )
 def test_scans_complain(operator: str, complaint: str) -> None:
+    with pytest.raises(errors.InvalidQuery, match=complaint):
+        translate(f"T | {operator}", {"T": {"a": "string"}})
+
+
+@pytest.mark.parametrize(
+    ("operator", "complaint"),
+    [
+        ("evaluate basket(2.0)", "a threshold from 0.015 to less than 1"),
+        ("invoke FileProfile(a, 0)", "a number of records from 1 to 1000"),
+        ("invoke FileProfile(a)", "unknown table 'CloudProcessEvents'"),
+        ("extend b = format_bytes(1, 0, 'XB')", "a unit of B, KB"),
+        ("extend b = datetime_utc_to_local(now(), 'Mars')", "the constant name of a time zone"),
+        ("extend b = parse_command_line(a, 'bash')", "expected 'windows'"),
+        ("where parse_version(a) < 5", "versions compare with versions"),
+    ],
+)
+def test_arguments_that_are_none_say_what_was_expected(operator: str, complaint: str) -> None:
     with pytest.raises(errors.InvalidQuery, match=complaint):
         translate(f"T | {operator}", {"T": {"a": "string"}})

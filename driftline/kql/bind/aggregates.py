@@ -20,8 +20,8 @@ def bind_aggregate(name: str, node: syntax.Call, scope: Scope) -> Scalar:
         return windows.WINDOWS[name](node, scope)
     if name in SCALAR and len(node.arguments) > 1:
         return dispatch.SPECIAL[SCALAR[name]](node, scope)
-    if name == "percentiles_array":
-        return _percentiles(node, scope)
+    if name in SINGLE:
+        return _percentiles(name, node, scope)
     if scope.grouped is None:
         scope.fail(f"'{node.name}' is an aggregate; it has a meaning only in 'summarize' and its like", node.span)
     call = aggregate_call(name, node, scope)
@@ -63,13 +63,16 @@ def _bag(name: str, node: syntax.Call, values: tuple[Scalar, ...], scope: Scope)
     return Call("bag_json", (bag,), "dynamic")
 
 
-def _percentiles(node: syntax.Call, scope: Scope) -> Scalar:
-    singles = [syntax.Call("percentile", (node.arguments[0], p), span=node.span) for p in node.arguments[1:]]
+def _percentiles(name: str, node: syntax.Call, scope: Scope) -> Scalar:
+    single, given = SINGLE[name]
+    values = node.arguments[:given]
+    singles = [syntax.Call(single, (*values, percent), span=node.span) for percent in node.arguments[given:]]
     if not singles:
-        scope.fail("expected percentiles_array(value, percentage, …)", node.span)
+        scope.fail(f"expected {functions.AGGREGATES[name].signature}", node.span)
     return Call("pack_array", tuple(types.converted(v, "dynamic") for v in bind_each(tuple(singles), scope)), "dynamic")
 
 
+SINGLE = {"percentiles_array": ("percentile", 1), "percentilesw_array": ("percentilew", 2)}
 SCALAR = {"hll_merge": "set_union", "tdigest_merge": "array_concat"}  # of several columns rather than of rows
 MEASURES = frozenset(["int", "long", "real", "datetime", "timespan"])
 PLAIN_ITEMS = frozenset(["string", "long", "int", "real", "bool"])  # whose arrays the engines write as JSON themselves

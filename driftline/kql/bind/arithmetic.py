@@ -77,6 +77,8 @@ def folded(op: str, left: Scalar, right: Scalar, kind: str) -> Scalar:
 
 def compared(op: str, left: Scalar, right: Scalar, *, scope: Scope, span: Span) -> Scalar:
     """Bind a comparison; a dynamic side takes the other side's type."""
+    if "decimal" in {left.type, right.type} and left.type != right.type:
+        scope.fail(f"cannot compare {left.type} with {right.type}; versions compare with versions", span)
     if "dynamic" in {left.type, right.type} and left.type != right.type:
         kind = right.type if left.type == "dynamic" else left.type
         left, right = types.converted(left, kind), types.converted(right, kind)

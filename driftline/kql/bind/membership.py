@@ -7,11 +7,13 @@ from driftline.kql.bind import types
 from driftline.kql.bind.arithmetic import negated
 from driftline.kql.bind.dispatch import TABULAR, bind_scalar
 from driftline.kql.bind.invocation import is_tabular, plan_of_one
-from driftline.kql.bind.scope import Scope
+from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.bind.terms import term
-from driftline.kql.plan import Call, Col, Const, Filter, InPlan, Scalar
+from driftline.kql.plan import Aggregate, Call, Col, Column, Const, Filter, InPlan, Scalar, Subquery
 
 __all__ = ["array_of", "bind_in"]
+
+MOST_WORDS = 1_048_576  # as many as make_set collects
 
 
 def bind_in(node: syntax.In, scope: Scope) -> Scalar:
@@ -45,12 +47,16 @@ def _member_of(op: str, value: Scalar, node: syntax.In, scope: Scope) -> Scalar:
         ]
         found = tuple(Call("in_array", (types.converted(lowered, "dynamic"), a), "bool") for a in arrays)
         return Call("or", found, "bool")
-    if lists:
-        scope.fail(f"not supported: '{op}' with a list computed for each row", node.span)
     if op in {"has_any", "has_all"}:
-        words = tuple(term("has", value, types.converted(item, "string")) for item in items)
+        words = tuple(_has_item(op, value, item) for item in items)
         return Call("or" if op == "has_any" else "and", words, "bool") if words else Const("bool", op == "has_all")
     return _in_items(op, value, items, node, scope)
+
+
+def _has_item(op: str, value: Scalar, item: Scalar) -> Scalar:
+    if item.type == "dynamic" and not isinstance(item, Const):
+        return Call(f"{op}_list", (value, item), "bool")
+    return term("has", value, types.converted(item, "string"))
 
 
 def _in_items(op: str, value: Scalar, items: list[Scalar], node: syntax.In, scope: Scope) -> Scalar:
@@ -93,9 +99,9 @@ def _in_table(op: str, value: Scalar, node: syntax.Expr, scope: Scope) -> Scalar
     relation = TABULAR["bind"](node, scope)
     if not relation.columns:
         scope.fail("this table has no columns", node.span)
-    if op in {"has_any", "has_all"}:
-        scope.fail(f"not supported: '{op}' with a table; give it a list", node.span)
     column = relation.columns[0]
+    if op in {"has_any", "has_all"}:
+        return Call(f"{op}_list", (value, _collected(relation, column, scope)), "bool")
     inner: Scalar = Col(column.id, column.type)
     if op == "in~":
         value = Call("tolower", (value,), "string")
@@ -109,3 +115,11 @@ def _in_table(op: str, value: Scalar, node: syntax.Expr, scope: Scope) -> Scalar
     # SQL's NOT IN answers null for every value as soon as the list holds a null.
     present = Filter(plan, Call("isnotnull", (Col(made.id, made.type),), "bool"))
     return Call("coalesce_null", (InPlan(value, present), Const("bool", False)), "bool")
+
+
+def _collected(relation: Relation, column: Column, scope: Scope) -> Scalar:
+    """Give a column's texts as an array."""
+    word = types.converted(Col(column.id, column.type), "string")
+    made = scope.session.column("words", "dynamic")
+    words = Call("set_json", (word, Const("long", MOST_WORDS)), "dynamic")
+    return Subquery(Aggregate(relation.plan, (made,), (), (words,)), "dynamic")

@@ -20,6 +20,7 @@ TERMS = {
     ":": (True, True, False),
 }
 ALNUM = re.compile(r"[A-Za-z0-9]+")
+SET = re.compile(r"(\\.)|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 SEPARATOR = r"[\x00-/:-@\[-`{-\x7f]"
 
 
@@ -29,12 +30,9 @@ def check_regex(pattern: Scalar, scope: Scope, span: Span) -> None:
         return
     if re.search(r"\(\?<?[=!]", pattern.value):
         scope.fail("not supported: look-around in regular expressions (RE2 has none)", span)
+    plain = SET.sub(lambda found: found[1] or "x", pattern.value)  # Python warns of sets that RE2 takes
     try:
-        re.compile(
-            re.sub(r"\(\?[a-zA-Z-]+[:)]", "(?:", pattern.value).replace("(?:)", "")
-            if "(?" in pattern.value
-            else pattern.value
-        )
+        re.compile(re.sub(r"\(\?[a-zA-Z-]+[:)]", "(?:", plain).replace("(?:)", ""))
     except (re.error, OverflowError, RecursionError):
         if pattern.value.count("(") - pattern.value.count(r"\(") != pattern.value.count(")") - pattern.value.count(
             r"\)"
@@ -52,9 +50,11 @@ def term(op: str, text: Scalar, needle: Scalar) -> Scalar:
     flags = "" if exact else "(?i)"
     if not isinstance(needle, Const):
         quoted = Call("regex_quote", (needle,), "string")
-        before = Const("string", f"{flags}(^|{SEPARATOR})" if begins else flags)
-        after = Const("string", f"($|{SEPARATOR})" if ends else "")
-        return Call("term_pattern", (text, Call("strcat", (before, quoted, after), "string")), "bool")
+        before = _bound(needle, f"^{SEPARATOR}", f"(^|{SEPARATOR})" if begins else "")
+        after = _bound(needle, f"{SEPARATOR}$", f"($|{SEPARATOR})" if ends else "")
+        pattern = Call("strcat", (Const("string", flags), before, quoted, after), "string")
+        empty = Call("==string", (needle, Const("string", "")), "bool")
+        return Call("or", (empty, Call("term_pattern", (text, pattern), "bool")), "bool")
     word = needle.value
     if not word:
         return Const("bool", True)
@@ -65,6 +65,14 @@ def term(op: str, text: Scalar, needle: Scalar) -> Scalar:
     return Call(
         "term_cs" if exact else "term", (text, _bounded(word, flags, begins, ends), _plain(word, exact)), "bool"
     )
+
+
+def _bound(needle: Scalar, there: str, bound: str) -> Scalar:
+    """Give the bound of a word, nothing if a separator is there already."""
+    if not bound:
+        return Const("string", "")
+    found = Call("term_pattern", (needle, Const("string", there)), "bool")
+    return Call("choose", (found, Const("string", ""), Const("string", bound)), "string")
 
 
 def _plain(word: str, exact: bool) -> Const:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zoneinfo
 
 from driftline.kql import constants, syntax
 from driftline.kql.bind import types
@@ -164,7 +165,44 @@ def _format(node: syntax.Call, scope: Scope) -> Scalar:
     return Call(node.name, (value, form), "string")
 
 
+BYTE_UNITS = ("", "B", "KB", "MB", "GB", "TB", "PB", "EB")
+
+
+def _format_bytes(node: syntax.Call, scope: Scope) -> Scalar:
+    values = arity(node, scope, 1, 2, 3, 4)
+    defaults = (Const("long", 0), Const("string", ""), Const("long", 1024))
+    given = [*values[1:], *defaults[len(values) - 1 :]]
+    precision, unit, base = (types.converted(v, d.type) for v, d in zip(given, defaults, strict=True))
+    if not isinstance(unit, Const) or unit.value not in BYTE_UNITS:
+        scope.fail(f"expected a unit of {', '.join(BYTE_UNITS[1:])}", node.arguments[2].span)
+    if not isinstance(base, Const) or base.value not in {1000, 1024}:
+        scope.fail("expected the base 1000 or 1024", node.arguments[3].span)
+    if not isinstance(precision, Const) or precision.value not in range(16):
+        scope.fail("expected a constant number of digits from 0 to 15", node.arguments[1].span)
+    value = types.coerce(values[0], "number", scope=scope, span=node.arguments[0].span)
+    return Call("format_bytes_by", (value, precision, unit, base), "string")
+
+
+def _zoned(node: syntax.Call, scope: Scope) -> Scalar:
+    moment, zone = arity(node, scope, 2)
+    if not isinstance(zone, Const) or zone.value not in zoneinfo.available_timezones():
+        scope.fail("expected the constant name of a time zone, such as 'Europe/Berlin'", node.arguments[1].span)
+    moment = types.coerce(moment, "datetime", scope=scope, span=node.arguments[0].span)
+    return Call(node.name, (moment, zone), "datetime")
+
+
+def _command_line(node: syntax.Call, scope: Scope) -> Scalar:
+    text, kind = arity(node, scope, 2)
+    if not isinstance(kind, Const) or str(kind.value).lower() != "windows":
+        scope.fail("expected 'windows', the only kind of command line there is", node.arguments[1].span)
+    return Call("windows_words", (types.coerce(text, "text", scope=scope, span=node.arguments[0].span),), "dynamic")
+
+
 SPECIAL = {
+    "parse_command_line": _command_line,
+    "format_bytes": _format_bytes,
+    "datetime_utc_to_local": _zoned,
+    "datetime_local_to_utc": _zoned,
     "format_datetime": _format,
     "format_timespan": _format,
     "extract_all": _extract_all,

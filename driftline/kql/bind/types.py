@@ -21,6 +21,7 @@ CONVERTERS = {
     "timespan": "totimespan",
     "guid": "toguid",
     "dynamic": "to_json",
+    "decimal": "todecimal",  # which no engine has: only versions are decimals
 }
 WIDER = {("int", "long"): "whole_to_long", ("int", "real"): "whole_to_real", ("long", "real"): "whole_to_real"}
 

@@ -21,11 +21,12 @@ EPOCH = datetime.datetime(1970, 1, 1)
 TYPES = {
     "duckdb": {
         "bool": "BOOLEAN", "int": "INTEGER", "long": "BIGINT", "real": "DOUBLE", "string": "TEXT", "guid": "TEXT",
-        "datetime": "TIMESTAMP", "timespan": "BIGINT", "dynamic": "JSON",
+        "decimal": "TEXT", "datetime": "TIMESTAMP", "timespan": "BIGINT", "dynamic": "JSON",
     },
     "clickhouse": {
         "bool": "Nullable(Bool)", "int": "Nullable(Int32)", "long": "Nullable(Int64)", "real": "Nullable(Float64)",
-        "string": "String", "guid": "Nullable(String)", "datetime": "Nullable(DateTime64(6, 'UTC'))",
+        "string": "String", "guid": "Nullable(String)", "decimal": "Nullable(String)",
+        "datetime": "Nullable(DateTime64(6, 'UTC'))",
         "timespan": "Nullable(Int64)", "dynamic": "Nullable(String)",
     },
 }  # fmt: skip

@@ -4,6 +4,7 @@ from driftline.kql.functions.aggregates import AGGREGATES, WINDOWS
 from driftline.kql.functions.arrays import ARRAYS
 from driftline.kql.functions.convert import CONVERT
 from driftline.kql.functions.dynamics import DYNAMICS
+from driftline.kql.functions.encodings import ENCODINGS
 from driftline.kql.functions.locations import LOCATIONS
 from driftline.kql.functions.maths import MATHS
 from driftline.kql.functions.moments import MOMENTS
@@ -13,6 +14,7 @@ from driftline.kql.functions.regression import REGRESSION, SEVERAL
 from driftline.kql.functions.row import Function, Sql
 from driftline.kql.functions.series import SERIES
 from driftline.kql.functions.text import TEXT
+from driftline.kql.functions.versions import VERSIONS
 
 __all__ = ["AGGREGATES", "ALIASES", "FUNCTIONS", "REFUSED", "SEVERAL", "WINDOWS", "Function", "Sql"]
 
@@ -25,6 +27,8 @@ FUNCTIONS: dict[str, Function] = {
     **NETWORK,
     **LOCATIONS,
     **ARRAYS,
+    **ENCODINGS,
+    **VERSIONS,
     **SERIES,
     **REGRESSION,
 }
@@ -39,7 +43,15 @@ ALIASES = {
     "isnotempty": "isnotempty",
     "notempty": "isnotempty",
     "getday": "dayofmonth",
-    "tohex": "tohex",
+    "extractall": "extract_all",
+    "extractjson": "extract_json",
+    "arraylength": "array_length",
+    "parseurl": "parse_url",
+    "parsecsv": "parse_csv",
+    "parseipv4": "parse_ipv4",
+    "to_utf8": "unicode_codepoints_from_string",
+    "merge_tdigest": "tdigest_merge",
+    "merge_tdigests": "tdigest_merge",
     "pack": "bag_pack",
     "pack_dictionary": "bag_pack",
     "pack_all": "bag_pack_columns",

@@ -233,6 +233,14 @@ AGGREGATES = rows(
         ),
         ("percentiles_array", "any real*", "dynamic", None, None, "Give several percentiles as an array."),
         (
+            "percentilesw_array",
+            "any long real*",
+            "dynamic",
+            None,
+            None,
+            "Give several weighted percentiles as an array.",
+        ),
+        (
             "list_json",
             "any long",
             "dynamic",

@@ -98,6 +98,7 @@ CONVERT = rows(
                 "datetime": f"CASE WHEN _0 IS NULL THEN '' ELSE {TEXT_OF_DATETIME[0]} END",
                 "timespan": f"CASE WHEN _0 IS NULL THEN '' ELSE {TEXT_OF_TIMESPAN[0]} END",
                 "dynamic": f"coalesce({TEXT}, '')",
+                "decimal": "coalesce(regexp_replace(_0, '^0+([0-9])', '\\1'), '')",
                 "*": "coalesce(CAST(_0 AS TEXT), '')",
             },
             {
@@ -106,6 +107,7 @@ CONVERT = rows(
                 "datetime": f"ifNull({TEXT_OF_DATETIME[1]}, '')",
                 "timespan": f"ifNull({TEXT_OF_TIMESPAN[1]}, '')",
                 "dynamic": f"ifNull({CH_TEXT}, '')",
+                "decimal": "ifNull(replaceRegexpOne(_0, '^0+([0-9])', '\\\\1'), '')",
                 "*": "ifNull(toString(_0), '')",
             },
             "Turn a value into text; null becomes the empty string.",

@@ -16,6 +16,43 @@ def escaped(duck: str, click: str) -> tuple[str, str]:
     )
 
 
+# Between terms: all of ASCII that is neither letter nor digit.
+SEPARATOR = "[^0-9A-Za-z\\x80-\\x{10FFFF}]"
+WORDS = (
+    "CASE WHEN json_type(_1) = 'ARRAY' THEN CAST(_1 AS VARCHAR[]) WHEN _1 IS NULL THEN [] ELSE [_1 ->> '$'] END",
+    "multiIf(_1 IS NULL, [], startsWith(_1, '['), arrayMap(x -> if(startsWith(x, '\"'), JSONExtractString(x), x),"
+    " JSONExtractArrayRaw(ifNull(_1, '[]'))), startsWith(_1, '\"'), [JSONExtractString(ifNull(_1, ''))], [ifNull(_1, '')])",
+)
+
+
+def bounded() -> tuple[str, str]:
+    """Write the pattern of a word ``e``; a separator at its end bounds it already."""
+    duck, click = SEPARATOR, SEPARATOR.replace("\\", "\\\\")
+    return (
+        f"concat(CASE WHEN regexp_matches(e, '^{duck}') THEN '' ELSE '(?:^|{duck})' END, regexp_escape(e),"
+        f" CASE WHEN regexp_matches(e, '{duck}$') THEN '' ELSE '(?:$|{duck})' END)",
+        f"concat(if(match(e, '^{click}'), '', '(?:^|{click})'), regexpQuoteMeta(e),"
+        f" if(match(e, '{click}$'), '', '(?:$|{click})'))",
+    )
+
+
+def listed(*, any_word: bool) -> tuple[str, str]:
+    """Look for the terms of a list that no constant tells; an empty term is everywhere."""
+    duck, click = bounded()
+    if not any_word:
+        return (
+            f"len(list_filter({WORDS[0]}, lambda e: e <> '' AND NOT regexp_matches(_0, concat('(?i)', {duck})))) = 0",
+            f"empty(arrayFilter(e -> e <> '' AND NOT match(_0, concat('(?i)', {click})), {WORDS[1]}))",
+        )
+    # One pattern of all words, as each pattern is compiled for each row.
+    ducks = f"array_to_string(list_transform({WORDS[0]}, lambda e: {duck}), '|')"
+    clicks = f"arrayStringConcat(arrayMap(e -> {click}, {WORDS[1]}), '|')"
+    return (
+        f"len({WORDS[0]}) > 0 AND (list_contains({WORDS[0]}, '') OR regexp_matches(_0, concat('(?i)', {ducks})))",
+        f"notEmpty({WORDS[1]}) AND (has({WORDS[1]}, '') OR match(_0, concat('(?i)', {clicks})))",
+    )
+
+
 TEXT = rows(
     [
         ("strlen", "string", "long", "length(_0)", "lengthUTF8(_0)", "Count the characters."),
@@ -370,5 +407,7 @@ TEXT = rows(
         ("term_pattern", "string string", "bool", "regexp_matches(_0, _1)", "match(_0, _1)", ""),
         ("token", "string string", "bool", None, "hasTokenCaseInsensitive(_0, _1)", ""),
         ("token_cs", "string string", "bool", None, "hasToken(_0, _1)", ""),
+        ("has_any_list", "string dynamic", "bool", *listed(any_word=True), ""),
+        ("has_all_list", "string dynamic", "bool", *listed(any_word=False), ""),
     ]
 )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
-from driftline.kql import syntax
+from driftline.kql import functions, syntax
 from driftline.kql.bind import scalars, tables
+from driftline.kql.bind.operators import profiles
 from driftline.kql.bind.operators.common import kept, projected, ref
 from driftline.kql.bind.scope import Closure, Relation, Scope
 from driftline.kql.problems import suggestion
@@ -20,8 +21,15 @@ def bind_render(_: syntax.Render, relation: Relation, __: Scope) -> Relation:
 
 def bind_invoke(node: syntax.Invoke, relation: Relation, scope: Scope) -> Relation:
     closure = scope.names.get(node.call.name)
+    if closure is None and node.call.name in profiles.FUNCTIONS:
+        return profiles.FUNCTIONS[node.call.name](node, relation, scope)
+    if closure is None and node.call.name in functions.REFUSED:
+        scope.fail(f"not supported: '{node.call.name}': {functions.REFUSED[node.call.name]}", node.span)
     if not isinstance(closure, Closure) or not isinstance(closure.value, syntax.Function):
-        scope.fail(f"unknown function '{node.call.name}'{suggestion(node.call.name, scope.names)}", node.span)
+        scope.fail(
+            f"unknown function '{node.call.name}'{suggestion(node.call.name, [*scope.names, *profiles.FUNCTIONS])}",
+            node.span,
+        )
     inner = scope.with_row(None).with_names({"$invoked": relation})
     call = syntax.Call(node.call.name, (syntax.Name("$invoked", span=node.span), *node.call.arguments), span=node.span)
     return tables.bind_table(call, inner)

@@ -13,6 +13,7 @@ from typing import Any
 
 from driftline.kql import functions, syntax
 from driftline.kql.bind import scalars, tables, types
+from driftline.kql.bind.operators.baskets import bind_basket
 from driftline.kql.bind.operators.common import Names, Output, grouped, kept, kept_fresh, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.plan import Call, Column, Const, Expand, Filter, Join, Key, Plan, Project, Scalar, Window
@@ -29,6 +30,9 @@ JSON_TYPES = {"long": "long", "double": "real", "string": "string", "bool": "boo
 def bind_evaluate(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Relation:
     plugin = PLUGINS.get(node.call.name)
     if plugin is None:
+        reason = UNKNOWABLE.get(node.call.name)
+        if reason:
+            scope.fail(f"not supported: evaluate {node.call.name}: {reason}", node.span)
         scope.fail(f"not supported: evaluate {node.call.name}{suggestion(node.call.name, PLUGINS)}", node.span)
     return plugin(node, relation, scope)
 
@@ -274,11 +278,22 @@ def bind_refused(node: syntax.Unsupported, relation: Relation, scope: Scope) -> 
     scope.fail(f"not supported: the operator '{node.op}'{REASONS.get(node.op, '')}", node.span)
 
 
+UNKNOWABLE = {
+    "autocluster": "Kusto does not say which patterns it prefers; use 'evaluate basket()'",
+    "diffpatterns": "Kusto does not say which patterns it prefers; use 'evaluate basket()' on each side",
+    "python": "a hunt runs no programs",
+    "r": "a hunt runs no programs",
+    "sql_request": "a hunt reads only the tables it is given",
+    "http_request": "a hunt reads only the tables it is given",
+    "http_request_post": "a hunt reads only the tables it is given",
+}
+"""Plugins that are refused, and why."""
 PLUGINS: dict[str, Callable[[syntax.Evaluate, Relation, Scope], Relation]] = {
     "bag_unpack": _bag_unpack,
     "pivot": _pivot,
     "narrow": _narrow,
     "ipv4_lookup": _ipv4_lookup,
+    "basket": bind_basket,
 }
 OPERATORS: dict[type, Callable[..., Relation]] = {
     syntax.Evaluate: bind_evaluate,

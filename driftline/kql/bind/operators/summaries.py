@@ -118,10 +118,13 @@ def _percentiles(
     name: str, item: syntax.Named, call: syntax.Call, scope: Scope, names: Names, groups: set[str]
 ) -> list[Output]:
     outputs = []
-    for number, percent in enumerate(call.arguments[1:]):
-        single = syntax.Call("percentile", (call.arguments[0], percent), span=call.span)
-        value = scalars.bind_scalar(single, scope)
-        label = item.names[number] if number < len(item.names) else names.unique(default_name(single))
+    weights = call.arguments[1:2] if name == "percentilesw" else ()
+    single = "percentilew" if weights else "percentile"
+    for number, percent in enumerate(call.arguments[1 + len(weights) :]):
+        one = syntax.Call(single, (*call.arguments[:1], *weights, percent), span=call.span)
+        value = scalars.bind_scalar(one, scope)
+        plain = syntax.Call("percentile", (call.arguments[0], percent), span=call.span)
+        label = item.names[number] if number < len(item.names) else names.unique(default_name(plain))
         outputs.append((scope.session.column(label, value.type), value))
     return outputs
 
@@ -131,6 +134,7 @@ SEVERAL: dict[str, Callable[..., list[Output]]] = {
     "arg_min": _arg_extreme,
     "take_any": _take_any,
     "percentiles": _percentiles,
+    "percentilesw": _percentiles,
 }
 
 
@@ -146,6 +150,7 @@ def bind_plain(node: syntax.Plain, relation: Relation, scope: Scope) -> Relation
         "datetime": "System.DateTime",
         "timespan": "System.TimeSpan",
         "guid": "System.Guid",
+        "decimal": "System.Data.SqlTypes.SqlDecimal",
         "dynamic": "System.Object",
     }
     names = ("ColumnName", "string"), ("ColumnOrdinal", "long"), ("DataType", "string"), ("ColumnType", "string")

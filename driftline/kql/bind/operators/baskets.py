@@ -1,0 +1,127 @@
+"""``evaluate basket()``: every combination of values that many rows share.
+
+Kusto finds them by the Apriori algorithm, which only spares work: the answer is all combinations
+of columns, up to so many, whose values together are in at least the threshold's share of the rows.
+Here each row meets each combination of columns once, and the engine counts. Empty values make no
+pattern: they could not be told from the wildcard, which is null (empty in a string).
+"""
+
+from __future__ import annotations
+
+import itertools
+
+from driftline.kql import syntax
+from driftline.kql.bind import scalars, tables, types
+from driftline.kql.bind.operators.common import Output, grouped, kept, projected, ref
+from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.plan import Call, Column, Const, Filter, Join, Key, Scalar, Shared, Subquery, Values, Window
+
+__all__ = ["bind_basket"]
+
+MOST_COLUMNS = 10  # 637 combinations of up to 5
+TRUE = Const("bool", True)
+
+
+def bind_basket(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Relation:
+    """Give each frequent pattern with its count and percentage, the most frequent first."""
+    threshold, most = _settings(node, scope)
+    columns = relation.columns
+    if not 1 <= len(columns) <= MOST_COLUMNS:
+        scope.fail(f"not supported: basket over other than 1 to {MOST_COLUMNS} columns; project them first", node.span)
+    rows = Relation(Shared(scope.session.fresh("rows"), relation.plan))
+    total = _total(rows, scope)
+    again = tables.renewed(rows, scope)
+    masks, chosen = _combinations(len(columns), most, scope)
+    joined = Join("inner", again.plan, masks.plan, TRUE)
+    cells = _cells(again, chosen, scope)
+    there = tuple(
+        Call("or", (Call("not", (ref(use),), "bool"), _filled(ref(column))), "bool")
+        for use, column in zip(chosen, again.columns, strict=True)
+    )
+    spread = projected(Relation(Filter(joined, Call("and", there, "bool"))), [*cells, *kept(chosen)])
+    return _frequent(spread, cells, chosen, total=total, threshold=threshold, scope=scope)
+
+
+def _settings(node: syntax.Evaluate, scope: Scope) -> tuple[float, int]:
+    """Read threshold, weight and number of columns; ``~`` stands for what is usual."""
+    threshold, weight, most = (_setting(node, place, scope) for place in range(3))
+    if len(node.call.arguments) > 3 or weight is not None:
+        scope.fail("not supported: basket with weights or wildcards of its own", node.span)
+    threshold = 0.05 if threshold is None else threshold
+    most = 5 if most is None else most
+    if not isinstance(threshold, (int, float)) or not 0.015 <= threshold < 1:
+        scope.fail("expected a threshold from 0.015 to less than 1", node.span)
+    if not isinstance(most, int) or most < 1:
+        scope.fail("expected a number of columns of 1 or more", node.span)
+    return float(threshold), most
+
+
+def _setting(node: syntax.Evaluate, place: int, scope: Scope) -> object:
+    if place >= len(node.call.arguments):
+        return None
+    argument = node.call.arguments[place]
+    value = scalars.bind_scalar(argument, scope)
+    if not isinstance(value, Const):
+        return value
+    return None if value.value == "~" else value.value
+
+
+def _total(rows: Relation, scope: Scope) -> Scalar:
+    """Count all rows, whatever they hold."""
+    again = tables.renewed(rows, scope)
+    counted = grouped(again, [], [(scope.session.column("total", "long"), Call("count", (), "long"))])
+    return types.converted(Subquery(counted.plan, "long"), "real")
+
+
+def _combinations(count: int, most: int, scope: Scope) -> tuple[Relation, tuple[Column, ...]]:
+    """List the combinations of columns: a row each, with a bool for each column."""
+    chosen = tuple(scope.session.hidden("bool") for _ in range(count))
+    sets = (places for size in range(1, min(most, count) + 1) for places in itertools.combinations(range(count), size))
+    rows = tuple(tuple(Const("bool", place in places) for place in range(count)) for places in sets)
+    return Relation(Values(chosen, rows)), chosen
+
+
+def _cells(rows: Relation, chosen: tuple[Column, ...], scope: Scope) -> list[Output]:
+    """Give each column's value where it is chosen, the wildcard elsewhere."""
+    made: list[Output] = []
+    for use, column in zip(chosen, rows.columns, strict=True):
+        wildcard = Const(column.type, "" if column.type == "string" else None)
+        cell = Call("choose", (ref(use), ref(column), wildcard), column.type)
+        made.append((scope.session.column(column.name, column.type), cell))
+    return made
+
+
+def _filled(value: Scalar) -> Scalar:
+    return Call("isnotempty" if value.type == "string" else "isnotnull", (value,), "bool")
+
+
+def _frequent(
+    spread: Relation,
+    cells: list[Output],
+    chosen: tuple[Column, ...],
+    *,
+    total: Scalar,
+    threshold: float,
+    scope: Scope,
+) -> Relation:
+    count = scope.session.column("Count", "long")
+    groups = [*kept(column for column, _ in cells), *kept(chosen)]
+    counted = grouped(spread, groups, [(count, Call("count", (), "long"))])
+    share = Call("/real", (types.converted(ref(count), "real"), total), "real")
+    frequent = Relation(Filter(counted.plan, Call(">=", (share, Const("real", threshold)), "bool")))
+    keys = (
+        Key(ref(count), descending=True, nulls_first=False),
+        *(Key(ref(use), descending=True, nulls_first=False) for use in chosen),
+        *(Key(ref(column), descending=False, nulls_first=False) for column, _ in cells),
+    )
+    number = scope.session.column("SegmentId", "long")
+    place = Call("-", (Window(Call("number_row", (), "long"), keys), Const("long", 1)), "long")
+    percent = scope.session.column("Percent", "real")
+    outputs: list[Output] = [
+        (number, place),
+        *kept([count]),
+        (percent, Call("*", (share, Const("real", 100.0)), "real")),
+        *kept(column for column, _ in cells),
+    ]
+    made = projected(frequent, outputs)
+    return Relation(made.plan, (Key(ref(number), descending=False, nulls_first=True),), serialized=True)

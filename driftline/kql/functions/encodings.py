@@ -1,0 +1,122 @@
+"""Bytes, code points, digits, sizes and versions, written and read."""
+
+from __future__ import annotations
+
+from driftline.kql.functions.lists import lets
+from driftline.kql.functions.row import rows
+
+__all__ = ["ENCODINGS"]
+
+HEX = ("lower(hex(_0))", "replaceRegexpOne(lower(hex(assumeNotNull(_0))), '^0+([0-9a-f])', '\\\\1')")
+BYTES = (
+    "to_json(list_transform(range(0, octet_length(b)), lambda i: CAST(concat('0x', substring(hex(b), CAST(2 * i + 1 AS BIGINT), 2)) AS BIGINT)))",
+    "toJSONString(arrayMap(i -> reinterpretAsUInt8(substring(b, i + 1, 1)), range(length(b))))",
+)
+BYTE = "json_extract_string(e, '$')"
+# Bytes, each from 0 to 255; anything else among them makes nothing.
+FROM_BYTES = (
+    "CASE WHEN json_type(_0) = 'ARRAY' AND len(list_filter(CAST(_0 AS JSON[]), lambda e: coalesce(try_cast("
+    f"{BYTE} AS INT), -1) NOT BETWEEN 0 AND 255)) = 0 THEN to_base64(unhex(array_to_string(list_transform(CAST(_0 AS JSON[]),"
+    f" lambda e: printf('%02x', try_cast({BYTE} AS INT))), ''))) ELSE '' END",
+    "if(startsWith(ifNull(_0, ''), '[') AND arrayAll(e -> ifNull(toInt64OrNull(e), -1) BETWEEN 0 AND 255, JSONExtractArrayRaw(ifNull(_0, '[]'))),"
+    " base64Encode(arrayStringConcat(arrayMap(e -> char(toUInt8OrZero(e)), JSONExtractArrayRaw(ifNull(_0, '[]'))), '')), '')",
+)
+POINTS = (
+    "to_json(list_transform(regexp_extract_all(_0, '(?s).'), lambda c: unicode(c)))",
+    "toJSONString(arrayMap(c -> reinterpretAsUInt32(reverse(convertCharset(c, 'UTF-8', 'UTF-32BE'))), extractAll(_0, '(?s).')))",
+)
+UNITS = ("B", "KB", "MB", "GB", "TB", "PB", "EB")
+
+
+def sized() -> tuple[str, str]:
+    """Write a number of bytes: ``_1`` digits, in the unit ``_2`` or one that fits, by the base ``_3``."""
+    names = ", ".join(f"'{unit}'" for unit in UNITS)
+    places = " + ".join(f"(abs(n) >= pow(k, {power}))" for power in range(1, len(UNITS)))
+    ducks = places.replace("(abs", "CAST(abs").replace("))", ") AS INT)")
+    chosen = f"CASE WHEN _2 = '' THEN {ducks} ELSE list_position([{names}], _2) - 1 END"
+    clicks = f"if(_2 = '', {places}, indexOf([{names}], _2) - 1)"
+    written = "regexp_replace(printf('%.*f', CAST(_1 AS INT), round(n / pow(k, p), CAST(_1 AS INT))), '\\.0+$|(\\.[0-9]*[1-9])0+$', '\\1')"
+    duck, click = lets(
+        (
+            f"concat({written}, ' ', [{names}][CAST(p AS INT) + 1])",
+            f"concat(toString(round(n / pow(k, p), assumeNotNull(_1))), ' ', [{names}][p + 1])",
+        ),
+        n=("CAST(_0 AS DOUBLE)", "toFloat64(assumeNotNull(_0))"),
+        k=("CAST(_3 AS DOUBLE)", "toFloat64(assumeNotNull(_3))"),
+        p=(chosen, clicks),
+    )
+    return f"CASE WHEN _0 IS NULL THEN '' ELSE {duck} END", f"if(_0 IS NULL, '', {click})"
+
+
+def equal_sets() -> tuple[str, str]:
+    ducks = [
+        f"list_sort(list_distinct(list_transform(CAST({x} AS JSON[]), lambda e: coalesce(CAST(e AS TEXT), 'null'))))"
+        for x in ("_0", "_1")
+    ]
+    clicks = [f"arraySort(arrayDistinct(JSONExtractArrayRaw(ifNull({x}, '[]'))))" for x in ("_0", "_1")]
+    return (
+        f"json_type(_0) = 'ARRAY' AND json_type(_1) = 'ARRAY' AND {ducks[0]} = {ducks[1]}",
+        f"startsWith(ifNull(_0, ''), '[') AND startsWith(ifNull(_1, ''), '[') AND {clicks[0]} = {clicks[1]}",
+    )
+
+
+ENCODINGS = rows(
+    [
+        (
+            "tohex",
+            "long long?",
+            "string",
+            f"CASE WHEN _0 IS NULL THEN '' ELSE lpad({HEX[0]}, CAST(greatest(coalesce(_1, 0), length({HEX[0]})) AS INT), '0') END",
+            f"if(_0 IS NULL, '', leftPad({HEX[1]}, toUInt64(greatest(ifNull(_1, 0), toInt64(length({HEX[1]})))), '0'))",
+            "Write a number in hexadecimal, with so many digits at least; a negative one as 16 digits.",
+        ),
+        (
+            "base64_decode_toarray",
+            "string",
+            "dynamic",
+            lets((BYTES[0], ""), b=("TRY(from_base64(_0))", ""))[0],
+            lets(("", f"if(b = '' AND _0 <> '', NULL, {BYTES[1]})"), b=("", "tryBase64Decode(_0)"))[1],
+            "Decode base64 into an array of bytes; null if it is none.",
+        ),
+        (
+            "base64_encode_fromarray",
+            "dynamic",
+            "string",
+            *FROM_BYTES,
+            "Encode an array of bytes in base64; empty if it is none.",
+        ),
+        ("unicode_codepoints_from_string", "string", "dynamic", *POINTS, "List a text's code points."),
+        ("format_bytes_by", "number long string long", "string", *sized(), ""),
+        (
+            "format_bytes",
+            "number long? string? long?",
+            "string",
+            None,
+            None,
+            "Write a number of bytes with so many digits (0), in a unit from B to EB or one that fits, by 1024 or 1000.",
+        ),
+        (
+            "datetime_utc_to_local",
+            "datetime string",
+            "datetime",
+            "timezone(_1, timezone('UTC', _0))",
+            "toDateTime64(toString(toTimeZone(_0, _1)), 6, 'UTC')",
+            "Give the wall clock of a time zone such as Europe/Berlin.",
+        ),
+        (
+            "datetime_local_to_utc",
+            "datetime string",
+            "datetime",
+            "timezone('UTC', timezone(_1, _0))",
+            "toTimeZone(parseDateTime64BestEffortOrNull(formatDateTime(_0, '%Y-%m-%d %H:%i:%S.%f'), 6, _1), 'UTC')",
+            "Give the moment at which a time zone's wall clock shows a time.",
+        ),
+        (
+            "set_equals",
+            "dynamic dynamic",
+            "bool",
+            *equal_sets(),
+            "Say whether two arrays hold the same values.",
+        ),
+    ]
+)

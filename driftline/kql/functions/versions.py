@@ -1,0 +1,72 @@
+"""Versions and command lines, taken apart.
+
+A version is a number of four parts of eight digits. Kusto's is a decimal; here it is the text of
+its 32 digits, which compares and sorts alike, of the type ``decimal`` that nothing else has.
+"""
+
+from __future__ import annotations
+
+from driftline.kql.functions.row import rows
+
+__all__ = ["VERSIONS"]
+
+VERSION = "^[0-9]{1,8}(?:[.][0-9]{1,8}){0,3}$"
+# An odd run of backslashes before a quote means a quote; an even run is half as many, and the quote counts.
+ESCAPED = r'\\(?:\\\\)*"|\\+'
+WORD = rf'(?:[^\s"\\]|{ESCAPED}|"(?:[^"\\]|{ESCAPED})*"?)+'
+LONGEST_RUN = 16
+QUOTE, BACKSLASH = "\x01", "\x02"  # stand-ins, so that what is unescaped is not unescaped again
+
+
+def versions() -> tuple[str, str]:
+    ducks = ", ".join(f"lpad(split_part(_0, '.', {n}), 8, '0')" for n in (1, 2, 3, 4))
+    clicks = ", ".join(f"leftPad(splitByChar('.', _0)[{n}], 8, '0')" for n in (1, 2, 3, 4))
+    return (
+        f"CASE WHEN regexp_matches(_0, '{VERSION}') THEN concat({ducks}) END",
+        f"if(match(_0, '{VERSION}'), concat({clicks}), NULL)",
+    )
+
+
+def unescaped(word: str, *, doubled: bool) -> str:
+    """Take quotes and escapes out of a word; ``doubled`` backslashes for an engine that reads them as escapes."""
+
+    def literal(text: str) -> str:
+        return f"'{text.replace(chr(92), chr(92) * 2) if doubled else text}'"
+
+    made = word
+    for run in range(LONGEST_RUN, 0, -1):
+        plain = BACKSLASH * (run // 2) + (QUOTE if run % 2 else "")
+        made = f"replace({made}, {literal(chr(92) * run + chr(34))}, {literal(plain)})"
+    for sought, plain in (('"', ""), (QUOTE, '"'), (BACKSLASH, chr(92))):
+        made = f"replace({made}, {literal(sought)}, {literal(plain)})"
+    return made
+
+
+def words() -> tuple[str, str]:
+    click = WORD.replace("\\", "\\\\")
+    return (
+        f"to_json(list_transform(regexp_extract_all(_0, '{WORD}'), lambda w: {unescaped('w', doubled=False)}))",
+        f"toJSONString(arrayMap(w -> {unescaped('w', doubled=True)}, extractAll(_0, '{click}')))",
+    )
+
+
+VERSIONS = rows(
+    [
+        (
+            "parse_version",
+            "string",
+            "decimal",
+            *versions(),
+            "Read a version of one to four numbers as 32 digits that compare by them; null if it is none.",
+        ),
+        ("windows_words", "string", "dynamic", *words(), ""),
+        (
+            "parse_command_line",
+            "string string",
+            "dynamic",
+            None,
+            None,
+            "Split a command line in words by the rules of `windows`: quotes, and backslashes before them.",
+        ),
+    ]
+)
