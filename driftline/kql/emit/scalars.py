@@ -70,6 +70,8 @@ INNER: dict[str, tuple[functions.Sql, functions.Sql]] = {
     ),
     "has_cs": ("contains(_0, _2) AND regexp_matches(_0, _1)", "hasToken(_0, _2)"),
 }
+# ``has`` and ``term`` of the few rows that another condition leaves: DuckDB's ILIKE looks at all the others as well.
+INNER |= dict.fromkeys(("has_of_few", "term_of_few"), INNER["has"])
 
 
 def identifier(name: str) -> exp.Identifier:
