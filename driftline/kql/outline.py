@@ -53,7 +53,7 @@ def _text(value: Scalar) -> str:
     if isinstance(value, plan.Call) and value.function in INFIX:
         sign = value.function.removesuffix("filter").removesuffix("string")
         return f"({f' {sign} '.join(parts)})"
-    name = value.function if isinstance(value, plan.Call) else type(value).__name__.lower()
+    name = value.function.removesuffix("_of_few") if isinstance(value, plan.Call) else type(value).__name__.lower()
     return f"{name}({', '.join(parts)})"
 
 

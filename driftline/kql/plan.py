@@ -125,10 +125,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of a stored table. ``columns[i]`` reads the stored column ``columns[i].name``."""
+    """Rows of a stored table. ``columns[i]`` reads the stored column ``columns[i].name``.
+
+    ``present`` are identifiers of columns whose nulls a filter right above drops anyway.
+    """
 
     name: str
     columns: tuple[Column, ...]
+    present: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from driftline import errors
 __all__ = ["Problems", "QueryProblem", "Span", "suggestion"]
 
 MOST = 20  # more complaints help nobody
+MOST_NOTED = 200  # before they are brought into order
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,8 @@ class Problems:
 
     def add(self, message: str, span: Span) -> None:
         """Note a problem at a place."""
+        if len(self._found) >= MOST_NOTED:
+            return
         before = self._text[: span.offset]
         line = before.count("\n") + 1
         column = span.offset - (before.rfind("\n") + 1) + 1

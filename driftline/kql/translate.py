@@ -20,6 +20,7 @@ from driftline.kql.tokens import tokenize
 
 __all__ = ["Dialect", "Discover", "Translation", "compiled", "translate"]
 
+MOST_CHARACTERS = 500_000
 Dialect = Literal["duckdb", "clickhouse"]
 Discover = Callable[[str, Mapping[str, rewrite.Bounds]], list[tuple[Any, ...]]]
 
@@ -110,6 +111,9 @@ class Setting:
 
 
 def _compiled(text: str, setting: Setting, problems: Problems) -> Translation:
+    if len(text) > MOST_CHARACTERS:
+        problems.add(f"expected a query of at most {MOST_CHARACTERS:,} characters", Span(0, 0))
+        problems.raise_if_any()
     query = parse.Parser(tokenize(text, problems), problems, text).parse_query()
     problems.raise_if_any()
     names = given(query, setting.parameters, problems)

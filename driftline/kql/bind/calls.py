@@ -274,12 +274,17 @@ def _range(node: syntax.Call, scope: Scope) -> Scalar:
     if any(value.type not in {"int", "long"} for value in values):
         scope.fail("not supported: range() of other than whole numbers", node.span)
     step = values[2] if len(values) == 3 else Const("long", 1)
-    return Call("array_range", (*values[:2], step), "dynamic")
+    end = Call("range_end", (*values[:2], step, Const("long", MOST_ELEMENTS)), "long")
+    return Call("array_range", (values[0], end, step), "dynamic")
+
+
+MOST_ELEMENTS = 1_048_576  # of an array, as in Kusto's range(), which leaves out the others without a word
 
 
 def _repeat(node: syntax.Call, scope: Scope) -> Scalar:
     value, count = arity(node, scope, 2)
-    return Call("repeat_array", (types.converted(value, "dynamic"), types.converted(count, "long")), "dynamic")
+    bounded = Call("at_most", (types.converted(count, "long"), Const("long", MOST_ELEMENTS)), "long")
+    return Call("repeat_array", (types.converted(value, "dynamic"), bounded), "dynamic")
 
 
 def _strrep(node: syntax.Call, scope: Scope) -> Scalar:

@@ -89,15 +89,18 @@ class Session:
         self.tainted = False  # an operator failed: unknown columns may be its fault
         self.depth = 0
         self._given: set[str] = set()
+        self._numbers: dict[str, int] = {}  # how often a name was asked for
         self._nodes = 0
 
     def fresh(self, name: str) -> str:
         """Give an identifier nobody has, as like the name as possible."""
         base = name[:100].lstrip("·") or "column"  # lambdas' parameters begin so
-        candidate, number = base, 0
+        folded, candidate = base.casefold(), base
+        number = self._numbers.get(folded, 0)
         while candidate.casefold() in self._given:
             number += 1
             candidate = f"{base}_{number}"
+        self._numbers[folded] = number
         self._given.add(candidate.casefold())
         return candidate
 

@@ -291,7 +291,7 @@ MOST_STEPS = 10_000_000
 
 
 def steps(start: Scalar, stop: Scalar, step: Scalar, *, scope: Scope, span: Span) -> Scalar:
-    """Count the steps from start to stop, both included."""
+    """Count the steps from start to stop, both included; the engine refuses more than ``MOST_STEPS``."""
     length = scalars.arithmetic("-", stop, start, scope=scope, span=span)
     ratio = scalars.arithmetic("/", length, step, scope=scope, span=span)
     whole = (
@@ -302,7 +302,7 @@ def steps(start: Scalar, stop: Scalar, step: Scalar, *, scope: Scope, span: Span
     backwards = scalars.compared("<", ratio, Const(ratio.type, 0), scope=scope, span=span)
     count = scalars.arithmetic("+", whole, Const("long", 1), scope=scope, span=span)
     bounded = Call("choose", (backwards, Const("long", 0), count), "long")
-    return Call("min_of", (bounded, Const("long", MOST_STEPS)), "long")
+    return Call("at_most", (bounded, Const("long", MOST_STEPS)), "long")
 
 
 def _bind_print(node: syntax.Print, scope: Scope) -> Relation:

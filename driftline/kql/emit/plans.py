@@ -64,13 +64,14 @@ class PlanEmitter:
         return made or [exp.Literal.number(1)]
 
     def table(self, node: plan.Table) -> exp.Expression:
-        values = [self.aliased(c, self._stored(c)) for c in node.columns]
+        values = [self.aliased(c, self._stored(c, present=c.id in node.present)) for c in node.columns]
         return exp.select(*values or [exp.Literal.number(1)]).from_(exp.Table(this=identifier(node.name)), copy=False)
 
-    # What is stored may hold null strings and local types; a hunt sees Kusto's.
-    def _stored(self, column: Column) -> exp.Expression:
+    # What is stored may hold null strings and local types; a hunt sees Kusto's. ClickHouse takes
+    # a nullable text for another type, so there a null is made empty even if a filter drops it.
+    def _stored(self, column: Column, *, present: bool) -> exp.Expression:
         value: exp.Expression = exp.column(identifier(column.name))
-        if column.type == "string":
+        if column.type == "string" and not (present and self.dialect == "duckdb"):
             return exp.Coalesce(this=value, expressions=[exp.Literal.string("")])
         return value
 

@@ -71,6 +71,20 @@ INNER: dict[str, tuple[functions.Sql, functions.Sql]] = {
     ),
     "has_cs": ("contains(_0, _2) AND regexp_matches(_0, _1)", "hasToken(_0, _2)"),
 }
+TOO_LONG = "an array or a range of more elements than may be made"
+INNER |= {
+    "at_most": (
+        f"CASE WHEN _0 > _1 THEN error('{TOO_LONG}') ELSE _0 END",
+        f"_0 + throwIf(coalesce(_0 > _1, false), '{TOO_LONG}')",
+    ),
+    # The last element of an array of whole numbers from _0 to _1 by _2, if there are at most _3.
+    "range_end": (
+        f"CASE WHEN _2 <> 0 AND (_1 - _0) // _2 >= _3 THEN error('{TOO_LONG}') ELSE _1 END",
+        f"_1 + throwIf(coalesce(_2 != 0 AND intDiv(_1 - _0, if(_2 = 0, 1, _2)) >= _3, false), '{TOO_LONG}')",
+    ),
+}
+# ``has`` and ``term`` of the few rows that another condition leaves: DuckDB's ILIKE looks at all the others as well.
+INNER |= dict.fromkeys(("has_of_few", "term_of_few"), INNER["has"])
 
 
 def identifier(name: str) -> exp.Identifier:

@@ -11,11 +11,13 @@ from collections.abc import Callable, Collection
 
 from driftline.kql.plan import Plan
 from driftline.kql.rewrite.drop_enforced import drop_enforced
+from driftline.kql.rewrite.few_rows import few_rows
 from driftline.kql.rewrite.fold_constants import fold_constants
 from driftline.kql.rewrite.inline_shared import inline_shared
 from driftline.kql.rewrite.merge_filters import merge_filters
 from driftline.kql.rewrite.merge_projects import merge_projects
 from driftline.kql.rewrite.plain_conditions import plain_conditions
+from driftline.kql.rewrite.present_texts import present_texts
 from driftline.kql.rewrite.prune_columns import prune_columns
 from driftline.kql.rewrite.push_filters import push_filters
 from driftline.kql.rewrite.text_elements import text_elements
@@ -28,6 +30,8 @@ REWRITES: tuple[Callable[[Plan], Plan], ...] = (
     push_filters,
     merge_filters,  # after pushing, which leaves filters upon filters
     plain_conditions,  # sees whole conditions only now
+    present_texts,  # knows plain conditions
+    few_rows,
 )
 
 

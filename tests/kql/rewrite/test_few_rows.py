@@ -1,0 +1,35 @@
+"""Words are looked for in another way beside an equality."""
+
+from __future__ import annotations
+
+import pytest
+
+from driftline import kql, store
+
+
+@pytest.mark.parametrize(
+    ("condition", "way"),
+    [
+        ("s has 'x'", "ILIKE"),
+        ("s has 'x' and n > 1", "ILIKE"),
+        ("s has 'x' or n == 1", "ILIKE"),
+        ("s has 'x' and n == 1", "CONTAINS"),
+        ("s has_any ('x', 'y.z') and t in~ ('a')", "CONTAINS"),
+        ("s has 'x' and not(n == 1)", "ILIKE"),
+    ],
+)
+def test_an_equality_leaves_few_rows(condition: str, way: str) -> None:
+    sql = kql.translate(f"T | where {condition}", {"T": {"s": "string", "t": "string", "n": "long"}})
+
+    assert {each for each in ("ILIKE", "CONTAINS") if each in sql} == {way}
+
+
+@pytest.mark.parametrize("word", ["curl", "CURL", "c%l", "c_l", "a.b", "é", "k"])
+@pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
+def test_both_ways_find_the_same(word: str, engine: str) -> None:
+    texts = ["curl", "CURL x", "xcurl", "c%l", "cxl", "c_l", "A.B", "axb", "É", "\u212a", ""]
+    rows = ", ".join(f'"{text}", 1' for text in texts)
+    source = f"datatable(s: string, n: long)[{rows}] | where s has '{word}'"
+    beside = store.hunt(f"{source} and n == 1", {}, engine)  # type: ignore[arg-type] # a test's engine
+
+    assert beside.column("s").to_pylist() == store.hunt(source, {}, engine).column("s").to_pylist()  # type: ignore[arg-type] # as above

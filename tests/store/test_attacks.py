@@ -1,0 +1,107 @@
+"""What a hostile analyst may try ends as a clear error, soon, within a hunt's bounds."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from driftline import errors
+from driftline.store.hunting import Limits, hunt
+
+SOON = 20.0
+SMALL = Limits(seconds=2, memory=256, rows=10_000, size=16, disk=16)
+ENDLESS = "range a from 1 to 1000000000000 step 1"
+TALL = "(range a from 1 to 1000000 step 1 | extend k = 1)"
+TOO_LONG = "more elements than may be made"
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        ENDLESS,
+        f"{ENDLESS} | summarize sum(a)",
+        "range d from datetime(2000-01-01) to datetime(2026-01-01) step 1ms | count",
+        "print x = range(1, 1000000000)",
+        "print x = range(1000000000, 1, -1)",
+        "print array_length(repeat(1, 1000000000))",
+        "print x = range(1, 1000000000) | mv-expand x | count",
+    ],
+)
+def test_nothing_is_made_of_too_many_elements(text: str, engine: str) -> None:
+    with pytest.raises(errors.StoreError, match=TOO_LONG):
+        hunt(text, {}, engine, limits=SMALL)  # type: ignore[arg-type] # a test's engine
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
+def test_ranges_of_any_direction_are_made_within_the_bounds(engine: str) -> None:
+    text = "print a = range(1, 3), b = range(3, 1, -2), c = range(3, 1), d = array_length(range(1, 1048576))"
+    rows = hunt(text, {}, engine).to_pylist()  # type: ignore[arg-type] # a test's engine
+
+    assert rows == [{"a": "[1,2,3]", "b": "[3,1]", "c": "[]", "d": 1_048_576}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{TALL} | join kind=inner {TALL} on k | join kind=inner {TALL} on k | summarize sum(a * a1 * a2)",
+        "range a from 1 to 1000000 step 1 | extend l = range(1, 100) | mv-expand l | extend m = range(1, 1000)"
+        " | mv-expand m | count",
+        "range a from 1 to 9000000 step 1 | summarize make_list(a)",
+        "range a from 1 to 9000000 step 1 | extend s = strrep('abcdefgh', 1000) | summarize make_set(s)",
+        "range a from 1 to 20000 step 1",
+        "range k from 1 to 100000 step 1 | extend t = datetime(2026-01-01)"
+        " | make-series count() on t from datetime(1990-01-01) to datetime(2100-01-01) step 1h by k",
+        "datatable(t: datetime)[datetime(2026-01-01)]"
+        " | make-series count() on t from datetime(1900-01-01) to datetime(2100-01-01) step 1ms",
+        "print 'a' matches regex '((a{1,100}){1,100}){1,100}'",
+    ],
+)
+def test_what_grows_without_bound_is_stopped(text: str) -> None:
+    began = time.monotonic()
+
+    with pytest.raises(errors.StoreError):
+        hunt(text, {}, limits=SMALL)
+
+    assert time.monotonic() - began < SOON
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("x" * 1_000_000, "at most 500,000 characters"),
+        ("print " + "(" * 100_000, "nested deeper"),
+        ("print " + "not(" * 2000 + "true" + ")" * 2000, "nested deeper"),
+        ("print " + "+".join(["1"] * 50_000), "nested so deeply|more than 20000 parts"),
+        ("print a = 1 " + "| extend a = a + 1 " * 5000, "nested so deeply|more than 20000 parts"),
+        ("let a0 = 1;" + "".join(f"let a{i + 1} = a{i} + a{i};" for i in range(40)) + "print a40", "20000 parts"),
+        ("let f = (x: long) { f(x) }; print f(1)", "unknown|deeper"),
+        ("print strrep('a', 1000000000)", "0 to 1024"),
+        ("externaldata(a: string)['/etc/passwd']", "externaldata"),
+        ("read_csv('/etc/passwd')", "unknown table function"),
+        ("['/etc/passwd']", "unknown table"),
+        ("print x = getenv('HOME')", "unknown function"),
+        ("print x = read_text('/etc/passwd')", "unknown function"),
+        ("print x = file('/etc/passwd')", "unknown function"),
+        ("print x = error('x')", "unknown function"),
+        ("print x = at_most(1, 0)", "unknown function"),
+        ("print 1; ATTACH '/etc/passwd'", "expected"),
+        ("evaluate http_request('http://192.0.2.1')", "expected|http_request"),
+        ("cluster('x').database('y').T", "not supported"),
+    ],
+)
+@pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
+def test_what_reaches_too_far_is_refused_before_it_runs(text: str, said: str, engine: str) -> None:
+    began = time.monotonic()
+
+    with pytest.raises(errors.InvalidQuery, match=said):
+        hunt(text, {}, engine, limits=SMALL)  # type: ignore[arg-type] # a test's engine
+
+    assert time.monotonic() - began < SOON
+
+
+def test_a_text_of_a_query_stays_a_text() -> None:
+    text = "'; ATTACH '/tmp/x'; SELECT read_text('/etc/passwd') --"
+
+    assert hunt(f'print x = "{text}"', {}).to_pydict() == {"x": [text]}
