@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime
 import logging
-import random
 import threading
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from driftline.errors import InvalidInput
 from driftline.events import SensorHealth
 from driftline.sensor import credentials, keptpolicy
 from driftline.sensor.keptpolicy import KeptPolicy
+from driftline.sensor.patience import Patience
 from driftline.wire.protocol import POLICY_PATH, Delivered, PolicyAck
 
 __all__ = ["Follower"]
@@ -28,7 +28,6 @@ _WAIT_SECONDS = 50
 _TIMEOUT_SECONDS = 80.0
 _WORD_SECONDS = 10.0
 _REST_SECONDS = 0.1  # between polls that had to wait anyway
-_PAUSES = (1.0, 2.0, 5.0, 10.0, 30.0)
 _ERROR_MAX = 4096
 _SAYS = {"SensorStarted": False, "PolicyChanged": False, "PolicyRefused": True}
 """Rows that say what became of a policy, and whether it was refused."""
@@ -44,8 +43,7 @@ class Follower:
         self._said: PolicyAck | None = None
         self._told: PolicyAck | None = None
         self._word = threading.Condition()
-        self._complaint = ""
-        self._failures = 0
+        self._patience = Patience(_log, failing="the policy in force stays", fine="the server gives policies again")
         self._open()
 
     def start(self) -> None:
@@ -64,13 +62,14 @@ class Follower:
             self._word.notify()
 
     def _run(self) -> None:
-        self._wait_word("")
+        if keptpolicy.intact(self._directory / keptpolicy.FILE):
+            self._wait_word("")  # the sensor's first, so that the server knows before the first long wait
         while True:
             try:
                 self._acknowledge()
                 self._ask()
             except (httpx.HTTPError, OSError, ValueError, InvalidInput) as error:
-                self._pause(f"{self._url}: {error or type(error).__name__}")
+                time.sleep(self._patience.failed(f"{self._url}: {error or type(error).__name__}"))
 
     # The connection is made anew when the certificate was renewed.
     def _open(self) -> None:
@@ -88,21 +87,24 @@ class Follower:
         headers = {"If-None-Match": f'"{kept.label}"'} if kept else {}
         answer = self._http.get(POLICY_PATH, params={"wait": _WAIT_SECONDS}, headers=headers)
         if answer.status_code in {httpx.codes.NOT_MODIFIED, httpx.codes.NOT_FOUND}:  # nobody made one yet
-            self._succeeded()
+            self._patience.succeeded()
             time.sleep(_REST_SECONDS)
             return
         if not answer.is_success:
-            self._pause(f"the server said {answer.status_code}: {credentials.said_by(answer)}")
+            self._refused(answer)
             return
         found = Delivered.model_validate_json(answer.content)
         policy = KeptPolicy(name=found.name, version=found.version, text=found.text)
         keptpolicy.keep(self._directory, policy, runs=self._runs())
-        self._succeeded()
+        self._patience.succeeded()
         self._wait_word(policy.label)
 
     def _wait_word(self, label: str) -> None:
         with self._word:
             self._word.wait_for(lambda: self._said and label in {"", _label(self._said)}, _WORD_SECONDS)
+
+    def _refused(self, answer: httpx.Response) -> None:
+        time.sleep(self._patience.failed(f"the server said {answer.status_code}: {credentials.said_by(answer)}"))
 
     def _runs(self) -> str:
         with self._word:
@@ -117,18 +119,7 @@ class Follower:
         if answer.is_success:
             self._told = said
         else:
-            self._pause(f"the server said {answer.status_code}: {credentials.said_by(answer)}")
-
-    def _pause(self, complaint: str) -> None:
-        if complaint != self._complaint:
-            _log.warning("the policy in force stays: %s", complaint)
-        self._complaint = complaint
-        pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
-        self._failures += 1
-        time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 (so that a fleet does not come back as one)
-
-    def _succeeded(self) -> None:
-        self._complaint, self._failures = "", 0
+            self._refused(answer)
 
 
 def _label(ack: PolicyAck) -> str:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import datetime
 import logging
 import os
-import random
 import select
 import signal
 import struct
@@ -34,6 +33,7 @@ from driftline.errors import DriftlineError, InvalidInput
 from driftline.events import Message, SensorHealth, stream
 from driftline.sensor import credentials, following, lanes, runs
 from driftline.sensor.credentials import Credentials
+from driftline.sensor.patience import Patience
 from driftline.sensor.spool import Entry, Spool
 from driftline.wire.protocol import FIRST, FLOOR, INGEST_PATH, TIME, VERSION
 
@@ -49,7 +49,6 @@ _TICK_SECONDS = 1.0
 _LAST_SECONDS = 5.0
 _TIMEOUT_SECONDS = 30.0
 _KEEP_ALIVE_SECONDS = 60.0
-_PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _RENEW_AGAIN_SECONDS = 300.0
 _TRIES_OF_ONE = 10
 _ALERT = b'{"kind":"alert"'
@@ -192,9 +191,8 @@ class Sender:
         self._http = self._client()
         self._end = float("inf")
         self._stopping = threading.Event()
-        self._failures = 0
+        self._patience = Patience(_log, failing="rows wait in the spool", fine="the server takes rows again")
         self._tries: tuple[int, int] = (0, 0)
-        self._complaint = ""
         self._next_renewal = 0.0
         self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
 
@@ -238,10 +236,10 @@ class Sender:
             answer = self._http.post(INGEST_PATH, content=data, headers=self._headers(entry))
         except httpx.TransportError as error:
             self._spool.let_go()
-            return self._failed(f"{self._url}: {error or type(error).__name__}{self._hint()}")
+            return self._patience.failed(f"{self._url}: {error or type(error).__name__}{self._hint()}")
         if answer.is_success:
             self._spool.release(entry)
-            self._succeeded()
+            self._patience.succeeded()
             return 0.0
         said = f"the server said {answer.status_code}: {credentials.said_by(answer)}"
         if answer.status_code in _PERMANENT or self._is_hopeless(entry, answer.status_code):
@@ -249,7 +247,7 @@ class Sender:
             self._spool.release(entry, reason="refused by the server")
             return 0.0
         self._spool.let_go()
-        return max(self._failed(said), _asked_pause(answer))
+        return max(self._patience.failed(said), _asked_pause(answer))
 
     # A server ends the handshake with a certificate it does not take, without words.
     def _hint(self) -> str:
@@ -273,21 +271,6 @@ class Sender:
         tries = self._tries[1] + 1 if self._tries[0] == entry.first else 1
         self._tries = (entry.first, tries)
         return tries >= _TRIES_OF_ONE
-
-    # Told when it begins and when it changes, not at each attempt.
-    def _failed(self, complaint: str) -> float:
-        if complaint != self._complaint:
-            _log.warning("rows wait in the spool: %s", complaint)
-        self._complaint = complaint
-        pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
-        self._failures += 1
-        return pause * random.uniform(0.5, 1.0)  # noqa: S311 (so that a fleet does not come back as one)
-
-    def _succeeded(self) -> None:
-        if self._complaint:
-            _log.warning("the server takes rows again")
-        self._complaint = ""
-        self._failures = 0
 
     def _renew_in_time(self) -> None:
         if datetime.datetime.now(datetime.UTC) < self._credentials.renew_after or time.monotonic() < self._next_renewal:
