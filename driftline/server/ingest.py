@@ -36,7 +36,10 @@ _BODY_SECONDS = 60.0
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
-@router.post("", openapi_extra={"requestBody": {"content": {wire.CONTENT_TYPE: {}}, "required": True}})
+_BODY = {"content": {wire.CONTENT_TYPE: {"schema": {"type": "string", "format": "binary"}}}, "required": True}
+
+
+@router.post("", openapi_extra={"requestBody": _BODY})
 async def ingest(
     request: Request,
     gateway: Gate,

@@ -37,7 +37,7 @@ def list_policies(here: Here, caller: Caller) -> list[VersionInfo]:
 
 
 @router.get("/sensors", dependencies=[needs("policies:read")])
-def list_sensors(here: Here, caller: Caller, limit: Limit = 100, cursor: Cursor = "") -> Page[SensorPolicy]:
+def list_policies_of_sensors(here: Here, caller: Caller, limit: Limit = 100, cursor: Cursor = "") -> Page[SensorPolicy]:
     """List which sensor runs which version, and whether that is the one in force."""
     key = decode_cursor(cursor, str)
     with here.state.reading() as session:
