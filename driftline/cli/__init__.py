@@ -19,10 +19,10 @@ __all__ = ["main"]
 
 _GROUPS = {
     "sensor": "Watch the containers of this node and report what they run that is not of their image.",
-    "alerts": "Show the alerts of a store.",
+    "alerts": "Show the alerts of a store; work on those of a server.",
     "events": "Show the rows of a store's hunting tables.",
     "status": "Show what the sensor on this node covers, counts and has lost.",
-    "policy": "Check, explain and show drift policies.",
+    "policy": "Check, explain and show drift policies; put them in force on a server.",
     "image": "Index images, look into them, compare them.",
     "scan": "Compare the files of running containers with their images.",
     "fleet": "Let sensors join a server, list them, revoke them.",

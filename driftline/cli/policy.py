@@ -15,7 +15,7 @@ import yaml
 from cyclopts import App, Parameter
 
 from driftline import policy as policies
-from driftline.cli import _explain, _replay
+from driftline.cli import _explain, _replay, _served_policies
 from driftline.cli._rows import DEFAULT_STORE, Store
 from driftline.errors import InvalidPolicy, Problem
 from driftline.events import Container, text
@@ -24,7 +24,8 @@ from driftline.policy import schema as schemas
 from driftline.policy.suggest import AT_LEAST
 from driftline.sensor import switch
 
-app = App(name="policy", help="Check, explain and show drift policies.")
+app = App(name="policy", help="Check, explain and show drift policies; put them in force on a server.")
+_served_policies.add_to(app)
 
 Output = Literal["table", "json"]
 Provider = Literal["on-prem", "azure", "aws", "gcp"]
