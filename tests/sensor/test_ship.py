@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 import random
 import signal
@@ -17,13 +18,13 @@ import pytest
 
 from driftline.errors import DriftlineError, InvalidInput
 from driftline.events import Message, SensorHealth, stream
-from driftline.sensor import shipping
+from driftline.sensor import credentials, shipping
 from driftline.sensor.spool import Lane, Spool
 from driftline.server import pki
 from driftline.store.query import Query
 from driftline.store.reader import open_reader
 from driftline.store.writer import Writer
-from tests.server.gateways import Served, now
+from tests.server.gateways import Served, new_key, now, request_for, write_pair
 from tests.wire import making
 
 EVENTS = "CloudProcessEvents"
@@ -189,3 +190,21 @@ def test_without_a_certificate_it_does_not_start(tmp_path: Path) -> None:
     done = subprocess.run((sys.executable, "-m", *command), capture_output=True, text=True, check=False)
 
     assert (done.returncode, "holds no certificate; enrol first" in done.stderr) == (1, True)
+
+
+def test_a_certificate_past_two_thirds_of_its_life_is_renewed_while_rows_go_on(served: Served, state: Path) -> None:
+    known = credentials.load(state)
+    assert known
+    identity = pki.Identity(known.identity.sensor, "c", "n")
+    authority, key = pki.open_authority(served.directory / "pki", now=now()), new_key()
+    issued = authority.sign_sensor(request_for(key), identity, now=now() - datetime.timedelta(days=25))
+    served.sensors.add_certificate(identity, issued)
+    write_pair(known.certificate, issued.pem, key)
+
+    writer = shipping.start_shipper(state, served.url)
+    writer.write(lines("a"))
+    wait_until(lambda: (fresh := credentials.load(state)) is not None and fresh.renew_after > now())
+    writer.write([*lines("b"), health("SensorStopped")])
+    writer.close()
+
+    assert sorted(row["FileName"] for row in rows(served, EVENTS)) == ["a", "b"]
