@@ -92,7 +92,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime.datetime] = utc
         app.include_router(mounted.router, prefix=mounted.prefix)
     own = tuple(mounted.prefix + mounted.router.prefix for mounted in sensors if mounted.own_body)
     app.add_middleware(BoundedBody, unbounded=own)
-    app.add_middleware(Around, metrics=context.metrics)
+    app.add_middleware(Around, metrics=context.metrics, prefix=API)
     return app
 
 

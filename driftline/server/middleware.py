@@ -23,9 +23,10 @@ log = logging.getLogger("driftline.server.access")
 class Around:
     """Give each request an id, count it, time it, log it."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, prefix: str) -> None:
         self._app = app
         self._metrics = metrics
+        self._prefix = prefix
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -44,7 +45,7 @@ class Around:
         await self._app(scope, receive, answer)
 
     def _count(self, scope: Scope, status: int, seconds: float) -> None:
-        method, route = scope["method"], _route(scope)
+        method, route = scope["method"], _route(scope, self._prefix)
         self._metrics.requests.labels(method, route, status).inc()
         self._metrics.duration.labels(method, route).observe(seconds)
         level = logging.DEBUG if route in _QUIET else logging.INFO
@@ -65,9 +66,13 @@ def _headers(request_id: str) -> list[tuple[bytes, bytes]]:
     ]
 
 
-# The template, not the path: what strangers ask for must not become a label.
-def _route(scope: Scope) -> str:
-    return getattr(scope.get("route"), "path", "") or "none"
+# The template, not the path: what strangers ask for must not become a label. FastAPI keeps the
+# template of an included router without the prefix it was included under.
+def _route(scope: Scope, prefix: str) -> str:
+    template = getattr(scope.get("route"), "path", "")
+    if not template:
+        return "none"
+    return prefix + template if scope["path"].startswith(f"{prefix}/") else str(template)
 
 
 class BoundedBody:
