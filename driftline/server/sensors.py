@@ -215,7 +215,7 @@ class Sensors:
         order = (_Sensor.cluster, _Sensor.node, _Sensor.enrolled)
         ends = sa.select(_Certificate.sensor, sa.func.max(_Certificate.expires)).group_by(_Certificate.sensor)
         with self._writing() as session:
-            newest = dict(session.execute(ends).tuples().all())
+            newest = {row[0]: row[1] for row in session.execute(ends)}
             rows = session.scalars(sa.select(_Sensor).order_by(*order))
             return [_sensor(row, newest.get(row.id)) for row in rows]
 

@@ -55,6 +55,8 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
             yield path, method, operation
 
 
+# Schemathesis draws some of its cases by chance of its own.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("role", ["nobody", "viewer", "analyst", "admin", "sensor"])
 def test_nothing_that_is_sent_makes_the_server_fail(

@@ -17,7 +17,7 @@ def test_whoami(served: Served) -> None:
     me = served.user("vera", "viewer", ["prod"]).get("/whoami").json()
 
     assert (me["name"], me["role"], me["clusters"]) == ("vera", "viewer", ["prod"])
-    assert me["permissions"] == ["alerts:read", "events:read", "hunt", "policies:read"]
+    assert me["permissions"] == ["alerts:read", "events:read", "hunt", "policies:read", "sensors:read"]
 
 
 def test_wrong_password_and_unknown_user_are_answered_alike(served: Served) -> None:
