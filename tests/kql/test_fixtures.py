@@ -1,4 +1,4 @@
-"""Every fixture gives the rows it promises, on DuckDB and on ClickHouse's engine.
+"""Every fixture gives the rows it promises, on DuckDB and on ClickHouse's engine, rewritten or not.
 
 A fixture is text that needs no Python: blocks parted by a line of ``---``; in each block a
 title after ``#``, the query, a line ``=>``, and the expected columns and rows as CSV, whose
@@ -12,12 +12,13 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
 from driftline import store
-from driftline.kql import constants
+from driftline.kql import constants, rewrite
+from driftline.store.hunting import Engine
 
 FOLDER = Path(__file__).parent / "fixtures"
 
@@ -47,13 +48,27 @@ def written(value: Any, kind: str) -> Any:
 CASES = list(blocks())
 
 
-@pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
-@pytest.mark.parametrize(("query", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
-def test_fixture(query: str, expected: list[str], engine: Literal["duckdb", "clickhouse"]) -> None:
+def answered(query: str, engine: Engine) -> list[str | list[Any]]:
+    """Give the names of the columns, then the rows, as a fixture writes them."""
     rows = store.hunt(query, {}, engine)
     kinds = [(field.metadata or {})[b"kusto"].decode() for field in rows.schema]
     found = [
         [written(value, kind) for value, kind in zip(row.values(), kinds, strict=True)] for row in rows.to_pylist()
     ]
+    return [", ".join(rows.column_names), *found]
 
-    assert [expected[0], *(json.loads(f"[{row}]") for row in expected[1:])] == [", ".join(rows.column_names), *found]
+
+def promised(expected: list[str]) -> list[str | list[Any]]:
+    return [expected[0], *(json.loads(f"[{row}]") for row in expected[1:])]
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
+@pytest.mark.parametrize(("query", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+class TestFixture:
+    def test_rewritten(self, query: str, expected: list[str], engine: Engine) -> None:
+        assert answered(query, engine) == promised(expected)
+
+    def test_as_bound(self, query: str, expected: list[str], engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(rewrite, "rewritten", lambda plan, *_: plan)
+
+        assert answered(query, engine) == promised(expected)

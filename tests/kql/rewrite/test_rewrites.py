@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-from pathlib import Path
 
 import pytest
 
@@ -16,20 +15,6 @@ SCHEMA = {
     "U": {"Timestamp": "datetime", "a": "long", "s": "string", "d": "dynamic"},
 }
 NOW = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.UTC)
-FIXTURES = Path(__file__).parent.parent / "fixtures"
-QUERIES = [
-    block.strip().partition("\n")[2].partition("\n=>\n")[0]
-    for path in sorted(FIXTURES.rglob("*.kql"))
-    for block in path.read_text().split("\n---\n")
-]
-
-
-@pytest.mark.parametrize("query", QUERIES)
-def test_fixtures_answer_the_same_without_rewrites(query: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    answer = store.hunt(query, {})
-    monkeypatch.setattr(rewrite, "rewritten", lambda node, *_: node)
-
-    assert store.hunt(query, {}).to_pylist() == answer.to_pylist()
 
 
 def rewritten(text: str) -> plan.Plan:
