@@ -42,9 +42,10 @@ class Name(Node):
 
 @dataclass(frozen=True, slots=True)
 class Star(Node):
-    """``*``, or a name with a wildcard (``Dev*``)."""
+    """``*``, or a name with a wildcard (``Dev*``), and in project-reorder the order of what it matches."""
 
     pattern: str = "*"
+    order: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +178,13 @@ class Union(Node):
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere(Node):
-    """A table we know how to read about, not how to read: externaldata, ``cluster(…).database(…).T``."""
+    """A table we know how to read about, not how to read: externaldata, ``cluster(…).database(…).T``.
+
+    Its text is kept for the printer.
+    """
 
     what: str
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
