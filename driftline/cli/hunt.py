@@ -21,7 +21,7 @@ from driftline.cli._answers import Output, show
 from driftline.cli._remote import ServerAsked
 from driftline.cli._rows import DEFAULT_STORE, Store
 from driftline.errors import InvalidInput, InvalidQuery
-from driftline.kql import constants
+from driftline.kql import constants, printer
 from driftline.store import hunting
 from driftline.store.hunting import Limits
 from driftline.store.reader import is_store, open_reader
@@ -52,6 +52,7 @@ def hunt(
     timeout: float = 60.0,
     rows: int = 1_000_000,
     explain: Annotated[bool, Parameter(negative=())] = False,
+    format_: Annotated[bool, Parameter(name="--format", negative=())] = False,
     store: Store = DEFAULT_STORE,
     server: str = "",
 ) -> None:
@@ -92,6 +93,8 @@ def hunt(
         An answer of more rows is an error.
     explain
         Show how the query would run instead of running it.
+    format_
+        Print the query in one canonical form, with its comments, instead of running it.
     store
         Directory of the event store.
     server
@@ -108,8 +111,8 @@ def hunt(
         asked_by_name = ServerAsked(server, "", run, _pairs("--param", param), timespan, rows)
         return _answer(asked_by_name, explain=explain, output=output)
     text = _text(query, file, run)
-    if save:
-        return print(_saved.save(save, text))
+    if save or format_:
+        return print(_formatted(text) if format_ else _saved.save(save, text))
     asked = _saved.with_functions(text)
     parameters, limits = _pairs("--param", param), Limits(seconds=timeout, rows=rows)
     try:
@@ -119,9 +122,19 @@ def hunt(
             source = _source(table, schema, store, limits)
             _answer(source.ask(asked.text, parameters, _after(timespan)), explain=explain, output=output)
     except InvalidQuery as error:
-        placed = asked.placed(error)
-        raise InvalidInput("\n".join(_pointed(asked, problem) for problem in placed.problems)) from error
+        raise _wrong(asked, error) from error
     return None
+
+
+def _formatted(text: str) -> str:
+    try:
+        return printer.formatted(text)
+    except InvalidQuery as error:
+        raise _wrong(_saved.Query(text), error) from error
+
+
+def _wrong(asked: _saved.Query, error: InvalidQuery) -> InvalidInput:
+    return InvalidInput("\n".join(_pointed(asked, problem) for problem in asked.placed(error).problems))
 
 
 def _answer(asked: _Asked | ServerAsked, *, explain: bool, output: Output) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from driftline.kql.printing.constants import string
 from driftline.kql.problems import Problems, Span
 from driftline.kql.tokens import Kind, Token
 
@@ -21,9 +22,10 @@ class Stuck(Exception):
 class Cursor:
     """Walk over tokens."""
 
-    def __init__(self, tokens: list[Token], problems: Problems) -> None:
+    def __init__(self, tokens: list[Token], problems: Problems, text: str) -> None:
         self.tokens = tokens
         self.problems = problems
+        self.text = text
         self.at = 0
         self.depth = 0
 
@@ -71,6 +73,16 @@ class Cursor:
     def since(self, start: Token) -> Span:
         """Give the span from a token to the one before this place."""
         return start.span.to(self.tokens[max(self.at - 1, 0)].span)
+
+    def text_since(self, start: Token) -> str:
+        """Give the text from a token to the one before this place, without comments and line breaks."""
+        tokens = self.tokens[self.tokens.index(start) : self.at]
+        text, end = "", start.span.offset
+        for token in tokens:
+            text += " " * (token.span.offset > end)
+            end = token.span.offset + token.span.length
+            text += string(token.text) if token.kind is Kind.STRING else self.text[token.span.offset : end]
+        return text
 
     def nested(self, parse: Callable[[], T]) -> T:
         """Parse something one level deeper."""

@@ -227,7 +227,7 @@ class ExpressionParser(Cursor):
         if isinstance(name, syntax.Name) and self.is_symbol("("):
             self._parse_call(start, name.name)
         what = base.what if isinstance(base, syntax.Elsewhere) else base.name
-        return syntax.Elsewhere(what, span=self.since(start))
+        return syntax.Elsewhere(what, self.text_since(start), span=self.since(start))
 
     def _parse_primary(self) -> Expr:
         token = self.token
@@ -317,7 +317,7 @@ class ExpressionParser(Cursor):
             return None
         sign = self.take_symbol("-")
         literal = self._parse_primary()
-        if not isinstance(literal, syntax.Literal):
+        if not isinstance(literal, syntax.Literal) or (sign and not _has_sign(literal)):
             self.problems.add("expected a constant", literal.span)
             return None
         if literal.type == "dynamic":
@@ -362,6 +362,10 @@ class ExpressionParser(Cursor):
 
 
 CONSTANTS = {"true": True, "false": False, "True": True, "False": False, "TRUE": True, "FALSE": False}
+
+
+def _has_sign(literal: syntax.Literal) -> bool:
+    return literal.type in {"int", "long", "real", "decimal"} and literal.value is not None
 
 
 def _moment(text: str) -> tuple[str, object]:

@@ -177,9 +177,13 @@ class Union(Node):
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere(Node):
-    """A table we know how to read about, not how to read: externaldata, ``cluster(…).database(…).T``."""
+    """A table we know how to read about, not how to read: externaldata, ``cluster(…).database(…).T``.
+
+    Its text is kept for the printer.
+    """
 
     what: str
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)

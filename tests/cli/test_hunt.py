@@ -67,6 +67,17 @@ def test_the_query_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == '{"a": 1}\n'
 
 
+def test_format_prints_the_query_and_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    hunt("Nowhere|where a>1 // why", format_=True)
+
+    assert capsys.readouterr().out == "Nowhere\n// why\n| where a > 1\n"
+
+
+def test_what_cannot_be_formatted_is_pointed_at() -> None:
+    with pytest.raises(errors.InvalidInput, match=r"(?s)did you mean 'where'.*\n  T \| wher a\n      \^\^\^\^"):
+        hunt("T | wher a", format_=True)
+
+
 def test_explain_shows_the_sql(capsys: pytest.CaptureFixture[str]) -> None:
     hunt("print a = 1", explain=True)
 

@@ -19,12 +19,13 @@ def parse_as(parser: Parser, start: Token) -> Operator:
 
 
 def parse_partition(parser: Parser, start: Token) -> Operator:
+    first = parser.token
     parameters = parser.parse_parameters()
     parser.expect_word("by")
     place = parser.token
     column = syntax.Name(parser.parse_name(), span=place.span)
     if parser.is_symbol("{"):
-        return parse_unsupported(parser, start)
+        return skipped(parser, start, first)
     return syntax.Partition(parameters, column, parser.parse_body(), span=parser.since(start))
 
 
@@ -116,12 +117,14 @@ def parse_invoke(parser: Parser, start: Token) -> Operator:
     return syntax.Invoke(parse_plugin(parser), span=parser.since(start))
 
 
-# An operator we refuse is skipped with its text, so that the rest is still checked.
 def parse_unsupported(parser: Parser, start: Token) -> Operator:
-    first = parser.token
+    return skipped(parser, start, parser.token)
+
+
+# An operator we refuse is skipped with its text, so that the rest is still checked.
+def skipped(parser: Parser, start: Token, first: Token) -> Operator:
     parser.skip_to("|", ";")
-    span = parser.since(first)
-    text = parser.text[span.offset : span.offset + span.length] if parser.token is not first else ""
+    text = parser.text_since(first)
     return syntax.Unsupported(start.text, text, span=Span(start.span.offset, len(start.text)))
 
 

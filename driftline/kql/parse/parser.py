@@ -11,7 +11,7 @@ from collections.abc import Callable
 from driftline.kql import syntax
 from driftline.kql.cursor import Stuck
 from driftline.kql.expressions import ExpressionParser
-from driftline.kql.problems import Problems, suggestion
+from driftline.kql.problems import suggestion
 from driftline.kql.syntax import Expr, Operator
 from driftline.kql.tokens import Kind, Token
 
@@ -34,10 +34,6 @@ PARAMETERS = frozenset(
 
 class Parser(ExpressionParser):
     """Parse statements and pipelines on top of scalar expressions."""
-
-    def __init__(self, tokens: list[Token], problems: Problems, text: str) -> None:
-        super().__init__(tokens, problems)
-        self.text = text
 
     def parse_query(self) -> syntax.Query:
         start = self.token

@@ -79,7 +79,7 @@ def parse_found(parser: Parser) -> Expr:
 def parse_search(parser: Parser, start: Token) -> syntax.Search:
     parameters = parser.parse_parameters()
     tables = parse_in(parser)
-    if parser.is_symbol("*") and parser.ahead().text in {"", "|", ";", ")"}:
+    if parser.is_symbol("*") and parser.ahead().text in {"", "|", ";", ",", ")", "}"}:
         parser.advance()
         return syntax.Search(parameters, tables, syntax.Literal("bool", True), span=parser.since(start))
     return syntax.Search(parameters, tables, parser.parse_expression(), span=parser.since(start))
@@ -101,12 +101,12 @@ def parse_externaldata(parser: Parser, start: Token) -> Expr:
         parser.expect_symbol("(")
         parser.skip_to(")")
         parser.expect_symbol(")")
-    return syntax.Elsewhere(start.text, span=start.span)
+    return syntax.Elsewhere(start.text, parser.text_since(start), span=start.span)
 
 
 def parse_macro_expand(parser: Parser, start: Token) -> Expr:
     parser.skip_to("|", ";")
-    return syntax.Elsewhere(start.text, span=start.span)
+    return syntax.Elsewhere(start.text, parser.text_since(start), span=start.span)
 
 
 SOURCES: dict[str, Callable[[Parser, Token], Expr]] = {

@@ -1,0 +1,1 @@
+"""Parts of the printer: constants, and where comments go."""
