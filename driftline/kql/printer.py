@@ -288,7 +288,7 @@ def parameter(to: Printer, node: syntax.FunctionParameter) -> str:
 EXPRESSION_FORMS: dict[type, Callable[[Printer, Any], str]] = {
     syntax.Literal: lambda _, node: constants.literal(node.type, node.value),
     syntax.Name: lambda _, node: named(node.name),
-    syntax.Star: lambda _, node: node.pattern,
+    syntax.Star: lambda _, node: f"{node.pattern} {node.order}".rstrip(),
     syntax.Member: member,
     syntax.Index: lambda to, node: f"{based(to, node.base)}[{to.value(node.index)}]",
     syntax.Call: call,

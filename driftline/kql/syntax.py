@@ -42,9 +42,10 @@ class Name(Node):
 
 @dataclass(frozen=True, slots=True)
 class Star(Node):
-    """``*``, or a name with a wildcard (``Dev*``)."""
+    """``*``, or a name with a wildcard (``Dev*``), and in project-reorder the order of what it matches."""
 
     pattern: str = "*"
+    order: str = ""
 
 
 @dataclass(frozen=True, slots=True)

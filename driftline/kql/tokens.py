@@ -63,6 +63,8 @@ COMPOUND_WORDS = [
     "sample-distinct",
     "macro-expand",
     "assert-schema",
+    "granny-asc",
+    "granny-desc",
 ]
 UNITS = "days?|d|hours?|hrs?|hr|h|minutes?|min|m|seconds?|sec|s|milliseconds?|millis|ms|microseconds?|micros|ticks?"
 NEGATED = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from driftline.kql import syntax
 from driftline.kql.parse.parser import Parser
@@ -11,23 +12,21 @@ from driftline.kql.tokens import Token
 
 __all__ = ["OPERATORS"]
 
-PATTERN_LISTS = frozenset(["project-away", "project-keep", "project-reorder"])
-
 
 def parse_where(parser: Parser, start: Token) -> Operator:
     return syntax.Where(parser.parse_expression(), span=parser.since(start))
 
 
 def parse_columns(parser: Parser, start: Token) -> Operator:
-    parse = parse_pattern_item if start.text in PATTERN_LISTS else parse_named_item
-    items = parser.separated(lambda: parse(parser))
+    items = parser.separated(lambda: ITEMS.get(start.text, parse_named_item)(parser))
     return syntax.Columns(start.text, items, span=parser.since(start))
 
 
-def parse_pattern_item(parser: Parser) -> Expr:
+# The order of what a name without wildcards matches says nothing.
+def parse_ordered_pattern(parser: Parser) -> Expr:
     item = parser.parse_pattern()
-    parser.take_word("asc", "desc", "granny-asc", "granny-desc")
-    return item
+    order = parser.take_word("asc", "desc", "granny-asc", "granny-desc")
+    return replace(item, order=order.text) if order and isinstance(item, syntax.Star) else item
 
 
 def parse_named_item(parser: Parser) -> Expr:
@@ -127,6 +126,12 @@ def parse_join(parser: Parser, start: Token) -> Operator:
     conditions = parser.separated(parser.parse_expression) if parser.take_word("on") else ()
     return syntax.Join(start.text, parameters, table, conditions, span=parser.since(start))
 
+
+ITEMS: dict[str, Callable[[Parser], Expr]] = {
+    "project-away": Parser.parse_pattern,
+    "project-keep": Parser.parse_pattern,
+    "project-reorder": parse_ordered_pattern,
+}
 
 OPERATORS: dict[str, Callable[[Parser, Token], Operator]] = {
     "where": parse_where,

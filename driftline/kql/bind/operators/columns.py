@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Callable
 
 from driftline.kql import syntax
@@ -77,12 +78,25 @@ def bind_extend(node: syntax.Columns, relation: Relation, scope: Scope) -> Relat
 def matching(item: syntax.Expr, relation: Relation, scope: Scope, *, must: bool = True) -> list[Column]:
     """Give the columns a name or pattern means."""
     if isinstance(item, syntax.Star):
-        return [c for c in relation.columns if fnmatch.fnmatchcase(c.name, item.pattern)]
+        return ordered([c for c in relation.columns if fnmatch.fnmatchcase(c.name, item.pattern)], item.order)
     assert isinstance(item, syntax.Name)
     found = [c for c in relation.columns if c.name == item.name]
     if must and not found:
         scope.unknown_column(item.name, item.span)
     return found
+
+
+def ordered(columns: list[Column], order: str) -> list[Column]:
+    """Order columns by name; the granny orders read numbers in names as numbers, so that a2 is before a10."""
+    if not order:
+        return columns
+    key = natural if order.startswith("granny") else lambda name: [name]
+    return sorted(columns, key=lambda column: key(column.name), reverse=order.endswith("desc"))
+
+
+# Texts stand at even places and numbers at odd ones, so that like is compared with like.
+def natural(name: str) -> list[str | int]:
+    return [int(part) if at % 2 else part for at, part in enumerate(re.split(r"([0-9]+)", name))]
 
 
 def matches(node: syntax.Columns, relation: Relation, scope: Scope) -> list[Column]:
