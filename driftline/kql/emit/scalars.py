@@ -377,8 +377,10 @@ def _coalesce_text(emitter: ScalarEmitter, value: Call) -> exp.Expression:
 
 
 def _ordered_list(emitter: ScalarEmitter, value: Call) -> exp.Expression:
-    item, limit, *keys = value.args
-    if emitter.dialect == "clickhouse":
+    item, limit, *given = value.args
+    # DuckDB refuses to order by a constant, which orders nothing.
+    keys = [key for key in given if isinstance(key, Call) and not isinstance(key.args[0], Const)]
+    if emitter.dialect == "clickhouse" or not keys:
         return emitter.call(Call("list_json", (item, limit), "dynamic"))
     ordered = [
         exp.Ordered(
@@ -387,7 +389,6 @@ def _ordered_list(emitter: ScalarEmitter, value: Call) -> exp.Expression:
             nulls_first=key.function == "ordered_up",
         )
         for key in keys
-        if isinstance(key, Call)
     ]
     listed = _template(
         "to_json(coalesce(array_slice(list(_0 ORDER BY _2) FILTER (WHERE _0 IS NOT NULL), 1, _1), []))", "duckdb"
