@@ -376,12 +376,45 @@ def _coalesce_text(emitter: ScalarEmitter, value: Call) -> exp.Expression:
     return exp.Anonymous(this="coalesce", expressions=[*parts, exp.Literal.string("")])
 
 
+_NEGATED = {"long", "int", "real", "timespan"}
+
+
+# ClickHouse's groupArray takes rows as they come, so the keys go with the values. All keys are sorted
+# in the direction of the first; null is the least, as in Kusto.
+def _sorted_groups(emitter: ScalarEmitter, plain: exp.Expression, item: Scalar, keys: list[Call]) -> exp.Expression:
+    parts = []
+    for key in keys:
+        made, flag = emitter.emit(key.args[0]), "_0 IS NOT NULL"
+        if key.function != keys[0].function:
+            if key.args[0].type not in _NEGATED:
+                raise Unsupported("a list in the order of texts, some rising, some falling")
+            made, flag = exp.Neg(this=made), "_0 IS NULL"
+        parts += [filled(_template(flag, "clickhouse"), [made.copy()]), made]
+    names = ", ".join(f"_{number + 2}" for number in range(len(parts)))
+    sort = "arrayReverseSort" if keys[0].function == "ordered_down" else "arraySort"
+    sql = (
+        f"arrayMap(r -> tupleElement(r, 2), {sort}(r -> tupleElement(r, 1),"
+        f" groupArrayIf(tuple(tuple({names}), _0), _1)))"
+    )
+    value = emitter.emit(item)
+    present = filled(_template("_0 IS NOT NULL", "clickhouse"), [value.copy()])
+    ordered = filled(_template(sql, "clickhouse"), [value, present, *parts])
+    grouped: Any = next(node for node in plain.walk() if isinstance(node, exp.Func) and node.name == "groupArray")
+    if grouped is plain:
+        return ordered
+    grouped.replace(ordered)
+    return plain
+
+
 def _ordered_list(emitter: ScalarEmitter, value: Call) -> exp.Expression:
     item, limit, *given = value.args
     # DuckDB refuses to order by a constant, which orders nothing.
     keys = [key for key in given if isinstance(key, Call) and not isinstance(key.args[0], Const)]
-    if emitter.dialect == "clickhouse" or not keys:
-        return emitter.call(Call("list_json", (item, limit), "dynamic"))
+    plain = emitter.call(Call("list_json", (item, limit), "dynamic"))
+    if not keys:
+        return plain
+    if emitter.dialect == "clickhouse":
+        return _sorted_groups(emitter, plain, item, keys)
     ordered = [
         exp.Ordered(
             this=emitter.emit(key.args[0]),
