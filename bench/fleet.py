@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import random
 import statistics
@@ -50,8 +51,8 @@ class Tally:
     """Rows by node."""
     processor: float = 0.0
     """Seconds of all servers, the killed ones included but for the time since the last look."""
-    memory: list[float] = field(default_factory=list)
-    """MiB, by the second; without the seconds in which no server ran."""
+    memory: list[tuple[float, float]] = field(default_factory=list)
+    """Minutes since the start, and MiB: about once a second while a server ran."""
 
 
 def enrol(served: Served, count: int) -> list[Client]:
@@ -109,11 +110,11 @@ async def deliver(http: httpx.AsyncClient, body: bytes, first: int, tally: Tally
 async def watch(served: Served, tally: Tally, end: float) -> None:
     """Note the server's memory and processor time each second."""
     seen = dict[int, float]()
-    first = used(served.process.pid)
+    begun, first = time.monotonic(), used(served.process.pid)
     while time.monotonic() < end:
         with contextlib.suppress(OSError, IndexError):  # it was killed a moment ago
             pid = served.process.pid
-            tally.memory.append(resident(pid))
+            tally.memory.append(((time.monotonic() - begun) / 60, resident(pid)))
             seen[pid] = used(pid)
         await asyncio.sleep(1)
     tally.processor = sum(seen.values()) - first
@@ -159,13 +160,13 @@ def stored_rows(directory: Path) -> Counter[str]:
     return Counter({str(row["NodeName"]): row["Rows"] for row in rows.to_pylist()})
 
 
-def tell_memory(memory: Sequence[float]) -> None:
+def tell_memory(memory: Sequence[tuple[float, float]]) -> None:
     """Print the server's memory by the minute, and how it grew in the second half."""
-    minutes = [memory[at : at + 60] for at in range(0, len(memory), 60)]
+    minutes = [[size for _, size in it] for _, it in itertools.groupby(memory, key=lambda sample: int(sample[0]))]
     print(f"server, MiB by the minute: {', '.join(f'{statistics.fmean(it):.0f}' for it in minutes)}")
-    half = memory[len(memory) // 2 :]
-    slope = statistics.linear_regression([at / 60 for at in range(len(half))], half).slope
-    print(f"slope of the second half: {slope:+.1f} MiB a minute; peak {max(memory):.0f} MiB")
+    times, sizes = zip(*(sample for sample in memory if sample[0] > memory[-1][0] / 2), strict=True)
+    slope = statistics.linear_regression(times, sizes).slope
+    print(f"slope of the second half: {slope:+.1f} MiB a minute; peak {max(size for _, size in memory):.0f} MiB")
 
 
 def main(sensors: int, rate: float, seconds: float, *, every: float, kills: int) -> None:

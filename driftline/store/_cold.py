@@ -25,7 +25,7 @@ from driftline.store._schema import quoted
 
 __all__ = ["SLICE_ROWS", "ColdFiles"]
 
-SLICE_ROWS = 500_000
+SLICE_ROWS = 250_000
 """How many rows are sorted and moved at once."""
 
 _SMALL_BYTES = 64 << 20
