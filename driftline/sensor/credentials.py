@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 import driftline
 from driftline.errors import DriftlineError, InvalidInput, Refused, ServerUnreachable
+from driftline.sensor.durable import replace_file
 from driftline.wire import protocol
 from driftline.wire.protocol import Enrolled, JoinToken
 
@@ -102,7 +103,7 @@ def enrol(directory: Path, url: str, *, token: str, node: str) -> Credentials:
     headers = {} if join else {"Authorization": f"Bearer {_account_token()}"}
     with _client(url, ssl.create_default_context(cadata=authority or None)) as http:
         said = _posted(http, protocol.ENROL_PATH, body, headers)
-    _write(directory / "ca.pem", authority.encode())
+    replace_file(directory / "ca.pem", authority.encode())
     credentials = _keep(directory, key, said)
     (directory / _FIRST_KEY).unlink()
     return credentials
@@ -127,7 +128,7 @@ def said_by(answer: httpx.Response) -> str:
 def _first_key(directory: Path) -> ec.EllipticCurvePrivateKey:
     path = directory / _FIRST_KEY
     if not path.exists():
-        _write(path, _private(ec.generate_private_key(ec.SECP256R1())))
+        replace_file(path, _private(ec.generate_private_key(ec.SECP256R1())))
     key = serialization.load_pem_private_key(path.read_bytes(), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)  # as written
     return key
@@ -188,7 +189,7 @@ def _request(key: ec.EllipticCurvePrivateKey) -> str:
 
 
 def _keep(directory: Path, key: ec.EllipticCurvePrivateKey, said: Enrolled) -> Credentials:
-    _write(directory / "sensor.pem", said.certificate.encode() + _private(key))
+    replace_file(directory / "sensor.pem", said.certificate.encode() + _private(key))
     found = load(directory)
     assert found  # it was just written
     return found
@@ -196,16 +197,6 @@ def _keep(directory: Path, key: ec.EllipticCurvePrivateKey, said: Enrolled) -> C
 
 def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_suffix(".new")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(fd)
-    temporary.replace(path)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,13 @@ which version it is, and the digest of what follows: who edits it by hand is fou
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from pathlib import Path
 
 import msgspec
 
 from driftline.errors import InvalidPolicy, TamperedPolicy
+from driftline.sensor.durable import replace_file
 
 __all__ = ["FILE", "GOOD", "KeptPolicy", "intact", "keep", "read"]
 
@@ -58,12 +58,7 @@ def intact(path: Path) -> KeptPolicy | None:
 def _write(path: Path, policy: KeptPolicy) -> None:
     data = policy.text.encode()
     head = f"# driftline policy {policy.name} version {policy.version} sha256:{hashlib.sha256(data).hexdigest()}\n"
-    fd = os.open(path.with_suffix(".new"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(head.encode() + data)
-        file.flush()
-        os.fsync(fd)
-    path.with_suffix(".new").replace(path)
+    replace_file(path, head.encode() + data)
 
 
 def read(path: Path) -> KeptPolicy | None:

@@ -20,7 +20,7 @@ from fastapi import APIRouter, Header, Request
 from starlette.requests import ClientDisconnect
 
 from driftline import wire
-from driftline.errors import Forbidden, ForeignRows, InvalidBatch, InvalidInput, StoreOverloaded, TooMany
+from driftline.errors import Conflict, Forbidden, ForeignRows, InvalidBatch, InvalidInput, StoreOverloaded, TooMany
 from driftline.server.enrol import CLOCK_MAX, check_clock
 from driftline.server.gateway import Gate, Gateway, Peer
 from driftline.server.pki import Identity
@@ -53,9 +53,11 @@ async def ingest(
     now = gateway.now()
     clock = _EPOCH + datetime.timedelta(microseconds=time)
     with gateway.complaints.of(f"sensor {peer.sensor} on {peer.node}"):
-        if abs(clock - now) > CLOCK_MAX:
+        try:
+            check_clock(clock, now)
+        except Conflict:
             gateway.ledger.hear(peer, {}, now=now, clock=clock, version=version)  # refused, not silent
-        check_clock(clock, now)
+            raise
         with gateway.room.take(peer.sensor, _declared(request, gateway)):
             body = await _read(request)
             numbers = (first, floor)

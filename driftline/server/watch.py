@@ -23,7 +23,9 @@ import msgspec
 from driftline import wire
 from driftline.errors import DriftlineError
 from driftline.events import AlertEvidence, AlertInfo
+from driftline.events.alerts import SERVICE_SOURCE
 from driftline.server.alerts.findings import FLEET
+from driftline.server.alerts.tailer import TOPIC
 from driftline.server.context import Context
 from driftline.server.fleet import Condition
 from driftline.server.gateway import Gateway
@@ -111,7 +113,7 @@ class Watcher:
             for alert in alerts.list_open(session, FLEET):
                 if _is_over(alert.rule, alert.cluster, alert.workload, holding):
                     alerts.resolve(session, alert, actor=_BY, comment="it is over", now=now)
-        self._context.hub.signal("alerts")
+        self._context.hub.signal(TOPIC)
 
 
 def _is_over(kind: str, cluster: str, node: str, holding: set[tuple[str, str, str]]) -> bool:
@@ -135,7 +137,7 @@ def _rows(alert_id: str, condition: Condition, now: datetime.datetime) -> tuple[
         "AlertId": alert_id,
         "Title": condition.title,
         "Severity": condition.severity,
-        "ServiceSource": "driftline",
+        "ServiceSource": SERVICE_SOURCE,
         "DetectionSource": FLEET,
         "AttackTechniques": msgspec.json.encode(_TECHNIQUES.get(condition.kind, ())).decode(),
     }
