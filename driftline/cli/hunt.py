@@ -286,7 +286,8 @@ def _print_explained(found: Explained) -> None:
     print(f"Means\n{found.meaning}\n\nReads")
     for each in found.readings:
         times = f", {each.first or '…'} to {each.last or '…'}" if each.first or each.last else ""
-        print(f"{each.table}: {each.files} of {each.of} files{times}")
+        partly = f", of {each.partly} only row groups that may have the terms" if each.partly else ""
+        print(f"{each.table}: {each.files} of {each.of} files{times}{partly}")
     print(f"\nSQL\n{found.sql}\n\nEngine\n{found.engine}")
 
 

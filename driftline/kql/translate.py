@@ -22,22 +22,22 @@ __all__ = ["Dialect", "Discover", "Translation", "compiled", "translate"]
 
 MOST_CHARACTERS = 500_000
 Dialect = Literal["duckdb", "clickhouse"]
-Discover = Callable[[str, Mapping[str, rewrite.Bounds]], list[tuple[Any, ...]]]
+Discover = Callable[[str, Mapping[str, rewrite.Reach]], list[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
 class Translation:
     """A translated hunt: its SQL, the result's columns with their Kusto types, and the render hint.
 
-    ``tables`` are those it reads in alphabetical order, ``bounds`` the stretches of ``Timestamp``
-    it reads of them, ``plan`` what it means, after all rewrites.
+    ``tables`` are those it reads in alphabetical order, ``reach`` what it may need of their rows,
+    ``plan`` what it means, after all rewrites.
     """
 
     sql: str
     columns: tuple[tuple[str, str], ...]
     render: str = ""
     tables: tuple[str, ...] = ()
-    bounds: Mapping[str, rewrite.Bounds] = field(default_factory=dict)
+    reach: Mapping[str, rewrite.Reach] = field(default_factory=dict)
     plan: plan.Plan | None = field(default=None, repr=False)
 
 
@@ -65,9 +65,9 @@ def compiled(
 
     ``now`` (aware) is the time it runs at; without it the engine's clock is asked. ``parameters``
     are values, as text, of those it declares. ``refused`` are tables that may not be read, with
-    the reason. ``bounded`` promises that whoever runs it gives only rows within ``bounds``.
+    the reason. ``bounded`` promises that whoever runs it gives only rows within the bounds of ``reach``.
     The columns of ``evaluate pivot`` and ``bag_unpack`` depend on the data: ``discover`` gives the
-    rows of a query in SQL that finds them, told the stretches of time it reads of which tables;
+    rows of a query in SQL that finds them, told what it may need of which tables;
     without it such operators must say their columns.
     """
     problems = Problems(text)
@@ -107,7 +107,7 @@ class Setting:
         assert self.discover
         needed = {column.id for column in found.columns}
         asked = rewrite.rewritten(found, needed, self.now)
-        return self.discover(self.sql(asked, found.columns, ()), rewrite.time_bounds(asked))
+        return self.discover(self.sql(asked, found.columns, ()), rewrite.reach_of(asked))
 
 
 def _compiled(text: str, setting: Setting, problems: Problems) -> Translation:
@@ -123,12 +123,13 @@ def _compiled(text: str, setting: Setting, problems: Problems) -> Translation:
     )
     needed = _needed(relation)
     found = rewrite.rewritten(relation.plan, needed, setting.now)
-    bounds = rewrite.time_bounds(found)
+    reach = rewrite.reach_of(found)
     if setting.bounded:
+        bounds = {name: each.bounds for name, each in reach.items()}
         found = rewrite.prune_columns(rewrite.drop_enforced(found, bounds), needed)
     sql = setting.sql(found, relation.columns, relation.order)
     named = tuple((column.name, column.type) for column in relation.columns)
-    return Translation(sql, named, _render(query), tuple(sorted(bounds)), bounds, found)
+    return Translation(sql, named, _render(query), tuple(sorted(reach)), reach, found)
 
 
 def _needed(relation: bind.Relation) -> set[str]:

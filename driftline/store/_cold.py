@@ -4,6 +4,8 @@ A file counts once its name is committed in ``_cold``, in the transaction that r
 from where they were. That transaction sees the rows as of its beginning, so rows that are
 appended meanwhile stay where they are. A busy day moves in parts, as the hot table grows. A file
 that no longer counts is kept until the queries and hunts that may still read it have ended.
+
+The terms of a file (``terms``) are found later, a file at a time: a hunt does without them.
 """
 
 from __future__ import annotations
@@ -18,10 +20,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
+import pyarrow as pa
 
+from driftline.errors import StoreError
 from driftline.events import TABLES
 from driftline.store._engine import transaction
 from driftline.store._schema import quoted
+from driftline.store.terms import terms_path, write_index
 
 __all__ = ["SLICE_ROWS", "ColdFiles"]
 
@@ -41,6 +46,7 @@ class ColdFiles:
         self._connection = connection
         self._directory = directory
         self._retired: list[tuple[float, Path]] = []
+        self._unreadable: set[Path] = set()
 
     def move(self, before: datetime.date | datetime.datetime) -> int:
         """Move the rows of before that time (UTC) out of the hot tables; gives how many files it made."""
@@ -82,6 +88,7 @@ class ColdFiles:
         """Make one file of several small ones of a day; gives how many it took."""
         sql = f"""SELECT table_name, day, file, greatest(bytes / {_SMALL_BYTES}, rows / {_MERGED_ROWS}) AS weight
                   FROM _cold WHERE weight < 1 ORDER BY table_name, day, weight"""  # noqa: S608
+        self._unreadable.clear()
         small = self._connection.execute(sql).fetchall()
         days = itertools.groupby(small, key=lambda row: (row[0], row[1]))
         return sum(self._merge(*day, files) for day, rows in days for files in _groups([row[2:] for row in rows]))
@@ -112,6 +119,23 @@ class ColdFiles:
         self._retire(files)
         return len(files)
 
+    def index_next(self) -> bool:
+        """Find the terms of the newest file that lacks them; tells whether there was one.
+
+        Raises ``StoreError`` for a file that cannot be read, once between two ``compact``.
+        """
+        files = self._connection.execute("SELECT file FROM _cold ORDER BY day DESC, file").fetchall()
+        lacking = (path for (file,) in files if not terms_path(path := self._directory / file).exists())
+        path = next((path for path in lacking if path not in self._unreadable), None)
+        if path is None:
+            return False
+        try:
+            write_index(path)
+        except (OSError, pa.ArrowException) as error:
+            self._unreadable.add(path)
+            raise StoreError(f"{path}: its terms cannot be found: {error}") from error
+        return True
+
     def _retire(self, files: Sequence[str]) -> None:
         now = time.monotonic()
         self._retired += [(now, self._directory / file) for file in files]
@@ -119,15 +143,15 @@ class ColdFiles:
     def remove_retired(self, oldest: float) -> None:
         """Remove the files that ceased to count before the ``oldest`` snapshot began (``time.monotonic``)."""
         for _, path in (gone for gone in self._retired if gone[0] < oldest):
-            path.unlink(missing_ok=True)
+            _remove(path)
         self._retired = [waiting for waiting in self._retired if waiting[0] >= oldest]
 
     def remove_orphans(self) -> None:
         """Remove what a crash left behind: written, but never counted; or no longer, but not removed."""
         known = {row[0] for row in self._connection.execute("SELECT file FROM _cold").fetchall()}
-        for path in self._directory.rglob("*.parquet"):
-            if str(path.relative_to(self._directory)) not in known:
-                path.unlink(missing_ok=True)
+        for path in self._directory.rglob("*.*"):
+            if str(path.with_suffix(".parquet").relative_to(self._directory)) not in known:
+                _remove(path)
 
 
 # As many as one sort may take (a weight of 1), and no group of one.
@@ -142,6 +166,11 @@ def _groups(files: Sequence[tuple[str, float]]) -> Iterator[list[str]]:
         total += weight
     if len(group) > 1:
         yield group
+
+
+def _remove(path: Path) -> None:
+    terms_path(path).unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
 
 
 def _literal(path: Path) -> str:

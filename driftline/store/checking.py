@@ -12,6 +12,7 @@ import pyarrow.parquet
 from driftline.events import TABLES
 from driftline.store._engine import COLD
 from driftline.store._schema import quoted
+from driftline.store.terms import TermIndex
 
 __all__ = ["problems"]
 
@@ -46,7 +47,10 @@ def _file_problem(path: Path, rows: int, size: int) -> str:
             found = sum(batch.num_rows for batch in file.iter_batches())
     except (OSError, pa.ArrowException) as error:
         return f"cannot be read: {error}"
-    return "" if found == rows else f"expected {rows} rows, found {found}"
+    if found != rows:
+        return f"expected {rows} rows, found {found}"
+    index = TermIndex.open(path)
+    return "" if index is None or index.whole() else "its terms are damaged: remove the file, and they are found anew"
 
 
 def _range_problems(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:

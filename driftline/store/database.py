@@ -32,11 +32,12 @@ from driftline.store._schema import quoted
 from driftline.store._snapshots import Snapshots
 from driftline.store.backup import copy_files
 from driftline.store.limits import OnHunt, Stop
+from driftline.store.parts import Part
 from driftline.store.query import Query, compile_query
 from driftline.store.questions import TableStatistics
 from driftline.store.received import Batch, Received
 from driftline.store.stored import Ask, Explained
-from driftline.store.views import EPOCH, Part, Stored
+from driftline.store.views import EPOCH, Stored
 
 __all__ = ["COLD", "HOT", "HOT_ROWS", "Database", "day_bounds"]
 
@@ -181,6 +182,11 @@ class Database:
             self._merge_ranges()
             self._cold.remove_retired(self._snapshots.oldest())
             return self._cold.compact()
+
+    def index_next(self) -> bool:
+        """Find the terms of one Parquet file that lacks them, the newest; tells whether there was one."""
+        with self._housekeeping, translated():
+            return self._cold.index_next()
 
     def _merge_ranges(self) -> None:
         with self._lock:

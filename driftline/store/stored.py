@@ -21,10 +21,11 @@ import pyarrow as pa
 
 from driftline import errors, kql
 from driftline.events import TABLES
-from driftline.kql.rewrite import Bounds
+from driftline.kql.rewrite import Bounds, Reach
 from driftline.store import results
 from driftline.store.limits import Limits, OnHunt, Stop, audited, run
-from driftline.store.views import CLUSTER, CLUSTER_COLUMNS, EPOCH, OF_ALERTS, Stored, Wanted, kept_parts, view
+from driftline.store.parts import parts_within
+from driftline.store.views import CLUSTER, CLUSTER_COLUMNS, EPOCH, OF_ALERTS, Stored, Wanted, view
 
 __all__ = ["Ask", "Explained", "Reading", "explain", "explained", "hunt", "tables_of"]
 
@@ -55,11 +56,15 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, tag="hunt"):
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """What a hunt reads of a table: so many of its files, between times (ISO 8601, "" for open)."""
+    """What a hunt reads of a table: so many of its files, between times (ISO 8601, "" for open).
+
+    Of ``partly`` files it reads only row groups that may have the terms it looks for.
+    """
 
     table: str
     files: int
     of: int
+    partly: int = 0
     first: str = ""
     last: str = ""
 
@@ -90,7 +95,7 @@ def hunt(
         running = _Run(connection, tables, ask, stop or Stop())
         translation = running.translated()
         told.tables = translation.tables
-        rows = running.answered(translation.sql, translation.bounds, take=ask.take)
+        rows = running.answered(translation.sql, translation.reach, take=ask.take)
         shown = rows if ask.take is None else rows.slice(0, ask.take)
         told.rows = shown.num_rows
         answer = results.typed(shown, translation.columns)
@@ -101,8 +106,8 @@ def explain(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Stored],
     """Tell how a hunt would run; raises as ``hunt`` does."""
     running = _Run(connection, tables, ask, Stop())
     translation = running.translated()
-    plan = running.answered(f"EXPLAIN {translation.sql}", translation.bounds)
-    readings = (_reading(name, tables[name], bounds) for name, bounds in running.within(translation.bounds).items())
+    plan = running.answered(f"EXPLAIN {translation.sql}", translation.reach)
+    readings = (_reading(name, tables[name], reach) for name, reach in running.within(translation.reach).items())
     return explained(translation, plan, tuple(readings))
 
 
@@ -131,19 +136,19 @@ class _Run:
         self.deadline = time.monotonic() + self.ask.seconds
 
     def translated(self) -> kql.Translation:
-        return _translated(self.tables, self.ask, lambda sql, bounds: results.tuples(self.answered(sql, bounds)))
+        return _translated(self.tables, self.ask, lambda sql, reach: results.tuples(self.answered(sql, reach)))
 
-    def answered(self, sql: str, bounds: Mapping[str, Bounds], *, take: int | None = None) -> pa.Table:
+    def answered(self, sql: str, reach: Mapping[str, Reach], *, take: int | None = None) -> pa.Table:
         with _readable():
-            for name, stretch in self.within(bounds).items():
-                wanted = Wanted(stretch, self.ask.clusters)
-                self.connection.execute(view(name, COLUMNS[name], self.tables, wanted))
+            for name, each in self.within(reach).items():
+                self.connection.execute(view(name, COLUMNS[name], self.tables, Wanted(each, self.ask.clusters)))
         ask, left = self.ask, max(self.deadline - time.monotonic(), 0)
         limits = Limits(seconds=ask.seconds, left=left, rows=ask.rows, size=ask.size, take=take)
         return run(self.connection, sql, limits, self.stop)
 
-    def within(self, bounds: Mapping[str, Bounds]) -> Mapping[str, Bounds]:
-        return {name: stretch.within(Bounds(self.ask.after)) for name, stretch in sorted(bounds.items())}
+    def within(self, reach: Mapping[str, Reach]) -> Mapping[str, Reach]:
+        after = Bounds(self.ask.after)
+        return {name: Reach(each.bounds.within(after), each.need) for name, each in sorted(reach.items())}
 
 
 @contextlib.contextmanager
@@ -180,10 +185,11 @@ def _names_clusters(name: str) -> bool:
     return name in OF_ALERTS or CLUSTER_COLUMNS.get(name, CLUSTER) in COLUMNS[name]
 
 
-def _reading(name: str, stored: Stored, bounds: Bounds) -> Reading:
-    inside, edge = kept_parts(stored, bounds)
-    first, last = _iso(bounds.first), _iso(bounds.last)
-    return Reading(table=name, files=len(inside) + len(edge), of=len(stored.parts), first=first, last=last)
+def _reading(name: str, stored: Stored, reach: Reach) -> Reading:
+    parts = parts_within(stored.parts, reach)
+    partly = sum(part.rows is not None for part in parts)
+    first, last = _iso(reach.bounds.first), _iso(reach.bounds.last)
+    return Reading(table=name, files=len(parts), of=len(stored.parts), partly=partly, first=first, last=last)
 
 
 def _iso(microseconds: int | None) -> str:

@@ -8,16 +8,16 @@ skipped: a condition on a converted column could not be compared with a row grou
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from driftline.kql.rewrite import Bounds
+from driftline.kql.rewrite import Bounds, Reach
 from driftline.store._schema import quoted
+from driftline.store.parts import Part, parts_within
 
-__all__ = ["CLUSTER_COLUMNS", "OF_ALERTS", "Part", "Stored", "Wanted", "kept_parts", "literal", "view"]
+__all__ = ["CLUSTER_COLUMNS", "OF_ALERTS", "Stored", "Wanted", "literal", "view"]
 
-ALWAYS = Bounds()
+ALL = Reach()
 TIME = "Timestamp"
 CLUSTER = "ClusterName"
 CLUSTER_COLUMNS: Mapping[str, str] = {"AlertEvidence": "CloudResource"}
@@ -31,14 +31,6 @@ CONVERTED = {"datetime": "make_timestamp(epoch_us({0}))", "dynamic": "CAST({0} A
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """A Parquet file whose rows all lie within ``bounds``."""
-
-    path: Path
-    bounds: Bounds
-
-
-@dataclass(frozen=True, slots=True)
 class Stored:
     """Where a table's rows lie: the relation of the newest (as SQL), and files."""
 
@@ -48,24 +40,17 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which rows of a table are wanted: of a stretch of time, and of some clusters (None: all)."""
+    """Which rows of a table are wanted: those the hunt may need, of some clusters (None: all)."""
 
-    bounds: Bounds = ALWAYS
+    reach: Reach = ALL
     clusters: Sequence[str] | None = None
 
 
 def view(name: str, columns: Mapping[str, str], tables: Mapping[str, Stored], wanted: Wanted) -> str:
     """Give the statement that makes a table's view; ``columns`` are Kusto types by name."""
     shown = ", ".join(f"{_shown(column, kind)} AS {quoted(column)}" for column, kind in columns.items())
-    rows, granted = _rows(tables[name], wanted.bounds), _granted(name, tables, wanted.clusters)
+    rows, granted = _rows(tables[name], wanted.reach), _granted(name, tables, wanted.clusters)
     return f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT {shown} FROM {rows}{granted}"  # noqa: S608 -- all is quoted
-
-
-def kept_parts(stored: Stored, bounds: Bounds) -> tuple[list[Part], list[Part]]:
-    """Give the files with rows of a stretch of time: those wholly inside of it, and the others."""
-    met = [part for part in stored.parts if _meet(part.bounds, bounds)]
-    inside = [part for part in met if part.bounds.within(bounds) == part.bounds]
-    return inside, [part for part in met if part not in inside]
 
 
 def literal(text: str) -> str:
@@ -77,27 +62,41 @@ def _shown(column: str, kind: str) -> str:
     return CONVERTED.get(kind, "{0}").format(quoted(column))
 
 
-def _rows(stored: Stored, bounds: Bounds) -> str:
-    return f"({' UNION ALL BY NAME '.join(_sources(stored, bounds))})"
+def _rows(stored: Stored, reach: Reach) -> str:
+    return f"({' UNION ALL BY NAME '.join(_sources(stored, reach))})"
 
 
-def _sources(stored: Stored, bounds: Bounds) -> list[str]:
-    inside, edge = kept_parts(stored, bounds)
-    condition = _during(bounds)
-    made = [f"SELECT * FROM {stored.hot}{condition}"]  # noqa: S608 -- as above
-    made += [f"SELECT * FROM {_files(inside)}"] * bool(inside)  # noqa: S608
-    made += [f"SELECT * FROM {_files(edge)}{condition}"] * bool(edge)  # noqa: S608
-    return made
+# Files of which all is wanted are read together, and so are those of which a stretch of time is.
+def _sources(stored: Stored, reach: Reach) -> Iterator[str]:
+    during = _during(reach.bounds)
+    yield f"SELECT * FROM {stored.hot}{_where(during)}"  # noqa: S608 -- all is quoted
+    together: dict[tuple[str, ...], list[Part]] = {}
+    for part in parts_within(stored.parts, reach):
+        condition = [] if part.bounds.within(reach.bounds) == part.bounds else during
+        if part.rows is None:
+            together.setdefault(tuple(condition), []).append(part)
+        else:
+            yield f"SELECT * FROM {_files([part], numbered=True)}{_where([*condition, _among(part.rows)])}"  # noqa: S608
+    yield from (f"SELECT * FROM {_files(parts)}{_where(condition)}" for condition, parts in together.items())  # noqa: S608
 
 
-def _files(parts: Sequence[Part]) -> str:
+def _files(parts: Sequence[Part], *, numbered: bool = False) -> str:
     listed = ", ".join(literal(str(part.path)) for part in parts)
-    return f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+    options = f"union_by_name = true, hive_partitioning = false, file_row_number = {str(numbered).lower()}"
+    return f"read_parquet([{listed}], {options})"
 
 
-def _during(bounds: Bounds) -> str:
+# DuckDB leaves out the row groups without a row of such a number.
+def _among(rows: Sequence[tuple[int, int]]) -> str:
+    return f"({' OR '.join(f'file_row_number BETWEEN {first} AND {last}' for first, last in rows)})"
+
+
+def _during(bounds: Bounds) -> list[str]:
     ends = [(">=", bounds.first), ("<=", bounds.last)]
-    conditions = [f"{quoted(TIME)} {operator} {_moment(end)}" for operator, end in ends if end is not None]
+    return [f"{quoted(TIME)} {operator} {_moment(end)}" for operator, end in ends if end is not None]
+
+
+def _where(conditions: Sequence[str]) -> str:
     return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
@@ -111,12 +110,7 @@ def _granted(name: str, tables: Mapping[str, Stored], clusters: Sequence[str] | 
     if not clusters:
         return " WHERE false"
     if name in OF_ALERTS:
-        evidence = f"{_rows(tables[EVIDENCE], ALWAYS)}{_granted(EVIDENCE, tables, clusters)}"
+        evidence = f"{_rows(tables[EVIDENCE], ALL)}{_granted(EVIDENCE, tables, clusters)}"
         return f' WHERE "AlertId" IN (SELECT "AlertId" FROM {evidence})'  # noqa: S608 -- all is quoted
     listed = ", ".join(literal(each) for each in clusters)
     return f" WHERE {quoted(CLUSTER_COLUMNS.get(name, CLUSTER))} IN ({listed})"
-
-
-def _meet(one: Bounds, other: Bounds) -> bool:
-    common = one.within(other)
-    return common.first is None or common.last is None or common.first <= common.last

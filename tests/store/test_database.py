@@ -223,6 +223,67 @@ def test_a_days_small_files_become_one(database: Database, tmp_path: Path) -> No
     assert len(list(tmp_path.rglob("*.parquet"))) == 1
 
 
+def test_terms_of_files_are_found_one_at_a_time_and_go_with_them(database: Database, tmp_path: Path) -> None:
+    for number in (1, 2):
+        database.ingest([at(making.NOW - DAY, number, str(number))])
+        database.move_cold(making.NOW.date())
+
+    assert [database.index_next() for _ in range(3)] == [True, True, False]
+    assert len(list(tmp_path.rglob("*.terms"))) == 2
+    assert names(database) == ["1", "2"]
+
+    database.compact()
+    database.compact()
+    assert list(tmp_path.rglob("*.terms")) == []
+    assert database.index_next()
+    assert len(list(tmp_path.rglob("*.terms"))) == 1
+
+
+def test_a_file_that_cannot_be_read_is_told_once_and_stops_no_other(database: Database, tmp_path: Path) -> None:
+    database.ingest([at(making.NOW - DAY, 1, "a")])
+    database.move_cold(making.NOW.date())
+    (file,) = tmp_path.rglob("*.parquet")
+    file.write_bytes(b"damaged")
+
+    with pytest.raises(StoreError, match=f"{file}: its terms cannot be found"):
+        database.index_next()
+    assert not database.index_next()
+
+
+def test_damaged_terms_are_found_by_the_check(database: Database, tmp_path: Path) -> None:
+    database.ingest([at(making.NOW - DAY, 1, "a")])
+    database.move_cold(making.NOW.date())
+    database.index_next()
+    assert database.check() == []
+    (file,) = tmp_path.rglob("*.terms")
+    write_terms_of_another_file(file)
+
+    (problem,) = database.check()
+    assert "its terms are damaged" in problem
+
+
+def write_terms_of_another_file(file: Path) -> None:
+    index = pa.ipc.open_file(file.read_bytes()).read_all()  # not mapped: it is written over
+    table = index.set_column(1, index.field(1), pa.array([b"\xff" * 32], pa.large_binary()))
+    with file.open("wb") as target, pa.ipc.new_file(target, table.schema) as writer:
+        writer.write_table(table)
+
+
+def test_what_a_crash_left_behind_is_removed(tmp_path: Path) -> None:
+    database = Database(tmp_path)
+    database.ingest([at(making.NOW - DAY, 1, "a")])
+    database.move_cold(making.NOW.date())
+    database.index_next()
+    database.close()
+    known = sorted((tmp_path / "cold").rglob("*.*"))
+    for name in ("x.parquet", "y.terms", "z.unfinished"):
+        known[0].with_name(name).touch()
+
+    Database(tmp_path).close()
+    assert sorted((tmp_path / "cold").rglob("*.*")) == known
+    assert [path.suffix for path in known] == [".parquet", ".terms"]
+
+
 def test_a_file_no_longer_counted_goes_when_nobody_can_read_it(database: Database, tmp_path: Path) -> None:
     database.ingest([at(making.NOW - DAY, 1, "a")])
     database.move_cold(making.NOW.date())

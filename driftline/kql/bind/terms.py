@@ -7,6 +7,7 @@ import re
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan import Call, Const, Scalar
 from driftline.kql.problems import Span
+from driftline.kql.terms import SEPARATOR
 
 __all__ = ["TERMS", "check_regex", "quote_regex", "term"]
 
@@ -21,7 +22,6 @@ TERMS = {
 }
 ALNUM = re.compile(r"[A-Za-z0-9]+")
 SET = re.compile(r"(\\.)|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
-SEPARATOR = r"[\x00-/:-@\[-`{-\x7f]"
 
 
 def check_regex(pattern: Scalar, scope: Scope, span: Span) -> None:

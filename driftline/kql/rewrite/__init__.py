@@ -16,14 +16,29 @@ from driftline.kql.rewrite.fold_constants import fold_constants
 from driftline.kql.rewrite.inline_shared import inline_shared
 from driftline.kql.rewrite.merge_filters import merge_filters
 from driftline.kql.rewrite.merge_projects import merge_projects
+from driftline.kql.rewrite.needed_terms import ANY_ROW, All, Either, Need, Term
 from driftline.kql.rewrite.plain_conditions import plain_conditions
 from driftline.kql.rewrite.present_texts import present_texts
 from driftline.kql.rewrite.prune_columns import prune_columns
 from driftline.kql.rewrite.push_filters import push_filters
+from driftline.kql.rewrite.reach import Reach, reach_of
 from driftline.kql.rewrite.text_elements import text_elements
-from driftline.kql.rewrite.time_bounds import Bounds, time_bounds
+from driftline.kql.rewrite.time_bounds import Bounds
 
-__all__ = ["REWRITES", "Bounds", "drop_enforced", "prune_columns", "rewritten", "time_bounds"]
+__all__ = [
+    "ANY_ROW",
+    "REWRITES",
+    "All",
+    "Bounds",
+    "Either",
+    "Need",
+    "Reach",
+    "Term",
+    "drop_enforced",
+    "prune_columns",
+    "reach_of",
+    "rewritten",
+]
 
 REWRITES: tuple[Callable[[Plan], Plan], ...] = (
     inline_shared,  # before filters are pushed: what is used once is no barrier

@@ -101,7 +101,7 @@ FIRST = MIDDAY - 22 * DAY - DAY // 2
     ],
 )
 def test_the_times_a_hunt_reads_are_known(text: str, first: int | None, last: int | None) -> None:
-    assert kql.compiled(text, SCHEMA, now=NOW).bounds["T"] == rewrite.Bounds(first, last)
+    assert kql.compiled(text, SCHEMA, now=NOW).reach["T"].bounds == rewrite.Bounds(first, last)
 
 
 def test_elements_that_become_text_are_text_at_once() -> None:

@@ -1,0 +1,54 @@
+"""The forms in which a stored text may come to be compared by a hunt.
+
+A document is written as it stands or anew (with characters for ``\\\\u…``), a property's text without
+any escape; and a few letters beyond ASCII become ASCII when their case is changed or ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+__all__ = ["forms_of"]
+
+_FOLDED = {"\u0130": "i", "\u0131": "i", "\u017f": "s", "\u212a": "k"}
+_ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|.)", re.DOTALL)
+_ANY_ESCAPE = r"(?s)\\(?:u[0-9A-Fa-f]{4}|.)"
+# Those of ASCII letters and digits, and of the letters above.
+_LETTER_ESCAPE = r"(?i)\\u(?:003[0-9]|004[1-9a-f]|005[0-9a]|006[1-9a-f]|007[0-9a]|013[01]|017f|212a)"
+
+
+def forms_of(column: pa.Array[Any]) -> Iterator[pa.Array[Any]]:
+    """Give the distinct texts of a column of texts (dictionary-encoded) or JSON, in each of their forms."""
+    if isinstance(column, pa.DictionaryArray):
+        yield _folded(column.dictionary)
+        return
+    documents = column.cast(pa.string()).dictionary_encode().dictionary
+    for form in (documents, *_unescaped(documents)):
+        yield _folded(form)
+
+
+def _unescaped(documents: pa.Array[Any]) -> Iterator[pa.Array[Any]]:
+    escaped = documents.filter(pc.match_substring(documents, "\\"))
+    if len(escaped):
+        yield pc.replace_substring_regex(escaped, _ANY_ESCAPE, " ")
+    odd = escaped.filter(pc.match_substring_regex(escaped, _LETTER_ESCAPE)).to_pylist()
+    if odd:
+        yield pa.array([_ESCAPE.sub(lambda found: _letter(found[0], found[0]), str(text)) for text in odd], pa.string())
+        yield pa.array([_ESCAPE.sub(lambda found: _letter(found[0], " "), str(text)) for text in odd], pa.string())
+
+
+def _letter(escape: str, other: str) -> str:
+    return bytes(escape, "ascii").decode("unicode_escape") if re.fullmatch(_LETTER_ESCAPE, escape) else other
+
+
+def _folded(texts: pa.Array[Any]) -> pa.Array[Any]:
+    if pc.all(pc.string_is_ascii(texts)).as_py():
+        return texts
+    for letter, plain in _FOLDED.items():
+        texts = pc.replace_substring(texts, letter, plain)
+    return texts

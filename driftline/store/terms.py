@@ -1,0 +1,122 @@
+"""Which terms the rows of a Parquet file have: what lets a hunt for a word leave most rows unread.
+
+Beside ``x.parquet`` lies ``x.terms``, an Arrow file with a row for each row group of the other: how
+many rows it has, and for each column of texts a Bloom filter of their terms.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet
+
+from driftline.kql.rewrite import All, Either, Need, Term
+from driftline.store._bloom import bloom_filter, may_hold
+from driftline.store._forms import forms_of
+from driftline.store._termhash import hash_of, hashes_of
+
+__all__ = ["TermIndex", "terms_path", "write_index"]
+
+_ROWS = "rows"
+_DIGEST = b"sha256"
+
+
+def terms_path(parquet: Path) -> Path:
+    """Give where the terms of a Parquet file lie."""
+    return parquet.with_suffix(".terms")
+
+
+def write_index(parquet: Path) -> None:
+    """Make the index of a Parquet file, whole or not at all; raises ``OSError`` and ``pyarrow.ArrowException``."""
+    made = _index(parquet)
+    unfinished = parquet.with_suffix(".unfinished")
+    with unfinished.open("wb") as target:
+        with pa.ipc.new_file(target, made.schema) as file:
+            file.write_table(made)
+        target.flush()
+        os.fsync(target.fileno())
+    unfinished.rename(terms_path(parquet))
+
+
+def _index(parquet: Path) -> pa.Table:
+    schema = pyarrow.parquet.read_schema(parquet)
+    texts = [field.name for field in schema if pa.types.is_string(field.type)]
+    documents = [field.name for field in schema if isinstance(field.type, pa.JsonType)]
+    made: dict[str, Any] = {}
+    with pyarrow.parquet.ParquetFile(parquet, read_dictionary=texts) as file:
+        groups = range(file.num_row_groups)
+        made[_ROWS] = pa.array([file.metadata.row_group(each).num_rows for each in groups], pa.int64())
+        for name in (*texts, *documents):
+            filters = [_filter(file.read_row_group(each, columns=[name]).column(0)) for each in groups]
+            made[name] = pa.array(filters, pa.large_binary())
+    table = pa.table(made)
+    return table.replace_schema_metadata({_DIGEST: _digest(table)})
+
+
+def _filter(values: pa.ChunkedArray[Any]) -> bytes:
+    hashes = [found for chunk in values.chunks for texts in forms_of(chunk) for found in hashes_of(texts)]
+    return bloom_filter(pc.unique(pa.array(np.concatenate(hashes))).to_numpy()) if hashes else b""
+
+
+def _digest(index: pa.Table) -> str:
+    digest = hashlib.sha256()
+    for column in index.columns:
+        for each in column.to_pylist():
+            digest.update(each if isinstance(each, bytes) else str(each).encode())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class TermIndex:
+    """The index of one Parquet file; what is not asked for is not read."""
+
+    table: pa.Table
+
+    @classmethod
+    def open(cls, parquet: Path) -> TermIndex | None:
+        """Open the index of a Parquet file; None if there is none that can be read."""
+        try:
+            with pa.memory_map(str(terms_path(parquet))) as source, pa.ipc.open_file(source) as file:
+                return cls(file.read_all())
+        except (OSError, pa.ArrowException):
+            return None
+
+    def whole(self) -> bool:
+        """Tell whether all of it is as it was written."""
+        return (self.table.schema.metadata or {}).get(_DIGEST, b"").decode() == _digest(self.table)
+
+    @property
+    def all_rows(self) -> list[tuple[int, int]]:
+        """What ``wanted`` gives if any row may meet the need."""
+        return self.wanted(All())
+
+    def wanted(self, need: Need) -> list[tuple[int, int]]:
+        """Give the first and last number of the rows, from 0, that may meet a need, a pair for each stretch."""
+        limits = np.concatenate(([0], np.cumsum(self.table.column(_ROWS).to_numpy())))
+        kept = np.concatenate(([False], self._groups(need), [False]))
+        turns = limits[np.flatnonzero(kept[1:] != kept[:-1])]
+        return [(int(first), int(end) - 1) for first, end in zip(turns[::2], turns[1::2], strict=True)]
+
+    # Which row groups may have rows that meet a need.
+    def _groups(self, need: Need) -> npt.NDArray[np.bool_]:
+        every = np.ones(self.table.num_rows, bool)
+        match need:
+            case Term(column, term):
+                return self._having(column, term) if column in self.table.column_names else every
+            case All(parts):
+                return functools.reduce(np.logical_and, map(self._groups, parts), every)
+            case Either(parts):
+                return functools.reduce(np.logical_or, map(self._groups, parts), ~every)
+
+    def _having(self, column: str, term: str) -> npt.NDArray[np.bool_]:
+        filters = self.table.column(column)
+        return np.array([may_hold(memoryview(each.as_buffer()), hash_of(term)) for each in filters], bool)
