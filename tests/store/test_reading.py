@@ -92,7 +92,7 @@ def test_one_row_group_of_five_is_read(stored: Tables, text: str) -> None:
     [
         ("CloudProcessEvents | summarize count() by FileName", "FileName"),
         ("CloudProcessEvents | extend n = strlen(ProcessCommandLine) | project FileName", "FileName"),
-        ("CloudProcessEvents | where FileName == 'nc' | project Timestamp", "[Timestamp, FileName]"),
+        ("CloudProcessEvents | where FileName == 'nc' | project Timestamp", "Timestamp"),
     ],
 )
 def test_only_the_columns_that_count_are_read(stored: Tables, text: str, columns: str) -> None:
