@@ -8,7 +8,7 @@ import math
 import re
 from typing import Any
 
-__all__ = ["TICKS", "datetime_us", "dynamic_text", "timespan_text", "timespan_ticks"]
+__all__ = ["BESIDE", "FORMATS", "TICKS", "datetime_us", "dynamic_text", "timespan_text", "timespan_ticks"]
 
 SECOND = 10_000_000
 TICKS = {"d": 86_400 * SECOND, "h": 3_600 * SECOND, "m": 60 * SECOND, "s": SECOND, "ms": 10_000, "us": 10, "tick": 1}
@@ -29,7 +29,14 @@ EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 MOMENT = re.compile(
     r"(\d{4})-(\d{1,2})(?:-(\d{1,2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?)?)?\s*(Z|[+-]\d{2}:?\d{2})?"
 )
-AMERICAN = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})(?: (\d{1,2}):(\d{2})(?::(\d{2}))?)?")
+BESIDE = re.compile(r"^\s*(?:[A-Za-z]+,\s*)?|\s*(?:GMT|UTC|Z)?\s*$")
+"""What may stand before and after a datetime of one of the ``FORMATS``: the day of the week, the zone."""
+FORMATS = tuple(
+    f"{day}{clock}"
+    for day in ("%d %b %y", "%d %b %Y", "%d-%b-%y", "%d-%b-%Y", "%m/%d/%Y", "%Y-%m-%d")
+    for clock in (" %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", "")
+)
+"""Kusto's formats beside ISO 8601: RFC 822, RFC 850, American, as strptime has them."""
 
 
 def timespan_ticks(text: str) -> int | None:
@@ -64,10 +71,16 @@ def datetime_us(text: str) -> int | None:
     if match := MOMENT.fullmatch(text.strip()):
         year, month, day, hour, minute, second, fraction, zone = match.groups()
         return _us((year, month, day or "1", hour, minute, second), fraction or "", zone or "Z")
-    if match := AMERICAN.fullmatch(text.strip()):
-        month, day, year, hour, minute, second = match.groups()
-        return _us((year, month, day, hour, minute, second), "", "Z")
-    return None
+    plain = BESIDE.sub("", text)
+    return next((us for form in FORMATS if (us := _us_by(form, plain)) is not None), None)
+
+
+def _us_by(form: str, text: str) -> int | None:
+    try:
+        moment = datetime.datetime.strptime(text, form).replace(tzinfo=datetime.UTC)
+    except ValueError:
+        return None
+    return (moment - EPOCH) // datetime.timedelta(microseconds=1)
 
 
 def _us(parts: tuple[str | None, ...], fraction: str, zone: str) -> int | None:

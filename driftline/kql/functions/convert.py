@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from driftline.kql.constants import BESIDE, FORMATS
 from driftline.kql.functions.lists import CLICK_REAL
 from driftline.kql.functions.moments import TEXT_OF_DATETIME, TEXT_OF_TIMESPAN
 from driftline.kql.functions.row import rows
@@ -11,6 +12,13 @@ __all__ = ["CONVERT"]
 TEXT = "json_extract_string(_0, '$')"
 CH_TEXT = "if(startsWith(_0, '\"'), JSONExtractString(assumeNotNull(_0)), _0)"
 WHOLE = r"\s*[-+]?(\d+|0[xX][0-9a-fA-F]+)\s*"
+DAY, CLOCK = r"\s*\d{4}-\d{1,2}-\d{1,2}", r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?"
+ISO = rf"{DAY}([T ]{CLOCK}\s*(Z|GMT|UTC)?)?\s*"
+ISO_OFFSET = rf"{DAY}[T ]{CLOCK}\s*[+-]\d{{2}}:?\d{{2}}\s*"
+NAMED = (
+    r"\s*(([A-Za-z]+,\s*)?\d{1,2}( [A-Za-z]{3} |-[A-Za-z]{3}-)\d{2}(\d{2})?|(0?[1-9]|1[0-2])/\d{1,2}/\d{4}|\d{4}-\d{1,2}-\d{1,2})"
+    rf"( {CLOCK}( [AaPp][Mm])?\s*(Z|GMT|UTC)?)?\s*"
+)
 SPANS = (
     "CASE WHEN regexp_full_match({x}, '-?\\d+') THEN CAST({x} AS BIGINT) * 864000000000"
     " WHEN regexp_full_match({x}, '-?(\\d+[.])?\\d{{1,2}}:\\d{{1,2}}(:\\d{{1,2}}(\\.\\d{{1,7}})?)?') THEN"
@@ -54,6 +62,27 @@ def _click_span(x: str) -> str:
         f"multiIf(match({x}, '{whole}'), toInt64OrNull({x}) * 864000000000,"
         f" match({x}, '{timed}'), {clock}, match({x}, '{measured}'), {units}, NULL)"
     )
+
+
+# DuckDB's cast forgets an offset, and takes more than dates: 'epoch', '… PM' as if it were morning.
+def _moment(text: str) -> str:
+    zoned = rf"regexp_replace({text}, '\s*([+-]\d{{2}}):?(\d{{2}})\s*$', '\1:\2')"
+    return (
+        f"CASE WHEN regexp_full_match({text}, '{ISO}') THEN try_cast({text} AS TIMESTAMP)"
+        f" WHEN regexp_full_match({text}, '{ISO_OFFSET}') THEN make_timestamp(epoch_us(try_cast({zoned} AS TIMESTAMPTZ)))"
+        f" WHEN regexp_full_match({text}, '{NAMED}')"
+        f" THEN try_strptime(regexp_replace({text}, '{BESIDE.pattern}', '', 'g'), {list(FORMATS)}) END"
+    )
+
+
+# ClickHouse takes a year of two digits for a time of day, and much for a datetime that is none.
+def _click_moment(text: str) -> str:
+    plain = text
+    for century, years in (("20", "[0-5][0-9]|6[0-8]"), ("19", "69|[7-9][0-9]"), ("", "[0-9]{4}")):
+        named = f"^([A-Za-z, ]*[0-9]+)[ -]([A-Za-z]+)[ -]({years})( |$)"
+        text = f"replaceRegexpOne({text}, '{named}', '\\\\1 \\\\2 {century}\\\\3\\\\4')"
+    known = "|".join((ISO, ISO_OFFSET, NAMED)).replace("\\", "\\\\")
+    return f"if(match({plain}, '^({known})$'), parseDateTime64BestEffortUSOrNull({text}, 6, 'UTC'), NULL)"
 
 
 def _long(kind: str, text: str) -> str:
@@ -134,12 +163,8 @@ CONVERT = rows(
             "todatetime",
             "any",
             "datetime",
-            {"string": "try_cast(_0 AS TIMESTAMP)", "dynamic": f"try_cast({TEXT} AS TIMESTAMP)", "datetime": "_0"},
-            {
-                "string": "parseDateTime64BestEffortOrNull(_0, 6, 'UTC')",
-                "dynamic": f"parseDateTime64BestEffortOrNull({CH_TEXT}, 6, 'UTC')",
-                "datetime": "_0",
-            },
+            {"string": _moment("_0"), "dynamic": _moment(TEXT), "datetime": "_0"},
+            {"string": _click_moment("_0"), "dynamic": _click_moment(CH_TEXT), "datetime": "_0"},
             "Turn a value into a datetime.",
         ),
         (
