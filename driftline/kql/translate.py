@@ -106,7 +106,7 @@ class Setting:
         """Run a plan that tells columns."""
         assert self.discover
         needed = {column.id for column in found.columns}
-        asked = rewrite.rewritten(found, needed, self.now)
+        asked = rewrite.rewritten(bind.levelled(found), needed, self.now)
         return self.discover(self.sql(asked, found.columns, ()), rewrite.reach_of(asked))
 
 
@@ -122,7 +122,7 @@ def _compiled(text: str, setting: Setting, problems: Problems) -> Translation:
         query, setting.schema, problems=problems, names=names, discover=discover, refused=setting.refused
     )
     needed = _needed(relation)
-    found = rewrite.rewritten(relation.plan, needed, setting.now)
+    found = rewrite.rewritten(bind.levelled(relation.plan), needed, setting.now)
     reach = rewrite.reach_of(found)
     if setting.bounded:
         bounds = {name: each.bounds for name, each in reach.items()}

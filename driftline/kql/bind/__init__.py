@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 from driftline.kql import syntax
 from driftline.kql.bind import calls, operators, searches, tables, unions  # noqa: F401 -- they register themselves
+from driftline.kql.bind.levels import levelled
 from driftline.kql.bind.scope import Binding, Discover, Relation, Schema, Scope, Session
 from driftline.kql.cursor import Stuck
 from driftline.kql.problems import Problems
 
-__all__ = ["Relation", "Schema", "bind"]
+__all__ = ["Relation", "Schema", "bind", "levelled"]
 
 
 def bind(

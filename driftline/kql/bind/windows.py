@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Sequence
 
 from driftline.kql import syntax
 from driftline.kql.bind import types
 from driftline.kql.bind.arguments import arity
 from driftline.kql.bind.arithmetic import arithmetic
 from driftline.kql.bind.scope import Scope
-from driftline.kql.plan import Call, Const, Key, Scalar, Window
+from driftline.kql.plan import Call, Const, Scalar, Window
 
 __all__ = ["WINDOWS"]
 
 
-def _serialized(node: syntax.Call, scope: Scope) -> tuple[Key, ...]:
-    if scope.relation is None or not scope.relation.serialized:
+def _window(
+    call: Call, node: syntax.Call, scope: Scope, *, restart: Scalar | None = None, running: bool = False
+) -> Window:
+    """Make a window over the rows so far, or over those since the last restart."""
+    relation = scope.relation
+    if relation is None or not relation.serialized:
         scope.fail(f"'{node.name}' needs rows in an order; put 'sort by' or 'serialize' before", node.span)
-    return scope.relation.order
+    whole = Window(call, relation.order, relation.partition, running)
+    return whole if restart is None else dataclasses.replace(whole, partition=(*whole.partition, restart))
+
+
+def _restarts(values: Sequence[Scalar], place: int, node: syntax.Call, scope: Scope) -> Scalar | None:
+    """Number the stretches of rows between restarts, if an argument says where they begin."""
+    if len(values) <= place:
+        return None
+    when = types.coerce(values[place], "bool", scope=scope, span=node.arguments[place].span)
+    return _counted(when, node, scope)
+
+
+def _counted(when: Scalar, node: syntax.Call, scope: Scope, *, restart: Scalar | None = None) -> Scalar:
+    one = Call("choose", (when, Const("long", 1), Const("long", 0)), "long")
+    return _sum(one, node, scope, restart=restart)
+
+
+def _sum(value: Scalar, node: syntax.Call, scope: Scope, *, restart: Scalar | None) -> Scalar:
+    summed = _window(Call("running_sum", (value,), value.type), node, scope, restart=restart, running=True)
+    return summed if value.type == "real" else Call("whole_to_long", (summed,), value.type)
 
 
 def _row_number(node: syntax.Call, scope: Scope) -> Scalar:
     values = arity(node, scope, 0, 1, 2)
-    keys = _serialized(node, scope)
-    if len(values) == 2:
-        scope.fail("not supported: row_number that restarts; use 'partition by'", node.span)
-    number = Window(Call("number_row", (), "long"), keys)
+    number = _number(node, scope, restart=_restarts(values, 1, node, scope))
     if not values:
         return number
     first = arithmetic("-", values[0], Const("long", 1), scope=scope, span=node.span)
     return Call("+", (number, first), "long")
+
+
+def _number(node: syntax.Call, scope: Scope, *, restart: Scalar | None) -> Window:
+    return _window(Call("number_row", (), "long"), node, scope, restart=restart)
 
 
 def _shifted(function: str) -> Callable[[syntax.Call, Scope], Scalar]:
@@ -38,19 +63,57 @@ def _shifted(function: str) -> Callable[[syntax.Call, Scope], Scalar]:
         offset = values[1] if len(values) > 1 else Const("long", 1)
         empty = "" if values[0].type == "string" else None
         default = types.converted(values[2], values[0].type) if len(values) > 2 else Const(values[0].type, empty)
-        return Window(Call(function, (values[0], offset, default), values[0].type), _serialized(node, scope))
+        return _window(Call(function, (values[0], offset, default), values[0].type), node, scope)
 
     return bind
 
 
 def _row_cumsum(node: syntax.Call, scope: Scope) -> Scalar:
     values = arity(node, scope, 1, 2)
-    if len(values) == 2:
-        scope.fail("not supported: row_cumsum that restarts; use 'partition by'", node.span)
     value = types.coerce(values[0], "span", scope=scope, span=node.span)
-    kind = "long" if value.type == "int" else value.type
-    summed = Window(Call("running_sum", (value,), kind), _serialized(node, scope), running=True)
-    return summed if kind == "real" else Call("whole_to_long", (summed,), kind)
+    value = types.converted(value, "long") if value.type == "int" else value
+    return _sum(value, node, scope, restart=_restarts(values, 1, node, scope))
 
 
-WINDOWS = {"row_number": _row_number, "prev": _shifted("lag"), "next": _shifted("lead"), "row_cumsum": _row_cumsum}
+def _rank(node: syntax.Call, scope: Scope) -> tuple[Scalar, Scalar, Scalar | None]:
+    """Give whether a row's term differs from that of the row before, its number, and the stretch it lies in."""
+    values = arity(node, scope, 1, 2)
+    restart = _restarts(values, 1, node, scope)
+    number = _number(node, scope, restart=restart)
+    empty = Const(values[0].type, "" if values[0].type == "string" else None)
+    before = _window(Call("lag", (values[0], Const("long", 1), empty), values[0].type), node, scope, restart=restart)
+    first = Call("==", (number, Const("long", 1)), "bool")
+    return Call("or", (first, Call("!=", (values[0], before), "bool")), "bool"), number, restart
+
+
+def _row_rank_dense(node: syntax.Call, scope: Scope) -> Scalar:
+    changed, _, restart = _rank(node, scope)
+    return _counted(changed, node, scope, restart=restart)
+
+
+def _row_rank_min(node: syntax.Call, scope: Scope) -> Scalar:
+    changed, number, restart = _rank(node, scope)
+    begun = Call("choose", (changed, number, Const("long", None)), "long")
+    return _window(Call("running_max", (begun,), "long"), node, scope, restart=restart, running=True)
+
+
+def _row_window_session(node: syntax.Call, scope: Scope) -> Scalar:
+    values = arity(node, scope, 3, 4)
+    kinds = ("datetime", "timespan", "timespan")
+    given = [
+        types.coerce(value, kind, scope=scope, span=argument.span)
+        for value, kind, argument in zip(values, kinds, node.arguments, strict=False)
+    ]
+    restart = _restarts(values, 3, node, scope)
+    return _window(Call("session_start", tuple(given), "datetime"), node, scope, restart=restart)
+
+
+WINDOWS = {
+    "row_number": _row_number,
+    "prev": _shifted("lag"),
+    "next": _shifted("lead"),
+    "row_cumsum": _row_cumsum,
+    "row_rank_dense": _row_rank_dense,
+    "row_rank_min": _row_rank_min,
+    "row_window_session": _row_window_session,
+}

@@ -140,7 +140,7 @@ class ScalarEmitter:
 
     def window(self, value: Window) -> exp.Expression:
         keys = [self.key(key) for key in value.keys]
-        made = exp.Window(this=self.call(value.call), partition_by=[self.emit(p) for p in value.partition])
+        made = exp.Window(this=self._windowed(value.call), partition_by=[self.emit(p) for p in value.partition])
         if keys:
             made.set("order", exp.Order(expressions=keys))
         if value.running:
@@ -149,6 +149,13 @@ class ScalarEmitter:
             made.set("spec", _frame("UNBOUNDED", "FOLLOWING"))
         if value.call.function == "number_row" and self.dialect == "clickhouse":
             return self.typed(made, "long")  # it counts unsigned, and a union makes a variant of both
+        return made
+
+    # ClickHouse wants the value of another row and what stands for none in the very same type.
+    def _windowed(self, value: Call) -> exp.Expression:
+        made = self.call(value)
+        if self.dialect == "clickhouse" and value.function in {"lag", "lead"}:
+            made.expressions[0] = self.typed(made.expressions[0], value.type)
         return made
 
     def key(self, key: Key) -> exp.Ordered:

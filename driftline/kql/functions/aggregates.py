@@ -282,14 +282,37 @@ AGGREGATES = rows(
         ("binary_all_or", "long", "long", "bit_or(_0)", "groupBitOr(_0)", "Or the bits of all values."),
         ("binary_all_xor", "long", "long", "bit_xor(_0)", "groupBitXor(_0)", "Exclusive-or the bits of all values."),
         # Window functions: the serialized order is the window's.
-        ("row_number", "long? bool?", "long", None, None, "Number the rows of a serialized table."),
+        (
+            "row_number",
+            "long? bool?",
+            "long",
+            None,
+            None,
+            "Number the rows of a serialized table, from 1 or another number, anew at each restart.",
+        ),
         ("prev", "any long? any?", "same", None, None, "Give a value of a row before."),
         ("next", "any long? any?", "same", None, None, "Give a value of a row after."),
-        ("row_cumsum", "span bool?", "same", None, None, "Add up the rows so far."),
+        ("row_cumsum", "span bool?", "same", None, None, "Add up the rows so far, or since the last restart."),
+        ("row_rank_dense", "any bool?", "long", None, None, "Count the changes of a value so far."),
+        ("row_rank_min", "any bool?", "long", None, None, "Give the number of the row that began a run of a value."),
+        (
+            "row_window_session",
+            "datetime timespan timespan bool?",
+            "datetime",
+            None,
+            None,
+            "Give the time at which a row's session began, by its longest length and pause; a row at a time.",
+        ),
         ("number_row", "", "long", "row_number()", "=", ""),
         ("lag", "any long any", "same", "lag(_0, _1, _2)", "lagInFrame(_0, toUInt64(assumeNotNull(_1)), _2)", ""),
         ("lead", "any long any", "same", "lead(_0, _1, _2)", "leadInFrame(_0, toUInt64(assumeNotNull(_1)), _2)", ""),
         ("running_sum", "span", "same", "sum(_0)", "sum(_0)", ""),
+        ("running_max", "long", "long", "max(_0)", "max(_0)", ""),
     ]
 )
-WINDOWS = frozenset(["row_number", "prev", "next", "row_cumsum", "number_row", "lag", "lead", "running_sum"])
+WINDOWS = frozenset(
+    [
+        *("row_number", "prev", "next", "row_cumsum", "row_rank_dense", "row_rank_min", "row_window_session"),
+        *("number_row", "lag", "lead", "running_sum", "running_max"),
+    ]
+)

@@ -26,7 +26,7 @@ REASONS = {
     "neither engine reads XML": "parse_xml",
     "its result is a decimal, which hunts have not": "todecimal decimal",
     LATER: """series_fit_2lines series_fit_2lines_dynamic series_fit_poly series_fft series_ifft series_periods_detect
-        series_periods_validate series_seasonal ipv4_range_to_cidr_list row_rank_dense row_rank_min row_window_session
+        series_periods_validate series_seasonal ipv4_range_to_cidr_list
         buildschema percentiles_array_tdigest percentile_array_tdigest rank_tdigest
         stdev_weighted punycode_to_string punycode_from_string punycode_domain_to_string punycode_domain_from_string
         welch_test treepath hash_xxhash64 bin_auto replace_strings make_string erf erfc

@@ -65,8 +65,8 @@ def nodes(value: Plan | Scalar) -> Iterator[Plan | Scalar]:
             _collect(getattr(value, name), left)
 
 
-def scalars(node: Plan) -> list[Scalar]:
-    """Give the scalars a plan itself computes with, not those of its inputs."""
+def scalars(node: Plan | Scalar) -> list[Scalar]:
+    """Give the scalars a plan or a scalar itself computes with, not those of a plan's inputs."""
     found: list[Any] = []
     for name in SCALAR_FIELDS[type(node)]:
         _collect(getattr(node, name), found)

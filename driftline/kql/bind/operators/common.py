@@ -111,8 +111,10 @@ NAMED_AFTER_ARGUMENT = frozenset(
 
 def aggregate_name(name: str, node: syntax.Call) -> str:
     first = default_name(node.arguments[0]) if node.arguments else ""
-    if name in {"take_any", "take_anyif", "arg_max", "arg_min", "prev", "next", "row_number", "row_cumsum"}:
-        return first if name in {"take_any", "take_anyif", "arg_max", "arg_min"} else ""
+    if name in functions.WINDOWS:
+        return ""
+    if name in {"take_any", "take_anyif", "arg_max", "arg_min"}:
+        return first
     prefix = {
         "make_list": "list",
         "make_set": "set",
