@@ -11,7 +11,7 @@ from driftline.kql.tokens import Kind, Token
 
 __all__ = ["Cursor", "Stuck"]
 
-DEEPEST = 60  # nested brackets; Python's own stack bears four times that
+DEEPEST = 60  # a bracket may count twice; Python's own stack bears four times that
 T = TypeVar("T")
 
 
@@ -85,10 +85,10 @@ class Cursor:
         return text
 
     def nested(self, parse: Callable[[], T]) -> T:
-        """Parse something one level deeper."""
+        """Parse something one level deeper; too deep, nothing can be told of what follows."""
         if self.depth >= DEEPEST:
-            self.problems.add(f"nested deeper than {DEEPEST} levels", self.token.span)
-            raise Stuck
+            self.problems.add(f"nested too deeply (some {DEEPEST // 2} brackets)", self.token.span)
+            self.problems.raise_if_any()
         self.depth += 1
         try:
             return parse()

@@ -275,7 +275,8 @@ def search(to: Printer, node: syntax.Search) -> str:
 
 def function(to: Printer, node: syntax.Function) -> str:
     parameters = ", ".join(parameter(to, each) for each in node.parameters)
-    return f"({parameters}) {{{block(to.lines(node.statements, node.body))}}}"
+    view = "view " if node.view else ""
+    return f"{view}({parameters}) {{{block(to.lines(node.statements, node.body))}}}"
 
 
 def parameter(to: Printer, node: syntax.FunctionParameter) -> str:

@@ -529,11 +529,12 @@ class FunctionParameter(Node):
 
 @dataclass(frozen=True, slots=True)
 class Function(Node):
-    """``(parameters) { statements; expression }``."""
+    """``(parameters) { statements; expression }``; a view is a table to those who ask for all."""
 
     parameters: tuple[FunctionParameter, ...]
     statements: tuple[Statement, ...]
     body: Expr
+    view: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,8 +71,8 @@ def test_what_grows_without_bound_is_stopped(text: str) -> None:
     ("text", "said"),
     [
         ("x" * 1_000_000, "at most 500,000 characters"),
-        ("print " + "(" * 100_000, "nested deeper"),
-        ("print " + "not(" * 2000 + "true" + ")" * 2000, "nested deeper"),
+        ("print " + "(" * 100_000, "nested too deeply"),
+        ("print " + "not(" * 2000 + "true" + ")" * 2000, "nested too deeply"),
         ("print " + "+".join(["1"] * 50_000), "nested so deeply|more than 20000 parts"),
         ("print a = 1 " + "| extend a = a + 1 " * 5000, "nested so deeply|more than 20000 parts"),
         ("let a0 = 1;" + "".join(f"let a{i + 1} = a{i} + a{i};" for i in range(40)) + "print a40", "20000 parts"),

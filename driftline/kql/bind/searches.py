@@ -33,9 +33,10 @@ def _bind_search(node: syntax.Search, scope: Scope, first: Relation | None = Non
 def _searched(items: tuple[syntax.Expr, ...], span: Span, scope: Scope) -> Found:
     if items:
         return unions.united_tables(items, 0, scope=scope)
-    if not scope.session.schema:
+    found = unions.every_table(span, scope)
+    if not found:
         scope.fail("there is no table to search", span)
-    return [(name, tables.stored(name, span, scope)) for name in scope.session.schema]
+    return found
 
 
 def _filtered(predicate: syntax.Expr, given: Found, scope: Scope) -> Found:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 
 from driftline.kql import syntax
 from driftline.kql.bind import tables
-from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.bind.scope import Closure, Relation, Scope
 from driftline.kql.plan import Col, Column, Const, Project, Scalar, Union
-from driftline.kql.problems import suggestion
+from driftline.kql.problems import Span, suggestion
 
-__all__ = ["Key", "label_kinds", "present", "unite", "united_tables"]
+__all__ = ["Key", "every_table", "label_kinds", "present", "unite", "united_tables"]
 
 KINDS = ("outer", "inner")
 Key = tuple[str, str]  # a column's name and type
@@ -22,10 +22,24 @@ def _bind_star(node: syntax.Star, scope: Scope) -> Relation:
 
 
 def _matching(node: syntax.Star, scope: Scope) -> list[tuple[str, Relation]]:
-    names = [name for name in scope.session.schema if fnmatch.fnmatchcase(name, node.pattern)]
-    if not names:
+    found = every_table(node.span, scope, node.pattern)
+    if not found:
         scope.fail(f"no table's name matches '{node.pattern}'", node.span)
-    return [(name, tables.stored(name, node.span, scope)) for name in names]
+    return found
+
+
+def every_table(span: Span, scope: Scope, pattern: str = "*") -> list[tuple[str, Relation]]:
+    """Bind the tables and views whose names match a pattern."""
+    views = [name for name in scope.names if _is_view(name, scope) and fnmatch.fnmatchcase(name, pattern)]
+    stored = [name for name in scope.session.schema if name not in views and fnmatch.fnmatchcase(name, pattern)]
+    found = [(name, tables.bind_table(syntax.Call(name, (), span=span), scope)) for name in views]
+    return found + [(name, tables.stored(name, span, scope)) for name in stored]
+
+
+def _is_view(name: str, scope: Scope) -> bool:
+    binding = scope.names[name]
+    value = binding.value if isinstance(binding, Closure) else None
+    return isinstance(value, syntax.Function) and value.view and not value.parameters
 
 
 def _bind_union(node: syntax.Union, scope: Scope, first: Relation | None = None) -> Relation:
@@ -61,7 +75,8 @@ def united_tables(
 def _is_known(item: syntax.Expr, scope: Scope) -> bool:
     source = item.source if isinstance(item, syntax.Pipe) else item
     if isinstance(source, syntax.Star):
-        return any(fnmatch.fnmatchcase(name, source.pattern) for name in scope.session.schema)
+        known = [*scope.session.schema, *(name for name in scope.names if _is_view(name, scope))]
+        return any(fnmatch.fnmatchcase(name, source.pattern) for name in known)
     if isinstance(source, syntax.Name):
         return source.name in scope.names or source.name in scope.session.schema
     return not isinstance(source, syntax.Call) or source.name in scope.names or source.name in tables.FUNCTIONS

@@ -117,7 +117,7 @@ class Parser(ExpressionParser):
 
     def _parse_function(self) -> syntax.Function:
         start = self.token
-        self.take_word("view")
+        view = self.take_word("view") is not None
         self.expect_symbol("(")
         parameters = self.until(")", self._parse_parameter)
         self.expect_symbol("{")
@@ -128,7 +128,7 @@ class Parser(ExpressionParser):
         body = self.nested(self.parse_pipe)
         self.take_symbol(";")
         self.expect_symbol("}")
-        return syntax.Function(parameters, tuple(statements), body, span=self.since(start))
+        return syntax.Function(parameters, tuple(statements), body, view, span=self.since(start))
 
     def _parse_parameter(self) -> syntax.FunctionParameter:
         start = self.token
