@@ -23,7 +23,6 @@ REASONS = {
         gzip_decompress_from_base64_string""",
     "its table of browsers is Kusto's own": "parse_user_agent",
     "Kusto publishes neither its digest's format nor its seed": "hash hash_many hash_combine",
-    "neither engine reads XML": "parse_xml",
     "its result is a decimal, which hunts have not": "todecimal decimal",
     LATER: """series_fit_2lines series_fit_2lines_dynamic series_fit_poly series_fft series_ifft series_periods_detect
         series_periods_validate series_seasonal ipv4_range_to_cidr_list
