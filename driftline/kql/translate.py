@@ -79,6 +79,8 @@ def compiled(
     except emit.Unsupported as error:
         name = str(error)
         problems.add(f"not supported on {dialect}: '{name}'", Span(max(text.find(name), 0), len(name)))
+    except emit.TooLarge:
+        problems.add("not supported: a query of so many calls inside of each other", Span(0, 0))
     except Stuck:
         problems.add("this query cannot be understood", Span(0, 0))
     problems.raise_if_any()
@@ -99,7 +101,7 @@ class Setting:
 
     def sql(self, found: Plan, columns: tuple[Column, ...], order: tuple[Key, ...]) -> str:
         """Write a plan in the setting's dialect."""
-        tree = emit.PlanEmitter(self.dialect).query(found, columns, order)
+        tree = emit.PlanEmitter(self.dialect).query(emit.sized(found, self.dialect), columns, order)
         return SqlDialect.get_or_raise(self.dialect).generate(tree, copy=False)
 
     def rows(self, found: Plan) -> list[tuple[Any, ...]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from driftline.errors import DriftlineError, StoreBusy, StoreCorrupt, StoreError, StoreFull
-from driftline.store import xml
+from driftline.store import computed
 
 __all__ = ["COLD", "HOT", "QUERY_SECONDS", "connect", "transaction", "translated"]
 
@@ -38,7 +38,7 @@ def connect(directory: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         "lock_configuration = true",
     ):
         connection.execute(f"SET {setting}")
-    xml.offer(connection)
+    computed.offer(connection)
     return connection
 
 

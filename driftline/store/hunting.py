@@ -24,7 +24,7 @@ import pyarrow.json
 import pyarrow.parquet
 
 from driftline import errors, kql
-from driftline.store import xml
+from driftline.store import computed
 from driftline.store._schema import quoted
 from driftline.store.limits import Limits, OnHunt, Stop, audited, run
 from driftline.store.results import TICKS_PER_US, TYPES, tuples, typed
@@ -279,7 +279,7 @@ def _settings(limits: Limits, scratch: str) -> dict[str, Any]:
 
 def _offer(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Given]) -> None:
     connection.execute("SET TimeZone = 'UTC'")
-    xml.offer(connection)
+    computed.offer(connection)
     for name, table in tables.items():
         if table.rows is not None:
             connection.register(name, table.rows)

@@ -9,11 +9,7 @@ import json
 from typing import Any
 from xml.parsers import expat
 
-import duckdb
-from duckdb.func import FunctionNullHandling
-from duckdb.sqltypes import VARCHAR
-
-__all__ = ["offer", "parsed"]
+__all__ = ["parsed"]
 
 _MOST_BYTES = 1 << 20
 _DEEPEST = 100
@@ -71,11 +67,6 @@ def _add(to: dict[str, Any], name: str, value: Any) -> None:
         to[name].append(value)
     else:
         to[name] = [to[name], value]
-
-
-def offer(connection: duckdb.DuckDBPyConnection) -> None:
-    """Let the SQL of hunts call ``parsed`` as ``xml_to_json``."""
-    connection.create_function("xml_to_json", parsed, [VARCHAR], VARCHAR, null_handling=FunctionNullHandling.SPECIAL)
 
 
 def parsed(text: str | None) -> str | None:

@@ -9,6 +9,7 @@ from driftline.kql import constants, functions, syntax
 from driftline.kql.bind import scalars, types
 from driftline.kql.bind.aggregates import bind_aggregate, collected
 from driftline.kql.bind.arguments import arity
+from driftline.kql.bind.computed import SPECIAL as COMPUTED
 from driftline.kql.bind.networks import SPECIAL as NETWORKS
 from driftline.kql.bind.scope import Scope
 from driftline.kql.bind.series import SPECIAL as SERIES
@@ -288,14 +289,10 @@ def _repeat(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _strrep(node: syntax.Call, scope: Scope) -> Scalar:
-    values = arity(node, scope, 2, 3)
-    times = scalars.constant(node.arguments[1], scope, "long")
-    if not isinstance(times, int) or not 0 <= times <= 1024:
-        scope.fail("expected a count from 0 to 1024", node.arguments[1].span)
-    text = types.converted(values[0], "string")
-    if len(values) == 2:
-        return Call("strcat", (text,) * times, "string") if times else Const("string", "")
-    return Call("strcat_delim", (types.converted(values[2], "string"), *(text,) * times), "string")
+    text, times, *delimiter = arity(node, scope, 2, 3)
+    times = types.coerce(times, "long", scope=scope, span=node.arguments[1].span)
+    between = types.converted(delimiter[0], "string") if delimiter else Const("string", "")
+    return Call("repeat_text", (types.converted(text, "string"), times, between), "string")
 
 
 scalars.AGGREGATED["bind"] = bind_aggregate
@@ -338,5 +335,6 @@ scalars.SPECIAL.update(
     }
 )
 scalars.SPECIAL.update(SERIES)
+scalars.SPECIAL.update(COMPUTED)
 scalars.SPECIAL.update(NETWORKS)
 scalars.SPECIAL.update(TEXTS)

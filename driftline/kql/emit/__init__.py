@@ -2,5 +2,6 @@
 
 from driftline.kql.emit.plans import PlanEmitter
 from driftline.kql.emit.scalars import Unsupported
+from driftline.kql.emit.sizes import TooLarge, sized
 
-__all__ = ["PlanEmitter", "Unsupported"]
+__all__ = ["PlanEmitter", "TooLarge", "Unsupported", "sized"]

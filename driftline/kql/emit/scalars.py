@@ -6,6 +6,8 @@ import datetime
 import functools
 import json
 import math
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,7 +17,7 @@ from driftline.kql import functions, plan
 from driftline.kql.emit import lambdas, texts
 from driftline.kql.plan import Call, Col, Const, InPlan, Key, Scalar, Subquery, Window
 
-__all__ = ["TYPES", "ScalarEmitter", "Unsupported", "identifier"]
+__all__ = ["TYPES", "ScalarEmitter", "Unsupported", "identifier", "mentions"]
 
 EPOCH = datetime.datetime(1970, 1, 1)
 TYPES = {
@@ -125,18 +127,10 @@ class ScalarEmitter:
 
     def templated(self, value: Call) -> exp.Expression:
         """Emit a call by its row's template."""
-        sql = self._sql(value)
+        sql = _sql(value, self.dialect)
         if sql is None:
             raise Unsupported(value.function)
         return filled(_template(sql, self.dialect), [self.emit(arg) for arg in value.args])
-
-    def _sql(self, value: Call) -> str | None:
-        row = functions.FUNCTIONS.get(value.function) or functions.AGGREGATES.get(value.function)
-        inner = INNER.get(value.function)
-        sql = inner[self.dialect != "duckdb"] if inner else row.sql(self.dialect) if row else None
-        if isinstance(sql, Mapping):
-            sql = sql.get(value.args[0].type, sql.get("*"))
-        return sql
 
     def window(self, value: Window) -> exp.Expression:
         keys = [self.key(key) for key in value.keys]
@@ -168,6 +162,28 @@ class ScalarEmitter:
 
     def in_plan(self, value: InPlan) -> exp.Expression:
         return exp.In(this=self.emit(value.value), query=exp.Subquery(this=self.emit_plan(value.plan)))
+
+
+def _sql(value: Call, dialect: str) -> str | None:
+    row = functions.FUNCTIONS.get(value.function) or functions.AGGREGATES.get(value.function)
+    inner = INNER.get(value.function)
+    sql = inner[dialect != "duckdb"] if inner else row.sql(dialect) if row else None
+    if isinstance(sql, Mapping):
+        sql = sql.get(value.args[0].type, sql.get("*"))
+    return sql
+
+
+def mentions(value: Call, dialect: str) -> tuple[int, list[int]]:
+    """Tell how long a call's own SQL is, and how often each argument stands in it."""
+    sql = _sql(value, dialect)
+    if sql is None:
+        return 40, [1 + (value.function in NAMED_TWICE)] * len(value.args)
+    counts = Counter(re.findall(r"\b_(\w+)", sql))
+    everywhere = max(counts["all"], counts["rest"])
+    return len(sql), [max(counts[str(place)], everywhere) for place in range(len(value.args))]
+
+
+NAMED_TWICE = frozenset(["has", "term", "element", "in", "format_datetime", "format_timespan", "extract_all_groups"])
 
 
 def _frame(end: str, side: str | None) -> exp.WindowSpec:

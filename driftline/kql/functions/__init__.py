@@ -1,7 +1,9 @@
 """Every function, aggregate and scalar operator as a row of a table."""
 
+from driftline.kql.functions import computed, regression
 from driftline.kql.functions.aggregates import AGGREGATES, WINDOWS
 from driftline.kql.functions.arrays import ARRAYS
+from driftline.kql.functions.computed import COMPUTED
 from driftline.kql.functions.convert import CONVERT
 from driftline.kql.functions.dynamics import DYNAMICS
 from driftline.kql.functions.encodings import ENCODINGS
@@ -10,7 +12,7 @@ from driftline.kql.functions.maths import MATHS
 from driftline.kql.functions.moments import MOMENTS
 from driftline.kql.functions.network import NETWORK
 from driftline.kql.functions.refused import REFUSED
-from driftline.kql.functions.regression import REGRESSION, SEVERAL
+from driftline.kql.functions.regression import REGRESSION
 from driftline.kql.functions.row import Function, Sql
 from driftline.kql.functions.series import SERIES
 from driftline.kql.functions.text import TEXT
@@ -31,7 +33,9 @@ FUNCTIONS: dict[str, Function] = {
     **VERSIONS,
     **SERIES,
     **REGRESSION,
+    **COMPUTED,
 }
+SEVERAL = regression.SEVERAL | computed.SEVERAL
 ALIASES = {
     "todouble": "toreal",
     "parse_json": "todynamic",
@@ -71,6 +75,5 @@ ALIASES = {
     "weekofyear": "week_of_year",
     "startofhour": "startofhour",
     "make_dictionary": "make_bag",
-    "hash": "hash_xx",
 }
 ALIASES = {name: target for name, target in ALIASES.items() if name != target and target in FUNCTIONS | AGGREGATES}

@@ -84,13 +84,5 @@ LOCATIONS = rows(
             "Take the query part of a URL apart into a bag.",
         ),
         ("parse_csv", "string", "dynamic", *CSV, "Take the first line of comma-separated values apart."),
-        (
-            "parse_xml",
-            "string",
-            "dynamic",
-            "CAST(xml_to_json(_0) AS JSON)",
-            None,
-            "Turn an XML document into a dynamic value; null if it is none, has a document type, or more than 1 MB.",
-        ),
     ]
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from driftline.kql.functions.lists import lets
 from driftline.kql.functions.row import rows
 
 __all__ = ["TEXT"]
@@ -16,6 +17,7 @@ def escaped(duck: str, click: str) -> tuple[str, str]:
     )
 
 
+TOO_LONG = "a text of more than a megabyte"
 # Between terms: all of ASCII that is neither letter nor digit.
 SEPARATOR = "[^0-9A-Za-z\\x80-\\x{10FFFF}]"
 WORDS = (
@@ -53,6 +55,16 @@ def listed(*, any_word: bool) -> tuple[str, str]:
     )
 
 
+# A text has no more than a megabyte.
+REPEATED = lets(
+    (
+        f"CASE WHEN coalesce(n, 0) = 0 THEN '' WHEN (strlen(_0) + strlen(_2)) * n > 1 << 20 THEN error('{TOO_LONG}')"
+        " ELSE concat(repeat(concat(_0, _2), n - 1), _0) END",
+        "if(ifNull(n, 0) = 0, '', concat(repeat(concat(_0, _2), toUInt32(n - 1 + throwIf((length(_0) + length(_2)) * n > 1048576,"
+        f" '{TOO_LONG}'))), _0))",
+    ),
+    n=("least(greatest(_1, 0), 1024)", "least(greatest(_1, 0), 1024)"),
+)
 TEXT = rows(
     [
         ("strlen", "string", "long", "length(_0)", "lengthUTF8(_0)", "Count the characters."),
@@ -68,7 +80,8 @@ TEXT = rows(
             "concatWithSeparator(_all)",
             "Join values with a delimiter.",
         ),
-        ("strrep", "text long string?", "string", None, None, "Repeat text."),
+        ("strrep", "text long string?", "string", None, None, "Repeat text, 1,024 times at most."),
+        ("repeat_text", "string long string", "string", *REPEATED, ""),
         ("reverse", "text", "string", "reverse(_0)", "reverseUTF8(_0)", "Reverse the characters."),
         (
             "substring",

@@ -121,6 +121,7 @@ def aggregate_name(name: str, node: syntax.Call) -> str:
         "make_bag": "bag",
         "make_list_if": "list",
         "make_set_if": "set",
+        "buildschema": "schema",
     }.get(name, name)
     if name == "percentile" and len(node.arguments) > 1 and isinstance(node.arguments[1], syntax.Literal):
         return f"percentile_{first}_{node.arguments[1].value}"

@@ -1,0 +1,102 @@
+"""Keep SQL from growing without bound where templates name an argument more than once.
+
+``totimespan`` reads its text at 40 places; of four calls inside of each other SQL would become
+terabytes. An argument of some size is therefore computed once, in a column below.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import get_args
+
+from driftline.kql.emit.scalars import mentions
+from driftline.kql.plan import Call, Col, Column, Const, Plan, Project, Scalar
+from driftline.kql.rewrite import walk
+
+__all__ = ["TooLarge", "sized"]
+
+_MOST = 5_000_000  # characters of SQL, roughly
+_LARGE = 8_000  # a call is taken apart from here on
+_SMALL = 100  # what an argument must take to be worth a column
+
+
+class TooLarge(Exception):
+    """A plan's SQL would have more than some millions of characters."""
+
+
+def sized(plan: Plan, dialect: str) -> Plan:
+    """Give a plan in which large calls stand on columns; none of its columns changes. Raises ``TooLarge``."""
+    ruler = _Ruler(dialect)
+    made = _sized(plan, ruler, (f"·part {number}" for number in itertools.count()))
+    plans = (node for node in walk.nodes(made) if not isinstance(node, get_args(Scalar)))
+    if sum(ruler.size(value) for node in plans for value in walk.scalars(node)) > _MOST:
+        raise TooLarge
+    return made
+
+
+class _Ruler:
+    """How many characters of SQL a value takes, roughly."""
+
+    def __init__(self, dialect: str) -> None:
+        self._dialect = dialect
+        self._known: dict[Scalar, int] = {}
+
+    def counts(self, value: Call) -> list[int]:
+        return mentions(value, self._dialect)[1]
+
+    def size(self, value: Scalar) -> int:
+        if value not in self._known:
+            self._known[value] = self._measured(value)
+        return self._known[value]
+
+    def _measured(self, value: Scalar) -> int:
+        if isinstance(value, Const):
+            return 8 + len(str(value.value))
+        if not isinstance(value, Call):
+            return 20 + sum(map(self.size, walk.scalars(value)))
+        own, counts = mentions(value, self._dialect)
+        return own + sum(count * self.size(arg) for arg, count in zip(value.args, counts, strict=True))
+
+
+def _sized(node: Plan, ruler: _Ruler, names: Iterator[str]) -> Plan:
+    node = walk.map_plans(node, lambda each: _sized(each, ruler, names))
+    columns = node.columns
+    while part := _part_below(node, ruler):
+        node = _apart(node, part, next(names))
+    if node.columns == columns:
+        return node
+    return Project(node, columns, tuple(Col(column.id, column.type) for column in columns))
+
+
+# Only what the rows below tell: the state of a fold they do not.
+def _part_below(node: Plan, ruler: _Ruler) -> Scalar | None:
+    inputs = walk.inputs(node)
+    known = {column.id for column in inputs[0].columns} if len(inputs) == 1 else set()
+    parts = (_part(value, ruler, known) for value in walk.scalars(node)) if known else iter(())
+    return next((part for part in parts if part), None)
+
+
+def _part(value: Scalar, ruler: _Ruler, known: set[str]) -> Scalar | None:
+    """Find an argument that a large call names more than once, innermost first."""
+    for inner in walk.scalars(value):
+        if found := _part(inner, ruler, known):
+            return found
+    if not isinstance(value, Call) or ruler.size(value) < _LARGE:
+        return None
+    named = zip(value.args, ruler.counts(value), strict=True)
+    large = [arg for arg, count in named if count > 1 and isinstance(arg, Call) and ruler.size(arg) > _SMALL]
+    return max((arg for arg in large if walk.columns_of(arg) <= known), key=ruler.size, default=None)
+
+
+def _apart(node: Plan, part: Scalar, name: str) -> Plan:
+    (below,) = walk.inputs(node)
+    column = Column(name, part.type)
+    kept = tuple(Col(each.id, each.type) for each in below.columns)
+    made = Project(below, (*below.columns, column), (*kept, part))
+    node = walk.map_plans(node, lambda _: made)
+    return walk.map_scalars(node, lambda each: _replaced(each, part, Col(name, part.type)))
+
+
+def _replaced(value: Scalar, old: Scalar, new: Scalar) -> Scalar:
+    return new if value == old else walk.map_scalars(value, lambda inner: _replaced(inner, old, new))

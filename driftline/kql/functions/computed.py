@@ -1,0 +1,187 @@
+"""Functions that a library computes: on DuckDB in the hunt's process (``driftline.store.computed``)."""
+
+from __future__ import annotations
+
+from driftline.kql.functions.row import rows
+
+__all__ = ["COMPUTED", "SEVERAL"]
+
+TEXT = "CAST(_0 AS VARCHAR)"
+SEVERAL = {
+    "series_periods_detect": (("periods", "dynamic"), ("periods_scores", "dynamic")),
+    "series_periods_validate": (("periods", "dynamic"), ("scores", "dynamic")),
+    "series_fft": (("real", "dynamic"), ("imag", "dynamic")),
+    "series_ifft": (("real", "dynamic"), ("imag", "dynamic")),
+    "series_fit_poly": (
+        ("rsquare", "real"),
+        ("coefficients", "dynamic"),
+        ("variance", "real"),
+        ("rvariance", "real"),
+        ("poly_fit", "dynamic"),
+    ),
+}
+"""Functions that give several columns: their names and types, in order."""
+
+COMPUTED = rows(
+    [
+        (
+            "parse_xml",
+            "string",
+            "dynamic",
+            "CAST(xml_to_json(_0) AS JSON)",
+            None,
+            "Turn an XML document into a dynamic value; null if it is none, has a document type, or more than 1 MB.",
+        ),
+        ("hash_text", "string", "long", "hash_text(_0)", "toInt64(xxHash64(_0))", ""),
+        ("hash_whole", "long", "long", "hash_whole(_0)", "toInt64(xxHash64(_0))", ""),
+        (
+            "unsigned_remainder",
+            "long long",
+            "long",
+            "CAST((CASE WHEN _0 < 0 THEN CAST(_0 AS HUGEINT) + 18446744073709551616 ELSE _0 END) % nullif(abs(_1), 0) AS BIGINT)",
+            "toInt64(reinterpretAsUInt64(assumeNotNull(_0)) % nullIf(abs(_1), 0))",
+            "",
+        ),
+        (
+            "ticks_of",
+            "any",
+            "long",
+            {"datetime": "epoch_us(_0) * 10 + 621355968000000000", "*": "CAST(_0 AS BIGINT)"},
+            {"datetime": "toUnixTimestamp64Micro(_0) * 10 + 621355968000000000", "*": "toInt64(_0)"},
+            "",
+        ),
+        (
+            "hash",
+            "any long?",
+            "long",
+            None,
+            None,
+            "Give the xxHash64 of a text, a whole number, a datetime or a timespan.",
+        ),
+        ("hash_xxhash64", "any long?", "long", None, None, "As hash."),
+        (
+            "ipv4_range_to_cidr_list",
+            "string string",
+            "dynamic",
+            "CAST(ipv4_ranges(_0, _1) AS JSON)",
+            None,
+            "Give the networks that make up a range of addresses.",
+        ),
+        *(
+            (f"punycode_{way}", "string", "string", f"punycode(_0, '{way}')", None, doc)
+            for way, doc in (
+                ("to_string", "Decode Punycode; empty if it is none."),
+                ("from_string", "Encode as Punycode."),
+                ("domain_to_string", "Decode the parts of a domain that begin with xn--."),
+                ("domain_from_string", "Encode the parts of a domain that are not ASCII."),
+            )
+        ),
+        *(
+            (
+                f"{kind}_compress_to_base64_string",
+                "string",
+                "string",
+                f"compressed(_0, '{kind}')",
+                None,
+                f"Pack with {kind}.",
+            )
+            for kind in ("zlib", "gzip")
+        ),
+        *(
+            (
+                f"{kind}_decompress_from_base64_string",
+                "string",
+                "string",
+                f"decompressed(_0, '{kind}')",
+                None,
+                f"Unpack what {kind} packed; empty if it is damaged, no text, or more than 1 MB.",
+            )
+            for kind in ("zlib", "gzip")
+        ),
+        ("treepath", "dynamic", "dynamic", f"CAST(tree_paths({TEXT}) AS JSON)", None, "Give the paths of all leaves."),
+        (
+            "replace_strings",
+            "string dynamic dynamic",
+            "string",
+            "replaced_texts(_0, CAST(_1 AS VARCHAR), CAST(_2 AS VARCHAR))",
+            None,
+            "Replace each of several texts by its own; the first that matches a place takes it.",
+        ),
+        ("erf", "real", "real", "error_function(_0, FALSE)", "erf(_0)", "Give the error function."),
+        ("erfc", "real", "real", "error_function(_0, TRUE)", "erfc(_0)", "Give the complementary error function."),
+        (
+            "series_fft",
+            "dynamic dynamic?",
+            "dynamic",
+            f"CAST(series_transformed({TEXT}, CAST(_1 AS VARCHAR), FALSE) AS JSON)",
+            None,
+            "Fourier transform: real and imag as columns.",
+        ),
+        (
+            "series_ifft",
+            "dynamic dynamic?",
+            "dynamic",
+            f"CAST(series_transformed({TEXT}, CAST(_1 AS VARCHAR), TRUE) AS JSON)",
+            None,
+            "Inverse Fourier transform: real and imag as columns.",
+        ),
+        (
+            "series_periods_detect",
+            "dynamic real real long",
+            "dynamic",
+            f"CAST(series_periods({TEXT}, _1, _2, _3) AS JSON)",
+            None,
+            "Find the most significant periods between two lengths: periods and scores as columns; how, is our own.",
+        ),
+        (
+            "series_periods_of",
+            "dynamic dynamic",
+            "dynamic",
+            f"CAST(series_validated({TEXT}, CAST(_1 AS VARCHAR)) AS JSON)",
+            None,
+            "",
+        ),
+        (
+            "series_periods_validate",
+            "dynamic real*",
+            "dynamic",
+            None,
+            None,
+            "Score lengths as periods of a series: periods and scores.",
+        ),
+        (
+            "series_fit_poly_of",
+            "dynamic dynamic long",
+            "dynamic",
+            f"CAST(series_fitted({TEXT}, CAST(_1 AS VARCHAR), _2) AS JSON)",
+            None,
+            "",
+        ),
+        (
+            "series_fit_poly",
+            "dynamic dynamic? long?",
+            "dynamic",
+            None,
+            None,
+            "Fit a polynomial: rsquare, coefficients, variance, rvariance and poly_fit as columns.",
+        ),
+        (
+            "geo_distance_2points",
+            "real real real real",
+            "real",
+            "CASE WHEN abs(_0) <= 180 AND abs(_1) <= 90 AND abs(_2) <= 180 AND abs(_3) <= 90 THEN 2 * 6371010 * asin(sqrt(least(1,"
+            " pow(sin(radians(_3 - _1) / 2), 2) + cos(radians(_1)) * cos(radians(_3)) * pow(sin(radians(_2 - _0) / 2), 2)))) END",
+            "if(abs(_0) <= 180 AND abs(_1) <= 90 AND abs(_2) <= 180 AND abs(_3) <= 90, 2 * 6371010 * asin(sqrt(least(1,"
+            " pow(sin(radians(_3 - _1) / 2), 2) + cos(radians(_1)) * cos(radians(_3)) * pow(sin(radians(_2 - _0) / 2), 2)))), NULL)",
+            "Give the distance in meters between two points (longitude, latitude) on a sphere.",
+        ),
+        (
+            "geo_point_in_circle",
+            "real real real real real",
+            "bool",
+            None,
+            None,
+            "Say whether a point lies within so many meters of another.",
+        ),
+    ]
+)

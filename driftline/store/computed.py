@@ -1,0 +1,207 @@
+"""Functions that DuckDB has not, computed by libraries in the hunt's process.
+
+They take and give texts and numbers; dynamic values are JSON texts. What cannot be computed is null.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import json
+import math
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import duckdb
+import xxhash
+from duckdb.func import FunctionNullHandling
+from duckdb.sqltypes import BIGINT, BOOLEAN, DOUBLE, VARCHAR, DuckDBPyType
+
+from driftline.store import series, xml
+
+__all__ = ["offer"]
+
+_MOST_PATHS = 100_000
+_MOST_BYTES = 1 << 20
+
+
+def offer(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let the SQL of hunts call these functions."""
+    for name, (function, parameters, result) in _FUNCTIONS.items():
+        connection.create_function(name, function, parameters, result, null_handling=FunctionNullHandling.SPECIAL)
+
+
+def _hash_text(text: str | None) -> int | None:
+    return None if text is None else _signed(xxhash.xxh64_intdigest(text.encode()))
+
+
+def _hash_whole(number: int | None) -> int | None:
+    return None if number is None else _signed(xxhash.xxh64_intdigest(number.to_bytes(8, "little", signed=True)))
+
+
+def _signed(digest: int) -> int:
+    return digest - (1 << 64) if digest >> 63 else digest
+
+
+def _ipv4_ranges(first: str | None, last: str | None) -> str | None:
+    try:
+        ends = ipaddress.IPv4Address(first or ""), ipaddress.IPv4Address(last or "")
+        found = [str(network) for network in ipaddress.summarize_address_range(*ends)]
+    except ValueError:
+        return None
+    return json.dumps(found, separators=(",", ":"))
+
+
+def _punycode(text: str | None, way: str | None) -> str:
+    try:
+        return _CODES[way or ""](text or "")
+    except (UnicodeError, IndexError, OverflowError):
+        return ""
+
+
+def _domain_parts(convert: Callable[[str], str]) -> Callable[[str], str]:
+    return lambda domain: ".".join(convert(part) for part in domain.split("."))
+
+
+def _decoded(text: str) -> str:
+    return text.encode("ascii").decode("punycode")
+
+
+def _encoded(text: str) -> str:
+    return text.encode("punycode").decode()
+
+
+_CODES: dict[str, Callable[[str], str]] = {
+    "to_string": _decoded,
+    "from_string": _encoded,
+    "domain_to_string": _domain_parts(lambda part: _decoded(part[4:]) if part.lower().startswith("xn--") else part),
+    "domain_from_string": _domain_parts(lambda part: part if part.isascii() else f"xn--{_encoded(part)}"),
+}
+
+
+def _tree_paths(text: str | None) -> str | None:
+    value = _loaded(text)
+    if not isinstance(value, (dict, list)):
+        return None
+    found = [path for path, _ in zip(_paths(value, ""), range(_MOST_PATHS), strict=False)]
+    return json.dumps(list(dict.fromkeys(found)), ensure_ascii=False, separators=(",", ":"))
+
+
+# An array is one leaf, and each kind of element in it the same place.
+def _paths(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            quoted = name.replace("\\", "\\\\").replace("'", "\\'")
+            yield from _paths(inner, f"{path}['{quoted}']")
+        return
+    yield path or "[]"
+    if isinstance(value, list):
+        for inner in value:
+            yield from _paths(inner, f"{path}[0]")
+
+
+def _loaded(text: str | None) -> Any:
+    try:
+        return json.loads(text or "null")
+    except (ValueError, RecursionError):
+        return None
+
+
+def _schema(text: str | None) -> str | None:
+    """Give the least schema of several values; https://learn.microsoft.com/kusto/query/buildschema-aggregation-function."""
+    values = _loaded(text)
+    if not isinstance(values, list):
+        return None
+    found = _united(_schema_of(value) for value in values if value is not None)
+    return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+
+
+def _schema_of(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _schema_of(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return {"`indexer`": _united(map(_schema_of, value))} if value else {"`indexer`": []}
+    return _KINDS.get(type(value), "null")
+
+
+_KINDS = {bool: "bool", int: "long", float: "double", str: "string"}
+
+
+# One schema if all are alike; else those of simple values, then one for all containers.
+def _united(schemas: Iterator[Any] | map[Any]) -> Any:
+    simple: set[str] = set()
+    container: dict[str, Any] = {}
+    for schema in schemas:
+        for each in schema if isinstance(schema, list) else [schema]:
+            if isinstance(each, dict):
+                container = {name: _joined(container, each, name) for name in {**container, **each}}
+            else:
+                simple.add(each)
+    every = [*sorted(simple), *([container] if container else [])]
+    return every[0] if len(every) == 1 else every
+
+
+def _joined(one: dict[str, Any], other: dict[str, Any], name: str) -> Any:
+    return _united(iter([each[name] for each in (one, other) if name in each]))
+
+
+def _replaced(text: str | None, lookups: str | None, rewrites: str | None) -> str:
+    """Replace texts in their order: what one has taken, no later one sees."""
+    sought, instead = _loaded(lookups), _loaded(rewrites)
+    if text is None or not isinstance(sought, list) or not isinstance(instead, list) or len(sought) != len(instead):
+        return ""
+    pieces = [(text, False)]
+    for word, other in zip(sought, instead, strict=True):
+        if isinstance(word, str) and word:
+            taken = other if isinstance(other, str) else word
+            pieces = [part for piece in pieces for part in ([piece] if piece[1] else _parted(piece[0], word, taken))]
+    return "".join(part for part, _ in pieces)
+
+
+def _parted(text: str, word: str, taken: str) -> list[tuple[str, bool]]:
+    parts = [(part, False) for part in text.split(word)]
+    return [each for part in parts for each in ((taken, True), part)][1:]
+
+
+def _compressed(text: str | None, kind: str | None) -> str:
+    packer = zlib.compressobj(wbits=_WINDOWS[kind or ""])
+    return base64.b64encode(packer.compress((text or "").encode()) + packer.flush()).decode()
+
+
+# No more than a text may have: a few bytes can unpack to gigabytes.
+def _decompressed(text: str | None, kind: str | None) -> str:
+    try:
+        unpacker = zlib.decompressobj(_WINDOWS[kind or ""])
+        data = unpacker.decompress(base64.b64decode(text or "", validate=True), _MOST_BYTES)
+        return data.decode() if unpacker.eof else ""
+    except (ValueError, zlib.error):
+        return ""
+
+
+_WINDOWS = {"zlib": zlib.MAX_WBITS, "gzip": zlib.MAX_WBITS | 16}
+
+
+def _error_function(value: float | None, complement: bool | None) -> float | None:
+    if value is None:
+        return None
+    return math.erfc(value) if complement else math.erf(value)
+
+
+_FUNCTIONS: dict[str, tuple[Callable[..., Any], list[Any], DuckDBPyType]] = {
+    "xml_to_json": (xml.parsed, [VARCHAR], VARCHAR),
+    "hash_text": (_hash_text, [VARCHAR], BIGINT),
+    "hash_whole": (_hash_whole, [BIGINT], BIGINT),
+    "ipv4_ranges": (_ipv4_ranges, [VARCHAR, VARCHAR], VARCHAR),
+    "punycode": (_punycode, [VARCHAR, VARCHAR], VARCHAR),
+    "tree_paths": (_tree_paths, [VARCHAR], VARCHAR),
+    "built_schema": (_schema, [VARCHAR], VARCHAR),
+    "replaced_texts": (_replaced, [VARCHAR, VARCHAR, VARCHAR], VARCHAR),
+    "compressed": (_compressed, [VARCHAR, VARCHAR], VARCHAR),
+    "decompressed": (_decompressed, [VARCHAR, VARCHAR], VARCHAR),
+    "error_function": (_error_function, [DOUBLE, BOOLEAN], DOUBLE),
+    "series_transformed": (series.transformed, [VARCHAR, VARCHAR, BOOLEAN], VARCHAR),
+    "series_periods": (series.periods, [VARCHAR, DOUBLE, DOUBLE, BIGINT], VARCHAR),
+    "series_validated": (series.validated, [VARCHAR, VARCHAR], VARCHAR),
+    "series_fitted": (series.fitted, [VARCHAR, VARCHAR, BIGINT], VARCHAR),
+}
