@@ -27,8 +27,14 @@ CLOCK = re.compile(r"(-?)(?:(\d+)[.])?(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1
 DAYS = re.compile(r"-?\d+")
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 MOMENT = re.compile(
-    r"(\d{4})-(\d{1,2})(?:-(\d{1,2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?)?)?\s*(Z|[+-]\d{2}:?\d{2})?"
+    r"(\d{4})-(\d{1,2})(?:-(\d{1,2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?)?)?"
+    r"\s*(Z|GMT|UTC|[+-]\d{2}:?\d{2})?"
 )
+# RFC 822 (8 Nov 14) and RFC 850 (08-Nov-14), with or without the day of the week.
+MAIL = re.compile(
+    r"(?:[A-Z][a-z]+, )?(\d{1,2})([ -])([A-Z][a-z]{2})\2(\d{4}|\d{2}) (\d{1,2}):(\d{2})(?::(\d{2}))?(?: (?:GMT|UTC))?"
+)
+MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 AMERICAN = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4})(?: (\d{1,2}):(\d{2})(?::(\d{2}))?)?")
 
 
@@ -64,6 +70,10 @@ def datetime_us(text: str) -> int | None:
     if match := MOMENT.fullmatch(text.strip()):
         year, month, day, hour, minute, second, fraction, zone = match.groups()
         return _us((year, month, day or "1", hour, minute, second), fraction or "", zone or "Z")
+    if match := MAIL.fullmatch(text.strip()):
+        day, _, name, year, hour, minute, second = match.groups()
+        month = MONTHS.index(name) + 1 if name in MONTHS else 0
+        return _us((year if len(year) > 2 else f"20{year}", str(month), day, hour, minute, second), "", "Z")
     if match := AMERICAN.fullmatch(text.strip()):
         month, day, year, hour, minute, second = match.groups()
         return _us((year, month, day, hour, minute, second), "", "Z")
@@ -75,7 +85,7 @@ def _us(parts: tuple[str | None, ...], fraction: str, zone: str) -> int | None:
         moment = datetime.datetime(*(int(part or 0) for part in parts), tzinfo=datetime.UTC)  # type: ignore[arg-type,misc]
     except ValueError:
         return None
-    offset = 0 if zone == "Z" else (int(zone[1:3]) * 60 + int(zone[-2:])) * (-60 if zone[0] == "-" else 60)
+    offset = 0 if zone[0] not in "+-" else (int(zone[1:3]) * 60 + int(zone[-2:])) * (-60 if zone[0] == "-" else 60)
     elapsed = moment - EPOCH
     return (elapsed.days * 86_400 + elapsed.seconds - offset) * 1_000_000 + int(fraction[:6].ljust(6, "0"))
 

@@ -40,6 +40,9 @@ def arithmetic(op: str, left: Scalar, right: Scalar, *, scope: Scope, span: Span
 
 def _timespans(op: str, left: Scalar, right: Scalar, *, scope: Scope, span: Span) -> Scalar:
     kinds = (left.type, right.type)
+    if "dynamic" in kinds and op in {"+", "-"}:
+        left, right = types.converted(left, "timespan"), types.converted(right, "timespan")
+        kinds = ("timespan", "timespan")
     if kinds == ("timespan", "timespan"):
         if op == "/":
             return Call("/real", (types.converted_ticks(left), types.converted_ticks(right)), "real")
@@ -70,8 +73,7 @@ def folded(op: str, left: Scalar, right: Scalar, kind: str) -> Scalar:
         if left.value is None or right.value is None:
             return Const(kind, None)
         value = FOLDS[op](left.value, right.value)
-        if -(2**63) <= value < 2**63:
-            return Const(kind, value)
+        return Const(kind, (value + 2**63) % 2**64 - 2**63)  # Kusto's whole numbers wrap around
     return Call(op, (left, right), kind)
 
 

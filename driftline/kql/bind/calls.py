@@ -23,7 +23,7 @@ __all__ = ["collected", "columns_of"]
 def _iff(node: syntax.Call, scope: Scope) -> Scalar:
     condition, *values = arity(node, scope, 3)
     condition = types.coerce(condition, "bool", scope=scope, span=node.arguments[0].span)
-    kind, values_of = types.common(values, scope=scope, span=node.span)
+    kind, values_of = types.common(values, scope=scope, span=node.span, dynamic=False)
     return Call("choose", (condition, *values_of), kind)
 
 
@@ -31,7 +31,7 @@ def _case(node: syntax.Call, scope: Scope) -> Scalar:
     values = scalars.bind_each(node.arguments, scope)
     if len(values) < 3 or len(values) % 2 == 0:
         scope.fail("expected case(condition, value, …, default)", node.span)
-    kind, results = types.common([*values[1::2], values[-1]], scope=scope, span=node.span)
+    kind, results = types.common([*values[1::2], values[-1]], scope=scope, span=node.span, dynamic=False)
     conditions = [types.coerce(c, "bool", scope=scope, span=node.span) for c in values[:-1:2]]
     chosen = results[-1]
     for condition, value in zip(reversed(conditions), reversed(results[:-1]), strict=True):
@@ -83,6 +83,18 @@ def _ago(node: syntax.Call, scope: Scope) -> Scalar:
     (length,) = arity(node, scope, 1)
     length = types.coerce(length, "timespan", scope=scope, span=node.span)
     return Call("datetime-", (Call("now_utc", (), "datetime"), length), "datetime")
+
+
+def _abs(node: syntax.Call, scope: Scope) -> Scalar:
+    value = types.coerce(arity(node, scope, 1)[0], "span", scope=scope, span=node.span)
+    value = types.converted(value, "long") if value.type == "int" else value
+    return Call("abs", (value,), value.type)
+
+
+def _rand(node: syntax.Call, scope: Scope) -> Scalar:
+    values = arity(node, scope, 0, 1)
+    below = types.coerce(values[0] if values else Const("long", None), "long", scope=scope, span=node.span)
+    return Call("rand_below" if values else "rand", (below,), "real")
 
 
 def _percentile_tdigest(node: syntax.Call, scope: Scope) -> Scalar:
@@ -144,16 +156,23 @@ def _make_datetime(node: syntax.Call, scope: Scope) -> Scalar:
     return Call("make_datetime_parts", args, "datetime")
 
 
+def _todatetime(node: syntax.Call, scope: Scope) -> Scalar:
+    (value,) = arity(node, scope, 1)
+    if isinstance(value, Const) and value.type == "string":  # more forms than the engines read
+        moment = constants.datetime_us(value.value)
+        return types.converted(value, "datetime") if moment is None else Const("datetime", moment)
+    row = functions.FUNCTIONS["todatetime"]
+    return scalars.bind_call_to(row, node, (value,), scope)
+
+
 def _make_timespan(node: syntax.Call, scope: Scope) -> Scalar:
     values = arity(node, scope, 1, 2, 3, 4)
     if len(values) == 1:
         return types.converted(values[0], "timespan")
-    units = {2: "hm", 3: "hms", 4: "dhms"}[len(values)]
-    total: Scalar = Const("timespan", 0)
-    for value, unit in zip(values, units, strict=True):
-        part = scalars.arithmetic("*", Const("timespan", constants.TICKS[unit]), value, scope=scope, span=node.span)
-        total = scalars.arithmetic("+", total, part, scope=scope, span=node.span)
-    return total
+    if len(values) < 4:  # (hours, minutes) or (hours, minutes, seconds)
+        values = (Const("long", 0), *values, *[Const("real", 0.0)] * (3 - len(values)))
+    parts = zip(values, ("long", "long", "long", "real"), strict=True)
+    return Call("make_timespan_parts", tuple(types.converted(value, kind) for value, kind in parts), "timespan")
 
 
 def _gettype(node: syntax.Call, scope: Scope) -> Scalar:
@@ -307,10 +326,13 @@ scalars.SPECIAL.update(
         "bin": _bin,
         "bin_at": _bin_at,
         "now": _now,
+        "abs": _abs,
+        "rand": _rand,
         "ago": _ago,
         "datetime_part": _by_name("datetime_part", (1,)),
         "datetime_diff": _by_name("datetime_diff", (1, 2)),
         "datetime_add": _by_name("datetime_add", (2, 1)),
+        "todatetime": _todatetime,
         "make_datetime": _make_datetime,
         "make_timespan": _make_timespan,
         "gettype": _gettype,

@@ -147,7 +147,7 @@ def _bag_set_key(node: syntax.Call, scope: Scope) -> Scalar:
 FORMATS = {
     "format_timespan": re.compile(r"(?:d{1,8}|[Hh]{1,2}|m{1,2}|s{1,2}|f{1,7}|F{1,7}|[ /\-:,._\[\]])*"),
     "format_datetime": re.compile(
-        r"(?:yyyy|yy|M{1,2}|d{1,2}|H{1,2}|h{1,2}|m{1,2}|s{1,2}|tt|f{1,7}|F{1,7}|[ /\-:,._\[\]TZ])*"
+        r"(?:yyyy|yy?|M{1,2}|d{1,2}|H{1,2}|h{1,2}|m{1,2}|s{1,2}|tt|f{1,7}|F{1,7}|[ /\-:,._\[\]TZ])*"
     ),
 }
 

@@ -43,6 +43,7 @@ ALIASES = {
     "isnotempty": "isnotempty",
     "notempty": "isnotempty",
     "getday": "dayofmonth",
+    "datepart": "datetime_part",
     "extractall": "extract_all",
     "extractjson": "extract_json",
     "arraylength": "array_length",

@@ -201,7 +201,14 @@ CONVERT = rows(
         ("null_if_missing", "dynamic", "dynamic", "nullif(_0, 'null')", "nullIf(_0, 'null')", ""),
         ("whole_to_long", "any", "long", "CAST(_0 AS BIGINT)", "toInt64(_0)", ""),
         ("whole_to_real", "any", "real", "CAST(_0 AS DOUBLE)", "toFloat64(_0)", ""),
-        ("real_to_span", "real", "timespan", "CAST(_0 AS BIGINT)", "toInt64(_0)", ""),
+        (
+            "real_to_span",
+            "real",
+            "timespan",
+            "TRY_CAST(trunc(_0) AS BIGINT)",
+            "accurateCastOrNull(trunc(_0), 'Int64')",
+            "",
+        ),
         ("text_or_empty", "string", "string", "coalesce(_0, '')", "ifNull(_0, '')", ""),
     ]
 )
