@@ -9,6 +9,7 @@ from driftline.kql import constants, functions, syntax
 from driftline.kql.bind import scalars, types
 from driftline.kql.bind.aggregates import bind_aggregate, collected
 from driftline.kql.bind.arguments import arity
+from driftline.kql.bind.lists import SPECIAL as LISTS
 from driftline.kql.bind.networks import SPECIAL as NETWORKS
 from driftline.kql.bind.scope import Scope
 from driftline.kql.bind.series import SPECIAL as SERIES
@@ -250,13 +251,6 @@ def _pack(node: syntax.Call, scope: Scope) -> Scalar:
     return Call("bag_pack", tuple(pairs), "dynamic")
 
 
-def _pack_all(node: syntax.Call, scope: Scope) -> Scalar:
-    pairs: list[Scalar] = []
-    for column in scope.columns():
-        pairs += [Const("string", column.name), types.converted(Col(column.id, column.type), "dynamic")]
-    return Call("bag_pack", tuple(pairs), "dynamic")
-
-
 def _chained(pair: str, final: str = "") -> Callable[[syntax.Call, Scope], Scalar]:
     def bind(node: syntax.Call, scope: Scope) -> Scalar:
         values = [
@@ -278,32 +272,6 @@ def _column_ifexists(node: syntax.Call, scope: Scope) -> Scalar:
     name = str(scalars.constant(node.arguments[0], scope, "string"))
     column = scope.column(name)
     return Col(column.id, column.type) if column else scalars.bind_scalar(node.arguments[1], scope)
-
-
-def _sorted(node: syntax.Call, scope: Scope) -> Scalar:
-    if len(node.arguments) != 1:
-        scope.fail(f"not supported: '{node.name}' of other than one array", node.span)
-    (value,) = arity(node, scope, 1)
-    name = "array_sort_down" if node.name.endswith("desc") else "array_sort_up"
-    return Call(name, (types.coerce(value, "dynamic", scope=scope, span=node.span),), "dynamic")
-
-
-def _range(node: syntax.Call, scope: Scope) -> Scalar:
-    values = arity(node, scope, 2, 3)
-    if any(value.type not in {"int", "long"} for value in values):
-        scope.fail("not supported: range() of other than whole numbers", node.span)
-    step = values[2] if len(values) == 3 else Const("long", 1)
-    end = Call("range_end", (*values[:2], step, Const("long", MOST_ELEMENTS)), "long")
-    return Call("array_range", (values[0], end, step), "dynamic")
-
-
-MOST_ELEMENTS = 1_048_576  # of an array, as in Kusto's range(), which leaves out the others without a word
-
-
-def _repeat(node: syntax.Call, scope: Scope) -> Scalar:
-    value, count = arity(node, scope, 2)
-    bounded = Call("at_most", (types.converted(count, "long"), Const("long", MOST_ELEMENTS)), "long")
-    return Call("repeat_array", (types.converted(value, "dynamic"), bounded), "dynamic")
 
 
 def _strrep(node: syntax.Call, scope: Scope) -> Scalar:
@@ -344,7 +312,6 @@ scalars.SPECIAL.update(
         "split": _split,
         "countof": _countof,
         "bag_pack": _pack,
-        "pack_all": _pack_all,
         "array_concat": _chained("array_concat_two"),
         "set_union": _chained("array_concat_two", "set_distinct"),
         "set_intersect": _chained("set_intersect_two"),
@@ -352,13 +319,10 @@ scalars.SPECIAL.update(
         "bag_merge": _chained("bag_merge_two"),
         "column_ifexists": _column_ifexists,
         "columnifexists": _column_ifexists,
-        "array_sort_asc": _sorted,
-        "array_sort_desc": _sorted,
         "strrep": _strrep,
-        "range": _range,
-        "repeat": _repeat,
     }
 )
+scalars.SPECIAL.update(LISTS)
 scalars.SPECIAL.update(SERIES)
 scalars.SPECIAL.update(NETWORKS)
 scalars.SPECIAL.update(TEXTS)

@@ -85,6 +85,8 @@ def _whole(kind: str, click: str) -> tuple[dict[str, str], dict[str, str]]:
 
 BOOLEAN = "CASE lower({x}) WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE WHEN '1' THEN TRUE WHEN '0' THEN FALSE END"
 REAL_TEXT = "regexp_replace(CAST(_0 AS TEXT), '\\.0$', '')"
+# JSON has no such numbers; Kusto writes them as texts.
+INFINITE = "CASE WHEN _0 > 0 AND NOT isnan(_0) THEN 'Infinity' WHEN _0 < 0 THEN '-Infinity' ELSE 'NaN' END"
 CONVERT = rows(
     [
         (
@@ -184,6 +186,7 @@ CONVERT = rows(
                 "dynamic": "_0",
                 "datetime": f"to_json({TEXT_OF_DATETIME[0]})",
                 "timespan": f"to_json({TEXT_OF_TIMESPAN[0]})",
+                "real": f"CASE WHEN isfinite(_0) THEN to_json(_0) WHEN _0 IS NULL THEN NULL ELSE to_json({INFINITE}) END",
                 "*": "to_json(_0)",
             },
             {
@@ -193,7 +196,7 @@ CONVERT = rows(
                 "datetime": f"toJSONString({TEXT_OF_DATETIME[1]})",
                 "timespan": f"toJSONString({TEXT_OF_TIMESPAN[1]})",
                 "bool": "multiIf(_0, 'true', NOT _0, 'false', NULL)",
-                "real": f"if(_0 IS NULL, NULL, {CLICK_REAL.format(x='_0')})",
+                "real": f"multiIf(_0 IS NULL, NULL, isFinite(_0), {CLICK_REAL.format(x='_0')}, toJSONString({INFINITE}))",
                 "*": "toString(_0)",
             },
             "",
