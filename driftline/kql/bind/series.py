@@ -150,7 +150,7 @@ def _pairwise(name: str) -> Callable[[syntax.Call, Scope], Scalar]:
         elif right.type in types.NUMBERS:
             right = _repeated(right, left)
         args = tuple(types.coerce(v, "dynamic", scope=scope, span=node.span) for v in (left, right))
-        return Call(name, args, "dynamic")
+        return Call(name, args, functions.FUNCTIONS[name].result)
 
     return bind
 
@@ -161,7 +161,7 @@ def _repeated(value: Scalar, beside: Scalar) -> Scalar:
 
 
 PAIRWISE = (
-    "add subtract multiply divide pow equals not_equals less less_equals greater greater_equals".split()  # noqa: SIM905
+    "add subtract multiply divide pow equals not_equals less less_equals greater greater_equals dot_product".split()  # noqa: SIM905
 )
 SPECIAL = {
     "series_fill_const": _fill_const,
