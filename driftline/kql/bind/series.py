@@ -145,14 +145,27 @@ def _anomalies(node: syntax.Call, scope: Scope) -> Scalar:
 def _pairwise(name: str) -> Callable[[syntax.Call, Scope], Scalar]:
     def bind(node: syntax.Call, scope: Scope) -> Scalar:
         left, right = arity(node, scope, 2)
-        if left.type in types.NUMBERS:
-            left = _repeated(left, right)
-        elif right.type in types.NUMBERS:
-            right = _repeated(right, left)
-        args = tuple(types.coerce(v, "dynamic", scope=scope, span=node.span) for v in (left, right))
-        return Call(name, args, functions.FUNCTIONS[name].result)
+        for side, number, series in (("left", left, right), ("right", right, left)):
+            if number.type in types.NUMBERS:
+                whole = Const("bool", number.type != "real")
+                args = (_dynamic(series, node, scope), types.converted(number, "real"), whole)
+                return Call(f"{name}_{side}", args, "dynamic")
+        return Call(name, (_dynamic(left, node, scope), _dynamic(right, node, scope)), "dynamic")
 
     return bind
+
+
+def _dynamic(value: Scalar, node: syntax.Call, scope: Scope) -> Scalar:
+    return types.coerce(value, "dynamic", scope=scope, span=node.span)
+
+
+def _dot_product(node: syntax.Call, scope: Scope) -> Scalar:
+    left, right = arity(node, scope, 2)
+    if left.type in types.NUMBERS:
+        left = _repeated(left, right)
+    elif right.type in types.NUMBERS:
+        right = _repeated(right, left)
+    return Call("series_dot_product", (_dynamic(left, node, scope), _dynamic(right, node, scope)), "real")
 
 
 def _repeated(value: Scalar, beside: Scalar) -> Scalar:
@@ -161,11 +174,12 @@ def _repeated(value: Scalar, beside: Scalar) -> Scalar:
 
 
 PAIRWISE = (
-    "add subtract multiply divide pow equals not_equals less less_equals greater greater_equals dot_product".split()  # noqa: SIM905
+    "add subtract multiply divide pow equals not_equals less less_equals greater greater_equals".split()  # noqa: SIM905
 )
 SPECIAL = {
     "series_fill_const": _fill_const,
     "series_fill_linear": _fill_linear,
+    "series_dot_product": _dot_product,
     "series_fir": _fir,
     "series_outliers": _outliers,
     "series_decompose": _decompose,

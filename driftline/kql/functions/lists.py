@@ -62,21 +62,21 @@ def written(body: Pair, *arrays: str) -> Pair:
     )
 
 
-def exact(body: Pair, *arrays: str, whole: bool = False) -> Pair:
+def exact(body: Pair, *arrays: str, whole: bool = False, also: str = "TRUE") -> Pair:
     """Write a list as an array, infinite numbers as texts; ``whole`` numbers as such if all given ones are.
 
-    ``arrays`` are names, as ``once`` gives them to the arguments.
+    ``arrays`` are names, as ``once`` gives them to the arguments; ``also`` is another condition for whole numbers.
     """
     tests = {"regexp_matches": "CAST({x} AS TEXT)", "match": "ifNull({x}, '')"}
     dotted = [
         " AND ".join(f"{test}({t}, '[0-9]') AND NOT {test}({t}, '[.eE]')" for t in (text.format(x=x) for x in arrays))
         for test, text in tests.items()
     ]
-    broken = dotted if whole else ["FALSE", "FALSE"]
+    broken = [f"{each} AND {also}" for each in dotted] if whole else ["FALSE", "FALSE"]
     odd = "CASE WHEN isnan(o) THEN 'NaN' WHEN o > 0 THEN 'Infinity' ELSE '-Infinity' END"
     number = (
-        f"CASE WHEN NOT isfinite(o) THEN to_json({odd}) WHEN z THEN to_json(CAST(o AS BIGINT)) ELSE to_json(o) END",
-        f"multiIf(o IS NULL, 'null', NOT isFinite(o), concat('\"', {odd}, '\"'), z, toString(toInt64(o)), {CLICK_REAL.format(x='o')})",
+        f"CASE WHEN NOT isfinite(o) THEN to_json({odd}) WHEN z AND abs(o) < 9e18 THEN to_json(CAST(o AS BIGINT)) ELSE to_json(o) END",
+        f"multiIf(o IS NULL, 'null', NOT isFinite(o), concat('\"', {odd}, '\"'), z AND abs(o) < 9e18, toString(toInt64(o)), {CLICK_REAL.format(x='o')})",
     )
     written_by = let(
         "z",

@@ -13,10 +13,18 @@ from driftline.kql.functions.row import rows
 __all__ = ["SERIES"]
 
 
-def each(duck: str, click: str = "", *, whole: bool = False) -> Pair:
+def each(duck: str, click: str = "", *, whole: bool = False, also: str = "TRUE") -> Pair:
     """Compute something of each number ``e``."""
     body = (f"list_transform(s, lambda e: {duck})", f"arrayMap(e -> {click or duck}, s)")
-    return once(exact(let("s", numbers("p"), body), "p", whole=whole), p="_0")
+    return once(exact(let("s", numbers("p"), body), "p", whole=whole, also=also), p="_0")
+
+
+SIDES = {"right": {"x": "e", "y": "_1"}, "left": {"x": "_1", "y": "e"}}
+
+
+def beside(formula: str, side: str, *, whole: bool = False) -> Pair:
+    """Compute something of each number and one that stands to its right or left; ``_2`` says whether it is whole."""
+    return each(re.sub(r"\b[xy]\b", lambda found: SIDES[side][found[0]], formula), whole=whole, also="_2")
 
 
 PLACES = (
@@ -39,9 +47,30 @@ def placed(formula: str) -> str:
     return re.sub(r"\b[xy]\b", lambda found: {"x": "a[i]", "y": "b[i]"}[found[0]], formula)
 
 
+def truth(left: str, sign: str, right: str) -> str:
+    """Write a comparison as JSON, null if a side is."""
+    return (
+        f"CASE WHEN {left} {sign} {right} THEN 'true'"
+        f" WHEN {left} IS NOT NULL AND {right} IS NOT NULL THEN 'false' ELSE 'null' END"
+    )
+
+
+def compared_beside(sign: str, side: str) -> Pair:
+    """Compare each number with one that stands to its right or left."""
+    text = truth(SIDES[side]["x"], sign, SIDES[side]["y"])
+    duck = f"CAST(concat('[', array_to_string(list_transform(s, lambda e: {text}), ','), ']') AS JSON)"
+    click = f"concat('[', arrayStringConcat(arrayMap(e -> {text}, s), ','), ']')"
+    made = let("s", numbers("p"), (duck, click))
+    present = (
+        f"CASE WHEN json_type(p) = 'ARRAY' THEN {made[0]} END",
+        f"if(startsWith(ifNull(p, ''), '['), {made[1]}, NULL)",
+    )
+    return once(present, p="_0")
+
+
 def compared(sign: str) -> Pair:
     """Compare numbers side by side; null where a side has none."""
-    text = f"CASE WHEN a[i] {sign} b[i] THEN 'true' WHEN a[i] IS NOT NULL AND b[i] IS NOT NULL THEN 'false' ELSE 'null' END"
+    text = truth("a[i]", sign, "b[i]")
     body = (
         f"CAST(concat('[', array_to_string(list_transform({PLACES[0]}, lambda i: {text}), ','), ']') AS JSON)",
         f"concat('[', arrayStringConcat(arrayMap(i -> {text}, {PLACES[1]}), ','), ']')",
@@ -307,6 +336,16 @@ SERIES = rows(
                 f"Compare two series side by side by `{sign}`.",
             )
             for n, sign in COMPARISONS.items()
+        ),
+        *(
+            (f"series_{n}_{side}", "dynamic real bool", "dynamic", *beside(sql, side, whole=n in WHOLE), "")
+            for n, sql in BINARY.items()
+            for side in SIDES
+        ),
+        *(
+            (f"series_{n}_{side}", "dynamic real bool", "dynamic", *compared_beside(sign, side), "")
+            for n, sign in COMPARISONS.items()
+            for side in SIDES
         ),
         (
             "series_sum",
