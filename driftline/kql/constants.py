@@ -27,7 +27,8 @@ CLOCK = re.compile(r"(-?)(?:(\d+)[.])?(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1
 DAYS = re.compile(r"-?\d+")
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 MOMENT = re.compile(
-    r"(\d{4})-(\d{1,2})(?:-(\d{1,2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?)?)?\s*(Z|[+-]\d{2}:?\d{2})?"
+    r"(\d{4})-(\d{1,2})(?:-(\d{1,2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?)?)?"
+    r"\s*(Z|GMT|UTC|[+-]\d{2}:?\d{2})?"
 )
 BESIDE = re.compile(r"^\s*(?:[A-Za-z]+,\s*)?|\s*(?:GMT|UTC|Z)?\s*$")
 """What may stand before and after a datetime of one of the ``FORMATS``: the day of the week, the zone."""
@@ -88,7 +89,7 @@ def _us(parts: tuple[str | None, ...], fraction: str, zone: str) -> int | None:
         moment = datetime.datetime(*(int(part or 0) for part in parts), tzinfo=datetime.UTC)  # type: ignore[arg-type,misc]
     except ValueError:
         return None
-    offset = 0 if zone == "Z" else (int(zone[1:3]) * 60 + int(zone[-2:])) * (-60 if zone[0] == "-" else 60)
+    offset = 0 if zone[0] not in "+-" else (int(zone[1:3]) * 60 + int(zone[-2:])) * (-60 if zone[0] == "-" else 60)
     elapsed = moment - EPOCH
     return (elapsed.days * 86_400 + elapsed.seconds - offset) * 1_000_000 + int(fraction[:6].ljust(6, "0"))
 

@@ -40,6 +40,9 @@ def arithmetic(op: str, left: Scalar, right: Scalar, *, scope: Scope, span: Span
 
 def _timespans(op: str, left: Scalar, right: Scalar, *, scope: Scope, span: Span) -> Scalar:
     kinds = (left.type, right.type)
+    if "dynamic" in kinds and op in {"+", "-"}:
+        left, right = types.converted(left, "timespan"), types.converted(right, "timespan")
+        kinds = ("timespan", "timespan")
     if kinds == ("timespan", "timespan"):
         if op == "/":
             return Call("/real", (types.converted_ticks(left), types.converted_ticks(right)), "real")
@@ -70,8 +73,7 @@ def folded(op: str, left: Scalar, right: Scalar, kind: str) -> Scalar:
         if left.value is None or right.value is None:
             return Const(kind, None)
         value = FOLDS[op](left.value, right.value)
-        if -(2**63) <= value < 2**63:
-            return Const(kind, value)
+        return Const(kind, (value + 2**63) % 2**64 - 2**63)  # Kusto's whole numbers wrap around
     return Call(op, (left, right), kind)
 
 
@@ -80,7 +82,7 @@ def compared(op: str, left: Scalar, right: Scalar, *, scope: Scope, span: Span) 
     if "decimal" in {left.type, right.type} and left.type != right.type:
         scope.fail(f"cannot compare {left.type} with {right.type}; versions compare with versions", span)
     if "dynamic" in {left.type, right.type} and left.type != right.type:
-        kind = right.type if left.type == "dynamic" else left.type
+        kind = _kind_beside_dynamic(op, right if left.type == "dynamic" else left)
         left, right = types.converted(left, kind), types.converted(right, kind)
     elif left.type == right.type == "dynamic":
         left, right = types.converted(left, "string"), types.converted(right, "string")
@@ -90,6 +92,18 @@ def compared(op: str, left: Scalar, right: Scalar, *, scope: Scope, span: Span) 
     kind, values = types.common(_comparable(left, right), scope=scope, span=span)
     name = f"{op}string" if kind == "string" and op in {"==", "!="} else op
     return Call(name, values, "bool")
+
+
+# A dynamic number may be broken: 5.5 is greater than 5. Reals tell whole numbers apart up to 2 ** 53.
+def _kind_beside_dynamic(op: str, other: Scalar) -> str:
+    if other.type not in {"int", "long"}:
+        return other.type
+    if isinstance(other, Const):
+        return "real" if other.value is not None and abs(other.value) < EXACT else "long"
+    return "long" if op in {"==", "!="} else "real"
+
+
+EXACT = 2**53
 
 
 def _comparable_types(kinds: frozenset[str]) -> bool:

@@ -10,6 +10,7 @@ from driftline.kql.bind import scalars, types
 from driftline.kql.bind.aggregates import bind_aggregate, collected
 from driftline.kql.bind.arguments import arity
 from driftline.kql.bind.computed import SPECIAL as COMPUTED
+from driftline.kql.bind.lists import SPECIAL as LISTS
 from driftline.kql.bind.networks import SPECIAL as NETWORKS
 from driftline.kql.bind.scope import Scope
 from driftline.kql.bind.series import SPECIAL as SERIES
@@ -24,7 +25,7 @@ __all__ = ["collected", "columns_of"]
 def _iff(node: syntax.Call, scope: Scope) -> Scalar:
     condition, *values = arity(node, scope, 3)
     condition = types.coerce(condition, "bool", scope=scope, span=node.arguments[0].span)
-    kind, values_of = types.common(values, scope=scope, span=node.span)
+    kind, values_of = types.common(values, scope=scope, span=node.span, dynamic=False)
     return Call("choose", (condition, *values_of), kind)
 
 
@@ -32,7 +33,7 @@ def _case(node: syntax.Call, scope: Scope) -> Scalar:
     values = scalars.bind_each(node.arguments, scope)
     if len(values) < 3 or len(values) % 2 == 0:
         scope.fail("expected case(condition, value, …, default)", node.span)
-    kind, results = types.common([*values[1::2], values[-1]], scope=scope, span=node.span)
+    kind, results = types.common([*values[1::2], values[-1]], scope=scope, span=node.span, dynamic=False)
     conditions = [types.coerce(c, "bool", scope=scope, span=node.span) for c in values[:-1:2]]
     chosen = results[-1]
     for condition, value in zip(reversed(conditions), reversed(results[:-1]), strict=True):
@@ -84,6 +85,18 @@ def _ago(node: syntax.Call, scope: Scope) -> Scalar:
     (length,) = arity(node, scope, 1)
     length = types.coerce(length, "timespan", scope=scope, span=node.span)
     return Call("datetime-", (Call("now_utc", (), "datetime"), length), "datetime")
+
+
+def _abs(node: syntax.Call, scope: Scope) -> Scalar:
+    value = types.coerce(arity(node, scope, 1)[0], "span", scope=scope, span=node.span)
+    value = types.converted(value, "long") if value.type == "int" else value
+    return Call("abs", (value,), value.type)
+
+
+def _rand(node: syntax.Call, scope: Scope) -> Scalar:
+    values = arity(node, scope, 0, 1)
+    below = types.coerce(values[0] if values else Const("long", None), "long", scope=scope, span=node.span)
+    return Call("rand_below" if values else "rand", (below,), "real")
 
 
 def _percentile_tdigest(node: syntax.Call, scope: Scope) -> Scalar:
@@ -145,16 +158,23 @@ def _make_datetime(node: syntax.Call, scope: Scope) -> Scalar:
     return Call("make_datetime_parts", args, "datetime")
 
 
+def _todatetime(node: syntax.Call, scope: Scope) -> Scalar:
+    (value,) = arity(node, scope, 1)
+    if isinstance(value, Const) and value.type == "string":  # more forms than the engines read
+        moment = constants.datetime_us(value.value)
+        return types.converted(value, "datetime") if moment is None else Const("datetime", moment)
+    row = functions.FUNCTIONS["todatetime"]
+    return scalars.bind_call_to(row, node, (value,), scope)
+
+
 def _make_timespan(node: syntax.Call, scope: Scope) -> Scalar:
     values = arity(node, scope, 1, 2, 3, 4)
     if len(values) == 1:
         return types.converted(values[0], "timespan")
-    units = {2: "hm", 3: "hms", 4: "dhms"}[len(values)]
-    total: Scalar = Const("timespan", 0)
-    for value, unit in zip(values, units, strict=True):
-        part = scalars.arithmetic("*", Const("timespan", constants.TICKS[unit]), value, scope=scope, span=node.span)
-        total = scalars.arithmetic("+", total, part, scope=scope, span=node.span)
-    return total
+    if len(values) < 4:  # (hours, minutes) or (hours, minutes, seconds)
+        values = (Const("long", 0), *values, *[Const("real", 0.0)] * (3 - len(values)))
+    parts = zip(values, ("long", "long", "long", "real"), strict=True)
+    return Call("make_timespan_parts", tuple(types.converted(value, kind) for value, kind in parts), "timespan")
 
 
 def _gettype(node: syntax.Call, scope: Scope) -> Scalar:
@@ -232,13 +252,6 @@ def _pack(node: syntax.Call, scope: Scope) -> Scalar:
     return Call("bag_pack", tuple(pairs), "dynamic")
 
 
-def _pack_all(node: syntax.Call, scope: Scope) -> Scalar:
-    pairs: list[Scalar] = []
-    for column in scope.columns():
-        pairs += [Const("string", column.name), types.converted(Col(column.id, column.type), "dynamic")]
-    return Call("bag_pack", tuple(pairs), "dynamic")
-
-
 def _chained(pair: str, final: str = "") -> Callable[[syntax.Call, Scope], Scalar]:
     def bind(node: syntax.Call, scope: Scope) -> Scalar:
         values = [
@@ -262,32 +275,6 @@ def _column_ifexists(node: syntax.Call, scope: Scope) -> Scalar:
     return Col(column.id, column.type) if column else scalars.bind_scalar(node.arguments[1], scope)
 
 
-def _sorted(node: syntax.Call, scope: Scope) -> Scalar:
-    if len(node.arguments) != 1:
-        scope.fail(f"not supported: '{node.name}' of other than one array", node.span)
-    (value,) = arity(node, scope, 1)
-    name = "array_sort_down" if node.name.endswith("desc") else "array_sort_up"
-    return Call(name, (types.coerce(value, "dynamic", scope=scope, span=node.span),), "dynamic")
-
-
-def _range(node: syntax.Call, scope: Scope) -> Scalar:
-    values = arity(node, scope, 2, 3)
-    if any(value.type not in {"int", "long"} for value in values):
-        scope.fail("not supported: range() of other than whole numbers", node.span)
-    step = values[2] if len(values) == 3 else Const("long", 1)
-    end = Call("range_end", (*values[:2], step, Const("long", MOST_ELEMENTS)), "long")
-    return Call("array_range", (values[0], end, step), "dynamic")
-
-
-MOST_ELEMENTS = 1_048_576  # of an array, as in Kusto's range(), which leaves out the others without a word
-
-
-def _repeat(node: syntax.Call, scope: Scope) -> Scalar:
-    value, count = arity(node, scope, 2)
-    bounded = Call("at_most", (types.converted(count, "long"), Const("long", MOST_ELEMENTS)), "long")
-    return Call("repeat_array", (types.converted(value, "dynamic"), bounded), "dynamic")
-
-
 def _strrep(node: syntax.Call, scope: Scope) -> Scalar:
     text, times, *delimiter = arity(node, scope, 2, 3)
     times = types.coerce(times, "long", scope=scope, span=node.arguments[1].span)
@@ -304,10 +291,13 @@ scalars.SPECIAL.update(
         "bin": _bin,
         "bin_at": _bin_at,
         "now": _now,
+        "abs": _abs,
+        "rand": _rand,
         "ago": _ago,
         "datetime_part": _by_name("datetime_part", (1,)),
         "datetime_diff": _by_name("datetime_diff", (1, 2)),
         "datetime_add": _by_name("datetime_add", (2, 1)),
+        "todatetime": _todatetime,
         "make_datetime": _make_datetime,
         "make_timespan": _make_timespan,
         "gettype": _gettype,
@@ -319,7 +309,6 @@ scalars.SPECIAL.update(
         "split": _split,
         "countof": _countof,
         "bag_pack": _pack,
-        "pack_all": _pack_all,
         "array_concat": _chained("array_concat_two"),
         "set_union": _chained("array_concat_two", "set_distinct"),
         "set_intersect": _chained("set_intersect_two"),
@@ -327,13 +316,10 @@ scalars.SPECIAL.update(
         "bag_merge": _chained("bag_merge_two"),
         "column_ifexists": _column_ifexists,
         "columnifexists": _column_ifexists,
-        "array_sort_asc": _sorted,
-        "array_sort_desc": _sorted,
         "strrep": _strrep,
-        "range": _range,
-        "repeat": _repeat,
     }
 )
+scalars.SPECIAL.update(LISTS)
 scalars.SPECIAL.update(SERIES)
 scalars.SPECIAL.update(COMPUTED)
 scalars.SPECIAL.update(NETWORKS)

@@ -20,7 +20,7 @@ def bind_literal(node: syntax.Literal, scope: Scope) -> Scalar:
         return Const(node.type, None)
     if node.type == "timespan":
         return Const("timespan", _read(constants.timespan_ticks, node, scope))
-    if node.type == "datetime" and not node.value:
+    if node.type == "datetime" and not node.value.strip():
         return Call("now_utc", (), "datetime")
     if node.type == "datetime":
         return Const("datetime", _read(constants.datetime_us, node, scope))

@@ -8,6 +8,7 @@ from driftline.kql import functions, syntax
 from driftline.kql.bind import types
 from driftline.kql.bind.arguments import arity
 from driftline.kql.bind.dispatch import bind_each
+from driftline.kql.bind.lists import sorted_names
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan import Call, Const, Scalar
 
@@ -20,6 +21,8 @@ NO_REAL = Const("real", None)
 def columns_of(item: syntax.Named, value: Scalar) -> list[tuple[str, Scalar]]:
     """Give names and values if an item is a call of a function of several columns."""
     call = item.value
+    if isinstance(call, syntax.Call) and call.name in {"array_sort_asc", "array_sort_desc"}:
+        return _sorted_columns(call, item, value)
     if not isinstance(call, syntax.Call) or call.name not in functions.SEVERAL or value.type != "dynamic":
         return []
     first = call.arguments[0] if call.arguments else None
@@ -31,6 +34,15 @@ def columns_of(item: syntax.Named, value: Scalar) -> list[tuple[str, Scalar]]:
     names = given or tuple(f"{stem}_{name}" for name, _ in columns)
     elements = [Call("element", (value, Const("long", place)), "dynamic") for place in range(len(columns))]
     return [(n, types.converted(e, kind)) for n, e, (_, kind) in zip(names, elements, columns, strict=False)]
+
+
+def _sorted_columns(call: syntax.Call, item: syntax.Named, value: Scalar) -> list[tuple[str, Scalar]]:
+    if not isinstance(value, Call) or value.function != "pack_array":
+        return []
+    arrays = value.args
+    names = sorted_names(call, len(arrays))
+    wanted = item.names if len(item.names) > 1 else (*item.names, *names[len(item.names) :])
+    return list(zip(wanted, arrays, strict=False))
 
 
 def _series(value: Scalar, node: syntax.Call, scope: Scope) -> Scalar:
@@ -133,14 +145,27 @@ def _anomalies(node: syntax.Call, scope: Scope) -> Scalar:
 def _pairwise(name: str) -> Callable[[syntax.Call, Scope], Scalar]:
     def bind(node: syntax.Call, scope: Scope) -> Scalar:
         left, right = arity(node, scope, 2)
-        if left.type in types.NUMBERS:
-            left = _repeated(left, right)
-        elif right.type in types.NUMBERS:
-            right = _repeated(right, left)
-        args = tuple(types.coerce(v, "dynamic", scope=scope, span=node.span) for v in (left, right))
-        return Call(name, args, "dynamic")
+        for side, number, series in (("left", left, right), ("right", right, left)):
+            if number.type in types.NUMBERS:
+                whole = Const("bool", number.type != "real")
+                args = (_dynamic(series, node, scope), types.converted(number, "real"), whole)
+                return Call(f"{name}_{side}", args, "dynamic")
+        return Call(name, (_dynamic(left, node, scope), _dynamic(right, node, scope)), "dynamic")
 
     return bind
+
+
+def _dynamic(value: Scalar, node: syntax.Call, scope: Scope) -> Scalar:
+    return types.coerce(value, "dynamic", scope=scope, span=node.span)
+
+
+def _dot_product(node: syntax.Call, scope: Scope) -> Scalar:
+    left, right = arity(node, scope, 2)
+    if left.type in types.NUMBERS:
+        left = _repeated(left, right)
+    elif right.type in types.NUMBERS:
+        right = _repeated(right, left)
+    return Call("series_dot_product", (_dynamic(left, node, scope), _dynamic(right, node, scope)), "real")
 
 
 def _repeated(value: Scalar, beside: Scalar) -> Scalar:
@@ -154,6 +179,7 @@ PAIRWISE = (
 SPECIAL = {
     "series_fill_const": _fill_const,
     "series_fill_linear": _fill_linear,
+    "series_dot_product": _dot_product,
     "series_fir": _fir,
     "series_outliers": _outliers,
     "series_decompose": _decompose,

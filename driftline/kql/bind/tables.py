@@ -8,6 +8,7 @@ from typing import NoReturn
 from driftline.kql import syntax
 from driftline.kql.bind import scalars, types
 from driftline.kql.bind.scope import Binding, Closure, Relation, Scope
+from driftline.kql.bind.series import columns_of
 from driftline.kql.cursor import Stuck
 from driftline.kql.expressions import ELSEWHERE
 from driftline.kql.plan import (
@@ -309,8 +310,10 @@ def _bind_print(node: syntax.Print, scope: Scope) -> Relation:
     columns, values = [], []
     for number, item in enumerate(node.items):
         value = scalars.bind_scalar(item.value, scope)
-        columns.append(scope.session.column(item.names[0] if item.names else f"print_{number}", value.type))
-        values.append(value)
+        name = item.names[0] if item.names else f"print_{number}"
+        for each, part in columns_of(item, value) or [(name, value)]:
+            columns.append(scope.session.column(each, part.type))
+            values.append(part)
     order = scope.session.hidden("long")
     one = Values((order,), ((Const("long", 0),),))
     return in_order(Project(one, (*columns, order), (*values, Col(order.id, "long"))), order)

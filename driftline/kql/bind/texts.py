@@ -134,20 +134,11 @@ def _zip(node: syntax.Call, scope: Scope) -> Scalar:
     return found
 
 
-def _bag_set_key(node: syntax.Call, scope: Scope) -> Scalar:
-    bag, key, value = arity(node, scope, 3)
-    bag = types.coerce(bag, "dynamic", scope=scope, span=node.arguments[0].span)
-    if not isinstance(key, Const) or key.type != "string" or str(key.value).startswith("$"):
-        scope.fail("expected a constant name; paths such as $.a.b are not supported", node.arguments[1].span)
-    one = Call("bag_pack", (key, types.converted(value, "dynamic")), "dynamic")
-    return Call("bag_merge_two", (one, bag), "dynamic")
-
-
 # Runs of one letter, and what may stand between them.
 FORMATS = {
     "format_timespan": re.compile(r"(?:d{1,8}|[Hh]{1,2}|m{1,2}|s{1,2}|f{1,7}|F{1,7}|[ /\-:,._\[\]])*"),
     "format_datetime": re.compile(
-        r"(?:yyyy|yy|M{1,2}|d{1,2}|H{1,2}|h{1,2}|m{1,2}|s{1,2}|tt|f{1,7}|F{1,7}|[ /\-:,._\[\]TZ])*"
+        r"(?:yyyy|yy?|M{1,2}|d{1,2}|H{1,2}|h{1,2}|m{1,2}|s{1,2}|tt|f{1,7}|F{1,7}|[ /\-:,._\[\]TZ])*"
     ),
 }
 
@@ -213,5 +204,4 @@ SPECIAL = {
     "around": _around,
     "array_split": _array_split,
     "zip": _zip,
-    "bag_set_key": _bag_set_key,
 }

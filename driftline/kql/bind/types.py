@@ -75,9 +75,16 @@ def _numeric(value: Scalar, wanted: str, *, scope: Scope, span: Span) -> Scalar:
     scope.fail(f"expected a number{' or timespan' if wanted == 'span' else ''}, got a {value.type}", span)
 
 
-def common(values: Sequence[Scalar], *, scope: Scope, span: Span) -> tuple[str, tuple[Scalar, ...]]:
-    """Give the type all values share after widening, and the values in it."""
+def common(
+    values: Sequence[Scalar], *, scope: Scope, span: Span, dynamic: bool = True
+) -> tuple[str, tuple[Scalar, ...]]:
+    """Give the type all values share after widening, and the values in it.
+
+    Beside other types dynamic wins, or gives in if ``dynamic`` is not wanted.
+    """
     kinds = {value.type for value in values if not is_null(value)} or {value.type for value in values}
+    if len(kinds) > 1 and not dynamic:
+        kinds -= {"dynamic"}
     if len(kinds) > 1 and kinds <= NUMBERS.keys():
         kinds = {max(kinds, key=NUMBERS.__getitem__)}
     if len(kinds) > 1 and "dynamic" in kinds:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import functools
+import itertools
 import json
 import math
 import re
@@ -104,6 +105,7 @@ class ScalarEmitter:
     def __init__(self, dialect: str, emit_plan: Callable[[plan.Plan], exp.Expression]) -> None:
         self.dialect = dialect
         self.emit_plan = emit_plan
+        self.draws = itertools.count(1)
 
     def emit(self, value: Scalar) -> exp.Expression:
         return EMITTERS[type(value)](self, value)
@@ -472,6 +474,19 @@ def _extract_groups(emitter: ScalarEmitter, value: Call) -> exp.Expression:
     return filled(template, [emitter.emit(arg) for arg in value.args[:2]])
 
 
+def _drawn(emitter: ScalarEmitter, value: Call) -> exp.Expression:
+    """Mark each draw of lots: ClickHouse computes equal calls once, and gives all the same number."""
+
+    def marked(node: exp.Expression) -> exp.Expression:
+        name = "randCanonical" if isinstance(node, exp.Rand) else node.name
+        if name not in {"randCanonical", "generateUUIDv4"}:
+            return node
+        return exp.Anonymous(this=name, expressions=[exp.Literal.number(next(emitter.draws))])
+
+    made = emitter.templated(value)
+    return made if emitter.dialect == "duckdb" else made.transform(marked)
+
+
 def _format_timespan(emitter: ScalarEmitter, value: Call) -> exp.Expression:
     length, form = value.args
     assert isinstance(form, Const)
@@ -503,11 +518,14 @@ def _fraction(word: str) -> tuple[str, str]:
     size = min(len(word), 7)
     duck = f"substring(concat(strftime(_0, '%f'), '0'), 1, {size})"
     click = f"substring(concat(formatDateTime(_0, '%f'), '0'), 1, {size})"
+    if word[0] == "F":  # writes no zeros at the end
+        return f"rtrim({duck}, '0')", f"trim(TRAILING '0' FROM {click})"
     return duck, click
 
 
 FORMATS = {
     "yyyy": ("strftime(_0, '%Y')", "formatDateTime(_0, '%Y')"),
+    "y": ("CAST(year(_0) % 100 AS TEXT)", "toString(toYear(_0) % 100)"),
     "yy": ("strftime(_0, '%y')", "formatDateTime(_0, '%y')"),
     "MM": ("strftime(_0, '%m')", "formatDateTime(_0, '%m')"),
     "M": ("CAST(month(_0) AS TEXT)", "toString(toMonth(_0))"),
@@ -539,6 +557,9 @@ CALLS: dict[str, Callable[[ScalarEmitter, Call], exp.Expression]] = {
     "list_json_ordered": _ordered_list,
     "format_datetime": _format_datetime,
     "format_timespan": _format_timespan,
+    "rand": _drawn,
+    "rand_below": _drawn,
+    "new_guid": _drawn,
     "extract_all_groups": _extract_groups,
 }
 EMITTERS: dict[type, Callable[[ScalarEmitter, Any], exp.Expression]] = {

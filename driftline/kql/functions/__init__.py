@@ -11,6 +11,7 @@ from driftline.kql.functions.locations import LOCATIONS
 from driftline.kql.functions.maths import MATHS
 from driftline.kql.functions.moments import MOMENTS
 from driftline.kql.functions.network import NETWORK
+from driftline.kql.functions.ranges import RANGES
 from driftline.kql.functions.refused import REFUSED
 from driftline.kql.functions.regression import REGRESSION
 from driftline.kql.functions.row import Function, Sql
@@ -29,6 +30,7 @@ FUNCTIONS: dict[str, Function] = {
     **NETWORK,
     **LOCATIONS,
     **ARRAYS,
+    **RANGES,
     **ENCODINGS,
     **VERSIONS,
     **SERIES,
@@ -47,6 +49,7 @@ ALIASES = {
     "isnotempty": "isnotempty",
     "notempty": "isnotempty",
     "getday": "dayofmonth",
+    "datepart": "datetime_part",
     "extractall": "extract_all",
     "extractjson": "extract_json",
     "arraylength": "array_length",
@@ -58,7 +61,6 @@ ALIASES = {
     "merge_tdigests": "tdigest_merge",
     "pack": "bag_pack",
     "pack_dictionary": "bag_pack",
-    "pack_all": "bag_pack_columns",
     "replace": "replace_regex",
     "any": "take_any",
     "anyif": "take_anyif",

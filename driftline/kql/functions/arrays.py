@@ -63,16 +63,25 @@ TRUE = ("json_extract_string({}, '$') NOT IN ('false', '0', '') AND json_type({}
         "match(ifNull({}, 'null'), '^(true|-?[0-9.]*[1-9][0-9.]*)$')")  # fmt: skip
 
 
+KINDS_OF_TRUTH = "'BOOLEAN', 'BIGINT', 'UBIGINT', 'DOUBLE'"
+
+
 def chosen() -> Pair:
-    """Choose element by element, by a list of conditions."""
+    """Choose element by element, by a list of conditions, from arrays or from a value each."""
     condition = TRUE[0].format("s[i]", "s[i]"), TRUE[1].format("s[i]")
     return raw(
         (
-            f"list_transform(range(1, len(s) + 1), lambda i: CASE WHEN s[i] IS NULL THEN NULL WHEN {condition[0]} THEN a[i] ELSE b[i] END)",
-            f"arrayMap(i -> multiIf(s[i] IS NULL, NULL, {condition[1]}, a[i], b[i]), arrayEnumerate(s))",
-        ),
-        ("a", "_1"),
-        ("b", "_2"),
+            f"list_transform(range(1, len(s) + 1), lambda i: CASE WHEN coalesce(json_type(s[i]), '') NOT IN ({KINDS_OF_TRUTH}) THEN NULL WHEN {condition[0]} THEN {either('_1')[0]} ELSE {either('_2')[0]} END)",
+            f"arrayMap(i -> multiIf(NOT match(ifNull(s[i], ''), '^(true|false|[-0-9])'), NULL, {condition[1]}, {either('_1')[1]}, {either('_2')[1]}), arrayEnumerate(s))",
+        )
+    )
+
+
+def either(argument: str) -> Pair:
+    """Give an argument's element ``i``, or the argument itself if it is no array."""
+    return (
+        f"CASE WHEN json_type({argument}) = 'ARRAY' THEN ({elements(argument)[0]})[i] ELSE {argument} END",
+        f"if(startsWith(ifNull({argument}, ''), '['), {elements(argument)[1]}[i], {argument})",
     )
 
 
@@ -100,7 +109,11 @@ def jaccard() -> Pair:
     duck = "len(list_distinct(list_filter(s, lambda e: list_contains(b, e)))) / nullif(len(list_distinct(list_concat(s, b))), 0)"
     click = "if(empty(arrayConcat(s, b)), NULL, length(arrayDistinct(arrayFilter(e -> has(b, e), s))) / length(arrayDistinct(arrayConcat(s, b))))"
     values = lets((duck, click), s=elements("_0"), b=elements("_1"))
-    return values[0], f"if(startsWith(ifNull(_0, ''), '[') AND startsWith(ifNull(_1, ''), '['), {values[1]}, NULL)"
+    arrays = "json_type(_0) = 'ARRAY' AND json_type(_1) = 'ARRAY'"
+    return (
+        f"CASE WHEN {arrays} THEN {values[0]} END",
+        f"if(startsWith(ifNull(_0, ''), '[') AND startsWith(ifNull(_1, ''), '['), {values[1]}, NULL)",
+    )
 
 
 PAIRS = (
@@ -116,6 +129,35 @@ def without() -> Pair:
     return (
         f"CASE WHEN json_type(_0) = 'OBJECT' THEN CAST(concat('{{', array_to_string({duck}, ','), '}}') AS JSON) END",
         f"if(startsWith(ifNull(_0, ''), '{{'), concat('{{', arrayStringConcat({click}, ','), '}}'), NULL)",
+    )
+
+
+def with_key(*, null_keeps: bool) -> Pair:
+    """Set one of a bag's names, in its place or behind the others; a null may leave the bag as it is."""
+    value = "CASE WHEN k = _1 THEN v ELSE json_extract(b, concat('$.', to_json(k))) END"
+    duck = f"list_transform(json_keys(b), lambda k: concat(to_json(k), ':', coalesce(CAST({value} AS TEXT), 'null')))"
+    new = "CASE WHEN list_contains(json_keys(b), _1) THEN [] ELSE [concat(to_json(_1), ':', coalesce(CAST(v AS TEXT), 'null'))] END"
+    pairs = "JSONExtractKeysAndValuesRaw(ifNull(b, '{}'))"
+    click = f"arrayMap(p -> concat(toJSONString(tupleElement(p, 1)), ':', if(tupleElement(p, 1) = _1, ifNull(v, 'null'), tupleElement(p, 2))), {pairs})"
+    more = "if(has(JSONExtractKeys(ifNull(b, '{}')), _1), [], [concat(toJSONString(_1), ':', ifNull(v, 'null'))])"
+    kept = "WHEN v IS NULL THEN b " if null_keeps else ""
+    return lets(
+        (
+            f"CASE {kept}WHEN json_type(b) = 'OBJECT' THEN CAST(concat('{{', array_to_string(list_concat({duck}, {new}), ','), '}}') AS JSON) END",
+            f"CASE {kept}WHEN startsWith(ifNull(b, ''), '{{') THEN concat('{{', arrayStringConcat(arrayConcat({click}, {more}), ','), '}}') END",
+        ),
+        b=("_0", "_0"),
+        v=("_2", "_2"),
+    )
+
+
+def dense() -> Pair:
+    """Give a bag without its nulls and empty texts."""
+    duck = PAIRS[0].format(keep="coalesce(json_extract_string(_0, concat('$.', to_json(k))), '') <> ''")
+    click = PAIRS[1].format(keep="tupleElement(p, 2) NOT IN ('null', '\"\"')")
+    return (
+        f"CAST(concat('{{', array_to_string({duck}, ','), '}}') AS JSON)",
+        f"concat('{{', arrayStringConcat({click}, ','), '}}')",
     )
 
 
@@ -157,18 +199,21 @@ ARRAYS = rows(
         ),
         ("array_split_at", "dynamic dynamic", "dynamic", *split(), ""),
         ("array_split", "dynamic any", "dynamic", None, None, "Cut an array in pieces at a place, or at several."),
+        ("array_chosen", "dynamic dynamic dynamic", "dynamic", *chosen(), ""),
         (
             "array_iff",
-            "dynamic dynamic dynamic",
+            "dynamic json json",
             "dynamic",
-            *chosen(),
+            None,
+            None,
             "Choose element by element, by an array of conditions.",
         ),
         (
             "array_iif",
-            "dynamic dynamic dynamic",
+            "dynamic json json",
             "dynamic",
-            *chosen(),
+            None,
+            None,
             "Choose element by element, by an array of conditions.",
         ),
         (
@@ -190,6 +235,39 @@ ARRAYS = rows(
         ),
         ("bag_remove_keys", "dynamic dynamic", "dynamic", *without(), "Give a bag without some of its names."),
         ("bag_zip", "dynamic dynamic", "dynamic", *bag_of(), "Make a bag of an array of names and one of values."),
-        ("bag_set_key", "dynamic string any", "dynamic", None, None, "Give a bag with one of its names set."),
+        (
+            "bag_set_key",
+            "dynamic string any",
+            "dynamic",
+            None,
+            None,
+            "Give a bag with one of its names set; a path such as $.a.b reaches into bags inside of it.",
+        ),
+        ("bag_with", "dynamic string dynamic", "dynamic", *with_key(null_keeps=False), ""),
+        ("bag_replaced", "dynamic string dynamic", "dynamic", *with_key(null_keeps=True), ""),
+        (
+            "pack_all",
+            "bool?",
+            "dynamic",
+            None,
+            None,
+            "Make a bag of all columns; with true, of those that are not empty.",
+        ),
+        ("bag_pack_columns", "any*", "dynamic", None, None, "Make a bag of columns, under their names."),
+        ("bag_dense", "dynamic", "dynamic", *dense(), ""),
+        (
+            "bag_or_empty",
+            "dynamic",
+            "dynamic",
+            *let(
+                "b",
+                ("_0", "_0"),
+                (
+                    "CASE WHEN json_type(b) = 'OBJECT' THEN b ELSE CAST('{}' AS JSON) END",
+                    "if(startsWith(ifNull(b, ''), '{'), b, '{}')",
+                ),
+            ),
+            "",
+        ),
     ]
 )

@@ -114,6 +114,8 @@ def _whole(kind: str, click: str) -> tuple[dict[str, str], dict[str, str]]:
 
 BOOLEAN = "CASE lower({x}) WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE WHEN '1' THEN TRUE WHEN '0' THEN FALSE END"
 REAL_TEXT = "regexp_replace(CAST(_0 AS TEXT), '\\.0$', '')"
+# JSON has no such numbers; Kusto writes them as texts.
+INFINITE = "CASE WHEN _0 > 0 AND NOT isnan(_0) THEN 'Infinity' WHEN _0 < 0 THEN '-Infinity' ELSE 'NaN' END"
 CONVERT = rows(
     [
         (
@@ -209,6 +211,7 @@ CONVERT = rows(
                 "dynamic": "_0",
                 "datetime": f"to_json({TEXT_OF_DATETIME[0]})",
                 "timespan": f"to_json({TEXT_OF_TIMESPAN[0]})",
+                "real": f"CASE WHEN isfinite(_0) THEN to_json(_0) WHEN _0 IS NULL THEN NULL ELSE to_json({INFINITE}) END",
                 "*": "to_json(_0)",
             },
             {
@@ -218,7 +221,7 @@ CONVERT = rows(
                 "datetime": f"toJSONString({TEXT_OF_DATETIME[1]})",
                 "timespan": f"toJSONString({TEXT_OF_TIMESPAN[1]})",
                 "bool": "multiIf(_0, 'true', NOT _0, 'false', NULL)",
-                "real": f"if(_0 IS NULL, NULL, {CLICK_REAL.format(x='_0')})",
+                "real": f"multiIf(_0 IS NULL, NULL, isFinite(_0), {CLICK_REAL.format(x='_0')}, toJSONString({INFINITE}))",
                 "*": "toString(_0)",
             },
             "",
@@ -226,7 +229,14 @@ CONVERT = rows(
         ("null_if_missing", "dynamic", "dynamic", "nullif(_0, 'null')", "nullIf(_0, 'null')", ""),
         ("whole_to_long", "any", "long", "CAST(_0 AS BIGINT)", "toInt64(_0)", ""),
         ("whole_to_real", "any", "real", "CAST(_0 AS DOUBLE)", "toFloat64(_0)", ""),
-        ("real_to_span", "real", "timespan", "CAST(_0 AS BIGINT)", "toInt64(_0)", ""),
+        (
+            "real_to_span",
+            "real",
+            "timespan",
+            "TRY_CAST(trunc(_0) AS BIGINT)",
+            "accurateCastOrNull(trunc(_0), 'Int64')",
+            "",
+        ),
         ("text_or_empty", "string", "string", "coalesce(_0, '')", "ifNull(_0, '')", ""),
     ]
 )

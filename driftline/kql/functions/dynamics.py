@@ -8,7 +8,10 @@ from driftline.kql.functions.row import rows
 __all__ = ["DYNAMICS", "click_merged", "merged"]
 
 LIST = "CAST(CASE WHEN json_type(_0) = 'ARRAY' THEN _0 END AS JSON[])"
+# What is no array counts as an empty one.
+SET = [f"CAST(CASE WHEN json_type({x}) = 'ARRAY' THEN {x} ELSE '[]' END AS JSON[])" for x in ("_0", "_1")]
 CH_LIST = "JSONExtractArrayRaw(ifNull(_0, '[]'))"
+REPEATED = "arrayMap(x -> ifNull(_0, 'null'), range(assumeNotNull(toUInt64(greatest(_1, 0)))))"
 CH_JOIN = "concat('[', arrayStringConcat({}, ','), ']')"
 
 
@@ -21,7 +24,7 @@ def merged(first: str, second: str) -> str:
     """Join two bags in DuckDB, shallowly and with nulls, which ``json_merge_patch`` would not."""
     pair = "concat(to_json(k), ':', json_extract({bag}, concat('$.', to_json(k))))"
     left = f"list_transform(json_keys({first}), lambda k: {pair.format(bag=first)})"
-    rest = f"list_filter(json_keys({second}), lambda k: NOT list_contains(json_keys({first}), k))"
+    rest = f"list_filter(json_keys({second}), lambda k: NOT coalesce(list_contains(json_keys({first}), k), FALSE))"
     right = f"list_transform({rest}, lambda k: {pair.format(bag=second)})"
     return f"CAST(concat('{{', array_to_string(list_concat({left}, {right}), ','), '}}') AS JSON)"
 
@@ -32,20 +35,6 @@ def click_merged(first: str, second: str) -> str:
     pairs = f"arrayConcat(JSONExtractKeysAndValuesRaw({first}), {rest})"
     texts = f"arrayMap(p -> concat(toJSONString(tupleElement(p, 1)), ':', tupleElement(p, 2)), {pairs})"
     return f"concat('{{', arrayStringConcat({texts}, ','), '}}')"
-
-
-def ordered(direction: str) -> tuple[str, str]:
-    """Sort an array: numbers by value before texts, nulls last either way."""
-    number = "try_cast(CAST(e AS TEXT) AS DOUBLE)"
-    kinds = f"{number} IS NULL" if direction == "ASC" else f"{number} IS NOT NULL"
-    key = f"{{'a': {kinds}, 'b': {number}, 'c': CAST(e AS TEXT), 'd': e}}"
-    there = f"list_transform(list_filter({LIST}, lambda e: e IS NOT NULL), lambda e: {key})"
-    gone = f"list_filter({LIST}, lambda e: e IS NULL)"
-    duck = f"list_concat(list_transform(list_sort({there}, '{direction}', 'NULLS LAST'), lambda r: r['d']), {gone})"
-    sort = "arraySort" if direction == "ASC" else "arrayReverseSort"
-    texts = f"{sort}(x -> tuple(toFloat64OrNull(x) IS {'' if direction == 'ASC' else 'NOT '}NULL, ifNull(toFloat64OrNull(x), 0), x), arrayFilter(x -> x <> 'null', {CH_LIST}))"
-    click = array("", f"arrayConcat({texts}, arrayFilter(x -> x = 'null', {CH_LIST}))")[1]
-    return f"CASE WHEN json_type(_0) = 'ARRAY' THEN to_json({duck}) END", click
 
 
 DYNAMICS = rows(
@@ -113,7 +102,7 @@ DYNAMICS = rows(
             "array_concat_two",
             "dynamic dynamic",
             "dynamic",
-            "to_json(list_concat(CAST(_0 AS JSON[]), CAST(_1 AS JSON[])))",
+            f"to_json(list_concat({SET[0]}, {SET[1]}))",
             CH_JOIN.format("arrayConcat(JSONExtractArrayRaw(ifNull(_0, '[]')), JSONExtractArrayRaw(ifNull(_1, '[]')))"),
             "",
         ),
@@ -133,24 +122,12 @@ DYNAMICS = rows(
             "Cut out elements from one place to another, both included.",
         ),
         (
-            "array_index_of",
-            "dynamic json",
-            "long",
-            f"coalesce(list_position({LIST}, CAST(_1 AS JSON)), 0) - 1",
-            f"toInt64(indexOf({CH_LIST}, assumeNotNull(_1))) - 1",
-            "Find an element's place, -1 if it is not there.",
-        ),
-        (
             "array_sum",
             "dynamic",
             "real",
             *single(("coalesce(list_sum(a), 0)", "arraySum(a)"), "_0"),
             "Add up an array; null if it holds what is no number.",
         ),
-        ("array_sort_asc", "dynamic", "dynamic", None, None, "Sort an array."),
-        ("array_sort_desc", "dynamic", "dynamic", None, None, "Sort an array downwards."),
-        ("array_sort_up", "dynamic", "dynamic", *ordered("ASC"), ""),
-        ("array_sort_down", "dynamic", "dynamic", *ordered("DESC"), ""),
         ("array_strcat", "dynamic string", "string", None, None, "Join an array's elements with a delimiter."),
         (
             "strcat_array",
@@ -181,7 +158,7 @@ DYNAMICS = rows(
             "set_intersect_two",
             "dynamic dynamic",
             "dynamic",
-            "to_json(list_filter(CAST(_0 AS JSON[]), lambda x, i: list_contains(CAST(_1 AS JSON[]), x) AND list_position(CAST(_0 AS JSON[]), x) = i))",
+            f"to_json(list_filter({SET[0]}, lambda x, i: list_contains({SET[1]}, x) AND list_position({SET[0]}, x) = i))",
             CH_JOIN.format(
                 "arrayDistinct(arrayFilter(x -> has(JSONExtractArrayRaw(ifNull(_1, '[]')), x), JSONExtractArrayRaw(ifNull(_0, '[]'))))"
             ),
@@ -192,7 +169,7 @@ DYNAMICS = rows(
             "set_difference_two",
             "dynamic dynamic",
             "dynamic",
-            "to_json(list_filter(CAST(_0 AS JSON[]), lambda x, i: NOT list_contains(CAST(_1 AS JSON[]), x) AND list_position(CAST(_0 AS JSON[]), x) = i))",
+            f"to_json(list_filter({SET[0]}, lambda x, i: NOT list_contains({SET[1]}, x) AND list_position({SET[0]}, x) = i))",
             CH_JOIN.format(
                 "arrayDistinct(arrayFilter(x -> NOT has(JSONExtractArrayRaw(ifNull(_1, '[]')), x), JSONExtractArrayRaw(ifNull(_0, '[]'))))"
             ),
@@ -251,14 +228,6 @@ DYNAMICS = rows(
             "Write a value as JSON.",
         ),
         ("extract_json_path", "string dynamic", "dynamic", None, None, ""),
-        (
-            "array_range",
-            "long long long",
-            "dynamic",
-            "to_json(generate_series(_0, _1, _2))",
-            "toJSONString(arrayMap(x -> _0 + toInt64(x) * _2, range(assumeNotNull(toUInt64(greatest(intDiv(_1 - _0, _2) + 1, 0))))))",
-            "",
-        ),
         ("array_has_any_term", "dynamic json", "bool", "FALSE", "=", ""),
         (
             "zip_two",
@@ -272,8 +241,8 @@ DYNAMICS = rows(
             "repeat_array",
             "json long",
             "dynamic",
-            "to_json(list_transform(generate_series(1, _1), lambda x: _0))",
-            CH_JOIN.format("arrayMap(x -> ifNull(_0, 'null'), range(assumeNotNull(toUInt64(greatest(_1, 0)))))"),
+            "CASE WHEN _1 >= 0 THEN to_json(list_transform(generate_series(1, _1), lambda x: _0)) END",
+            f"if(_1 >= 0, {CH_JOIN.format(REPEATED)}, NULL)",
             "",
         ),
         (

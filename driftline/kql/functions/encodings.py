@@ -55,7 +55,7 @@ def equal_sets() -> tuple[str, str]:
     ]
     clicks = [f"arraySort(arrayDistinct(JSONExtractArrayRaw(ifNull({x}, '[]'))))" for x in ("_0", "_1")]
     return (
-        f"json_type(_0) = 'ARRAY' AND json_type(_1) = 'ARRAY' AND {ducks[0]} = {ducks[1]}",
+        f"coalesce(json_type(_0) = 'ARRAY' AND json_type(_1) = 'ARRAY' AND {ducks[0]} = {ducks[1]}, FALSE)",
         f"startsWith(ifNull(_0, ''), '[') AND startsWith(ifNull(_1, ''), '[') AND {clicks[0]} = {clicks[1]}",
     )
 

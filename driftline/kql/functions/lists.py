@@ -5,7 +5,21 @@ Each part is a pair: SQL for DuckDB, SQL for ClickHouse. What is no number count
 
 from __future__ import annotations
 
-__all__ = ["CLICK_REAL", "Pair", "array", "bag", "elements", "let", "lets", "numbers", "single", "staged", "written"]
+__all__ = [
+    "CLICK_REAL",
+    "Pair",
+    "array",
+    "bag",
+    "elements",
+    "exact",
+    "let",
+    "lets",
+    "numbers",
+    "once",
+    "single",
+    "staged",
+    "written",
+]
 
 Pair = tuple[str, str]
 # ClickHouse writes 1.0 as 1, which would make a long of it.
@@ -48,6 +62,40 @@ def written(body: Pair, *arrays: str) -> Pair:
     )
 
 
+def exact(body: Pair, *arrays: str, whole: bool = False, also: str = "TRUE") -> Pair:
+    """Write a list as an array, infinite numbers as texts; ``whole`` numbers as such if all given ones are.
+
+    ``arrays`` are names, as ``once`` gives them to the arguments; ``also`` is another condition for whole numbers.
+    """
+    tests = {"regexp_matches": "CAST({x} AS TEXT)", "match": "ifNull({x}, '')"}
+    dotted = [
+        " AND ".join(f"{test}({t}, '[0-9]') AND NOT {test}({t}, '[.eE]')" for t in (text.format(x=x) for x in arrays))
+        for test, text in tests.items()
+    ]
+    broken = [f"{each} AND {also}" for each in dotted] if whole else ["FALSE", "FALSE"]
+    odd = "CASE WHEN isnan(o) THEN 'NaN' WHEN o > 0 THEN 'Infinity' ELSE '-Infinity' END"
+    number = (
+        f"CASE WHEN NOT isfinite(o) THEN to_json({odd}) WHEN z AND abs(o) < 9e18 THEN to_json(CAST(o AS BIGINT)) ELSE to_json(o) END",
+        f"multiIf(o IS NULL, 'null', NOT isFinite(o), concat('\"', {odd}, '\"'), z AND abs(o) < 9e18, toString(toInt64(o)), {CLICK_REAL.format(x='o')})",
+    )
+    written_by = let(
+        "z",
+        (broken[0], broken[1]),
+        (
+            f"to_json(list_transform({body[0]}, lambda o: {number[0]}))",
+            f"concat('[', arrayStringConcat(arrayMap(o -> {number[1]}, {body[1]}), ','), ']')",
+        ),
+    )
+    ducks = " AND ".join(f"json_type({x}) = 'ARRAY'" for x in arrays)
+    clicks = " AND ".join(f"startsWith(ifNull({x}, ''), '[')" for x in arrays)
+    return f"CASE WHEN {ducks} THEN {written_by[0]} END", f"if({clicks}, {written_by[1]}, NULL)"
+
+
+def once(body: Pair, **arguments: str) -> Pair:
+    """Name arguments, so that each is written once: one inside of another would double the text each time."""
+    return lets(body, **{name: (argument, argument) for name, argument in arguments.items()})
+
+
 def lets(body: Pair, **values: Pair) -> Pair:
     """Name several values, each of which may use those before it."""
     for name, value in reversed(values.items()):
@@ -71,10 +119,17 @@ def staged(body: str, **values: str) -> str:
     return f"(SELECT {body} FROM ({sql}))"  # noqa: S608
 
 
+REALS = {"min", "max", "avg", "stdev", "variance", "sum", "rsquare", "slope", "rvariance", "interception"}
+
+
 def bag(values: dict[str, Pair]) -> Pair:
     """Write values as a property bag."""
     duck = ", ".join(f"'{name}', {pair[0]}" for name, pair in values.items())
-    click = ", ',', ".join(f"'\"{name}\":', toJSONString({pair[1]})" for name, pair in values.items())
+    numbers_of = {name: f"toFloat64({pair[1]})" if name in REALS else "" for name, pair in values.items()}
+    click = ", ',', ".join(
+        f"'\"{name}\":', {CLICK_REAL.format(x=real) if (real := numbers_of[name]) else f'toJSONString({pair[1]})'}"
+        for name, pair in values.items()
+    )
     return f"json_object({duck})", f"concat('{{', {click}, '}}')"
 
 

@@ -11,7 +11,48 @@ from driftline.kql.functions.row import rows
 
 __all__ = ["MATHS"]
 
-ABSOLUTE = {"int": "abs(_0)", "long": "abs(_0)", "real": "abs(_0)", "timespan": "abs(_0)"}
+HALVES = "if(abs({x} - trunc({x})) = 0.5, trunc({x}) + sign({x}), round({x}))"  # ClickHouse rounds them to even
+POWER = "pow(10, assumeNotNull(toFloat64(ifNull(_1, 0))))"
+ROUNDED = (
+    {
+        "int": "CAST(round(_0, CAST(coalesce(_1, 0) AS INT)) AS INT)",
+        "long": "CAST(round(_0, CAST(coalesce(_1, 0) AS INT)) AS BIGINT)",
+        "real": "round(_0, CAST(coalesce(_1, 0) AS INT))",
+    },
+    {
+        "int": f"toInt32({HALVES.format(x=f'(_0 * {POWER})')} / {POWER})",
+        "long": f"if(ifNull(_1, 0) >= 0, _0, toInt64({HALVES.format(x=f'(_0 * {POWER})')} / {POWER}))",
+        "real": f"if(abs(_0 * {POWER}) < 4503599627370496, {HALVES.format(x=f'(_0 * {POWER})')} / {POWER}, _0)",
+    },
+)
+ROUNDED_UP = (
+    {"int": "_0", "long": "_0", "real": "ceil(_0)"},
+    {"int": "_0", "long": "_0", "real": "ceil(_0)"},
+)
+
+
+def logarithm(name: str) -> tuple[str, str]:
+    """Give a logarithm: null below zero, and minus infinity, where DuckDB would fail, at zero."""
+    click = name.replace("ln", "log")
+    return (
+        f"CASE WHEN _0 > 0 THEN {name}(_0) WHEN _0 = 0 THEN CAST('-inf' AS DOUBLE) WHEN isnan(_0) THEN _0 END",
+        f"if(_0 < 0, NULL, {click}(_0))",
+    )
+
+
+def shifted(duck: str, click: str) -> tuple[str, str]:
+    """Shift by a number of bits taken modulo 64; null if it is negative."""
+    return (
+        f"CASE WHEN _1 >= 0 THEN {duck.format(bits='(_1 % 64)')} END",
+        f"if(_1 >= 0, {click.format(bits='bitAnd(_1, 63)')}, NULL)",
+    )
+
+
+# DuckDB refuses to shift a bit out, or a negative number.
+SHIFTED_LEFT = shifted(
+    "CAST((((CAST(_0 AS HUGEINT) & ((1::HUGEINT << (64 - {bits})) - 1)) << {bits}) + 9223372036854775808) % 18446744073709551616 - 9223372036854775808 AS BIGINT)",
+    "bitShiftLeft(_0, {bits})",
+)
 MATHS = rows(
     [
         ("+", "span span", "common", "_0 + _1", "=", "Add."),
@@ -55,50 +96,22 @@ MATHS = rows(
         (">=", "any any", "bool", "_0 >= _1", "=", "Be greater or equal."),
         ("abs", "span", "same", "abs(_0)", "=", "Give the absolute value."),
         ("sign", "number", "real", "CAST(sign(_0) AS DOUBLE)", "toFloat64(sign(_0))", "Give -1, 0 or 1."),
-        ("ceiling", "number", "real", "ceil(CAST(_0 AS DOUBLE))", "ceil(toFloat64(_0))", "Round up."),
-        (
-            "round",
-            "real long?",
-            "real",
-            "round(_0, CAST(coalesce(_1, 0) AS INT))",
-            "round(_0, assumeNotNull(ifNull(_1, 0)))",
-            "Round to digits.",
-        ),
+        ("ceiling", "number", "same", *ROUNDED_UP, "Round up."),
+        ("round", "number long?", "same", *ROUNDED, "Round to digits, halves away from zero."),
         (
             "sqrt",
             "real",
             "real",
-            "CASE WHEN _0 < 0 THEN CAST('nan' AS DOUBLE) ELSE sqrt(_0) END",
-            "sqrt(_0)",
-            "Give the square root.",
+            "CASE WHEN _0 >= 0 THEN sqrt(_0) END",
+            "if(_0 >= 0, sqrt(_0), NULL)",
+            "Give the square root; null of a negative number.",
         ),
         ("exp", "real", "real", "exp(_0)", "=", "Give e to the power."),
         ("exp2", "real", "real", "pow(2, _0)", "=", "Give 2 to the power."),
         ("exp10", "real", "real", "pow(10, _0)", "=", "Give 10 to the power."),
-        (
-            "log",
-            "real",
-            "real",
-            "CASE WHEN _0 > 0 THEN ln(_0) END",
-            "if(_0 > 0, log(_0), NULL)",
-            "Give the natural logarithm.",
-        ),
-        (
-            "log2",
-            "real",
-            "real",
-            "CASE WHEN _0 > 0 THEN log2(_0) END",
-            "if(_0 > 0, log2(_0), NULL)",
-            "Give the logarithm of base 2.",
-        ),
-        (
-            "log10",
-            "real",
-            "real",
-            "CASE WHEN _0 > 0 THEN log10(_0) END",
-            "if(_0 > 0, log10(_0), NULL)",
-            "Give the logarithm of base 10.",
-        ),
+        ("log", "real", "real", *logarithm("ln"), "Give the natural logarithm; null of a negative number."),
+        ("log2", "real", "real", *logarithm("log2"), "Give the logarithm of base 2; null of a negative number."),
+        ("log10", "real", "real", *logarithm("log10"), "Give the logarithm of base 10; null of a negative number."),
         ("pow", "real real", "real", "pow(_0, _1)", "=", "Give the power."),
         ("pi", "", "real", "pi()", "=", "Give the number pi."),
         ("sin", "real", "real", "sin(_0)", "=", "Give the sine."),
@@ -116,7 +129,15 @@ MATHS = rows(
         ("isnan", "real", "bool", "isnan(_0)", "isNaN(_0) = 1", "Say whether a number is NaN."),
         ("isinf", "real", "bool", "isinf(_0)", "isInfinite(_0) = 1", "Say whether a number is infinite."),
         ("isfinite", "real", "bool", "isfinite(_0)", "isFinite(_0) = 1", "Say whether a number is finite."),
-        ("rand", "long?", "real", "random()", "randCanonical()", "Give a random number from 0 to 1."),
+        (
+            "rand",
+            "long?",
+            "real",
+            "random()",
+            "randCanonical()",
+            "Give a random number from 0 to 1, or a whole one below another.",
+        ),
+        ("rand_below", "long", "real", "floor(random() * _0)", "floor(randCanonical() * _0)", ""),
         ("min_of", "any*", "common", "least(_all)", "least(_all)", "Give the least argument."),
         ("max_of", "any*", "common", "greatest(_all)", "greatest(_all)", "Give the greatest argument."),
         ("coalesce", "any*", "common", None, None, "Give the first argument that is not null (a string: not empty)."),
@@ -125,8 +146,14 @@ MATHS = rows(
         ("binary_or", "long long", "long", "_0 | _1", "bitOr(_0, _1)", "Or the bits."),
         ("binary_xor", "long long", "long", "xor(_0, _1)", "bitXor(_0, _1)", "Exclusive-or the bits."),
         ("binary_not", "long", "long", "~_0", "bitNot(_0)", "Negate the bits."),
-        ("binary_shift_left", "long long", "long", "_0 << _1", "bitShiftLeft(_0, _1)", "Shift the bits left."),
-        ("binary_shift_right", "long long", "long", "_0 >> _1", "bitShiftRight(_0, _1)", "Shift the bits right."),
+        ("binary_shift_left", "long long", "long", *SHIFTED_LEFT, "Shift the bits left, by the number modulo 64."),
+        (
+            "binary_shift_right",
+            "long long",
+            "long",
+            *shifted("_0 >> {bits}", "bitShiftRight(_0, {bits})"),
+            "Shift the bits right, by the number modulo 64.",
+        ),
         (
             "bitset_count_ones",
             "long",
@@ -140,13 +167,20 @@ MATHS = rows(
         ("choose", "any*", "any", "CASE WHEN _0 THEN _1 ELSE _2 END", "=", ""),
         ("bin", "any any", "same", None, None, "Round down to a multiple; datetimes from year 1 on."),
         ("bin_at", "any any any", "same", None, None, "Round down to a multiple, aligned at a point."),
-        ("bin_number", "number number", "common", "floor(_0 / _1) * _1", "floor(_0 / _1) * _1", ""),
+        (
+            "bin_number",
+            "number number",
+            "common",
+            "CASE WHEN _1 > 0 THEN floor(_0 / _1) * _1 END",
+            "if(_1 > 0, floor(_0 / _1) * _1, NULL)",
+            "",
+        ),
         (
             "bin_whole",
             "long long",
             "long",
-            "_0 - (((_0 % nullif(_1, 0)) + _1) % nullif(_1, 0))",
-            "_0 - positiveModulo(_0, nullIf(_1, 0))",
+            "CASE WHEN _1 > 0 THEN _0 - (((_0 % _1) + _1) % _1) END",
+            "if(_1 > 0, _0 - positiveModulo(_0, nullIf(_1, 0)), NULL)",
             "",
         ),
     ]

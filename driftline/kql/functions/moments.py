@@ -55,10 +55,12 @@ def start(unit: str, click: str) -> tuple[str, str]:
     return f"CAST({duck} AS TIMESTAMP)", f"CAST({click.format(add)} AS Nullable(DateTime64(6, 'UTC')))"
 
 
-# Kusto's weeks begin on Sunday.
+# Kusto's weeks begin on Sunday; 1970 began on a Thursday.
 WEEK_START = (
     "CAST(date_trunc('week', _0 + to_days(1 + 7 * CAST(coalesce(_1, 0) AS INT))) AS TIMESTAMP) - to_days(1)",
-    "CAST(toStartOfWeek(addWeeks(_0, ifNull(_1, 0)), 0, 'UTC') AS Nullable(DateTime64(6, 'UTC')))",
+    ch_moment(
+        f"{ch_us('_0')} - positiveModulo({ch_us('_0')} + {4 * DAY_US}, {7 * DAY_US}) + (ifNull(_1, 0)) * {7 * DAY_US}"
+    ),
 )
 DAY_START = start("day", "toStartOfDay({})")
 MONTH_START = start("month", "toStartOfMonth({})")
@@ -83,8 +85,7 @@ def part(name: str, kind: str, duck: str, click: str, doc: str) -> tuple[str, st
     )
 
 
-SINCE = "CAST((epoch_us(_0) + 62135596800000000) // {n} AS BIGINT)"
-CH_SINCE = "intDiv(toUnixTimestamp64Micro(_0) + 62135596800000000, {n})"
+STEP = "nullif(greatest(_1 // 10, 0), 0)"
 
 
 # datetime_diff counts boundaries crossed, not whole periods.
@@ -96,6 +97,24 @@ def boundaries(unit: str, micros: int, shift: int = 0) -> tuple[str, str, str, s
     return (f"datetime_diff_{unit}", "datetime datetime", "long", duck, click, "")
 
 
+CLOCK = "(_3 BETWEEN 0 AND 23) AND (_4 BETWEEN 0 AND 59) AND _5 >= 0 AND _5 < 60"
+# Kusto's seventh decimal, which neither engine keeps, is cut, not rounded.
+MICROSECONDS = "CAST(round(_5 * 10000000) AS BIGINT) // 10", "intDiv(toInt64(round(_5 * 10000000)), 10)"
+SPAN_CLOCK = "(_1 BETWEEN 0 AND 23) AND (_2 BETWEEN 0 AND 59) AND _3 >= 0 AND _3 < 60"
+WRITTEN = (
+    "concat(leftPad(toString(_0), 4, '0'), '-', leftPad(toString(_1), 2, '0'), '-', leftPad(toString(_2), 2, '0'),"
+    " ' ', leftPad(toString(_3), 2, '0'), ':', leftPad(toString(_4), 2, '0'), ':00')"
+)
+
+
+# Seconds between the first and the last moment that Kusto knows.
+def since_1970(per_second: int, number: tuple[str, str]) -> tuple[str, str]:
+    """Make a datetime of a count of units; null if it lies outside of the years 1 to 9999."""
+    within = f"_0 BETWEEN {-62_135_596_800 * per_second} AND {253_402_300_799 * per_second}"
+    return f"CASE WHEN {within} THEN {moment(number[0])} END", f"if({within}, {ch_moment(number[1])}, NULL)"
+
+
+WHOLE_THOUSANDS = "({x} - (({x} % 1000) + 1000) % 1000) // 1000", "intDiv({x} - positiveModulo({x}, 1000), 1000)"
 MOMENTS = rows(
     [
         ("now", "timespan?", "datetime", None, None, "Give the time at which the query began, moved by a timespan."),
@@ -129,16 +148,18 @@ MOMENTS = rows(
             "bin_datetime",
             "datetime timespan",
             "datetime",
-            moment(f"{us('_0')} - (({us('_0')} + {YEAR_ONE}) % nullif(_1 // 10, 0))"),
-            ch_moment(f"{ch_us('_0')} - (({ch_us('_0')} + {YEAR_ONE}) % nullIf(intDiv(_1, 10), 0))"),
+            moment(f"{us('_0')} - (({us('_0')} + {YEAR_ONE}) % nullif(greatest(_1 // 10, 0), 0))"),
+            ch_moment(f"{ch_us('_0')} - (({ch_us('_0')} + {YEAR_ONE}) % nullIf(greatest(intDiv(_1, 10), 0), 0))"),
             "",
         ),
         (
             "bin_at_datetime",
             "datetime timespan datetime",
             "datetime",
-            moment(f"{us('_0')} - ((({us('_0')} - {us('_2')}) % (_1 // 10)) + (_1 // 10)) % (_1 // 10)"),
-            ch_moment(f"{ch_us('_0')} - positiveModulo({ch_us('_0')} - {ch_us('_2')}, intDiv(_1, 10))"),
+            moment(f"{us('_0')} - ((({us('_0')} - {us('_2')}) % {STEP}) + {STEP}) % {STEP}"),
+            ch_moment(
+                f"{ch_us('_0')} - positiveModulo({ch_us('_0')} - {ch_us('_2')}, nullIf(greatest(intDiv(_1, 10), 0), 0))"
+            ),
             "",
         ),
         ("startofday", "datetime long?", "datetime", *DAY_START, "Give the start of the day, moved by days."),
@@ -161,7 +182,7 @@ MOMENTS = rows(
         part("dayofmonth", "int", "day(_0)", "toDayOfMonth(_0)", "Give the day of the month."),
         part("dayofyear", "int", "dayofyear(_0)", "toDayOfYear(_0)", "Give the day of the year."),
         part("hourofday", "int", "hour(_0)", "toHour(_0)", "Give the hour of the day."),
-        part("week_of_year", "long", "weekofyear(_0)", "toISOWeek(_0)", "Give the ISO week of the year."),
+        part("week_of_year", "int", "weekofyear(_0)", "toISOWeek(_0)", "Give the ISO week of the year."),
         (
             "dayofweek",
             "datetime",
@@ -170,31 +191,37 @@ MOMENTS = rows(
             "toInt64(toDayOfWeek(_0) % 7) * 864000000000",
             "Give the time since the last Sunday, in days.",
         ),
-        part("datetime_part_year", "long", "year(_0)", "toYear(_0)", ""),
-        part("datetime_part_quarter", "long", "quarter(_0)", "toQuarter(_0)", ""),
-        part("datetime_part_month", "long", "month(_0)", "toMonth(_0)", ""),
-        part("datetime_part_week_of_year", "long", "weekofyear(_0)", "toISOWeek(_0)", ""),
-        part("datetime_part_day", "long", "day(_0)", "toDayOfMonth(_0)", ""),
-        part("datetime_part_dayofyear", "long", "dayofyear(_0)", "toDayOfYear(_0)", ""),
-        part("datetime_part_hour", "long", "hour(_0)", "toHour(_0)", ""),
-        part("datetime_part_minute", "long", "minute(_0)", "toMinute(_0)", ""),
-        part("datetime_part_second", "long", "second(_0)", "toSecond(_0)", ""),
+        part("datetime_part_year", "int", "year(_0)", "toYear(_0)", ""),
+        part("datetime_part_quarter", "int", "quarter(_0)", "toQuarter(_0)", ""),
+        part("datetime_part_month", "int", "month(_0)", "toMonth(_0)", ""),
+        part("datetime_part_week_of_year", "int", "weekofyear(_0)", "toISOWeek(_0)", ""),
+        part("datetime_part_day", "int", "day(_0)", "toDayOfMonth(_0)", ""),
+        part("datetime_part_dayofyear", "int", "dayofyear(_0)", "toDayOfYear(_0)", ""),
+        part("datetime_part_hour", "int", "hour(_0)", "toHour(_0)", ""),
+        part("datetime_part_minute", "int", "minute(_0)", "toMinute(_0)", ""),
+        part("datetime_part_second", "int", "second(_0)", "toSecond(_0)", ""),
         part(
             "datetime_part_millisecond",
-            "long",
-            "epoch_us(_0) // 1000 % 1000",
-            "intDiv(toUnixTimestamp64Micro(_0), 1000) % 1000",
+            "int",
+            "microsecond(_0) % 1000000 // 1000",
+            "intDiv(positiveModulo(toUnixTimestamp64Micro(_0), 1000000), 1000)",
             "",
         ),
-        part("datetime_part_microsecond", "long", "epoch_us(_0) % 1000000", "toUnixTimestamp64Micro(_0) % 1000000", ""),
+        part(
+            "datetime_part_microsecond",
+            "int",
+            "microsecond(_0) % 1000000",
+            "positiveModulo(toUnixTimestamp64Micro(_0), 1000000)",
+            "",
+        ),
         part(
             "datetime_part_nanosecond",
-            "long",
-            "(epoch_us(_0) % 1000000) * 1000",
-            "(toUnixTimestamp64Micro(_0) % 1000000) * 1000",
+            "int",
+            "(microsecond(_0) % 1000000) * 1000",
+            "positiveModulo(toUnixTimestamp64Micro(_0), 1000000) * 1000",
             "",
         ),
-        ("datetime_part", "string datetime", "long", None, None, "Give a part of a datetime by its name."),
+        ("datetime_part", "string datetime", "int", None, None, "Give a part of a datetime by its name."),
         (
             "datetime_diff",
             "string datetime datetime",
@@ -282,11 +309,19 @@ MOMENTS = rows(
             "",
         ),
         (
+            "datetime_add_nanosecond",
+            "datetime long",
+            "datetime",
+            "_0 + to_microseconds(_1 // 1000)",
+            "addMicroseconds(_0, intDiv(_1, 1000))",
+            "",
+        ),
+        (
             "make_datetime_parts",
             "long long long long long real",
             "datetime",
-            "TRY(make_timestamp(_0, _1, _2, _3, _4, _5))",
-            "addMicroseconds(parseDateTime64BestEffortOrNull(concat(leftPad(toString(_0), 4, '0'), '-', leftPad(toString(_1), 2, '0'), '-', leftPad(toString(_2), 2, '0'), ' ', leftPad(toString(_3), 2, '0'), ':', leftPad(toString(_4), 2, '0'), ':00'), 6, 'UTC'), toInt64(_5 * 1000000))",
+            f"TRY(CASE WHEN _0 BETWEEN 1 AND 9999 AND {CLOCK} THEN make_timestamp(_0, _1, _2, _3, _4, 0) + to_microseconds({MICROSECONDS[0]}) END)",
+            f"if((_0 BETWEEN 1 AND 9999) AND {CLOCK}, addMicroseconds(parseDateTime64BestEffortOrNull({WRITTEN}, 6, 'UTC'), {MICROSECONDS[1]}), NULL)",
             "",
         ),
         (
@@ -296,6 +331,14 @@ MOMENTS = rows(
             None,
             None,
             "Make a datetime from year, month, day, hour, minute and second.",
+        ),
+        (
+            "make_timespan_parts",
+            "long long long real",
+            "timespan",
+            f"CASE WHEN {SPAN_CLOCK} THEN _0 * 864000000000 + _1 * 36000000000 + _2 * 600000000 + CAST(round(_3 * 10000000) AS BIGINT) END",
+            f"if({SPAN_CLOCK}, _0 * 864000000000 + _1 * 36000000000 + _2 * 600000000 + toInt64(round(_3 * 10000000)), NULL)",
+            "",
         ),
         (
             "make_timespan",
@@ -309,32 +352,32 @@ MOMENTS = rows(
             "unixtime_seconds_todatetime",
             "real",
             "datetime",
-            moment("CAST(_0 * 1000000 AS BIGINT)"),
-            ch_moment("toInt64(_0 * 1000000)"),
+            *since_1970(1, ("TRY_CAST(_0 * 1000000 AS BIGINT)", "accurateCastOrNull(round(_0 * 1000000), 'Int64')")),
             "Make a datetime from seconds since 1970.",
         ),
         (
             "unixtime_milliseconds_todatetime",
             "real",
             "datetime",
-            moment("CAST(_0 * 1000 AS BIGINT)"),
-            ch_moment("toInt64(_0 * 1000)"),
+            *since_1970(1_000, ("TRY_CAST(_0 * 1000 AS BIGINT)", "accurateCastOrNull(round(_0 * 1000), 'Int64')")),
             "Make a datetime from milliseconds since 1970.",
         ),
         (
             "unixtime_microseconds_todatetime",
-            "long",
+            "number",
             "datetime",
-            moment("_0"),
-            ch_moment("_0"),
+            *since_1970(1_000_000, ("CAST(_0 AS BIGINT)", "toInt64(_0)")),
             "Make a datetime from microseconds since 1970.",
         ),
         (
             "unixtime_nanoseconds_todatetime",
-            "long",
+            "number",
             "datetime",
-            moment("_0 // 1000"),
-            ch_moment("intDiv(_0, 1000)"),
+            {
+                kind: moment(WHOLE_THOUSANDS[0].format(x=x))
+                for kind, x in {"long": "_0", "*": "CAST(_0 AS BIGINT)"}.items()
+            },
+            {kind: ch_moment(WHOLE_THOUSANDS[1].format(x=x)) for kind, x in {"long": "_0", "*": "toInt64(_0)"}.items()},
             "Make a datetime from nanoseconds since 1970.",
         ),
         (

@@ -1,26 +1,30 @@
 """Series: dynamic arrays of numbers, as make-series gives them, element by element.
 
-What is no number counts as null, as does what is not finite in a result.
+What is no number counts as null.
 """
 
 from __future__ import annotations
 
 import re
 
-from driftline.kql.functions.lists import Pair, elements, let, lets, numbers, single, written
+from driftline.kql.functions.lists import Pair, elements, exact, let, lets, numbers, once, single, written
 from driftline.kql.functions.row import rows
 
 __all__ = ["SERIES"]
 
 
-def over(body: Pair) -> Pair:
-    """Compute a list ``s`` of the numbers of the only array."""
-    return written(let("s", numbers("_0"), body), "_0")
-
-
-def each(duck: str, click: str = "") -> Pair:
+def each(duck: str, click: str = "", *, whole: bool = False, also: str = "TRUE") -> Pair:
     """Compute something of each number ``e``."""
-    return over((f"list_transform(s, lambda e: {duck})", f"arrayMap(e -> {click or duck}, s)"))
+    body = (f"list_transform(s, lambda e: {duck})", f"arrayMap(e -> {click or duck}, s)")
+    return once(exact(let("s", numbers("p"), body), "p", whole=whole, also=also), p="_0")
+
+
+SIDES = {"right": {"x": "e", "y": "_1"}, "left": {"x": "_1", "y": "e"}}
+
+
+def beside(formula: str, side: str, *, whole: bool = False) -> Pair:
+    """Compute something of each number and one that stands to its right or left; ``_2`` says whether it is whole."""
+    return each(re.sub(r"\b[xy]\b", lambda found: SIDES[side][found[0]], formula), whole=whole, also="_2")
 
 
 PLACES = (
@@ -29,13 +33,13 @@ PLACES = (
 )
 
 
-def pairwise(duck: str, click: str = "") -> Pair:
+def pairwise(formula: str, *, whole: bool = False) -> Pair:
     """Compute something of numbers ``x`` and ``y`` side by side; the shorter array ends in nulls."""
     body = (
-        f"list_transform({PLACES[0]}, lambda i: {placed(duck)})",
-        f"arrayMap(i -> {placed(click or duck)}, {PLACES[1]})",
+        f"list_transform({PLACES[0]}, lambda i: {placed(formula)})",
+        f"arrayMap(i -> {placed(formula)}, {PLACES[1]})",
     )
-    return written(lets(body, a=numbers("_0"), b=numbers("_1")), "_0", "_1")
+    return once(exact(lets(body, a=numbers("p"), b=numbers("q")), "p", "q", whole=whole), p="_0", q="_1")
 
 
 def placed(formula: str) -> str:
@@ -43,9 +47,30 @@ def placed(formula: str) -> str:
     return re.sub(r"\b[xy]\b", lambda found: {"x": "a[i]", "y": "b[i]"}[found[0]], formula)
 
 
+def truth(left: str, sign: str, right: str) -> str:
+    """Write a comparison as JSON, null if a side is."""
+    return (
+        f"CASE WHEN {left} {sign} {right} THEN 'true'"
+        f" WHEN {left} IS NOT NULL AND {right} IS NOT NULL THEN 'false' ELSE 'null' END"
+    )
+
+
+def compared_beside(sign: str, side: str) -> Pair:
+    """Compare each number with one that stands to its right or left."""
+    text = truth(SIDES[side]["x"], sign, SIDES[side]["y"])
+    duck = f"CAST(concat('[', array_to_string(list_transform(s, lambda e: {text}), ','), ']') AS JSON)"
+    click = f"concat('[', arrayStringConcat(arrayMap(e -> {text}, s), ','), ']')"
+    made = let("s", numbers("p"), (duck, click))
+    present = (
+        f"CASE WHEN json_type(p) = 'ARRAY' THEN {made[0]} END",
+        f"if(startsWith(ifNull(p, ''), '['), {made[1]}, NULL)",
+    )
+    return once(present, p="_0")
+
+
 def compared(sign: str) -> Pair:
     """Compare numbers side by side; null where a side has none."""
-    text = f"CASE WHEN a[i] {sign} b[i] THEN 'true' WHEN a[i] IS NOT NULL AND b[i] IS NOT NULL THEN 'false' ELSE 'null' END"
+    text = truth("a[i]", sign, "b[i]")
     body = (
         f"CAST(concat('[', array_to_string(list_transform({PLACES[0]}, lambda i: {text}), ','), ']') AS JSON)",
         f"concat('[', arrayStringConcat(arrayMap(i -> {text}, {PLACES[1]}), ','), ']')",
@@ -104,21 +129,17 @@ def linear() -> Pair:
         f"list_filter(range(1, len(s) + 1), lambda i: NOT (list_extract(list_transform([s[i]], lambda e: {gone[0]}), 1)))",
         f"arrayFilter((i, e) -> NOT ({gone[1]}), arrayEnumerate(s), s)",
     )
-    whole = (
-        "list_bool_and(list_transform(v, lambda i: s[i] = trunc(s[i]) AND NOT contains(CAST(r[i] AS TEXT), '.')))",
-        "arrayAll(i -> JSONType(assumeNotNull(_0), i) <> 'Double', v)",
-    )
     between = "s[p] + (s[q] - s[p]) * (i - p) / (q - p)"
     near = (
         f"list_transform(s, lambda e, i: list_extract(list_transform([list_extract(list_filter(v, lambda j: j <= i), -1)], lambda p:"
         f" list_extract(list_transform([list_extract(list_filter(v, lambda j: j >= i), 1)], lambda q:"
         f" CASE WHEN len(v) = 0 THEN _3 WHEN p = q THEN e WHEN p IS NULL OR q IS NULL THEN (CASE WHEN _2 THEN s[coalesce(p, q)] ELSE e END)"
-        f" WHEN {whole[0]} THEN trunc({between}) ELSE {between} END), 1)), 1))",
+        f" WHEN z THEN trunc({between}) ELSE {between} END), 1)), 1))",
         f"arrayMap((e, i) -> multiIf(length(v) = 0, _3, has(v, i), e, i < v[1], if(_2, s[v[1]], e), i > v[-1], if(_2, s[v[-1]], e),"
-        f" arrayElement(arrayMap(p -> arrayElement(arrayMap(q -> if({whole[1]}, trunc({between}), {between}), [arrayFirst(j -> j > i, v)]), 1),"
+        f" arrayElement(arrayMap(p -> arrayElement(arrayMap(q -> if(z, trunc({between}), {between}), [arrayFirst(j -> j > i, v)]), 1),"
         f" [arrayLast(j -> j < i, v)]), 1)), s, arrayEnumerate(s))",
     )
-    return written(lets(near, r=elements("_0"), s=numbers("_0"), v=places), "_0")
+    return once(exact(lets(near, s=numbers("g"), v=places), "g", whole=True), g="_0")
 
 
 def fir() -> Pair:
@@ -161,16 +182,57 @@ def total(formula: str, names: str) -> Pair:
 
 
 def both(body: Pair) -> Pair:
-    """Compute something of two lists of one length, which is not none."""
+    """Compute something of two lists of one length, which is not none; null if a list has a null."""
     duck = f"CASE WHEN len(a) = len(b) AND len(a) > 0 THEN {body[0]} END"
     return single((duck, f"if(length(a) = length(b) AND length(a) > 0, {body[1]}, nan)"), "_0", "_1")
 
 
+# The longer series is cut to the shorter one, and pairs with what is no number are left out.
+COMMON = (
+    "list_filter(range(1, least(len(a), len(b)) + 1), lambda i: a[i] IS NOT NULL AND b[i] IS NOT NULL)",
+    "arrayFilter(i -> a[i] IS NOT NULL AND b[i] IS NOT NULL, range(1, least(toInt64(length(a)), toInt64(length(b))) + 1))",
+)
+
+
+def products(*formulas: str) -> list[Pair]:
+    """Add up formulas of the places ``i`` that two series have in common."""
+    return [
+        (f"list_sum(list_transform(c, lambda i: {formula}))", f"arraySum(arrayMap(i -> assumeNotNull({formula}), c))")
+        for formula in formulas
+    ]
+
+
+def shared(body: Pair) -> Pair:
+    """Compute something of two series' common places ``c``; null if a series is empty."""
+    duck, click = lets(body, a=numbers("_0"), b=numbers("_1"), c=COMMON)
+    filled_ones = "json_array_length(_0) > 0 AND json_array_length(_1) > 0"
+    clicks = "startsWith(ifNull(_0, ''), '[') AND startsWith(ifNull(_1, ''), '[')"
+    filled_too = "JSONLength(ifNull(_0, '')) > 0 AND JSONLength(ifNull(_1, '')) > 0"
+    return (
+        f"CASE WHEN {filled_ones} THEN {duck} END",
+        f"if({clicks} AND {filled_too}, ifNotFinite({click}, NULL), NULL)",
+    )
+
+
+def dot() -> Pair:
+    """Give the dot product of two series."""
+    (sums,) = products("a[i] * b[i]")
+    return shared((f"coalesce({sums[0]}, 0)", sums[1]))
+
+
 def cosine() -> Pair:
-    """Give the cosine of the angle between two series."""
-    dot, first, second = (total(f, "a")[0] for f in ("a[i] * b[i]", "a[i] * a[i]", "b[i] * b[i]"))
-    clicks = [total(f, "a")[1] for f in ("a[i] * b[i]", "a[i] * a[i]", "b[i] * b[i]")]
-    return both((f"{dot} / nullif(sqrt({first} * {second}), 0)", f"{clicks[0]} / sqrt({clicks[1]} * {clicks[2]})"))
+    """Give the cosine of the angle between two series, whose lengths may be given."""
+    sums = products("a[i] * b[i]", "a[i] * a[i]", "b[i] * b[i]")
+    squares = [
+        (f"coalesce({given} * {given}, {square[0]})", f"ifNull({given} * {given}, {square[1]})")
+        for given, square in zip(("_2", "_3"), sums[1:], strict=True)
+    ]
+    return shared(
+        (
+            f"{sums[0][0]} / nullif(sqrt({squares[0][0]} * {squares[1][0]}), 0)",
+            f"{sums[0][1]} / sqrt({squares[0][1]} * {squares[1][1]})",
+        )
+    )
 
 
 def pearson() -> Pair:
@@ -194,16 +256,17 @@ UNARY = {
     "cos": ("cos(e)", ""),
     "exp": ("exp(e)", ""),
     "floor": ("floor(e)", ""),
-    "log": ("CASE WHEN e > 0 THEN ln(e) END", "if(e > 0, log(e), NULL)"),
+    "log": ("CASE WHEN e > 0 THEN ln(e) WHEN e = 0 THEN CAST('-inf' AS DOUBLE) END", "if(e >= 0, log(e), NULL)"),
     "sign": ("CAST(sign(e) AS DOUBLE)", "toFloat64(sign(e))"),
     "sin": ("sin(e)", ""),
     "tan": ("tan(e)", ""),
 }
+WHOLE = {"abs", "sign", "add", "subtract", "multiply"}  # of whole numbers these are whole
 BINARY = {
     "add": "x + y",
     "subtract": "x - y",
     "multiply": "x * y",
-    "divide": "x / nullif(y, 0)",
+    "divide": "x / y",
     "pow": "pow(x, y)",
 }
 COMPARISONS = {
@@ -245,7 +308,13 @@ SERIES = rows(
     [
         *FILLS,
         *(
-            (f"series_{n}", "dynamic", "dynamic", *each(*sql), f"Apply `{n}` to each number of a series.")
+            (
+                f"series_{n}",
+                "dynamic",
+                "dynamic",
+                *each(*sql, whole=n in WHOLE),
+                f"Apply `{n}` to each number of a series.",
+            )
             for n, sql in UNARY.items()
         ),
         *(
@@ -253,8 +322,8 @@ SERIES = rows(
                 f"series_{n}",
                 "dynamic dynamic",
                 "dynamic",
-                *pairwise(sql),
-                f"Compute `{sql.replace('nullif(y, 0)', 'y')}` side by side of two series, or of a series and a number.",
+                *pairwise(sql, whole=n in WHOLE),
+                f"Compute `{sql}` side by side of two series, or of a series and a number.",
             )
             for n, sql in BINARY.items()
         ),
@@ -268,6 +337,16 @@ SERIES = rows(
             )
             for n, sign in COMPARISONS.items()
         ),
+        *(
+            (f"series_{n}_{side}", "dynamic real bool", "dynamic", *beside(sql, side, whole=n in WHOLE), "")
+            for n, sql in BINARY.items()
+            for side in SIDES
+        ),
+        *(
+            (f"series_{n}_{side}", "dynamic real bool", "dynamic", *compared_beside(sign, side), "")
+            for n, sign in COMPARISONS.items()
+            for side in SIDES
+        ),
         (
             "series_sum",
             "dynamic",
@@ -279,7 +358,7 @@ SERIES = rows(
             "series_product",
             "dynamic",
             "real",
-            *single(("list_product(a)", "arrayProduct(a)"), "_0"),
+            *single(("coalesce(list_product(a), 1)", "if(empty(a), 1, arrayProduct(a))"), "_0"),
             "Multiply the numbers of a series.",
         ),
         (
@@ -293,12 +372,12 @@ SERIES = rows(
             "series_dot_product",
             "dynamic dynamic",
             "real",
-            *both(total("a[i] * b[i]", "a")),
-            "Give the dot product of two series.",
+            *dot(),
+            "Give the dot product of two series, or of a series and a number.",
         ),
         (
             "series_cosine_similarity",
-            "dynamic dynamic",
+            "dynamic dynamic real? real?",
             "real",
             *cosine(),
             "Give the cosine of the angle between two series.",

@@ -7,7 +7,7 @@ from driftline.kql.rewrite import walk
 
 __all__ = ["is_volatile"]
 
-VOLATILE = {"rand", "new_guid"}
+VOLATILE = {"rand", "rand_below", "new_guid"}
 
 
 def is_volatile(value: Scalar) -> bool:

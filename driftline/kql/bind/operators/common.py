@@ -79,34 +79,19 @@ def default_name(node: syntax.Expr) -> str:
     if isinstance(node, syntax.Call):
         name = functions.ALIASES.get(node.name, node.name)
         if name in NAMED_AFTER_ARGUMENT and node.arguments:
-            return default_name(node.arguments[0])
+            return NAMED_AFTER_ARGUMENT[name] + default_name(node.arguments[0])
         if name in functions.AGGREGATES:
             return aggregate_name(name, node)
     return ""
 
 
-NAMED_AFTER_ARGUMENT = frozenset(
-    [
-        "bin",
-        "startofday",
-        "startofweek",
-        "startofmonth",
-        "startofyear",
-        "endofday",
-        "endofweek",
-        "endofmonth",
-        "endofyear",
-        "tostring",
-        "tolong",
-        "toint",
-        "toreal",
-        "tobool",
-        "todatetime",
-        "totimespan",
-        "toguid",
-        "todynamic",
-    ]
-)
+AFTER_ARGUMENT = """bin bin_at startofday tostring tolong toint toreal tobool todatetime totimespan toguid todynamic
+    abs ceiling round sqrt exp exp2 exp10 log log2 log10 pow gamma loggamma sin cos tan asin acos atan atan2 rand
+    binary_and binary_or binary_xor binary_not binary_shift_left binary_shift_right bitset_count_ones format_bytes
+    series_fir series_iir series_outliers
+    series_fill_backward series_fill_forward series_fill_const series_fill_linear"""
+NAMED_AFTER_ARGUMENT = {"repeat": "repeat_"} | dict.fromkeys(AFTER_ARGUMENT.split(), "")
+"""Function -> what stands before its first argument's name in the name of an unnamed column."""
 
 
 def aggregate_name(name: str, node: syntax.Call) -> str:

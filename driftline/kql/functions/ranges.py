@@ -1,0 +1,153 @@
+"""Arrays made of steps, sorted arrays, and places in arrays."""
+
+from __future__ import annotations
+
+from driftline.kql.functions.lists import CLICK_REAL, Pair, elements, lets
+from driftline.kql.functions.moments import TEXT_OF_DATETIME, TEXT_OF_TIMESPAN
+from driftline.kql.functions.row import rows
+
+__all__ = ["MOST_ELEMENTS", "RANGES"]
+
+MOST_ELEMENTS = 1_048_576  # of an array; Kusto's range() leaves out the others without a word
+BACKWARDS = "(b < a) <> (d < 0) AND b <> a"
+WHOLE = ("(b - a) // d + 1", "intDiv(b - a, if(d = 0, 1, d)) + 1")
+BROKEN = ("floor((b - a) / d + 1e-9) + 1", "floor((b - a) / d + 1e-9) + 1")  # 0.1 and its like add up inexactly
+
+
+def steps(count: Pair, text: Pair, *arguments: Pair) -> Pair:
+    """Write the values from a start ``a`` to an end ``b`` by a step ``d``; ``text`` writes one, ``v``."""
+    duck = f"CAST(CASE WHEN d = 0 OR {BACKWARDS} THEN 0 ELSE least({count[0]}, {MOST_ELEMENTS}) END AS BIGINT)"
+    click = f"toUInt64(if(d = 0 OR ({BACKWARDS}), 0, least({count[1]}, {MOST_ELEMENTS})))"
+    listed = lets(
+        (
+            f"to_json(list_transform(list_transform(range(0, {duck}), lambda i: a + i * d), lambda v: {text[0]}))",
+            f"concat('[', arrayStringConcat(arrayMap(v -> {text[1]}, arrayMap(i -> a + toInt64(i) * d, range({click}))), ','), ']')",
+        ),
+        **{name: (pair[0], f"assumeNotNull({pair[1]})") for name, pair in zip("abd", arguments, strict=True)},
+    )
+    given = "_0 IS NOT NULL AND _1 IS NOT NULL AND _2 IS NOT NULL"
+    return f"CASE WHEN {given} THEN {listed[0]} END", f"if({given}, {listed[1]}, NULL)"
+
+
+NUMBERS = (("_0", "_0"), ("_1", "_1"), ("_2", "_2"))
+MICROSECONDS = (
+    ("epoch_us(_0)", "toUnixTimestamp64Micro(_0)"),
+    ("epoch_us(_1)", "toUnixTimestamp64Micro(_1)"),
+    ("_2 // 10", "intDiv(_2, 10)"),
+)
+
+
+def quoted(texts: Pair, value: Pair) -> Pair:
+    """Write a value by the template of a text."""
+    return texts[0].replace("_0", value[0]), f"concat('\"', {texts[1].replace('_0', value[1])}, '\"')"
+
+
+MOMENT = quoted(TEXT_OF_DATETIME, ("make_timestamp(v)", "fromUnixTimestamp64Micro(v, 'UTC')"))
+NUMBER = ("try_cast(CAST(s[i] AS TEXT) AS DOUBLE)", "toFloat64OrNull(s[i])")
+TEXT = ("json_extract_string(s[i], '$')", "if(startsWith(s[i], '\"'), JSONExtractString(s[i]), s[i])")
+# Numbers come before texts, and texts before all others, whatever the direction.
+KIND = (
+    f"CASE WHEN {NUMBER[0]} IS NOT NULL THEN 0 WHEN json_type(s[i]) = 'VARCHAR' THEN 1 ELSE 2 END",
+    f"multiIf({NUMBER[1]} IS NOT NULL, 0, startsWith(s[i], '\"'), 1, 2)",
+)
+PLACES = ("range(1, len(s) + 1)", "arrayEnumerate(s)")
+
+
+def ordered(direction: str, *, nulls_last: bool) -> Pair:
+    """Sort an array by the values of another, of the same length; equal ones keep their order."""
+    sign = "-" if direction == "DESC" else ""
+    row = f"{{'a': {sign}({KIND[0]}), 'b': {NUMBER[0]}, 'c': {TEXT[0]}, 'd': {sign}i}}"
+    there = f"list_transform(list_filter({PLACES[0]}, lambda i: s[i] IS NOT NULL), lambda i: {row})"
+    duck = [
+        f"list_transform(list_sort({there}, '{direction}', 'NULLS LAST'), lambda r: {sign}(r['d']))",
+        f"list_filter({PLACES[0]}, lambda i: s[i] IS NULL)",
+    ]
+    key = f"tuple({sign}({KIND[1]}), ifNull({NUMBER[1]}, 0), {TEXT[1]}, {sign}toInt64(i))"
+    sort = "arrayReverseSort" if sign else "arraySort"
+    click = [
+        f"{sort}(i -> {key}, arrayFilter(i -> s[i] <> 'null', {PLACES[1]}))",
+        f"arrayFilter(i -> s[i] = 'null', {PLACES[1]})",
+    ]
+    order = [parts if nulls_last else parts[::-1] for parts in (duck, click)]
+    made = lets(
+        (
+            f"CASE WHEN len(s) = len(t) THEN to_json(list_transform(list_concat({', '.join(order[0])}), lambda i: t[i])) END",
+            f"if(length(s) = length(t), concat('[', arrayStringConcat(arrayMap(i -> t[i], arrayConcat({', '.join(order[1])})), ','), ']'), NULL)",
+        ),
+        s=(elements("_1")[0], "JSONExtractArrayRaw(ifNull(_1, '[]'))"),
+        t=(elements("_0")[0], "JSONExtractArrayRaw(ifNull(_0, '[]'))"),
+    )
+    arrays = "startsWith(ifNull(_0, ''), '[') AND startsWith(ifNull(_1, ''), '[')"
+    return made[0], f"if({arrays}, {made[1]}, NULL)"
+
+
+def found() -> Pair:
+    """Find the n-th place of a value among so many elements from a start; -1 if there is none."""
+    first = "if(_2 < 0, greatest(toInt64(length(s)) + _2, 0), _2)"
+    duck = "CASE WHEN _2 < 0 THEN greatest(len(s) + _2, 0) ELSE _2 END"
+    hits = lets(
+        (
+            "list_filter(range(f, CASE WHEN _3 < 0 THEN len(s) ELSE least(f + _3, len(s)) END), lambda i: list_extract(s, i + 1) = CAST(_1 AS JSON))",
+            "arrayFilter(i -> i >= f AND (_3 < 0 OR i < f + _3) AND s[i + 1] = assumeNotNull(_1), arrayMap(i -> toInt64(i) - 1, arrayEnumerate(s)))",
+        ),
+        s=(elements("_0")[0], "JSONExtractArrayRaw(ifNull(_0, '[]'))"),
+        f=(duck, f"assumeNotNull({first})"),
+    )
+    known = lets(("", "if(length(h) < _4, -1, h[assumeNotNull(_4)])"), h=("", hits[1]))[1]
+    return (
+        f"CASE WHEN _4 >= 1 AND _3 >= -1 THEN coalesce(list_extract({hits[0]}, _4), -1) END",
+        f"if(_4 >= 1 AND _3 >= -1, {known}, NULL)",
+    )
+
+
+RANGES = rows(
+    [
+        (
+            "range",
+            "any any any?",
+            "dynamic",
+            None,
+            None,
+            "Make an array of evenly spaced numbers, datetimes or timespans.",
+        ),
+        ("range_whole", "long long long", "dynamic", *steps(WHOLE, ("v", "toString(v)"), *NUMBERS), ""),
+        ("range_real", "real real real", "dynamic", *steps(BROKEN, ("v", CLICK_REAL.format(x="v")), *NUMBERS), ""),
+        (
+            "range_spans",
+            "timespan timespan timespan",
+            "dynamic",
+            *steps(WHOLE, quoted(TEXT_OF_TIMESPAN, ("v", "v")), *NUMBERS),
+            "",
+        ),
+        ("range_moments", "datetime datetime timespan", "dynamic", *steps(WHOLE, MOMENT, *MICROSECONDS), ""),
+        ("array_sort_up", "dynamic dynamic", "dynamic", *ordered("ASC", nulls_last=True), ""),
+        ("array_sort_down", "dynamic dynamic", "dynamic", *ordered("DESC", nulls_last=True), ""),
+        ("array_sort_up_nulls", "dynamic dynamic", "dynamic", *ordered("ASC", nulls_last=False), ""),
+        ("array_sort_down_nulls", "dynamic dynamic", "dynamic", *ordered("DESC", nulls_last=False), ""),
+        (
+            "array_sort_asc",
+            "dynamic* bool?",
+            "dynamic",
+            None,
+            None,
+            "Sort an array, and others along with it; nulls come last unless false says otherwise.",
+        ),
+        (
+            "array_sort_desc",
+            "dynamic* bool?",
+            "dynamic",
+            None,
+            None,
+            "Sort an array downwards, and others along with it.",
+        ),
+        ("array_place", "dynamic json long long long", "long", *found(), ""),
+        (
+            "array_index_of",
+            "dynamic json long? long? long?",
+            "long",
+            None,
+            None,
+            "Find the place of an element from a start, among so many, for the n-th time; -1 if it is not there.",
+        ),
+    ]
+)
