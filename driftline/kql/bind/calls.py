@@ -237,11 +237,27 @@ def _split(node: syntax.Call, scope: Scope) -> Scalar:
 def _countof(node: syntax.Call, scope: Scope) -> Scalar:
     values = arity(node, scope, 2, 3)
     kind = scalars.constant(node.arguments[2], scope, "string") if len(values) == 3 else "normal"
-    return Call(
-        "countof_regex" if kind == "regex" else "countof_normal",
-        tuple(types.converted(v, "string") for v in values[:2]),
-        "long",
-    )
+    text, sought = (types.converted(v, "string") for v in values[:2])
+    if kind == "regex":
+        return Call("countof_regex", (text, sought), "long")
+    apart = isinstance(sought, Const) and not _overlaps(sought.value)
+    return Call("countof_normal" if apart else "countof_overlapping", (text, sought), "long")
+
+
+# Plain matches may overlap; those of a regular expression never do.
+def _overlaps(word: str) -> bool:
+    return not word or any(word.startswith(word[place:]) for place in range(1, len(word)))
+
+
+def _text_of_points(node: syntax.Call, scope: Scope) -> Scalar:
+    values = arity(node, scope, *range(1, 65))
+    arrays = [
+        v if v.type == "dynamic" else Call("pack_array", (types.converted(v, "dynamic"),), "dynamic") for v in values
+    ]
+    points: Scalar = arrays[0]
+    for array in arrays[1:]:
+        points = Call("array_concat_two", (points, array), "dynamic")
+    return Call("text_of_points", (points,), "string")
 
 
 def _pack(node: syntax.Call, scope: Scope) -> Scalar:
@@ -317,6 +333,7 @@ scalars.SPECIAL.update(
         "column_ifexists": _column_ifexists,
         "columnifexists": _column_ifexists,
         "strrep": _strrep,
+        "unicode_codepoints_to_string": _text_of_points,
     }
 )
 scalars.SPECIAL.update(LISTS)

@@ -85,6 +85,13 @@ def _click_moment(text: str) -> str:
     return f"if(match({plain}, '^({known})$'), parseDateTime64BestEffortUSOrNull({text}, 6, 'UTC'), NULL)"
 
 
+# ClickHouse takes a guid with its four dashes only, DuckDB without them and in braces as well.
+def _click_guid(text: str) -> str:
+    digits = r"^[{]?([0-9A-Fa-f]{8})-?([0-9A-Fa-f]{4})-?([0-9A-Fa-f]{4})-?([0-9A-Fa-f]{4})-?([0-9A-Fa-f]{12})[}]?$"
+    dashed = "-".join(rf"\\{group}" for group in range(1, 6))
+    return f"toString(toUUIDOrNull(replaceRegexpOne({text}, '{digits}', '{dashed}')))"
+
+
 def _long(kind: str, text: str) -> str:
     return (
         f"CASE WHEN regexp_full_match({text}, '{WHOLE}') THEN try_cast({text} AS {kind})"
@@ -150,7 +157,7 @@ CONVERT = rows(
             "any",
             "real",
             {"dynamic": f"try_cast({TEXT} AS DOUBLE)", "*": "try_cast(_0 AS DOUBLE)"},
-            {"string": "toFloat64OrNull(_0)", "dynamic": f"toFloat64OrNull({CH_TEXT})", "*": "toFloat64(_0)"},
+            {"string": "toFloat64OrNull(trimBoth(_0))", "dynamic": f"toFloat64OrNull({CH_TEXT})", "*": "toFloat64(_0)"},
             "Turn a value into a real.",
         ),
         (
@@ -186,7 +193,7 @@ CONVERT = rows(
                 "dynamic": f"CAST(try_cast({TEXT} AS UUID) AS TEXT)",
                 "guid": "_0",
             },
-            {"string": "toString(toUUIDOrNull(_0))", "dynamic": f"toString(toUUIDOrNull({CH_TEXT}))", "guid": "_0"},
+            {"string": _click_guid("_0"), "dynamic": _click_guid(CH_TEXT), "guid": "_0"},
             "Turn a value into a guid.",
         ),
         (

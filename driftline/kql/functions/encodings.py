@@ -15,8 +15,8 @@ BYTES = (
 BYTE = "json_extract_string(e, '$')"
 # Bytes, each from 0 to 255; anything else among them makes nothing.
 FROM_BYTES = (
-    "CASE WHEN json_type(_0) = 'ARRAY' AND len(list_filter(CAST(_0 AS JSON[]), lambda e: coalesce(try_cast("
-    f"{BYTE} AS INT), -1) NOT BETWEEN 0 AND 255)) = 0 THEN to_base64(unhex(array_to_string(list_transform(CAST(_0 AS JSON[]),"
+    "CASE WHEN json_type(_0) = 'ARRAY' AND len(list_filter(TRY_CAST(_0 AS JSON[]), lambda e: coalesce(try_cast("
+    f"{BYTE} AS INT), -1) NOT BETWEEN 0 AND 255)) = 0 THEN to_base64(unhex(array_to_string(list_transform(TRY_CAST(_0 AS JSON[]),"
     f" lambda e: printf('%02x', try_cast({BYTE} AS INT))), ''))) ELSE '' END",
     "if(startsWith(ifNull(_0, ''), '[') AND arrayAll(e -> ifNull(toInt64OrNull(e), -1) BETWEEN 0 AND 255, JSONExtractArrayRaw(ifNull(_0, '[]'))),"
     " base64Encode(arrayStringConcat(arrayMap(e -> char(toUInt8OrZero(e)), JSONExtractArrayRaw(ifNull(_0, '[]'))), '')), '')",

@@ -55,6 +55,14 @@ def listed(*, any_word: bool) -> tuple[str, str]:
     )
 
 
+# Neither surrogates nor what lies beyond Unicode.
+OF_POINTS = (
+    "coalesce(array_to_string(list_transform(list_filter(TRY_CAST(_0 AS INT[]), lambda c: c BETWEEN 1 AND 1114111"
+    " AND c NOT BETWEEN 55296 AND 57343), lambda c: chr(c)), ''), '')",
+    "arrayStringConcat(arrayMap(c -> convertCharset(char(bitAnd(c, 255), bitAnd(bitShiftRight(c, 8), 255), bitShiftRight(c, 16), 0),"
+    " 'UTF-32LE', 'UTF-8'), arrayFilter(c -> c BETWEEN 1 AND 1114111 AND c NOT BETWEEN 55296 AND 57343,"
+    " arrayMap(c -> toUInt32OrZero(c), JSONExtractArrayRaw(ifNull(_0, '[]'))))), '')",
+)
 # A text has no more than a megabyte.
 REPEATED = lets(
     (
@@ -180,6 +188,15 @@ TEXT = rows(
             "long",
             "len(regexp_extract_all(_0, regexp_escape(_1)))",
             "toInt64(countSubstrings(_0, _1))",
+            "",
+        ),
+        (
+            "countof_overlapping",
+            "string string",
+            "long",
+            "CASE WHEN _1 = '' THEN 0 ELSE len(list_filter(range(1, length(_0) - length(_1) + 2), lambda i: substring(_0, i, length(_1)) = _1)) END",
+            "if(_1 = '', 0, toInt64(arrayCount(i -> substring(_0, i, length(_1)) = _1,"
+            " range(1, toUInt64(greatest(toInt64(length(_0)) - toInt64(length(_1)) + 2, 1))))))",
             "",
         ),
         (
@@ -318,7 +335,15 @@ TEXT = rows(
             "=",
             "Compare two strings: -1, 0 or 1.",
         ),
-        ("unicode_codepoints_to_string", "long*", "string", "concat(chr(_0))", None, "Make text from a code point."),
+        (
+            "unicode_codepoints_to_string",
+            "any*",
+            "string",
+            None,
+            None,
+            "Make text of code points, given one by one or in arrays; what is none is left out.",
+        ),
+        ("text_of_points", "dynamic", "string", *OF_POINTS, ""),
         (
             "regex_quote",
             "string",
