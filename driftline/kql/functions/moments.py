@@ -52,7 +52,7 @@ TEXT_OF_TIMESPAN = (CLOCK_DUCK, CLOCK_CLICK)
 def start(unit: str, click: str) -> tuple[str, str]:
     duck = f"date_trunc('{unit}', _0 + to_{unit}s(CAST(coalesce(_1, 0) AS INT)))"
     add = f"add{unit.title()}s(_0, ifNull(_1, 0))"
-    return f"CAST({duck} AS TIMESTAMP)", f"CAST({click.format(add)} AS Nullable(DateTime64(6, 'UTC')))"
+    return f"TRY(CAST({duck} AS TIMESTAMP))", f"CAST({click.format(add)} AS Nullable(DateTime64(6, 'UTC')))"
 
 
 # Kusto's weeks begin on Sunday; 1970 began on a Thursday.
@@ -114,7 +114,10 @@ def since_1970(per_second: int, number: tuple[str, str]) -> tuple[str, str]:
     return f"CASE WHEN {within} THEN {moment(number[0])} END", f"if({within}, {ch_moment(number[1])}, NULL)"
 
 
-WHOLE_THOUSANDS = "({x} - (({x} % 1000) + 1000) % 1000) // 1000", "intDiv({x} - positiveModulo({x}, 1000), 1000)"
+WHOLE_THOUSANDS = (
+    "{x} // 1000 - CASE WHEN {x} % 1000 < 0 THEN 1 ELSE 0 END",
+    "intDiv({x}, 1000) - if({x} % 1000 < 0, 1, 0)",
+)
 MOMENTS = rows(
     [
         ("now", "timespan?", "datetime", None, None, "Give the time at which the query began, moved by a timespan."),
@@ -124,7 +127,7 @@ MOMENTS = rows(
             "datetime+",
             "datetime timespan",
             "datetime",
-            "_0 + to_microseconds(_1 // 10)",
+            "TRY(_0 + to_microseconds(_1 // 10))",
             "addMicroseconds(_0, intDiv(_1, 10))",
             "",
         ),
@@ -270,25 +273,46 @@ MOMENTS = rows(
             "",
         ),
         ("datetime_add", "string long datetime", "datetime", None, None, "Add a number of units to a datetime."),
-        ("datetime_add_year", "datetime long", "datetime", "_0 + to_years(CAST(_1 AS INT))", "addYears(_0, _1)", ""),
+        (
+            "datetime_add_year",
+            "datetime long",
+            "datetime",
+            "TRY(_0 + to_years(CAST(_1 AS INT)))",
+            "addYears(_0, _1)",
+            "",
+        ),
         (
             "datetime_add_quarter",
             "datetime long",
             "datetime",
-            "_0 + to_months(CAST(_1 * 3 AS INT))",
+            "TRY(_0 + to_months(CAST(_1 * 3 AS INT)))",
             "addQuarters(_0, _1)",
             "",
         ),
-        ("datetime_add_month", "datetime long", "datetime", "_0 + to_months(CAST(_1 AS INT))", "addMonths(_0, _1)", ""),
-        ("datetime_add_week", "datetime long", "datetime", "_0 + to_weeks(CAST(_1 AS INT))", "addWeeks(_0, _1)", ""),
-        ("datetime_add_day", "datetime long", "datetime", "_0 + to_days(CAST(_1 AS INT))", "addDays(_0, _1)", ""),
-        ("datetime_add_hour", "datetime long", "datetime", "_0 + to_hours(_1)", "addHours(_0, _1)", ""),
-        ("datetime_add_minute", "datetime long", "datetime", "_0 + to_minutes(_1)", "addMinutes(_0, _1)", ""),
+        (
+            "datetime_add_month",
+            "datetime long",
+            "datetime",
+            "TRY(_0 + to_months(CAST(_1 AS INT)))",
+            "addMonths(_0, _1)",
+            "",
+        ),
+        (
+            "datetime_add_week",
+            "datetime long",
+            "datetime",
+            "TRY(_0 + to_weeks(CAST(_1 AS INT)))",
+            "addWeeks(_0, _1)",
+            "",
+        ),
+        ("datetime_add_day", "datetime long", "datetime", "TRY(_0 + to_days(CAST(_1 AS INT)))", "addDays(_0, _1)", ""),
+        ("datetime_add_hour", "datetime long", "datetime", "TRY(_0 + to_hours(_1))", "addHours(_0, _1)", ""),
+        ("datetime_add_minute", "datetime long", "datetime", "TRY(_0 + to_minutes(_1))", "addMinutes(_0, _1)", ""),
         (
             "datetime_add_second",
             "datetime long",
             "datetime",
-            "_0 + to_microseconds(_1 * 1000000)",
+            "TRY(_0 + to_microseconds(_1 * 1000000))",
             "addSeconds(_0, _1)",
             "",
         ),
@@ -296,7 +320,7 @@ MOMENTS = rows(
             "datetime_add_millisecond",
             "datetime long",
             "datetime",
-            "_0 + to_microseconds(_1 * 1000)",
+            "TRY(_0 + to_microseconds(_1 * 1000))",
             "addMilliseconds(_0, _1)",
             "",
         ),
@@ -304,7 +328,7 @@ MOMENTS = rows(
             "datetime_add_microsecond",
             "datetime long",
             "datetime",
-            "_0 + to_microseconds(_1)",
+            "TRY(_0 + to_microseconds(_1))",
             "addMicroseconds(_0, _1)",
             "",
         ),
@@ -312,7 +336,7 @@ MOMENTS = rows(
             "datetime_add_nanosecond",
             "datetime long",
             "datetime",
-            "_0 + to_microseconds(_1 // 1000)",
+            "TRY(_0 + to_microseconds(_1 // 1000))",
             "addMicroseconds(_0, intDiv(_1, 1000))",
             "",
         ),
@@ -366,7 +390,7 @@ MOMENTS = rows(
             "unixtime_microseconds_todatetime",
             "number",
             "datetime",
-            *since_1970(1_000_000, ("CAST(_0 AS BIGINT)", "toInt64(_0)")),
+            *since_1970(1_000_000, ("TRY_CAST(trunc(_0) AS BIGINT)", "accurateCastOrNull(trunc(_0), 'Int64')")),
             "Make a datetime from microseconds since 1970.",
         ),
         (
@@ -375,9 +399,12 @@ MOMENTS = rows(
             "datetime",
             {
                 kind: moment(WHOLE_THOUSANDS[0].format(x=x))
-                for kind, x in {"long": "_0", "*": "CAST(_0 AS BIGINT)"}.items()
+                for kind, x in {"long": "_0", "*": "TRY_CAST(trunc(_0) AS BIGINT)"}.items()
             },
-            {kind: ch_moment(WHOLE_THOUSANDS[1].format(x=x)) for kind, x in {"long": "_0", "*": "toInt64(_0)"}.items()},
+            {
+                kind: ch_moment(WHOLE_THOUSANDS[1].format(x=x))
+                for kind, x in {"long": "_0", "*": "accurateCastOrNull(trunc(_0), 'Int64')"}.items()
+            },
             "Make a datetime from nanoseconds since 1970.",
         ),
         (
