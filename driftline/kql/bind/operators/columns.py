@@ -10,6 +10,7 @@ from driftline.kql import syntax
 from driftline.kql.bind import calls, scalars
 from driftline.kql.bind.operators.common import Names, Output, bound_or_null, grouped, kept, kept_fresh, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.cursor import Stuck
 from driftline.kql.plan import (
     Call,
     Col,
@@ -101,8 +102,14 @@ def natural(name: str) -> list[str | int]:
 
 def matches(node: syntax.Columns, relation: Relation, scope: Scope) -> list[Column]:
     found: dict[str, Column] = {}
+    failed = False
     for item in node.items:
-        found.update({column.id: column for column in matching(item, relation, scope)})
+        try:
+            found.update({column.id: column for column in matching(item, relation, scope)})
+        except Stuck:
+            failed = True
+    if failed:
+        raise Stuck
     return list(found.values())
 
 
@@ -131,10 +138,17 @@ def bind_project_rename(node: syntax.Columns, relation: Relation, scope: Scope) 
         if column is None:
             scope.unknown_column(item.value.name, item.value.span)
         renamed[column.id] = item.names[0]
+    _check_new(node, [renamed.get(c.id, c.name) for c in relation.columns], scope)
     outputs = [
         (scope.session.column(renamed[c.id], c.type) if c.id in renamed else c, ref(c)) for c in relation.columns
     ]
     return projected(relation, outputs)
+
+
+def _check_new(node: syntax.Columns, names: list[str], scope: Scope) -> None:
+    for item in node.items:
+        if isinstance(item, syntax.Named) and names.count(item.names[0]) > 1:
+            scope.fail(f"a column '{item.names[0]}' is already there", item.span)
 
 
 def bind_distinct(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:

@@ -11,6 +11,7 @@ from driftline.kql.bind.operators.common import (
     Names,
     Output,
     bound_or_null,
+    check_named,
     default_name,
     grouped,
     kept,
@@ -30,7 +31,7 @@ __all__ = ["OPERATORS"]
 
 
 def bind_summarize(node: syntax.Summarize, relation: Relation, scope: Scope) -> Relation:
-    names = Names()
+    names = Names(_said(node, scope))
     groups: list[Output] = []
     for item in node.groups:
         value = bound_or_null(item.value, scope)
@@ -44,6 +45,17 @@ def bind_summarize(node: syntax.Summarize, relation: Relation, scope: Scope) -> 
     return projected(collected, [*kept(c for c, _ in groups), *outputs])
 
 
+# What the query names keeps its name, whatever ``*`` and nameless aggregates bring.
+def _said(node: syntax.Summarize, scope: Scope) -> set[str]:
+    said: set[str] = set()
+    for item in (*node.groups, *node.aggregates):
+        for name in item.names:
+            if name in said:
+                scope.fail(f"a column '{name}' is already there", item.span)
+            said.add(name)
+    return said
+
+
 def _aggregated(item: syntax.Named, scope: Scope, names: Names, groups: set[str]) -> list[Output]:
     value = item.value
     if isinstance(value, syntax.Call):
@@ -51,6 +63,7 @@ def _aggregated(item: syntax.Named, scope: Scope, names: Names, groups: set[str]
         if name in SEVERAL:
             return SEVERAL[name](name, item, value, scope, names, groups)
     try:
+        check_named(value, scope)
         bound = scalars.bind_scalar(value, scope)
     except Stuck:
         scope.session.tainted = True
