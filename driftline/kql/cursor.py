@@ -9,7 +9,7 @@ from driftline.kql.printing.constants import string
 from driftline.kql.problems import Problems, Span
 from driftline.kql.tokens import Kind, Token
 
-__all__ = ["Cursor", "Stuck"]
+__all__ = ["Cursor", "Stuck", "TooDeep"]
 
 DEEPEST = 60  # nested brackets; Python's own stack bears four times that
 T = TypeVar("T")
@@ -17,6 +17,10 @@ T = TypeVar("T")
 
 class Stuck(Exception):
     """The text cannot be read on from here; the problem is already noted."""
+
+
+class TooDeep(Exception):
+    """The text is nested too deeply to read any of the rest; the problem is already noted."""
 
 
 class Cursor:
@@ -85,10 +89,10 @@ class Cursor:
         return text
 
     def nested(self, parse: Callable[[], T]) -> T:
-        """Parse something one level deeper."""
+        """Parse something one level deeper; raises ``TooDeep``, which ends the reading of the whole query."""
         if self.depth >= DEEPEST:
             self.problems.add(f"nested deeper than {DEEPEST} levels", self.token.span)
-            raise Stuck
+            raise TooDeep
         self.depth += 1
         try:
             return parse()

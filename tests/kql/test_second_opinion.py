@@ -10,6 +10,7 @@ import datetime
 import functools
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import duckdb
@@ -47,7 +48,7 @@ DIFFERENT = {
     "texts: digests": "the digest of nothing is the digest of no bytes",
     "texts: replace_regex with groups, and trim": "trim_start and trim_end take off all matches, as trim does",
 }
-WRITTEN = {
+WRITTEN: dict[type, Callable[[Any], Any]] = {
     datetime.datetime: lambda value: value.strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip("."),
     datetime.timedelta: lambda value: timespan_text(value // datetime.timedelta(microseconds=1) * 10),
     float: lambda value: round(value, 9) if math.isfinite(value) else str(value),

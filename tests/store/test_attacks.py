@@ -101,6 +101,25 @@ def test_what_reaches_too_far_is_refused_before_it_runs(text: str, said: str, en
     assert time.monotonic() - began < SOON
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "print " + "(" * 500 + "1" + ")" * 500,
+        "print " + "not(" * 500 + "true" + ")" * 500,
+        "print dynamic(" + "[" * 500 + "]" * 500 + ")",
+        "print " + "-" * 500 + "1",
+        "print 1 | where 1 in (" + "print 1 | where 1 in (" * 500 + ")" * 501 + " | nonsense",
+        "print 1 | union (" + "print 1 | union (" * 500 + ")" * 501,
+        "let f = () { print 1 | where " + "(" * 500 + "1" + ")" * 500 + " }; f()",
+    ],
+)
+def test_too_deep_nesting_is_one_problem_in_its_place(text: str) -> None:
+    with pytest.raises(errors.InvalidQuery, match="nested deeper than 60 levels") as caught:
+        hunt(text, {})
+
+    assert [0 < problem.column < len(text) / 5 for problem in caught.value.problems] == [True]
+
+
 def test_a_text_of_a_query_stays_a_text() -> None:
     text = "'; ATTACH '/tmp/x'; SELECT read_text('/etc/passwd') --"
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from driftline.kql import syntax
-from driftline.kql.cursor import Stuck
+from driftline.kql import properties, syntax
+from driftline.kql.cursor import Stuck, TooDeep
 from driftline.kql.expressions import ExpressionParser
 from driftline.kql.problems import suggestion
 from driftline.kql.syntax import Expr, Operator
@@ -51,6 +51,8 @@ class Parser(ExpressionParser):
                 self.skip_to(";")
                 if not self.take_symbol(";"):
                     self.advance()
+            except TooDeep:
+                break
         if body is None:
             if not len(self.problems):
                 self.problems.add(
@@ -78,9 +80,7 @@ class Parser(ExpressionParser):
             return self._parse_let(start)
         if self.is_word("set") and self.ahead().kind is Kind.WORD:
             self.advance()
-            name = self.advance().text
-            value = self.advance().text if self.take_symbol("=") else ""
-            return syntax.Set(name, value, span=self.since(start))
+            return self._parse_set(start)
         if self.is_word("declare"):
             self.advance()
             if self.is_word("pattern"):
@@ -93,6 +93,13 @@ class Parser(ExpressionParser):
             self.problems.add(f"not supported: '{self.token.text}' statements", self.token.span)
             raise Stuck
         return None
+
+    def _parse_set(self, start: Token) -> syntax.Set:
+        name = self.advance()
+        value = self.advance().text if self.take_symbol("=") else ""
+        if complaint := properties.complaint(name.text):
+            self.problems.add(complaint, name.span)
+        return syntax.Set(name.text, value, span=self.since(start))
 
     def _parse_let(self, start: Token) -> syntax.Let:
         self.advance()
