@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from driftline.kql import functions, manual
+from driftline.kql import functions, manual, properties
 from driftline.kql.functions import Function
 
 __all__ = ["page"]
@@ -23,6 +23,7 @@ def page() -> str:
     tables = [
         ("## What a pipe begins with", _forms(manual.SOURCE_FORMS)),
         ("## Operators", _forms(manual.FORMS)),
+        ("## Request properties of set", _properties()),
         ("## Plugins of evaluate", _forms(manual.PLUGIN_FORMS)),
         ("## Scalar functions and operators", _functions(functions.FUNCTIONS)),
         ("## Aggregates and window functions", _functions(functions.AGGREGATES)),
@@ -35,6 +36,12 @@ def _forms(table: dict[str, tuple[str, str]]) -> str:
         f"| `{name}` | {f'`{form}`' if form else 'refused'} | {doc} |" for name, (form, doc) in sorted(table.items())
     ]
     return "\n".join(["| name | form | what it does |", "| --- | --- | --- |", *rows])
+
+
+def _properties() -> str:
+    ignored = ", ".join(f"`{name}`" for name in sorted(properties.IGNORED))
+    refused = [f"- `{name}`: {instead}" for name, instead in sorted(properties.REFUSED.items())]
+    return "\n".join([f"Accepted, and without effect here: {ignored}.", "", "Refused:", "", *refused])
 
 
 def _functions(table: dict[str, Function]) -> str:

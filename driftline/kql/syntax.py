@@ -554,7 +554,7 @@ class Declare(Node):
 
 @dataclass(frozen=True, slots=True)
 class Set(Node):
-    """``set option = value``, which is accepted and has no effect here."""
+    """``set option = value``; those that are accepted have no effect here."""
 
     name: str
     value: str

@@ -155,7 +155,7 @@ def _run(connection: duckdb.DuckDBPyConnection, sql: str, limits: Limits, stop: 
     try:
         with stop.stopping(connection.interrupt), connection.sql(sql).to_arrow_reader(BATCH_ROWS) as reader:
             return _collected(reader, limits)
-    except (duckdb.Error, pa.ArrowException) as error:
+    except (duckdb.Error, pa.ArrowException, OSError) as error:  # Arrow says OSError for an interrupt while reading
         raise errors.StoreError(stop.reason or _said(error, limits)) from error
 
 

@@ -140,7 +140,7 @@ def test_comments_stand_above_what_they_are_about() -> None:
         "T | scan declare (n: long = 0) with (step s optional output=last: a == 1 => n = s.n + 1;)",
         "T | top-nested of a with others = 'x' by count() desc, top-nested 3 of b by sum(c)",
         "T | where a in ((U | project c), 'x') and f((U | count), (print 1), k=2) > toscalar(U | count)",
-        "set x = 'a b'; declare query_parameters (n: long = 3); T | take n",
+        "set request_description = 'a b'; declare query_parameters (n: long = 3); T | take n",
     ],
 )
 def test_odd_forms(text: str) -> None:

@@ -58,15 +58,21 @@ def test_ranges_of_any_direction_are_made_within_the_bounds(engine: str) -> None
         "print 'a' matches regex '((a{1,100}){1,100}){1,100}'",
         "print strrep(strrep(strrep('a', 1024), 1024), 1024)",
         "print strrep(strrep(strrep('a', 1024), 1024), 2, strrep('b', 1024))",
+        "range a from 1 to 200000 step 1"
+        " | scan declare (m: dynamic) with (step s: true => m = array_concat(s.m, pack_array(a));)",
+        "range a from 1 to 100000 step 1 | extend l = repeat(a, 100000) | summarize make_list(l)",
+        "range k from 1 to 100000 step 1 | evaluate pivot(k)",
+        "range a from 1 to 1000 step 1 | mv-apply l = range(1, 1000000) on (summarize sum(tolong(l)))",
     ],
 )
-def test_what_grows_without_bound_is_stopped(text: str) -> None:
+def test_what_grows_without_bound_is_stopped_and_the_next_hunt_works(text: str) -> None:
     began = time.monotonic()
 
-    with pytest.raises(errors.StoreError):
+    with pytest.raises(errors.DriftlineError):
         hunt(text, {}, limits=SMALL)
 
     assert time.monotonic() - began < SOON
+    assert hunt("print a = 1", {}, limits=SMALL).to_pylist() == [{"a": 1}]
 
 
 @pytest.mark.parametrize(
@@ -100,6 +106,25 @@ def test_what_reaches_too_far_is_refused_before_it_runs(text: str, said: str, en
         hunt(text, {}, engine, limits=SMALL)  # type: ignore[arg-type] # a test's engine
 
     assert time.monotonic() - began < SOON
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "print " + "(" * 500 + "1" + ")" * 500,
+        "print " + "not(" * 500 + "true" + ")" * 500,
+        "print dynamic(" + "[" * 500 + "]" * 500 + ")",
+        "print " + "-" * 500 + "1",
+        "print 1 | where 1 in (" + "print 1 | where 1 in (" * 500 + ")" * 501 + " | nonsense",
+        "print 1 | union (" + "print 1 | union (" * 500 + ")" * 501,
+        "let f = () { print 1 | where " + "(" * 500 + "1" + ")" * 500 + " }; f()",
+    ],
+)
+def test_too_deep_nesting_is_one_problem_in_its_place(text: str) -> None:
+    with pytest.raises(errors.InvalidQuery, match="nested too deeply") as caught:
+        hunt(text, {})
+
+    assert [0 < problem.column < len(text) / 5 for problem in caught.value.problems] == [True]
 
 
 def test_a_text_of_a_query_stays_a_text() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from driftline.kql import habits, syntax
+from driftline.kql import habits, properties, syntax
 from driftline.kql.cursor import Stuck
 from driftline.kql.expressions import ExpressionParser
 from driftline.kql.habits import instead
@@ -89,9 +89,7 @@ class Parser(ExpressionParser):
             return self._parse_let(start)
         if self.is_word("set") and self.ahead().kind is Kind.WORD:
             self.advance()
-            name = self.advance().text
-            value = self.advance().text if self.take_symbol("=") else ""
-            return syntax.Set(name, value, span=self.since(start))
+            return self._parse_set(start)
         if self.is_word("declare"):
             self.advance()
             if self.is_word("pattern"):
@@ -104,6 +102,13 @@ class Parser(ExpressionParser):
             self.problems.add(f"not supported: '{self.token.text}' statements", self.token.span)
             raise Stuck
         return None
+
+    def _parse_set(self, start: Token) -> syntax.Set:
+        name = self.advance()
+        value = self.advance().text if self.take_symbol("=") else ""
+        if complaint := properties.complaint(name.text):
+            self.problems.add(complaint, name.span)
+        return syntax.Set(name.text, value, span=self.since(start))
 
     def _parse_let(self, start: Token) -> syntax.Let:
         self.advance()

@@ -1,0 +1,126 @@
+"""What another KQL engine, ``duckdb-kql``, answers to the fixtures it accepts.
+
+It is no yardstick, the public reference is. So a difference is a question: either the fixture is
+wrong, or the fixture's title stands below with the rule that the other engine breaks.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import duckdb
+import duckdb_kql
+import pytest
+
+from driftline.kql.constants import timespan_text
+from tests.kql.test_fixtures import CASES, promised
+
+FEWEST = 100  # of 119 it accepted when this was written
+DIFFERENT = {
+    "core: dynamic values answer null where there is nothing": "null inside of a dynamic is null to isnull",
+    "core: values as text": "a whole real has no fraction as text; true and false are written as JSON has them",
+    "core: texts cut, split and found": "trim takes off all leading and trailing matches, not one",
+    "core: timespans as text": "totimespan reads the literals (1.5h) and days",
+    "core: has_any and has_all with a list of each row: empty lists, nulls, empty words, numbers": "a list from a"
+    " column counts by its elements; the other compares with its text",
+    "core: has_any with arrays joined, and with words beside a list": "a list from a column counts by its elements",
+    "core: make_list takes rows in the order they were sorted in, and leaves out nulls": "the second argument bounds"
+    " the list",
+    "dynamics: zip of arrays of different lengths": "zip of a null is null: the other takes it for an empty array",
+    "dynamics: arrays are sorted by value, nulls last either way": "numbers are sorted by value, not as text",
+    "dynamics: parse_json of texts that are and are not JSON": "what is no JSON is a dynamic string of that text",
+    "moments: weeks, days and parts": "the part millisecond is that of the second, not of the minute",
+    "moments: datetime_diff counts boundaries": "weeks begin on Sundays",
+    "network: parse_ipv6 refuses what only looks like an address": "three colons are no address",
+    "join: null joins nothing, empty strings join each other": "null keys are equal to nothing",
+    "mv-expand: text of an array is read": "what is no JSON is a dynamic string of that text",
+    "parse: columns between texts, by type; what does not match is empty": "the literal 1h is a timespan",
+    "sources: range: downwards, of reals": "a negative step counts down",
+    "union: inner keeps what all have, by name and type": "a column of another type is another column",
+    "union: fuzzy leaves out what nobody knows": "the source's name is the name it was given by let",
+    "texts: extract_all without a match is null": "without a match there is no array",
+    "texts: parse_url of what lacks parts": "a parameter without a value is there, with an empty one",
+    "texts: digests": "the digest of nothing is the digest of no bytes",
+    "texts: replace_regex with groups, and trim": "trim_start and trim_end take off all matches, as trim does",
+    "arithmetic: ages": "a truth as text is True or False",
+    "arrays: sums": "an array with other things than numbers has no sum",
+    "arrays: packed values of every type": "an infinite number in a dynamic is written as text",
+    "conditions: iff takes a null condition for false": "a truth as text is True or False",
+    "conditions: null and empty dynamic values": "a null inside of a dynamic is null to isnull, and empty",
+    "forms: what the query names keeps its name, and the star's column of that name is numbered": "a name that is said"
+    " goes before one that is not",
+    "forms: arg_min of everything beside a count that takes the name of a column": "a name that is said goes before one"
+    " that is not",
+    "forms: the table's name gets the column, a column of that name is numbered": "the source's name is the name it was"
+    " given by let",
+    "literals: a datetime as mail, as browsers and as Americans write it": "datetimes are read in these forms too",
+    "literals: todatetime of the same, and of what is none": "datetimes are read in these forms too",
+    "literals: an offset counts, in literals, texts and dynamic values": "an offset may do without a colon",
+    "literals: datetime() is now": "datetime() is the present time",
+    "maths: what logarithms and roots do at zero and below": "what is not a number is null",
+    "maths: sign is a real": "the sign of null is null",
+    "maths: abs, sign and ceiling of columns are called after them, but for sign": "the sign of null is null",
+    "maths: ceiling keeps the type": "ceiling keeps the type",
+    "maths: rounding to tens keeps whole numbers whole": "rounding keeps the type of whole numbers",
+    "maths: what makes infinities": "null is neither finite nor infinite",
+    "maths: functions of a column are called after it": "more functions give their column its name",
+    "moments: bins of datetimes, timespans and numbers": "bins of datetimes count from the year 1, a Monday",
+    "moments: functions of parts are ints, and are not called after their column": "parts of datetimes are ints",
+    "moments: formats of datetimes": "a fraction has as many digits as the format has letters",
+    "moments: datetimes written in other forms": "datetimes are read in these forms too",
+    "strings: toguid of texts in their forms": "the same; a guid is another type there",
+    "strings: digests of a column": "the digest of nothing is the digest of no bytes",
+    "strings: numbers and truths in texts": "spaces make no truth of a number",
+    "strings: hash functions of numbers and truths, and of constants": "a truth is hashed as it is written",
+}
+WRITTEN: dict[type, Callable[[Any], Any]] = {
+    datetime.datetime: lambda value: value.strftime("%Y-%m-%dT%H:%M:%S.%f").rstrip("0").rstrip("."),
+    datetime.timedelta: lambda value: timespan_text(value // datetime.timedelta(microseconds=1) * 10),
+    float: lambda value: round(value, 9) if math.isfinite(value) else str(value),
+    list: lambda value: [common(one) for one in value],
+}
+
+
+def read(text: str) -> Any:
+    try:
+        return json.loads(text, parse_float=lambda number: round(float(number), 9))
+    except ValueError:
+        return text
+
+
+# The other engine has null strings, where Kusto's are empty, and gives dynamics as their text.
+def common(value: Any) -> Any:
+    """Write a value so that what differs only by these two habits is equal."""
+    if isinstance(value, str):
+        return read(value) if value else None
+    return WRITTEN.get(type(value), lambda same: same)(value)
+
+
+@functools.cache
+def opinions() -> dict[str, bool]:
+    """Say by fixture's title whether the other engine agrees, for those it accepts."""
+    found = {}
+    connection = duckdb_kql.connect()
+    for title, query, expected in CASES:
+        try:
+            relation = duckdb_kql.query(connection, query)
+            rows = relation.fetchall()
+        except (duckdb_kql.KqlError, duckdb.Error):
+            continue
+        names, *wanted = promised(expected)
+        found[title] = (names, common(wanted)) == (", ".join(relation.columns), common([list(row) for row in rows]))
+    return found
+
+
+def test_the_other_engine_accepts_enough_to_count() -> None:
+    assert len(opinions()) >= FEWEST
+
+
+@pytest.mark.timeout(120)
+def test_who_differs_is_known() -> None:
+    assert {title for title, agrees in opinions().items() if not agrees} == DIFFERENT.keys()
