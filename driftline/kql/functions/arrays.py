@@ -18,24 +18,36 @@ def raw(body: Pair, *others: tuple[str, str]) -> Pair:
     return f"CASE WHEN {ducks} THEN to_json({duck}) END", f"if({present}, {joined}, NULL)"
 
 
+def known(body: Pair, *numbers: str) -> Pair:
+    """Compute something if numbers are not null."""
+    given = " AND ".join(f"{x} IS NOT NULL" for x in numbers)
+    return f"CASE WHEN {given} THEN {body[0]} END", f"if({given}, {body[1]}, NULL)"
+
+
 def rotated(sign: str) -> Pair:
     """Turn an array: element ``i`` comes from ``i + n``."""
-    return raw(
-        (
-            f"list_transform(s, lambda e, i: s[CAST((((i - 1 {sign} _1) % len(s)) + len(s)) % len(s) AS BIGINT) + 1])",
-            f"arrayMap(i -> s[positiveModulo(toInt64(i) - 1 {sign} assumeNotNull(_1), toInt64(length(s))) + 1], arrayEnumerate(s))",
-        )
+    return known(
+        raw(
+            (
+                f"list_transform(s, lambda e, i: s[CAST((((i - 1 {sign} _1) % len(s)) + len(s)) % len(s) AS BIGINT) + 1])",
+                f"arrayMap(i -> s[positiveModulo(toInt64(i) - 1 {sign} assumeNotNull(_1), toInt64(length(s))) + 1], arrayEnumerate(s))",
+            )
+        ),
+        "_1",
     )
 
 
 def shifted(sign: str) -> Pair:
     """Shift an array; ``_2`` comes in."""
     at = f"(i {sign} _1)"
-    return raw(
-        (
-            f"list_transform(s, lambda e, i: CASE WHEN {at} BETWEEN 1 AND len(s) THEN s[CAST({at} AS BIGINT)] ELSE _2 END)",
-            f"arrayMap(i -> if((toInt64(i) {sign} assumeNotNull(_1)) BETWEEN 1 AND toInt64(length(s)), s[toInt64(i) {sign} assumeNotNull(_1)], _2), arrayEnumerate(s))",
-        )
+    return known(
+        raw(
+            (
+                f"list_transform(s, lambda e, i: CASE WHEN {at} BETWEEN 1 AND len(s) THEN s[CAST({at} AS BIGINT)] ELSE _2 END)",
+                f"arrayMap(i -> if((toInt64(i) {sign} assumeNotNull(_1)) BETWEEN 1 AND toInt64(length(s)), s[toInt64(i) {sign} assumeNotNull(_1)], _2), arrayEnumerate(s))",
+            )
+        ),
+        "_1",
     )
 
 
@@ -45,7 +57,7 @@ SPLIT = (
     "arrayMap(k -> concat('[', arrayStringConcat(arrayMap(o -> ifNull(o, 'null'), arraySlice(s, c[k] + 1, if(k < length(c), c[k + 1], toInt64(length(s))) - c[k])), ','), ']'), arrayEnumerate(c))",
 )
 CUTS = (
-    "list_sort(list_prepend(0, list_transform(CAST(_1 AS BIGINT[]), lambda p: CASE WHEN p < 0 THEN greatest(len(s) + p, 0) ELSE least(p, len(s)) END)))",
+    "list_sort(list_prepend(0, list_transform(TRY_CAST(_1 AS BIGINT[]), lambda p: CASE WHEN p < 0 THEN greatest(len(s) + p, 0) ELSE least(p, len(s)) END)))",
     "arraySort(arrayConcat([toInt64(0)], arrayMap(p -> if(p < 0, greatest(toInt64(length(s)) + p, 0), least(p, toInt64(length(s)))), arrayMap(e -> toInt64OrZero(e), JSONExtractArrayRaw(ifNull(_1, '[]'))))))",
 )
 
@@ -53,9 +65,10 @@ CUTS = (
 def split() -> Pair:
     duck, click = lets(SPLIT, s=elements("_0"), c=CUTS)
     joined = f"concat('[', arrayStringConcat({click}, ','), ']')"
+    places = "arrayAll(e -> toInt64OrNull(e) IS NOT NULL, JSONExtractArrayRaw(ifNull(_1, '[]')))"
     return (
-        f"CASE WHEN json_type(_0) = 'ARRAY' THEN to_json({duck}) END",
-        f"if(startsWith(ifNull(_0, ''), '['), {joined}, NULL)",
+        f"CASE WHEN json_type(_0) = 'ARRAY' AND NOT list_contains(list_transform(TRY_CAST(_1 AS BIGINT[]), lambda p: p IS NULL), TRUE) THEN to_json({duck}) END",
+        f"if(startsWith(ifNull(_0, ''), '[') AND {places}, {joined}, NULL)",
     )
 
 

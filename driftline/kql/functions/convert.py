@@ -216,8 +216,8 @@ CONVERT = rows(
             "dynamic",
             {
                 "dynamic": "_0",
-                "datetime": f"to_json({TEXT_OF_DATETIME[0]})",
-                "timespan": f"to_json({TEXT_OF_TIMESPAN[0]})",
+                "datetime": f"CASE WHEN _0 IS NOT NULL THEN to_json({TEXT_OF_DATETIME[0]}) END",
+                "timespan": f"CASE WHEN _0 IS NOT NULL THEN to_json({TEXT_OF_TIMESPAN[0]}) END",
                 "real": f"CASE WHEN isfinite(_0) THEN to_json(_0) WHEN _0 IS NULL THEN NULL ELSE to_json({INFINITE}) END",
                 "*": "to_json(_0)",
             },

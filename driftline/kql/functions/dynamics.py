@@ -117,8 +117,8 @@ DYNAMICS = rows(
             "array_slice",
             "dynamic long long",
             "dynamic",
-            f"to_json(array_slice({LIST}, CASE WHEN _1 < 0 THEN greatest(json_array_length(_0) + _1, 0) ELSE _1 END + 1, CASE WHEN _2 < 0 THEN json_array_length(_0) + _2 ELSE _2 END + 1))",
-            f"if(startsWith(_0, '['), {CH_JOIN.format(f'arraySlice({CH_LIST}, if(_1 < 0, greatest(toInt64(JSONLength(assumeNotNull(_0))) + _1, 0), _1) + 1, greatest(if(_2 < 0, toInt64(JSONLength(assumeNotNull(_0))) + _2, _2) - if(_1 < 0, greatest(toInt64(JSONLength(assumeNotNull(_0))) + _1, 0), _1) + 1, 0))')}, NULL)",
+            f"CASE WHEN _1 IS NOT NULL AND _2 IS NOT NULL THEN to_json(array_slice({LIST}, CASE WHEN _1 < 0 THEN greatest(json_array_length(_0) + _1, 0) ELSE _1 END + 1, CASE WHEN _2 < 0 THEN json_array_length(_0) + _2 ELSE _2 END + 1)) END",
+            f"if(_1 IS NOT NULL AND _2 IS NOT NULL AND startsWith(_0, '['), {CH_JOIN.format(f'arraySlice({CH_LIST}, if(_1 < 0, greatest(toInt64(JSONLength(assumeNotNull(_0))) + _1, 0), _1) + 1, greatest(if(_2 < 0, toInt64(JSONLength(assumeNotNull(_0))) + _2, _2) - if(_1 < 0, greatest(toInt64(JSONLength(assumeNotNull(_0))) + _1, 0), _1) + 1, 0))')}, NULL)",
             "Cut out elements from one place to another, both included.",
         ),
         (

@@ -50,7 +50,7 @@ def sized() -> tuple[str, str]:
 
 def equal_sets() -> tuple[str, str]:
     ducks = [
-        f"list_sort(list_distinct(list_transform(CAST({x} AS JSON[]), lambda e: coalesce(CAST(e AS TEXT), 'null'))))"
+        f"list_sort(list_distinct(list_transform(CAST(CASE WHEN json_type({x}) = 'ARRAY' THEN {x} END AS JSON[]), lambda e: coalesce(CAST(e AS TEXT), 'null'))))"
         for x in ("_0", "_1")
     ]
     clicks = [f"arraySort(arrayDistinct(JSONExtractArrayRaw(ifNull({x}, '[]'))))" for x in ("_0", "_1")]

@@ -10,11 +10,11 @@ __all__ = ["MOST_ELEMENTS", "RANGES"]
 
 MOST_ELEMENTS = 1_048_576  # of an array; Kusto's range() leaves out the others without a word
 BACKWARDS = "(b < a) <> (d < 0) AND b <> a"
-WHOLE = ("(b - a) // d + 1", "intDiv(b - a, if(d = 0, 1, d)) + 1")
+WHOLE = ("(CAST(b AS HUGEINT) - a) // d + 1", "intDiv(toInt128(b) - a, if(d = 0, 1, d)) + 1")
 BROKEN = ("floor((b - a) / d + 1e-9) + 1", "floor((b - a) / d + 1e-9) + 1")  # 0.1 and its like add up inexactly
 
 
-def steps(count: Pair, text: Pair, *arguments: Pair) -> Pair:
+def steps(count: Pair, text: Pair, *arguments: Pair, known: str = "{x} IS NOT NULL") -> Pair:
     """Write the values from a start ``a`` to an end ``b`` by a step ``d``; ``text`` writes one, ``v``."""
     duck = f"CAST(CASE WHEN d = 0 OR {BACKWARDS} THEN 0 ELSE least({count[0]}, {MOST_ELEMENTS}) END AS BIGINT)"
     click = f"toUInt64(if(d = 0 OR ({BACKWARDS}), 0, least({count[1]}, {MOST_ELEMENTS})))"
@@ -25,7 +25,7 @@ def steps(count: Pair, text: Pair, *arguments: Pair) -> Pair:
         ),
         **{name: (pair[0], f"assumeNotNull({pair[1]})") for name, pair in zip("abd", arguments, strict=True)},
     )
-    given = "_0 IS NOT NULL AND _1 IS NOT NULL AND _2 IS NOT NULL"
+    given = " AND ".join(f"{known.format(x=x)}" for x in ("_0", "_1", "_2"))
     return f"CASE WHEN {given} THEN {listed[0]} END", f"if({given}, {listed[1]}, NULL)"
 
 
@@ -111,7 +111,13 @@ RANGES = rows(
             "Make an array of evenly spaced numbers, datetimes or timespans.",
         ),
         ("range_whole", "long long long", "dynamic", *steps(WHOLE, ("v", "toString(v)"), *NUMBERS), ""),
-        ("range_real", "real real real", "dynamic", *steps(BROKEN, ("v", CLICK_REAL.format(x="v")), *NUMBERS), ""),
+        (
+            "range_real",
+            "real real real",
+            "dynamic",
+            *steps(BROKEN, ("v", CLICK_REAL.format(x="v")), *NUMBERS, known="abs({x}) < 1e300"),
+            "",
+        ),
         (
             "range_spans",
             "timespan timespan timespan",
