@@ -365,7 +365,7 @@ def _term(emitter: ScalarEmitter, value: Call) -> exp.Expression:
 def _element(emitter: ScalarEmitter, value: Call) -> exp.Expression:
     args = [emitter.emit(arg) for arg in value.args]
     if emitter.dialect == "clickhouse":
-        sql = "if(startsWith(_0, '['), nullIf(nullIf(JSONExtractRaw(assumeNotNull(_0), assumeNotNull(toInt64(if(_1 < 0, _1, _1 + 1)))), ''), 'null'), NULL)"
+        sql = "if(_1 IS NOT NULL AND startsWith(_0, '['), nullIf(nullIf(JSONExtractRaw(assumeNotNull(_0), assumeNotNull(toInt64(if(_1 < 0, _1, _1 + 1)))), ''), 'null'), NULL)"
         return filled(_template(sql, "clickhouse"), args)
     sql = "nullif(json_extract(_0, '$[' || CASE WHEN _1 < 0 THEN '#' ELSE '' END || CAST(_1 AS TEXT) || ']'), 'null')"
     return filled(_template(sql, "duckdb"), args)

@@ -37,14 +37,17 @@ def rotated(sign: str) -> Pair:
     )
 
 
+FAR = 1 << 40  # farther than any array is long
+
+
 def shifted(sign: str) -> Pair:
     """Shift an array; ``_2`` comes in."""
-    at = f"(i {sign} _1)"
+    at = f"(i {sign} least(greatest(_1, -{FAR}), {FAR}))"
     return known(
         raw(
             (
                 f"list_transform(s, lambda e, i: CASE WHEN {at} BETWEEN 1 AND len(s) THEN s[CAST({at} AS BIGINT)] ELSE _2 END)",
-                f"arrayMap(i -> if((toInt64(i) {sign} assumeNotNull(_1)) BETWEEN 1 AND toInt64(length(s)), s[toInt64(i) {sign} assumeNotNull(_1)], _2), arrayEnumerate(s))",
+                f"arrayMap(i -> if((toInt64(i) {sign} least(greatest(assumeNotNull(_1), -{FAR}), {FAR})) BETWEEN 1 AND toInt64(length(s)), s[toInt64(i) {sign} assumeNotNull(_1)], _2), arrayEnumerate(s))",
             )
         ),
         "_1",
@@ -65,7 +68,7 @@ CUTS = (
 def split() -> Pair:
     duck, click = lets(SPLIT, s=elements("_0"), c=CUTS)
     joined = f"concat('[', arrayStringConcat({click}, ','), ']')"
-    places = "arrayAll(e -> toInt64OrNull(e) IS NOT NULL, JSONExtractArrayRaw(ifNull(_1, '[]')))"
+    places = "startsWith(ifNull(_1, ''), '[') AND arrayAll(e -> toInt64OrNull(e) IS NOT NULL, JSONExtractArrayRaw(ifNull(_1, '[]')))"
     return (
         f"CASE WHEN json_type(_0) = 'ARRAY' AND NOT list_contains(list_transform(TRY_CAST(_1 AS BIGINT[]), lambda p: p IS NULL), TRUE) THEN to_json({duck}) END",
         f"if(startsWith(ifNull(_0, ''), '[') AND {places}, {joined}, NULL)",
@@ -136,7 +139,10 @@ PAIRS = (
 
 
 def without() -> Pair:
-    keys = ("CAST(_1 AS VARCHAR[])", "JSONExtract(ifNull(_1, '[]'), 'Array(String)')")
+    keys = (
+        "CAST(CASE WHEN json_type(_1) = 'ARRAY' THEN _1 ELSE '[]' END AS VARCHAR[])",
+        "JSONExtract(ifNull(_1, '[]'), 'Array(String)')",
+    )
     duck = PAIRS[0].format(keep=f"NOT list_contains({keys[0]}, k)")
     click = PAIRS[1].format(keep=f"NOT has({keys[1]}, tupleElement(p, 1))")
     return (
@@ -177,7 +183,7 @@ def dense() -> Pair:
 def bag_of() -> Pair:
     """Make a bag of an array of names and one of values."""
     names = (
-        "list_transform(s, lambda e: json_extract_string(e, '$'))",
+        "list_transform(s, lambda e: coalesce(json_extract_string(e, '$'), ''))",
         "arrayMap(e -> JSONExtractString(ifNull(e, '\"\"')), s)",
     )
     texts = (

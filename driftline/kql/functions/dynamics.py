@@ -9,7 +9,10 @@ __all__ = ["DYNAMICS", "click_merged", "merged"]
 
 LIST = "CAST(CASE WHEN json_type(_0) = 'ARRAY' THEN _0 END AS JSON[])"
 # What is no array counts as an empty one.
-SET = [f"CAST(CASE WHEN json_type({x}) = 'ARRAY' THEN {x} ELSE '[]' END AS JSON[])" for x in ("_0", "_1")]
+SET = [
+    f"list_transform(CAST(CASE WHEN json_type({x}) = 'ARRAY' THEN {x} ELSE '[]' END AS JSON[]), lambda e: coalesce(e, CAST('null' AS JSON)))"
+    for x in ("_0", "_1")
+]
 CH_LIST = "JSONExtractArrayRaw(ifNull(_0, '[]'))"
 REPEATED = "arrayMap(x -> ifNull(_0, 'null'), range(assumeNotNull(toUInt64(greatest(_1, 0)))))"
 CH_JOIN = "concat('[', arrayStringConcat({}, ','), ']')"

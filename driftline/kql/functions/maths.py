@@ -103,7 +103,7 @@ MATHS = rows(
             "real",
             "real",
             "CASE WHEN _0 >= 0 THEN sqrt(_0) END",
-            "if(_0 >= 0, sqrt(_0), NULL)",
+            "if(_0 < 0, NULL, sqrt(_0))",
             "Give the square root; null of a negative number.",
         ),
         ("exp", "real", "real", "exp(_0)", "=", "Give e to the power."),

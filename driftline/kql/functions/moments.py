@@ -114,7 +114,10 @@ def since_1970(per_second: int, number: tuple[str, str]) -> tuple[str, str]:
     return f"CASE WHEN {within} THEN {moment(number[0])} END", f"if({within}, {ch_moment(number[1])}, NULL)"
 
 
-WHOLE_THOUSANDS = "({x} - (({x} % 1000) + 1000) % 1000) // 1000", "intDiv({x} - positiveModulo({x}, 1000), 1000)"
+WHOLE_THOUSANDS = (
+    "{x} // 1000 - CASE WHEN {x} % 1000 < 0 THEN 1 ELSE 0 END",
+    "intDiv({x}, 1000) - if({x} % 1000 < 0, 1, 0)",
+)
 MOMENTS = rows(
     [
         ("now", "timespan?", "datetime", None, None, "Give the time at which the query began, moved by a timespan."),
@@ -387,7 +390,7 @@ MOMENTS = rows(
             "unixtime_microseconds_todatetime",
             "number",
             "datetime",
-            *since_1970(1_000_000, ("CAST(_0 AS BIGINT)", "toInt64(_0)")),
+            *since_1970(1_000_000, ("TRY_CAST(trunc(_0) AS BIGINT)", "accurateCastOrNull(trunc(_0), 'Int64')")),
             "Make a datetime from microseconds since 1970.",
         ),
         (
@@ -396,9 +399,12 @@ MOMENTS = rows(
             "datetime",
             {
                 kind: moment(WHOLE_THOUSANDS[0].format(x=x))
-                for kind, x in {"long": "_0", "*": "CAST(_0 AS BIGINT)"}.items()
+                for kind, x in {"long": "_0", "*": "TRY_CAST(trunc(_0) AS BIGINT)"}.items()
             },
-            {kind: ch_moment(WHOLE_THOUSANDS[1].format(x=x)) for kind, x in {"long": "_0", "*": "toInt64(_0)"}.items()},
+            {
+                kind: ch_moment(WHOLE_THOUSANDS[1].format(x=x))
+                for kind, x in {"long": "_0", "*": "accurateCastOrNull(trunc(_0), 'Int64')"}.items()
+            },
             "Make a datetime from nanoseconds since 1970.",
         ),
         (

@@ -84,21 +84,22 @@ def compared(sign: str) -> Pair:
 # Missing elements, and those that stand for them.
 
 
-def missing(e: str, placeholder: str) -> Pair:
-    """Say whether an element is missing: null, or equal to what stands for that."""
+def missing(number: str, placeholder: str, element: str = "") -> Pair:
+    """Say whether an element is missing: null, or of the number that stands for that."""
+    gone = f"{element or number} IS NULL"
     return (
-        f"CASE WHEN {placeholder} IS NULL THEN {e} IS NULL ELSE coalesce({e} = {placeholder}, FALSE) END",
-        f"if({placeholder} IS NULL, {e} IS NULL, ifNull({e} = {placeholder}, FALSE))",
+        f"CASE WHEN {placeholder} IS NULL THEN {gone} ELSE coalesce({number} = {placeholder}, FALSE) END",
+        f"if({placeholder} IS NULL, {gone}, ifNull({number} = {placeholder}, FALSE))",
     )
 
 
 def filled(which: str) -> Pair:
     """Fill with the nearest value before (``forward``) or after."""
-    gone = missing("try_cast(json_extract_string(e, '$') AS DOUBLE)", "_1")
+    gone = missing("try_cast(json_extract_string(e, '$') AS DOUBLE)", "_1", "e")
     piece = {"forward": "list_slice(s, 1, i)", "backward": "list_slice(s, i, len(s))"}[which]
     near = f"list_filter({piece}, lambda e: NOT ({gone[0]}))"
     duck = f"list_transform(s, lambda e, i: CASE WHEN len({near}) = 0 THEN e ELSE list_extract({near}, {-1 if which == 'forward' else 1}) END)"
-    there = missing("toFloat64OrNull(e)", "_1")[1]
+    there = missing("toFloat64OrNull(e)", "_1", "e")[1]
     click = f"{'arrayFill' if which == 'forward' else 'arrayReverseFill'}(e -> NOT ({there}), s)"
     return raw((duck, click))
 
