@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from driftline.kql import constants, functions, syntax
+from driftline.kql import functions, syntax
 from driftline.kql.bind import scalars, types
 from driftline.kql.bind.aggregates import bind_aggregate, collected
 from driftline.kql.bind.arguments import arity
@@ -158,15 +158,6 @@ def _make_datetime(node: syntax.Call, scope: Scope) -> Scalar:
     return Call("make_datetime_parts", args, "datetime")
 
 
-def _todatetime(node: syntax.Call, scope: Scope) -> Scalar:
-    (value,) = arity(node, scope, 1)
-    if isinstance(value, Const) and value.type == "string":  # more forms than the engines read
-        moment = constants.datetime_us(value.value)
-        return types.converted(value, "datetime") if moment is None else Const("datetime", moment)
-    row = functions.FUNCTIONS["todatetime"]
-    return scalars.bind_call_to(row, node, (value,), scope)
-
-
 def _make_timespan(node: syntax.Call, scope: Scope) -> Scalar:
     values = arity(node, scope, 1, 2, 3, 4)
     if len(values) == 1:
@@ -313,7 +304,6 @@ scalars.SPECIAL.update(
         "datetime_part": _by_name("datetime_part", (1,)),
         "datetime_diff": _by_name("datetime_diff", (1, 2)),
         "datetime_add": _by_name("datetime_add", (2, 1)),
-        "todatetime": _todatetime,
         "make_datetime": _make_datetime,
         "make_timespan": _make_timespan,
         "gettype": _gettype,
