@@ -67,9 +67,13 @@ def _bin(node: syntax.Call, scope: Scope) -> Scalar:
 def _bin_at(node: syntax.Call, scope: Scope) -> Scalar:
     value, step, at = arity(node, scope, 3)
     if value.type == "datetime":
+        step = types.coerce(step, "timespan", scope=scope, span=node.arguments[1].span)
+        at = types.coerce(at, "datetime", scope=scope, span=node.arguments[2].span)
         return Call("bin_at_datetime", (value, step, at), "datetime")
     shifted = scalars.arithmetic("-", value, at, scope=scope, span=node.span)
-    step = types.converted(step, shifted.type)
+    if step.type == "real" and shifted.type == "long":
+        shifted = types.converted(shifted, "real")
+    step = types.coerce(step, shifted.type, scope=scope, span=node.arguments[1].span)
     whole = shifted.type in {"long", "timespan"}
     binned = Call("bin_whole" if whole else "bin_number", (shifted, step), shifted.type)
     return scalars.arithmetic("+", binned, at, scope=scope, span=node.span)

@@ -109,7 +109,8 @@ HOUR = 36_000_000_000  # ticks
 
 def _repeat(node: syntax.Call, scope: Scope) -> Scalar:
     value, count = arity(node, scope, 2)
-    bounded = Call("at_most", (types.converted(count, "long"), Const("long", MOST_ELEMENTS)), "long")
+    count = types.coerce(count, "long", scope=scope, span=node.arguments[1].span)
+    bounded = Call("at_most", (count, Const("long", MOST_ELEMENTS)), "long")
     return Call("repeat_array", (types.converted(value, "dynamic"), bounded), "dynamic")
 
 
