@@ -46,6 +46,7 @@ LOCKED = """
 SET error_on_division_by_zero = false; SET allowed_paths = [{paths}]; SET enable_external_access = false;
 SET python_enable_replacements = false; SET lock_configuration = true
 """
+LONGEST_SQL = 16 << 20  # hunts may list a hundred thousand hashes
 CLICKHOUSE_SETTINGS = {
     "join_use_nulls": 1,
     "session_timezone": "'UTC'",
@@ -336,6 +337,7 @@ def _on_clickhouse(sql: str, tables: Mapping[str, Given], limits: Limits, _: Sto
             quoted_name = "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
             connection.query(f"CREATE OR REPLACE VIEW {quoted_name} AS SELECT * FROM file('{path}', 'Parquet')")  # noqa: S608
         settings = CLICKHOUSE_SETTINGS | {"max_threads": limits.threads, "max_execution_time": limits.seconds}
+        connection.query(f"SET max_query_size = {LONGEST_SQL}")  # read before the query's own settings
         suffix = "SETTINGS " + ", ".join(f"{name} = {value}" for name, value in settings.items())
         try:
             answer = connection.query(f"{sql} {suffix}", "ArrowStream")

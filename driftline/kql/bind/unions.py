@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from driftline.kql import syntax
 from driftline.kql.bind import tables
+from driftline.kql.bind.operators.common import Names
 from driftline.kql.bind.scope import Closure, Relation, Scope
 from driftline.kql.plan import Col, Column, Const, Project, Scalar, Union
 from driftline.kql.problems import Span, suggestion
@@ -92,7 +93,8 @@ def unite(
 ) -> Relation:
     """Put tables under each other by their columns' names; one name of two types makes two columns."""
     wanted = _columns([relation for _, relation in relations], inner=inner)
-    columns = [scope.session.column(label, kind) for (_, kind), label in wanted.items()]
+    names = Names([source])
+    columns = [scope.session.column(names.unique(label), kind) for (_, kind), label in wanted.items()]
     if source:
         columns.insert(0, scope.session.column(source, "string"))
     inputs = []

@@ -16,6 +16,7 @@ from driftline.kql.rewrite.fold_constants import fold_constants
 from driftline.kql.rewrite.inline_shared import inline_shared
 from driftline.kql.rewrite.merge_filters import merge_filters
 from driftline.kql.rewrite.merge_projects import merge_projects
+from driftline.kql.rewrite.name_steps import name_steps
 from driftline.kql.rewrite.needed_terms import ANY_ROW, All, Either, Need, Term
 from driftline.kql.rewrite.plain_conditions import plain_conditions
 from driftline.kql.rewrite.present_texts import present_texts
@@ -35,6 +36,7 @@ __all__ = [
     "Reach",
     "Term",
     "drop_enforced",
+    "name_steps",
     "prune_columns",
     "reach_of",
     "rewritten",

@@ -131,10 +131,17 @@ def bind_project_rename(node: syntax.Columns, relation: Relation, scope: Scope) 
         if column is None:
             scope.unknown_column(item.value.name, item.value.span)
         renamed[column.id] = item.names[0]
+    _check_new(node, [renamed.get(c.id, c.name) for c in relation.columns], scope)
     outputs = [
         (scope.session.column(renamed[c.id], c.type) if c.id in renamed else c, ref(c)) for c in relation.columns
     ]
     return projected(relation, outputs)
+
+
+def _check_new(node: syntax.Columns, names: list[str], scope: Scope) -> None:
+    for item in node.items:
+        if isinstance(item, syntax.Named) and names.count(item.names[0]) > 1:
+            scope.fail(f"a column '{item.names[0]}' is already there", item.span)
 
 
 def bind_distinct(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:

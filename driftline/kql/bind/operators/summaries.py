@@ -30,7 +30,7 @@ __all__ = ["OPERATORS"]
 
 
 def bind_summarize(node: syntax.Summarize, relation: Relation, scope: Scope) -> Relation:
-    names = Names()
+    names = Names(_said(node, scope))
     groups: list[Output] = []
     for item in node.groups:
         value = bound_or_null(item.value, scope)
@@ -42,6 +42,17 @@ def bind_summarize(node: syntax.Summarize, relation: Relation, scope: Scope) -> 
         outputs += _aggregated(item, inner, names, {c.name for c, _ in groups})
     collected = grouped(relation, groups, list(inner.aggregates))
     return projected(collected, [*kept(c for c, _ in groups), *outputs])
+
+
+# What the query names keeps its name, whatever ``*`` and nameless aggregates bring.
+def _said(node: syntax.Summarize, scope: Scope) -> set[str]:
+    said: set[str] = set()
+    for item in (*node.groups, *node.aggregates):
+        for name in item.names:
+            if name in said:
+                scope.fail(f"a column '{name}' is already there", item.span)
+            said.add(name)
+    return said
 
 
 def _aggregated(item: syntax.Named, scope: Scope, names: Names, groups: set[str]) -> list[Output]:
