@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TypeVar
 
+from driftline.kql import habits
 from driftline.kql.printing.constants import string
 from driftline.kql.problems import Problems, Span
 from driftline.kql.tokens import Kind, Token
@@ -21,6 +22,8 @@ class Stuck(Exception):
 
 class Cursor:
     """Walk over tokens."""
+
+    operators: Collection[str] = ()
 
     def __init__(self, tokens: list[Token], problems: Problems, text: str) -> None:
         self.tokens = tokens
@@ -67,7 +70,8 @@ class Cursor:
         """Note what was expected here and give up; declared to return for the sake of ``or``."""
         token = self.token
         got = "the end of the query" if token.kind is Kind.END else f"'{token.text[:40]}'"
-        self.problems.add(f"expected {expected}, got {got}", token.span)
+        hint = habits.of_tokens(self.tokens[: self.at], token, self.operators)
+        self.problems.add(f"expected {expected}, got {got}{hint}", token.span)
         raise Stuck
 
     def since(self, start: Token) -> Span:
@@ -111,6 +115,23 @@ class Cursor:
                 break
         self.expect_symbol(close)
         return tuple(found)
+
+    def skip_statement(self) -> None:
+        """Skip to the ``;`` that ends a statement, over brackets that close nothing, or to the end."""
+        level = 0
+        while self.token.kind is not Kind.END and not (level == 0 and self.is_symbol(";")):
+            level = max(level + self.is_symbol("(", "[", "{") - self.is_symbol(")", "]", "}"), 0)
+            self.advance()
+
+    def skip_out(self, start: int, *stops: str) -> None:
+        """Skip to one of the symbols, out of the brackets opened since a place."""
+        tokens = [token.text for token in self.tokens[start : self.at] if token.kind is Kind.SYMBOL]
+        level = sum(text in "([{" for text in tokens) - sum(text in ")]}" for text in tokens)
+        self.skip_to(*(stops if level <= 0 else ()))
+        while level > 0 and self.token.kind is not Kind.END:
+            self.advance()
+            level -= 1
+            self.skip_to(*(stops if level <= 0 else ()))
 
     def skip_to(self, *stops: str) -> None:
         """Skip to one of the symbols outside of brackets opened on the way, or to the end."""

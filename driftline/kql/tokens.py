@@ -88,6 +88,9 @@ LEXEMES = re.compile(
     | (?P<long>0[xX][0-9a-fA-F]+\b|\d+\b)
     | (?P<negated>!(?:{NEGATED})(?![\w~]))
     | (?P<word>in~|[$]?[A-Za-z_]\w*|\d+\w+)
+    | (?P<foreign>&&|\#[^\n]*|!(?:has_any|has_all|matches|like)\b|`[^`\n]*`
+        |[\u201c\u201d\u201e][^\u201c\u201d"\n]*[\u201c\u201d"]?|[\u2018\u2019\u201a][^\u2018\u2019'\n]*[\u2018\u2019']?
+        |["'][^\n]*)
     | (?P<symbol>=>|=~|!~|==|!=|<>|<=|>=|\.\.|[-+*/%<>=|(){{}}\[\],;:.?@])
     """,
     re.VERBOSE | re.DOTALL | re.MULTILINE,
@@ -108,6 +111,7 @@ KINDS = {
     "symbol": Kind.SYMBOL,
 }
 INNER = {"datetime": "moment", "time": "length", "guid": "id"}
+QUOTES = "`\u201c\u201d\u201e\u2018\u2019\u201a"
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
 
@@ -127,6 +131,8 @@ def tokenize(text: str, problems: Problems) -> list[Token]:
                 f"not supported: '{match['directive'].split()[0]}'; a hunt reads only the tables it is given",
                 Span(at, len(match["directive"])),
             )
+        elif match["foreign"]:
+            tokens += _foreign(match, problems)
         elif match["space"] is None:
             tokens.append(_token(match))
         at = match.end()
@@ -140,9 +146,26 @@ def unescaped(text: str) -> str:
 
 
 def _complaint(character: str) -> str:
-    if character in "\"'":
-        return f"this string has no closing {character} on its line"
-    return f"unexpected character {character!r}"
+    return f"unexpected character {character!r}" + ("; write not(…)" if character == "!" else "")
+
+
+# What other languages write is noted, and read as what was meant, so that one mistake is one problem.
+def _foreign(match: re.Match[str], problems: Problems) -> list[Token]:
+    text, span = match["foreign"], Span(match.start(), match.end() - match.start())
+    if text[0] in "\"'":
+        problems.add(f"this string has no closing {text[0]} on its line", Span(span.offset, 1))
+        return [Token(Kind.STRING, text[1:], span)]
+    if text[0] in QUOTES:
+        problems.add(f"unexpected character {text[0]!r}; strings stand in straight quotes", Span(span.offset, 1))
+        return [Token(Kind.STRING, text[1:-1], span)]
+    if text[0] == "#":
+        problems.add("unexpected character '#'; a comment begins with '//'", Span(span.offset, 1))
+        return []
+    if text == "&&":
+        problems.add("unexpected '&&'; write 'and'", span)
+        return [Token(Kind.WORD, "and", span)]
+    problems.add(f"there is no '{text}'; write not(x {text[1:]} …)", span)
+    return [Token(Kind.WORD, text[1:], span)]
 
 
 def _token(match: re.Match[str]) -> Token:

@@ -28,7 +28,10 @@ def test_problems_have_places_and_suggestions() -> None:
     [
         ("Event", "1:1: unknown table 'Event'; did you mean 'Events'?"),
         ("Events | where Size", ""),
-        ("Events | where Name > 5", "1:16: cannot compare string with long; convert one of them"),
+        (
+            "Events | where Name > 5",
+            "1:16: cannot compare string with long; a number has no quotes; tostring(…) makes a string",
+        ),
         (
             "Events | where count() > 5",
             "1:16: 'count' is an aggregate; it has a meaning only in 'summarize' and its like",

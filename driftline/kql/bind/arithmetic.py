@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from driftline.kql import habits
 from driftline.kql.bind import types
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan import Call, Const, Scalar
@@ -88,7 +89,8 @@ def compared(op: str, left: Scalar, right: Scalar, *, scope: Scope, span: Span) 
         left, right = types.converted(left, "string"), types.converted(right, "string")
     kinds = frozenset([left.type, right.type])
     if not (_comparable_types(kinds) or types.is_null(left) or types.is_null(right)):
-        scope.fail(f"cannot compare {left.type} with {right.type}; convert one of them", span)
+        hint = habits.of_types(left.type, right.type) or "; convert one of them"
+        scope.fail(f"cannot compare {left.type} with {right.type}{hint}", span)
     kind, values = types.common(_comparable(left, right), scope=scope, span=span)
     name = f"{op}string" if kind == "string" and op in {"==", "!="} else op
     return Call(name, values, "bool")

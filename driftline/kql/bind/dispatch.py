@@ -39,7 +39,8 @@ def bind_scalar(node: syntax.Expr, scope: Scope) -> Scalar:
     scope.session.count(node.span)
     bind = BINDERS.get(type(node))
     if bind is None:
-        scope.fail("expected a value here, got a table", node.span)
+        got = "'*'; count() takes nothing" if isinstance(node, syntax.Star) else "a table"
+        scope.fail(f"expected a value here, got {got}", node.span)
     return bind(node, scope)
 
 

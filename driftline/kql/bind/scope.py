@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from driftline.kql import plan, syntax
+from driftline.kql import functions, plan, syntax
 from driftline.kql.cursor import Stuck
 from driftline.kql.plan import Col, Column, Key, Plan, Scalar
 from driftline.kql.problems import Problems, Span, suggestion
@@ -17,6 +17,7 @@ __all__ = ["Binding", "Closure", "Discover", "Graph", "Relation", "Schema", "Sco
 Schema = Mapping[str, Mapping[str, str]]
 Discover = Callable[[Plan], list[tuple[Any, ...]]]  # the rows of a plan, for operators whose columns depend on data
 MOST_NODES = 20_000
+MOST_LISTED = 6  # columns, for who asks for another
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,10 @@ class Scope:
     def column(self, name: str) -> Column | None:
         return next((column for column in self.columns() if column.name == name), None)
 
+    def grouped_column(self, name: str) -> bool:
+        """Say whether the rows that aggregates read have such a column."""
+        return self.grouped is not None and any(column.name == name for column in self.grouped.columns)
+
     def known(self) -> Iterator[str]:
         """List the names of columns and lets in reach."""
         yield from (column.name for column in self.columns())
@@ -156,6 +161,15 @@ class Scope:
     def unknown_column(self, name: str, span: Span) -> NoReturn:
         if self.session.tainted:
             raise Stuck
-        if self.grouped and any(column.name == name for column in self.grouped.columns):
+        if self.grouped_column(name):
             self.fail(f"'{name}' must stand inside an aggregate such as take_any({name}), or in 'by'", span)
-        self.fail(f"unknown column '{name}'{suggestion(name, self.known())}", span)
+        self.fail(f"unknown column '{name}'{self._instead(name)}", span)
+
+    def _instead(self, name: str) -> str:
+        if name.lower() == "null":
+            return "; use isnull(…), or isempty(…) for strings"
+        if name in functions.AGGREGATES:
+            return f"; did you mean '{name}()'?"
+        close = suggestion(name, self.known())
+        few = [column.name for column in self.columns()][: MOST_LISTED + 1]
+        return close or (f"; there is {', '.join(few)}" if 0 < len(few) <= MOST_LISTED else "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from driftline.kql import habits
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan import Call, Const, Scalar
 from driftline.kql.problems import Span
@@ -62,7 +63,7 @@ def coerce(value: Scalar, wanted: str, *, scope: Scope, span: Span) -> Scalar:  
         return converted(value, "int")
     if wanted == "bool" and have in NUMBERS:
         return converted(value, "bool")
-    scope.fail(f"expected a {wanted}, got a {have}", span)
+    scope.fail(f"expected a {wanted}, got a {have}{habits.of_types(wanted, have)}", span)
 
 
 def _numeric(value: Scalar, wanted: str, *, scope: Scope, span: Span) -> Scalar:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from driftline.kql import syntax
+from driftline.kql import habits, syntax
 from driftline.kql.cursor import Stuck
 from driftline.kql.expressions import ExpressionParser
-from driftline.kql.problems import suggestion
+from driftline.kql.habits import instead
 from driftline.kql.syntax import Expr, Operator
 from driftline.kql.tokens import Kind, Token
 
@@ -42,15 +42,14 @@ class Parser(ExpressionParser):
         if self.is_symbol("."):
             self.problems.add("not supported: management commands; a hunt only reads", self.token.span)
             self.at = len(self.tokens) - 1
+        self._check_begin()
         while self.token.kind is not Kind.END:
             if self.take_symbol(";"):
                 continue
             try:
                 body = self._parse_statement_or_body(statements, body)
             except Stuck:
-                self.skip_to(";")
-                if not self.take_symbol(";"):
-                    self.advance()
+                self.skip_statement()
         if body is None:
             if not len(self.problems):
                 self.problems.add(
@@ -58,6 +57,18 @@ class Parser(ExpressionParser):
                 )
             body = syntax.Print((), span=start.span)
         return syntax.Query(tuple(statements), body, span=self.since(start))
+
+    def _check_begin(self) -> None:
+        token, after = self.token, self.ahead()
+        if self.is_symbol("|") or (token.text in OPERATORS and token.text not in SOURCES and after.kind is Kind.WORD):
+            self.problems.add(f"expected a table's name before '{token.text}'", token.span)
+        elif token.text.lower() in habits.STATEMENTS and (after.kind is Kind.WORD or after.text == "*"):
+            self.problems.add(
+                f"'{token.text}' is SQL; a hunt begins with a table: Table | where … | project …", token.span
+            )
+        else:
+            return
+        self.at = len(self.tokens) - 1
 
     def _parse_statement_or_body(self, statements: list[syntax.Statement], body: Expr | None) -> Expr | None:
         statement = self._parse_statement()
@@ -178,12 +189,13 @@ class Parser(ExpressionParser):
     def parse_operators(self) -> tuple[Operator, ...]:
         found: list[Operator] = []
         while self.take_symbol("|"):
+            place = self.at
             try:
                 found.append(self.parse_operator())
                 if not self.ends_operator():
                     self.fail("'|' or the end of the query")
             except Stuck:
-                self.skip_to("|", ";")
+                self.skip_out(place, "|", ";")
         return tuple(found)
 
     def ends_operator(self) -> bool:
@@ -194,7 +206,12 @@ class Parser(ExpressionParser):
         if token.kind is Kind.WORD and token.text in OPERATORS:
             return self.nested(lambda: OPERATORS[token.text](self, self.advance()))
         if token.kind is Kind.WORD:
-            self.problems.add(f"unknown operator '{token.text}'{suggestion(token.text, OPERATORS)}", token.span)
+            hint = instead(token.text, habits.OPERATORS, OPERATORS)
+            self.problems.add(f"unknown operator '{token.text}'{hint}", token.span)
+            raise Stuck
+        if self.is_symbol("|") and self._touches():
+            self.problems.add("unexpected '||'; write 'or'", token.span)
+            self.advance()
             raise Stuck
         self.fail("an operator such as 'where' or 'summarize'")
         raise AssertionError  # pragma: no cover -- fail raises
@@ -229,5 +246,6 @@ class Parser(ExpressionParser):
 
 OPERATORS: dict[str, Callable[[Parser, Token], Operator]] = {}
 """How to parse each operator; filled by ``driftline.kql.parse``."""
+Parser.operators = OPERATORS
 SOURCES: dict[str, Callable[[Parser, Token], Expr]] = {}
 """How to parse what a pipe may begin with besides a table's name; filled by ``driftline.kql.parse``."""

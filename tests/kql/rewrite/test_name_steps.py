@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 
 from driftline import store
@@ -22,11 +20,10 @@ def nested(depth: int) -> str:
 
 @pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
 @pytest.mark.parametrize("form", ["T | project x = {}", "T | where {} == 'y'", "T | summarize count() by x = {}"])
-def test_each_level_adds_about_as_much_as_the_one_before(form: str, engine: Engine) -> None:
-    sizes = [len(translate(form.format(nested(depth)), SCHEMA, engine)) for depth in (3, 4, 5, 6)]
-    steps = [after - before for before, after in itertools.pairwise(sizes)]
+def test_length_grows_with_depth_not_with_its_power(form: str, engine: Engine) -> None:
+    sizes = [len(translate(form.format(nested(depth)), SCHEMA, engine)) for depth in (3, 9)]
 
-    assert max(steps) < 1.5 * min(steps)
+    assert sizes[1] < 4 * sizes[0]
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])

@@ -10,6 +10,7 @@ from driftline.kql import syntax
 from driftline.kql.bind import calls, scalars
 from driftline.kql.bind.operators.common import Names, Output, bound_or_null, grouped, kept, kept_fresh, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.cursor import Stuck
 from driftline.kql.plan import (
     Call,
     Col,
@@ -101,8 +102,14 @@ def natural(name: str) -> list[str | int]:
 
 def matches(node: syntax.Columns, relation: Relation, scope: Scope) -> list[Column]:
     found: dict[str, Column] = {}
+    failed = False
     for item in node.items:
-        found.update({column.id: column for column in matching(item, relation, scope)})
+        try:
+            found.update({column.id: column for column in matching(item, relation, scope)})
+        except Stuck:
+            failed = True
+    if failed:
+        raise Stuck
     return list(found.values())
 
 

@@ -142,9 +142,18 @@ class Names:
         return self.unique(name) if name else self.unnamed()
 
 
+def check_named(node: syntax.Expr, scope: Scope) -> None:
+    """Complain of ``name == value`` where no such name is."""
+    if isinstance(node, syntax.Binary) and node.op == "==" and isinstance(node.left, syntax.Name):
+        name = node.left.name
+        if scope.column(name) is None and name not in scope.names and not scope.grouped_column(name):
+            scope.fail(f"'==' compares, and there is no column '{name}'; '=' names a value", node.span)
+
+
 def bound_or_null(node: syntax.Expr, scope: Scope) -> Scalar:
     """Bind an item of a list; one that fails is noted and stands as null."""
     try:
+        check_named(node, scope)
         return scalars.bind_scalar(node, scope)
     except Stuck:
         scope.session.tainted = True

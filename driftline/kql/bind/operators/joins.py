@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from driftline.kql import syntax
+from driftline.kql import habits, syntax
 from driftline.kql.bind import scalars, tables, types
 from driftline.kql.bind.operators.common import Names, Output, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.habits import instead
 from driftline.kql.plan import (
     Call,
     Col,
@@ -16,7 +17,6 @@ from driftline.kql.plan import (
     Join,
     Scalar,
 )
-from driftline.kql.problems import suggestion
 
 __all__ = ["OPERATORS"]
 
@@ -42,7 +42,7 @@ def bind_join(node: syntax.Join, left: Relation, scope: Scope) -> Relation:
     lookup = node.op == "lookup"
     kind = settings["kind"].value if "kind" in settings else "leftouter" if lookup else "innerunique"
     if kind not in KINDS or (lookup and kind not in {"leftouter", "inner"}):
-        scope.fail(f"unknown kind of {node.op} '{kind}'{suggestion(kind, KINDS)}", settings["kind"].span)
+        scope.fail(f"unknown kind of {node.op} '{kind}'{instead(kind, habits.JOINS, KINDS)}", settings["kind"].span)
     right = tables.bind_table(node.table, scope.with_row(None))
     if left.partition and (kind.startswith("right") or kind == "fullouter"):
         scope.fail(f"not supported: a join of kind {kind} within the body of 'partition' or 'mv-apply'", node.span)
@@ -72,6 +72,8 @@ def _condition(node: syntax.Expr, left: Relation, right: Relation, scope: Scope)
     if isinstance(node, syntax.Name):
         both = [scalars.bind_scalar(node, scope.with_row(side)) for side in (left, right)]
     elif isinstance(node, syntax.Binary) and node.op == "==":
+        if "$" not in side_of(node.left) + side_of(node.right):
+            scope.fail(f"expected a column, or $left.{_named(node.left)} == $right.{_named(node.right)}", node.span)
         inner = Scope(scope.session, scope.names, sides=(left, right))
         both = list(scalars.bind_each((node.left, node.right), inner))
         if side_of(node.left) == "$right":
@@ -80,6 +82,10 @@ def _condition(node: syntax.Expr, left: Relation, right: Relation, scope: Scope)
         scope.fail("expected a column or $left.a == $right.b", node.span)
     _, values = types.common(both, scope=scope, span=node.span)
     return values[0], values[1]
+
+
+def _named(node: syntax.Expr) -> str:
+    return node.name if isinstance(node, (syntax.Member, syntax.Name)) else "…"
 
 
 def side_of(node: syntax.Expr) -> str:

@@ -11,6 +11,7 @@ from driftline.kql.bind.operators.common import (
     Names,
     Output,
     bound_or_null,
+    check_named,
     default_name,
     grouped,
     kept,
@@ -62,6 +63,7 @@ def _aggregated(item: syntax.Named, scope: Scope, names: Names, groups: set[str]
         if name in SEVERAL:
             return SEVERAL[name](name, item, value, scope, names, groups)
     try:
+        check_named(value, scope)
         bound = scalars.bind_scalar(value, scope)
     except Stuck:
         scope.session.tainted = True
