@@ -24,8 +24,16 @@ def placed(text: str, query: syntax.Query) -> tuple[dict[int, list[str]], list[s
     units = sorted(_units(query), key=lambda unit: unit.span.offset)
     kept: dict[int, list[str]] = {}
     last: list[str] = []
+    around: list[syntax.Node] = []  # the units a comment stands within, and some that have ended
+    at = 0
     for offset, comment in _comments(text):
-        unit = _unit(text, offset, units)
+        while at < len(units) and units[at].span.offset < offset:
+            around.append(units[at])
+            at += 1
+        while around and _end(around[-1]) <= offset:
+            around.pop()
+        behind = units[at - 1] if at and _trails(text, offset) else None
+        unit = behind or _unit(around, units[at] if at < len(units) else None)
         (last if unit is None else kept.setdefault(id(unit), [])).append(comment)
     return kept, last
 
@@ -41,16 +49,19 @@ def _comments(text: str) -> Iterator[tuple[int, str]]:
             yield match.start(), match[0].rstrip()
 
 
-def _unit(text: str, offset: int, units: list[syntax.Node]) -> syntax.Node | None:
-    before = [unit for unit in units if unit.span.offset < offset]
+def _trails(text: str, offset: int) -> bool:
+    """Say whether code stands before a comment on its line."""
     line = text[text.rfind("\n", 0, offset) + 1 : offset].strip()
-    if before and line and not line.startswith("//"):
-        return before[-1]
-    following = next((unit for unit in units if unit.span.offset > offset), None)
-    around = [unit for unit in before if unit.span.offset + unit.span.length > offset]
-    if around and (following is None or following.span.offset > around[-1].span.offset + around[-1].span.length):
-        return around[-1]
-    return following
+    return bool(line) and not line.startswith("//")
+
+
+def _unit(around: list[syntax.Node], following: syntax.Node | None) -> syntax.Node | None:
+    within = around and (following is None or following.span.offset > _end(around[-1]))
+    return around[-1] if within else following
+
+
+def _end(unit: syntax.Node) -> int:
+    return unit.span.offset + unit.span.length
 
 
 def _units(query: syntax.Query) -> Iterator[syntax.Node]:

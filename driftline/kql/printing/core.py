@@ -1,0 +1,100 @@
+"""Print pipelines, lists and brackets; each kind of node is one row of ``FORMS``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from driftline.kql import syntax
+from driftline.kql.printing.levels import OR, PIPE, POSTFIX, is_head, level, source_of
+from driftline.kql.printing.names import block, indented, named, value_of
+from driftline.kql.syntax import Expr, Operator
+
+__all__ = ["FORMS", "WIDEST", "Printer"]
+
+WIDEST = 100
+
+
+class Printer:
+    """Print nodes, each kind by a row of ``FORMS``."""
+
+    def __init__(self, kept: Mapping[int, Sequence[str]]) -> None:
+        self.kept = kept
+
+    def query(self, query: syntax.Query) -> str:
+        return self.lines(query.statements, query.body)
+
+    def lines(self, statements: Iterable[syntax.Statement], body: Expr) -> str:
+        parts = [self.noted(each) + FORMS[type(each)](self, each) + ";" for each in statements]
+        return "\n".join([*parts, self.pipeline(body)])
+
+    def noted(self, node: syntax.Node) -> str:
+        """Write the comments that stand above a node."""
+        return "".join(line + "\n" for line in self.kept.get(id(node), ()))
+
+    # Pipelines
+
+    def pipeline(self, node: Expr) -> str:
+        """Write a pipeline a step a line."""
+        return self.noted(source_of(node)) + self.steps(node)
+
+    def steps(self, node: Expr) -> str:
+        if not isinstance(node, syntax.Pipe):
+            return self.expr(node)
+        rest = (self.noted(each) + "| " + self.operator(each) for each in node.operators)
+        return "\n".join([self.expr(node.source, OR if not is_head(node.source) else PIPE), *rest])
+
+    def operator(self, node: Operator) -> str:
+        return FORMS[type(node)](self, node)
+
+    def inner(self, node: Expr) -> str:
+        """Write what stands in brackets: a pipeline with steps on lines of its own."""
+        broken = isinstance(node, syntax.Pipe) or id(source_of(node)) in self.kept
+        return block(self.pipeline(node)) if broken else self.expr(node)
+
+    def body(self, operators: tuple[Operator, ...]) -> str:
+        first, *rest = operators
+        lines = [
+            self.noted(first) + self.operator(first),
+            *(self.noted(each) + "| " + self.operator(each) for each in rest),
+        ]
+        return "(" + block("\n".join(lines)) + ")"
+
+    # Lists
+
+    def many(self, items: Iterable[Any], write: Callable[[Any], str] | None = None) -> str:
+        """Write items with commas between, each on a line of its own if they are too long for one."""
+        parts = [(write or self.expr)(item) for item in items]
+        line = ", ".join(parts)
+        if len(line) <= WIDEST or len(parts) == 1:
+            return line
+        return indented("\n" + ",\n".join(parts))
+
+    def sole(self, items: Sequence[Expr]) -> Callable[[Expr], str]:
+        """Give how to write them: a pipeline beside others in brackets, or its last step would take these in."""
+        return self.inner if len(items) == 1 else self.value
+
+    def typed(self, column: syntax.TypedName) -> str:
+        return f"{named(column.name)}: {column.type}"
+
+    def settings(self, parameters: Iterable[syntax.Parameter]) -> str:
+        return "".join(f" {each.name}={value_of(each.value)}" for each in parameters)
+
+    # Expressions
+
+    def expr(self, node: Expr, least: int = PIPE) -> str:
+        """Write an expression, in brackets if it binds less than ``least``."""
+        if level(node) < least:
+            return f"({self.inner(node)})"
+        return FORMS[type(node)](self, node)
+
+    def value(self, node: Expr) -> str:
+        """Write a scalar expression, which is no pipeline unless in brackets."""
+        return self.expr(node, OR)
+
+    def table(self, node: Expr) -> str:
+        return self.expr(node, POSTFIX)
+
+
+FORMS: dict[type, Callable[[Printer, Any], str]] = {}
+"""How to print each kind of node; filled by the modules of the kinds."""

@@ -1,0 +1,86 @@
+"""Print scalar expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from driftline.kql import syntax
+from driftline.kql.printing import constants
+from driftline.kql.printing.core import FORMS, WIDEST, Printer
+from driftline.kql.printing.levels import AND, COMPARISON, SIGN, level
+from driftline.kql.printing.names import LEXED, PLAIN, indented, named
+from driftline.kql.syntax import Expr
+
+__all__: list[str] = []
+
+
+def junction(to: Printer, node: syntax.Junction) -> str:
+    inner = AND if node.op == "or" else COMPARISON
+    parts = [to.expr(each, inner) for each in node.operands]
+    line = f" {node.op} ".join(parts)
+    if len(line) <= WIDEST:
+        return line
+    return indented(f"\n{node.op} ".join(parts))
+
+
+def binary(to: Printer, node: syntax.Binary) -> str:
+    own = level(node)
+    return f"{to.expr(node.left, own)} {node.op} {to.expr(node.right, own + 1)}"
+
+
+def within(to: Printer, node: syntax.In) -> str:
+    return f"{to.expr(node.left, COMPARISON)} {node.op} ({to.many(node.items, to.sole(node.items))})"
+
+
+def between(to: Printer, node: syntax.Between) -> str:
+    return f"{to.expr(node.left, COMPARISON)} {node.op} ({to.value(node.low)} .. {to.value(node.high)})"
+
+
+def based(to: Printer, node: Expr) -> str:
+    text = to.table(node)
+    return f"({text})" if isinstance(node, syntax.Literal) and node.type not in {"string", "dynamic"} else text
+
+
+def member(to: Printer, node: syntax.Member) -> str:
+    plain = PLAIN.fullmatch(node.name)
+    return f"{based(to, node.base)}.{node.name if plain else named(node.name)}"
+
+
+def call(to: Printer, node: syntax.Call) -> str:
+    write = to.sole(node.arguments)
+    arguments = to.many(node.arguments, lambda each: argument(to, each, write))
+    bare = node.name in LEXED and "(" not in arguments
+    return f"{node.name}(({arguments}))" if bare else f"{node.name}({arguments})"
+
+
+# The name of an argument is a plain word to the parser, whatever else it means elsewhere.
+def argument(to: Printer, node: Expr, write: Callable[[Expr], str]) -> str:
+    if isinstance(node, syntax.Named) and len(node.names) == 1:
+        return f"{node.names[0]}={to.value(node.value)}"
+    return write(node)
+
+
+def assigned(to: Printer, node: syntax.Named) -> str:
+    if not node.names:
+        return to.value(node.value)
+    names = f"({', '.join(node.names)})" if len(node.names) > 1 else named(node.names[0])
+    return f"{names} = {to.value(node.value)}"
+
+
+EXPRESSIONS: dict[type, Callable[[Printer, Any], str]] = {
+    syntax.Literal: lambda _, node: constants.literal(node.type, node.value),
+    syntax.Name: lambda _, node: named(node.name),
+    syntax.Star: lambda _, node: f"{node.pattern} {node.order}".rstrip(),
+    syntax.Member: member,
+    syntax.Index: lambda to, node: f"{based(to, node.base)}[{to.value(node.index)}]",
+    syntax.Call: call,
+    syntax.Unary: lambda to, node: node.op + to.expr(node.operand, SIGN),
+    syntax.Binary: binary,
+    syntax.Junction: junction,
+    syntax.In: within,
+    syntax.Between: between,
+    syntax.Named: assigned,
+    syntax.TypedName: lambda to, node: to.typed(node),
+}
+FORMS.update(EXPRESSIONS)

@@ -1,0 +1,44 @@
+"""Print operators on graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from driftline.kql import syntax
+from driftline.kql.printing.core import FORMS, Printer
+from driftline.kql.printing.names import named
+
+__all__: list[str] = []
+
+
+def make_graph(to: Printer, node: syntax.MakeGraph) -> str:
+    tables = ", ".join(f"{to.table(table)} on {named(key)}" for table, key in node.nodes)
+    nodes = f" with {tables}" if tables else f" with_node_id={named(node.node_id)}" if node.node_id else ""
+    return f"make-graph {named(node.source)} --> {named(node.target)}{nodes}"
+
+
+def graph_match(to: Printer, node: syntax.GraphMatch) -> str:
+    cycles = f" cycles={node.cycles}" if node.cycles != "unique_edges" else ""
+    paths = ", ".join(map(path, node.paths))
+    predicate = f" where {to.value(node.predicate)}" if node.predicate is not None else ""
+    return f"graph-match{cycles} {paths}{predicate} project {to.many(node.items)}"
+
+
+def path(node: syntax.Path) -> str:
+    nodes = [f"({named(name) if name else ''})" for name in node.nodes]
+    return nodes[0] + "".join(edge(each) + after for each, after in zip(node.edges, nodes[1:], strict=True))
+
+
+def edge(node: syntax.Edge) -> str:
+    length = "*{}..{}".format(*node.length) if node.length != (1, 1) else ""
+    inner = (named(node.name) if node.name else "") + length
+    return ("<" if node.backward else "") + (f"-[{inner}]-" if inner else "--") + (">" if node.forward else "")
+
+
+GRAPHS: dict[type, Callable[[Printer, Any], str]] = {
+    syntax.MakeGraph: make_graph,
+    syntax.GraphMatch: graph_match,
+    syntax.GraphToTable: lambda _, node: f"graph-to-table {node.what}",
+}
+FORMS.update(GRAPHS)

@@ -1,0 +1,43 @@
+"""Print statements and functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from driftline.kql import syntax
+from driftline.kql.printing.core import FORMS, Printer
+from driftline.kql.printing.names import block, indented, named, value_of
+
+__all__: list[str] = []
+
+
+def function(to: Printer, node: syntax.Function) -> str:
+    parameters = ", ".join(parameter(to, each) for each in node.parameters)
+    view = "view " if node.view else ""
+    return f"{view}({parameters}) {{{block(to.lines(node.statements, node.body))}}}"
+
+
+def parameter(to: Printer, node: syntax.FunctionParameter) -> str:
+    if node.columns is not None:
+        return f"{named(node.name)}: ({', '.join(map(to.typed, node.columns)) or '*'})"
+    default = f" = {to.value(node.default)}" if node.default is not None else ""
+    return f"{named(node.name)}: {node.type}{default}"
+
+
+def let(to: Printer, node: syntax.Let) -> str:
+    value = to.expr(node.value)
+    return f"let {named(node.name)} = {indented(value) if isinstance(node.value, syntax.Pipe) else value}"
+
+
+def declare(to: Printer, node: syntax.Declare) -> str:
+    return f"declare query_parameters ({', '.join(parameter(to, each) for each in node.parameters)})"
+
+
+STATEMENTS: dict[type, Callable[[Printer, Any], str]] = {
+    syntax.Let: let,
+    syntax.Declare: declare,
+    syntax.Set: lambda _, node: f"set {node.name}" + (f" = {value_of(node.value)}" if node.value else ""),
+    syntax.Function: function,
+}
+FORMS.update(STATEMENTS)
