@@ -1,0 +1,40 @@
+"""Whatever a user may call is shown by at least three fixtures."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from pathlib import Path
+
+from driftline.kql import functions, manual
+from driftline.kql.problems import Problems
+from driftline.kql.tokens import Kind, tokenize
+
+ENOUGH = 3
+FOLDER = Path(__file__).parent
+QUERIES = [
+    block.strip().partition("\n")[2].partition("\n=>\n")[0]
+    for path in sorted((FOLDER / "fixtures").rglob("*.kql"))
+    for block in path.read_text().split("\n---\n")
+]
+SHORT = FOLDER / "fixtures" / "short.txt"
+
+
+def callable_names() -> set[str]:
+    rows = {**functions.FUNCTIONS, **functions.AGGREGATES}
+    forms = {**manual.FORMS, **manual.SOURCE_FORMS, **manual.PLUGIN_FORMS}
+    return {name for name, row in rows.items() if row.doc} | {name for name, form in forms.items() if form[0]}
+
+
+def words(query: str) -> set[str]:
+    tokens = [token for token in tokenize(query, Problems(query)) if token.kind in {Kind.WORD, Kind.SYMBOL}]
+    pairs = {f"{first.text} {second.text}" for first, second in itertools.pairwise(tokens)}
+    return {token.text for token in tokens} | pairs
+
+
+def test_each_name_stands_in_three_fixtures() -> None:
+    """The names still short of that are listed in ``short.txt``, and nothing else is."""
+    found = Counter(word for query in QUERIES for word in words(query))
+    short = {name for name in callable_names() if found[name] < ENOUGH}
+
+    assert sorted(short) == SHORT.read_text().split("\n")[:-1]
