@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from driftline.kql import syntax
+from driftline.kql.cursor import Stuck
 from driftline.kql.parse.parser import Parser
 from driftline.kql.syntax import Expr, Operator
 from driftline.kql.tokens import Kind, Token
@@ -92,6 +93,9 @@ def parse_graph_to_table(parser: Parser, start: Token) -> Operator:
     what = parser.expect_word("nodes", "edges").text
     if parser.take_word("as"):
         parser.parse_name()
+    if parser.is_symbol(","):
+        parser.problems.add("not supported: two results of one graph-to-table", parser.token.span)
+        raise Stuck
     return syntax.GraphToTable(what, span=parser.since(start))
 
 

@@ -110,8 +110,13 @@ def parse_sample_distinct(parser: Parser, start: Token) -> Operator:
     return syntax.SampleDistinct(count, parser.parse_expression(), span=parser.since(start))
 
 
-def parse_plain(parser: Parser, start: Token) -> Operator:
-    return syntax.Plain(start.text, span=start.span)
+# ``count as n`` is as old as KQL, and older than summarize.
+def parse_count(parser: Parser, start: Token) -> Operator:
+    if not parser.take_word("as"):
+        return syntax.Plain(start.text, span=start.span)
+    name = parser.parse_name()
+    counted = syntax.Named((name,), syntax.Call("count", (), span=start.span), span=parser.since(start))
+    return syntax.Summarize((counted,), (), span=parser.since(start))
 
 
 def parse_serialize(parser: Parser, start: Token) -> Operator:
@@ -153,7 +158,7 @@ OPERATORS: dict[str, Callable[[Parser, Token], Operator]] = {
     "limit": parse_limit,
     "sample": parse_limit,
     "sample-distinct": parse_sample_distinct,
-    "count": parse_plain,
+    "count": parse_count,
     "serialize": parse_serialize,
     "join": parse_join,
     "lookup": parse_join,

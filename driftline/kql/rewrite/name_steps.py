@@ -2,6 +2,7 @@
 
 A template may write its argument several times: JSON within text within JSON, as hunts over audit
 logs read it (``parse_json(tostring(parse_json(…)))``), would grow more than tenfold with each level.
+What an engine does not take within a template gets a step of its own, too.
 """
 
 from __future__ import annotations
@@ -9,13 +10,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from driftline.kql.plan import Aggregate, Call, Col, Column, Const, Expand, Filter, Plan, Project, Scalar
+from driftline.kql.functions import FUNCTIONS
+from driftline.kql.plan import Aggregate, Call, Col, Column, Const, Expand, Filter, Plan, Project, Scalar, Subquery
 from driftline.kql.rewrite import walk
 
 __all__ = ["name_steps"]
 
 LONG = 24  # so many parts, and an argument is worth a step of its own
 COPIES = 3  # how often templates of dynamic values write an argument
+WITH_LAMBDAS = frozenset(name for name, row in FUNCTIONS.items() if "lambda" in str(row.duckdb))
 Steps = dict[str, Scalar]
 
 
@@ -47,7 +50,7 @@ def _shorter(value: Scalar, steps: Steps, names: Iterator[str]) -> tuple[Scalar,
     def part(inner: Scalar) -> Scalar:
         nonlocal length
         short, own = _shorter(inner, steps, names)
-        if own > LONG and isinstance(value, Call) and isinstance(short, Call):
+        if isinstance(value, Call) and (_is_trapped(value, short) or (own > LONG and isinstance(short, Call))):
             name = next(names)
             steps[name] = short
             short, own = Col(name, short.type), 1
@@ -55,6 +58,13 @@ def _shorter(value: Scalar, steps: Steps, names: Iterator[str]) -> tuple[Scalar,
         return short
 
     return walk.map_scalars(value, part), length
+
+
+# DuckDB knows no subquery inside of a lambda.
+def _is_trapped(value: Call, argument: Scalar) -> bool:
+    if value.function not in WITH_LAMBDAS or not isinstance(argument, (Call, Subquery)):
+        return False
+    return any(isinstance(part, Subquery) for part in walk.nodes(argument))
 
 
 def _copies(value: Scalar) -> int:
