@@ -25,7 +25,7 @@ FORMS: dict[str, tuple[str, str]] = {
     "as": ("as name", "Name what stands so far."),
     "assert-schema": ("", ""),
     "consume": ("", "It gives no rows."),
-    "count": ("count", "Count the rows."),
+    "count": ("count [as a]", "Count the rows."),
     "distinct": ("distinct a, x, … or *", "Each combination of values once."),
     "evaluate": ("evaluate plugin(…) [: (*, a: type)]", "Run a plugin; see below."),
     "extend": ("extend a = x, …", "Add or replace columns."),

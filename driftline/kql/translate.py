@@ -101,6 +101,7 @@ class Setting:
 
     def sql(self, found: Plan, columns: tuple[Column, ...], order: tuple[Key, ...]) -> str:
         """Write a plan in the setting's dialect."""
+        found = rewrite.free_subqueries(found) if self.dialect == "duckdb" else found
         tree = emit.PlanEmitter(self.dialect).query(emit.sized(found, self.dialect), columns, order)
         return SqlDialect.get_or_raise(self.dialect).generate(tree, copy=False)
 

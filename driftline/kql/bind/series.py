@@ -27,9 +27,7 @@ def columns_of(item: syntax.Named, value: Scalar) -> list[tuple[str, Scalar]]:
         return []
     first = call.arguments[0] if call.arguments else None
     stem = f"{call.name}_{first.name}" if isinstance(first, syntax.Name) else call.name
-    if len(item.names) == 1:
-        stem = item.names[0]
-    given = item.names if len(item.names) > 1 else ()
+    given = item.names  # a single name is that of the first column
     columns = functions.SEVERAL[call.name][: len(given) or None]
     names = given or tuple(f"{stem}_{name}" for name, _ in columns)
     elements = [Call("element", (value, Const("long", place)), "dynamic") for place in range(len(columns))]

@@ -13,10 +13,10 @@ from driftline.kql.plan import Plan
 from driftline.kql.rewrite.drop_enforced import drop_enforced
 from driftline.kql.rewrite.few_rows import few_rows
 from driftline.kql.rewrite.fold_constants import fold_constants
+from driftline.kql.rewrite.free_subqueries import free_subqueries
 from driftline.kql.rewrite.inline_shared import inline_shared
 from driftline.kql.rewrite.merge_filters import merge_filters
 from driftline.kql.rewrite.merge_projects import merge_projects
-from driftline.kql.rewrite.name_steps import name_steps
 from driftline.kql.rewrite.needed_terms import ANY_ROW, All, Either, Need, Term
 from driftline.kql.rewrite.plain_conditions import plain_conditions
 from driftline.kql.rewrite.present_texts import present_texts
@@ -36,7 +36,7 @@ __all__ = [
     "Reach",
     "Term",
     "drop_enforced",
-    "name_steps",
+    "free_subqueries",
     "prune_columns",
     "reach_of",
     "rewritten",

@@ -1,0 +1,27 @@
+"""What is read from another table may stand in any call."""
+
+from __future__ import annotations
+
+import pytest
+
+from driftline import store
+from driftline.store.hunting import Engine
+
+LISTED = "let known = toscalar(datatable(a: string)['x', 'y'] | summarize make_list(a)); "
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("print n = array_length(set_intersect(known, pack_array('y', 'z')))", [1]),
+        ("datatable(b: string)['y', 'q'] | where array_length(set_intersect(known, pack_array(b))) > 0", ["y"]),
+        ("print b = 'y' | mv-expand n = set_difference(known, pack_array(b)) to typeof(string) | project n", ["x"]),
+        ("print b = 'z' | summarize n = max(array_length(set_union(known, pack_array(b))))", [3]),
+    ],
+)
+def test_within_calls_on_sets(query: str, expected: list[object], engine: Engine) -> None:
+    rows = store.hunt(LISTED + query, {}, engine)
+
+    assert rows.num_columns == 1
+    assert rows.column(0).to_pylist() == expected
