@@ -85,7 +85,7 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ('Processes | where Fil == "bash"', ["1:19 unknown column 'Fil'; did you mean 'File'?"]),
     ("Proceses | take 5", ["1:1 unknown table 'Proceses'; did you mean 'Processes'?"]),
     (
-        'Processes | where Pid == "12"',
+        'Processes | where Pid == "a2"',
         ["1:19 cannot compare long with string; a number has no quotes; tostring(…) makes a string"],
     ),
     (

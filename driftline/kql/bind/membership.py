@@ -67,7 +67,8 @@ def _in_items(op: str, value: Scalar, items: list[Scalar], node: syntax.In, scop
     if op == "in~":
         items = [_lowered(types.converted(item, "string")) for item in items]
         return Call("in", (Call("tolower", (value,), "string"), *items), "bool")
-    _, values = types.common([value, *items], scope=scope, span=node.span)
+    numbers = [types.as_number(item, value.type) for item in items]
+    _, values = types.common([value, *numbers], scope=scope, span=node.span)
     return Call("in", values, "bool")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from driftline.kql import habits
@@ -9,8 +10,9 @@ from driftline.kql.bind.scope import Scope
 from driftline.kql.plan import Call, Const, Scalar
 from driftline.kql.problems import Span
 
-__all__ = ["NUMBERS", "coerce", "common", "converted", "is_null"]
+__all__ = ["NUMBERS", "as_number", "coerce", "common", "converted", "is_null"]
 
+WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 NUMBERS = {"int": 0, "long": 1, "real": 2}
 CONVERTERS = {
     "string": "tostring",
@@ -74,6 +76,13 @@ def _numeric(value: Scalar, wanted: str, *, scope: Scope, span: Span) -> Scalar:
     if value.type == "bool":
         return converted(value, "long")
     scope.fail(f"expected a number{' or timespan' if wanted == 'span' else ''}, got a {value.type}", span)
+
+
+def as_number(value: Scalar, other: str) -> Scalar:
+    """Read a constant text beside a number as one, as hunts write it: ``EventID == "4688"``."""
+    if other not in NUMBERS or not (isinstance(value, Const) and value.type == "string"):
+        return value
+    return Const("long", int(value.value)) if WHOLE.fullmatch(value.value) else value
 
 
 def common(
