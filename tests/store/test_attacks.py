@@ -143,3 +143,11 @@ def test_calls_inside_of_each_other_do_not_multiply(call: str, engine: str) -> N
     text = f"{rows} | where isempty({value}) | extend x = {value} | summarize count(), max(x)"
 
     assert hunt(text, {}, engine).num_rows == 1  # type: ignore[arg-type] # a test's engine
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
+def test_a_list_of_many_words_is_looked_for_within_the_time(engine: str) -> None:
+    words = ", ".join(f"'W{2 * number}'" for number in range(12_000))
+    text = f"range a from 1 to 1000 step 1 | where strcat('x w', a, '-y') has_any ('p.q', '-z', {words}) | count"
+
+    assert hunt(text, {}, engine).to_pylist() == [{"Count": 500}]  # type: ignore[arg-type] # a test's engine

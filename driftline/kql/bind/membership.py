@@ -8,11 +8,12 @@ from driftline.kql.bind.arithmetic import negated
 from driftline.kql.bind.dispatch import TABULAR, bind_scalar
 from driftline.kql.bind.invocation import is_tabular, plan_of_one
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.bind.terms import term
+from driftline.kql.bind.terms import any_term, term
 from driftline.kql.plan import Aggregate, Call, Col, Column, Const, Filter, InPlan, Scalar, Subquery
 
 __all__ = ["array_of", "bind_in"]
 
+MOST_SINGLE = 100  # words that are looked for one by one
 MOST_WORDS = 1_048_576  # as many as make_set collects
 
 
@@ -46,7 +47,10 @@ def _member_of(op: str, value: Scalar, node: syntax.In, scope: Scope) -> Scalar:
             for a in lists
         ]
         found = tuple(Call("in_array", (types.converted(lowered, "dynamic"), a), "bool") for a in arrays)
-        return Call("or", found, "bool")
+        rest = [item for item in items if item not in lists]
+        return Call("or", (*found, _in_items(op, value, rest, node, scope)) if rest else found, "bool")
+    if op == "has_any" and len(items) > MOST_SINGLE and all(isinstance(item, Const) for item in items):
+        return any_term(value, [types.converted(item, "string") for item in items])
     if op in {"has_any", "has_all"}:
         words = tuple(_has_item(op, value, item) for item in items)
         return Call("or" if op == "has_any" else "and", words, "bool") if words else Const("bool", op == "has_all")

@@ -9,7 +9,7 @@ from driftline.kql.plan import Call, Const, Scalar
 from driftline.kql.problems import Span
 from driftline.kql.terms import SEPARATOR
 
-__all__ = ["TERMS", "check_regex", "quote_regex", "term"]
+__all__ = ["TERMS", "any_term", "check_regex", "quote_regex", "term"]
 
 TERMS = {
     "has": (True, True, False),
@@ -20,6 +20,7 @@ TERMS = {
     "hassuffix_cs": (False, True, True),
     ":": (True, True, False),
 }
+TOGETHER = 250  # words in one pattern; RE2 bounds the size of a pattern
 ALNUM = re.compile(r"[A-Za-z0-9]+")
 SET = re.compile(r"(\\.)|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 
@@ -65,6 +66,22 @@ def term(op: str, text: Scalar, needle: Scalar) -> Scalar:
     return Call(
         "term_cs" if exact else "term", (text, _bounded(word, flags, begins, ends), _plain(word, exact)), "bool"
     )
+
+
+def any_term(text: Scalar, needles: list[Scalar]) -> Scalar:
+    """Match any of many constant terms by few patterns: one condition each takes longer to plan than to run."""
+    words = [needle.value or "" for needle in needles if isinstance(needle, Const)]
+    if "" in words:
+        return Const("bool", True)
+    patterns = [_any_of(words[start : start + TOGETHER]) for start in range(0, len(words), TOGETHER)]
+    return Call("or", tuple(Call("term_pattern", (text, pattern), "bool") for pattern in patterns), "bool")
+
+
+def _any_of(words: list[str]) -> Const:
+    plain = "|".join(word for word in words if ALNUM.fullmatch(word))
+    shared = [f"(?:^|{SEPARATOR})(?:{plain})(?:$|{SEPARATOR})"] if plain else []
+    others = [_bounded(word, "", begins=True, ends=True).value for word in words if not ALNUM.fullmatch(word)]
+    return Const("string", f"(?i)(?:{'|'.join(shared + others)})")
 
 
 def _bound(needle: Scalar, there: str, bound: str) -> Scalar:
