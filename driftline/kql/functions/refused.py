@@ -14,8 +14,9 @@ REASONS = {
         geo_point_to_geohash geo_point_to_s2cell geo_point_to_h3cell geo_geohash_to_central_point
         geo_info_from_ip_address geo_intersects_2lines geo_line_length geo_polygon_area geo_point_buffer""",
     SERVICE: """current_principal current_principal_details current_principal_is_member_of current_database
-        current_cluster_endpoint ingestion_time extent_id extent_tags cursor_after cursor_before_or_at cursor_current
+        current_cluster_endpoint extent_id extent_tags cursor_after cursor_before_or_at cursor_current
         estimate_data_size""",
+    "rows keep no time of their arrival; write Timestamp": "ingestion_time",
     "it takes rows; write '| invoke FileProfile(SHA256)'": "FileProfile",
     DEVICE: "DeviceFromIP AssignedIPAddresses SeenBy",
     "its table of browsers is Kusto's own": "parse_user_agent",
