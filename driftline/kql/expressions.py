@@ -6,6 +6,8 @@ then member access. https://learn.microsoft.com/kusto/query/scalar-operators
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from driftline.kql import syntax
 from driftline.kql.cursor import Cursor, Stuck
 from driftline.kql.syntax import Expr
@@ -368,24 +370,17 @@ def _has_sign(literal: syntax.Literal) -> bool:
     return literal.type in {"int", "long", "real", "decimal"} and literal.value is not None
 
 
-def _moment(text: str) -> tuple[str, object]:
-    return ("datetime", None if text == "null" else text.strip("\"'"))
-
-
-def _timespan(text: str) -> tuple[str, object]:
-    return ("timespan", None if text == "null" else text.strip("\"'"))
-
-
-def _guid(text: str) -> tuple[str, object]:
-    return ("guid", None if text == "null" else text.strip("\"'"))
+# Spaces and line breaks inside of the brackets are one space to all that read or print it.
+def _bracketed(kind: str) -> Callable[[str], tuple[str, object]]:
+    return lambda text: (kind, None if text == "null" else " ".join(text.strip("\"'").split()))
 
 
 LITERAL_KINDS = {
     Kind.LONG: lambda text: ("long", int(text, 0) if text[:2] in {"0x", "0X"} else int(text)),
     Kind.REAL: lambda text: ("real", float(text)),
-    Kind.TIMESPAN: _timespan,
-    Kind.DATETIME: _moment,
-    Kind.GUID: _guid,
+    Kind.TIMESPAN: _bracketed("timespan"),
+    Kind.DATETIME: _bracketed("datetime"),
+    Kind.GUID: _bracketed("guid"),
 }
 
 

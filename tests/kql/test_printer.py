@@ -156,3 +156,12 @@ def test_a_chain_too_long_for_pythons_stack_is_refused() -> None:
 def test_only_numbers_have_a_sign_in_dynamic(value: str) -> None:
     with pytest.raises(errors.InvalidQuery, match="expected a constant"):
         parse(f"print dynamic([{value}])")
+
+
+def test_a_line_break_inside_of_a_literal_is_a_space() -> None:
+    once = printer.formatted(
+        f"print k = gettype(datetime(2026-01-01\n 10:00)), {', '.join(f'column{n} = {n}' for n in range(20))}"
+    )
+
+    assert "datetime(2026-01-01 10:00)" in once
+    assert printer.formatted(once) == once
