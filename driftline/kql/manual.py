@@ -80,7 +80,10 @@ FORMS: dict[str, tuple[str, str]] = {
     "project-keep": ("project-keep a, b*", "These columns, in their order."),
     "project-rename": ("project-rename new = old, …", "Rename columns."),
     "project-reorder": ("project-reorder a, b*", "These columns first."),
-    "reduce": ("", "Kusto does not say how it clusters texts."),
+    "reduce": (
+        "reduce by x [with threshold=0.1, characters='…']",
+        "Groups of similar texts with a pattern, by rules of our own; DuckDB only. Its result is small.",
+    ),
     "render": ("render chart [with (…)]", "A hint for the chart; changes no row."),
     "sample": ("sample n", "Any rows."),
     "sample-distinct": ("sample-distinct n of x", "Any values."),

@@ -295,6 +295,16 @@ class TopHitters(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Reduce(Node):
+    """``reduce kind=kind by value with threshold=x, characters=y``."""
+
+    kind: str
+    value: Expr
+    threshold: Expr | None
+    characters: Expr | None
+
+
+@dataclass(frozen=True, slots=True)
 class Limit(Node):
     """``take count`` or ``sample count``."""
 
@@ -576,6 +586,7 @@ Operator = (
     | Top
     | TopNested
     | TopHitters
+    | Reduce
     | Limit
     | SampleDistinct
     | Plain

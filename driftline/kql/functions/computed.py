@@ -98,6 +98,14 @@ COMPUTED = rows(
             )
             for kind in ("zlib", "gzip")
         ),
+        (
+            "reduced_texts",
+            "dynamic real string",
+            "dynamic",
+            f"CAST(reduced({TEXT}, _1, _2) AS JSON)",
+            None,
+            "",
+        ),
         ("treepath", "dynamic", "dynamic", f"CAST(tree_paths({TEXT}) AS JSON)", None, "Give the paths of all leaves."),
         (
             "replace_strings",

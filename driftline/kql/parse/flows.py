@@ -145,7 +145,6 @@ OPERATORS: dict[str, Callable[[Parser, Token], Operator]] = {
     "render": parse_render,
     "evaluate": parse_evaluate,
     "invoke": parse_invoke,
-    "reduce": parse_unsupported,
     "fork": parse_unsupported,
     "facet": parse_unsupported,
     "graph-shortest-paths": parse_unsupported,

@@ -91,6 +91,19 @@ def parse_level(parser: Parser, start: Token) -> syntax.NestedLevel:
     return syntax.NestedLevel(count, value, others, aggregate, parse_direction(parser), span=parser.since(start))
 
 
+def parse_reduce(parser: Parser, start: Token) -> Operator:
+    kind = next((setting.value for setting in parser.parse_parameters() if setting.name == "kind"), "")
+    parser.expect_word("by")
+    value = parser.parse_expression()
+    given: dict[str, syntax.Expr] = {}
+    if parser.take_word("with"):
+        while word := parser.take_word("threshold", "characters"):
+            parser.expect_symbol("=")
+            given[word.text] = parser.parse_expression()
+            parser.take_symbol(",")
+    return syntax.Reduce(kind, value, given.get("threshold"), given.get("characters"), span=parser.since(start))
+
+
 def parse_top_hitters(parser: Parser, start: Token) -> Operator:
     count = parser.parse_expression()
     parser.expect_word("of")
@@ -154,6 +167,7 @@ OPERATORS: dict[str, Callable[[Parser, Token], Operator]] = {
     "top": parse_top,
     "top-nested": parse_top_nested,
     "top-hitters": parse_top_hitters,
+    "reduce": parse_reduce,
     "take": parse_limit,
     "limit": parse_limit,
     "sample": parse_limit,

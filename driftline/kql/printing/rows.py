@@ -54,6 +54,13 @@ def top_hitters(to: Printer, node: syntax.TopHitters) -> str:
     return f"top-hitters {to.value(node.count)} of {to.value(node.value)}{weight}"
 
 
+def reduce(to: Printer, node: syntax.Reduce) -> str:
+    kind = f" kind={node.kind}" if node.kind else ""
+    given = [("threshold", node.threshold), ("characters", node.characters)]
+    settings = ", ".join(f"{name}={to.value(value)}" for name, value in given if value is not None)
+    return f"reduce{kind} by {to.value(node.value)}{f' with {settings}' if settings else ''}"
+
+
 def join(to: Printer, node: syntax.Join) -> str:
     conditions = f" on {to.many(node.conditions, to.value)}" if node.conditions else ""
     return f"{node.op}{to.settings(node.parameters)} {to.table(node.table)}{conditions}"
@@ -67,6 +74,7 @@ ROWS: dict[type, Callable[[Printer, Any], str]] = {
     syntax.Top: lambda to, node: f"top {to.value(node.count)} by {keys(to, node.keys)}",
     syntax.TopNested: lambda to, node: to.many(node.levels, lambda each: nested_level(to, each)),
     syntax.TopHitters: top_hitters,
+    syntax.Reduce: reduce,
     syntax.Limit: lambda to, node: f"{node.op} {to.value(node.count)}",
     syntax.SampleDistinct: lambda to, node: f"sample-distinct {to.value(node.count)} of {to.value(node.value)}",
     syntax.Plain: lambda _, node: node.op,

@@ -13,6 +13,7 @@ from driftline.kql.bind.operators import (
     order,
     patterns,
     plugins,
+    reductions,
     scans,
     series,
     summaries,
@@ -22,7 +23,11 @@ from driftline.kql.parse import flows as parsed_flows
 
 __all__ = ["SUPPORTED"]
 
-for theme in (arrays, columns, flows, graphs, joins, nested, order, patterns, plugins, scans, series, summaries):
+THEMES = (
+    *(arrays, columns, flows, graphs, joins, nested, order),
+    *(patterns, plugins, reductions, scans, series, summaries),
+)
+for theme in THEMES:
     tables.OPERATORS.update(theme.OPERATORS)
 
 SUPPORTED = frozenset(name for name, parse in OPERATORS.items() if parse is not parsed_flows.parse_unsupported)

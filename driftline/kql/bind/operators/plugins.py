@@ -269,7 +269,6 @@ REASONS = {
     "getschema": " with a kind",
     "assert-schema": "",
     "project-by-names": ": its columns depend on values",
-    "reduce": ": Kusto does not say how it clusters texts; summarize by a pattern instead",
     "macro-expand": ": there is one group of tables here",
 }
 

@@ -1,0 +1,113 @@
+"""Groups of similar texts: what the operator ``reduce`` gives, by rules of our own.
+
+Kusto says that it works along the lines of SLCT (Vaarandi, A Data Clustering Algorithm for Mining
+Patterns From Event Logs, 2003), not how. Here a text is a row of terms. It joins the group with
+whose pattern it shares most terms, if that is the threshold's share of them at least; where they
+differ, the pattern has ``*``. What stays alone is among the others.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+__all__ = ["reduced"]
+
+_MOST_TEXTS = 20_000
+_MOST_TERMS = 64  # what follows them is one term
+_MOST_COMPARED = 50  # groups that share a rare term
+OTHERS = "others"
+
+Terms = tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Group:
+    pattern: Terms
+    representative: str
+    count: int = 0
+    places: set[int] = field(default_factory=set)  # of the pattern, where its texts differ
+
+
+def reduced(texts: str | None, threshold: float | None, separators: str | None) -> str:
+    """Group texts with their counts: a JSON array of pairs; gives pattern, count and representative of each.
+
+    ``separators`` are characters that part terms besides all of ASCII that is neither letter nor
+    digit, and are left out of patterns beside a ``*``.
+    """
+    pairs = [(str(text), int(count)) for text, count in json.loads(texts or "[]")[:_MOST_TEXTS]]
+    parting = re.compile(f"([{re.escape(separators or '')}\\x00-/:-@\\[-`{{-\\x7f])")
+    groups = _grouped(sorted(pairs, key=lambda pair: (-pair[1], pair[0])), threshold or 0.0, parting)
+    large = [group for group in groups if group.count > 1]
+    found = [(_written(group, separators or ""), group.count, group.representative) for group in large]
+    found.sort(key=lambda row: (-row[1], row[0]))
+    alone = len(groups) - len(large)
+    return json.dumps([*found, *[(OTHERS, alone, "")] * bool(alone)], ensure_ascii=False)
+
+
+def _grouped(pairs: Sequence[tuple[str, int]], threshold: float, parting: re.Pattern[str]) -> list[_Group]:
+    groups: list[_Group] = []
+    by_term: dict[str, list[_Group]] = {}
+    for text, count in pairs:
+        terms = _terms(text, parting)
+        group, share = _closest(terms, by_term)
+        if group is None or share < threshold:
+            group = _Group(terms, text)
+            groups.append(group)
+            for term in _words(terms):
+                by_term.setdefault(term, []).append(group)
+        else:
+            _join(group, terms)
+        group.count += count
+    return groups
+
+
+def _terms(text: str, parting: re.Pattern[str]) -> Terms:
+    return tuple(piece for piece in parting.split(text, maxsplit=_MOST_TERMS) if piece)
+
+
+def _words(terms: Terms) -> set[str]:
+    return set(filter(_is_word, terms))
+
+
+def _is_word(term: str) -> bool:
+    return len(term) > 1 or term.isalnum()
+
+
+def _closest(terms: Terms, by_term: dict[str, list[_Group]]) -> tuple[_Group | None, float]:
+    rarest = sorted(_words(terms) & by_term.keys(), key=lambda term: (len(by_term[term]), term))
+    near = {id(group): group for term in rarest for group in by_term[term][:_MOST_COMPARED]}
+    shares = [(_share(group, terms), -place, group) for place, group in enumerate(near.values())]
+    share, _, found = max(shares, key=lambda each: each[:2], default=(0.0, 0, None))
+    return found, share
+
+
+# Of the words, how many both have in the same order; separators alone make nothing alike.
+def _share(group: _Group, terms: Terms) -> float:
+    kept = [term for place, term in enumerate(group.pattern) if place not in group.places and _is_word(term)]
+    words = list(filter(_is_word, terms))
+    alike = sum(block.size for block in _blocks(kept, words))
+    return alike / max(sum(map(_is_word, group.pattern)), len(words), 1)
+
+
+def _blocks(one: Sequence[str], other: Sequence[str]) -> list[difflib.Match]:
+    return difflib.SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks()
+
+
+def _join(group: _Group, terms: Terms) -> None:
+    matched = {block.a + step for block in _blocks(group.pattern, terms) for step in range(block.size)}
+    group.places |= set(range(len(group.pattern))) - matched
+    if len(terms) > len(group.pattern):
+        group.places.add(len(group.pattern) - 1)
+
+
+def _written(group: _Group, separators: str) -> str:
+    parts = ["*" if place in group.places else term for place, term in enumerate(group.pattern)]
+    for place, part in enumerate(parts):
+        beside = parts[max(place - 1, 0) : place] + parts[place + 1 : place + 2]
+        if part in separators and "*" in beside:
+            parts[place] = "*"
+    return re.sub(r"\*+", "*", "".join(parts))

@@ -1,0 +1,35 @@
+"""Groups of similar texts: all are counted once, whatever they are."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from driftline import errors, kql
+from driftline.store.reduction import reduced
+
+TEXTS = st.dictionaries(st.text(alphabet="ab1 -/X*é", max_size=12), st.integers(1, 5), max_size=12)
+
+
+@given(TEXTS, st.floats(0.01, 0.99), st.sampled_from(["", "X", "-]^"]))
+def test_every_text_counts_once(texts: dict[str, int], threshold: float, separators: str) -> None:
+    rows = json.loads(reduced(json.dumps(list(texts.items())), threshold, separators))
+
+    assert sum(count for _, count, _ in rows) == sum(texts.values())
+    assert all(representative in texts or pattern == "others" for pattern, _, representative in rows)
+
+
+@given(TEXTS)
+def test_the_order_of_texts_does_not_matter(texts: dict[str, int]) -> None:
+    pairs = list(texts.items())
+    assert reduced(json.dumps(pairs), 0.3, "") == reduced(json.dumps(pairs[::-1]), 0.3, "")
+
+
+def test_reduce_refuses_what_it_has_not() -> None:
+    with pytest.raises(errors.InvalidQuery, match="kind=source"):
+        kql.translate("T | reduce kind=source by s", {"T": {"s": "string"}})
+    with pytest.raises(errors.InvalidQuery, match="threshold between 0 and 1"):
+        kql.translate("T | reduce by s with threshold=2", {"T": {"s": "string"}})
