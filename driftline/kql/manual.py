@@ -111,6 +111,10 @@ PLUGIN_FORMS: dict[str, tuple[str, str]] = {
         "bag_unpack(bag, [prefix], [error\\|replace_source\\|keep_source], [ignored])",
         "A column for each property.",
     ),
+    "autocluster": (
+        "autocluster([weight of size], [~], [seeds])",
+        "A few patterns that many rows share, by rules of our own; DuckDB only.",
+    ),
     "basket": ("basket([threshold], [~], [columns])", "Each combination of values that many rows share, all of them."),
     "ipv4_lookup": (
         "ipv4_lookup(table, address, network, [return_unmatched])",

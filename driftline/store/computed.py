@@ -18,7 +18,7 @@ import xxhash
 from duckdb.func import FunctionNullHandling
 from duckdb.sqltypes import BIGINT, BOOLEAN, DOUBLE, VARCHAR, DuckDBPyType
 
-from driftline.store import reduction, series, xml
+from driftline.store import clusters, reduction, series, xml
 
 __all__ = ["offer"]
 
@@ -194,6 +194,7 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Any], list[Any], DuckDBPyType]] = {
     "hash_whole": (_hash_whole, [BIGINT], BIGINT),
     "ipv4_ranges": (_ipv4_ranges, [VARCHAR, VARCHAR], VARCHAR),
     "punycode": (_punycode, [VARCHAR, VARCHAR], VARCHAR),
+    "clustered": (clusters.clustered, [VARCHAR, DOUBLE, BIGINT], VARCHAR),
     "reduced": (reduction.reduced, [VARCHAR, DOUBLE, VARCHAR], VARCHAR),
     "tree_paths": (_tree_paths, [VARCHAR], VARCHAR),
     "built_schema": (_schema, [VARCHAR], VARCHAR),

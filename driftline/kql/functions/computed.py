@@ -106,6 +106,14 @@ COMPUTED = rows(
             None,
             "",
         ),
+        (
+            "clustered_rows",
+            "dynamic real long",
+            "dynamic",
+            f"CAST(clustered({TEXT}, _1, _2) AS JSON)",
+            None,
+            "",
+        ),
         ("treepath", "dynamic", "dynamic", f"CAST(tree_paths({TEXT}) AS JSON)", None, "Give the paths of all leaves."),
         (
             "replace_strings",

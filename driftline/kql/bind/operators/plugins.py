@@ -14,6 +14,7 @@ from typing import Any
 from driftline.kql import functions, syntax
 from driftline.kql.bind import scalars, tables, types
 from driftline.kql.bind.operators.baskets import bind_basket
+from driftline.kql.bind.operators.clusters import bind_autocluster
 from driftline.kql.bind.operators.common import Names, Output, grouped, kept, kept_fresh, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.plan import Call, Column, Const, Expand, Filter, Join, Key, Plan, Project, Scalar, Window
@@ -278,7 +279,6 @@ def bind_refused(node: syntax.Unsupported, relation: Relation, scope: Scope) -> 
 
 
 UNKNOWABLE = {
-    "autocluster": "Kusto does not say which patterns it prefers; use 'evaluate basket()'",
     "diffpatterns": "Kusto does not say which patterns it prefers; use 'evaluate basket()' on each side",
     "python": "a hunt runs no programs",
     "r": "a hunt runs no programs",
@@ -292,6 +292,7 @@ PLUGINS: dict[str, Callable[[syntax.Evaluate, Relation, Scope], Relation]] = {
     "pivot": _pivot,
     "narrow": _narrow,
     "ipv4_lookup": _ipv4_lookup,
+    "autocluster": bind_autocluster,
     "basket": bind_basket,
 }
 OPERATORS: dict[type, Callable[..., Relation]] = {

@@ -1,0 +1,65 @@
+"""``evaluate autocluster()``: patterns that many rows share, which a library function finds."""
+
+from __future__ import annotations
+
+from driftline.kql import syntax
+from driftline.kql.bind import scalars, types
+from driftline.kql.bind.operators.common import Names, Output, grouped, projected, ref
+from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.plan import Call, Column, Const, Expand, Scalar
+
+__all__ = ["bind_autocluster"]
+
+MOST_ROWS = 20_000  # those met most; ``driftline.store.clusters`` reads no more
+MOST_COLUMNS = 10
+WEIGHT, SEEDS = 0.5, 25
+KINDS = frozenset(["string", "bool", "int", "long", "real", "datetime", "timespan", "guid"])
+
+
+def bind_autocluster(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Relation:
+    """Give a row for each pattern; a column that it does not tell is null, a string empty."""
+    weight, seeds = _settings(node, scope)
+    columns = [column for column in relation.columns if column.type in KINDS]
+    if not 1 <= len(columns) <= MOST_COLUMNS:
+        scope.fail(
+            f"not supported: autocluster over other than 1 to {MOST_COLUMNS} columns; project them first", node.span
+        )
+    rows, listed = _listed(columns, relation, scope)
+    found = Call("clustered_rows", (ref(listed), Const("real", weight), Const("long", seeds)), "dynamic")
+    pattern, place = scope.session.column("pattern", "dynamic"), scope.session.column("SegmentId", "long")
+    expanded = Expand(rows.plan, (Call("expand_list", (found,), "dynamic"),), (pattern,), place)
+    names = Names(["SegmentId"])
+    outputs: list[Output] = [(place, ref(place))]
+    for number, (name, kind) in enumerate(
+        [("Count", "long"), ("Percent", "real"), *((c.name, c.type) for c in columns)]
+    ):
+        cell = Call("element", (ref(pattern), Const("long", number)), "dynamic")
+        outputs.append((scope.session.column(names.unique(name), kind), types.converted(cell, kind)))
+    return projected(Relation(expanded), outputs)
+
+
+def _settings(node: syntax.Evaluate, scope: Scope) -> tuple[float, int]:
+    """Read the weight of size and the number of seeds; ``~`` stands for what is usual."""
+    given = [scalars.bind_scalar(argument, scope) for argument in node.call.arguments]
+    values = [value.value if isinstance(value, Const) else value for value in given]
+    weight, column, seeds, *wildcards = [*(None if value == "~" else value for value in values), None, None, None][:4]
+    if column is not None or any(value is not None for value in (*wildcards, *values[3:])):
+        scope.fail("not supported: autocluster with weights or wildcards of its own", node.span)
+    if weight is not None and not (isinstance(weight, (int, float)) and 0 < weight < 1):
+        scope.fail("expected a weight of the size between 0 and 1", node.span)
+    if seeds is not None and not (isinstance(seeds, int) and 0 < seeds <= 100):
+        scope.fail("expected a number of seeds from 1 to 100", node.span)
+    return float(weight or WEIGHT), int(seeds or SEEDS)
+
+
+# One row: an array of all distinct rows as texts, each with its count, those met most first.
+def _listed(columns: list[Column], relation: Relation, scope: Scope) -> tuple[Relation, Column]:
+    texts: list[Output] = [(scope.session.column(c.name, "string"), types.converted(ref(c), "string")) for c in columns]
+    count, listed = scope.session.column("Count", "long"), scope.session.column("rows", "dynamic")
+    counted = grouped(relation, texts, [(count, Call("count", (), "long"))])
+    cells: tuple[Scalar, ...] = tuple(types.converted(ref(column), "dynamic") for column, _ in (*texts, (count, None)))
+    falling = Call("ordered_down", (ref(count),), "long")
+    all_of = Call(
+        "list_json_ordered", (Call("pack_array", cells, "dynamic"), Const("long", MOST_ROWS), falling), "dynamic"
+    )
+    return grouped(counted, [], [(listed, all_of)]), listed
