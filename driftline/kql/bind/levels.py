@@ -18,6 +18,8 @@ __all__ = ["levelled"]
 
 def levelled(plan: Plan) -> Plan:
     """Give a plan whose windows stand where SQL knows them; none of its columns changes."""
+    if not any(isinstance(node, Window) for node in walk.nodes(plan)):
+        return plan
     return _levelled(plan, (f"·window {number}" for number in itertools.count()))
 
 

@@ -28,11 +28,17 @@ class TooLarge(Exception):
 def sized(plan: Plan, dialect: str) -> Plan:
     """Give a plan in which large calls stand on columns; none of its columns changes. Raises ``TooLarge``."""
     ruler = _Ruler(dialect)
+    if all(size < _LARGE for size in _sizes(plan, ruler)):
+        return plan
     made = _sized(plan, ruler, (f"·part {number}" for number in itertools.count()))
-    plans = (node for node in walk.nodes(made) if not isinstance(node, get_args(Scalar)))
-    if sum(ruler.size(value) for node in plans for value in walk.scalars(node)) > _MOST:
+    if sum(_sizes(made, ruler)) > _MOST:
         raise TooLarge
     return made
+
+
+def _sizes(plan: Plan, ruler: _Ruler) -> Iterator[int]:
+    plans = (node for node in walk.nodes(plan) if not isinstance(node, get_args(Scalar)))
+    return (ruler.size(value) for node in plans for value in walk.scalars(node))
 
 
 class _Ruler:
