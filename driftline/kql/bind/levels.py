@@ -29,9 +29,7 @@ def _levelled(node: Plan, names: Iterator[str]) -> Plan:
     columns = node.columns
     while window := next(_misplaced(node), None):
         node = _lowered(node, window, next(names))
-    if node.columns == columns:
-        return node
-    return Project(node, columns, tuple(Col(column.id, column.type) for column in columns))
+    return walk.narrowed(node, columns)
 
 
 # Plans inside of scalars have windows of their own.
@@ -57,21 +55,11 @@ def _windows(value: Scalar | Plan, *, inside: bool) -> Iterator[Window]:
 def _lowered(node: Plan, window: Window, name: str) -> Plan:
     (below,) = walk.inputs(node)
     column = Column(name, window.type)
-    made = (
-        _session(below, window, column) if window.call.function == "session_start" else _beside(below, column, window)
-    )
+    made: Plan = walk.widened(below, [(column, window)])
+    if window.call.function == "session_start":
+        made = _session(below, window, column)
     node = walk.map_plans(node, lambda _: made)
-    return walk.map_scalars(node, lambda each: _replaced(each, window, Col(column.id, column.type)))
-
-
-def _replaced(value: Scalar, old: Scalar, new: Scalar) -> Scalar:
-    return new if value == old else walk.map_scalars(value, lambda part: _replaced(part, old, new))
-
-
-def _beside(below: Plan, *pairs: Column | Scalar) -> Project:
-    kept = tuple(Col(column.id, column.type) for column in below.columns)
-    columns, values = pairs[::2], pairs[1::2]
-    return Project(below, (*below.columns, *columns), (*kept, *values))  # type: ignore[arg-type] # they alternate
+    return walk.map_scalars(node, lambda each: walk.exchanged(each, window, Col(column.id, column.type)))
 
 
 # Whether a row begins a session, its own time and the state after the row before it say.
@@ -82,7 +70,7 @@ def _session(below: Plan, window: Window, column: Column) -> Fold:
     parts = [Column(f"{column.id} part {place}", part.type) for place, part in enumerate(window.partition)]
     place = Window(Call("number_row", (), "long"), window.keys, window.partition)
     pairs = [(number, place), *zip(given, window.call.args, strict=True), *zip(parts, window.partition, strict=True)]
-    rows = _beside(below, *itertools.chain.from_iterable(pairs))
+    rows = walk.widened(below, pairs)
     last = Column(f"{column.id} last", "datetime")
     before = tuple(Column(f"{each.id} before", each.type) for each in (column, last))
     time, length, distance, began, latest = (Col(each.id, each.type) for each in (*given, *before))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import get_args
 
 from driftline.kql.emit.scalars import mentions
-from driftline.kql.plan import Call, Col, Column, Const, Plan, Project, Scalar
+from driftline.kql.plan import Call, Col, Column, Const, Plan, Scalar
 from driftline.kql.rewrite import walk
 
 __all__ = ["TooLarge", "sized"]
@@ -70,9 +70,7 @@ def _sized(node: Plan, ruler: _Ruler, names: Iterator[str]) -> Plan:
     columns = node.columns
     while part := _part_below(node, ruler):
         node = _apart(node, part, next(names))
-    if node.columns == columns:
-        return node
-    return Project(node, columns, tuple(Col(column.id, column.type) for column in columns))
+    return walk.narrowed(node, columns)
 
 
 # Only what the rows below tell: the state of a fold they do not.
@@ -97,12 +95,6 @@ def _part(value: Scalar, ruler: _Ruler, known: set[str]) -> Scalar | None:
 
 def _apart(node: Plan, part: Scalar, name: str) -> Plan:
     (below,) = walk.inputs(node)
-    column = Column(name, part.type)
-    kept = tuple(Col(each.id, each.type) for each in below.columns)
-    made = Project(below, (*below.columns, column), (*kept, part))
+    made = walk.widened(below, [(Column(name, part.type), part)])
     node = walk.map_plans(node, lambda _: made)
-    return walk.map_scalars(node, lambda each: _replaced(each, part, Col(name, part.type)))
-
-
-def _replaced(value: Scalar, old: Scalar, new: Scalar) -> Scalar:
-    return new if value == old else walk.map_scalars(value, lambda inner: _replaced(inner, old, new))
+    return walk.map_scalars(node, lambda each: walk.exchanged(each, part, Col(name, part.type)))

@@ -10,13 +10,26 @@ import dataclasses
 import operator
 import re
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
 from driftline.kql import plan
 from driftline.kql.plan import Plan, Scalar
 
-__all__ = ["bottom_up", "columns_of", "inputs", "map_plans", "map_scalars", "nodes", "parts", "replaced", "scalars"]
+__all__ = [
+    "bottom_up",
+    "columns_of",
+    "exchanged",
+    "inputs",
+    "map_plans",
+    "map_scalars",
+    "narrowed",
+    "nodes",
+    "parts",
+    "replaced",
+    "scalars",
+    "widened",
+]
 
 Node = TypeVar("Node", bound=Any)
 
@@ -52,6 +65,25 @@ def replaced(value: Scalar, values: dict[str, Scalar]) -> Scalar:
     if isinstance(value, plan.Col):
         return values.get(value.id, value)
     return map_scalars(value, lambda part: replaced(part, values))
+
+
+def exchanged(value: Scalar, old: Scalar, new: Scalar) -> Scalar:
+    """Put one value in the place of another, wherever that stands."""
+    return new if value == old else map_scalars(value, lambda part: exchanged(part, old, new))
+
+
+def widened(node: Plan, pairs: Iterable[tuple[plan.Column, Scalar]]) -> plan.Project:
+    """Compute more columns beside those of a plan."""
+    columns, values = zip(*pairs, strict=True)
+    kept = tuple(plan.Col(column.id, column.type) for column in node.columns)
+    return plan.Project(node, (*node.columns, *columns), (*kept, *values))
+
+
+def narrowed(node: Plan, columns: tuple[plan.Column, ...]) -> Plan:
+    """Give these columns of a plan, which has them, and no others."""
+    if node.columns == columns:
+        return node
+    return plan.Project(node, columns, tuple(plan.Col(column.id, column.type) for column in columns))
 
 
 def nodes(value: Plan | Scalar) -> Iterator[Plan | Scalar]:
