@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute
+import pyarrow.compute as pc
 
 __all__ = ["TICKS_PER_US", "TRUNCATED", "TYPES", "tuples", "typed"]
 
@@ -41,15 +41,23 @@ def tuples(rows: pa.Table) -> list[tuple[Any, ...]]:
     return list(zip(*(column.to_pylist() for column in rows.columns), strict=True))
 
 
+# From the year 1 to 9999, as in Kusto; Python knows no others either.
+_FIRST, _LAST = pa.scalar(-62_135_596_800_000_000, pa.int64()), pa.scalar(253_402_300_799_999_999, pa.int64())
+
+
+def _moments(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    plain: pa.ChunkedArray[Any] = column if column.type.tz else column.cast(pa.timestamp("us"), safe=False)
+    counted = plain.cast(pa.timestamp("us", "UTC"), safe=False).cast(pa.int64())
+    known = pc.and_(pc.greater_equal(counted, _FIRST), pc.less_equal(counted, _LAST))
+    found: pa.ChunkedArray[Any] = pc.if_else(known, counted, pa.scalar(None, pa.int64()))
+    return found.cast(TYPES["datetime"])
+
+
 def _typed_column(column: pa.ChunkedArray[Any], kind: str) -> pa.ChunkedArray[Any]:
     if kind == "timespan":
-        return pa.compute.divide(column.cast(pa.int64()), TICKS_PER_US).cast(pa.duration("us"))
-    if kind == "datetime" and not column.type.equals(TYPES["datetime"]):
-        return (
-            column.cast(pa.timestamp("us"), safe=False).cast(TYPES["datetime"])
-            if column.type.tz is None
-            else column.cast(TYPES["datetime"], safe=False)
-        )
+        return pc.divide(column.cast(pa.int64()), TICKS_PER_US).cast(pa.duration("us"))
+    if kind == "datetime":
+        return _moments(column)
     if pa.types.is_binary(column.type):
         column = column.cast(pa.string())
     return column.cast(TYPES[kind])

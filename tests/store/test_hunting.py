@@ -81,3 +81,10 @@ def test_a_hunt_that_takes_too_long_is_stopped() -> None:
 def test_the_file_s_columns_may_not_differ_in_case_alone() -> None:
     with pytest.raises(errors.InvalidInput, match="two columns"):
         hunt("T", {"T": pa.table({"a": [1], "A": [2]})})
+
+
+def test_a_moment_beyond_the_calendar_is_null() -> None:
+    late, early = 'datetime_add("day", 1, datetime(9999-12-31))', 'datetime_add("day", -1, datetime(0001-01-01))'
+    rows = hunt(f"print a = {late}, b = {early}, c = datetime(9999-12-31)", {})
+
+    assert rows.to_pylist() == [{"a": None, "b": None, "c": datetime.datetime(9999, 12, 31, tzinfo=datetime.UTC)}]
