@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from sqlglot import Dialect as SqlDialect
 
-from driftline.kql import bind, emit, parse, plan, rewrite, syntax
+from driftline.kql import bind, emit, parse, rewrite, syntax
 from driftline.kql.bind import Schema
 from driftline.kql.cursor import Stuck
 from driftline.kql.parameters import given
@@ -22,7 +22,6 @@ __all__ = ["Dialect", "Discover", "Translation", "compiled", "translate"]
 
 MOST_CHARACTERS = 500_000
 Dialect = Literal["duckdb", "clickhouse"]
-Discover = Callable[[str, Mapping[str, rewrite.Reach]], list[tuple[Any, ...]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +34,18 @@ class Translation:
 
     sql: str
     columns: tuple[tuple[str, str], ...]
+    plan: Plan = field(repr=False)
     render: str = ""
     tables: tuple[str, ...] = ()
     reach: Mapping[str, rewrite.Reach] = field(default_factory=dict)
-    plan: plan.Plan | None = field(default=None, repr=False)
+
+    @property
+    def grows(self) -> bool:
+        """Whether some value may be far larger than those that are stored."""
+        return rewrite.grows(self.plan)
+
+
+Discover = Callable[[Translation], list[tuple[Any, ...]]]
 
 
 def translate(text: str, schema: Schema, dialect: Dialect = "duckdb") -> str:
@@ -67,8 +74,7 @@ def compiled(
     are values, as text, of those it declares. ``refused`` are tables that may not be read, with
     the reason. ``bounded`` promises that whoever runs it gives only rows within the bounds of ``reach``.
     The columns of ``evaluate pivot`` and ``bag_unpack`` depend on the data: ``discover`` gives the
-    rows of a query in SQL that finds them, told what it may need of which tables;
-    without it such operators must say their columns.
+    rows of a query that finds them; without it such operators must say their columns.
     """
     problems = Problems(text)
     setting = Setting(schema, dialect, now, parameters or {}, refused or {}, bounded, discover)
@@ -110,7 +116,7 @@ class Setting:
         assert self.discover
         needed = {column.id for column in found.columns}
         asked = rewrite.rewritten(bind.levelled(found), needed, self.now)
-        return self.discover(self.sql(asked, found.columns, ()), rewrite.reach_of(asked))
+        return self.discover(_translation(asked, self.sql(asked, found.columns, ()), found.columns))
 
 
 def _compiled(text: str, setting: Setting, problems: Problems) -> Translation:
@@ -131,8 +137,19 @@ def _compiled(text: str, setting: Setting, problems: Problems) -> Translation:
         bounds = {name: each.bounds for name, each in reach.items()}
         found = rewrite.prune_columns(rewrite.drop_enforced(found, bounds), needed)
     sql = setting.sql(found, relation.columns, relation.order)
-    named = tuple((column.name, column.type) for column in relation.columns)
-    return Translation(sql, named, _render(query), tuple(sorted(reach)), reach, found)
+    return _translation(found, sql, relation.columns, reach, _render(query))
+
+
+def _translation(
+    found: Plan,
+    sql: str,
+    columns: tuple[Column, ...],
+    reach: Mapping[str, rewrite.Reach] | None = None,
+    render: str = "",
+) -> Translation:
+    reach = rewrite.reach_of(found) if reach is None else reach
+    named = tuple((column.name, column.type) for column in columns)
+    return Translation(sql, named, found, render, tuple(sorted(reach)), reach)
 
 
 def _needed(relation: bind.Relation) -> set[str]:

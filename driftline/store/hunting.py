@@ -1,9 +1,9 @@
 """Run KQL over Arrow tables and files, with nothing else in reach.
 
-DuckDB gets the tables registered and the Parquet files as views, then access to all other files is
-switched off and the configuration locked, and only then the query runs. Memory, disk, threads,
-time and the answer's size are bounded. ClickHouse's engine (``chdb``, a development dependency)
-reads the same tables from Parquet files in a directory of its own; it is the second opinion.
+DuckDB gets a scene of the tables (``scenes``), in a process of its own if the hunt's values may grow
+(``apart``). Memory, disk, threads, time and the answer's size are bounded. ClickHouse's engine
+(``chdb``, a development dependency) reads the same tables from Parquet files in a directory of its
+own; it is the second opinion.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ import pyarrow.json
 import pyarrow.parquet
 
 from driftline import errors, kql
-from driftline.store import computed
 from driftline.store._schema import quoted
+from driftline.store.apart import run_apart
 from driftline.store.limits import Limits, OnHunt, Stop, audited, run
 from driftline.store.results import TICKS_PER_US, TYPES, tuples, typed
+from driftline.store.scenes import Scene, opened
 from driftline.store.stored import Explained, Reading, explained
 from driftline.store.views import literal
 
@@ -42,10 +43,6 @@ READERS: dict[str, Callable[[str], pa.Table]] = {
     ".jsonl": pyarrow.json.read_json,
     ".ndjson": pyarrow.json.read_json,
 }
-LOCKED = """
-SET error_on_division_by_zero = false; SET allowed_paths = [{paths}]; SET enable_external_access = false;
-SET python_enable_replacements = false; SET lock_configuration = true
-"""
 LONGEST_SQL = 16 << 20  # hunts may list a hundred thousand hashes
 CLICKHOUSE_SETTINGS = {
     "join_use_nulls": 1,
@@ -91,11 +88,11 @@ def hunt(
         given = {name: _given(name, table, (schema or {}).get(name, {})) for name, table in tables.items()}
         recent = {name: _since(table, after) for name, table in given.items()}
         bounds = limits or Limits()
-        discover = lambda sql, _: tuples(ENGINES[engine](sql, recent, bounds, stop))  # noqa: E731
+        discover = lambda asked: tuples(ENGINES[engine](asked, recent, bounds, stop))  # noqa: E731
         translation = _translated(text, given, engine, parameters, discover)
         told.tables = translation.tables
         read = {name: recent[name] for name in translation.tables}
-        rows = typed(ENGINES[engine](translation.sql, read, bounds, stop), translation.columns)
+        rows = typed(ENGINES[engine](translation, read, bounds, stop), translation.columns)
         told.rows = rows.num_rows
         return rows
 
@@ -109,11 +106,11 @@ def explain(
 ) -> Explained:
     """Tell how a hunt over such tables would run on DuckDB; raises as ``hunt`` does."""
     given = {name: _given(name, table, (schema or {}).get(name, {})) for name, table in tables.items()}
-    translation = _translated(
-        text, given, "duckdb", parameters, lambda sql, _: tuples(_on_duckdb(sql, given, Limits(), None))
-    )
+    discover = lambda asked: tuples(_on_duckdb(asked, given, Limits(), None))  # noqa: E731
+    translation = _translated(text, given, "duckdb", parameters, discover)
     read = {name: given[name] for name in translation.tables}
-    plan = _on_duckdb(f"EXPLAIN {translation.sql}", read, Limits(), None)
+    with opened(_scene(read), Limits()) as connection:
+        plan = run(connection, f"EXPLAIN {translation.sql}", Limits())
     readings = tuple(Reading(table=name, files=int(table.path is not None), of=1) for name, table in read.items())
     return explained(translation, plan, readings)
 
@@ -256,38 +253,19 @@ def _json_texts(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
 # Engines
 
 
-def _on_duckdb(sql: str, tables: Mapping[str, Given], limits: Limits, stop: Stop | None) -> pa.Table:
-    with ExitStack() as stack:
-        scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="driftline-hunt-"))
-        connection = stack.enter_context(duckdb.connect(":memory:", config=_settings(limits, scratch)))
-        try:
-            _offer(connection, tables)
-        except duckdb.Error as error:
-            raise errors.InvalidInput(f"the tables cannot be read: {error}") from error
-        return run(connection, sql, limits, stop)
+def _on_duckdb(asked: kql.Translation, tables: Mapping[str, Given], limits: Limits, stop: Stop | None) -> pa.Table:
+    scene = _scene(tables)
+    if asked.grows:
+        return run_apart(scene, asked.sql, limits, stop)
+    with opened(scene, limits) as connection:
+        return run(connection, asked.sql, limits, stop)
 
 
-def _settings(limits: Limits, scratch: str) -> dict[str, Any]:
-    return {
-        "threads": limits.threads,
-        "memory_limit": f"{limits.memory}MiB",
-        "temp_directory": scratch,
-        "max_temp_directory_size": f"{limits.disk}MiB",
-        "autoinstall_known_extensions": False,
-        "autoload_known_extensions": False,
-    }
-
-
-def _offer(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Given]) -> None:
-    connection.execute("SET TimeZone = 'UTC'")
-    computed.offer(connection)
-    for name, table in tables.items():
-        if table.rows is not None:
-            connection.register(name, table.rows)
-        else:
-            connection.execute(_file_view(name, table))
-    paths = ", ".join(literal(str(table.path)) for table in tables.values() if table.path)
-    connection.execute(LOCKED.format(paths=paths))
+def _scene(tables: Mapping[str, Given]) -> Scene:
+    rows = {name: table.rows for name, table in tables.items() if table.rows is not None}
+    files = {name: table for name, table in tables.items() if table.rows is None}
+    views = tuple(_file_view(name, table) for name, table in files.items())
+    return Scene(rows, views, files=tuple(str(table.path) for table in files.values()))
 
 
 def _file_view(name: str, table: Given) -> str:
@@ -325,7 +303,7 @@ DUCKDB_TYPES = {
 }
 
 
-def _on_clickhouse(sql: str, tables: Mapping[str, Given], limits: Limits, _: Stop | None) -> pa.Table:
+def _on_clickhouse(asked: kql.Translation, tables: Mapping[str, Given], limits: Limits, _: Stop | None) -> pa.Table:
     from chdb import session  # noqa: PLC0415 -- a development dependency, 500 MB
 
     with ExitStack() as stack:
@@ -336,11 +314,15 @@ def _on_clickhouse(sql: str, tables: Mapping[str, Given], limits: Limits, _: Sto
             pyarrow.parquet.write_table(_rows(table), path)
             quoted_name = "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
             connection.query(f"CREATE OR REPLACE VIEW {quoted_name} AS SELECT * FROM file('{path}', 'Parquet')")  # noqa: S608
-        settings = CLICKHOUSE_SETTINGS | {"max_threads": limits.threads, "max_execution_time": limits.seconds}
+        settings = CLICKHOUSE_SETTINGS | {
+            "max_threads": limits.threads,
+            "max_execution_time": limits.seconds,
+            "max_memory_usage": limits.memory << 20,
+        }
         connection.query(f"SET max_query_size = {LONGEST_SQL}")  # read before the query's own settings
         suffix = "SETTINGS " + ", ".join(f"{name} = {value}" for name, value in settings.items())
         try:
-            answer = connection.query(f"{sql} {suffix}", "ArrowStream")
+            answer = connection.query(f"{asked.sql} {suffix}", "ArrowStream")
         except RuntimeError as error:
             raise errors.StoreError(f"the hunt failed: {error}") from error
         with pa.ipc.open_stream(answer.bytes()) as stream:

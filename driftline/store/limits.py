@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from driftline import errors
 
-__all__ = ["Hunted", "Limits", "OnHunt", "Stop", "audited", "run"]
+__all__ = ["Hunted", "Limits", "OnHunt", "Stop", "audited", "awaited", "out_of_memory", "run"]
 
 BATCH_ROWS = 50_000
 WATCH_SECONDS = 0.05
@@ -122,12 +122,17 @@ def audited(text: str, on_hunt: OnHunt | None, clusters: Sequence[str] | None = 
             )
 
 
-# The engine holds its thread until it ends; whoever waits here hears Ctrl-C and the clock.
 def run(connection: duckdb.DuckDBPyConnection, sql: str, limits: Limits, stop: Stop | None = None) -> pa.Table:
     """Run a hunt's SQL within its limits; raises ``StoreError``."""
+    return awaited(lambda stop: _run(connection, sql, limits, stop), limits, stop)
+
+
+# Who answers holds its thread until it ends; whoever waits here hears Ctrl-C and the clock.
+def awaited(answer: Callable[[Stop], pa.Table], limits: Limits, stop: Stop | None = None) -> pa.Table:
+    """Wait for an answer, and stop what makes it when its time is over; raises ``StoreError``."""
     stop, deadline = stop or Stop(), time.monotonic() + _left(limits)
     with ThreadPoolExecutor(1, "hunt") as pool:
-        running = pool.submit(_run, connection, sql, limits, stop)
+        running = pool.submit(answer, stop)
         try:
             while not running.done():
                 wait([running], timeout=WATCH_SECONDS)
@@ -176,6 +181,11 @@ def _collected(reader: pa.RecordBatchReader, limits: Limits) -> pa.Table:
 
 
 def _said(error: Exception, limits: Limits) -> str:
-    if isinstance(error, duckdb.OutOfMemoryException) or "Out of Memory" in str(error):
-        return f"the hunt needs more than {limits.memory:,} MiB of memory; add a condition on Timestamp"
+    if isinstance(error, (duckdb.OutOfMemoryException, MemoryError)) or "Out of Memory" in str(error):
+        return out_of_memory(limits)
     return f"the hunt failed: {error}"
+
+
+def out_of_memory(limits: Limits) -> str:
+    """Say that a hunt needs more memory than it may have."""
+    return f"the hunt needs more than {limits.memory:,} MiB of memory; add a condition on Timestamp"

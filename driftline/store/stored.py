@@ -23,13 +23,13 @@ from driftline import errors, kql
 from driftline.events import TABLES
 from driftline.kql.rewrite import Bounds, Reach
 from driftline.store import results
+from driftline.store.apart import run_apart
+from driftline.store.excerpts import COLUMNS, excerpt
 from driftline.store.limits import Limits, OnHunt, Stop, audited, run
 from driftline.store.parts import parts_within
 from driftline.store.views import CLUSTER, CLUSTER_COLUMNS, EPOCH, OF_ALERTS, Stored, Wanted, view
 
 __all__ = ["Ask", "Explained", "Reading", "explain", "explained", "hunt", "tables_of"]
-
-COLUMNS = {name: {column.name: column.type for column in table.columns} for name, table in TABLES.items()}
 
 
 class Ask(msgspec.Struct, frozen=True, kw_only=True, tag="hunt"):
@@ -95,7 +95,7 @@ def hunt(
         running = _Run(connection, tables, ask, stop or Stop())
         translation = running.translated()
         told.tables = translation.tables
-        rows = running.answered(translation.sql, translation.reach, take=ask.take)
+        rows = running.answered(translation, take=ask.take)
         shown = rows if ask.take is None else rows.slice(0, ask.take)
         told.rows = shown.num_rows
         answer = results.typed(shown, translation.columns)
@@ -106,7 +106,7 @@ def explain(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Stored],
     """Tell how a hunt would run; raises as ``hunt`` does."""
     running = _Run(connection, tables, ask, Stop())
     translation = running.translated()
-    plan = running.answered(f"EXPLAIN {translation.sql}", translation.reach)
+    plan = running.plan(translation)
     readings = (_reading(name, tables[name], reach) for name, reach in running.within(translation.reach).items())
     return explained(translation, plan, tuple(readings))
 
@@ -136,15 +136,29 @@ class _Run:
         self.deadline = time.monotonic() + self.ask.seconds
 
     def translated(self) -> kql.Translation:
-        return _translated(self.tables, self.ask, lambda sql, reach: results.tuples(self.answered(sql, reach)))
+        return _translated(self.tables, self.ask, lambda asked: results.tuples(self.answered(asked)))
 
-    def answered(self, sql: str, reach: Mapping[str, Reach], *, take: int | None = None) -> pa.Table:
-        with _readable():
-            for name, each in self.within(reach).items():
-                self.connection.execute(view(name, COLUMNS[name], self.tables, Wanted(each, self.ask.clusters)))
+    def answered(self, asked: kql.Translation, *, take: int | None = None) -> pa.Table:
         ask, left = self.ask, max(self.deadline - time.monotonic(), 0)
         limits = Limits(seconds=ask.seconds, left=left, rows=ask.rows, size=ask.size, take=take)
-        return run(self.connection, sql, limits, self.stop)
+        if asked.grows:
+            with _readable():
+                scene = excerpt(self.connection, self.tables, asked.plan, self._wanted(asked))
+            return run_apart(scene, asked.sql, limits, self.stop)
+        self._set(asked)
+        return run(self.connection, asked.sql, limits, self.stop)
+
+    def plan(self, asked: kql.Translation) -> pa.Table:
+        self._set(asked)
+        return run(self.connection, f"EXPLAIN {asked.sql}", Limits(seconds=self.ask.seconds), self.stop)
+
+    def _set(self, asked: kql.Translation) -> None:
+        with _readable():
+            for name, wanted in self._wanted(asked).items():
+                self.connection.execute(view(name, COLUMNS[name], self.tables, wanted))
+
+    def _wanted(self, asked: kql.Translation) -> dict[str, Wanted]:
+        return {name: Wanted(reach, self.ask.clusters) for name, reach in self.within(asked.reach).items()}
 
     def within(self, reach: Mapping[str, Reach]) -> Mapping[str, Reach]:
         after = Bounds(self.ask.after)

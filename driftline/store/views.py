@@ -15,14 +15,26 @@ from driftline.kql.rewrite import Bounds, Reach
 from driftline.store._schema import quoted
 from driftline.store.parts import Part, parts_within
 
-__all__ = ["CLUSTER_COLUMNS", "OF_ALERTS", "Stored", "Wanted", "literal", "view"]
+__all__ = [
+    "ALERT",
+    "CLUSTER",
+    "CLUSTER_COLUMNS",
+    "EVIDENCE",
+    "OF_ALERTS",
+    "TIME",
+    "Stored",
+    "Wanted",
+    "literal",
+    "newest",
+    "view",
+]
 
 ALL = Reach()
 TIME = "Timestamp"
 CLUSTER = "ClusterName"
 CLUSTER_COLUMNS: Mapping[str, str] = {"AlertEvidence": "CloudResource"}
 """The column that names a row's cluster, where it is not ``ClusterName``."""
-EVIDENCE = "AlertEvidence"
+EVIDENCE, ALERT = "AlertEvidence", "AlertId"
 OF_ALERTS = frozenset({"AlertInfo"})
 """Tables whose rows name no cluster, but an alert whose evidence does."""
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
@@ -51,6 +63,12 @@ def view(name: str, columns: Mapping[str, str], tables: Mapping[str, Stored], wa
     shown = ", ".join(f"{_shown(column, kind)} AS {quoted(column)}" for column, kind in columns.items())
     rows, granted = _rows(tables[name], wanted.reach), _granted(name, tables, wanted.clusters)
     return f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT {shown} FROM {rows}{granted}"  # noqa: S608 -- all is quoted
+
+
+def newest(stored: Stored, columns: Mapping[str, str], bounds: Bounds) -> str:
+    """Give the query for the newest rows of a table, as they are stored."""
+    shown = ", ".join(map(quoted, columns))
+    return f"SELECT {shown} FROM {stored.hot}{_where(_during(bounds))}"  # noqa: S608 -- all is quoted
 
 
 def literal(text: str) -> str:
@@ -111,6 +129,6 @@ def _granted(name: str, tables: Mapping[str, Stored], clusters: Sequence[str] | 
         return " WHERE false"
     if name in OF_ALERTS:
         evidence = f"{_rows(tables[EVIDENCE], ALL)}{_granted(EVIDENCE, tables, clusters)}"
-        return f' WHERE "AlertId" IN (SELECT "AlertId" FROM {evidence})'  # noqa: S608 -- all is quoted
+        return f" WHERE {quoted(ALERT)} IN (SELECT {quoted(ALERT)} FROM {evidence})"  # noqa: S608 -- all is quoted
     listed = ", ".join(literal(each) for each in clusters)
     return f" WHERE {quoted(CLUSTER_COLUMNS.get(name, CLUSTER))} IN ({listed})"

@@ -73,7 +73,7 @@ def test_ranges_of_any_direction_are_made_within_the_bounds(engine: str) -> None
 def test_what_grows_without_bound_is_stopped_and_the_next_hunt_works(text: str) -> None:
     began = time.monotonic()
 
-    with pytest.raises(errors.DriftlineError):
+    with pytest.raises(errors.StoreError):
         hunt(text, {}, limits=SMALL)
 
     assert time.monotonic() - began < SOON

@@ -12,6 +12,7 @@ import pytest
 
 from driftline import errors
 from driftline.events import AlertEvidence, AlertInfo, CloudProcessEvent, Record
+from driftline.kql import Translation
 from driftline.store import stored
 from driftline.store.database import Database
 from driftline.store.limits import Hunted, Stop
@@ -52,8 +53,11 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def database(directory: Path) -> Iterator[Database]:
+@pytest.fixture(params=["here", "apart"])
+def database(directory: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """Open the store; hunts run in this process, or all of them in one of their own."""
+    if request.param == "apart":
+        monkeypatch.setattr(Translation, "grows", True)
     opened = Database(directory, read_only=True)
     yield opened
     opened.close()

@@ -14,6 +14,7 @@ from driftline.kql.rewrite.drop_enforced import drop_enforced
 from driftline.kql.rewrite.few_rows import few_rows
 from driftline.kql.rewrite.fold_constants import fold_constants
 from driftline.kql.rewrite.free_subqueries import free_subqueries
+from driftline.kql.rewrite.growth import grows
 from driftline.kql.rewrite.inline_shared import inline_shared
 from driftline.kql.rewrite.merge_filters import merge_filters
 from driftline.kql.rewrite.merge_projects import merge_projects
@@ -37,6 +38,7 @@ __all__ = [
     "Term",
     "drop_enforced",
     "free_subqueries",
+    "grows",
     "prune_columns",
     "reach_of",
     "rewritten",

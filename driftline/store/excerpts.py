@@ -1,0 +1,66 @@
+"""What of a store a hunt needs that runs in another process.
+
+Files are read where they lie. The newest rows only the store's own process can read: what the hunt
+may need of them goes along, in the columns it uses and those by which rows are granted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import duckdb
+
+from driftline.events import TABLES
+from driftline.kql.plan import Plan, Table
+from driftline.kql.rewrite import Bounds, walk
+from driftline.store._schema import quoted
+from driftline.store.scenes import Scene
+from driftline.store.views import (
+    ALERT,
+    CLUSTER,
+    CLUSTER_COLUMNS,
+    EVIDENCE,
+    OF_ALERTS,
+    TIME,
+    Stored,
+    Wanted,
+    newest,
+    view,
+)
+
+__all__ = ["COLUMNS", "excerpt"]
+
+COLUMNS = {name: {column.name: column.type for column in table.columns} for name, table in TABLES.items()}
+ALWAYS = frozenset({TIME, CLUSTER, ALERT, *CLUSTER_COLUMNS.values()})
+
+
+def excerpt(
+    connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Stored], plan: Plan, wanted: Mapping[str, Wanted]
+) -> Scene:
+    """Take what a plan reads; raises ``duckdb.Error`` if that cannot be read."""
+    columns = _columns(plan)
+    places = {name: Stored(quoted(_copy(name)), tables[name].parts) for name in columns}
+    bounds = {name: each.reach.bounds for name, each in wanted.items()}
+    rows = {
+        _copy(name): connection.sql(newest(tables[name], shown, bounds.get(name, Bounds()))).to_arrow_table()
+        for name, shown in columns.items()
+    }
+    views = [view(name, columns[name], places, each) for name, each in wanted.items()]
+    return Scene(rows, views, [str(part.path) for place in places.values() for part in place.parts])
+
+
+def _copy(name: str) -> str:
+    return f"newest {name}"
+
+
+def _columns(plan: Plan) -> dict[str, dict[str, str]]:
+    used: dict[str, set[str]] = {}
+    for node in walk.nodes(plan):
+        if isinstance(node, Table):
+            used.setdefault(node.name, set()).update(column.name for column in node.columns)
+    if OF_ALERTS & used.keys():
+        used.setdefault(EVIDENCE, set())
+    return {
+        name: {column: kind for column, kind in COLUMNS[name].items() if column in names | ALWAYS}
+        for name, names in used.items()
+    }

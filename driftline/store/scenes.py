@@ -1,0 +1,68 @@
+"""What a hunt gets to see, in a DuckDB of its own: some rows, some files, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from driftline import errors
+from driftline.store import computed
+from driftline.store.limits import Limits
+from driftline.store.views import literal
+
+__all__ = ["Scene", "opened"]
+
+LOCKED = """
+SET error_on_division_by_zero = false; SET allowed_paths = [{files}]; SET enable_external_access = false;
+SET python_enable_replacements = false; SET lock_configuration = true
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """``rows`` by name, ``views`` (statements that make them), and the ``files`` these may read."""
+
+    rows: Mapping[str, pa.Table]
+    views: Sequence[str] = ()
+    files: Sequence[str] = ()
+
+
+@contextlib.contextmanager
+def opened(scene: Scene, limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Set a scene, switch off all else, and lock; raises ``InvalidInput`` if its tables cannot be read."""
+    with (
+        tempfile.TemporaryDirectory(prefix="driftline-hunt-") as scratch,
+        duckdb.connect(":memory:", config=_settings(limits, scratch)) as connection,
+    ):
+        try:
+            _set(connection, scene)
+        except duckdb.Error as error:
+            raise errors.InvalidInput(f"the tables cannot be read: {error}") from error
+        yield connection
+
+
+def _settings(limits: Limits, scratch: str) -> dict[str, Any]:
+    return {
+        "threads": limits.threads,
+        "memory_limit": f"{limits.memory}MiB",
+        "temp_directory": scratch,
+        "max_temp_directory_size": f"{limits.disk}MiB",
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+
+
+def _set(connection: duckdb.DuckDBPyConnection, scene: Scene) -> None:
+    connection.execute("SET TimeZone = 'UTC'")
+    computed.offer(connection)
+    for name, rows in scene.rows.items():
+        connection.register(name, rows)
+    for statement in scene.views:
+        connection.execute(statement)
+    connection.execute(LOCKED.format(files=", ".join(literal(path) for path in scene.files)))
