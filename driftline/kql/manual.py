@@ -69,7 +69,7 @@ FORMS: dict[str, tuple[str, str]] = {
     "order": ("order by …", "As sort."),
     "parse": ("parse [kind=simple\\|regex\\|relaxed] [flags=f] x with * 'text' a: type …", "Columns by a pattern."),
     "parse-kv": (
-        "parse-kv x as (a: type, …) with (pair_delimiter=' ', kv_delimiter='=', quote='\"')",
+        "parse-kv x as (a: type, …) [with (pair_delimiter=p, kv_delimiter=d, quote=q, greedy=true) \\| (regex=r)]",
         "Columns by their keys.",
     ),
     "parse-where": ("parse-where …", "As parse; drops rows that do not match."),

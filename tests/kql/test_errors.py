@@ -240,6 +240,42 @@ MISTAKES: list[tuple[str, list[str]]] = [
         "index=main sourcetype=x | stats count by host",
         ["1:6 expected '|', ';' or the end of the query, got '='; '==' compares"],
     ),
+    (
+        "Processes | parse-kv File as (b:string) with (greedy=true)",
+        ["1:13 greedy in parse-kv needs pair_delimiter and kv_delimiter"],
+    ),
+    (
+        "Processes | parse-kv File as (b:string) with (pair_delimiter=',')",
+        ["1:13 expected both pair_delimiter and kv_delimiter in parse-kv, or neither"],
+    ),
+    (
+        "Processes | parse-kv File as (b:string) with (pair_delim='x')",
+        ["1:47 unknown setting of parse-kv 'pair_delim'; did you mean 'pair_delimiter'?"],
+    ),
+    (
+        "Processes | parse-kv File as (b:string) with (regex='(x)')",
+        ["1:53 expected a regex with two groups, of the key and of the value"],
+    ),
+    (
+        "Processes | parse-kv File as (b:string) with (regex='(x)(y)', quote='x')",
+        ["1:13 parse-kv with a regex takes no other settings"],
+    ),
+    (
+        "Processes | parse-kv File as (b:string) with (quote='abc')",
+        ["1:47 expected one or two characters as the setting 'quote' of parse-kv"],
+    ),
+    (
+        "Processes | parse-kv File as (b:string) with (escape='ab')",
+        ["1:47 expected one character as the setting 'escape' of parse-kv"],
+    ),
+    (
+        "Processes | evaluate bag_unpack(Fields, columnConflict='x')",
+        ["1:41 expected bag_unpack(column, OutputColumnPrefix, columnsConflict, ignoredProperties)"],
+    ),
+    (
+        "Processes | evaluate basket(0.1, '~', '~', File)",
+        ["1:44 expected a constant as a wildcard, such as '*' or int(-1)"],
+    ),
 ]
 
 

@@ -70,8 +70,8 @@ def check(sql: str, tables: set[str]) -> None:
 def test_known_queries(text: str) -> None:
     asked: list[str] = []
 
-    def discover(sql: str, _: object) -> list[tuple[Any, ...]]:
-        asked.append(sql)
+    def discover(wanted: kql.Translation) -> list[tuple[Any, ...]]:
+        asked.append(wanted.sql)
         return [("x", "string")]
 
     # pivot and bag_unpack first ask the data for their columns.

@@ -41,6 +41,8 @@ DIFFERENT = {
     "network: parse_ipv6 refuses what only looks like an address": "three colons are no address",
     "join: null joins nothing, empty strings join each other": "null keys are equal to nothing",
     "mv-expand: text of an array is read": "what is no JSON is a dynamic string of that text",
+    "order: the mean of nothing is no number; a filter does not take it for a large one": "the mean of nothing is NaN",
+    "order: NaN is neither larger nor smaller than a number": "DuckDB takes NaN for the largest number",
     "parse: columns between texts, by type; what does not match is empty": "the literal 1h is a timespan",
     "sources: range: downwards, of reals": "a negative step counts down",
     "union: inner keeps what all have, by name and type": "a column of another type is another column",

@@ -31,9 +31,9 @@ def test_each_pattern_covers_as_many_rows_as_it_says(
     ("call", "said"),
     [
         ("autocluster(2)", "weight of the size between 0 and 1"),
-        ("autocluster(0.5, 'n')", "weights or wildcards of its own"),
+        ("autocluster(0.5, 'n')", "autocluster with weights"),
         ("autocluster('~', '~', 1000)", "seeds from 1 to 100"),
-        ("autocluster('~', '~', '~', '*')", "weights or wildcards of its own"),
+        ("autocluster('~', '~', '~', s)", "a constant as a wildcard"),
     ],
 )
 def test_what_it_has_not_is_refused(call: str, said: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from driftline.kql import functions, syntax
+from driftline.kql import constants, functions, syntax
 from driftline.kql.bind import dispatch, types, windows
 from driftline.kql.bind.dispatch import bind_each
 from driftline.kql.bind.invocation import bind_call_to
@@ -45,6 +45,8 @@ def aggregate_call(name: str, node: syntax.Call, scope: Scope) -> Call:
     if name in LISTS:
         return _list(name, node, values, scope)
     row = functions.AGGREGATES[name]
+    if name == "count" and len(values) == 1:
+        values = ()  # of whatever: nulls count, too
     if name in {"make_bag", "make_bag_if"}:
         return _bag(name, node, values, scope)
     if name in {"tdigest", "percentilew"} and values and values[0].type not in MEASURES:
@@ -66,10 +68,20 @@ def _bag(name: str, node: syntax.Call, values: tuple[Scalar, ...], scope: Scope)
 def _percentiles(name: str, node: syntax.Call, scope: Scope) -> Scalar:
     single, given = SINGLE[name]
     values = node.arguments[:given]
-    singles = [syntax.Call(single, (*values, percent), span=node.span) for percent in node.arguments[given:]]
+    percents = _listed(node.arguments[given:], scope)
+    singles = [syntax.Call(single, (*values, percent), span=node.span) for percent in percents]
     if not singles:
         scope.fail(f"expected {functions.AGGREGATES[name].signature}", node.span)
     return Call("pack_array", tuple(types.converted(v, "dynamic") for v in bind_each(tuple(singles), scope)), "dynamic")
+
+
+def _listed(percents: tuple[syntax.Expr, ...], scope: Scope) -> tuple[syntax.Expr, ...]:
+    """Take percentages out of the constant array that a query may give them in."""
+    values = bind_each(percents, scope) if len(percents) == 1 else ()
+    if not values or not isinstance(values[0], Const) or values[0].type != "dynamic" or values[0].value is None:
+        return percents
+    listed = constants.loads_array(values[0].value)
+    return tuple(syntax.Literal("real", float(str(each)), span=percents[0].span) for each in listed)
 
 
 SINGLE = {"percentiles_array": ("percentile", 1), "percentilesw_array": ("percentilew", 2)}
@@ -100,6 +112,8 @@ def _list(name: str, node: syntax.Call, values: tuple[Scalar, ...], scope: Scope
     if name in EVERY:
         limit = Const("long", 2**62)
     function = LISTS[name]
+    if name in {"make_set", "make_set_if"} and item.type == "dynamic":
+        function = "set_of_elements"
     order = scope.grouped.order if scope.grouped else ()
     if function == "list_json" and order:
         return Call("list_json_ordered", (item, types.converted(limit, "long"), *_ordering(order)), "dynamic")

@@ -19,6 +19,7 @@ from driftline.kql.problems import Span
 __all__: list[str] = []
 
 Found = list[tuple[str, Relation]]
+PACKED = "pack_"
 CASED = {"has": "has_cs", "hasprefix": "hasprefix_cs", "hassuffix": "hassuffix_cs", "contains": "contains_cs"}
 
 
@@ -114,14 +115,14 @@ def _bind_find(node: syntax.Find, scope: Scope) -> Relation:
     predicate = _sought(node.predicate)
     found = _filtered(predicate, _searched(node.tables, node.span, scope), scope)
     wanted = _wanted(node, found, scope) if node.items else _smart(predicate, found)
-    labels = unions.label_kinds(list(wanted))
+    source = settings.get("withsource", settings.get("with_source", "source_"))
+    labels = unions.label_kinds(list(wanted), [source, PACKED])
     rest = not node.items or any(isinstance(item, syntax.Star) for item in node.items)
     packed = rest and any({(c.name, c.type) for c in relation.columns} - wanted.keys() for _, relation in found)
-    source = settings.get("withsource", settings.get("with_source", "source_"))
     heads = [
         (source, "string"),
         *((labels[key], key[1]) for key in labels),
-        *([("pack_", "dynamic")] if packed else []),
+        *([(PACKED, "dynamic")] if packed else []),
     ]
     inputs = []
     for name, relation in found:

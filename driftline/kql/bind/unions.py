@@ -92,9 +92,8 @@ def unite(
     relations: Sequence[tuple[str, Relation]], scope: Scope, *, inner: bool = False, source: str = ""
 ) -> Relation:
     """Put tables under each other by their columns' names; one name of two types makes two columns."""
-    wanted = _columns([relation for _, relation in relations], inner=inner)
-    names = Names([source])
-    columns = [scope.session.column(names.unique(label), kind) for (_, kind), label in wanted.items()]
+    wanted = _columns([relation for _, relation in relations], inner=inner, taken=[source])
+    columns = [scope.session.column(label, kind) for (_, kind), label in wanted.items()]
     if source:
         columns.insert(0, scope.session.column(source, "string"))
     inputs = []
@@ -114,23 +113,29 @@ def present(key: Key, relation: Relation) -> Scalar:
     return Const(key[1], "" if key[1] == "string" else None)
 
 
-def _columns(relations: list[Relation], *, inner: bool) -> dict[Key, str]:
+def _columns(relations: list[Relation], *, inner: bool, taken: Iterable[str]) -> dict[Key, str]:
     keys = list(dict.fromkeys((c.name, c.type) for relation in relations for c in relation.columns))
-    if not inner:
-        return label_kinds(keys)
-    return {key: key[0] for key in keys if all(_has(key, relation.columns) for relation in relations)}
+    if inner:
+        keys = [key for key in keys if all(_has(key, relation.columns) for relation in relations)]
+    return label_kinds(keys, taken)
 
 
 def _has(key: Key, columns: Iterable[Column]) -> bool:
     return any((c.name, c.type) == key for c in columns)
 
 
-def label_kinds(keys: Sequence[Key]) -> dict[Key, str]:
-    """Name columns: ``x``, but ``x_long`` and ``x_string`` where one name has two types."""
+def label_kinds(keys: Sequence[Key], taken: Iterable[str] = ()) -> dict[Key, str]:
+    """Name columns: ``x``, but ``x_long`` and ``x_string`` where one name has two types.
+
+    Labels give way to columns' own names, and all to names that are taken.
+    """
     kinds: dict[str, dict[str, None]] = {}
     for name, kind in keys:
         kinds.setdefault(name, {})[kind] = None
-    return {(n, k): n if len(found) == 1 else f"{n}_{k}" for n, found in kinds.items() for k in found}
+    plain = {name for name, found in kinds.items() if len(found) == 1}.difference(taken)
+    names = Names([*taken, *plain])
+    labels = {(n, k): n if len(found) == 1 else f"{n}_{k}" for n, found in kinds.items() for k in found}
+    return {key: label if key[0] in plain else names.unique(label) for key, label in labels.items()}
 
 
 tables.SOURCES.update({syntax.Star: _bind_star, syntax.Union: _bind_union})

@@ -32,7 +32,7 @@ class PlanEmitter:
         made = exp.select(*(exp.alias_(exp.column(identifier(c.id)), c.name, quoted=True) for c in columns))
         made = made.from_(self.source(root), copy=False)
         if order:
-            made.set("order", exp.Order(expressions=[self.scalars.key(key) for key in order]))
+            made.set("order", self.scalars.order(order))
         for name, inner in self.shared.items():
             made = made.with_(identifier(name), as_=inner, materialized=True, copy=False)
         return made
@@ -128,7 +128,7 @@ class PlanEmitter:
         made = exp.select(*self.columns(node.columns)).from_(self.source(node.input), copy=False)
         keys = [self.scalars.emit(value) for value in node.by]
         if node.keys:
-            made.set("order", exp.Order(expressions=[self.scalars.key(key) for key in node.keys]))
+            made.set("order", self.scalars.order(node.keys))
         if self.dialect == "duckdb":
             made.set("distinct", exp.Distinct(on=exp.Tuple(expressions=keys)))
             return made
@@ -166,7 +166,7 @@ class PlanEmitter:
     def limit(self, node: plan.Limit) -> exp.Expression:
         made = exp.select(*self.columns(node.columns)).from_(self.source(node.input), copy=False)
         if node.keys:
-            made.set("order", exp.Order(expressions=[self.scalars.key(key) for key in node.keys]))
+            made.set("order", self.scalars.order(node.keys))
         count = (
             exp.Literal.number(max(node.count.value or 0, 0))
             if isinstance(node.count, plan.Const)

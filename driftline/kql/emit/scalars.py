@@ -9,7 +9,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sqlglot import exp, parse_one
@@ -74,6 +74,8 @@ INNER: dict[str, tuple[functions.Sql, functions.Sql]] = {
     ),
     "has_cs": ("contains(_0, _2) AND regexp_matches(_0, _1)", "hasToken(_0, _2)"),
 }
+# DuckDB takes NaN for the largest number.
+IS_NUMBER = "_0 <= CAST('inf' AS DOUBLE)"
 TOO_LONG = "an array or a range of more elements than may be made"
 INNER |= {
     "at_most": (
@@ -135,10 +137,9 @@ class ScalarEmitter:
         return filled(_template(sql, self.dialect), [self.emit(arg) for arg in value.args])
 
     def window(self, value: Window) -> exp.Expression:
-        keys = [self.key(key) for key in value.keys]
         made = exp.Window(this=self._windowed(value.call), partition_by=[self.emit(p) for p in value.partition])
-        if keys:
-            made.set("order", exp.Order(expressions=keys))
+        if value.keys:
+            made.set("order", self.order(value.keys))
         if value.running:
             made.set("spec", _frame("CURRENT ROW", None))
         elif value.call.function in {"lag", "lead"} and self.dialect == "clickhouse":
@@ -154,8 +155,15 @@ class ScalarEmitter:
             made.expressions[0] = self.typed(made.expressions[0], value.type)
         return made
 
-    def key(self, key: Key) -> exp.Ordered:
-        return exp.Ordered(this=self.emit(key.value), desc=key.descending, nulls_first=key.nulls_first)
+    def order(self, keys: Iterable[Key]) -> exp.Order:
+        """Write an order: NaN lies beside the nulls, which DuckDB takes for the largest number."""
+        parts: list[exp.Ordered] = []
+        for key in keys:
+            if self.dialect == "duckdb" and _may_be_nan(key.value):
+                none = exp.IsNan(this=self.emit(key.value))
+                parts.append(exp.Ordered(this=none, desc=key.nulls_first, nulls_first=key.nulls_first))
+            parts.append(exp.Ordered(this=self.emit(key.value), desc=key.descending, nulls_first=key.nulls_first))
+        return exp.Order(expressions=parts)
 
     def subquery(self, value: Subquery) -> exp.Expression:
         inner = self.emit_plan(value.plan)
@@ -440,21 +448,15 @@ def _ordered_list(emitter: ScalarEmitter, value: Call) -> exp.Expression:
         return plain
     if emitter.dialect == "clickhouse":
         return _sorted_groups(emitter, plain, item, keys)
-    ordered = [
-        exp.Ordered(
-            this=emitter.emit(key.args[0]),
-            desc=key.function == "ordered_down",
-            nulls_first=key.function == "ordered_up",
-        )
-        for key in keys
-    ]
+    downs = [(key.args[0], key.function == "ordered_down") for key in keys]
+    ordered = emitter.order(Key(key, descending=down, nulls_first=not down) for key, down in downs)
     listed = _template(
         "to_json(coalesce(array_slice(list(_0 ORDER BY _2) FILTER (WHERE _0 IS NOT NULL), 1, _1), []))", "duckdb"
     )
     made = filled(listed, [emitter.emit(item), emitter.emit(limit), exp.null()])
     order = made.find(exp.Order)
     assert order is not None
-    order.set("expressions", ordered)
+    order.set("expressions", ordered.expressions)
     return made
 
 
@@ -541,8 +543,26 @@ FORMATS = {
     "s": ("CAST(second(_0) AS TEXT)", "toString(toSecond(_0))"),
     "tt": ("strftime(_0, '%p')", "formatDateTime(_0, '%p')"),
 }
+
+
+# What is no number is neither larger nor smaller.
+def _compared(self: ScalarEmitter, value: Call) -> exp.Expression:
+    larger = value.args[value.function.startswith("<")]
+    made = self.templated(value)
+    if self.dialect != "duckdb" or not _may_be_nan(larger):
+        return made
+    return exp.And(this=exp.Paren(this=made), expression=filled(_template(IS_NUMBER, "duckdb"), [self.emit(larger)]))
+
+
+def _may_be_nan(value: Scalar) -> bool:
+    if isinstance(value, Const):
+        return isinstance(value.value, float) and math.isnan(value.value)
+    return value.type == "real"
+
+
 CALLS: dict[str, Callable[[ScalarEmitter, Call], exp.Expression]] = {
     "and": _junction(exp.And),
+    **dict.fromkeys(("<", "<=", ">", ">="), _compared),
     "or": _junction(exp.Or),
     "in": _in_or_false,
     "infilter": _in,

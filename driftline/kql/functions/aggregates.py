@@ -6,6 +6,8 @@ write the same arrays.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from driftline.kql.functions.dynamics import click_merged, merged
 from driftline.kql.functions.lists import CLICK_REAL, lets
 from driftline.kql.functions.row import rows
@@ -41,6 +43,21 @@ def spread(name: str, duck: str, click: str, doc: str) -> list[tuple[str, str, s
             doc + " Of rows that meet a condition.",
         ),
     ]
+
+
+def covariances() -> Iterator[tuple[str, str, str, str, str, str]]:
+    """Write the covariances of a sample and of a whole population, of all rows or of some."""
+    for name, duck, click, least, of in (
+        ("covariance", "covar_samp", "covarSampIf", 2, "a sample of pairs"),
+        ("covariancep", "covar_pop", "covarPopIf", 1, "all pairs"),
+    ):
+        known = "_0 IS NOT NULL AND _1 IS NOT NULL AND {0}"
+        pair = "toFloat64(assumeNotNull(_0)), toFloat64(assumeNotNull(_1))"
+        made = f"if(countIf({known}) >= {least}, {click}({pair}, {known}), NULL)"
+        doc = f"Give the covariance of {of} of values"
+        yield name, "number number", "real", f"{duck}(_0, _1)", made.format("TRUE"), f"{doc}."
+        some = f"{duck}(_0, _1) FILTER (WHERE _2)", made.format("ifNull(_2, FALSE)")
+        yield f"{name}if", "number number bool", "real", *some, f"{doc}, where a condition holds."
 
 
 AGGREGATES = rows(
@@ -102,21 +119,24 @@ AGGREGATES = rows(
             {
                 "timespan": "CAST(avg(_0) AS BIGINT)",
                 "datetime": "make_timestamp(CAST(avg(epoch_us(_0)) AS BIGINT))",
-                "*": "avg(_0)",
+                "*": "coalesce(avg(_0), CAST('nan' AS DOUBLE))",
             },
             {
                 "timespan": "toInt64(avg(_0))",
                 "datetime": "fromUnixTimestamp64Micro(toInt64(avg(toUnixTimestamp64Micro(_0))), 'UTC')",
-                "*": "avg(_0)",
+                "*": "ifNull(avg(_0), nan)",
             },
-            "Give the mean.",
+            "Give the mean; of no numbers, NaN.",
         ),
         (
             "avgif",
             "any bool",
             "average",
-            {"timespan": "CAST(avg(_0) FILTER (WHERE _1) AS BIGINT)", "*": "avg(_0) FILTER (WHERE _1)"},
-            {"timespan": "toInt64(avgIf(_0, ifNull(_1, FALSE)))", "*": "avgIf(_0, ifNull(_1, FALSE))"},
+            {
+                "timespan": "CAST(avg(_0) FILTER (WHERE _1) AS BIGINT)",
+                "*": "coalesce(avg(_0) FILTER (WHERE _1), CAST('nan' AS DOUBLE))",
+            },
+            {"timespan": "toInt64(avgIf(_0, ifNull(_1, FALSE)))", "*": "ifNull(avgIf(_0, ifNull(_1, FALSE)), nan)"},
             "Give the mean of rows that meet a condition.",
         ),
         ("min", "any", "same", "min(_0)", "=", "Give the least value."),
@@ -267,6 +287,18 @@ AGGREGATES = rows(
             "",
         ),
         (
+            "set_of_elements",
+            "dynamic long",
+            "dynamic",
+            "to_json(coalesce(array_slice(list_sort(list_distinct(flatten(list(CASE WHEN json_type(_0) = 'ARRAY' THEN CAST(_0 AS JSON[])"
+            " ELSE [_0] END) FILTER (WHERE _0 IS NOT NULL)))), 1, _1), []))",
+            CH_LIST.format(
+                "arraySlice(arraySort(groupUniqArrayArray(multiIf(_0 IS NULL, [], startsWith(_0, '['),"
+                " JSONExtractArrayRaw(assumeNotNull(_0)), [assumeNotNull(_0)]))), 1, _1)"
+            ),
+            "",
+        ),
+        (
             "bag_json",
             "dynamic",
             "dynamic",
@@ -286,6 +318,7 @@ AGGREGATES = rows(
             None,
             "Give the least schema of all values.",
         ),
+        *covariances(),
         ("binary_all_and", "long", "long", "bit_and(_0)", "groupBitAnd(_0)", "And the bits of all values."),
         ("binary_all_or", "long", "long", "bit_or(_0)", "groupBitOr(_0)", "Or the bits of all values."),
         ("binary_all_xor", "long", "long", "bit_xor(_0)", "groupBitXor(_0)", "Exclusive-or the bits of all values."),

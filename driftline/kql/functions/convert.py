@@ -78,6 +78,7 @@ def _moment(text: str) -> str:
 # ClickHouse takes a year of two digits for a time of day, and much for a datetime that is none.
 def _click_moment(text: str) -> str:
     plain = text
+    text = f"replaceRegexpAll({text}, '^\\\\s+|\\\\s+$', '')"
     for century, years in (("20", "[0-5][0-9]|6[0-8]"), ("19", "69|[7-9][0-9]"), ("", "[0-9]{4}")):
         named = f"^([A-Za-z, ]*[0-9]+)[ -]([A-Za-z]+)[ -]({years})( |$)"
         text = f"replaceRegexpOne({text}, '{named}', '\\\\1 \\\\2 {century}\\\\3\\\\4')"

@@ -66,9 +66,10 @@ def parse_find(parser: Parser, start: Token) -> Expr:
 def parse_found(parser: Parser) -> Expr:
     start = parser.token
     name = parser.parse_name()
-    if parser.is_symbol("(") and name == "pack":
+    if parser.is_symbol("(") and name in {"pack", "pack_all"}:
         parser.advance()
-        parser.expect_symbol("*")
+        if name == "pack":
+            parser.expect_symbol("*")
         parser.expect_symbol(")")
         return syntax.Star(span=parser.since(start))
     if parser.take_symbol(":"):

@@ -11,6 +11,7 @@ from driftline.kql.bind.operators import (
     joins,
     nested,
     order,
+    pairs,
     patterns,
     plugins,
     reductions,
@@ -25,7 +26,7 @@ __all__ = ["SUPPORTED"]
 
 THEMES = (
     *(arrays, columns, flows, graphs, joins, nested, order),
-    *(patterns, plugins, reductions, scans, series, summaries),
+    *(pairs, patterns, plugins, reductions, scans, series, summaries),
 )
 for theme in THEMES:
     tables.OPERATORS.update(theme.OPERATORS)

@@ -9,6 +9,7 @@ pattern: they could not be told from the wildcard, which is null (empty in a str
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping, Sequence
 
 from driftline.kql import syntax
 from driftline.kql.bind import scalars, tables, types
@@ -16,7 +17,7 @@ from driftline.kql.bind.operators.common import Output, grouped, kept, projected
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.plan import Call, Column, Const, Filter, Join, Key, Scalar, Shared, Subquery, Values, Window
 
-__all__ = ["bind_basket"]
+__all__ = ["bind_basket", "wildcards"]
 
 MOST_COLUMNS = 10  # 637 combinations of up to 5
 TRUE = Const("bool", True)
@@ -25,6 +26,7 @@ TRUE = Const("bool", True)
 def bind_basket(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Relation:
     """Give each frequent pattern with its count and percentage, the most frequent first."""
     threshold, most = _settings(node, scope)
+    marks = wildcards(node.call.arguments[3:], scope)
     columns = relation.columns
     if not 1 <= len(columns) <= MOST_COLUMNS:
         scope.fail(f"not supported: basket over other than 1 to {MOST_COLUMNS} columns; project them first", node.span)
@@ -33,7 +35,7 @@ def bind_basket(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Rela
     again = tables.renewed(rows, scope)
     masks, chosen = _combinations(len(columns), most, scope)
     joined = Join("inner", again.plan, masks.plan, TRUE)
-    cells = _cells(again, chosen, scope)
+    cells = _cells(again, chosen, marks, scope)
     there = tuple(
         Call("or", (Call("not", (ref(use),), "bool"), _filled(ref(column))), "bool")
         for use, column in zip(chosen, again.columns, strict=True)
@@ -45,8 +47,8 @@ def bind_basket(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Rela
 def _settings(node: syntax.Evaluate, scope: Scope) -> tuple[float, int]:
     """Read threshold, weight and number of columns; ``~`` stands for what is usual."""
     threshold, weight, most = (_setting(node, place, scope) for place in range(3))
-    if len(node.call.arguments) > 3 or weight is not None:
-        scope.fail("not supported: basket with weights or wildcards of its own", node.span)
+    if weight is not None:
+        scope.fail("not supported: basket with weights", node.span)
     threshold = 0.05 if threshold is None else threshold
     most = 5 if most is None else most
     if not isinstance(threshold, (int, float)) or not 0.015 <= threshold < 1:
@@ -66,6 +68,18 @@ def _setting(node: syntax.Evaluate, place: int, scope: Scope) -> object:
     return None if value.value == "~" else value.value
 
 
+def wildcards(arguments: Sequence[syntax.Expr], scope: Scope) -> dict[str, Const]:
+    """Read what stands in a column that a pattern does not tell, by the column's type."""
+    found: dict[str, Const] = {}
+    for argument in arguments:
+        value = scalars.bind_scalar(argument, scope)
+        if not isinstance(value, Const) or value.value is None:
+            scope.fail("expected a constant as a wildcard, such as '*' or int(-1)", argument.span)
+        if value.value != "~":
+            found[value.type] = value
+    return found
+
+
 def _total(rows: Relation, scope: Scope) -> Scalar:
     """Count all rows, whatever they hold."""
     again = tables.renewed(rows, scope)
@@ -81,11 +95,11 @@ def _combinations(count: int, most: int, scope: Scope) -> tuple[Relation, tuple[
     return Relation(Values(chosen, rows)), chosen
 
 
-def _cells(rows: Relation, chosen: tuple[Column, ...], scope: Scope) -> list[Output]:
+def _cells(rows: Relation, chosen: tuple[Column, ...], marks: Mapping[str, Const], scope: Scope) -> list[Output]:
     """Give each column's value where it is chosen, the wildcard elsewhere."""
     made: list[Output] = []
     for use, column in zip(chosen, rows.columns, strict=True):
-        wildcard = Const(column.type, "" if column.type == "string" else None)
+        wildcard = marks.get(column.type) or Const(column.type, "" if column.type == "string" else None)
         cell = Call("choose", (ref(use), ref(column), wildcard), column.type)
         made.append((scope.session.column(column.name, column.type), cell))
     return made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from driftline.kql import syntax
 from driftline.kql.bind import scalars, types
+from driftline.kql.bind.operators.baskets import wildcards
 from driftline.kql.bind.operators.common import Names, Output, grouped, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.plan import Call, Column, Const, Expand, Scalar
@@ -19,6 +20,7 @@ KINDS = frozenset(["string", "bool", "int", "long", "real", "datetime", "timespa
 def bind_autocluster(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Relation:
     """Give a row for each pattern; a column that it does not tell is null, a string empty."""
     weight, seeds = _settings(node, scope)
+    marks = wildcards(node.call.arguments[3:], scope)
     columns = [column for column in relation.columns if column.type in KINDS]
     if not 1 <= len(columns) <= MOST_COLUMNS:
         scope.fail(
@@ -34,17 +36,20 @@ def bind_autocluster(node: syntax.Evaluate, relation: Relation, scope: Scope) ->
         [("Count", "long"), ("Percent", "real"), *((c.name, c.type) for c in columns)]
     ):
         cell = Call("element", (ref(pattern), Const("long", number)), "dynamic")
-        outputs.append((scope.session.column(names.unique(name), kind), types.converted(cell, kind)))
+        value = types.converted(cell, kind)
+        if number > 1 and kind in marks:
+            value = Call("choose", (Call("isnull", (cell,), "bool"), marks[kind], value), kind)
+        outputs.append((scope.session.column(names.unique(name), kind), value))
     return projected(Relation(expanded), outputs)
 
 
 def _settings(node: syntax.Evaluate, scope: Scope) -> tuple[float, int]:
     """Read the weight of size and the number of seeds; ``~`` stands for what is usual."""
-    given = [scalars.bind_scalar(argument, scope) for argument in node.call.arguments]
+    given = [scalars.bind_scalar(argument, scope) for argument in node.call.arguments[:3]]
     values = [value.value if isinstance(value, Const) else value for value in given]
-    weight, column, seeds, *wildcards = [*(None if value == "~" else value for value in values), None, None, None][:4]
-    if column is not None or any(value is not None for value in (*wildcards, *values[3:])):
-        scope.fail("not supported: autocluster with weights or wildcards of its own", node.span)
+    weight, column, seeds = [*(None if value == "~" else value for value in values), None, None, None][:3]
+    if column is not None:
+        scope.fail("not supported: autocluster with weights", node.span)
     if weight is not None and not (isinstance(weight, (int, float)) and 0 < weight < 1):
         scope.fail("expected a weight of the size between 0 and 1", node.span)
     if seeds is not None and not (isinstance(seeds, int) and 0 < seeds <= 100):

@@ -90,7 +90,10 @@ AFTER_ARGUMENT = """bin bin_at startofday tostring tolong toint toreal tobool to
     binary_and binary_or binary_xor binary_not binary_shift_left binary_shift_right bitset_count_ones format_bytes
     series_fir series_iir series_outliers
     series_fill_backward series_fill_forward series_fill_const series_fill_linear"""
-NAMED_AFTER_ARGUMENT = {"repeat": "repeat_"} | dict.fromkeys(AFTER_ARGUMENT.split(), "")
+PAIRED = frozenset(["covariance", "covarianceif", "covariancep", "covariancepif"])
+NAMED_AFTER_ARGUMENT = {"repeat": "repeat_", "percentile_tdigest": "percentile_tdigest_"} | dict.fromkeys(
+    AFTER_ARGUMENT.split(), ""
+)
 """Function -> what stands before its first argument's name in the name of an unnamed column."""
 
 
@@ -99,7 +102,9 @@ def aggregate_name(name: str, node: syntax.Call) -> str:
     if name in functions.WINDOWS:
         return ""
     if name in {"take_any", "take_anyif", "arg_max", "arg_min"}:
-        return first
+        return f"any_{first}" if node.name in {"any", "anyif"} else first
+    if name in PAIRED:
+        return "_".join([name, *map(default_name, node.arguments[:2])])
     prefix = {
         "make_list": "list",
         "make_set": "set",
@@ -110,7 +115,7 @@ def aggregate_name(name: str, node: syntax.Call) -> str:
     }.get(name, name)
     if name == "percentile" and len(node.arguments) > 1 and isinstance(node.arguments[1], syntax.Literal):
         return f"percentile_{first}_{node.arguments[1].value}"
-    return f"{prefix}_{'' if name in {'countif', 'count'} else first}"
+    return f"{prefix}_{'' if name == 'countif' else first}"
 
 
 class Names:

@@ -1,4 +1,4 @@
-"""Bind operators that take text apart: parse, parse-where, parse-kv.
+"""Bind operators that take text apart by a pattern: parse, parse-where.
 
 A pattern becomes one regular expression with a group for each column. In the simple and regex
 kinds a text that does not fit a column's type leaves all columns empty; the relaxed kind leaves
@@ -26,6 +26,9 @@ SHAPES = {
     "real": r"\s*([-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?)",
     "bool": "(true|false|True|False|0|1)",
 }
+# Lazy but in the regex kind, where U makes them so, and what is lazy greedy. The reference's page calls
+# columns of that kind lazy as well; its printed output, and what it says of U, do not.
+ANY, ANY_LAZY = "(.*)", "(.*?)"
 CHECKED = frozenset(["datetime", "timespan", "guid"])  # types whose texts no shape tells
 GROUP = re.compile(r"(\\.|\[(?:\\.|[^\]\\])*\])|\((?:\?P?<\w+>|(?!\?))", re.DOTALL)
 FLAGS = frozenset("imsU")
@@ -65,16 +68,21 @@ def _if_all(fits: list[Call], value: Scalar) -> Scalar:
 
 
 def _regex(parts: tuple[syntax.Expr, ...], kind: str, flags: str) -> str:
+    turned = "U" in flags
+    any_text = ANY if kind == "regex" and not turned else ANY_LAZY
     made_of = [f"(?s{flags.replace('s', '').replace('U', '')})^"]
     for number, part in enumerate(parts):
         last = number == len(parts) - 1
         if isinstance(part, syntax.Star):
-            made_of.append(".*?" if not last else ".*")
+            made_of.append(".*" if last or turned else ".*?")
         elif isinstance(part, syntax.Literal):
-            made_of.append(f"(?:{_ungrouped(part.value)})" if kind == "regex" else scalars.quote_regex(part.value))
+            regex = f"(?{'U' if turned else ''}:{_ungrouped(part.value)})"
+            made_of.append(regex if kind == "regex" else scalars.quote_regex(part.value))
         elif isinstance(part, syntax.TypedName):
-            shape = SHAPES.get(part.type, "(.*?)") if kind != "relaxed" else "(.*?)"
-            made_of.append("(.*)" if last and shape == "(.*?)" else shape)
+            shape = SHAPES.get(part.type, any_text)
+            if kind == "relaxed" and shape != any_text:
+                shape = f"({shape.replace('(', '(?:', 1)}|.*?)"  # what fits, or anything
+            made_of.append(ANY if last and shape == ANY_LAZY else shape)
     return "".join(made_of) + "$"
 
 
@@ -83,32 +91,4 @@ def _ungrouped(pattern: str) -> str:
     return GROUP.sub(lambda match: match[1] or "(?:", pattern)
 
 
-def bind_parse_kv(node: syntax.ParseKv, relation: Relation, scope: Scope) -> Relation:
-    said = {s.names[0]: s.value for s in node.settings if s.names}
-    if said.keys() - {"pair_delimiter", "kv_delimiter", "quote"}:
-        scope.fail("not supported: parse-kv with other settings than pair_delimiter, kv_delimiter and quote", node.span)
-    settings = {name: str(scalars.constant(value, scope, "string")) for name, value in said.items()}
-    source = types.coerce(scalars.bind_scalar(node.value, scope), "text", scope=scope, span=node.value.span)
-    outputs: dict[str, Output] = {c.name: (c, ref(c)) for c in relation.columns}
-    for part in node.columns:
-        pattern = Const("string", _pair(part.name, settings))
-        found = [Call("extract_plain", (pattern, Const("long", group), source), "string") for group in (1, 2)]
-        text = Call("coalesce_text", tuple(found), "string")
-        outputs[part.name] = (scope.session.column(part.name, part.type), types.converted(text, part.type))
-    return projected(relation, outputs.values())
-
-
-def _pair(key: str, settings: dict[str, str]) -> str:
-    """Match a key with its value: quoted in the first group, plain in the second."""
-    pair = scalars.quote_regex(settings.get("pair_delimiter", " "))
-    between = scalars.quote_regex(settings.get("kv_delimiter", "="))
-    quotes = settings.get("quote", '"')
-    opening, closing = scalars.quote_regex(quotes[:1]), scalars.quote_regex(quotes[-1:])
-    quoted = f"{opening}([^{closing}]*){closing}|" if quotes else "([^\\s\\S])|"
-    return f"(?s)(?:^|{pair})\\s*{scalars.quote_regex(key)}{between}(?:{quoted}(.*?))(?:{pair}|$)"
-
-
-OPERATORS: dict[type, Callable[..., Relation]] = {
-    syntax.Parse: bind_parse,
-    syntax.ParseKv: bind_parse_kv,
-}
+OPERATORS: dict[type, Callable[..., Relation]] = {syntax.Parse: bind_parse}

@@ -8,7 +8,7 @@ constants. Without one, or to be sure of the columns, a query says them itself:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from driftline.kql import functions, syntax
@@ -71,17 +71,19 @@ def _declared(node: syntax.Evaluate, found: Relation, scope: Scope) -> Relation:
 
 
 def _bag_unpack(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Relation:
-    if not 1 <= len(node.call.arguments) <= 4:
-        scope.fail("expected bag_unpack(column, prefix, conflict, ignored)", node.span)
-    bag = types.coerce(scalars.bind_scalar(node.call.arguments[0], scope), "dynamic", scope=scope, span=node.span)
-    prefix, conflict, ignored = _unpacking(node, scope)
+    given = _by_name(node, scope)
+    bag = types.coerce(scalars.bind_scalar(given["column"], scope), "dynamic", scope=scope, span=node.span)
+    prefix, conflict, ignored = _unpacking(given, node, scope)
     if conflict not in CONFLICTS:
         scope.fail(f"unknown way with conflicts '{conflict}'{suggestion(conflict, CONFLICTS)}", node.span)
     source = {c.name: (c, ref(c)) for c in relation.columns if ref(c) != bag}
     made: dict[str, Output] = {}
     for name, kind in _properties(node, bag, prefix, relation, source=source.keys(), scope=scope):
         label = f"{prefix}{name}"
-        if name in ignored or (label in source and conflict == "keep_source"):
+        if name in ignored:
+            continue
+        if label in source and conflict == "keep_source":
+            made[label] = source.pop(label)
             continue
         if label in source and conflict == "error":
             scope.fail(f"the bag has '{name}', and a column '{label}' is there; give a prefix", node.span)
@@ -91,14 +93,28 @@ def _bag_unpack(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Rela
     return _declared(node, projected(relation, [*source.values(), *made.values()]), scope)
 
 
-def _unpacking(node: syntax.Evaluate, scope: Scope) -> tuple[str, str, list[Any]]:
-    arguments = node.call.arguments[1:]
-    prefix = str(scalars.constant(arguments[0], scope, "string")) if arguments else ""
-    conflict = str(scalars.constant(arguments[1], scope, "string")) if len(arguments) > 1 else "error"
-    ignored = scalars.bind_scalar(arguments[2], scope) if len(arguments) > 2 else Const("dynamic", "[]")
+UNPACKING = ("column", "OutputColumnPrefix", "columnsConflict", "ignoredProperties")
+
+
+def _by_name(node: syntax.Evaluate, scope: Scope) -> dict[str, syntax.Expr]:
+    """Give the arguments by their names, which those in their place need not say."""
+    given: dict[str, syntax.Expr] = {}
+    for place, argument in enumerate(node.call.arguments):
+        name = argument.names[0] if isinstance(argument, syntax.Named) else "".join(UNPACKING[place : place + 1])
+        if name not in UNPACKING or name in given:
+            scope.fail(f"expected bag_unpack({', '.join(UNPACKING)})", argument.span)
+        given[name] = argument.value if isinstance(argument, syntax.Named) else argument
+    if "column" not in given:
+        scope.fail(f"expected bag_unpack({', '.join(UNPACKING)})", node.span)
+    return given
+
+
+def _unpacking(given: Mapping[str, syntax.Expr], node: syntax.Evaluate, scope: Scope) -> tuple[str, str, list[Any]]:
+    prefix, conflict = (str(scalars.constant(given[n], scope, "string")) if n in given else "" for n in UNPACKING[1:3])
+    ignored = scalars.bind_scalar(given[UNPACKING[3]], scope) if UNPACKING[3] in given else Const("dynamic", "[]")
     if not isinstance(ignored, Const) or ignored.type != "dynamic":
         scope.fail("expected the ignored properties as dynamic([…])", node.span)
-    return prefix, conflict, scalars.array_of(ignored)
+    return prefix, conflict or "error", scalars.array_of(ignored)
 
 
 def _properties(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import math
 from collections.abc import Callable
 
 from driftline.kql import functions, syntax
@@ -94,13 +95,31 @@ def _arg_extreme(
             wanted.append((default_name(argument) or names.unnamed(), scalars.bind_scalar(argument, inner)))
     labels = dict(enumerate(item.names))
     outputs = []
+    place = _last_if_null(key, name)
     for number, (label, value) in enumerate(wanted):
         function = name[4:] if number == 0 else name
-        aggregate = Call(function, (value,) if number == 0 else (value, key), value.type)
+        aggregate = Call(function, (value,) if number == 0 else (value, place), value.type)
         shown = labels.get(number) or names.unique(label)
         names.taken.add(shown)
         outputs.append((scope.session.column(shown, value.type), calls.collected(aggregate, scope)))
     return outputs
+
+
+# A row without a value comes after all that have one, and is taken where none has.
+def _last_if_null(key: Scalar, name: str) -> Scalar:
+    ends = ENDS.get(key.type)
+    return Call("coalesce_null", (key, Const(key.type, ends[name == "arg_min"])), key.type) if ends else key
+
+
+LEAST, MOST = -(2**63) + 1, 2**63 - 1
+ENDS: dict[str, tuple[object, object]] = {
+    "bool": (False, True),
+    "int": (-(2**31), 2**31 - 1),
+    "long": (LEAST, MOST),
+    "timespan": (LEAST, MOST),
+    "real": (-math.inf, math.inf),
+    "datetime": (-62_135_596_800_000_000, 253_402_300_799_999_999),
+}
 
 
 def _take_any(
@@ -117,6 +136,7 @@ def _take_any(
             else [(default_name(argument), scalars.bind_scalar(argument, scope.with_row(rows)))]
         )
         for label, value in pairs:
+            label = f"any_{label}" if call.name == "any" else label  # noqa: PLW2901 -- as it was named once
             shown = (
                 item.names[0]
                 if item.names and len(call.arguments) == 1 and columns is None

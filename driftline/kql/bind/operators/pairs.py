@@ -1,0 +1,174 @@
+"""Bind parse-kv: keys and values out of a text, each key by a regular expression of its own.
+
+https://learn.microsoft.com/kusto/query/parse-kv-operator
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from driftline.kql import syntax
+from driftline.kql.bind import scalars, types
+from driftline.kql.bind.operators.common import Output, projected, ref
+from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.bind.terms import quote_regex as quote
+from driftline.kql.plan import Call, Const, Scalar
+from driftline.kql.problems import suggestion
+
+__all__ = ["OPERATORS"]
+
+SETTINGS = {
+    "pair_delimiter": "string",
+    "kv_delimiter": "string",
+    "quote": "string",
+    "escape": "string",
+    "greedy": "bool",
+    "regex": "string",
+}
+LONGEST = {"quote": 2, "escape": 1}  # characters
+REPEATED = frozenset(LONGEST)
+# The first group of a regular expression that captures: what is before it, and what it says.
+FIRST_GROUP = re.compile(r"((?:\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?|[^\\\[(])*)\((?!\?)((?:\\.|[^\\()])*)\)", re.DOTALL)
+WORD = r"\pL\pN"
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How keys and values are written: delimiters (empty for any but letters and digits), pairs of quotes, escapes."""
+
+    pair: str
+    between: str
+    quotes: Sequence[str]
+    escapes: Sequence[str]
+
+    def quoted(self, *, captured: bool = False) -> list[str]:
+        """Give patterns of quoted texts."""
+        return [self._quoted(quotes, "(" if captured else "(?:") for quotes in self.quotes]
+
+    def _quoted(self, quotes: str, group: str) -> str:
+        opening, closing = quotes[0], quotes[-1]
+        escaped = "".join(f"{quote(escape)}.|" for escape in self.escapes)
+        plain = _none_of(closing + "".join(self.escapes))
+        return f"{quote(opening)}{group}(?:{escaped}{plain})*){quote(closing)}"
+
+    def key(self, name: str) -> str:
+        """Give the pattern of a key, which may be quoted."""
+        ways = [f"{quote(each[0])}{quote(name)}{quote(each[-1])}" for each in self.quotes]
+        return f"(?:{'|'.join([*ways, quote(name)])})"
+
+
+def _none_of(characters: str) -> str:
+    return f"[^{''.join(map(quote, characters))}]"
+
+
+def bind_parse_kv(node: syntax.ParseKv, relation: Relation, scope: Scope) -> Relation:
+    said = _settings(node, scope)
+    source = types.coerce(scalars.bind_scalar(node.value, scope), "text", scope=scope, span=node.value.span)
+    pattern, groups = _patterns(node, said, scope)
+    outputs: dict[str, Output] = {c.name: (c, ref(c)) for c in relation.columns}
+    for part in node.columns:
+        found = [_extracted(pattern(part.name), group, source) for group in range(1, groups + 1)]
+        quoted = [_unescaped(text, said["escape"]) for text in found[:-1]]
+        text = Call("coalesce_text", (*quoted, found[-1]), "string") if quoted else found[-1]
+        outputs[part.name] = (scope.session.column(part.name, part.type), types.converted(text, part.type))
+    return projected(relation, outputs.values())
+
+
+def _extracted(pattern: str, group: int, source: Scalar) -> Scalar:
+    return Call("extract_plain", (Const("string", pattern), Const("long", group), source), "string")
+
+
+def _unescaped(text: Scalar, escapes: Sequence[str]) -> Scalar:
+    if not escapes:
+        return text
+    pattern = f"(?s)[{''.join(map(quote, escapes))}](.)"
+    return Call("replace_regex", (text, Const("string", pattern), Const("string", r"\1")), "string")
+
+
+def _settings(node: syntax.ParseKv, scope: Scope) -> dict[str, list[str]]:
+    said: dict[str, list[str]] = {name: [] for name in SETTINGS}
+    for setting in node.settings:
+        name = setting.names[0] if setting.names else ""
+        if name not in SETTINGS:
+            scope.fail(f"unknown setting of parse-kv '{name}'{suggestion(name, SETTINGS)}", setting.span)
+        if said[name] and name not in REPEATED:
+            scope.fail(f"the setting '{name}' of parse-kv is given twice", setting.span)
+        value = scalars.constant(setting.value, scope, SETTINGS[name])
+        if (not value and SETTINGS[name] == "string") or len(str(value)) > LONGEST.get(name, 1000):
+            scope.fail(f"expected {_expected(name)} as the setting '{name}' of parse-kv", setting.span)
+        said[name].append(str(value))
+    _check_together(said, node, scope)
+    return said
+
+
+def _expected(name: str) -> str:
+    return {1: "one character", 2: "one or two characters"}.get(LONGEST.get(name, 0), "a text")
+
+
+def _check_together(said: Mapping[str, list[str]], node: syntax.ParseKv, scope: Scope) -> None:
+    given = {name for name, values in said.items() if values}
+    if "regex" in given and len(given) > 1:
+        scope.fail("parse-kv with a regex takes no other settings", node.span)
+    if ("pair_delimiter" in given) != ("kv_delimiter" in given):
+        scope.fail("expected both pair_delimiter and kv_delimiter in parse-kv, or neither", node.span)
+    if "greedy" in given and "pair_delimiter" not in given:
+        scope.fail("greedy in parse-kv needs pair_delimiter and kv_delimiter", node.span)
+
+
+def _patterns(node: syntax.ParseKv, said: Mapping[str, list[str]], scope: Scope) -> tuple[Callable[[str], str], int]:
+    """Give the pattern of a key, and how many groups it has: of quoted values, and last of plain ones."""
+    if said["regex"]:
+        return _by_regex(said["regex"][0], node, scope), 1
+    form = Form("".join(said["pair_delimiter"]), "".join(said["kv_delimiter"]), said["quote"], said["escape"])
+    groups = len(form.quotes) + 1
+    if not form.pair:
+        return lambda key: _by_words(key, form), groups
+    if said["greedy"] == ["True"]:
+        keys = [part.name for part in node.columns]
+        return lambda key: _up_to_next(key, keys, form), groups
+    return lambda key: _by_delimiters(key, form), groups
+
+
+def _by_regex(pattern: str, node: syntax.ParseKv, scope: Scope) -> Callable[[str], str]:
+    span = node.settings[0].value.span
+    scalars.check_regex(Const("string", pattern), scope, span)
+    found = FIRST_GROUP.match(pattern)
+    rest = pattern[found.end() :] if found else ""
+    if found is None or not FIRST_GROUP.match(rest) or FIRST_GROUP.match(rest[FIRST_GROUP.match(rest).end() :]):  # type: ignore[union-attr] # it matches
+        scope.fail("expected a regex with two groups, of the key and of the value", span)
+    return lambda key: f"{found[1]}(?:{quote(key)}){rest}"
+
+
+def _by_words(key: str, form: Form) -> str:
+    plain = f"([{WORD}]+)"
+    openings = "".join(quote(each[0]) for each in form.quotes)
+    between = f"[^{WORD}{openings}]+"
+    values = "|".join([*form.quoted(captured=True), plain])
+    return f"(?s)(?:^|[^{WORD}]){form.key(key)}{between}(?:{values})"
+
+
+# From the beginning, item by item, so that nothing inside of quotes is taken for a key.
+def _by_delimiters(key: str, form: Form) -> str:
+    pair, between = quote(form.pair), quote(form.between)
+    space = "" if form.pair[0].isspace() else r"\s*"
+    plain = f"{_none_of(form.pair)}*" if len(form.pair) == 1 else ".*?"
+    name = f"{_none_of(form.pair + form.between)}*" if len(form.pair + form.between) == 2 else ".*?"
+    bare = "".join(quote(each[0]) for each in form.quotes)
+    unquoted = f"(?:[^{bare}{pair if len(form.pair) == 1 else ''}]{plain})?" if bare else plain
+    ways = "|".join([*form.quoted(), unquoted])
+    item = rf"\s*(?:{'|'.join([*form.quoted(), name])})(?:\s*{between}{space}(?:{ways}))?\s*"
+    values = "|".join([*form.quoted(captured=True), f"({plain.removesuffix('?')}?)"])
+    return rf"(?s)^(?:{item}{pair})*?\s*{form.key(key)}\s*{between}{space}(?:{values}){space}(?:{pair}|$)"
+
+
+def _up_to_next(key: str, keys: Sequence[str], form: Form) -> str:
+    pair, between = quote(form.pair), quote(form.between)
+    following = rf"{pair}\s*(?:{'|'.join(map(form.key, keys))})\s*{between}"
+    values = "|".join([*form.quoted(captured=True), "(.*?)"])
+    space = "" if form.pair[0].isspace() else r"\s*"
+    return rf"(?s)(?:^|{pair})\s*{form.key(key)}\s*{between}{space}(?:{values})\s*(?:{following}|$)"
+
+
+OPERATORS: dict[type, Callable[..., Relation]] = {syntax.ParseKv: bind_parse_kv}
