@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import random
 
 import duckdb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline import errors, kql
+from driftline.kql import printer
+from tests.kql.test_fixtures import CASES
 
 SCHEMA = {"T": {"a": "long", "s": "string", "t": "datetime", "d": "dynamic", "r": "real", "b": "bool", "p": "timespan"}}
 DDL = "CREATE TABLE T (a BIGINT, s TEXT, t TIMESTAMP, d JSON, r DOUBLE, b BOOLEAN, p BIGINT)"
@@ -179,6 +182,24 @@ SHAPES = [
 ]
 operators |= st.tuples(st.sampled_from(SHAPES), scalars, st.sampled_from(BODY)).map(lambda x: x[0].format(*x[1:]))
 hunts = st.lists(operators, min_size=1, max_size=4).map(lambda found: " | ".join(["T", *found]))
+
+
+def broken(texts: list[str], draw: random.Random) -> str:
+    """Take a stretch out of a text, and put one of another text there."""
+    text, other = draw.choice(texts), draw.choice(texts)
+    first, start = draw.randrange(len(text) + 1), draw.randrange(len(other) + 1)
+    return text[:first] + other[start : start + draw.randrange(12)] + text[first + draw.randrange(12) :]
+
+
+def test_hunts_that_were_cut_and_joined_are_translated_or_refused() -> None:
+    draw, texts = random.Random(5), [query for _, query, _ in CASES]
+
+    for text in (broken(texts, draw) for _ in range(1500)):
+        with contextlib.suppress(errors.InvalidQuery):
+            once = printer.formatted(text)
+            assert printer.formatted(once) == once, text
+            kql.translate(text, SCHEMA)
+            kql.translate(text, SCHEMA, "clickhouse")
 
 
 @functools.cache

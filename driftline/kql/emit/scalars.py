@@ -50,7 +50,7 @@ INNER: dict[str, tuple[functions.Sql, functions.Sql]] = {
     "expand_list": (
         "CASE json_type(_0) WHEN 'ARRAY' THEN CAST(_0 AS JSON[])"
         " WHEN 'OBJECT' THEN list_transform(json_keys(_0), lambda k: json_object(k, json_extract(_0, concat('$.\"', k, '\"')))) ELSE [nullif(_0, 'null')] END",
-        "multiIf(_0 IS NULL, [NULL], startsWith(_0, '['), arrayMap(x -> toNullable(x), JSONExtractArrayRaw(ifNull(_0, '[]'))),"
+        "multiIf(_0 IS NULL, [NULL], startsWith(_0, '['), arrayMap(x -> nullIf(x, 'null'), JSONExtractArrayRaw(ifNull(_0, '[]'))),"
         " startsWith(_0, '{'), arrayMap(x -> toNullable(concat('{', toJSONString(tupleElement(x, 1)), ':', tupleElement(x, 2), '}')), JSONExtractKeysAndValuesRaw(ifNull(_0, '{}'))), [_0])",
     ),
     # The same, of which only texts are wanted; and of a member, which is always written without spaces.
@@ -65,7 +65,7 @@ INNER: dict[str, tuple[functions.Sql, functions.Sql]] = {
     "expand_wide": (
         "CASE WHEN _0 IS NULL THEN [CAST(NULL AS JSON)] WHEN json_type(_0) = 'ARRAY' THEN CAST(_0 AS JSON[])"
         " WHEN json_type(_0) = 'OBJECT' THEN list_transform(json_keys(_0), lambda k: json_array(k, json_extract(_0, concat('$.\"', k, '\"')))) ELSE [_0] END",
-        "multiIf(_0 IS NULL, [NULL], startsWith(_0, '['), arrayMap(x -> toNullable(x), JSONExtractArrayRaw(ifNull(_0, '[]'))),"
+        "multiIf(_0 IS NULL, [NULL], startsWith(_0, '['), arrayMap(x -> nullIf(x, 'null'), JSONExtractArrayRaw(ifNull(_0, '[]'))),"
         " startsWith(_0, '{'), arrayMap(x -> toNullable(concat('[', toJSONString(tupleElement(x, 1)), ',', tupleElement(x, 2), ']')), JSONExtractKeysAndValuesRaw(ifNull(_0, '{}'))), [_0])",
     ),
     "has": (

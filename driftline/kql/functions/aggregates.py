@@ -146,7 +146,7 @@ AGGREGATES = rows(
             "any bool",
             "same",
             "min(_0) FILTER (WHERE _1)",
-            "minIf(_0, ifNull(_1, FALSE))",
+            {"string": "minIf(_0, ifNull(_1, FALSE))", "*": "minIf(toNullable(_0), ifNull(_1, FALSE))"},
             "Give the least value of rows that meet a condition.",
         ),
         (
@@ -154,7 +154,7 @@ AGGREGATES = rows(
             "any bool",
             "same",
             "max(_0) FILTER (WHERE _1)",
-            "maxIf(_0, ifNull(_1, FALSE))",
+            {"string": "maxIf(_0, ifNull(_1, FALSE))", "*": "maxIf(toNullable(_0), ifNull(_1, FALSE))"},
             "Give the greatest value of rows that meet a condition.",
         ),
         *spread("stdev", "stddev_samp", "stddevSamp", "Give the standard deviation of a sample."),

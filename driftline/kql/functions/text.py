@@ -75,8 +75,8 @@ REPEATED = lets(
 )
 TEXT = rows(
     [
-        ("strlen", "string", "long", "length(_0)", "lengthUTF8(_0)", "Count the characters."),
-        ("string_size", "string", "long", "strlen(_0)", "length(_0)", "Count the bytes in UTF-8."),
+        ("strlen", "string", "long", "length(_0)", "toInt64(lengthUTF8(_0))", "Count the characters."),
+        ("string_size", "string", "long", "strlen(_0)", "toInt64(length(_0))", "Count the bytes in UTF-8."),
         ("tolower", "string", "string", "lower(_0)", "lowerUTF8(_0)", "Give lower-case letters."),
         ("toupper", "string", "string", "upper(_0)", "upperUTF8(_0)", "Give upper-case letters."),
         ("strcat", "text*", "string", "concat(_all)", "concat(_all)", "Join values as text."),
