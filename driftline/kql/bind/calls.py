@@ -11,11 +11,13 @@ from driftline.kql.bind.aggregates import bind_aggregate, collected
 from driftline.kql.bind.arguments import arity
 from driftline.kql.bind.computed import SPECIAL as COMPUTED
 from driftline.kql.bind.lists import SPECIAL as LISTS
+from driftline.kql.bind.matches import SPECIAL as MATCHES
 from driftline.kql.bind.networks import SPECIAL as NETWORKS
 from driftline.kql.bind.scope import Scope
 from driftline.kql.bind.series import SPECIAL as SERIES
 from driftline.kql.bind.series import columns_of
 from driftline.kql.bind.texts import SPECIAL as TEXTS
+from driftline.kql.bind.typenames import type_literal
 from driftline.kql.plan import Call, Col, Const, Scalar
 from driftline.kql.problems import suggestion
 
@@ -115,24 +117,6 @@ def _percentile_tdigest(node: syntax.Call, scope: Scope) -> Scalar:
     return types.converted(Call("percentile_of_numbers", (digest, share), "real"), kind)
 
 
-def type_literal(node: syntax.Expr, scope: Scope) -> str:
-    """Give the type that ``typeof(long)`` names."""
-    name = node.arguments[0] if isinstance(node, syntax.Call) and node.name == "typeof" and node.arguments else None
-    if not isinstance(name, syntax.Name):
-        scope.fail("expected typeof(…)", node.span)
-    kind = TYPE_NAMES.get(name.name)
-    if kind is None:
-        scope.fail(f"unknown type '{name.name}'{suggestion(name.name, TYPE_NAMES)}", name.span)
-    return kind
-
-
-TYPE_NAMES = {
-    "bool": "bool", "boolean": "bool", "int": "int", "long": "long", "real": "real", "double": "real",
-    "string": "string", "datetime": "datetime", "date": "datetime", "timespan": "timespan", "time": "timespan",
-    "guid": "guid", "dynamic": "dynamic",
-}  # fmt: skip
-
-
 # Functions whose first argument names one of several others.
 def _by_name(prefix: str, order: tuple[int, ...]) -> Callable[[syntax.Call, Scope], Scalar]:
     def bind(node: syntax.Call, scope: Scope) -> Scalar:
@@ -182,23 +166,11 @@ def _gettype(node: syntax.Call, scope: Scope) -> Scalar:
     )
 
 
-def _extract(node: syntax.Call, scope: Scope) -> Scalar:
-    values = arity(node, scope, 3, 4)
-    pattern, group, source = values[:3]
-    scalars.check_regex(pattern, scope, node.arguments[0].span)
-    source = types.converted(source, "string")
-    found: Scalar = Call("extract_plain", (pattern, types.converted(group, "long"), source), "string")
-    if len(values) == 4:
-        kind = node.arguments[3]
-        wanted = kind.arguments[0] if isinstance(kind, syntax.Call) and kind.arguments else None
-        return types.converted(found, wanted.name if isinstance(wanted, syntax.Name) else "string")
-    return found
-
-
 def _extract_json(node: syntax.Call, scope: Scope) -> Scalar:
     """Follow a constant JSON path such as ``$.a.b[0]``."""
     if len(node.arguments) not in {2, 3}:
-        scope.fail("expected extract_json(path, text)", node.span)
+        scope.fail("expected extract_json(path, text, typeof(…))", node.span)
+    kind = type_literal(node.arguments[2], scope) if len(node.arguments) == 3 else "string"
     path = str(scalars.constant(node.arguments[0], scope, "string"))
     found: Scalar = types.converted(scalars.bind_scalar(node.arguments[1], scope), "dynamic")
     if isinstance(found, Call) and found.function == "to_json":
@@ -208,7 +180,7 @@ def _extract_json(node: syntax.Call, scope: Scope) -> Scalar:
     for name, quoted, index in STEP.findall(path):
         step = Call("element", (found, Const("long", int(index))), "dynamic") if index else None
         found = step or Call("member", (found, Const("string", name or quoted)), "dynamic")
-    return types.converted(found, "string")
+    return found if kind == "dynamic" else types.converted(found, kind)
 
 
 STEP = re.compile(r"\.(\w+)|\[['\"]([^'\"]*)['\"]\]|\[(\d+)\]")
@@ -221,27 +193,13 @@ def _typeof(node: syntax.Call, scope: Scope) -> Scalar:
 
 def _split(node: syntax.Call, scope: Scope) -> Scalar:
     values = arity(node, scope, 2, 3)
-    text = types.coerce(values[0], "text", scope=scope, span=node.span)
-    parts = Call("split_all", (text, types.coerce(values[1], "string", scope=scope, span=node.span)), "dynamic")
+    text = types.coerce(values[0], "text", scope=scope, span=node.arguments[0].span)
+    delimiter = types.coerce(values[1], "string", scope=scope, span=node.arguments[1].span)
+    parts = Call("split_all", (text, delimiter), "dynamic")
     if len(values) == 2:
         return parts
-    index = types.converted(values[2], "long")
-    return Call("pack_array", (Call("element", (parts, index), "dynamic"),), "dynamic")
-
-
-def _countof(node: syntax.Call, scope: Scope) -> Scalar:
-    values = arity(node, scope, 2, 3)
-    kind = scalars.constant(node.arguments[2], scope, "string") if len(values) == 3 else "normal"
-    text, sought = (types.converted(v, "string") for v in values[:2])
-    if kind == "regex":
-        return Call("countof_regex", (text, sought), "long")
-    apart = isinstance(sought, Const) and not _overlaps(sought.value)
-    return Call("countof_normal" if apart else "countof_overlapping", (text, sought), "long")
-
-
-# Plain matches may overlap; those of a regular expression never do.
-def _overlaps(word: str) -> bool:
-    return not word or any(word.startswith(word[place:]) for place in range(1, len(word)))
+    index = types.coerce(values[2], "long", scope=scope, span=node.arguments[2].span)
+    return Call("array_one", (parts, index), "dynamic")
 
 
 def _text_of_points(node: syntax.Call, scope: Scope) -> Scalar:
@@ -249,6 +207,7 @@ def _text_of_points(node: syntax.Call, scope: Scope) -> Scalar:
     arrays = [
         v if v.type == "dynamic" else Call("pack_array", (types.converted(v, "dynamic"),), "dynamic") for v in values
     ]
+    arrays = [types.coerce(array, "dynamic", scope=scope, span=node.span) for array in arrays]
     points: Scalar = arrays[0]
     for array in arrays[1:]:
         points = Call("array_concat_two", (points, array), "dynamic")
@@ -313,11 +272,9 @@ scalars.SPECIAL.update(
         "gettype": _gettype,
         "percentile_tdigest": _percentile_tdigest,
         "typeof": _typeof,
-        "extract": _extract,
         "extract_json": _extract_json,
         "extractjson": _extract_json,
         "split": _split,
-        "countof": _countof,
         "bag_pack": _pack,
         "array_concat": _chained("array_concat_two"),
         "set_union": _chained("array_concat_two", "set_distinct"),
@@ -335,3 +292,4 @@ scalars.SPECIAL.update(SERIES)
 scalars.SPECIAL.update(COMPUTED)
 scalars.SPECIAL.update(NETWORKS)
 scalars.SPECIAL.update(TEXTS)
+scalars.SPECIAL.update(MATCHES)

@@ -49,7 +49,14 @@ def _unknown_function(node: syntax.Call, scope: Scope) -> NoReturn:
     scope.fail(f"unknown function '{node.name}'{hint}", Span(node.span.offset, len(node.name)))
 
 
-PADDING = {"json": "dynamic", "any": "dynamic", "text": "string", "number": "real", "span": "timespan"}
+PADDING = {
+    "json": "dynamic",
+    "any": "dynamic",
+    "text": "string",
+    "regex": "string",
+    "number": "real",
+    "span": "timespan",
+}
 
 
 def bind_call_to(row: functions.Function, node: syntax.Call, values: tuple[Scalar, ...], scope: Scope) -> Scalar:

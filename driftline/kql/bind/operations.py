@@ -7,7 +7,7 @@ from driftline.kql.bind import types
 from driftline.kql.bind.arithmetic import arithmetic, compared, negated
 from driftline.kql.bind.dispatch import bind_each, bind_scalar
 from driftline.kql.bind.scope import Scope
-from driftline.kql.bind.terms import TERMS, check_regex, term
+from driftline.kql.bind.terms import TERMS, term
 from driftline.kql.plan import Call, Col, Const, Scalar
 from driftline.kql.problems import Span
 
@@ -51,9 +51,8 @@ def _bind_operator(op: str, node: syntax.Binary, scope: Scope) -> Scalar:
     if op in COMPARED:
         return compared(op, left, right, scope=scope, span=node.span)
     left = types.coerce(left, "text" if op == "matches regex" else "string", scope=scope, span=node.left.span)
-    right = types.coerce(right, "string", scope=scope, span=node.right.span)
-    if op == "matches regex":
-        check_regex(right, scope, node.right.span)
+    kind = "regex" if op == "matches regex" else "string"
+    right = types.coerce(right, kind, scope=scope, span=node.right.span)
     return term(op, left, right) if op in TERMS else Call(op, (left, right), "bool")
 
 
@@ -69,6 +68,8 @@ def _match_column(op: str, column: Scalar, right: Scalar, scope: Scope, span: Sp
     if op in COMPARED:
         return compared(op, column, right, scope=scope, span=span)
     left, right = types.converted(column, "string"), types.converted(right, "string")
+    if op == "matches regex":
+        right = types.coerce(right, "regex", scope=scope, span=span)
     return term(op, left, right) if op in TERMS else Call(op, (left, right), "bool")
 
 

@@ -18,7 +18,8 @@ from driftline.kql.bind.dispatch import (
 )
 from driftline.kql.bind.invocation import bind_call, bind_call_to, is_tabular
 from driftline.kql.bind.membership import array_of
-from driftline.kql.bind.terms import check_regex, quote_regex, term
+from driftline.kql.bind.regexes import regex
+from driftline.kql.bind.terms import quote_regex, term
 
 __all__ = [
     "AGGREGATED",
@@ -31,11 +32,11 @@ __all__ = [
     "bind_each",
     "bind_predicate",
     "bind_scalar",
-    "check_regex",
     "compared",
     "constant",
     "is_tabular",
     "quote_regex",
+    "regex",
     "term",
 ]
 

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 
-from driftline.kql.bind.scope import Scope
 from driftline.kql.plan import Call, Const, Scalar
-from driftline.kql.problems import Span
 from driftline.kql.terms import SEPARATOR
 
-__all__ = ["TERMS", "any_term", "check_regex", "quote_regex", "term"]
+__all__ = ["TERMS", "any_term", "quote_regex", "term"]
 
 TERMS = {
     "has": (True, True, False),
@@ -22,23 +20,6 @@ TERMS = {
 }
 TOGETHER = 250  # words in one pattern; RE2 bounds the size of a pattern
 ALNUM = re.compile(r"[A-Za-z0-9]+")
-SET = re.compile(r"(\\.)|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
-
-
-def check_regex(pattern: Scalar, scope: Scope, span: Span) -> None:
-    """Complain about a constant that is no regular expression, as far as can be told here."""
-    if not isinstance(pattern, Const):
-        return
-    if re.search(r"\(\?<?[=!]", pattern.value):
-        scope.fail("not supported: look-around in regular expressions (RE2 has none)", span)
-    plain = SET.sub(lambda found: found[1] or "x", pattern.value)  # Python warns of sets that RE2 takes
-    try:
-        re.compile(re.sub(r"\(\?[a-zA-Z-]+[:)]", "(?:", plain).replace("(?:)", ""))
-    except (re.error, OverflowError, RecursionError):
-        if pattern.value.count("(") - pattern.value.count(r"\(") != pattern.value.count(")") - pattern.value.count(
-            r"\)"
-        ):
-            scope.fail("this regular expression has unbalanced brackets", span)
 
 
 def term(op: str, text: Scalar, needle: Scalar) -> Scalar:

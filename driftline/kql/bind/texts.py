@@ -5,87 +5,15 @@ from __future__ import annotations
 import re
 import zoneinfo
 
-from driftline.kql import constants, syntax
+from driftline.kql import syntax
 from driftline.kql.bind import types
 from driftline.kql.bind.arguments import arity
 from driftline.kql.bind.arithmetic import arithmetic, compared
 from driftline.kql.bind.dispatch import bind_each
 from driftline.kql.bind.scope import Scope
-from driftline.kql.bind.terms import check_regex, term
 from driftline.kql.plan import Call, Const, Scalar
 
 __all__ = ["SPECIAL"]
-
-GROUP = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\((\?P?<(\w+)>|(?!\?))", re.DOTALL)
-
-
-def _groups(pattern: str) -> list[str]:
-    """Name the groups of a regular expression, in order; nameless ones are empty."""
-    return [match[2] or "" for match in GROUP.finditer(pattern) if match[1] is not None]
-
-
-def _extract_all(node: syntax.Call, scope: Scope) -> Scalar:
-    values = arity(node, scope, 2, 3)
-    pattern = values[0]
-    check_regex(pattern, scope, node.arguments[0].span)
-    if not isinstance(pattern, Const) or pattern.type != "string":
-        scope.fail("expected a constant regular expression", node.arguments[0].span)
-    names = _groups(pattern.value)
-    if not 1 <= len(names) <= 16:
-        scope.fail(f"expected a regular expression of 1 to 16 groups, got {len(names)}", node.arguments[0].span)
-    chosen = _chosen(names, values, node, scope)
-    source = types.coerce(values[-1], "text", scope=scope, span=node.arguments[-1].span)
-    if len(names) == 1:
-        return Call("extract_all_one", (pattern, source), "dynamic")
-    return Call("extract_all_groups", (pattern, source, *(Const("long", place) for place in chosen)), "dynamic")
-
-
-def _chosen(names: list[str], values: tuple[Scalar, ...], node: syntax.Call, scope: Scope) -> list[int]:
-    if len(values) == 2:
-        return list(range(1, len(names) + 1))
-    wanted = values[1]
-    if not isinstance(wanted, Const) or wanted.type != "dynamic" or wanted.value is None:
-        scope.fail("expected a constant array of groups", node.arguments[1].span)
-    known: dict[object, int] = {n: n for n in range(1, len(names) + 1)}
-    known |= {name: place for place, name in enumerate(names, 1) if name}
-    items = constants.loads_array(wanted.value)
-    for item in items:
-        if isinstance(item, (list, dict)) or item not in known:
-            scope.fail(f"the regular expression has no group {item!r}", node.arguments[1].span)
-    return [known[item] for item in items]
-
-
-def _indexof(node: syntax.Call, scope: Scope) -> Scalar:
-    """Find a text, from a constant place on; other lengths and occurrences are refused."""
-    values = arity(node, scope, 2, 3, 4, 5)
-    source, sought = (types.converted(value, "string") for value in values[:2])
-    rest = [value.value if isinstance(value, Const) else None for value in values[2:]]
-    if rest[1:] not in ([], [-1], [-1, 1]):
-        scope.fail(f"not supported: '{node.name}' with a length or an occurrence", node.arguments[3].span)
-    start = rest[0] if rest else 0
-    if not isinstance(start, int) or start < 0:
-        scope.fail("expected a constant start of 0 or more", node.arguments[2].span)
-    name = "indexof_regex" if node.name == "indexof_regex" else "indexof"
-    if not start:
-        return Call(name, (source, sought), "long")
-    piece = Call("substring", (source, Const("long", start), Const("long", None)), "string")
-    found = Call(name, (piece, sought), "long")
-    moved = arithmetic("+", found, Const("long", start), scope=scope, span=node.span)
-    missing = compared("<", found, Const("long", 0), scope=scope, span=node.span)
-    return Call("choose", (missing, Const("long", -1), moved), "long")
-
-
-def _has_any_index(node: syntax.Call, scope: Scope) -> Scalar:
-    text, words = arity(node, scope, 2)
-    text = types.coerce(text, "text", scope=scope, span=node.arguments[0].span)
-    if not isinstance(words, Const) or words.type != "dynamic":
-        scope.fail("expected a constant array of terms", node.arguments[1].span)
-    found: Scalar = Const("long", -1)
-    items = constants.loads_array(words.value) if words.value is not None else []
-    for place, item in reversed(list(enumerate(items))):
-        needle = Const("string", item if isinstance(item, str) else constants.dumps(item))
-        found = Call("choose", (term("has", text, needle), Const("long", place), found), "long")
-    return found
 
 
 # What has no counterpart becomes the last replacement; with none at all it goes.
@@ -156,7 +84,7 @@ def _format(node: syntax.Call, scope: Scope) -> Scalar:
     return Call(node.name, (value, form), "string")
 
 
-BYTE_UNITS = ("", "B", "KB", "MB", "GB", "TB", "PB", "EB")
+BYTE_UNITS = ("", "Bytes", "KB", "MB", "GB", "TB", "PB", "EB")
 
 
 def _format_bytes(node: syntax.Call, scope: Scope) -> Scalar:
@@ -196,10 +124,6 @@ SPECIAL = {
     "datetime_local_to_utc": _zoned,
     "format_datetime": _format,
     "format_timespan": _format,
-    "extract_all": _extract_all,
-    "indexof": _indexof,
-    "indexof_regex": _indexof,
-    "has_any_index": _has_any_index,
     "translate": _translate,
     "around": _around,
     "array_split": _array_split,

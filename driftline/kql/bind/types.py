@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from driftline.kql import habits
+from driftline.kql.bind.regexes import regex
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan import Call, Const, Scalar
 from driftline.kql.problems import Span
@@ -55,6 +56,8 @@ def coerce(value: Scalar, wanted: str, *, scope: Scope, span: Span) -> Scalar:  
         return converted(value, "string")
     if wanted == "json":
         return converted(value, "dynamic")
+    if wanted == "regex":
+        return regex(coerce(value, "string", scope=scope, span=span), scope, span)
     if wanted in {"number", "span"}:
         return _numeric(value, wanted, scope=scope, span=span)
     if have == "dynamic" or is_null(value) or (have, wanted) in WIDER:

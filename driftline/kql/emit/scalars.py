@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlglot import exp, parse_one
 
-from driftline.kql import functions, plan
+from driftline.kql import captures, functions, plan
 from driftline.kql.emit import lambdas, texts
 from driftline.kql.plan import Call, Col, Const, InPlan, Key, Scalar, Subquery, Window
 
@@ -473,7 +473,10 @@ def _format_datetime(emitter: ScalarEmitter, value: Call) -> exp.Expression:
 def _extract_groups(emitter: ScalarEmitter, value: Call) -> exp.Expression:
     groups = [place.value for place in value.args[2:] if isinstance(place, Const)]
     template = _template(texts.groups_sql(emitter.dialect, groups), emitter.dialect)
-    return filled(template, [emitter.emit(arg) for arg in value.args[:2]])
+    pattern = value.args[0]
+    assert isinstance(pattern, Const)
+    alone = [Const("string", captures.only(pattern.value, group)) for group in groups]
+    return filled(template, [emitter.emit(arg) for arg in (*value.args[:2], *alone)])
 
 
 def _drawn(emitter: ScalarEmitter, value: Call) -> exp.Expression:

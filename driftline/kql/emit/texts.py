@@ -6,12 +6,17 @@ __all__ = ["groups_sql", "timespan_pieces"]
 
 
 def groups_sql(dialect: str, groups: list[int]) -> str:
-    """Give the template of ``extract_all`` with several groups: pattern ``_0``, text ``_1``."""
+    """Give the template of ``extract_all`` with several groups: pattern ``_0``, text ``_1``.
+
+    DuckDB knows nine groups, so each has a pattern of its own there, from ``_2`` on.
+    """
     if dialect == "clickhouse":
         picked = ", ".join(f"g[{group}]" for group in groups)
         return f"if(match(_1, _0), toJSONString(arrayMap(g -> [{picked}], extractAllGroupsVertical(_1, _0))), NULL)"
-    columns = ", ".join(f"coalesce(list_extract(regexp_extract_all(_1, _0, {group}), i), '')" for group in groups)
-    places = f"range(1, len(regexp_extract_all(_1, _0, {groups[0]})) + 1)"
+    columns = ", ".join(
+        f"coalesce(list_extract(regexp_extract_all(_1, _{n}, 1), i), '')" for n in range(2, 2 + len(groups))
+    )
+    places = "range(1, len(regexp_extract_all(_1, _2, 1)) + 1)"
     return f"CASE WHEN regexp_matches(_1, _0) THEN to_json(list_transform({places}, lambda i: [{columns}])) END"
 
 

@@ -124,6 +124,8 @@ BOOLEAN = "CASE lower({x}) WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE WHEN '1
 REAL_TEXT = "regexp_replace(CAST(_0 AS TEXT), '\\.0$', '')"
 # JSON has no such numbers; Kusto writes them as texts.
 INFINITE = "CASE WHEN _0 > 0 AND NOT isnan(_0) THEN 'Infinity' WHEN _0 < 0 THEN '-Infinity' ELSE 'NaN' END"
+# Spaces outside of JSON's texts go.
+COMPACT = "replaceRegexpAll(_0, '(\"(?:[^\"\\\\\\\\]|\\\\\\\\.)*\")|[ \\\\t\\\\r\\\\n]+', '\\\\1')"
 CONVERT = rows(
     [
         (
@@ -206,7 +208,7 @@ CONVERT = rows(
                 "dynamic": "_0",
             },
             {
-                "string": "multiIf(_0 = '', NULL, _0 = 'null', NULL, isValidJSON(_0), _0, toJSONString(_0))",
+                "string": f"multiIf(match(_0, '^\\\\s*(null\\\\s*)?$'), NULL, isValidJSON(_0), {COMPACT}, toJSONString(_0))",
                 "dynamic": "_0",
             },
             "Read JSON; text that is no JSON stays text.",

@@ -131,10 +131,10 @@ DYNAMICS = rows(
             *single(("coalesce(list_sum(a), 0)", "arraySum(a)"), "_0"),
             "Add up an array; null if it holds what is no number.",
         ),
-        ("array_strcat", "dynamic string", "string", None, None, "Join an array's elements with a delimiter."),
+        ("array_strcat", "dynamic text", "string", None, None, "Join an array's elements with a delimiter."),
         (
             "strcat_array",
-            "dynamic string",
+            "dynamic text",
             "string",
             "coalesce(array_to_string(list_transform(CAST(CASE WHEN json_type(_0) = 'ARRAY' THEN _0 END AS JSON[]), lambda x: coalesce(json_extract_string(x, '$'), '')), _1), '')",
             f"arrayStringConcat(arrayMap(x -> multiIf(x = 'null', '', startsWith(x, '\"'), JSONExtractString(x), x), {CH_LIST}), _1)",

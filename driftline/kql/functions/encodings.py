@@ -21,11 +21,33 @@ FROM_BYTES = (
     "if(startsWith(ifNull(_0, ''), '[') AND arrayAll(e -> ifNull(toInt64OrNull(e), -1) BETWEEN 0 AND 255, JSONExtractArrayRaw(ifNull(_0, '[]'))),"
     " base64Encode(arrayStringConcat(arrayMap(e -> char(toUInt8OrZero(e)), JSONExtractArrayRaw(ifNull(_0, '[]'))), '')), '')",
 )
+# The first three parts of a guid are numbers, least byte first.
+PAIRS = (7, 5, 3, 1, 11, 9, 15, 13)
+
+
+def _turned(digits: str) -> str:
+    return f"concat({', '.join(f'substring({digits}, {at}, 2)' for at in PAIRS)}, substring({digits}, 17))"
+
+
+TO_GUID = lets(
+    (
+        "CASE WHEN octet_length(b) = 16 THEN CAST(CAST(" + _turned("lower(hex(b))") + " AS UUID) AS TEXT) END",
+        "if(length(b) = 16, toString(toUUIDOrNull(replaceRegexpOne("
+        + _turned("lower(hex(b))")
+        + ", '^(.{8})(.{4})(.{4})(.{4})(.{12})$', '\\\\1-\\\\2-\\\\3-\\\\4-\\\\5'))), NULL)",
+    ),
+    b=("TRY(from_base64(_0))", "tryBase64Decode(_0)"),
+)
+GUID_DIGITS = ("replace(_0, '-', '')", "replaceAll(ifNull(_0, ''), '-', '')")
+FROM_GUID = (
+    f"coalesce(to_base64(unhex({_turned(GUID_DIGITS[0])})), '')",
+    f"base64Encode(unhex({_turned(GUID_DIGITS[1])}))",
+)
 POINTS = (
     "to_json(list_transform(regexp_extract_all(_0, '(?s).'), lambda c: unicode(c)))",
     "toJSONString(arrayMap(c -> reinterpretAsUInt32(reverse(convertCharset(c, 'UTF-8', 'UTF-32BE'))), extractAll(_0, '(?s).')))",
 )
-UNITS = ("B", "KB", "MB", "GB", "TB", "PB", "EB")
+UNITS = ("Bytes", "KB", "MB", "GB", "TB", "PB", "EB")
 
 
 def sized() -> tuple[str, str]:
@@ -85,7 +107,9 @@ ENCODINGS = rows(
             *FROM_BYTES,
             "Encode an array of bytes in base64; empty if it is none.",
         ),
-        ("unicode_codepoints_from_string", "string", "dynamic", *POINTS, "List a text's code points."),
+        ("base64_encode_fromguid", "guid", "string", *FROM_GUID, "Encode a guid's 16 bytes in base64."),
+        ("base64_decode_toguid", "string", "guid", *TO_GUID, "Decode base64 into a guid; null if it is none."),
+        ("unicode_codepoints_from_string", "text", "dynamic", *POINTS, "List a text's code points."),
         ("format_bytes_by", "number long string long", "string", *sized(), ""),
         (
             "format_bytes",
@@ -93,7 +117,7 @@ ENCODINGS = rows(
             "string",
             None,
             None,
-            "Write a number of bytes with so many digits (0), in a unit from B to EB or one that fits, by 1024 or 1000.",
+            "Write a number of bytes with so many digits (0), in a unit from Bytes to EB or one that fits, by 1024 or 1000.",
         ),
         (
             "datetime_utc_to_local",

@@ -62,13 +62,13 @@ PATH: dict[str, Pair] = {
     "AlternateDataStreamName": found("[^/\\\\:]{2,}:([^/\\\\:]+)$"),
 }
 # The first record only; a doubled quote within quotes is one.
-RECORD = found('^((?:"(?:[^"]|"")*"|[^"\\r\\n])*)')
+RECORD = found('^((?:"(?:[^"]|"")*"|[^\\r\\n])*)')
 FIELD = ',("(?:[^"]|"")*"|[^,]*)'
 CSV = lets(
     (
         f"to_json(list_transform(regexp_extract_all(concat(',', r), '{FIELD}', 1), lambda f:"
-        " CASE WHEN starts_with(f, '\"') THEN replace(substring(f, 2, length(f) - 2), '\"\"', '\"') ELSE f END))",
-        f"toJSONString(arrayMap(f -> if(startsWith(f, '\"'), replaceAll(substring(f, 2, length(f) - 2), '\"\"', '\"'), f), extractAll(concat(',', r), '{FIELD}')))",
+        " CASE WHEN starts_with(f, '\"') AND ends_with(f, '\"') AND length(f) > 1 THEN replace(substring(f, 2, length(f) - 2), '\"\"', '\"') ELSE f END))",
+        f"toJSONString(arrayMap(f -> if(startsWith(f, '\"') AND endsWith(f, '\"') AND length(f) > 1, replaceAll(substring(f, 2, length(f) - 2), '\"\"', '\"'), f), extractAll(concat(',', r), '{FIELD}')))",
     ),
     r=RECORD,
 )

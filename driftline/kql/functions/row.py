@@ -22,8 +22,8 @@ class Function:
     """A scalar function or an aggregate.
 
     ``parameters`` are Kusto types, or ``any``, ``number`` (int, long, real), ``span`` (number
-    or timespan), ``text`` (anything, turned into a string), ``json`` (anything, turned into a
-    dynamic). ``?`` behind one marks it optional; ``*`` behind the last lets it repeat.
+    or timespan), ``text`` (anything, turned into a string), ``regex`` (a string that is a regular
+    expression), ``json`` (anything, turned into a dynamic). ``?`` behind one marks it optional; ``*`` behind the last lets it repeat.
     ``result`` is a type, or ``same`` (as the first argument), or ``common`` (of all arguments).
     """
 

@@ -8,6 +8,11 @@ from driftline.kql.functions.row import rows
 __all__ = ["TEXT"]
 
 
+def valid(text: str) -> str:
+    """Give ClickHouse's bytes if they are a text, otherwise an empty one."""
+    return f"if(isValidUTF8({text}), {text}, '')"
+
+
 # Kusto writes escapes in lower case.
 def escaped(duck: str, click: str) -> tuple[str, str]:
     low = "concat(lower(substring(p, 1, 2)), substring(p, 3))"
@@ -55,13 +60,88 @@ def listed(*, any_word: bool) -> tuple[str, str]:
     )
 
 
+def first_listed() -> tuple[str, str]:
+    """Give the place of the first word of a list that a text has; an empty word is everywhere."""
+    duck, click = bounded()
+    return (
+        f"coalesce(list_position(list_transform({WORDS[0]}, lambda e: e = '' OR regexp_matches(_0, concat('(?i)', {duck}))), TRUE), 0) - 1",
+        f"toInt64(arrayFirstIndex(e -> e = '' OR match(_0, concat('(?i)', {click})), {WORDS[1]})) - 1",
+    )
+
+
+# A character of Unicode's that no text should have.
+MARK, END = "\U0010ffff", "\U0010fffe"
+
+
+def parted(text: str) -> tuple[str, str]:
+    """Cut a text before every match of ``_1``; what comes before the first is the first piece.
+
+    ClickHouse takes an empty match at the end of another for one more, and an empty pattern for none.
+    """
+    marked = f"replaceRegexpAll({text}, concat('(?:', _1, ')'), '{MARK}\\\\0{END}')"
+    single = f"replaceRegexpAll({marked}, '([^{MARK}]{END}){MARK}{END}', '\\\\1')"
+    return (
+        f"string_split(regexp_replace({text}, _1, '{MARK}\\0', 'g'), '{MARK}')",
+        f"splitByString('{MARK}', replaceAll({single}, '{END}', ''))",
+    )
+
+
+# What may match nothing is replaced with marks, of which those of additional matches go.
+BETWEEN = "\U0001ffff"
+ADDITIONAL = f"({MARK}[^{BETWEEN}]+{BETWEEN}[^{END}]*{END}){MARK}{BETWEEN}[^{END}]*{END}"
+REPLACED = (
+    "if(match('', _1), replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(_0, concat('(?:', _1, ')'),"
+    f" concat('{MARK}\\\\0{BETWEEN}', _2, '{END}')), '{ADDITIONAL}', '\\\\1'),"
+    f" '{MARK}[^{BETWEEN}]*{BETWEEN}([^{END}]*){END}', '\\\\1'), replaceRegexpAll(_0, _1, _2))"
+)
+MANY = 1 << 31
+# From one hit to the next, each time among so many characters; -2 when there is none any more.
+NTH = lets(
+    (
+        "CASE WHEN _3 < -1 OR _2 IS NULL THEN NULL ELSE greatest(list_reduce(range(0, _4), lambda p, k: CASE WHEN p = -2 THEN p"
+        " ELSE list_extract(list_transform([instr(substring(_0, p + 2, w), _1)], lambda f: CASE WHEN _1 = '' THEN p + 1"
+        " WHEN f = 0 THEN -2 ELSE p + f END), 1) END, s - 1), -1) END",
+        "if(_3 < -1 OR _2 IS NULL, NULL, greatest(arrayFold((p, k) -> if(p = -2, p, arrayElement(arrayMap(f -> if(f = 0, toInt64(-2),"
+        " p + toInt64(f)), [positionUTF8(substringUTF8(_0, p + 2, w), _1)]), 1)), range(toUInt64(assumeNotNull(_4))), s - 1), -1))",
+    ),
+    s=(
+        "CASE WHEN _2 < 0 THEN greatest(length(_0) + _2, 0) ELSE coalesce(_2, 0) END",
+        "toInt64(if(ifNull(_2, 0) < 0, greatest(toInt64(lengthUTF8(_0)) + ifNull(_2, 0), 0), ifNull(_2, 0)))",
+    ),
+    w=(
+        f"CASE WHEN _3 < 0 THEN {MANY} ELSE coalesce(_3, {MANY}) END",
+        f"toInt64(if(ifNull(_3, -1) < 0, {MANY}, ifNull(_3, {MANY})))",
+    ),
+)
+NTH_MATCH = lets(
+    (
+        "CASE WHEN _2 < 0 OR _2 IS NULL OR _3 < -1 THEN NULL WHEN len(t) <= _4 THEN -1"
+        " ELSE _2 + CAST(list_sum(list_transform(t[1:_4], lambda p: length(p))) AS BIGINT) END",
+        "multiIf(_2 IS NULL OR _2 < 0 OR _3 < -1, NULL, length(t) <= _4, -1,"
+        " _2 + toInt64(arraySum(p -> lengthUTF8(p), arraySlice(t, 1, toInt64(assumeNotNull(_4))))))",
+    ),
+    t=(
+        parted(
+            f"substring(_0, greatest(coalesce(_2, 0), 0) + 1, CASE WHEN _3 < 0 THEN {MANY} ELSE coalesce(_3, {MANY}) END)"
+        )[0],
+        parted(
+            f"substringUTF8(_0, toInt64(greatest(ifNull(_2, 0), 0)) + 1, toInt64(if(ifNull(_3, -1) < 0, {MANY}, ifNull(_3, {MANY}))))"
+        )[1],
+    ),
+)
 # Neither surrogates nor what lies beyond Unicode.
-OF_POINTS = (
-    "coalesce(array_to_string(list_transform(list_filter(TRY_CAST(_0 AS INT[]), lambda c: c BETWEEN 1 AND 1114111"
-    " AND c NOT BETWEEN 55296 AND 57343), lambda c: chr(c)), ''), '')",
-    "arrayStringConcat(arrayMap(c -> convertCharset(char(bitAnd(c, 255), bitAnd(bitShiftRight(c, 8), 255), bitShiftRight(c, 16), 0),"
-    " 'UTF-32LE', 'UTF-8'), arrayFilter(c -> c BETWEEN 1 AND 1114111 AND c NOT BETWEEN 55296 AND 57343,"
-    " arrayMap(c -> toUInt32OrZero(c), JSONExtractArrayRaw(ifNull(_0, '[]'))))), '')",
+POINT = "c BETWEEN 1 AND 1114111 AND c NOT BETWEEN 55296 AND 57343"
+OF_POINTS = lets(
+    (
+        f"CASE WHEN len(list_filter(p, lambda c: coalesce(NOT ({POINT}), TRUE))) = 0"
+        " THEN coalesce(array_to_string(list_transform(p, lambda c: chr(c)), ''), '') ELSE '' END",
+        "arrayStringConcat(arrayMap(c -> convertCharset(char(bitAnd(c, 255), bitAnd(bitShiftRight(c, 8), 255), bitShiftRight(c, 16), 0),"
+        f" 'UTF-32LE', 'UTF-8'), if(arrayAll(c -> {POINT}, p), p, [])), '')",
+    ),
+    p=(
+        "list_transform(TRY_CAST(_0 AS JSON[]), lambda e: TRY_CAST(json_extract_string(e, '$') AS INT))",
+        "arrayMap(c -> toUInt32OrZero(c), JSONExtractArrayRaw(ifNull(_0, '[]')))",
+    ),
 )
 # A text has no more than a megabyte.
 REPEATED = lets(
@@ -77,12 +157,12 @@ TEXT = rows(
     [
         ("strlen", "string", "long", "length(_0)", "toInt64(lengthUTF8(_0))", "Count the characters."),
         ("string_size", "string", "long", "strlen(_0)", "toInt64(length(_0))", "Count the bytes in UTF-8."),
-        ("tolower", "string", "string", "lower(_0)", "lowerUTF8(_0)", "Give lower-case letters."),
-        ("toupper", "string", "string", "upper(_0)", "upperUTF8(_0)", "Give upper-case letters."),
+        ("tolower", "text", "string", "lower(_0)", "lowerUTF8(_0)", "Give lower-case letters."),
+        ("toupper", "text", "string", "upper(_0)", "upperUTF8(_0)", "Give upper-case letters."),
         ("strcat", "text*", "string", "concat(_all)", "concat(_all)", "Join values as text."),
         (
             "strcat_delim",
-            "string text*",
+            "text text text*",
             "string",
             "concat_ws(_all)",
             "concatWithSeparator(_all)",
@@ -93,28 +173,30 @@ TEXT = rows(
         ("reverse", "text", "string", "reverse(_0)", "reverseUTF8(_0)", "Reverse the characters."),
         (
             "substring",
-            "string long long?",
+            "text long long?",
             "string",
-            "substring(_0, CASE WHEN _1 < 0 THEN greatest(length(_0) + _1, 0) ELSE _1 END + 1, greatest(coalesce(_2, 2147483647), 0))",
-            "substringUTF8(_0, toInt64(assumeNotNull(if(_1 < 0, greatest(toInt64(lengthUTF8(_0)) + _1, 0), _1))) + 1, toInt64(assumeNotNull(greatest(ifNull(_2, 2147483647), 0))))",
+            "substring(_0, CASE WHEN _1 < 0 THEN greatest(length(_0) + _1, 0) ELSE coalesce(_1, 0) END + 1, greatest(coalesce(_2, 2147483647), 0))",
+            "substringUTF8(_0, toInt64(assumeNotNull(if(_1 < 0, greatest(toInt64(lengthUTF8(_0)) + _1, 0), ifNull(_1, 0)))) + 1, toInt64(assumeNotNull(greatest(ifNull(_2, 2147483647), 0))))",
             "Cut a piece, counting from 0; a negative start counts from the end.",
         ),
         (
             "indexof",
-            "text text",
+            "text text long? long? long?",
             "long",
             "CASE WHEN _1 = '' THEN 0 ELSE instr(_0, _1) - 1 END",
             "toInt64(positionUTF8(_0, _1)) - 1",
-            "Find the first place of a text, -1 if there is none.",
+            "Find a text, -1 if there is none: from a place on (negative: from the end), among so many characters, the n-th.",
         ),
+        ("indexof_nth", "string string long long long", "long", *NTH, ""),
         (
             "indexof_regex",
-            "text string",
+            "text regex long? long? long?",
             "long",
             "CASE WHEN regexp_matches(_0, _1) THEN length(regexp_extract(_0, concat('(?s)^(.*?)(?:', _1, ')'), 1)) ELSE -1 END",
             "if(match(_0, _1), toInt64(lengthUTF8(extract(_0, concat('(?s)^(.*?)(?:', _1, ')')))), -1)",
-            "Find the first match of a regular expression, -1 if there is none.",
+            "Find a match of a regular expression, -1 if there is none, as indexof does; a negative place gives null.",
         ),
+        ("indexof_regex_nth", "string string long long long", "long", *NTH_MATCH, ""),
         (
             "has_any_index",
             "string dynamic",
@@ -122,6 +204,15 @@ TEXT = rows(
             None,
             None,
             "Find the first of several terms that a text has, -1 if there is none.",
+        ),
+        ("has_any_index_list", "string dynamic", "long", *first_listed(), ""),
+        (
+            "replace",
+            "regex string string",
+            "string",
+            None,
+            None,
+            "As replace_regex, in the order of old: regular expression, replacement, text.",
         ),
         ("translate", "string string string", "string", None, None, "Replace characters one by one."),
         ("translate_plain", "string string string", "string", "translate(_2, _0, _1)", "translateUTF8(_2, _0, _1)", ""),
@@ -144,15 +235,15 @@ TEXT = rows(
         ),
         (
             "replace_regex",
-            "string string string",
+            "string regex string",
             "string",
             "regexp_replace(_0, _1, _2, 'g')",
-            "replaceRegexpAll(_0, _1, _2)",
+            REPLACED,
             r"Replace every match of a regular expression; \1 is the first group.",
         ),
         (
             "trim",
-            "string string",
+            "regex string",
             "string",
             "regexp_replace(regexp_replace(_1, concat('^(?:', _0, ')+'), ''), concat('(?:', _0, ')+$'), '')",
             "replaceRegexpOne(replaceRegexpOne(_1, concat('^(?:', _0, ')+'), ''), concat('(?:', _0, ')+$'), '')",
@@ -160,7 +251,7 @@ TEXT = rows(
         ),
         (
             "trim_start",
-            "string string",
+            "regex string",
             "string",
             "regexp_replace(_1, concat('^(?:', _0, ')+'), '')",
             "replaceRegexpOne(_1, concat('^(?:', _0, ')+'), '')",
@@ -168,7 +259,7 @@ TEXT = rows(
         ),
         (
             "trim_end",
-            "string string",
+            "regex string",
             "string",
             "regexp_replace(_1, concat('(?:', _0, ')+$'), '')",
             "replaceRegexpOne(_1, concat('(?:', _0, ')+$'), '')",
@@ -203,8 +294,8 @@ TEXT = rows(
             "countof_regex",
             "string string",
             "long",
-            "len(regexp_extract_all(_0, _1))",
-            "toInt64(countMatches(_0, _1))",
+            f"len({parted('_0')[0]}) - 1",
+            f"toInt64(length({parted('_0')[1]})) - 1",
             "",
         ),
         (
@@ -267,7 +358,7 @@ TEXT = rows(
             "split_all",
             "string string",
             "dynamic",
-            "to_json(string_split(_0, _1))",
+            "to_json(CASE WHEN _1 = '' THEN [_0] ELSE string_split(_0, _1) END)",
             "toJSONString(if(_1 = '', [_0], splitByString(_1, _0)))",
             "",
         ),
@@ -292,7 +383,7 @@ TEXT = rows(
             "string",
             "string",
             "coalesce(TRY(decode(from_base64(_0))), '')",
-            "tryBase64Decode(_0)",
+            valid("tryBase64Decode(_0)"),
             "Decode base64 text; empty if it is none.",
         ),
         (
@@ -313,9 +404,9 @@ TEXT = rows(
             "url_decode",
             "string",
             "string",
-            "url_decode(replace(_0, '+', ' '))",
-            "decodeURLFormComponent(_0)",
-            "Decode a URL's text.",
+            "coalesce(TRY(url_decode(replace(_0, '+', ' '))), '')",
+            valid("decodeURLFormComponent(_0)"),
+            "Decode a URL's text; empty if what it encodes is none.",
         ),
         ("hash_md5", "text", "string", "md5(_0)", "lower(hex(MD5(_0)))", "Give the MD5 digest in hexadecimal."),
         ("hash_sha1", "text", "string", "sha1(_0)", "lower(hex(SHA1(_0)))", "Give the SHA-1 digest in hexadecimal."),
@@ -329,9 +420,9 @@ TEXT = rows(
         ),
         (
             "strcmp",
-            "string string",
-            "int",
-            "CAST(CASE WHEN _0 < _1 THEN -1 WHEN _0 > _1 THEN 1 ELSE 0 END AS INT)",
+            "text text",
+            "long",
+            "CAST(CASE WHEN _0 < _1 THEN -1 WHEN _0 > _1 THEN 1 ELSE 0 END AS BIGINT)",
             "=",
             "Compare two strings: -1, 0 or 1.",
         ),
@@ -341,12 +432,12 @@ TEXT = rows(
             "string",
             None,
             None,
-            "Make text of code points, given one by one or in arrays; what is none is left out.",
+            "Make text of code points, given one by one or in arrays; empty if one is none.",
         ),
         ("text_of_points", "dynamic", "string", *OF_POINTS, ""),
         (
             "regex_quote",
-            "string",
+            "text",
             "string",
             "regexp_escape(_0)",
             "regexpQuoteMeta(_0)",
@@ -356,7 +447,7 @@ TEXT = rows(
         # Operators, by the names the binder gives them.
         (
             "matches regex",
-            "string string",
+            "string regex",
             "bool",
             "regexp_matches(_0, _1)",
             "match(_0, _1)",

@@ -7,6 +7,7 @@ only that column empty. https://learn.microsoft.com/kusto/query/parse-operator
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 
@@ -43,10 +44,8 @@ def bind_parse(node: syntax.Parse, relation: Relation, scope: Scope) -> Relation
     if set(flags) - FLAGS:
         scope.fail("not supported: flags other than i, m, s and U", settings["flags"].span)
     source = types.coerce(scalars.bind_scalar(node.value, scope), "text", scope=scope, span=node.value.span)
-    pattern = Const("string", _regex(node.pattern, kind, flags))
-    for part in node.pattern:
-        if kind == "regex" and isinstance(part, syntax.Literal):
-            scalars.check_regex(Const("string", part.value), scope, part.span)
+    parts = [_translated(part, scope) for part in node.pattern] if kind == "regex" else node.pattern
+    pattern = Const("string", _regex(tuple(parts), kind, flags))
     columns = [part for part in node.pattern if isinstance(part, syntax.TypedName)]
     texts = [Call("extract_plain", (pattern, Const("long", n), source), "string") for n in range(1, len(columns) + 1)]
     values = [types.converted(text, part.type) for text, part in zip(texts, columns, strict=True)]
@@ -58,6 +57,13 @@ def bind_parse(node: syntax.Parse, relation: Relation, scope: Scope) -> Relation
         matched = Call("and", (Call("matches regex", (source, pattern), "bool"), *fits), "bool")
         relation = relation.over(Filter(relation.plan, matched))
     return projected(relation, outputs.values())
+
+
+def _translated(part: syntax.Expr, scope: Scope) -> syntax.Expr:
+    if not isinstance(part, syntax.Literal):
+        return part
+    found = scalars.regex(Const("string", part.value), scope, part.span)
+    return dataclasses.replace(part, value=found.value) if isinstance(found, Const) else part
 
 
 def _if_all(fits: list[Call], value: Scalar) -> Scalar:

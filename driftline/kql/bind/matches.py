@@ -1,0 +1,168 @@
+"""Functions that look for texts, terms and regular expressions in a text."""
+
+from __future__ import annotations
+
+from driftline.kql import captures, constants, syntax
+from driftline.kql.bind import types
+from driftline.kql.bind.arguments import arity
+from driftline.kql.bind.arithmetic import arithmetic, compared
+from driftline.kql.bind.dispatch import constant
+from driftline.kql.bind.scope import Scope
+from driftline.kql.bind.terms import term
+from driftline.kql.bind.typenames import type_literal
+from driftline.kql.plan import Call, Const, Scalar
+
+__all__ = ["SPECIAL"]
+
+MOST_GROUPS = 16
+LAST_OCCURRENCE = 1024
+
+
+def _pattern(value: Scalar, node: syntax.Expr, scope: Scope) -> Scalar:
+    return types.coerce(value, "regex", scope=scope, span=node.span)
+
+
+def _constant_pattern(value: Scalar, node: syntax.Expr, scope: Scope) -> str:
+    pattern = _pattern(value, node, scope)
+    if not isinstance(pattern, Const):
+        scope.fail("expected a constant regular expression", node.span)
+    return str(pattern.value)
+
+
+def _extract(node: syntax.Call, scope: Scope) -> Scalar:
+    """Take a group out of the first match; DuckDB counts no group beyond the ninth."""
+    kind = type_literal(node.arguments[3], scope) if len(node.arguments) == 4 else "string"
+    pattern, _, source, *_ = arity(node, scope, 3, 4)
+    pattern = _pattern(pattern, node.arguments[0], scope)
+    group = constant(node.arguments[1], scope, "long")
+    if not isinstance(group, int) or not 0 <= group <= MOST_GROUPS:
+        scope.fail(f"expected a constant group from 0 to {MOST_GROUPS}", node.arguments[1].span)
+    if isinstance(pattern, Const) and group:
+        known = group <= len(captures.groups(pattern.value))
+        pattern, group = Const("string", captures.only(pattern.value, group)), int(known)
+        if not known:
+            return types.converted(Const("string", ""), kind)
+    found = Call("extract_plain", (pattern, Const("long", group), types.converted(source, "string")), "string")
+    return Call("todynamic", (found,), kind) if kind == "dynamic" else types.converted(found, kind)
+
+
+def _extract_all(node: syntax.Call, scope: Scope) -> Scalar:
+    """Take groups out of every match: texts if one is wanted, otherwise an array for each match."""
+    values = arity(node, scope, 2, 3)
+    pattern = _constant_pattern(values[0], node.arguments[0], scope)
+    names = captures.groups(pattern)
+    if not 1 <= len(names) <= MOST_GROUPS:
+        scope.fail(
+            f"expected a regular expression of 1 to {MOST_GROUPS} groups, got {len(names)}", node.arguments[0].span
+        )
+    chosen = _chosen(names, values, node, scope)
+    source = types.coerce(values[-1], "text", scope=scope, span=node.arguments[-1].span)
+    if len(chosen) == 1:
+        return Call("extract_all_one", (Const("string", captures.only(pattern, chosen[0])), source), "dynamic")
+    places = tuple(Const("long", place) for place in chosen)
+    return Call("extract_all_groups", (Const("string", pattern), source, *places), "dynamic")
+
+
+def _chosen(names: list[str], values: tuple[Scalar, ...], node: syntax.Call, scope: Scope) -> list[int]:
+    if len(values) == 2:
+        return list(range(1, len(names) + 1))
+    wanted = values[1]
+    if not isinstance(wanted, Const) or wanted.type != "dynamic" or wanted.value is None:
+        scope.fail("expected a constant array of groups", node.arguments[1].span)
+    known: dict[object, int] = {n: n for n in range(1, len(names) + 1)}
+    known |= {name: place for place, name in enumerate(names, 1) if name}
+    items = constants.loads_array(wanted.value)
+    for item in items:
+        if isinstance(item, (list, dict)) or item not in known:
+            scope.fail(f"the regular expression has no group {item!r}", node.arguments[1].span)
+    return [known[item] for item in items]
+
+
+def _indexof(node: syntax.Call, scope: Scope) -> Scalar:
+    """Find a text, or a match, from a place on, among so many characters, so many times."""
+    values = arity(node, scope, 2, 3, 4, 5)
+    source, sought = (types.converted(value, "string") for value in values[:2])
+    if node.name == "indexof_regex":
+        sought = _pattern(sought, node.arguments[1], scope)
+    start, length, _ = _bounds(values[2:], node, scope)
+    occurrence = constant(node.arguments[4], scope, "long") if len(values) == 5 else 1
+    if not isinstance(occurrence, int) or occurrence > LAST_OCCURRENCE:
+        scope.fail(f"expected a constant occurrence of {LAST_OCCURRENCE} at most", node.arguments[4].span)
+    if occurrence < 1:
+        return Const("long", None if occurrence else -1)
+    if occurrence == 1 and length == Const("long", -1) and start == Const("long", 0):
+        return Call(node.name, (source, sought), "long")
+    if occurrence == 1 and length == Const("long", -1) and isinstance(start, Const) and (start.value or -1) > 0:
+        return _first_from(node, source, sought, start, scope=scope)
+    return Call(f"{node.name}_nth", (source, sought, start, length, Const("long", occurrence)), "long")
+
+
+def _bounds(given: tuple[Scalar, ...], node: syntax.Call, scope: Scope) -> list[Scalar]:
+    spans = [argument.span for argument in node.arguments[2:]]
+    bounds = [types.coerce(v, "long", scope=scope, span=span) for v, span in zip(given, spans, strict=True)]
+    return bounds + [Const("long", default) for default in (0, -1, 1)[len(bounds) :]]
+
+
+def _first_from(node: syntax.Call, source: Scalar, sought: Scalar, start: Const, *, scope: Scope) -> Scalar:
+    piece = Call("substring", (source, start, Const("long", None)), "string")
+    found = Call(node.name, (piece, sought), "long")
+    moved = arithmetic("+", found, start, scope=scope, span=node.span)
+    missing = compared("<", found, Const("long", 0), scope=scope, span=node.span)
+    return Call("choose", (missing, Const("long", -1), moved), "long")
+
+
+def _has_any_index(node: syntax.Call, scope: Scope) -> Scalar:
+    text, words = arity(node, scope, 2)
+    text = types.coerce(text, "string", scope=scope, span=node.arguments[0].span)
+    words = types.coerce(words, "dynamic", scope=scope, span=node.arguments[1].span)
+    if not isinstance(words, Const):
+        return Call("has_any_index_list", (text, words), "long")
+    found: Scalar = Const("long", -1)
+    items = constants.loads_array(words.value) if words.value is not None else []
+    for place, item in reversed(list(enumerate(items))):
+        needle = Const("string", item if isinstance(item, str) else constants.dumps(item))
+        found = Call("choose", (term("has", text, needle), Const("long", place), found), "long")
+    return found
+
+
+KINDS = ("normal", "regex")
+
+
+def _countof(node: syntax.Call, scope: Scope) -> Scalar:
+    values = arity(node, scope, 2, 3)
+    kind = constant(node.arguments[2], scope, "string") if len(values) == 3 else "normal"
+    if kind not in KINDS:
+        scope.fail("expected the kind 'normal' or 'regex'", node.arguments[2].span)
+    text, sought = (
+        types.coerce(v, "string", scope=scope, span=n.span) for v, n in zip(values[:2], node.arguments, strict=False)
+    )
+    if kind == "regex":
+        return Call("countof_regex", (text, _pattern(sought, node.arguments[1], scope)), "long")
+    apart = isinstance(sought, Const) and not _overlaps(sought.value)
+    return Call("countof_normal" if apart else "countof_overlapping", (text, sought), "long")
+
+
+# Plain matches may overlap; those of a regular expression never do.
+def _overlaps(word: str) -> bool:
+    return not word or any(word.startswith(word[place:]) for place in range(1, len(word)))
+
+
+# The old function: replace(regex, rewrite, text).
+def _replace(node: syntax.Call, scope: Scope) -> Scalar:
+    pattern, rewrite, source = arity(node, scope, 3)
+    text, new = (
+        types.coerce(v, "string", scope=scope, span=n.span)
+        for v, n in zip((source, rewrite), (node.arguments[2], node.arguments[1]), strict=True)
+    )
+    return Call("replace_regex", (text, _pattern(pattern, node.arguments[0], scope), new), "string")
+
+
+SPECIAL = {
+    "extract": _extract,
+    "extract_all": _extract_all,
+    "indexof": _indexof,
+    "indexof_regex": _indexof,
+    "has_any_index": _has_any_index,
+    "countof": _countof,
+    "replace": _replace,
+}

@@ -1,0 +1,92 @@
+r"""Regular expressions of hunts, written as RE2 takes them.
+
+Kusto's are those of Rust, whose classes know Unicode; both engines have RE2, whose classes know ASCII.
+https://learn.microsoft.com/kusto/query/regex
+"""
+
+from __future__ import annotations
+
+import re
+
+from driftline.kql import captures
+from driftline.kql.bind.scope import Scope
+from driftline.kql.plan import Const, Scalar
+from driftline.kql.problems import Span
+
+__all__ = ["regex"]
+
+SET = re.compile(rf"(\\.)|{captures.SET}", re.DOTALL)
+REPEATED = re.compile(r"\{(\d+)(?:,(\d*))?\}")
+MOST_REPEATED = 16  # RE2 needs seconds for a hundred times all letters of Unicode
+ESCAPE = re.compile(
+    r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|[uU]\{([0-9a-fA-F]+)\}|(b\{(?:start|end)[^}]*\}|[<>])|(.))", re.DOTALL
+)
+CLASSES = {
+    "d": r"\p{Nd}",
+    "w": r"\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}",
+    "s": r"\s\x{0B}\x{85}\p{Z}",
+}
+REFUSED = (
+    (re.compile(r"\(\?<?[=!]"), "look-around in regular expressions (RE2 has none)"),
+    (re.compile(r"\(\?[a-zA-Z]*[xR]"), "the flags x and R of regular expressions"),
+    (re.compile(r"\(\?[a-zA-Z]*-[a-zA-Z]*u"), "a regular expression without Unicode"),
+)
+IN_SETS = re.compile(r"&&|~~")
+
+
+def regex(value: Scalar, scope: Scope, span: Span) -> Scalar:
+    """Give a pattern as RE2 takes it; complain about a constant that is none, as far as can be told here."""
+    if not isinstance(value, Const) or not isinstance(value.value, str):
+        return value
+    for pattern, what in REFUSED:
+        if pattern.search(value.value):
+            scope.fail(f"not supported: {what}", span)
+    _check_brackets(value.value, scope, span)
+    return Const("string", _written(value.value, scope, span))
+
+
+def _check_brackets(text: str, scope: Scope, span: Span) -> None:
+    plain = SET.sub(lambda found: found[1] or "x", text)  # Python warns of sets that RE2 takes
+    try:
+        re.compile(re.sub(r"\(\?[a-zA-Z-]+[:)]", "(?:", plain).replace("(?:)", ""))
+    except (re.error, OverflowError, RecursionError):
+        if text.count("(") - text.count(r"\(") != text.count(")") - text.count(r"\)"):
+            scope.fail("this regular expression has unbalanced brackets", span)
+
+
+def _written(text: str, scope: Scope, span: Span) -> str:
+    """Translate sets, escapes and groups; each kind where it stands."""
+    wide = all(int(most or least) <= MOST_REPEATED for least, most in REPEATED.findall(text))
+    made, at = [], 0
+    for found in SET.finditer(text):
+        if found[1]:
+            continue
+        made += [_outside(text[at : found.start()], scope, span, wide=wide), _inside(found[0], scope, span, wide=wide)]
+        at = found.end()
+    return "".join([*made, _outside(text[at:], scope, span, wide=wide)])
+
+
+def _outside(text: str, scope: Scope, span: Span, *, wide: bool) -> str:
+    named = re.sub(r"(\\.)|\(\?<(?=\w+>)", lambda found: found[1] or "(?P<", text, flags=re.DOTALL)
+    plain = re.sub(r"(\\.)|\(\?u([:)])", lambda found: found[1] or f"(?:{found[2].strip(':')}", named, flags=re.DOTALL)
+    return ESCAPE.sub(lambda found: _escape(found, scope, span, "[{}]" if wide else ""), plain)
+
+
+def _inside(text: str, scope: Scope, span: Span, *, wide: bool) -> str:
+    if IN_SETS.search(text):
+        scope.fail("not supported: operations on sets in regular expressions", span)
+    return ESCAPE.sub(lambda found: _escape(found, scope, span, "{}" if wide else ""), text)
+
+
+def _escape(found: re.Match[str], scope: Scope, span: Span, form: str) -> str:
+    """Write an escape; ``form`` places the members of a class, empty where it shall know ASCII alone."""
+    digits = found[1] or found[2] or found[3]
+    if digits:
+        return rf"\x{{{digits}}}"
+    if found[4]:
+        scope.fail(r"not supported: the start or end of a word in regular expressions; write '\b'", span)
+    letter = found[5]
+    if not form or letter.lower() not in CLASSES or (letter.isupper() and form == "{}"):
+        return found[0]
+    members = CLASSES[letter.lower()]
+    return form.format(members if letter.islower() else f"^{members}")
