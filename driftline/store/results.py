@@ -60,4 +60,6 @@ def _typed_column(column: pa.ChunkedArray[Any], kind: str) -> pa.ChunkedArray[An
         return _moments(column)
     if pa.types.is_binary(column.type):
         column = column.cast(pa.string())
+    if kind == "decimal":  # of 32 digits, so that they sort as texts
+        column = pc.replace_substring_regex(column.cast(pa.string()), "^0+([0-9])", r"\1")
     return column.cast(TYPES[kind])

@@ -153,3 +153,38 @@ def test_scans_complain(operator: str, complaint: str) -> None:
 def test_arguments_that_are_none_say_what_was_expected(operator: str, complaint: str) -> None:
     with pytest.raises(errors.InvalidQuery, match=complaint):
         translate(f"T | {operator}", {"T": {"a": "string"}})
+
+
+@pytest.mark.parametrize(
+    ("value", "complaint"),
+    [
+        ("extract('(a)', 17, a)", "expected a constant group from 0 to 16"),
+        ("extract('(a)', strlen(a), a)", "expected a constant long"),
+        ("extract('(a', 1, a)", "unbalanced brackets"),
+        ("extract('a(?=b)', 0, a)", "not supported: look-around"),
+        ("extract('(?x) a b', 0, a)", "not supported: the flags x and R"),
+        ("extract('(?-u:.)', 0, a)", "not supported: a regular expression without Unicode"),
+        ("extract(@'[a-z&&[^b]]', 0, a)", "not supported: operations on sets"),
+        (r"extract(@'\<a', 0, a)", "not supported: the start or end of a word"),
+        ("extract('[a', 0, a)", "a set without an end"),
+        ("extract('a|*', 0, a)", "repeats nothing"),
+        ("extract('a{1001}', 0, a)", "not supported: more than 1000 repetitions"),
+        ("extract('a{3,2}', 0, a)", "repeats less often at most"),
+        (r"replace_regex(a, 'x', @'\n')", "behind each backslash"),
+        ("extract('(a)', 1, a, typeof(number))", "unknown type 'number'"),
+        ("extract_json('$.a', a, long)", r"expected typeof\(…\)"),
+        ("extract_all('a', a)", "1 to 16 groups, got 0"),
+        ("extract_all('(a)', dynamic([2]), a)", "has no group 2"),
+        ("indexof(a, 'x', 0, -1, strlen(a))", "expected a constant long"),
+        ("indexof(a, 'x', 0, -1, 2000)", "a constant occurrence of 1024 at most"),
+        ("indexof(a, 'x', 'y')", "expected a long, got a string"),
+        ("countof(a, 'x', 'plain')", "the kind 'normal' or 'regex'"),
+        ("strlen(1)", "expected a string, got a long"),
+        ("strcat_delim(',', a)", "got 2 arguments"),
+        ("base64_encode_fromguid(a)", "expected a guid, got a string"),
+        ("has_any_index(a, 'x')", "expected a dynamic, got a string"),
+    ],
+)
+def test_searches_in_texts_complain(value: str, complaint: str) -> None:
+    with pytest.raises(errors.InvalidQuery, match=complaint):
+        translate(f"T | extend b = {value}", {"T": {"a": "string"}})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from driftline.kql import captures, constants, syntax
 from driftline.kql.bind import types
 from driftline.kql.bind.arguments import arity
@@ -147,14 +149,40 @@ def _overlaps(word: str) -> bool:
     return not word or any(word.startswith(word[place:]) for place in range(1, len(word)))
 
 
+def _replace_regex(node: syntax.Call, scope: Scope) -> Scalar:
+    source, pattern, rewrite = arity(node, scope, 3)
+    return _replaced(source, pattern, rewrite, nodes=node.arguments, scope=scope)
+
+
 # The old function: replace(regex, rewrite, text).
 def _replace(node: syntax.Call, scope: Scope) -> Scalar:
     pattern, rewrite, source = arity(node, scope, 3)
-    text, new = (
-        types.coerce(v, "string", scope=scope, span=n.span)
-        for v, n in zip((source, rewrite), (node.arguments[2], node.arguments[1]), strict=True)
-    )
-    return Call("replace_regex", (text, _pattern(pattern, node.arguments[0], scope), new), "string")
+    return _replaced(source, pattern, rewrite, nodes=(node.arguments[2], *node.arguments[:2]), scope=scope)
+
+
+def _replaced(
+    source: Scalar, pattern: Scalar, rewrite: Scalar, *, nodes: tuple[syntax.Expr, ...], scope: Scope
+) -> Scalar:
+    source = types.coerce(source, "string", scope=scope, span=nodes[0].span)
+    pattern = _pattern(pattern, nodes[1], scope)
+    rewrite = types.coerce(rewrite, "string", scope=scope, span=nodes[2].span)
+    if isinstance(pattern, Const) and isinstance(rewrite, Const):
+        rewrite = _rewrite(rewrite.value, len(captures.groups(pattern.value)), nodes[2], scope)
+    return Call("replace_regex", (source, pattern, rewrite), "string")
+
+
+REFERENCE = re.compile(r"\\([0-9]|.?)", re.DOTALL)
+
+
+def _rewrite(text: str, count: int, node: syntax.Expr, scope: Scope) -> Const:
+    """Check what stands for a match; groups that the pattern has not are empty."""
+
+    def known(found: re.Match[str]) -> str:
+        if not found[1].isdigit() and found[1] != "\\":
+            scope.fail(r"expected '\0' to '\9' or '\\' behind each backslash of a replacement", node.span)
+        return "" if found[1].isdigit() and int(found[1]) > count else found[0]
+
+    return Const("string", REFERENCE.sub(known, text))
 
 
 SPECIAL = {
@@ -165,4 +193,5 @@ SPECIAL = {
     "has_any_index": _has_any_index,
     "countof": _countof,
     "replace": _replace,
+    "replace_regex": _replace_regex,
 }

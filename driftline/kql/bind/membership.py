@@ -36,7 +36,7 @@ def _member_of(op: str, value: Scalar, node: syntax.In, scope: Scope) -> Scalar:
         value = types.coerce(value, "text" if value.type == "dynamic" else "string", scope=scope, span=node.left.span)
     if len(node.items) == 1 and is_tabular(node.items[0], scope):
         return _in_table(op, value, node.items[0], scope)
-    items = [item for each in node.items for item in _items(each, scope)]
+    items = [item for each in node.items for item in _items(each, scope, value.type if op == "in" else "")]
     lists = [item for item in items if item.type == "dynamic" and not isinstance(item, Const)]
     if lists and op in {"in", "in~"}:
         lowered = Call("tolower", (value,), "string") if op == "in~" else value
@@ -80,12 +80,14 @@ def _lowered(item: Scalar) -> Scalar:
     return Const("string", item.value.lower()) if isinstance(item, Const) else Call("tolower", (item,), "string")
 
 
-def _items(node: syntax.Expr, scope: Scope) -> list[Scalar]:
-    """Give a list's elements; a constant dynamic array stands for its own."""
+def _items(node: syntax.Expr, scope: Scope, kind: str) -> list[Scalar]:
+    """Give a list's elements; a constant dynamic array stands for its own, of which only texts equal a text."""
     value = bind_scalar(node, scope)
     if not isinstance(value, Const) or value.type != "dynamic" or value.value is None:
         return [value]
-    return [_json_constant(item) for item in array_of(value)]
+    items = [_json_constant(item) for item in array_of(value)]
+    texts = [item for item in items if item.type == "string"] if kind == "string" else []
+    return texts or items
 
 
 def array_of(value: Const) -> list[object]:

@@ -17,6 +17,7 @@ __all__ = ["regex"]
 
 SET = re.compile(rf"(\\.)|{captures.SET}", re.DOTALL)
 REPEATED = re.compile(r"\{(\d+)(?:,(\d*))?\}")
+LONGEST_REPEATED = 1000  # RE2 has no more
 MOST_REPEATED = 16  # RE2 needs seconds for a hundred times all letters of Unicode
 ESCAPE = re.compile(
     r"\\(?:u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|[uU]\{([0-9a-fA-F]+)\}|(b\{(?:start|end)[^}]*\}|[<>])|(.))", re.DOTALL
@@ -41,29 +42,51 @@ def regex(value: Scalar, scope: Scope, span: Span) -> Scalar:
     for pattern, what in REFUSED:
         if pattern.search(value.value):
             scope.fail(f"not supported: {what}", span)
-    _check_brackets(value.value, scope, span)
+    _check(value.value, scope, span)
     return Const("string", _written(value.value, scope, span))
 
 
-def _check_brackets(text: str, scope: Scope, span: Span) -> None:
-    plain = SET.sub(lambda found: found[1] or "x", text)  # Python warns of sets that RE2 takes
+# What Python complains of that RE2 does not take either.
+FLAWS = {
+    "nothing to repeat": "repeats nothing",
+    "unterminated character set": "has a set without an end",
+    "missing ), unterminated subpattern": "has unbalanced brackets",
+    "unbalanced parenthesis": "has unbalanced brackets",
+    "min repeat greater than max repeat": "repeats less often at most than at least",
+}
+ESCAPED = re.compile(r"\\(?:[pPxuU]\{[^}]*\}|.)|(\(\?[a-zA-Z-]+[:)])", re.DOTALL)
+
+
+def _check(text: str, scope: Scope, span: Span) -> None:
+    """Complain of what is no regular expression; sets and escapes stand for a letter, as Python's differ."""
+    most = max((int(count) for pair in REPEATED.findall(text) for count in pair if count), default=0)
+    if most > LONGEST_REPEATED:
+        scope.fail(f"not supported: more than {LONGEST_REPEATED} repetitions in regular expressions", span)
+    plain = SET.sub(lambda found: found[1] or "x", text)
+    plain = ESCAPED.sub(lambda found: "(?:" if (found[1] or "").endswith(":") else "" if found[1] else "x", plain)
     try:
-        re.compile(re.sub(r"\(\?[a-zA-Z-]+[:)]", "(?:", plain).replace("(?:)", ""))
-    except (re.error, OverflowError, RecursionError):
-        if text.count("(") - text.count(r"\(") != text.count(")") - text.count(r"\)"):
-            scope.fail("this regular expression has unbalanced brackets", span)
+        re.compile(plain)
+    except (re.error, OverflowError, RecursionError) as e:
+        flaw = FLAWS.get(getattr(e, "msg", ""))
+        if flaw:
+            scope.fail(f"this regular expression {flaw}", span)
 
 
 def _written(text: str, scope: Scope, span: Span) -> str:
     """Translate sets, escapes and groups; each kind where it stands."""
     wide = all(int(most or least) <= MOST_REPEATED for least, most in REPEATED.findall(text))
     made, at = [], 0
-    for found in SET.finditer(text):
-        if found[1]:
+    for each in SET.finditer(text):
+        if each[1]:
             continue
-        made += [_outside(text[at : found.start()], scope, span, wide=wide), _inside(found[0], scope, span, wide=wide)]
-        at = found.end()
-    return "".join([*made, _outside(text[at:], scope, span, wide=wide)])
+        made += [_outside(text[at : each.start()], scope, span, wide=wide), _inside(each[0], scope, span, wide=wide)]
+        at = each.end()
+    found = "".join([*made, _outside(text[at:], scope, span, wide=wide)])
+    return f"(?-s){found}" if DOT.search(SET.sub(lambda each: "x", text)) else found
+
+
+# To ClickHouse a dot is a line break, too.
+DOT = re.compile(r"[.]")
 
 
 def _outside(text: str, scope: Scope, span: Span, *, wide: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from driftline.kql.functions.lists import lets
 from driftline.kql.functions.row import rows
 
 __all__ = ["COMPUTED", "SEVERAL"]
@@ -22,6 +23,20 @@ SEVERAL = {
 }
 """Functions that give several columns: their names and types, in order."""
 
+# Each word leaves a character of private use, which becomes its replacement when all have been found.
+PRIVATE = "[\\x{100000}-\\x{10FFFF}]".replace("\\", "\\\\")
+MARK = "char(244, 128 + bitShiftRight(i, 12), 128 + bitAnd(bitShiftRight(i, 6), 63), 128 + bitAnd(i, 63))"
+CLICK_REPLACED = lets(
+    (
+        "",
+        "if(startsWith(ifNull(_1, ''), '[') AND startsWith(ifNull(_2, ''), '[') AND length(w) = length(r), arrayFold((t, i) ->"
+        f" replaceAll(t, {MARK}, if(startsWith(r[i], '\"'), JSONExtractString(r[i]), JSONExtractString(w[i]))), arrayEnumerate(w),"
+        f" arrayFold((t, i) -> if(startsWith(w[i], '\"') AND w[i] <> '\"\"', replaceAll(t, JSONExtractString(w[i]), {MARK}), t),"
+        f" arrayEnumerate(w), if(throwIf(match(concat(_0, ifNull(_2, '')), '{PRIVATE}'), 'characters of private use') = 0, _0, ''))), '')",
+    ),
+    w=("", "JSONExtractArrayRaw(ifNull(_1, '[]'))"),
+    r=("", "JSONExtractArrayRaw(ifNull(_2, '[]'))"),
+)[1]
 COMPUTED = rows(
     [
         (
@@ -120,7 +135,7 @@ COMPUTED = rows(
             "string dynamic dynamic",
             "string",
             "replaced_texts(_0, CAST(_1 AS VARCHAR), CAST(_2 AS VARCHAR))",
-            None,
+            CLICK_REPLACED,
             "Replace each of several texts by its own; the first that matches a place takes it.",
         ),
         ("erf", "real", "real", "error_function(_0, FALSE)", "erf(_0)", "Give the error function."),

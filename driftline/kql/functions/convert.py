@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from driftline.kql.constants import BESIDE, FORMATS
-from driftline.kql.functions.lists import CLICK_REAL
+from driftline.kql.functions.lists import CLICK_REAL, let
 from driftline.kql.functions.moments import TEXT_OF_DATETIME, TEXT_OF_TIMESPAN
 from driftline.kql.functions.row import rows
 
@@ -121,9 +121,26 @@ def _whole(kind: str, click: str) -> tuple[dict[str, str], dict[str, str]]:
 
 
 BOOLEAN = "CASE lower({x}) WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE WHEN '1' THEN TRUE WHEN '0' THEN FALSE END"
-REAL_TEXT = "regexp_replace(CAST(_0 AS TEXT), '\\.0$', '')"
 # JSON has no such numbers; Kusto writes them as texts.
 INFINITE = "CASE WHEN _0 > 0 AND NOT isnan(_0) THEN 'Infinity' WHEN _0 < 0 THEN '-Infinity' ELSE 'NaN' END"
+# Kusto writes reals as .NET does: 0.5, 12, 1E+20, 1.5E-07.
+REAL_TEXT = (
+    f"CASE WHEN isfinite(_0) THEN upper(regexp_replace(CAST(_0 AS TEXT), '\\.0$', '')) WHEN _0 IS NULL THEN '' ELSE {INFINITE} END",
+    f"multiIf(_0 IS NULL, '', NOT isFinite(_0), {INFINITE}, concat(if(_0 < 0, '-', ''), "
+    + let(
+        "t",
+        ("", "toString(abs(assumeNotNull(_0)))"),
+        (
+            "",
+            "multiIf(position(t, 'e') > 0, concat(splitByChar('e', t)[1], if(position(t, 'e-') > 0, 'E-', 'E+'),"
+            " leftPad(extract(t, '[0-9]+$'), greatest(2, length(extract(t, '[0-9]+$'))), '0')),"
+            " abs(_0) >= 1e16, concat(replaceRegexpOne(t, '^(.)(.*?)0*$', '\\\\1.\\\\2'), 'E+', toString(length(t) - 1)),"
+            " abs(_0) < 1e-4 AND _0 <> 0, concat(replaceRegexpOne(t, '^0[.]0*(.)(.*)$', '\\\\1.\\\\2'), 'E-',"
+            " leftPad(toString(length(extract(t, '^0[.](0*)')) + 1), 2, '0')), t)",
+        ),
+    )[1]
+    + "))",
+)
 # Spaces outside of JSON's texts go.
 COMPACT = "replaceRegexpAll(_0, '(\"(?:[^\"\\\\\\\\]|\\\\\\\\.)*\")|[ \\\\t\\\\r\\\\n]+', '\\\\1')"
 CONVERT = rows(
@@ -135,7 +152,7 @@ CONVERT = rows(
             {
                 "string": "_0",
                 "bool": "CASE WHEN _0 THEN 'true' WHEN NOT _0 THEN 'false' ELSE '' END",
-                "real": f"coalesce({REAL_TEXT}, '')",
+                "real": REAL_TEXT[0],
                 "datetime": f"CASE WHEN _0 IS NULL THEN '' ELSE {TEXT_OF_DATETIME[0]} END",
                 "timespan": f"CASE WHEN _0 IS NULL THEN '' ELSE {TEXT_OF_TIMESPAN[0]} END",
                 "dynamic": f"coalesce({TEXT}, '')",
@@ -145,6 +162,7 @@ CONVERT = rows(
             {
                 "string": "_0",
                 "bool": "multiIf(_0, 'true', NOT _0, 'false', '')",
+                "real": f"replaceOne({REAL_TEXT[1]}, '.E', 'E')",
                 "datetime": f"ifNull({TEXT_OF_DATETIME[1]}, '')",
                 "timespan": f"ifNull({TEXT_OF_TIMESPAN[1]}, '')",
                 "dynamic": f"ifNull({CH_TEXT}, '')",
@@ -222,6 +240,7 @@ CONVERT = rows(
                 "datetime": f"CASE WHEN _0 IS NOT NULL THEN to_json({TEXT_OF_DATETIME[0]}) END",
                 "timespan": f"CASE WHEN _0 IS NOT NULL THEN to_json({TEXT_OF_TIMESPAN[0]}) END",
                 "real": f"CASE WHEN isfinite(_0) THEN to_json(_0) WHEN _0 IS NULL THEN NULL ELSE to_json({INFINITE}) END",
+                "decimal": "CAST(regexp_replace(_0, '^0+([0-9])', '\\1') AS JSON)",
                 "*": "to_json(_0)",
             },
             {
@@ -232,6 +251,7 @@ CONVERT = rows(
                 "timespan": f"toJSONString({TEXT_OF_TIMESPAN[1]})",
                 "bool": "multiIf(_0, 'true', NOT _0, 'false', NULL)",
                 "real": f"multiIf(_0 IS NULL, NULL, isFinite(_0), {CLICK_REAL.format(x='_0')}, toJSONString({INFINITE}))",
+                "decimal": "replaceRegexpOne(_0, '^0+([0-9])', '\\\\1')",
                 "*": "toString(_0)",
             },
             "",

@@ -89,10 +89,13 @@ def parted(text: str) -> tuple[str, str]:
 # What may match nothing is replaced with marks, of which those of additional matches go.
 BETWEEN = "\U0001ffff"
 ADDITIONAL = f"({MARK}[^{BETWEEN}]+{BETWEEN}[^{END}]*{END}){MARK}{BETWEEN}[^{END}]*{END}"
+# To ClickHouse a digit behind two backslashes is a group, too.
+BACKSLASH = "\U0002ffff"
+REWRITE = f"replaceAll(_2, '\\\\\\\\', '{BACKSLASH}')"
 REPLACED = (
-    "if(match('', _1), replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(_0, concat('(?:', _1, ')'),"
-    f" concat('{MARK}\\\\0{BETWEEN}', _2, '{END}')), '{ADDITIONAL}', '\\\\1'),"
-    f" '{MARK}[^{BETWEEN}]*{BETWEEN}([^{END}]*){END}', '\\\\1'), replaceRegexpAll(_0, _1, _2))"
+    "replaceAll(if(match('', _1), replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(_0, concat('(?:', _1, ')'),"
+    f" concat('{MARK}\\\\0{BETWEEN}', {REWRITE}, '{END}')), '{ADDITIONAL}', '\\\\1'),"
+    f" '{MARK}[^{BETWEEN}]*{BETWEEN}([^{END}]*){END}', '\\\\1'), replaceRegexpAll(_0, _1, {REWRITE})), '{BACKSLASH}', '\\\\')"
 )
 MANY = 1 << 31
 # From one hit to the next, each time among so many characters; -2 when there is none any more.

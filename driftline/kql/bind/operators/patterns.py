@@ -63,7 +63,8 @@ def _translated(part: syntax.Expr, scope: Scope) -> syntax.Expr:
     if not isinstance(part, syntax.Literal):
         return part
     found = scalars.regex(Const("string", part.value), scope, part.span)
-    return dataclasses.replace(part, value=found.value) if isinstance(found, Const) else part
+    assert isinstance(found, Const)
+    return dataclasses.replace(part, value=found.value.removeprefix("(?-s)"))
 
 
 def _if_all(fits: list[Call], value: Scalar) -> Scalar:
