@@ -200,9 +200,11 @@ class ExpressionParser(Cursor):
         start = self.token
         base = self._parse_primary()
         while self.is_symbol(".", "["):
-            if self.take_symbol("."):
+            if self.is_symbol(".") and not (self.ahead().text == "[" and self.ahead(2).kind is not Kind.STRING):
+                self.advance()
                 base = self._parse_member(start, base)
-            else:
+            else:  # the dot of ``bag.[name]`` says nothing
+                self.take_symbol(".")
                 self.advance()
                 index = self.parse_expression()
                 self.expect_symbol("]")

@@ -182,6 +182,7 @@ def test_arguments_that_are_none_say_what_was_expected(operator: str, complaint:
         ("strlen(1)", "expected a string, got a long"),
         ("strcat_delim(',', a)", "got 2 arguments"),
         ("base64_encode_fromguid(a)", "expected a guid, got a string"),
+        ("unicode_codepoints_to_string(a)", "expected a long or an array, got a string"),
         ("has_any_index(a, 'x')", "expected a dynamic, got a string"),
     ],
 )

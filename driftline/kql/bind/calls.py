@@ -183,7 +183,7 @@ def _extract_json(node: syntax.Call, scope: Scope) -> Scalar:
     return found if kind == "dynamic" else types.converted(found, kind)
 
 
-STEP = re.compile(r"\.(\w+)|\[['\"]([^'\"]*)['\"]\]|\[(\d+)\]")
+STEP = re.compile(r"\.(\w+)|\.?\[['\"]([^'\"]*)['\"]\]|\[(\d+)\]")
 PATH = re.compile(rf"\$(?:{STEP.pattern})*")
 
 
@@ -204,10 +204,12 @@ def _split(node: syntax.Call, scope: Scope) -> Scalar:
 
 def _text_of_points(node: syntax.Call, scope: Scope) -> Scalar:
     values = arity(node, scope, *range(1, 65))
+    for value, argument in zip(values, node.arguments, strict=True):
+        if value.type not in {"int", "long", "dynamic"}:
+            scope.fail(f"expected a long or an array, got a {value.type}", argument.span)
     arrays = [
         v if v.type == "dynamic" else Call("pack_array", (types.converted(v, "dynamic"),), "dynamic") for v in values
     ]
-    arrays = [types.coerce(array, "dynamic", scope=scope, span=node.span) for array in arrays]
     points: Scalar = arrays[0]
     for array in arrays[1:]:
         points = Call("array_concat_two", (points, array), "dynamic")

@@ -5,14 +5,15 @@ from __future__ import annotations
 from driftline.kql.functions.lists import lets
 from driftline.kql.functions.row import rows
 
-__all__ = ["ENCODINGS"]
+__all__ = ["ENCODINGS", "PLAIN"]
 
 HEX = ("lower(hex(_0))", "replaceRegexpOne(lower(hex(assumeNotNull(_0))), '^0+([0-9a-f])', '\\\\1')")
+PLAIN = "translate(_0, concat(' ', chr(9), chr(10), chr(13)), '')"  # spaces count for nothing in base64
 BYTES = (
     "to_json(list_transform(range(0, octet_length(b)), lambda i: CAST(concat('0x', substring(hex(b), CAST(2 * i + 1 AS BIGINT), 2)) AS BIGINT)))",
     "toJSONString(arrayMap(i -> reinterpretAsUInt8(substring(b, i + 1, 1)), range(length(b))))",
 )
-BYTE = "json_extract_string(e, '$')"
+BYTE = "CASE WHEN json_type(e) IN ('UBIGINT', 'BIGINT') THEN json_extract_string(e, '$') END"
 # Bytes, each from 0 to 255; anything else among them makes nothing.
 FROM_BYTES = (
     "CASE WHEN json_type(_0) = 'ARRAY' AND len(list_filter(TRY_CAST(_0 AS JSON[]), lambda e: coalesce(try_cast("
@@ -36,7 +37,7 @@ TO_GUID = lets(
         + _turned("lower(hex(b))")
         + ", '^(.{8})(.{4})(.{4})(.{4})(.{12})$', '\\\\1-\\\\2-\\\\3-\\\\4-\\\\5'))), NULL)",
     ),
-    b=("TRY(from_base64(_0))", "tryBase64Decode(_0)"),
+    b=(f"TRY(from_base64({PLAIN}))", "tryBase64Decode(_0)"),
 )
 GUID_DIGITS = ("replace(_0, '-', '')", "replaceAll(ifNull(_0, ''), '-', '')")
 FROM_GUID = (
@@ -96,7 +97,7 @@ ENCODINGS = rows(
             "base64_decode_toarray",
             "string",
             "dynamic",
-            lets((BYTES[0], ""), b=("TRY(from_base64(_0))", ""))[0],
+            lets((BYTES[0], ""), b=(f"TRY(from_base64({PLAIN}))", ""))[0],
             lets(("", f"if(b = '' AND _0 <> '', NULL, {BYTES[1]})"), b=("", "tryBase64Decode(_0)"))[1],
             "Decode base64 into an array of bytes; null if it is none.",
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from driftline.kql.functions.encodings import PLAIN
 from driftline.kql.functions.lists import lets
 from driftline.kql.functions.row import rows
 
@@ -142,7 +143,7 @@ OF_POINTS = lets(
         f" 'UTF-32LE', 'UTF-8'), if(arrayAll(c -> {POINT}, p), p, [])), '')",
     ),
     p=(
-        "list_transform(TRY_CAST(_0 AS JSON[]), lambda e: TRY_CAST(json_extract_string(e, '$') AS INT))",
+        "list_transform(TRY_CAST(_0 AS JSON[]), lambda e: CASE WHEN json_type(e) IN ('UBIGINT', 'BIGINT') THEN TRY_CAST(CAST(e AS TEXT) AS INT) END)",
         "arrayMap(c -> toUInt32OrZero(c), JSONExtractArrayRaw(ifNull(_0, '[]')))",
     ),
 )
@@ -385,7 +386,7 @@ TEXT = rows(
             "base64_decode_tostring",
             "string",
             "string",
-            "coalesce(TRY(decode(from_base64(_0))), '')",
+            f"coalesce(TRY(decode(from_base64({PLAIN}))), '')",
             valid("tryBase64Decode(_0)"),
             "Decode base64 text; empty if it is none.",
         ),
