@@ -80,6 +80,16 @@ DIFFERENT = {
     "strings: toguid of texts in their forms": "the same; a guid is another type there",
     "strings: digests of a column": "the digest of nothing is the digest of no bytes",
     "strings: numbers and truths in texts": "spaces make no truth of a number",
+    "letters: countof: what matches nothing counts once for each place": "no empty match follows another at its end",
+    "letters: extract_all: groups that took no part are empty": "texts of digits are texts",
+    "letters: replace: the order of old": "the old function's text is its last argument",
+    "letters: replace by rows, beside the new functions": "the old function's text is its last argument",
+    "letters: replace and replace_regex of matches that are empty": "the old function's text is its last argument",
+    "letters: regular expressions: classes know Unicode": "classes know Unicode, and texts have escapes",
+    "letters: string literals: pieces side by side, verbatim, hidden and over lines": "texts have escapes and kinds",
+    "letters: tostring of reals writes exponents as .NET does": "an exponent is a capital E",
+    "letters: tostring of reals that are no numbers, and of null": "an infinite number is Infinity",
+    "letters: in an array of several types, only texts equal a text": "a number is no text",
     "strings: hash functions of numbers and truths, and of constants": "a truth is hashed as it is written",
 }
 WRITTEN: dict[type, Callable[[Any], Any]] = {

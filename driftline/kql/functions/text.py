@@ -370,7 +370,7 @@ TEXT = rows(
             "extract_all_one",
             "string string",
             "dynamic",
-            "CASE WHEN regexp_matches(_1, _0) THEN to_json(regexp_extract_all(_1, _0, 1)) END",
+            "CASE WHEN regexp_matches(_1, _0) THEN to_json(list_transform(regexp_extract_all(_1, _0, 1), lambda g: coalesce(g, ''))) END",
             "if(match(_1, _0), toJSONString(extractAll(_1, _0)), NULL)",
             "",
         ),
