@@ -9,12 +9,13 @@ from driftline.kql.functions import Function
 
 __all__ = ["page"]
 
-INTRODUCTION = """# KQL
+INTRODUCTION = r"""# KQL
 
 What a hunt may use. Printed by `python -m driftline.kql.reference`; do not edit.
 
-Datetimes have microseconds, timespans ticks of 100 ns. `dcount` is exact. Everything else is
-refused with its place in the query.
+Datetimes have microseconds, timespans ticks of 100 ns. `dcount` is exact. In regular expressions
+`\d`, `\w` and `\s` know Unicode, but ASCII alone beside a repetition of more than 16 times; `\b`
+knows ASCII. Everything else is refused with its place in the query.
 """
 
 

@@ -11,7 +11,7 @@ import dataclasses
 import re
 from collections.abc import Callable
 
-from driftline.kql import syntax
+from driftline.kql import captures, syntax
 from driftline.kql.bind import scalars, types
 from driftline.kql.bind.operators.common import Output, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
@@ -47,7 +47,7 @@ def bind_parse(node: syntax.Parse, relation: Relation, scope: Scope) -> Relation
     parts = [_translated(part, scope) for part in node.pattern] if kind == "regex" else node.pattern
     pattern = Const("string", _regex(tuple(parts), kind, flags))
     columns = [part for part in node.pattern if isinstance(part, syntax.TypedName)]
-    texts = [Call("extract_plain", (pattern, Const("long", n), source), "string") for n in range(1, len(columns) + 1)]
+    texts = [_taken(pattern.value, number, source) for number in range(1, len(columns) + 1)]
     values = [types.converted(text, part.type) for text, part in zip(texts, columns, strict=True)]
     fits = [Call("isnotnull", (v,), "bool") for v in values if v.type in CHECKED and kind != "relaxed"]
     outputs: dict[str, Output] = {c.name: (c, ref(c)) for c in relation.columns}
@@ -57,6 +57,15 @@ def bind_parse(node: syntax.Parse, relation: Relation, scope: Scope) -> Relation
         matched = Call("and", (Call("matches regex", (source, pattern), "bool"), *fits), "bool")
         relation = relation.over(Filter(relation.plan, matched))
     return projected(relation, outputs.values())
+
+
+MOST_NUMBERED = 9  # groups that DuckDB knows by number
+
+
+def _taken(pattern: str, group: int, source: Scalar) -> Call:
+    if group > MOST_NUMBERED:
+        pattern, group = captures.only(pattern, group), 1
+    return Call("extract_plain", (Const("string", pattern), Const("long", group), source), "string")
 
 
 def _translated(part: syntax.Expr, scope: Scope) -> syntax.Expr:
