@@ -13,7 +13,8 @@ __all__ = ["VERSIONS"]
 VERSION = "^[0-9]{1,8}(?:[.][0-9]{1,8}){0,3}$"
 # An odd run of backslashes before a quote means a quote; an even run is half as many, and the quote counts.
 ESCAPED = r'\\(?:\\\\)*"|\\+'
-WORD = rf'(?:[^\s"\\]|{ESCAPED}|"(?:[^"\\]|{ESCAPED})*"?)+'
+# The second of two quotes that end a quoted piece means a quote.
+WORD = rf'(?:[^\s"\\]|{ESCAPED}|"(?:[^"\\]|{ESCAPED})*(?:""|"?))+'
 LONGEST_RUN = 16
 QUOTE, BACKSLASH = "\x01", "\x02"  # stand-ins, so that what is unescaped is not unescaped again
 
@@ -37,6 +38,9 @@ def unescaped(word: str, *, doubled: bool) -> str:
     for run in range(LONGEST_RUN, 0, -1):
         plain = BACKSLASH * (run // 2) + (QUOTE if run % 2 else "")
         made = f"replace({made}, {literal(chr(92) * run + chr(34))}, {literal(plain)})"
+    group = literal(rf"\1{QUOTE}")
+    pair = literal('"([^"]*)""')
+    made = f"replaceRegexpAll({made}, {pair}, {group})" if doubled else f"regexp_replace({made}, {pair}, {group}, 'g')"
     for sought, plain in (('"', ""), (QUOTE, '"'), (BACKSLASH, chr(92))):
         made = f"replace({made}, {literal(sought)}, {literal(plain)})"
     return made
