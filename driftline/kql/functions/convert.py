@@ -224,10 +224,13 @@ CONVERT = rows(
             {
                 "string": "CASE WHEN trim(_0) IN ('', 'null') THEN NULL ELSE coalesce(json(try_cast(_0 AS JSON)), to_json(_0)) END",
                 "dynamic": "_0",
+                **dict.fromkeys(("int", "long", "bool"), "to_json(_0)"),
             },
             {
                 "string": f"multiIf(match(_0, '^\\\\s*(null\\\\s*)?$'), NULL, isValidJSON(_0), {COMPACT}, toJSONString(_0))",
                 "dynamic": "_0",
+                **dict.fromkeys(("int", "long"), "toString(_0)"),
+                "bool": "multiIf(_0, 'true', NOT _0, 'false', NULL)",
             },
             "Read JSON; text that is no JSON stays text.",
         ),
