@@ -52,7 +52,6 @@ CLICKHOUSE_SETTINGS = {
     "enable_materialized_cte": 1,
     "max_recursive_cte_evaluation_depth": 100_000,  # a row of a scan each
     "output_format_arrow_string_as_string": 1,
-    "output_format_json_escape_forward_slashes": 0,
 }
 
 

@@ -13,7 +13,7 @@ from driftline.kql.bind.scope import Scope
 from driftline.kql.plan import Const, Scalar
 from driftline.kql.problems import Span
 
-__all__ = ["regex"]
+__all__ = ["regex", "translated"]
 
 SET = re.compile(rf"(\\.)|{captures.SET}", re.DOTALL)
 REPEATED = re.compile(r"\{(\d+)(?:,(\d*))?\}")
@@ -36,14 +36,19 @@ IN_SETS = re.compile(r"&&|~~")
 
 
 def regex(value: Scalar, scope: Scope, span: Span) -> Scalar:
-    """Give a pattern as RE2 takes it; complain about a constant that is none, as far as can be told here."""
+    """Give a pattern as RE2 takes it; one that is no constant stays as it is."""
     if not isinstance(value, Const) or not isinstance(value.value, str):
         return value
+    return Const("string", translated(value.value, scope, span))
+
+
+def translated(text: str, scope: Scope, span: Span) -> str:
+    """Write a regular expression as RE2 takes it; complain about what is none, as far as can be told here."""
     for pattern, what in REFUSED:
-        if pattern.search(value.value):
+        if pattern.search(text):
             scope.fail(f"not supported: {what}", span)
-    _check(value.value, scope, span)
-    return Const("string", _written(value.value, scope, span))
+    _check(text, scope, span)
+    return _written(text, scope, span)
 
 
 # What Python complains of that RE2 does not take either.

@@ -18,7 +18,7 @@ from driftline.kql.bind.dispatch import (
 )
 from driftline.kql.bind.invocation import bind_call, bind_call_to, is_tabular
 from driftline.kql.bind.membership import array_of
-from driftline.kql.bind.regexes import regex
+from driftline.kql.bind.regexes import translated
 from driftline.kql.bind.terms import quote_regex, term
 
 __all__ = [
@@ -36,8 +36,8 @@ __all__ = [
     "constant",
     "is_tabular",
     "quote_regex",
-    "regex",
     "term",
+    "translated",
 ]
 
 BINDERS.update(

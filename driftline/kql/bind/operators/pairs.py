@@ -133,7 +133,7 @@ def _patterns(node: syntax.ParseKv, said: Mapping[str, list[str]], scope: Scope)
 
 def _by_regex(pattern: str, node: syntax.ParseKv, scope: Scope) -> Callable[[str], str]:
     span = node.settings[0].value.span
-    scalars.check_regex(Const("string", pattern), scope, span)
+    pattern = scalars.translated(pattern, scope, span)
     found = FIRST_GROUP.match(pattern)
     rest = pattern[found.end() :] if found else ""
     if found is None or not FIRST_GROUP.match(rest) or FIRST_GROUP.match(rest[FIRST_GROUP.match(rest).end() :]):  # type: ignore[union-attr] # it matches

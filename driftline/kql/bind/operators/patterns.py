@@ -71,9 +71,7 @@ def _taken(pattern: str, group: int, source: Scalar) -> Call:
 def _translated(part: syntax.Expr, scope: Scope) -> syntax.Expr:
     if not isinstance(part, syntax.Literal):
         return part
-    found = scalars.regex(Const("string", part.value), scope, part.span)
-    assert isinstance(found, Const)
-    return dataclasses.replace(part, value=found.value.removeprefix("(?-s)"))
+    return dataclasses.replace(part, value=scalars.translated(part.value, scope, part.span).removeprefix("(?-s)"))
 
 
 def _if_all(fits: list[Call], value: Scalar) -> Scalar:
