@@ -21,6 +21,7 @@ __all__: list[str] = []
 Found = list[tuple[str, Relation]]
 PACKED = "pack_"
 CASED = {"has": "has_cs", "hasprefix": "hasprefix_cs", "hassuffix": "hassuffix_cs", "contains": "contains_cs"}
+TERMS = frozenset([*CASED, *CASED.values(), "matches regex"])
 
 
 def _bind_search(node: syntax.Search, scope: Scope, first: Relation | None = None) -> Relation:
@@ -50,7 +51,8 @@ def _filtered(predicate: syntax.Expr, given: Found, scope: Scope) -> Found:
     found = []
     for label, relation in given:
         own = {c.name for c in relation.columns} | elsewhere
-        condition = scalars.bind_predicate(_without(predicate, own), scope.with_row(relation))
+        textual = {c.name for c in relation.columns if c.type not in {"string", "dynamic"}}
+        condition = scalars.bind_predicate(_as_texts(_without(predicate, own), textual), scope.with_row(relation))
         found.append((label, relation.over(Filter(relation.plan, condition))))
     return found
 
@@ -63,6 +65,16 @@ def _without(node: syntax.Expr, known: set[str]) -> syntax.Expr:
         return dataclasses.replace(node, arguments=tuple(_without(each, known) for each in node.arguments))
     if any(name.name not in known for name in _names(node)):
         return syntax.Literal("bool", False, span=node.span)
+    return node
+
+
+def _as_texts(node: syntax.Expr, textual: set[str]) -> syntax.Expr:
+    """Let a search for terms read columns that are no texts as texts; another table's may be one."""
+    if isinstance(node, syntax.Junction):
+        return dataclasses.replace(node, operands=tuple(_as_texts(each, textual) for each in node.operands))
+    if isinstance(node, syntax.Binary) and node.op in TERMS and isinstance(node.left, syntax.Name):
+        text = syntax.Call("tostring", (node.left,), span=node.left.span)
+        return dataclasses.replace(node, left=text) if node.left.name in textual else node
     return node
 
 

@@ -12,7 +12,7 @@ from driftline.kql.bind.lists import sorted_names
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan import Call, Const, Scalar
 
-__all__ = ["SPECIAL", "columns_of"]
+__all__ = ["SPECIAL", "columns_of", "elements_of"]
 
 TUKEY = {"ctukey": (10.0, 90.0), "tukey": (25.0, 75.0)}
 NO_REAL = Const("real", None)
@@ -32,6 +32,15 @@ def columns_of(item: syntax.Named, value: Scalar) -> list[tuple[str, Scalar]]:
     names = given or tuple(f"{stem}_{name}" for name, _ in columns)
     elements = [Call("element", (value, Const("long", place)), "dynamic") for place in range(len(columns))]
     return [(n, types.converted(e, kind)) for n, e, (_, kind) in zip(names, elements, columns, strict=False)]
+
+
+def elements_of(item: syntax.Named, value: Scalar, scope: Scope) -> list[tuple[str, Scalar]]:
+    """Give names and values of ``(a, b) = x``, which takes an array apart; of other items nothing."""
+    if len(item.names) < 2:
+        return []
+    if value.type != "dynamic":
+        scope.fail(f"expected an array for {len(item.names)} names, got a {value.type}", item.span)
+    return [(n, Call("element", (value, Const("long", i)), "dynamic")) for i, n in enumerate(item.names)]
 
 
 def _sorted_columns(call: syntax.Call, item: syntax.Named, value: Scalar) -> list[tuple[str, Scalar]]:

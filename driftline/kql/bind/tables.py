@@ -8,7 +8,7 @@ from typing import NoReturn
 from driftline.kql import syntax
 from driftline.kql.bind import scalars, types
 from driftline.kql.bind.scope import Binding, Closure, Relation, Scope
-from driftline.kql.bind.series import columns_of
+from driftline.kql.bind.series import columns_of, elements_of
 from driftline.kql.cursor import Stuck
 from driftline.kql.expressions import ELSEWHERE
 from driftline.kql.plan import (
@@ -311,7 +311,7 @@ def _bind_print(node: syntax.Print, scope: Scope) -> Relation:
     for number, item in enumerate(node.items):
         value = scalars.bind_scalar(item.value, scope)
         name = item.names[0] if item.names else f"print_{number}"
-        for each, part in columns_of(item, value) or [(name, value)]:
+        for each, part in columns_of(item, value) or elements_of(item, value, scope) or [(name, value)]:
             columns.append(scope.session.column(each, part.type))
             values.append(part)
     order = scope.session.hidden("long")

@@ -9,6 +9,7 @@ from driftline.kql import syntax
 from driftline.kql.bind import tables
 from driftline.kql.bind.operators.common import Names
 from driftline.kql.bind.scope import Closure, Relation, Scope
+from driftline.kql.expressions import ELSEWHERE
 from driftline.kql.plan import Col, Column, Const, Project, Scalar, Union
 from driftline.kql.problems import Span, suggestion
 
@@ -75,6 +76,8 @@ def united_tables(
 
 def _is_known(item: syntax.Expr, scope: Scope) -> bool:
     source = item.source if isinstance(item, syntax.Pipe) else item
+    if isinstance(source, syntax.Elsewhere) or (isinstance(source, syntax.Call) and source.name in ELSEWHERE):
+        return False
     if isinstance(source, syntax.Star):
         known = [*scope.session.schema, *(name for name in scope.names if _is_view(name, scope))]
         return any(fnmatch.fnmatchcase(name, source.pattern) for name in known)

@@ -10,7 +10,7 @@ from driftline.kql.bind import types
 from driftline.kql.bind.arguments import arity
 from driftline.kql.bind.arithmetic import arithmetic
 from driftline.kql.bind.scope import Scope
-from driftline.kql.plan import Call, Const, Scalar, Window
+from driftline.kql.plan import Call, Const, Key, Scalar, Window
 
 __all__ = ["WINDOWS"]
 
@@ -86,15 +86,23 @@ def _rank(node: syntax.Call, scope: Scope) -> tuple[Scalar, Scalar, Scalar | Non
     return Call("or", (first, Call("!=", (values[0], before), "bool")), "bool"), number, restart
 
 
+# An engine that sorts again may take rows of equal keys in another order: their numbers hold the first.
+def _by_number(window: Window, number: Scalar) -> Window:
+    return dataclasses.replace(window, keys=(Key(number, descending=False, nulls_first=True),))
+
+
 def _row_rank_dense(node: syntax.Call, scope: Scope) -> Scalar:
-    changed, _, restart = _rank(node, scope)
-    return _counted(changed, node, scope, restart=restart)
+    changed, number, restart = _rank(node, scope)
+    one = Call("choose", (changed, Const("long", 1), Const("long", 0)), "long")
+    ranks = _window(Call("running_sum", (one,), "long"), node, scope, restart=restart, running=True)
+    return Call("whole_to_long", (_by_number(ranks, number),), "long")
 
 
 def _row_rank_min(node: syntax.Call, scope: Scope) -> Scalar:
     changed, number, restart = _rank(node, scope)
     begun = Call("choose", (changed, number, Const("long", None)), "long")
-    return _window(Call("running_max", (begun,), "long"), node, scope, restart=restart, running=True)
+    ranks = _window(Call("running_max", (begun,), "long"), node, scope, restart=restart, running=True)
+    return _by_number(ranks, number)
 
 
 def _row_window_session(node: syntax.Call, scope: Scope) -> Scalar:

@@ -10,12 +10,11 @@ from driftline.kql import syntax
 from driftline.kql.bind import calls, scalars
 from driftline.kql.bind.operators.common import Names, Output, bound_or_null, grouped, kept, kept_fresh, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.bind.series import elements_of
 from driftline.kql.cursor import Stuck
 from driftline.kql.plan import (
-    Call,
     Col,
     Column,
-    Const,
     Filter,
     Scalar,
 )
@@ -46,11 +45,7 @@ def spread(item: syntax.Named, value: Scalar, names: Names, scope: Scope) -> lis
     """Give names and values of an item; ``(a, b) = x`` takes an array apart."""
     if several := calls.columns_of(item, value):
         return [(names.unique(n), v) for n, v in several]
-    if len(item.names) < 2:
-        return [(names.of(item), value)]
-    if value.type != "dynamic":
-        scope.fail(f"expected an array for {len(item.names)} names, got a {value.type}", item.span)
-    return [(n, Call("element", (value, Const("long", i)), "dynamic")) for i, n in enumerate(item.names)]
+    return elements_of(item, value, scope) or [(names.of(item), value)]
 
 
 def made(name: str, value: Scalar, scope: Scope) -> Column:

@@ -20,7 +20,10 @@ __all__ = ["OPERATORS"]
 
 
 def sort_keys(keys: tuple[syntax.Key, ...], relation: Relation, scope: Scope) -> tuple[Relation, tuple[Key, ...]]:
-    """Bind sort keys; computed ones become hidden columns. Descending unless said otherwise."""
+    """Bind sort keys; computed ones become hidden columns. Descending unless said otherwise.
+
+    Rows of equal keys stay in the order they were in, if they had one.
+    """
     outputs: list[Output] = kept(relation.columns)
     found = []
     for key in keys:
@@ -35,7 +38,8 @@ def sort_keys(keys: tuple[syntax.Key, ...], relation: Relation, scope: Scope) ->
         nulls_first = key.nulls == "first" if key.nulls else not descending
         found.append(Key(value, descending, nulls_first))
     computed = len(outputs) > len(relation.columns)
-    return (projected(relation, outputs) if computed else relation), tuple(found)
+    widened = projected(relation, outputs) if computed else relation
+    return widened, (*found, *(key for key in relation.order if key.value not in [each.value for each in found]))
 
 
 def bind_sort(node: syntax.Sort, relation: Relation, scope: Scope) -> Relation:
