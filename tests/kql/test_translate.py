@@ -82,6 +82,8 @@ def test_columns_that_depend_on_data_must_be_said_where_nobody_can_look() -> Non
         ("evaluate python(typeof(*), 'x')", "a hunt runs no programs"),
         ("invoke DeviceFromIP()", "Defender's own device inventory"),
         ("partition by a (evaluate narrow())", "within the body"),
+        ("project-away *", "leaves no column"),
+        ("project-keep z*", "leaves no column"),
         ("parse kind=regex flags=x a with 'b' c", "flags other than"),
     ],
 )

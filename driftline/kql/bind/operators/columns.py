@@ -110,12 +110,19 @@ def matches(node: syntax.Columns, relation: Relation, scope: Scope) -> list[Colu
 
 def bind_project_away(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:
     gone = {column.id for column in matches(node, relation, scope)}
-    return projected(relation, kept(c for c in relation.columns if c.id not in gone))
+    return _chosen(node, [c for c in relation.columns if c.id not in gone], relation, scope)
 
 
 def bind_project_keep(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:
     found = {column.id for column in matches(node, relation, scope)}
-    return projected(relation, kept(c for c in relation.columns if c.id in found))
+    return _chosen(node, [c for c in relation.columns if c.id in found], relation, scope)
+
+
+# A table without columns has no counterpart in SQL.
+def _chosen(node: syntax.Columns, columns: list[Column], relation: Relation, scope: Scope) -> Relation:
+    if not columns:
+        scope.fail(f"not supported: {node.op} that leaves no column", node.span)
+    return projected(relation, kept(columns))
 
 
 def bind_project_reorder(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:
