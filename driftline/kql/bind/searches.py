@@ -128,9 +128,9 @@ def _bind_find(node: syntax.Find, scope: Scope) -> Relation:
     found = _filtered(predicate, _searched(node.tables, node.span, scope), scope)
     wanted = _wanted(node, found, scope) if node.items else _smart(predicate, found)
     source = settings.get("withsource", settings.get("with_source", "source_"))
-    labels = unions.label_kinds(list(wanted), [source, PACKED])
     rest = not node.items or any(isinstance(item, syntax.Star) for item in node.items)
     packed = rest and any({(c.name, c.type) for c in relation.columns} - wanted.keys() for _, relation in found)
+    labels = unions.label_kinds(list(wanted), [source, PACKED] if packed else [source])
     heads = [
         (source, "string"),
         *((labels[key], key[1]) for key in labels),

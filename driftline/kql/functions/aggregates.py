@@ -62,7 +62,7 @@ def covariances() -> Iterator[tuple[str, str, str, str, str, str]]:
 
 AGGREGATES = rows(
     [
-        ("count", "any?", "long", "count(*)", "toInt64(count())", "Count the rows."),
+        ("count", "", "long", "count(*)", "toInt64(count())", "Count the rows."),
         (
             "countif",
             "bool",

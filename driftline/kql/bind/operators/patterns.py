@@ -84,7 +84,8 @@ def _if_all(fits: list[Call], value: Scalar) -> Scalar:
 def _regex(parts: tuple[syntax.Expr, ...], kind: str, flags: str) -> str:
     turned = "U" in flags
     any_text = ANY if kind == "regex" and not turned else ANY_LAZY
-    made_of = [f"(?s{flags.replace('s', '').replace('U', '')})^"]
+    lines = "" if kind == "regex" and "s" not in flags else "s"  # whether a point is a new line, too
+    made_of = [f"(?{lines}{flags.replace('s', '').replace('U', '')}{'' if lines else '-s'})^"]
     for number, part in enumerate(parts):
         last = number == len(parts) - 1
         if isinstance(part, syntax.Star):
