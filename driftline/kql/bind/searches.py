@@ -72,6 +72,8 @@ def _as_texts(node: syntax.Expr, textual: set[str]) -> syntax.Expr:
     """Let a search for terms read columns that are no texts as texts; another table's may be one."""
     if isinstance(node, syntax.Junction):
         return dataclasses.replace(node, operands=tuple(_as_texts(each, textual) for each in node.operands))
+    if isinstance(node, syntax.Call) and node.name == "not":
+        return dataclasses.replace(node, arguments=tuple(_as_texts(each, textual) for each in node.arguments))
     if isinstance(node, syntax.Binary) and node.op in TERMS and isinstance(node.left, syntax.Name):
         text = syntax.Call("tostring", (node.left,), span=node.left.span)
         return dataclasses.replace(node, left=text) if node.left.name in textual else node
