@@ -90,6 +90,11 @@ DIFFERENT = {
     "letters: tostring of reals writes exponents as .NET does": "an exponent is a capital E",
     "letters: tostring of reals that are no numbers, and of null": "an infinite number is Infinity",
     "letters: in an array of several types, only texts equal a text": "a number is no text",
+    "reading_b: sort: a sort before the last one decides among equals, and NaN stands with the nulls": "NaN is not"
+    " a number",
+    "reading_b: sort: falling, NaN is behind the numbers and before null": "DuckDB takes NaN for the largest number",
+    "reading_b: top: NaN is not the greatest number": "DuckDB takes NaN for the largest number",
+    "reading_b: print takes an array apart": "the other keeps the array whole",
     "strings: hash functions of numbers and truths, and of constants": "a truth is hashed as it is written",
 }
 WRITTEN: dict[type, Callable[[Any], Any]] = {
