@@ -120,6 +120,10 @@ PLUGIN_FORMS: dict[str, tuple[str, str]] = {
         "ipv4_lookup(table, address, network, [return_unmatched])",
         "Rows of a table whose network holds an address.",
     ),
+    "ipv6_lookup": (
+        "ipv6_lookup(table, address, network, [return_unmatched])",
+        "As ipv4_lookup, with the table's columns first.",
+    ),
     "narrow": ("narrow()", "A row for each cell."),
     "pivot": ("pivot(x, [aggregate], [columns])", "A column for each value."),
 }

@@ -15,7 +15,7 @@ __all__ = ["SPECIAL"]
 
 
 def _any(name: str) -> Callable[[syntax.Call, Scope], Scalar]:
-    """Make the disjunction of a function over its further arguments, or over a constant array."""
+    """Make the disjunction of a function over its further arguments, texts and arrays."""
 
     def bind(node: syntax.Call, scope: Scope) -> Scalar:
         values = bind_each(node.arguments, scope)
@@ -23,20 +23,20 @@ def _any(name: str) -> Callable[[syntax.Call, Scope], Scalar]:
             scope.fail(f"expected at least 2 arguments in '{node.name}', got {len(values)}", node.span)
         first = types.coerce(values[0], "text", scope=scope, span=node.arguments[0].span)
         places = zip(values[1:], node.arguments[1:], strict=True)
-        sought = [each for value, place in places for each in _texts(value, place, scope)]
-        found = tuple(Call(name, (first, each), "bool") for each in sought)
+        found = tuple(test for value, place in places for test in _tests(name, (first, value), place, scope))
         return Call("or", found, "bool") if found else Const("bool", False)
 
     return bind
 
 
-def _texts(value: Scalar, node: syntax.Expr, scope: Scope) -> list[Scalar]:
+def _tests(name: str, values: tuple[Scalar, Scalar], place: syntax.Expr, scope: Scope) -> list[Scalar]:
+    first, value = values
     if value.type != "dynamic":
-        return [types.coerce(value, "string", scope=scope, span=node.span)]
+        return [Call(name, (first, types.coerce(value, "string", scope=scope, span=place.span)), "bool")]
     if not isinstance(value, Const):
-        scope.fail("not supported: a list computed for each row", node.span)
+        return [Call(f"{name}_each", (first, value), "bool")]
     items = constants.loads_array(value.value) if value.value is not None else []
-    return [Const("string", item) for item in items if isinstance(item, str)]
+    return [Call(name, (first, Const("string", item)), "bool") for item in items if isinstance(item, str)]
 
 
 # A number is written as an address first.

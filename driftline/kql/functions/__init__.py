@@ -17,6 +17,7 @@ from driftline.kql.functions.regression import REGRESSION
 from driftline.kql.functions.row import Function, Sql
 from driftline.kql.functions.series import SERIES
 from driftline.kql.functions.text import TEXT
+from driftline.kql.functions.units import UNITS
 from driftline.kql.functions.versions import VERSIONS
 
 __all__ = ["AGGREGATES", "ALIASES", "FUNCTIONS", "REFUSED", "SEVERAL", "WINDOWS", "Function", "Sql"]
@@ -33,6 +34,7 @@ FUNCTIONS: dict[str, Function] = {
     **RANGES,
     **ENCODINGS,
     **VERSIONS,
+    **UNITS,
     **SERIES,
     **REGRESSION,
     **COMPUTED,

@@ -6,6 +6,8 @@ are their networks. What is no address gives null.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from driftline.kql.functions.lists import Pair, lets
 from driftline.kql.functions.row import rows
 
@@ -13,7 +15,8 @@ __all__ = ["NETWORK"]
 
 OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 PLAIN = f"{OCTET}(?:[.]{OCTET}){{3}}"
-BLOCK = f"^({PLAIN})(?:/(3[0-2]|[12]?[0-9]))?$"
+SIZE = "3[0-2]|[12]?[0-9]"
+BLOCK = f"^({PLAIN})(?:/({SIZE}))?$"
 
 
 def number(x: str) -> Pair:
@@ -100,11 +103,20 @@ def _private() -> Pair:
 # IPv6
 
 
+SIZE6 = "12[0-8]|1[01][0-9]|[1-9]?[0-9]"
+BLOCK6 = f"^[^/]*:[^/]*(?:/(?:{SIZE6}))?$"
+# Kusto reads ::1.2.3.4 as the IPv4 address it ends in, and a prefix of up to 32 as that one's.
+ENDING = f"^(?:{PLAIN}(?:/(?:{SIZE}))?|::{PLAIN}(?:/(?:{SIZE6}))?)$"
+SHORT = f"^(?:::)?{PLAIN}(?:/(?:{SIZE}))?$"
+
+
 def address6(x: str) -> Pair:
-    """Give an address without its prefix; an IPv4 address in its mapped form."""
+    """Give an address without its prefix, empty if that is none; an IPv4 address in its mapped form."""
     return (
-        f"CASE WHEN regexp_matches({x}, '{BLOCK}') THEN concat('::ffff:', split_part({x}, '/', 1)) ELSE split_part({x}, '/', 1) END",
-        f"if(match({x}, '{BLOCK}'), concat('::ffff:', splitByChar('/', {x})[1]), splitByChar('/', {x})[1])",
+        f"CASE WHEN regexp_matches({x}, '{ENDING}') THEN concat('::ffff:', ltrim(split_part({x}, '/', 1), ':'))"
+        f" WHEN regexp_matches({x}, '{BLOCK6}') THEN split_part({x}, '/', 1) ELSE '' END",
+        f"multiIf(match({x}, '{ENDING}'), concat('::ffff:', replaceRegexpOne(splitByChar('/', {x})[1], '^::', '')),"
+        f" match({x}, '{BLOCK6}'), splitByChar('/', {x})[1], '')",
     )
 
 
@@ -128,14 +140,19 @@ def bits(x: str) -> Pair:
 def prefix6(x: str) -> Pair:
     """Give the length of an address' prefix, 128 without one; an IPv4 prefix begins after 96 bits."""
     return (
-        f"CASE WHEN regexp_matches({x}, '{BLOCK}') THEN {prefix(x)[0]} + 96 ELSE coalesce(try_cast(nullif(split_part({x}, '/', 2), '') AS BIGINT), 128) END",
-        f"if(match({x}, '{BLOCK}'), {prefix(x)[1]} + 96, ifNull(toInt64OrNull(splitByChar('/', concat({x}, '/'))[2]), 128))",
+        f"CASE WHEN regexp_matches({x}, '{SHORT}') THEN coalesce(try_cast(nullif(split_part({x}, '/', 2), '') AS BIGINT), 32) + 96"
+        f" ELSE coalesce(try_cast(nullif(split_part({x}, '/', 2), '') AS BIGINT), 128) END",
+        f"ifNull(toInt64OrNull(splitByChar('/', concat({x}, '/'))[2]) + if(match({x}, '{SHORT}'), 96, 0), 128)",
     )
 
 
 def network6(x: str, size: Pair) -> Pair:
+    """Give the digits of an address' network; null for a size below none."""
     duck, click = bits(x)
-    return f"left({duck}, CAST({size[0]} AS BIGINT))", f"left({click}, toUInt64({size[1]}))"
+    return (
+        f"CASE WHEN {size[0]} >= 0 THEN left({duck}, CAST({size[0]} AS BIGINT)) END",
+        f"if({size[1]} >= 0, left({click}, toUInt64(greatest({size[1]}, 0))), NULL)",
+    )
 
 
 GIVEN6 = ("coalesce(_2, 128)", "ifNull(_2, 128)")
@@ -153,14 +170,61 @@ def compared6() -> Pair:
 
 def grouped6(size: Pair) -> Pair:
     """Write an address as eight groups of four digits; empty if it is none."""
-    cut = (f"rpad({network6('_0', size)[0]}, 128, '0')", f"rightPad(ifNull({network6('_0', size)[1]}, ''), 128, '0')")
     duck = (
         "coalesce(array_to_string(list_transform(range(0, 8), lambda g: lpad(lower(hex(list_sum(list_transform(range(0, 16), lambda i:"
-        " CASE WHEN substring(b, CAST(g * 16 + i + 1 AS BIGINT), 1) = '1' THEN CAST(1 AS BIGINT) << CAST(15 - i AS INT) ELSE 0 END))::BIGINT)), 4, '0')), ':'), '')"
+        " CASE WHEN substring(rpad(b, 128, '0'), CAST(g * 16 + i + 1 AS BIGINT), 1) = '1' THEN CAST(1 AS BIGINT) << CAST(15 - i AS INT) ELSE 0 END))::BIGINT)), 4, '0')), ':'), '')"
     )
-    click = "arrayStringConcat(arrayMap(g -> lower(hex(unbin(substring(b, g * 16 + 1, 16)))), range(8)), ':')"
-    value = lets((f"CASE WHEN b IS NULL THEN '' ELSE {duck} END", click), b=cut)
-    return value[0], f"if({bits('_0')[1]} IS NULL, '', {value[1]})"
+    digits = "rightPad(assumeNotNull(b), 128, '0')"
+    click = f"arrayStringConcat(arrayMap(g -> lower(hex(unbin(substring({digits}, g * 16 + 1, 16)))), range(8)), ':')"
+    return lets((f"CASE WHEN b IS NULL THEN '' ELSE {duck} END", f"if(b IS NULL, '', {click})"), b=network6("_0", size))
+
+
+# Tests of an address against another
+
+
+def in_range(block: str) -> Pair:
+    return same(network("_0", prefix(block)), network(block, prefix(block)))
+
+
+def in_range6(block: str) -> Pair:
+    return same(network6("_0", prefix6(block)), network6(block, prefix6(block)))
+
+
+def has_address(address: str) -> Pair:
+    return f"list_contains({IN_TEXT[0]}, {address})", f"has({IN_TEXT[1]}, {address}) = 1"
+
+
+def has_beginning(begin: str) -> Pair:
+    valid = f"^({OCTET}[.]){{1,3}}$|^{PLAIN}$"
+    return (
+        f"regexp_matches({begin}, '{valid}') AND len(list_filter({IN_TEXT[0]}, lambda w: starts_with(w, {begin}))) > 0",
+        f"match({begin}, '{valid}') AND arrayExists(w -> startsWith(w, {begin}), {IN_TEXT[1]})",
+    )
+
+
+TESTS: dict[str, Callable[[str], Pair]] = {
+    "ipv4_is_in_range": in_range,
+    "ipv6_is_in_range": in_range6,
+    "has_ipv4": has_address,
+    "has_ipv4_prefix": has_beginning,
+}
+
+
+def over_array(test: Pair) -> Pair:
+    """Test each text ``t`` of an array: true if one holds, else null if one is null."""
+    texts = (
+        "list_transform(list_filter(coalesce(CAST(CASE WHEN json_type(_1) = 'ARRAY' THEN _1 END AS JSON[]), []),"
+        " lambda j: json_type(j) = 'VARCHAR'), lambda j: json_extract_string(j, '$'))",
+        "arrayMap(j -> JSONExtractString(j), arrayFilter(j -> startsWith(j, '\"'), JSONExtractArrayRaw(ifNull(_1, '[]'))))",
+    )
+    found = (f"list_transform({texts[0]}, lambda t: {test[0]})", f"arrayMap(t -> {test[1]}, {texts[1]})")
+    return lets(
+        (
+            "CASE WHEN list_contains(r, TRUE) THEN TRUE WHEN len(list_filter(r, lambda v: v IS NULL)) > 0 THEN NULL ELSE FALSE END",
+            "multiIf(arrayExists(v -> ifNull(v, FALSE), r), TRUE, arrayExists(v -> v IS NULL, r), NULL, FALSE)",
+        ),
+        r=found,
+    )
 
 
 NETWORK = rows(
@@ -197,7 +261,7 @@ NETWORK = rows(
             "ipv4_is_in_range",
             "string string",
             "bool",
-            *same(network("_0", prefix("_1")), network("_1", prefix("_1"))),
+            *in_range("_1"),
             "Say whether an address lies in a block such as 10.0.0.0/8.",
         ),
         (
@@ -255,16 +319,14 @@ NETWORK = rows(
             "has_ipv4",
             "string string",
             "bool",
-            f"list_contains({IN_TEXT[0]}, _1)",
-            f"has({IN_TEXT[1]}, _1) = 1",
+            *has_address("_1"),
             "Say whether a text holds an IPv4 address.",
         ),
         (
             "has_ipv4_prefix",
             "string string",
             "bool",
-            f"regexp_matches(_1, '^({OCTET}[.]){{1,3}}$|^{PLAIN}$') AND len(list_filter({IN_TEXT[0]}, lambda w: starts_with(w, _1))) > 0",
-            f"match(_1, '^({OCTET}[.]){{1,3}}$|^{PLAIN}$') AND arrayExists(w -> startsWith(w, _1), {IN_TEXT[1]})",
+            *has_beginning("_1"),
             "Say whether a text holds an IPv4 address that begins so; a prefix ends in a dot.",
         ),
         ("has_any_ipv4", "string any*", "bool", None, None, "Say whether a text holds one of several IPv4 addresses."),
@@ -308,7 +370,7 @@ NETWORK = rows(
             "ipv6_is_in_range",
             "string string",
             "bool",
-            *same(network6("_0", prefix6("_1")), network6("_1", prefix6("_1"))),
+            *in_range6("_1"),
             "Say whether an address lies in a block such as fd00::/8.",
         ),
         (
@@ -319,5 +381,6 @@ NETWORK = rows(
             None,
             "Say whether an address lies in one of several blocks.",
         ),
+        *((f"{name}_each", "string dynamic", "bool", *over_array(test("t")), "") for name, test in TESTS.items()),
     ]
 )

@@ -24,8 +24,6 @@ REASONS = {
     "its result is a decimal, which hunts have not": "todecimal decimal",
     LATER: """series_fit_2lines series_fit_2lines_dynamic series_seasonal percentiles_array_tdigest
         percentile_array_tdigest rank_tdigest stdev_weighted welch_test bin_auto beta_cdf beta_inv beta_pdf
-        convert_angle convert_energy convert_force convert_length
-        convert_mass convert_speed convert_temperature convert_volume
         datetime_list_timezones assert""",
 }
 REFUSED = {name: reason for reason, names in REASONS.items() for name in names.split()}

@@ -8,7 +8,7 @@ constants. Without one, or to be sure of the columns, a query says them itself:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from driftline.kql import functions, syntax
@@ -242,10 +242,11 @@ def _json(value: Scalar) -> Scalar:
     return types.converted(value, "dynamic")
 
 
-# ipv4_lookup(table, address, network, columns, return_unmatched)
+# ipv4_lookup and ipv6_lookup(table, address, network, return_unmatched)
 
 
-def _ipv4_lookup(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Relation:
+def _address_lookup(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Relation:
+    version = node.call.name.removesuffix("_lookup")
     named = {a.names[0]: a.value for a in node.call.arguments if isinstance(a, syntax.Named) and a.names}
     plain = [a for a in node.call.arguments if not isinstance(a, syntax.Named)]
     unmatched = named.get("return_unmatched")
@@ -253,7 +254,8 @@ def _ipv4_lookup(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Rel
         unmatched = plain.pop()
     if len(plain) != 3:
         scope.fail(
-            "expected ipv4_lookup(table, address, network, return_unmatched); further keys not supported", node.span
+            f"expected {node.call.name}(table, address, network, return_unmatched); further keys not supported",
+            node.span,
         )
     keep = unmatched is not None and bool(scalars.constant(unmatched, scope, "bool"))
     outer, number = tables.numbered(relation, scope)
@@ -263,17 +265,22 @@ def _ipv4_lookup(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Rel
         scalars.bind_scalar(plain[1], scope.with_row(source)), "string", scope=scope, span=plain[1].span
     )
     network = scalars.bind_scalar(plain[2], scope.with_row(right))
-    within = scalars.bind_call_to(functions.FUNCTIONS["ipv4_is_in_range"], node.call, (address, network), scope)
+    within = scalars.bind_call_to(functions.FUNCTIONS[f"{version}_is_in_range"], node.call, (address, network), scope)
     # Not as the join's condition: ClickHouse joins outer sides by equality alone.
     matched = Filter(Join("inner", source.plan, right.plan, Const("bool", True)), within)
     same = Call("==filter", (ref(number), source.partition[0]), "bool")
     joined = Join("left" if keep else "inner", outer.plan, matched, same)
-    names = Names(c.name for c in relation.columns)
-    outputs = kept(relation.columns)
-    for column in right.columns:
+    return projected(outer.over(joined), _looked_up(relation.columns, right.columns, version, scope))
+
+
+# Kusto gives the source's columns first for IPv4, the looked up ones for IPv6.
+def _looked_up(source: Sequence[Column], found: Sequence[Column], version: str, scope: Scope) -> list[Output]:
+    names = Names(c.name for c in source)
+    columns: list[Output] = []
+    for column in found:
         value: Scalar = Call("text_or_empty", (ref(column),), "string") if column.type == "string" else ref(column)
-        outputs.append((scope.session.column(names.unique(column.name), column.type), value))
-    return projected(outer.over(joined), outputs)
+        columns.append((scope.session.column(names.unique(column.name), column.type), value))
+    return columns + kept(source) if version == "ipv6" else kept(source) + columns
 
 
 # Operators we know of and refuse
@@ -307,7 +314,8 @@ PLUGINS: dict[str, Callable[[syntax.Evaluate, Relation, Scope], Relation]] = {
     "bag_unpack": _bag_unpack,
     "pivot": _pivot,
     "narrow": _narrow,
-    "ipv4_lookup": _ipv4_lookup,
+    "ipv4_lookup": _address_lookup,
+    "ipv6_lookup": _address_lookup,
     "autocluster": bind_autocluster,
     "basket": bind_basket,
 }
