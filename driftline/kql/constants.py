@@ -34,7 +34,7 @@ BESIDE = re.compile(r"^\s*(?:[A-Za-z]+,\s*)?|\s*(?:GMT|UTC|Z)?\s*$")
 """What may stand before and after a datetime of one of the ``FORMATS``: the day of the week, the zone."""
 FORMATS = tuple(
     f"{day}{clock}"
-    for day in ("%d %b %y", "%d %b %Y", "%d-%b-%y", "%d-%b-%Y", "%m/%d/%Y", "%Y-%m-%d")
+    for day in ("%d %b %y", "%d %b %Y", "%d-%b-%y", "%d-%b-%Y", "%m/%d/%Y", "%m-%d-%Y", "%Y-%m-%d")
     for clock in (" %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p", "")
 )
 """Kusto's formats beside ISO 8601: RFC 822, RFC 850, American, as strptime has them."""

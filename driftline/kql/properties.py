@@ -60,9 +60,10 @@ IGNORED = frozenset(
 )
 """Accepted without effect: the limits of a hunt and the rights of its user are driftline's own."""
 
+USED = frozenset(["query_bin_auto_at", "query_bin_auto_size"])
+"""What 'bin_auto' asks for; their values are expressions."""
+
 REFUSED = {
-    "query_bin_auto_at": "give 'bin_at' the point itself",
-    "query_bin_auto_size": "give 'bin' the size itself",
     "query_cursor_after_default": "there are no cursors",
     "query_cursor_before_or_at_default": "there are no cursors",
     "query_cursor_current": "there are no cursors",
@@ -85,4 +86,4 @@ def complaint(name: str) -> str:
         return ""
     if instead := REFUSED.get(name.lower()):
         return f"not supported: the request property '{name}'; {instead}"
-    return f"unknown request property '{name}'{suggestion(name, IGNORED | REFUSED.keys())}"
+    return f"unknown request property '{name}'{suggestion(name, IGNORED | USED | REFUSED.keys())}"

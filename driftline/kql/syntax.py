@@ -564,10 +564,11 @@ class Declare(Node):
 
 @dataclass(frozen=True, slots=True)
 class Set(Node):
-    """``set option = value``; those that are accepted have no effect here."""
+    """``set option = value``; those without an ``expression`` have no effect here."""
 
     name: str
     value: str
+    expression: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)

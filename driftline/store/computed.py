@@ -18,7 +18,7 @@ import xxhash
 from duckdb.func import FunctionNullHandling
 from duckdb.sqltypes import BIGINT, BOOLEAN, DOUBLE, VARCHAR, DuckDBPyType
 
-from driftline.store import clusters, reduction, series, xml
+from driftline.store import clusters, distributions, reduction, series, xml
 
 __all__ = ["offer"]
 
@@ -202,6 +202,10 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Any], list[Any], DuckDBPyType]] = {
     "compressed": (_compressed, [VARCHAR, VARCHAR], VARCHAR),
     "decompressed": (_decompressed, [VARCHAR, VARCHAR], VARCHAR),
     "error_function": (_error_function, [DOUBLE, BOOLEAN], DOUBLE),
+    "beta_cdf": (distributions.beta_cdf, [DOUBLE] * 3, DOUBLE),
+    "beta_inv": (distributions.beta_inv, [DOUBLE] * 3, DOUBLE),
+    "beta_pdf": (distributions.beta_pdf, [DOUBLE] * 3, DOUBLE),
+    "welch_test": (distributions.welch_test, [DOUBLE] * 6, DOUBLE),
     "series_transformed": (series.transformed, [VARCHAR, VARCHAR, BOOLEAN], VARCHAR),
     "series_periods": (series.periods, [VARCHAR, DOUBLE, DOUBLE, BIGINT], VARCHAR),
     "series_validated": (series.validated, [VARCHAR, VARCHAR], VARCHAR),

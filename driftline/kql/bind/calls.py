@@ -13,6 +13,7 @@ from driftline.kql.bind.computed import SPECIAL as COMPUTED
 from driftline.kql.bind.lists import SPECIAL as LISTS
 from driftline.kql.bind.matches import SPECIAL as MATCHES
 from driftline.kql.bind.networks import SPECIAL as NETWORKS
+from driftline.kql.bind.requests import SPECIAL as REQUESTS
 from driftline.kql.bind.scope import Scope
 from driftline.kql.bind.series import SPECIAL as SERIES
 from driftline.kql.bind.series import columns_of
@@ -293,5 +294,6 @@ scalars.SPECIAL.update(LISTS)
 scalars.SPECIAL.update(SERIES)
 scalars.SPECIAL.update(COMPUTED)
 scalars.SPECIAL.update(NETWORKS)
+scalars.SPECIAL.update(REQUESTS)
 scalars.SPECIAL.update(TEXTS)
 scalars.SPECIAL.update(MATCHES)

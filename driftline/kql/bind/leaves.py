@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from typing import Any
 
 from driftline.kql import constants, syntax
 from driftline.kql.bind import types
@@ -14,28 +16,43 @@ from driftline.kql.plan import Call, Col, Const, Scalar
 __all__ = ["bind_index", "bind_literal", "bind_member", "bind_name"]
 
 
+BITS = {"int": 32, "long": 64}
+DIGITS = re.compile(r"[{\"']?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a-f]{12})[}\"']?")
+
+
 def bind_literal(node: syntax.Literal, scope: Scope) -> Scalar:
     """Bind a constant."""
     if node.value is None and node.type != "string":
         return Const(node.type, None)
-    if node.type == "timespan":
-        return Const("timespan", _read(constants.timespan_ticks, node, scope))
     if node.type == "datetime" and not node.value.strip():
         return Call("now_utc", (), "datetime")
-    if node.type == "datetime":
-        return Const("datetime", _read(constants.datetime_us, node, scope))
+    if node.type in READERS:
+        return Const(node.type, _read(READERS[node.type], node, scope))
     if node.type == "dynamic":
         return Const("dynamic", constants.dynamic_text(node.value))
     if node.type == "decimal":
         scope.fail("not supported: decimal numbers; use real", node.span)
-    if node.type in {"long", "int"} and not -(2**63) <= node.value < 2**63:
-        scope.fail("this number does not fit into 64 bits", node.span)
+    if (bits := BITS.get(node.type)) and not -(2 ** (bits - 1)) <= node.value < 2 ** (bits - 1):
+        scope.fail(f"this number does not fit into {bits} bits", node.span)
     if node.type == "string" and "\0" in node.value:
         scope.fail("not supported: a zero character in a string", node.span)
-    return Const(node.type, node.value.lower() if node.type == "guid" else node.value)
+    return Const(node.type, node.value)
 
 
-def _read(read: Callable[[str], int | None], node: syntax.Literal, scope: Scope) -> int:
+def _guid(text: str) -> str | None:
+    """Give a guid with its dashes, which it may be written without."""
+    digits = DIGITS.fullmatch(text.strip().lower())
+    return "-".join(digits.groups()) if digits else None
+
+
+READERS: dict[str, Callable[[str], int | str | None]] = {
+    "datetime": constants.datetime_us,
+    "guid": _guid,
+    "timespan": constants.timespan_ticks,
+}
+
+
+def _read(read: Callable[[str], Any], node: syntax.Literal, scope: Scope) -> Any:
     value = read(node.value)
     if value is None:
         scope.fail(f"this is no {node.type}: '{node.value}'", node.span)

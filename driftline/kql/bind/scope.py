@@ -89,6 +89,7 @@ class Session:
         self.refused = refused or {}  # tables that may not be read, and why
         self.tainted = False  # an operator failed: unknown columns may be its fault
         self.depth = 0
+        self.properties: dict[str, syntax.Expr] = {}  # of the request, that functions ask for
         self._given: set[str] = set()
         self._numbers: dict[str, int] = {}  # how often a name was asked for
         self._nodes = 0

@@ -83,6 +83,8 @@ def bind_statements(statements: tuple[syntax.Statement, ...], scope: Scope) -> S
             scope = scope.with_names({statement.name: _let(statement, scope)})
         elif isinstance(statement, syntax.Declare):
             scope = scope.with_names(_defaults(statement, scope))
+        elif isinstance(statement, syntax.Set) and statement.expression is not None:
+            scope.session.properties[statement.name] = statement.expression
     return scope
 
 
@@ -228,9 +230,12 @@ def _arguments(function: syntax.Function, node: syntax.Call, scope: Scope) -> di
     plain = [a for a in node.arguments if not isinstance(a, syntax.Named)]
     if len(node.arguments) > len(function.parameters):
         scope.fail(f"'{node.name}' takes {len(function.parameters)} arguments, got {len(node.arguments)}", node.span)
+    for unknown in named.keys() - {parameter.name for parameter in function.parameters}:
+        scope.fail(f"'{node.name}' has no parameter '{unknown}'", node.span)
     bound: dict[str, Binding] = {}
-    for index, parameter in enumerate(function.parameters):
-        given = named.get(parameter.name, plain[index] if index < len(plain) else parameter.default)
+    rest = iter(plain)
+    for parameter in function.parameters:
+        given = named[parameter.name] if parameter.name in named else next(rest, parameter.default)
         if given is None:
             scope.fail(f"'{node.name}' needs a value for '{parameter.name}'", node.span)
         bound[parameter.name] = _argument(parameter, given, scope)

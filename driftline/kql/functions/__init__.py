@@ -78,7 +78,6 @@ ALIASES = {
     "array_strcat": "strcat_array",
     "base64_encodestring": "base64_encode_tostring",
     "base64_decodestring": "base64_decode_tostring",
-    "totimespan": "totimespan",
     "tolower": "tolower",
     "weekofyear": "week_of_year",
     "startofhour": "startofhour",

@@ -37,6 +37,15 @@ CLICK_REPLACED = lets(
     w=("", "JSONExtractArrayRaw(ifNull(_1, '[]'))"),
     r=("", "JSONExtractArrayRaw(ifNull(_2, '[]'))"),
 )[1]
+
+
+# DuckDB takes a NaN that Python gives for null.
+def _or_nan(name: str, count: int, condition: str = "") -> str:
+    values = [f"_{number}" for number in range(count)]
+    present = " AND ".join(f"{value} IS NOT NULL" for value in values)
+    return f"coalesce({name}({', '.join(values)}), CASE WHEN {present}{condition} THEN CAST('nan' AS DOUBLE) END)"
+
+
 COMPUTED = rows(
     [
         (
@@ -140,6 +149,31 @@ COMPUTED = rows(
         ),
         ("erf", "real", "real", "error_function(_0, FALSE)", "erf(_0)", "Give the error function."),
         ("erfc", "real", "real", "error_function(_0, TRUE)", "erfc(_0)", "Give the complementary error function."),
+        (
+            "beta_cdf",
+            "real real real",
+            "real",
+            _or_nan("beta_cdf", 3),
+            None,
+            "Give the beta distribution's probability.",
+        ),
+        (
+            "beta_inv",
+            "real real real",
+            "real",
+            _or_nan("beta_inv", 3, " AND _0 > 0 AND _0 <= 1"),
+            None,
+            "Give what has so much probability below it.",
+        ),
+        ("beta_pdf", "real real real", "real", _or_nan("beta_pdf", 3), None, "Give the beta distribution's density."),
+        (
+            "welch_test",
+            "real real real real real real",
+            "real",
+            _or_nan("welch_test", 6),
+            None,
+            "Give the chance that two samples are of one mean; of each its mean, variance and count.",
+        ),
         (
             "series_fft",
             "dynamic dynamic?",

@@ -16,7 +16,7 @@ DAY, CLOCK = r"\s*\d{4}-\d{1,2}-\d{1,2}", r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.
 ISO = rf"{DAY}([T ]{CLOCK}\s*(Z|GMT|UTC)?)?\s*"
 ISO_OFFSET = rf"{DAY}[T ]{CLOCK}\s*[+-]\d{{2}}:?\d{{2}}\s*"
 NAMED = (
-    r"\s*(([A-Za-z]+,\s*)?\d{1,2}( [A-Za-z]{3} |-[A-Za-z]{3}-)\d{2}(\d{2})?|(0?[1-9]|1[0-2])/\d{1,2}/\d{4}|\d{4}-\d{1,2}-\d{1,2})"
+    r"\s*(([A-Za-z]+,\s*)?\d{1,2}( [A-Za-z]{3} |-[A-Za-z]{3}-)\d{2}(\d{2})?|(0?[1-9]|1[0-2])(/\d{1,2}/|-\d{1,2}-)\d{4}|\d{4}-\d{1,2}-\d{1,2})"
     rf"( {CLOCK}( [AaPp][Mm])?\s*(Z|GMT|UTC)?)?\s*"
 )
 SPANS = (
@@ -86,11 +86,19 @@ def _click_moment(text: str) -> str:
     return f"if(match({plain}, '^({known})$'), parseDateTime64BestEffortUSOrNull({text}, 6, 'UTC'), NULL)"
 
 
-# ClickHouse takes a guid with its four dashes only, DuckDB without them and in braces as well.
+# The first 32 digits count, with dashes in their places or without; what follows is not looked at.
+GUID = r"^[{]?([0-9A-Fa-f]{8})-?([0-9A-Fa-f]{4})-?([0-9A-Fa-f]{4})-?([0-9A-Fa-f]{4})-?([0-9A-Fa-f]{12})"
+DASHED = "-".join(rf"\{group}" for group in range(1, 6))
+
+
+def _guid(text: str) -> str:
+    found = f"regexp_replace({text}, '{GUID}.*$', '{DASHED}', 's')"
+    return f"CASE WHEN regexp_matches({text}, '{GUID}') THEN lower({found}) END"
+
+
 def _click_guid(text: str) -> str:
-    digits = r"^[{]?([0-9A-Fa-f]{8})-?([0-9A-Fa-f]{4})-?([0-9A-Fa-f]{4})-?([0-9A-Fa-f]{4})-?([0-9A-Fa-f]{12})[}]?$"
-    dashed = "-".join(rf"\\{group}" for group in range(1, 6))
-    return f"toString(toUUIDOrNull(replaceRegexpOne({text}, '{digits}', '{dashed}')))"
+    found = f"replaceRegexpOne({text}, '(?s){GUID}.*$', '{DASHED}')".replace("\\", "\\\\")
+    return f"if(match({text}, '{GUID}'), lower({found}), NULL)"
 
 
 def _long(kind: str, text: str) -> str:
@@ -107,7 +115,7 @@ def _whole(kind: str, click: str) -> tuple[dict[str, str], dict[str, str]]:
         "dynamic": _long(kind, TEXT),
         "*": f"try_cast(_0 AS {kind})",
     }
-    hexadecimal = f"if(match(_0, '^0[xX]'), to{click}(reinterpretAsInt64(reverse(unhex(leftPad(substring(_0, 3), 16, '0'))))), to{click}OrNull(trim(_0)))"
+    hexadecimal = f"if(match(_0, '^0[xX][0-9a-fA-F]{{1,16}}$'), to{click}(reinterpretAsInt64(reverse(unhex(leftPad(substring(_0, 3), 16, '0'))))), to{click}OrNull(trim(_0)))"
     number = f"toFloat64OrNull({CH_TEXT})"
     clicks = {
         "string": hexadecimal,
@@ -177,8 +185,17 @@ CONVERT = rows(
             "toreal",
             "any",
             "real",
-            {"dynamic": f"try_cast({TEXT} AS DOUBLE)", "*": "try_cast(_0 AS DOUBLE)"},
-            {"string": "toFloat64OrNull(trimBoth(_0))", "dynamic": f"toFloat64OrNull({CH_TEXT})", "*": "toFloat64(_0)"},
+            {
+                "dynamic": f"try_cast({TEXT} AS DOUBLE)",
+                "datetime": "CAST(epoch_us(_0) * 10 + 621355968000000000 AS DOUBLE)",
+                "*": "try_cast(_0 AS DOUBLE)",
+            },
+            {
+                "string": "toFloat64OrNull(trimBoth(_0))",
+                "dynamic": f"toFloat64OrNull({CH_TEXT})",
+                "datetime": "toFloat64(toUnixTimestamp64Micro(_0) * 10 + 621355968000000000)",
+                "*": "toFloat64(_0)",
+            },
             "Turn a value into a real.",
         ),
         (
@@ -186,7 +203,12 @@ CONVERT = rows(
             "any",
             "bool",
             {"string": BOOLEAN.format(x="_0"), "dynamic": BOOLEAN.format(x=TEXT), "bool": "_0", "*": "_0 <> 0"},
-            {"string": BOOLEAN.format(x="_0"), "dynamic": BOOLEAN.format(x="_0"), "bool": "_0", "*": "_0 <> 0"},
+            {
+                "string": BOOLEAN.format(x="_0"),
+                "dynamic": BOOLEAN.format(x=f"({CH_TEXT})"),
+                "bool": "_0",
+                "*": "_0 <> 0",
+            },
             "Turn a value into a bool.",
         ),
         (
@@ -210,8 +232,8 @@ CONVERT = rows(
             "any",
             "guid",
             {
-                "string": "CAST(try_cast(_0 AS UUID) AS TEXT)",
-                "dynamic": f"CAST(try_cast({TEXT} AS UUID) AS TEXT)",
+                "string": _guid("_0"),
+                "dynamic": _guid(TEXT),
                 "guid": "_0",
             },
             {"string": _click_guid("_0"), "dynamic": _click_guid(CH_TEXT), "guid": "_0"},

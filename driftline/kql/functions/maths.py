@@ -173,6 +173,22 @@ MATHS = rows(
         ("case", "any*", "any", None, None, "Choose by the first true condition; the last argument is the default."),
         ("choose", "any*", "any", "CASE WHEN _0 THEN _1 ELSE _2 END", "=", ""),
         ("bin", "any any", "same", None, None, "Round down to a multiple; datetimes from year 1 on."),
+        (
+            "bin_auto",
+            "any",
+            "same",
+            None,
+            None,
+            "Round down as bin_at, by what query_bin_auto_size and query_bin_auto_at are set to.",
+        ),
+        (
+            "assert",
+            "bool string",
+            "bool",
+            None,
+            None,
+            "Refuse the query, with a message, where a condition is not met.",
+        ),
         ("bin_at", "any any any", "same", None, None, "Round down to a multiple, aligned at a point."),
         (
             "bin_number",

@@ -105,6 +105,9 @@ class Parser(ExpressionParser):
 
     def _parse_set(self, start: Token) -> syntax.Set:
         name = self.advance()
+        if name.text.lower() in properties.USED:
+            self.expect_symbol("=")
+            return syntax.Set(name.text.lower(), "", self.parse_expression(), span=self.since(start))
         value = self.advance().text if self.take_symbol("=") else ""
         if complaint := properties.complaint(name.text):
             self.problems.add(complaint, name.span)

@@ -34,10 +34,15 @@ def declare(to: Printer, node: syntax.Declare) -> str:
     return f"declare query_parameters ({', '.join(parameter(to, each) for each in node.parameters)})"
 
 
+def setting(to: Printer, node: syntax.Set) -> str:
+    value = to.expr(node.expression) if node.expression else value_of(node.value) if node.value else ""
+    return f"set {node.name} = {value}" if value else f"set {node.name}"
+
+
 STATEMENTS: dict[type, Callable[[Printer, Any], str]] = {
     syntax.Let: let,
     syntax.Declare: declare,
-    syntax.Set: lambda _, node: f"set {node.name}" + (f" = {value_of(node.value)}" if node.value else ""),
+    syntax.Set: setting,
     syntax.Function: function,
 }
 FORMS.update(STATEMENTS)

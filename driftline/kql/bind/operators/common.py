@@ -85,9 +85,9 @@ def default_name(node: syntax.Expr) -> str:
     return ""
 
 
-AFTER_ARGUMENT = """bin bin_at startofday tostring tolong toint toreal tobool todatetime totimespan toguid todynamic
-    abs ceiling round sqrt exp exp2 exp10 log log2 log10 pow gamma loggamma sin cos tan asin acos atan atan2 rand
-    binary_and binary_or binary_xor binary_not binary_shift_left binary_shift_right bitset_count_ones format_bytes
+AFTER_ARGUMENT = """bin bin_at bin_auto startofday tostring tolong toint toreal tobool todatetime totimespan toguid
+    todynamic abs ceiling round sqrt exp exp2 exp10 log log2 log10 pow gamma loggamma sin cos tan asin acos atan atan2
+    rand binary_and binary_or binary_xor binary_not binary_shift_left binary_shift_right bitset_count_ones format_bytes
     series_fir series_iir series_outliers split tohex parse_csv parse_xml
     series_fill_backward series_fill_forward series_fill_const series_fill_linear"""
 PAIRED = frozenset(["covariance", "covarianceif", "covariancep", "covariancepif"])

@@ -1,0 +1,32 @@
+"""What a query sets, and what it asserts, is looked at while it is bound."""
+
+from __future__ import annotations
+
+import pytest
+
+from driftline import errors, store
+
+MISTAKES = {
+    "print bin_auto(5)": "1:7: 'bin_auto' needs a size: set query_bin_auto_size = 1h;",
+    "set query_bin_auto_size = 1; print bin_auto(5, 2)": "1:36: expected bin_auto(value), got 2 arguments",
+    "set query_bin_auto_size = 1h; print bin_auto(5)": "1:37: cannot round a long to a timespan",
+    "print assert(1 > 2, 'too small')": "1:7: assert() has failed with message: 'too small'",
+    "print assert(bool(null), 'nothing')": "1:7: assert() has failed with message: 'nothing'",
+    "range x from 1 to 2 step 1 | where assert(x > 0, 'x')": "expected a condition that is the same for all rows",
+    "print assert(true, tolower('X'))": "1:20: expected a constant string",
+    "print assert(true)": "1:7: expected 2 arguments in 'assert', got 1",
+}
+
+
+@pytest.mark.parametrize("query", MISTAKES)
+def test_mistake_is_named(query: str) -> None:
+    with pytest.raises(errors.InvalidQuery) as caught:
+        store.hunt(query, {}, "duckdb")
+
+    assert MISTAKES[query] in str(caught.value)
+
+
+def test_property_is_named_as_it_is_written_in_any_case() -> None:
+    rows = store.hunt("set Query_Bin_Auto_Size = 10; print n = bin_auto(17)", {}, "duckdb")
+
+    assert rows.to_pylist() == [{"n": 10}]
