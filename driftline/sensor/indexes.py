@@ -79,7 +79,7 @@ def _digest_of_layers(lowerdirs: tuple[str, ...]) -> str:
 
 
 def _build(order: _Order) -> None:
-    command = (sys.executable, "-m", __name__)
+    command = (sys.executable, "-P", "-m", __name__)
     try:
         child = subprocess.run(
             command, input=msgspec.json.encode(order), check=False, capture_output=True, timeout=_BUILD_SECONDS

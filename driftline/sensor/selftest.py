@@ -46,7 +46,7 @@ def check_sight(kernel: KernelSide) -> list[str]:
     seen: dict[bytes, records.ExecRecord] = {}
     clock = records.Clock()
     with tempfile.TemporaryDirectory(prefix="driftline-selftest-") as folder:
-        command = (sys.executable, "-m", "driftline.sensor.selftest", folder)
+        command = (sys.executable, "-P", "-m", "driftline.sensor.selftest", folder)
         child = subprocess.run(command, check=False, capture_output=True, timeout=30)
     if child.returncode:
         return [f"the self-test could not build an overlay: {child.stderr.decode(errors='replace').strip()}"]
