@@ -81,8 +81,8 @@ FORMS: dict[str, tuple[str, str]] = {
     "project-rename": ("project-rename new = old, …", "Rename columns."),
     "project-reorder": ("project-reorder a, b*", "These columns first."),
     "reduce": (
-        "reduce by x [with threshold=0.1, characters='…']",
-        "Groups of similar texts with a pattern, by rules of our own; DuckDB only. Its result is small.",
+        "reduce [kind=source] by x [with threshold=0.1, characters='…']",
+        "Groups of similar texts with a pattern, by rules of our own, or the rows with theirs; DuckDB only.",
     ),
     "render": ("render chart [with (…)]", "A hint for the chart; changes no row."),
     "sample": ("sample n", "Any rows."),

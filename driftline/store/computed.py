@@ -196,6 +196,7 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Any], list[Any], DuckDBPyType]] = {
     "punycode": (_punycode, [VARCHAR, VARCHAR], VARCHAR),
     "clustered": (clusters.clustered, [VARCHAR, DOUBLE, BIGINT], VARCHAR),
     "reduced": (reduction.reduced, [VARCHAR, DOUBLE, VARCHAR], VARCHAR),
+    "reduced_patterns": (reduction.patterns, [VARCHAR, DOUBLE, VARCHAR], VARCHAR),
     "tree_paths": (_tree_paths, [VARCHAR], VARCHAR),
     "built_schema": (_schema, [VARCHAR], VARCHAR),
     "replaced_texts": (_replaced, [VARCHAR, VARCHAR, VARCHAR], VARCHAR),

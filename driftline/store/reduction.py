@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["reduced"]
+__all__ = ["patterns", "reduced"]
 
 _MOST_TEXTS = 20_000
 _MOST_TERMS = 64  # what follows them is one term
@@ -28,6 +28,7 @@ Terms = tuple[str, ...]
 class _Group:
     pattern: Terms
     representative: str
+    texts: list[str] = field(default_factory=list)
     count: int = 0
     places: set[int] = field(default_factory=set)  # of the pattern, where its texts differ
 
@@ -38,9 +39,7 @@ def reduced(texts: str | None, threshold: float | None, separators: str | None) 
     ``separators`` are characters that part terms besides all of ASCII that is neither letter nor
     digit, and are left out of patterns beside a ``*``.
     """
-    pairs = [(str(text), int(count)) for text, count in json.loads(texts or "[]")[:_MOST_TEXTS]]
-    parting = re.compile(f"([{re.escape(separators or '')}\\x00-/:-@\\[-`{{-\\x7f])")
-    groups = _grouped(sorted(pairs, key=lambda pair: (-pair[1], pair[0])), threshold or 0.0, parting)
+    groups = _grouped(texts, threshold, separators)
     large = [group for group in groups if group.count > 1]
     found = [(_written(group, separators or ""), group.count, group.representative) for group in large]
     found.sort(key=lambda row: (-row[1], row[0]))
@@ -48,13 +47,22 @@ def reduced(texts: str | None, threshold: float | None, separators: str | None) 
     return json.dumps([*found, *[(OTHERS, alone, "")] * bool(alone)], ensure_ascii=False)
 
 
-def _grouped(pairs: Sequence[tuple[str, int]], threshold: float, parting: re.Pattern[str]) -> list[_Group]:
+def patterns(texts: str | None, threshold: float | None, separators: str | None) -> str:
+    """Group texts in the same way; gives a JSON array of each text with its group's pattern."""
+    groups = _grouped(texts, threshold, separators)
+    named = [(_written(group, separators or "") if group.count > 1 else OTHERS, group) for group in groups]
+    return json.dumps([(text, name) for name, group in named for text in group.texts], ensure_ascii=False)
+
+
+def _grouped(texts: str | None, threshold: float | None, separators: str | None) -> list[_Group]:
+    pairs = [(str(text), int(count)) for text, count in json.loads(texts or "[]")[:_MOST_TEXTS]]
+    parting = re.compile(f"([{re.escape(separators or '')}\\x00-/:-@\\[-`{{-\\x7f])")
     groups: list[_Group] = []
     by_term: dict[str, list[_Group]] = {}
-    for text, count in pairs:
+    for text, count in sorted(pairs, key=lambda pair: (-pair[1], pair[0])):
         terms = _terms(text, parting)
         group, share = _closest(terms, by_term)
-        if group is None or share < threshold:
+        if group is None or share < (threshold or 0.0):
             group = _Group(terms, text)
             groups.append(group)
             for term in _words(terms):
@@ -62,6 +70,7 @@ def _grouped(pairs: Sequence[tuple[str, int]], threshold: float, parting: re.Pat
         else:
             _join(group, terms)
         group.count += count
+        group.texts.append(text)
     return groups
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftline import errors, kql
-from driftline.store.reduction import reduced
+from driftline.store.reduction import patterns, reduced
 
 TEXTS = st.dictionaries(st.text(alphabet="ab1 -/X*é", max_size=12), st.integers(1, 5), max_size=12)
 
@@ -28,8 +29,23 @@ def test_the_order_of_texts_does_not_matter(texts: dict[str, int]) -> None:
     assert reduced(json.dumps(pairs), 0.3, "") == reduced(json.dumps(pairs[::-1]), 0.3, "")
 
 
+@given(TEXTS, st.floats(0.01, 0.99), st.sampled_from(["", "X"]))
+def test_every_text_has_the_pattern_of_its_group(texts: dict[str, int], threshold: float, separators: str) -> None:
+    given_texts = json.dumps(list(texts.items()))
+    pairs = json.loads(patterns(given_texts, threshold, separators))
+    counted: collections.Counter[str] = collections.Counter()
+    for text, pattern in pairs:
+        counted[pattern] += texts[text]
+    rows: collections.Counter[str] = collections.Counter()
+    for pattern, count, _ in json.loads(reduced(given_texts, threshold, separators)):
+        rows[pattern] += count
+
+    assert sorted(text for text, _ in pairs) == sorted(texts)
+    assert counted == rows
+
+
 def test_reduce_refuses_what_it_has_not() -> None:
-    with pytest.raises(errors.InvalidQuery, match="kind=source"):
-        kql.translate("T | reduce kind=source by s", {"T": {"s": "string"}})
+    with pytest.raises(errors.InvalidQuery, match="unknown kind of reduce 'sauce'"):
+        kql.translate("T | reduce kind=sauce by s", {"T": {"s": "string"}})
     with pytest.raises(errors.InvalidQuery, match="threshold between 0 and 1"):
         kql.translate("T | reduce by s with threshold=2", {"T": {"s": "string"}})

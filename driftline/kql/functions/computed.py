@@ -131,6 +131,14 @@ COMPUTED = rows(
             "",
         ),
         (
+            "reduced_patterns",
+            "dynamic real string",
+            "dynamic",
+            f"CAST(reduced_patterns({TEXT}, _1, _2) AS JSON)",
+            None,
+            "",
+        ),
+        (
             "clustered_rows",
             "dynamic real long",
             "dynamic",

@@ -205,7 +205,7 @@ RULES: dict[str, Rule] = {
     "unicode_codepoints_from_string": _times(8),
     **dict.fromkeys(("strrep", "repeat_text", "repeat_array"), _counted),
     **dict.fromkeys(("range_whole", "range_real", "range_spans", "range_moments"), _of_steps),
-    **dict.fromkeys(("treepath", "reduced_texts", "clustered_rows"), _unbounded),
+    **dict.fromkeys(("treepath", "reduced_texts", "reduced_patterns", "clustered_rows"), _unbounded),
     **dict.fromkeys(
         ("gzip_decompress_from_base64_string", "zlib_decompress_from_base64_string", "replace_strings"), _unbounded
     ),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from driftline.kql import syntax
-from driftline.kql.bind import scalars, types
-from driftline.kql.bind.operators.common import grouped, projected, ref
+from driftline.kql.bind import scalars, tables, types
+from driftline.kql.bind.operators.common import Names, grouped, kept, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.plan import Call, Column, Const, Expand, Scalar
+from driftline.kql.plan import Call, Column, Const, Expand, Join, Scalar, Shared
+from driftline.kql.rewrite import walk
 
 __all__ = ["OPERATORS"]
 
@@ -18,18 +19,43 @@ RESULT = (("Pattern", "string"), ("Count", "long"), ("Representative", "string")
 
 
 def bind_reduce(node: syntax.Reduce, relation: Relation, scope: Scope) -> Relation:
+    if node.kind == "source":
+        return _with_patterns(node, relation, scope)
     if node.kind:
-        scope.fail(f"not supported: reduce kind={node.kind}; join its groups yourself", node.span)
+        scope.fail(f"unknown kind of reduce '{node.kind}'; there is source", node.span)
     texts, listed = _listed(types.converted(scalars.bind_scalar(node.value, scope), "string"), relation, scope)
     found = Call("reduced_texts", (ref(listed), *_settings(node, scope)), "dynamic")
-    groups = Call("expand_list", (found,), "dynamic")
+    return _rows(texts, found, RESULT, scope)
+
+
+def _rows(source: Relation, found: Call, columns: tuple[tuple[str, str], ...], scope: Scope) -> Relation:
+    """Make a row of each array of an array."""
     row = scope.session.column("group", "dynamic")
-    cells = [Call("element", (ref(row), Const("long", place)), "dynamic") for place in range(len(RESULT))]
+    cells = [Call("element", (ref(row), Const("long", place)), "dynamic") for place in range(len(columns))]
     outputs = [
         (scope.session.column(name, kind), types.converted(cell, kind))
-        for (name, kind), cell in zip(RESULT, cells, strict=True)
+        for (name, kind), cell in zip(columns, cells, strict=True)
     ]
-    return projected(Relation(Expand(texts.plan, (groups,), (row,), None)), outputs)
+    expanded = Expand(source.plan, (Call("expand_list", (found,), "dynamic"),), (row,), None)
+    return projected(Relation(expanded), outputs)
+
+
+# The rows, computed once, are read twice: for their texts, and to be joined with what these became.
+def _with_patterns(node: syntax.Reduce, relation: Relation, scope: Scope) -> Relation:
+    text = scope.session.column("Text", "string")
+    value = types.converted(scalars.bind_scalar(node.value, scope), "string")
+    rows = relation.over(Shared(scope.session.fresh("rows"), walk.widened(relation.plan, [(text, value)])))
+    again, first = tables.renewed(rows, scope), tables.renewed(rows, scope)
+    texts, listed = _listed(ref(again.columns[-1]), again, scope)
+    found = Call("reduced_patterns", (ref(listed), *_settings(node, scope)), "dynamic")
+    pairs = _rows(texts, found, (("Text", "string"), ("Pattern", "string")), scope)
+    known, pattern = map(ref, pairs.columns)
+    alike = Call("==filter", (ref(first.columns[-1]), known), "bool")
+    shown = Call("coalesce_null", (pattern, Const("string", "others")), "string")  # of too many texts, those met least
+    columns = first.columns[:-1]
+    name = Names(column.name for column in columns).unique("Pattern")
+    joined = first.over(Join("left", first.plan, pairs.plan, alike))
+    return projected(joined, [*kept(columns), (scope.session.column(name, "string"), shown)])
 
 
 def _settings(node: syntax.Reduce, scope: Scope) -> tuple[Const, Const]:
