@@ -5,11 +5,11 @@ from driftline.events._text import raw, text
 from driftline.events.alerts import Alert, AlertEvidence, AlertInfo, ProcessNode, alert_evidence, alert_info
 from driftline.events.audit import CloudAuditEvent
 from driftline.events.container import Container, VolumeMount
+from driftline.events.drift_types import Action, BlockedBy, Content, Drift, Origin, Subject, Verdict, VolumeKind
 from driftline.events.health import SensorHealth
 from driftline.events.process import CloudProcessEvent
 from driftline.events.stream import Message
 from driftline.events.tables import TABLES, Table
-from driftline.events.words import Action, BlockedBy, Content, Drift, Origin, Subject, Verdict, VolumeKind
 
 __all__ = [
     "TABLES",
