@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from driftline.events import TABLES
-from driftline.store._schema import COLUMN_TYPES, quoted
+from driftline.store.schema import COLUMN_TYPES, quoted
 
 __all__ = ["DAYS", "FIRST", "make"]
 

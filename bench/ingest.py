@@ -30,9 +30,9 @@ import pyarrow as pa
 
 from driftline import wire
 from driftline.events import CloudProcessEvent
-from driftline.store._schema import create_statement
 from driftline.store.database import HOT, Database
 from driftline.store.received import Batch
+from driftline.store.schema import create_statement
 
 EVENTS = "CloudProcessEvents"
 BATCH = 2_000

@@ -23,9 +23,9 @@ import pyarrow as pa
 from bench import _events
 from driftline import kql
 from driftline.events import TABLES
-from driftline.store._schema import create_statement, quoted
 from driftline.store.database import day_bounds
 from driftline.store.parts import Part
+from driftline.store.schema import create_statement, quoted
 from driftline.store.stored import Ask, hunt
 from driftline.store.terms import terms_path, write_index
 from driftline.store.views import Stored

@@ -25,7 +25,7 @@ import pyarrow as pa
 from driftline.errors import StoreError
 from driftline.events import TABLES
 from driftline.store._engine import transaction
-from driftline.store._schema import quoted
+from driftline.store.schema import quoted
 from driftline.store.terms import terms_path, write_index
 
 __all__ = ["SLICE_ROWS", "ColdFiles"]

@@ -11,7 +11,7 @@ import pyarrow.parquet
 
 from driftline.events import TABLES
 from driftline.store._engine import COLD
-from driftline.store._schema import quoted
+from driftline.store.schema import quoted
 from driftline.store.terms import TermIndex
 
 __all__ = ["problems"]

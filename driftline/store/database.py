@@ -28,7 +28,6 @@ from driftline.store import _engine, checking, stored
 from driftline.store._cold import ColdFiles
 from driftline.store._engine import COLD, HOT, QUERY_SECONDS, transaction, translated
 from driftline.store._migrations import migrate, require_current
-from driftline.store._schema import quoted
 from driftline.store._snapshots import Snapshots
 from driftline.store.backup import copy_files
 from driftline.store.limits import OnHunt, Stop
@@ -36,6 +35,7 @@ from driftline.store.parts import Part
 from driftline.store.query import Query, compile_query
 from driftline.store.questions import TableStatistics
 from driftline.store.received import Batch, Received
+from driftline.store.schema import quoted
 from driftline.store.stored import Ask, Explained
 from driftline.store.views import EPOCH, Stored
 

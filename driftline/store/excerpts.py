@@ -13,8 +13,8 @@ import duckdb
 from driftline.events import TABLES
 from driftline.kql.plan import Plan, Table
 from driftline.kql.rewrite import Bounds, walk
-from driftline.store._schema import quoted
 from driftline.store.scenes import Scene
+from driftline.store.schema import quoted
 from driftline.store.views import (
     ALERT,
     CLUSTER,

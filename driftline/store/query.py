@@ -13,7 +13,7 @@ import msgspec
 
 from driftline.errors import InvalidInput
 from driftline.events import TABLES
-from driftline.store._schema import quoted
+from driftline.store.schema import quoted
 
 __all__ = ["MAX_ROWS", "Filter", "Query", "compile_query"]
 

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from driftline.kql.rewrite import Bounds, Reach
-from driftline.store._schema import quoted
 from driftline.store.parts import Part, parts_within
+from driftline.store.schema import quoted
 
 __all__ = [
     "ALERT",

@@ -12,8 +12,8 @@ import pytest
 from driftline import kql
 from driftline.events import TABLES
 from driftline.kql.rewrite import Bounds
-from driftline.store._schema import create_statement
 from driftline.store.parts import Part
+from driftline.store.schema import create_statement
 from driftline.store.terms import write_index
 from driftline.store.views import Stored, Wanted, view
 

@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from driftline.kql.rewrite import All, Bounds, Either, Term
-from driftline.store._schema import create_statement
 from driftline.store.parts import Part
+from driftline.store.schema import create_statement
 from driftline.store.stored import Ask, explain, hunt
 from driftline.store.terms import TermIndex, terms_path, write_index
 from driftline.store.views import Stored
