@@ -15,7 +15,7 @@ from typing import Any
 
 import lab
 from bench import _sensors
-from driftline.store.query import Query
+from driftline.store.query.row_query import Query
 from driftline.store.reader import Reader, open_reader
 
 

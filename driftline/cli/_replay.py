@@ -18,7 +18,7 @@ from driftline.cli._alert import safe
 from driftline.errors import InvalidInput
 from driftline.events import CloudProcessEvent
 from driftline.policy import Difference, FieldChange, Simulation, Suggestion, Suggestions
-from driftline.store.query import MAX_ROWS, Filter, Query
+from driftline.store.query.row_query import MAX_ROWS, Filter, Query
 
 __all__ = ["print_difference", "print_simulation", "print_suggestions", "read_events"]
 

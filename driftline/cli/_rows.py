@@ -16,7 +16,7 @@ import yaml
 from cyclopts import Parameter
 
 from driftline.errors import InvalidInput
-from driftline.store.query import Filter, Query
+from driftline.store.query.row_query import Filter, Query
 
 if TYPE_CHECKING:
     from driftline.store.reader import Reader

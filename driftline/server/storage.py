@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from driftline.errors import StoreBusy
 from driftline.store.limits import Stop
-from driftline.store.query import Query
+from driftline.store.query.row_query import Query
 from driftline.store.reader import Streamed, open_reader
 from driftline.store.stored import Ask
 

@@ -32,7 +32,7 @@ from driftline.store._snapshots import Snapshots
 from driftline.store.backup import copy_files
 from driftline.store.limits import OnHunt, Stop
 from driftline.store.parts import Part
-from driftline.store.query import Query, compile_query
+from driftline.store.query.row_query import Query, compile_query
 from driftline.store.questions import TableStatistics
 from driftline.store.received import Batch, Received
 from driftline.store.schema import quoted

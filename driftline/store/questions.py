@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from driftline.store.query import Query
+from driftline.store.query.row_query import Query
 from driftline.store.stored import Ask
 
 __all__ = ["Backup", "Check", "Question", "Statistics", "TableStatistics"]

@@ -19,7 +19,7 @@ from driftline.errors import DriftlineError
 from driftline.store import protocol
 from driftline.store.database import Database
 from driftline.store.limits import Stop
-from driftline.store.query import Query
+from driftline.store.query.row_query import Query
 from driftline.store.questions import Backup, Check, Statistics
 from driftline.store.stored import Ask
 

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 import lab as labs
-from driftline.store.query import Filter, Query
+from driftline.store.query.row_query import Filter, Query
 from driftline.store.reader import open_reader
 from tests.e2e.conftest import POLICY, start_sensor
 from tests.server import serving

@@ -9,7 +9,7 @@ import pytest
 
 from driftline.errors import StoreError
 from driftline.server.storage import Storage
-from driftline.store.query import Query
+from driftline.store.query.row_query import Query
 from tests.server import raising
 
 

@@ -11,7 +11,7 @@ from driftline import wire
 from driftline.errors import InvalidInput, StoreBusy, StoreCorrupt
 from driftline.store import backup
 from driftline.store.database import HOT, Database
-from driftline.store.query import Query
+from driftline.store.query.row_query import Query
 from driftline.store.reader import open_reader
 from driftline.store.received import Batch
 from driftline.store.serve import Service

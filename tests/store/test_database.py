@@ -21,7 +21,7 @@ from driftline import wire
 from driftline.errors import StoreError
 from driftline.store import _cold
 from driftline.store.database import HOT, Database
-from driftline.store.query import Query
+from driftline.store.query.row_query import Query
 from driftline.store.received import Batch
 from driftline.store.stored import Ask
 from tests.wire import making

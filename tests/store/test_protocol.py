@@ -9,7 +9,7 @@ from driftline import errors
 from driftline.kql import QueryProblem
 from driftline.store import protocol
 from driftline.store.protocol import Answer
-from driftline.store.query import Query
+from driftline.store.query.row_query import Query
 from driftline.store.questions import Backup, Check, Question, Statistics, TableStatistics
 from driftline.store.stored import Ask, Explained, Reading
 

@@ -27,7 +27,7 @@ from driftline.server.alerts.findings import Finding, finding_of
 from driftline.server.context import Context
 from driftline.server.state import alerts
 from driftline.server.storage import Storage
-from driftline.store.query import MAX_ROWS, Filter, Query
+from driftline.store.query.row_query import MAX_ROWS, Filter, Query
 
 __all__ = ["Tailer", "tailing"]
 

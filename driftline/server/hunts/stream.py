@@ -16,7 +16,7 @@ from driftline.errors import StoreBusy, StoreError
 from driftline.server.auth import Principal, needs
 from driftline.server.context import Context, Here
 from driftline.server.streams import Reading, watch
-from driftline.store import query
+from driftline.store.query import row_query
 
 __all__ = ["router"]
 
@@ -39,14 +39,14 @@ async def stream_events(
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow the rows of a table as they come to the store."""
     equal = {CLUSTER: cluster, "NodeName": node}
-    where = [query.Filter(column, "=", value) for column, value in equal.items() if value]
+    where = [row_query.Filter(column, "=", value) for column, value in equal.items() if value]
     look = _Look(here, table, where)
     async for event in watch(here, reader, topic="events", permission="events:read", look=look, poll=_POLL_SECONDS):
         yield event
 
 
 class _Look:
-    def __init__(self, context: Context, table: str, where: list[query.Filter]) -> None:
+    def __init__(self, context: Context, table: str, where: list[row_query.Filter]) -> None:
         self._context = context
         self._table = table
         self._where = where
@@ -69,10 +69,10 @@ class _Look:
         return gap + told if fresh and len(rows) == _PAGE else told
 
     def _read(self, principal: Principal) -> list[dict[str, Any]]:
-        where = [query.Filter("Timestamp", ">=", self._since.isoformat()), *self._where]
+        where = [row_query.Filter("Timestamp", ">=", self._since.isoformat()), *self._where]
         if principal.visible is not None:
-            where.append(query.Filter(CLUSTER, "in", list(principal.visible)))
-        rows = self._context.storage.select(query.Query(table=self._table, where=where, limit=_PAGE))
+            where.append(row_query.Filter(CLUSTER, "in", list(principal.visible)))
+        rows = self._context.storage.select(row_query.Query(table=self._table, where=where, limit=_PAGE))
         return list(rows.to_pylist())
 
 

@@ -1,0 +1,1 @@
+"""Row queries and hunts: limits, views, environment, sandbox, results."""
