@@ -20,8 +20,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from driftline.kql.rewrite import All, Either, Need, Term
-from driftline.store._termhash import hash_of, hashes_of
 from driftline.store.term_index.bloom import bloom_filter, may_hold
+from driftline.store.term_index.term_hash import hash_of, hashes_of
 from driftline.store.term_index.text_forms import forms_of
 
 __all__ = ["TermIndex", "terms_path", "write_index"]
