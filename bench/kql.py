@@ -27,7 +27,7 @@ from driftline.store.database import day_bounds
 from driftline.store.parts import Part
 from driftline.store.schema import create_statement, quoted
 from driftline.store.stored import Ask, hunt
-from driftline.store.terms import terms_path, write_index
+from driftline.store.term_index.index import terms_path, write_index
 from driftline.store.views import Stored
 
 DIRECTORY = Path("/tmp/driftline-bench")

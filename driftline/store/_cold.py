@@ -26,7 +26,7 @@ from driftline.errors import StoreError
 from driftline.events import TABLES
 from driftline.store._engine import transaction
 from driftline.store.schema import quoted
-from driftline.store.terms import terms_path, write_index
+from driftline.store.term_index.index import terms_path, write_index
 
 __all__ = ["SLICE_ROWS", "ColdFiles"]
 

@@ -12,7 +12,7 @@ import pyarrow.parquet
 from driftline.events import TABLES
 from driftline.store._engine import COLD
 from driftline.store.schema import quoted
-from driftline.store.terms import TermIndex
+from driftline.store.term_index.index import TermIndex
 
 __all__ = ["problems"]
 

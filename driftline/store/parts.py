@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from driftline.kql.rewrite import ANY_ROW, Bounds, Need, Reach
-from driftline.store.terms import TermIndex
+from driftline.store.term_index.index import TermIndex
 
 __all__ = ["Part", "parts_within"]
 

@@ -14,7 +14,7 @@ from driftline.events import TABLES
 from driftline.kql.rewrite import Bounds
 from driftline.store.parts import Part
 from driftline.store.schema import create_statement
-from driftline.store.terms import write_index
+from driftline.store.term_index.index import write_index
 from driftline.store.views import Stored, Wanted, view
 
 COLUMNS = {name: {column.name: column.type for column in table.columns} for name, table in TABLES.items()}

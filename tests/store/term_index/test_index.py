@@ -17,7 +17,7 @@ from driftline.kql.rewrite import All, Bounds, Either, Term
 from driftline.store.parts import Part
 from driftline.store.schema import create_statement
 from driftline.store.stored import Ask, explain, hunt
-from driftline.store.terms import TermIndex, terms_path, write_index
+from driftline.store.term_index.index import TermIndex, terms_path, write_index
 from driftline.store.views import Stored
 
 TABLE = "CloudProcessEvents"
