@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from driftline.errors import DriftlineError, StoreBusy, StoreCorrupt, StoreError, StoreFull
-from driftline.store import computed
+from driftline.store.udf import registration
 
 __all__ = ["COLD", "HOT", "QUERY_SECONDS", "connect", "transaction", "translated"]
 
@@ -38,7 +38,7 @@ def connect(directory: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         "lock_configuration = true",
     ):
         connection.execute(f"SET {setting}")
-    computed.offer(connection)
+    registration.offer(connection)
     return connection
 
 

@@ -12,8 +12,8 @@ import duckdb
 import pyarrow as pa
 
 from driftline import errors
-from driftline.store import computed
 from driftline.store.limits import Limits
+from driftline.store.udf import registration
 from driftline.store.views import literal
 
 __all__ = ["Scene", "opened"]
@@ -60,7 +60,7 @@ def _settings(limits: Limits, scratch: str) -> dict[str, Any]:
 
 def _set(connection: duckdb.DuckDBPyConnection, scene: Scene) -> None:
     connection.execute("SET TimeZone = 'UTC'")
-    computed.offer(connection)
+    registration.offer(connection)
     for name, rows in scene.rows.items():
         connection.register(name, rows)
     for statement in scene.views:

@@ -1,4 +1,4 @@
-"""Functions that a library computes: on DuckDB in the hunt's process (``driftline.store.computed``)."""
+"""Functions that a library computes: on DuckDB in the hunt's process (``driftline.store.udf.registration``)."""
 
 from __future__ import annotations
 
