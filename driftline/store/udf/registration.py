@@ -18,7 +18,8 @@ import xxhash
 from duckdb.func import FunctionNullHandling
 from duckdb.sqltypes import BIGINT, BOOLEAN, DOUBLE, VARCHAR, DuckDBPyType
 
-from driftline.store import clusters, distributions, reduction, series, xml
+from driftline.store import distributions, reduction, series, xml
+from driftline.store.udf import autocluster
 
 __all__ = ["offer"]
 
@@ -194,7 +195,7 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Any], list[Any], DuckDBPyType]] = {
     "hash_whole": (_hash_whole, [BIGINT], BIGINT),
     "ipv4_ranges": (_ipv4_ranges, [VARCHAR, VARCHAR], VARCHAR),
     "punycode": (_punycode, [VARCHAR, VARCHAR], VARCHAR),
-    "clustered": (clusters.clustered, [VARCHAR, DOUBLE, BIGINT], VARCHAR),
+    "clustered": (autocluster.clustered, [VARCHAR, DOUBLE, BIGINT], VARCHAR),
     "reduced": (reduction.reduced, [VARCHAR, DOUBLE, VARCHAR], VARCHAR),
     "reduced_patterns": (reduction.patterns, [VARCHAR, DOUBLE, VARCHAR], VARCHAR),
     "tree_paths": (_tree_paths, [VARCHAR], VARCHAR),

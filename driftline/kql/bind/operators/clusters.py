@@ -11,7 +11,7 @@ from driftline.kql.plan import Call, Column, Const, Expand, Scalar
 
 __all__ = ["bind_autocluster"]
 
-MOST_ROWS = 20_000  # those met most; ``driftline.store.clusters`` reads no more
+MOST_ROWS = 20_000  # those met most; ``driftline.store.udf.autocluster`` reads no more
 MOST_COLUMNS = 10
 WEIGHT, SEEDS = 0.5, 25
 KINDS = frozenset(["string", "bool", "int", "long", "real", "datetime", "timespan", "guid"])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftline import errors, kql
-from driftline.store.clusters import clustered
+from driftline.store.udf.autocluster import clustered
 
 CELLS = st.sampled_from(["", "a", "b", "c"])
 ROWS = st.dictionaries(st.tuples(CELLS, CELLS, CELLS), st.integers(1, 9), max_size=12)
