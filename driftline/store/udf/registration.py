@@ -18,8 +18,8 @@ import xxhash
 from duckdb.func import FunctionNullHandling
 from duckdb.sqltypes import BIGINT, BOOLEAN, DOUBLE, VARCHAR, DuckDBPyType
 
-from driftline.store import distributions, reduction, series, xml
-from driftline.store.udf import autocluster
+from driftline.store import distributions, series, xml
+from driftline.store.udf import autocluster, reduce
 
 __all__ = ["offer"]
 
@@ -196,8 +196,8 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Any], list[Any], DuckDBPyType]] = {
     "ipv4_ranges": (_ipv4_ranges, [VARCHAR, VARCHAR], VARCHAR),
     "punycode": (_punycode, [VARCHAR, VARCHAR], VARCHAR),
     "clustered": (autocluster.clustered, [VARCHAR, DOUBLE, BIGINT], VARCHAR),
-    "reduced": (reduction.reduced, [VARCHAR, DOUBLE, VARCHAR], VARCHAR),
-    "reduced_patterns": (reduction.patterns, [VARCHAR, DOUBLE, VARCHAR], VARCHAR),
+    "reduced": (reduce.reduced, [VARCHAR, DOUBLE, VARCHAR], VARCHAR),
+    "reduced_patterns": (reduce.patterns, [VARCHAR, DOUBLE, VARCHAR], VARCHAR),
     "tree_paths": (_tree_paths, [VARCHAR], VARCHAR),
     "built_schema": (_schema, [VARCHAR], VARCHAR),
     "replaced_texts": (_replaced, [VARCHAR, VARCHAR, VARCHAR], VARCHAR),

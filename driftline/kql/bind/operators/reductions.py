@@ -13,7 +13,7 @@ from driftline.kql.rewrite import walk
 
 __all__ = ["OPERATORS"]
 
-MOST_TEXTS = 20_000  # those met most; ``driftline.store.reduction`` reads no more
+MOST_TEXTS = 20_000  # those met most; ``driftline.store.udf.reduce`` reads no more
 THRESHOLD = 0.1
 RESULT = (("Pattern", "string"), ("Count", "long"), ("Representative", "string"))
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftline import errors, kql
-from driftline.store.reduction import patterns, reduced
+from driftline.store.udf.reduce import patterns, reduced
 
 TEXTS = st.dictionaries(st.text(alphabet="ab1 -/X*é", max_size=12), st.integers(1, 5), max_size=12)
 
