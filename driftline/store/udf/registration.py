@@ -18,8 +18,8 @@ import xxhash
 from duckdb.func import FunctionNullHandling
 from duckdb.sqltypes import BIGINT, BOOLEAN, DOUBLE, VARCHAR, DuckDBPyType
 
-from driftline.store import distributions, xml
-from driftline.store.udf import autocluster, reduce, series
+from driftline.store import xml
+from driftline.store.udf import autocluster, distributions, reduce, series
 
 __all__ = ["offer"]
 

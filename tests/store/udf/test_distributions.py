@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from driftline.store import distributions
+from driftline.store.udf import distributions
 
 
 @pytest.mark.parametrize("alpha", [0.5, 1, 3, 40, 9_999])
