@@ -18,8 +18,7 @@ import xxhash
 from duckdb.func import FunctionNullHandling
 from duckdb.sqltypes import BIGINT, BOOLEAN, DOUBLE, VARCHAR, DuckDBPyType
 
-from driftline.store import xml
-from driftline.store.udf import autocluster, distributions, reduce, series
+from driftline.store.udf import autocluster, distributions, reduce, series, xml
 
 __all__ = ["offer"]
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftline import store
-from driftline.store.xml import parsed
+from driftline.store.udf.xml import parsed
 
 
 def test_entities_are_not_expanded() -> None:
