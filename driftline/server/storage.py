@@ -11,7 +11,7 @@ from typing import TypeVar
 import pyarrow as pa
 
 from driftline.errors import StoreBusy
-from driftline.store.limits import Stop
+from driftline.store.query.limits import Stop
 from driftline.store.query.row_query import Query
 from driftline.store.reader import Streamed, open_reader
 from driftline.store.stored import Ask

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from driftline.store.hunting import Engine
-    from driftline.store.limits import Limits, OnHunt, Stop
+    from driftline.store.query.limits import Limits, OnHunt, Stop
 
 __all__ = ["hunt"]
 

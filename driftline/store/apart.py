@@ -25,7 +25,7 @@ import msgspec
 import pyarrow as pa
 
 from driftline import errors
-from driftline.store.limits import Limits, Stop, awaited, out_of_memory, run
+from driftline.store.query.limits import Limits, Stop, awaited, out_of_memory, run
 from driftline.store.scenes import Scene, opened
 
 __all__ = ["run_apart"]

@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from driftline import errors
-from driftline.store.limits import Limits
+from driftline.store.query.limits import Limits
 from driftline.store.udf import registration
 from driftline.store.views import literal
 

@@ -25,8 +25,8 @@ from driftline.kql.rewrite import Bounds, Reach
 from driftline.store import results
 from driftline.store.apart import run_apart
 from driftline.store.excerpts import COLUMNS, excerpt
-from driftline.store.limits import Limits, OnHunt, Stop, audited, run
 from driftline.store.parts import parts_within
+from driftline.store.query.limits import Limits, OnHunt, Stop, audited, run
 from driftline.store.views import CLUSTER, CLUSTER_COLUMNS, EPOCH, OF_ALERTS, Stored, Wanted, view
 
 __all__ = ["Ask", "Explained", "Reading", "explain", "explained", "hunt", "tables_of"]

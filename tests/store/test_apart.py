@@ -17,7 +17,7 @@ import pytest
 from driftline import errors
 from driftline.kql import Translation
 from driftline.store.hunting import Limits, hunt
-from driftline.store.limits import Stop
+from driftline.store.query.limits import Stop
 
 SMALL = Limits(seconds=2, memory=256, rows=10_000, size=16, disk=16)
 MOST_MIB = 800  # what is given, what is spared for the answer, and a Python with DuckDB and Arrow

@@ -15,8 +15,8 @@ from driftline.events import AlertEvidence, AlertInfo, CloudProcessEvent, Record
 from driftline.kql import Translation
 from driftline.store import stored
 from driftline.store.database import Database
-from driftline.store.limits import Hunted, Stop
 from driftline.store.protocol import BATCH_ROWS, SOCKET, encode_question
+from driftline.store.query.limits import Hunted, Stop
 from driftline.store.reader import open_reader
 from driftline.store.results import TRUNCATED
 from driftline.store.stored import Ask

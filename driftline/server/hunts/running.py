@@ -24,7 +24,7 @@ from driftline.errors import DriftlineError, InvalidQuery, StoreError, TooMany
 from driftline.server import problems
 from driftline.server.context import Context
 from driftline.server.hunts.answers import FORMATS, Answer
-from driftline.store.limits import Stop
+from driftline.store.query.limits import Stop
 from driftline.store.reader import Streamed
 from driftline.store.results import TRUNCATED
 from driftline.store.stored import Ask

@@ -6,7 +6,7 @@ import pytest
 
 from driftline import errors
 from driftline.store import hunt
-from driftline.store.limits import Hunted, Limits
+from driftline.store.query.limits import Hunted, Limits
 
 
 def test_memory_is_bounded() -> None:
