@@ -17,8 +17,8 @@ from driftline.store import stored
 from driftline.store.database import Database
 from driftline.store.protocol import BATCH_ROWS, SOCKET, encode_question
 from driftline.store.query.limits import Hunted, Stop
+from driftline.store.query.results import TRUNCATED
 from driftline.store.reader import open_reader
-from driftline.store.results import TRUNCATED
 from driftline.store.stored import Ask
 from driftline.store.writer import start_writer
 

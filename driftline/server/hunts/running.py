@@ -25,8 +25,8 @@ from driftline.server import problems
 from driftline.server.context import Context
 from driftline.server.hunts.answers import FORMATS, Answer
 from driftline.store.query.limits import Stop
+from driftline.store.query.results import TRUNCATED
 from driftline.store.reader import Streamed
-from driftline.store.results import TRUNCATED
 from driftline.store.stored import Ask
 
 __all__ = ["HuntResponse", "Prepared", "Running", "Tell"]
