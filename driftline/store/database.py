@@ -30,7 +30,7 @@ from driftline.store._engine import COLD, HOT, QUERY_SECONDS, transaction, trans
 from driftline.store._migrations import migrate, require_current
 from driftline.store._snapshots import Snapshots
 from driftline.store.backup import copy_files
-from driftline.store.parts import Part
+from driftline.store.query.file_pruning import Part
 from driftline.store.query.limits import OnHunt, Stop
 from driftline.store.query.row_query import Query, compile_query
 from driftline.store.questions import TableStatistics

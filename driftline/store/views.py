@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from driftline.kql.rewrite import Bounds, Reach
-from driftline.store.parts import Part, parts_within
+from driftline.store.query.file_pruning import Part, parts_within
 from driftline.store.schema import quoted
 
 __all__ = [

@@ -12,7 +12,7 @@ import pytest
 from driftline import kql
 from driftline.events import TABLES
 from driftline.kql.rewrite import Bounds
-from driftline.store.parts import Part
+from driftline.store.query.file_pruning import Part
 from driftline.store.schema import create_statement
 from driftline.store.term_index.index import write_index
 from driftline.store.views import Stored, Wanted, view

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from driftline.kql.rewrite import All, Bounds, Either, Term
-from driftline.store.parts import Part
+from driftline.store.query.file_pruning import Part
 from driftline.store.schema import create_statement
 from driftline.store.stored import Ask, explain, hunt
 from driftline.store.term_index.index import TermIndex, terms_path, write_index
