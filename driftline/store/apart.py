@@ -25,8 +25,8 @@ import msgspec
 import pyarrow as pa
 
 from driftline import errors
+from driftline.store.query.environment import Scene, opened
 from driftline.store.query.limits import Limits, Stop, awaited, out_of_memory, run
-from driftline.store.scenes import Scene, opened
 
 __all__ = ["run_apart"]
 

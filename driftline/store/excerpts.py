@@ -13,6 +13,7 @@ import duckdb
 from driftline.events import TABLES
 from driftline.kql.plan import Plan, Table
 from driftline.kql.rewrite import Bounds, walk
+from driftline.store.query.environment import Scene
 from driftline.store.query.views import (
     ALERT,
     CLUSTER,
@@ -25,7 +26,6 @@ from driftline.store.query.views import (
     newest,
     view,
 )
-from driftline.store.scenes import Scene
 from driftline.store.schema import quoted
 
 __all__ = ["COLUMNS", "excerpt"]
