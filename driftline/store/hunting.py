@@ -24,10 +24,10 @@ import pyarrow.json
 import pyarrow.parquet
 
 from driftline import errors, kql
-from driftline.store.apart import run_apart
 from driftline.store.query.environment import Scene, opened
 from driftline.store.query.limits import Limits, OnHunt, Stop, audited, run
 from driftline.store.query.results import TICKS_PER_US, TYPES, tuples, typed
+from driftline.store.query.sandbox import run_apart
 from driftline.store.query.views import literal
 from driftline.store.schema import quoted
 from driftline.store.stored import Explained, Reading, explained

@@ -22,10 +22,10 @@ import pyarrow as pa
 from driftline import errors, kql
 from driftline.events import TABLES
 from driftline.kql.rewrite import Bounds, Reach
-from driftline.store.apart import run_apart
 from driftline.store.query import results
 from driftline.store.query.file_pruning import parts_within
 from driftline.store.query.limits import Limits, OnHunt, Stop, audited, run
+from driftline.store.query.sandbox import run_apart
 from driftline.store.query.snapshot_rows import COLUMNS, excerpt
 from driftline.store.query.views import CLUSTER, CLUSTER_COLUMNS, EPOCH, OF_ALERTS, Stored, Wanted, view
 

@@ -1,4 +1,4 @@
-"""A hunt in a process of its own: ``python -m driftline.store.apart``.
+"""A hunt in a process of its own: ``python -m driftline.store.query.sandbox``.
 
 DuckDB counts neither the arrays nor the texts of the 2,048 values of a column it computes at once,
 and hears that it shall stop only in between. Where values may grow (``rewrite.growth``) the system
@@ -30,7 +30,7 @@ from driftline.store.query.limits import Limits, Stop, awaited, out_of_memory, r
 
 __all__ = ["run_apart"]
 
-COMMAND = (sys.executable, "-P", "-m", "driftline.store.apart")
+COMMAND = (sys.executable, "-P", "-m", "driftline.store.query.sandbox")
 FAILED, REFUSED = 1, 3  # exit codes: Python's for an exception; an error of ours, in words
 SLACK = 256 << 20
 SLACK_SECONDS = 5
