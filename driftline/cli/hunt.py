@@ -22,8 +22,8 @@ from driftline.cli._remote import ServerAsked
 from driftline.cli._rows import DEFAULT_STORE, Store
 from driftline.errors import InvalidInput, InvalidQuery
 from driftline.kql import constants, printer
-from driftline.store import hunting
-from driftline.store.hunting import Limits
+from driftline.store.query import hunt_tables
+from driftline.store.query.hunt_tables import Limits
 from driftline.store.reader import is_store, open_reader
 from driftline.store.stored import Ask, Explained, tables_of
 
@@ -207,7 +207,7 @@ class _FilesAsked:
     after: datetime.datetime | None
 
     def hunt(self) -> pa.Table:
-        return hunting.hunt(
+        return hunt_tables.hunt(
             self.text,
             self.files.tables,
             schema=self.files.types,
@@ -217,7 +217,7 @@ class _FilesAsked:
         )
 
     def explain(self) -> Explained:
-        return hunting.explain(self.text, self.files.tables, schema=self.files.types, parameters=self.parameters)
+        return hunt_tables.explain(self.text, self.files.tables, schema=self.files.types, parameters=self.parameters)
 
 
 _Asked = _StoreAsked | _FilesAsked

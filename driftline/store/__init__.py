@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-    from driftline.store.hunting import Engine
+    from driftline.store.query.hunt_tables import Engine
     from driftline.store.query.limits import Limits, OnHunt, Stop
 
 __all__ = ["hunt"]
@@ -32,9 +32,9 @@ def hunt(
     stop: Stop | None = None,
     on_hunt: OnHunt | None = None,
 ) -> pa.Table:
-    """Run a KQL query over tables by name; see ``driftline.store.hunting.hunt``."""
-    from driftline.store import hunting  # noqa: PLC0415 -- see above
+    """Run a KQL query over tables by name; see ``driftline.store.query.hunt_tables.hunt``."""
+    from driftline.store.query import hunt_tables  # noqa: PLC0415 -- see above
 
-    return hunting.hunt(
+    return hunt_tables.hunt(
         text, tables, engine, schema=schema, parameters=parameters, limits=limits, stop=stop, on_hunt=on_hunt
     )

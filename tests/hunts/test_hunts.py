@@ -13,7 +13,7 @@ import pytest
 
 from driftline import errors, hunts, kql
 from driftline.events import TABLES
-from driftline.store import hunting
+from driftline.store.query import hunt_tables
 
 LIBRARY = hunts.load()
 SCHEMA = {name: {column.name: column.type for column in table.columns} for name, table in TABLES.items()}
@@ -32,19 +32,19 @@ def table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
         values: list[Any] = [row[column.name] for row in rows]
         if column.type == "dynamic":
             values = [json.dumps(value or {}) for value in values]
-        kind: Any = hunting.TYPES[column.type]
+        kind: Any = hunt_tables.TYPES[column.type]
         columns[column.name] = pa.array(values, kind)
-    fields = [pa.field(c.name, hunting.TYPES[c.type], metadata={"kusto": c.type}) for c in TABLES[name].columns]
+    fields = [pa.field(c.name, hunt_tables.TYPES[c.type], metadata={"kusto": c.type}) for c in TABLES[name].columns]
     return pa.table(columns, schema=pa.schema(fields))
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
 @pytest.mark.parametrize(("hunt", "case", "fires"), list(cases()))
-def test_sample_rows(hunt: hunts.Hunt, case: hunts.Case, fires: bool, engine: hunting.Engine) -> None:
+def test_sample_rows(hunt: hunts.Hunt, case: hunts.Case, fires: bool, engine: hunt_tables.Engine) -> None:
     rows = hunts.sample_rows(case, datetime.datetime.now(datetime.UTC))
     tables = {name: table(name, rows.get(name, [])) for name in hunt.tables}
 
-    assert bool(hunting.hunt(hunt.query, tables, engine).num_rows) == fires
+    assert bool(hunt_tables.hunt(hunt.query, tables, engine).num_rows) == fires
 
 
 @pytest.mark.parametrize("hunt", list(LIBRARY.values()), ids=lambda hunt: str(hunt.name))

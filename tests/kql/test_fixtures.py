@@ -19,7 +19,7 @@ import pytest
 
 from driftline import errors, store
 from driftline.kql import constants, rewrite
-from driftline.store.hunting import Engine
+from driftline.store.query.hunt_tables import Engine
 
 Case = tuple[str, str, list[str]]
 FOLDER = Path(__file__).parent / "fixtures"

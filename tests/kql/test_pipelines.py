@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 
 from driftline import store
 from driftline.kql import rewrite
-from driftline.store.hunting import Engine
+from driftline.store.query.hunt_tables import Engine
 from tests.kql.pipelines import pipelines
 from tests.kql.test_fixtures import written
 

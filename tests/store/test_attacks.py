@@ -7,7 +7,7 @@ import time
 import pytest
 
 from driftline import errors
-from driftline.store.hunting import Limits, hunt
+from driftline.store.query.hunt_tables import Limits, hunt
 
 SOON = 20.0
 SMALL = Limits(seconds=2, memory=256, rows=10_000, size=16, disk=16)

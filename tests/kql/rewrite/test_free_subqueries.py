@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from driftline import store
-from driftline.store.hunting import Engine
+from driftline.store.query.hunt_tables import Engine
 
 LISTED = "let known = toscalar(datatable(a: string)['x', 'y'] | summarize make_list(a)); "
 

@@ -16,7 +16,7 @@ import pytest
 
 from driftline import errors
 from driftline.kql import Translation
-from driftline.store.hunting import Limits, hunt
+from driftline.store.query.hunt_tables import Limits, hunt
 from driftline.store.query.limits import Stop
 
 SMALL = Limits(seconds=2, memory=256, rows=10_000, size=16, disk=16)
@@ -54,7 +54,7 @@ GROWING = {
 MEASURED = """
 import resource, sys, time
 from driftline import errors
-from driftline.store.hunting import Limits, hunt
+from driftline.store.query.hunt_tables import Limits, hunt
 began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     hunt(sys.argv[1], {}, limits=Limits(seconds=1, memory=256, rows=10_000, size=16, disk=16))

@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from driftline import errors, store
-from driftline.store.hunting import Limits, hunt
+from driftline.store.query.hunt_tables import Limits, hunt
 
 WHEN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 TABLE = pa.table(
