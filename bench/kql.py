@@ -25,9 +25,9 @@ from driftline import kql
 from driftline.events import TABLES
 from driftline.store.database import day_bounds
 from driftline.store.query.file_pruning import Part
+from driftline.store.query.hunt_store import Ask, hunt
 from driftline.store.query.views import Stored
 from driftline.store.schema import create_statement, quoted
-from driftline.store.stored import Ask, hunt
 from driftline.store.term_index.index import terms_path, write_index
 
 DIRECTORY = Path("/tmp/driftline-bench")

@@ -28,8 +28,8 @@ from driftline.server.state import State
 from driftline.server.state.models import Alert
 from driftline.store.backup import restore
 from driftline.store.database import COLD, Database
+from driftline.store.query.hunt_store import Ask
 from driftline.store.reader import Reader, open_reader
-from driftline.store.stored import Ask
 from tests.server import serving
 
 MADE = Path("/var/tmp/driftline-bench/large")

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from driftline.cli import _client
 from driftline.errors import InvalidInput
-from driftline.store.stored import Explained
+from driftline.store.query.hunt_store import Explained
 
 __all__ = ["ServerAsked"]
 

@@ -24,20 +24,21 @@ import pyarrow as pa
 from driftline import wire
 from driftline.events import TABLES, Record
 from driftline.kql.rewrite import Bounds
-from driftline.store import _engine, checking, stored
+from driftline.store import _engine, checking
 from driftline.store._cold import ColdFiles
 from driftline.store._engine import COLD, HOT, QUERY_SECONDS, transaction, translated
 from driftline.store._migrations import migrate, require_current
 from driftline.store._snapshots import Snapshots
 from driftline.store.backup import copy_files
+from driftline.store.query import hunt_store
 from driftline.store.query.file_pruning import Part
+from driftline.store.query.hunt_store import Ask, Explained
 from driftline.store.query.limits import OnHunt, Stop
 from driftline.store.query.row_query import Query, compile_query
 from driftline.store.query.views import EPOCH, Stored
 from driftline.store.questions import TableStatistics
 from driftline.store.received import Batch, Received
 from driftline.store.schema import quoted
-from driftline.store.stored import Ask, Explained
 
 __all__ = ["COLD", "HOT", "HOT_ROWS", "Database", "day_bounds"]
 
@@ -149,12 +150,12 @@ class Database:
     def hunt(self, ask: Ask, *, stop: Stop | None = None, on_hunt: OnHunt | None = None) -> pa.Table:
         """Answer a hunt; raises ``InvalidQuery`` and ``StoreError``."""
         with self._snapshots.open() as cursor:
-            return stored.hunt(cursor, self._stored(cursor), ask, stop=stop, on_hunt=on_hunt)
+            return hunt_store.hunt(cursor, self._stored(cursor), ask, stop=stop, on_hunt=on_hunt)
 
     def explain(self, ask: Ask) -> Explained:
         """Tell how a hunt would run; raises as ``hunt`` does."""
         with self._snapshots.open() as cursor:
-            return stored.explain(cursor, self._stored(cursor), ask)
+            return hunt_store.explain(cursor, self._stored(cursor), ask)
 
     def _stored(self, cursor: duckdb.DuckDBPyConnection) -> dict[str, Stored]:
         rows = cursor.execute("SELECT table_name, day, file FROM _cold ORDER BY day").fetchall()

@@ -18,8 +18,8 @@ import pyarrow as pa
 from driftline import errors
 from driftline.errors import DriftlineError, InvalidInput, Problem, StoreError
 from driftline.kql import QueryProblem
+from driftline.store.query.hunt_store import Explained
 from driftline.store.questions import Question, TableStatistics
-from driftline.store.stored import Explained
 
 __all__ = [
     "ANSWER",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from driftline.store.query.hunt_store import Ask
 from driftline.store.query.row_query import Query
-from driftline.store.stored import Ask
 
 __all__ = ["Backup", "Check", "Question", "Statistics", "TableStatistics"]
 

@@ -18,10 +18,10 @@ from typing import Any
 from driftline.errors import DriftlineError
 from driftline.store import protocol
 from driftline.store.database import Database
+from driftline.store.query.hunt_store import Ask
 from driftline.store.query.limits import Stop
 from driftline.store.query.row_query import Query
 from driftline.store.questions import Backup, Check, Statistics
-from driftline.store.stored import Ask
 
 __all__ = ["Service"]
 

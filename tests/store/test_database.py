@@ -21,9 +21,9 @@ from driftline import wire
 from driftline.errors import StoreError
 from driftline.store import _cold
 from driftline.store.database import HOT, Database
+from driftline.store.query.hunt_store import Ask
 from driftline.store.query.row_query import Query
 from driftline.store.received import Batch
-from driftline.store.stored import Ask
 from tests.wire import making
 
 EVENTS = "CloudProcessEvents"
@@ -91,7 +91,7 @@ import datetime, os, sys
 from pathlib import Path
 from driftline.store.database import Database
 from driftline.store.received import Batch
-from driftline.store.stored import Ask
+from driftline.store.query.hunt_store import Ask
 from tests.wire import making
 database = Database(Path(sys.argv[1]))
 for number in range(int(sys.argv[2]), 100_000, 10):

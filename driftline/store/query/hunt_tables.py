@@ -25,12 +25,12 @@ import pyarrow.parquet
 
 from driftline import errors, kql
 from driftline.store.query.environment import Scene, opened
+from driftline.store.query.hunt_store import Explained, Reading, explained
 from driftline.store.query.limits import Limits, OnHunt, Stop, audited, run
 from driftline.store.query.results import TICKS_PER_US, TYPES, tuples, typed
 from driftline.store.query.sandbox import run_apart
 from driftline.store.query.views import literal
 from driftline.store.schema import quoted
-from driftline.store.stored import Explained, Reading, explained
 
 __all__ = ["TYPES", "Engine", "Limits", "Stop", "explain", "hunt", "open_table", "schema_of"]
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from driftline.kql.rewrite import All, Bounds, Either, Term
 from driftline.store.query.file_pruning import Part
+from driftline.store.query.hunt_store import Ask, explain, hunt
 from driftline.store.query.views import Stored
 from driftline.store.schema import create_statement
-from driftline.store.stored import Ask, explain, hunt
 from driftline.store.term_index.index import TermIndex, terms_path, write_index
 
 TABLE = "CloudProcessEvents"

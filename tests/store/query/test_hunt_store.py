@@ -13,13 +13,13 @@ import pytest
 from driftline import errors
 from driftline.events import AlertEvidence, AlertInfo, CloudProcessEvent, Record
 from driftline.kql import Translation
-from driftline.store import stored
 from driftline.store.database import Database
 from driftline.store.protocol import BATCH_ROWS, SOCKET, encode_question
+from driftline.store.query import hunt_store
+from driftline.store.query.hunt_store import Ask
 from driftline.store.query.limits import Hunted, Stop
 from driftline.store.query.results import TRUNCATED
 from driftline.store.reader import open_reader
-from driftline.store.stored import Ask
 from driftline.store.writer import start_writer
 
 NOW = datetime.datetime.now(datetime.UTC)
@@ -130,7 +130,7 @@ def test_only_granted_clusters_are_seen(
 def test_a_table_without_clusters_is_denied_to_who_may_see_single_clusters(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stored, "OF_ALERTS", frozenset())  # as a table to come is
+    monkeypatch.setattr(hunt_store, "OF_ALERTS", frozenset())  # as a table to come is
 
     with pytest.raises(errors.InvalidQuery, match="1:1: the table 'AlertInfo' may not be read: it has no ClusterName"):
         found(database, "AlertInfo", clusters=("prod",))
