@@ -34,9 +34,9 @@ from driftline.store.query import hunt_store
 from driftline.store.query.file_pruning import Part
 from driftline.store.query.hunt_store import Ask, Explained
 from driftline.store.query.limits import OnHunt, Stop
+from driftline.store.query.messages import TableStatistics
 from driftline.store.query.row_query import Query, compile_query
 from driftline.store.query.views import EPOCH, Stored
-from driftline.store.questions import TableStatistics
 from driftline.store.received import Batch, Received
 from driftline.store.schema import quoted
 

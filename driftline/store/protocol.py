@@ -19,7 +19,7 @@ from driftline import errors
 from driftline.errors import DriftlineError, InvalidInput, Problem, StoreError
 from driftline.kql import QueryProblem
 from driftline.store.query.hunt_store import Explained
-from driftline.store.questions import Question, TableStatistics
+from driftline.store.query.messages import Question, TableStatistics
 
 __all__ = [
     "ANSWER",

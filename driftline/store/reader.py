@@ -19,8 +19,8 @@ from driftline.store.database import HOT, Database
 from driftline.store.protocol import ANSWER, BATCH_ROWS, ROWS, SOCKET, decode_answer, encode_question
 from driftline.store.query.hunt_store import Ask, Explained
 from driftline.store.query.limits import Stop
+from driftline.store.query.messages import Backup, Check, Question, Statistics, TableStatistics
 from driftline.store.query.row_query import Query
-from driftline.store.questions import Backup, Check, Question, Statistics, TableStatistics
 
 __all__ = ["Reader", "Streamed", "is_store", "open_reader"]
 

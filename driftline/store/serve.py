@@ -20,8 +20,8 @@ from driftline.store import protocol
 from driftline.store.database import Database
 from driftline.store.query.hunt_store import Ask
 from driftline.store.query.limits import Stop
+from driftline.store.query.messages import Backup, Check, Statistics
 from driftline.store.query.row_query import Query
-from driftline.store.questions import Backup, Check, Statistics
 
 __all__ = ["Service"]
 

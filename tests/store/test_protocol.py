@@ -10,8 +10,8 @@ from driftline.kql import QueryProblem
 from driftline.store import protocol
 from driftline.store.protocol import Answer
 from driftline.store.query.hunt_store import Ask, Explained, Reading
+from driftline.store.query.messages import Backup, Check, Question, Statistics, TableStatistics
 from driftline.store.query.row_query import Query
-from driftline.store.questions import Backup, Check, Question, Statistics, TableStatistics
 
 EXPLAINED = Explained(meaning="m", sql="s", engine="e", readings=(Reading(table="T", files=1, of=2),))
 COUNTED = {"T": TableStatistics(hot_rows=1, cold_rows=2, files=3, bytes=4)}
