@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from driftline.errors import StoreError
 from driftline.events import TABLES
-from driftline.store._engine import transaction
+from driftline.store.files.engine import transaction
 from driftline.store.schema import quoted
 from driftline.store.term_index.index import terms_path, write_index
 

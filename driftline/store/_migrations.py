@@ -15,7 +15,7 @@ import pyarrow.parquet
 
 from driftline.errors import StoreError
 from driftline.events import TABLES
-from driftline.store._engine import COLD, transaction
+from driftline.store.files.engine import COLD, transaction
 from driftline.store.schema import COLUMN_TYPES, create_statement, quoted
 
 __all__ = ["VERSION", "migrate", "require_current"]

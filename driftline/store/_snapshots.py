@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import duckdb
 
-from driftline.store._engine import transaction, translated
+from driftline.store.files.engine import transaction, translated
 
 __all__ = ["Snapshots"]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from driftline.errors import InvalidInput, StoreCorrupt, StoreError
-from driftline.store._engine import HOT
+from driftline.store.files.engine import HOT
 
 __all__ = ["MANIFEST", "copy_files", "restore"]
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from driftline.events import TABLES
-from driftline.store._engine import COLD
+from driftline.store.files.engine import COLD
 from driftline.store.schema import quoted
 from driftline.store.term_index.index import TermIndex
 

@@ -24,12 +24,13 @@ import pyarrow as pa
 from driftline import wire
 from driftline.events import TABLES, Record
 from driftline.kql.rewrite import Bounds
-from driftline.store import _engine, checking
+from driftline.store import checking
 from driftline.store._cold import ColdFiles
-from driftline.store._engine import COLD, HOT, QUERY_SECONDS, transaction, translated
 from driftline.store._migrations import migrate, require_current
 from driftline.store._snapshots import Snapshots
 from driftline.store.backup import copy_files
+from driftline.store.files import engine
+from driftline.store.files.engine import COLD, HOT, QUERY_SECONDS, transaction, translated
 from driftline.store.query import hunt_store
 from driftline.store.query.file_pruning import Part
 from driftline.store.query.hunt_store import Ask, Explained
@@ -61,7 +62,7 @@ class Database:
         with translated():
             if not read_only:
                 (directory / COLD).mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._connection = _engine.connect(directory, read_only=read_only)
+            self._connection = engine.connect(directory, read_only=read_only)
             self._snapshots = Snapshots(self._connection)
             if read_only:
                 self._open_for_reading()
