@@ -19,8 +19,8 @@ import pytest
 
 from driftline import wire
 from driftline.errors import StoreError
-from driftline.store import _cold
 from driftline.store.database import HOT, Database
+from driftline.store.files import cold
 from driftline.store.query.hunt_store import Ask
 from driftline.store.query.row_query import Query
 from driftline.store.received import Batch
@@ -168,7 +168,7 @@ def test_a_kill_amid_a_move_by_size_leaves_every_row_in_one_place(tmp_path: Path
 def test_large_tables_are_moved_in_slices_and_small_ones_stay(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_cold, "SLICE_ROWS", 10)
+    monkeypatch.setattr(cold, "SLICE_ROWS", 10)
     expected = [f"{number:02}" for number in range(40)]
     spread = [making.event(name, when=making.NOW + DAY * int(name) / 1000) for name in expected]
     database.ingest([Batch("s", 1, 0, {EVENTS: wire.table(EVENTS, spread)})])
@@ -181,7 +181,7 @@ def test_large_tables_are_moved_in_slices_and_small_ones_stay(
 
 
 def test_rows_of_one_instant_are_moved_too(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_cold, "SLICE_ROWS", 2)
+    monkeypatch.setattr(cold, "SLICE_ROWS", 2)
     database.ingest([batch(1, "a", "b", "c", "d", "e")])
 
     database.move_large(1)
@@ -190,7 +190,7 @@ def test_rows_of_one_instant_are_moved_too(database: Database, monkeypatch: pyte
 
 
 def test_no_more_is_merged_than_a_sort_may_take(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_cold, "_MERGED_ROWS", 5)
+    monkeypatch.setattr(cold, "_MERGED_ROWS", 5)
     for number in range(6):
         database.ingest([batch(2 * number + 1, f"{number}a", f"{number}b")])
         database.move_large(0)
