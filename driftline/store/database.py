@@ -25,12 +25,12 @@ from driftline import wire
 from driftline.events import TABLES, Record
 from driftline.kql.rewrite import Bounds
 from driftline.store import checking
-from driftline.store._snapshots import Snapshots
 from driftline.store.backup import copy_files
 from driftline.store.files import engine
 from driftline.store.files.cold import ColdFiles
 from driftline.store.files.engine import COLD, HOT, QUERY_SECONDS, transaction, translated
 from driftline.store.files.migrations import migrate, require_current
+from driftline.store.files.snapshots import Snapshots
 from driftline.store.query import hunt_store
 from driftline.store.query.file_pruning import Part
 from driftline.store.query.hunt_store import Ask, Explained

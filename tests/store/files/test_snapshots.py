@@ -8,7 +8,7 @@ import duckdb
 import pytest
 
 from driftline.errors import StoreError
-from driftline.store._snapshots import Snapshots
+from driftline.store.files.snapshots import Snapshots
 
 
 @pytest.fixture
