@@ -13,7 +13,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from driftline.cli._rows import DEFAULT_STORE, Store
-from driftline.store import backup as backups
+from driftline.store.files import backup as backups
 from driftline.store.query.messages import TableStatistics
 from driftline.store.reader import open_reader
 

@@ -25,8 +25,8 @@ from driftline import wire
 from driftline.events import TABLES, Record
 from driftline.kql.rewrite import Bounds
 from driftline.store import checking
-from driftline.store.backup import copy_files
 from driftline.store.files import engine
+from driftline.store.files.backup import copy_files
 from driftline.store.files.cold import ColdFiles
 from driftline.store.files.engine import COLD, HOT, QUERY_SECONDS, transaction, translated
 from driftline.store.files.migrations import migrate, require_current

@@ -9,8 +9,8 @@ import pytest
 
 from driftline import wire
 from driftline.errors import InvalidInput, StoreBusy, StoreCorrupt
-from driftline.store import backup
 from driftline.store.database import HOT, Database
+from driftline.store.files import backup
 from driftline.store.query.row_query import Query
 from driftline.store.reader import open_reader
 from driftline.store.received import Batch
