@@ -24,7 +24,7 @@ import pyarrow as pa
 from driftline import wire
 from driftline.events import TABLES, Record
 from driftline.kql.rewrite import Bounds
-from driftline.store import checking
+from driftline.store.files import check as checking
 from driftline.store.files import engine
 from driftline.store.files.backup import copy_files
 from driftline.store.files.cold import ColdFiles
