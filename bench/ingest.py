@@ -30,7 +30,7 @@ import pyarrow as pa
 
 from driftline import wire
 from driftline.events import CloudProcessEvent
-from driftline.store.database import HOT, Database
+from driftline.store.files.database import HOT, Database
 from driftline.store.received import Batch
 from driftline.store.schema import create_statement
 

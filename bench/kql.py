@@ -23,7 +23,7 @@ import pyarrow as pa
 from bench import _events
 from driftline import kql
 from driftline.events import TABLES
-from driftline.store.database import day_bounds
+from driftline.store.files.database import day_bounds
 from driftline.store.query.file_pruning import Part
 from driftline.store.query.hunt_store import Ask, hunt
 from driftline.store.query.views import Stored

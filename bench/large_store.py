@@ -26,8 +26,8 @@ import pyarrow.parquet
 from bench import _events
 from driftline.server.state import State
 from driftline.server.state.models import Alert
-from driftline.store.database import COLD, Database
 from driftline.store.files.backup import restore
+from driftline.store.files.database import COLD, Database
 from driftline.store.query.hunt_store import Ask
 from driftline.store.reader import Reader, open_reader
 from tests.server import serving

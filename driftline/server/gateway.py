@@ -32,7 +32,7 @@ from driftline.server.room import Room
 from driftline.server.sensors import Sensors, open_sensors
 from driftline.server.tls import peer_certificate
 from driftline.store import serve
-from driftline.store.database import Database
+from driftline.store.files.database import Database
 from driftline.store.housekeeping import KEPT_DAYS, keep_house
 from driftline.store.intake import Intake
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from driftline.errors import StoreError
 from driftline.events import TABLES
-from driftline.store.database import Database
+from driftline.store.files.database import Database
 
 __all__ = ["KEPT_DAYS", "keep_house"]
 

@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 
 from driftline.errors import StoreError, StoreOverloaded
-from driftline.store.database import Database
+from driftline.store.files.database import Database
 from driftline.store.received import Batch
 
 __all__ = ["Intake"]

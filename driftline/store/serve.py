@@ -17,7 +17,7 @@ from typing import Any
 
 from driftline.errors import DriftlineError
 from driftline.store import protocol
-from driftline.store.database import Database
+from driftline.store.files.database import Database
 from driftline.store.query.hunt_store import Ask
 from driftline.store.query.limits import Stop
 from driftline.store.query.messages import Backup, Check, Statistics

@@ -26,7 +26,7 @@ import msgspec
 from driftline.errors import DriftlineError, StoreBusy, StoreFull
 from driftline.events import Record, stream
 from driftline.store import serve
-from driftline.store.database import Database
+from driftline.store.files.database import Database
 from driftline.store.housekeeping import keep_house
 
 __all__ = ["ACK", "main"]

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from driftline.store.database import Database
+from driftline.store.files.database import Database
 from driftline.store.received import Batch
 from tests.wire import making
 

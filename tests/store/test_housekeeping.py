@@ -13,7 +13,7 @@ import pytest
 
 from driftline import wire
 from driftline.store import housekeeping
-from driftline.store.database import Database
+from driftline.store.files.database import Database
 from driftline.store.query.messages import TableStatistics
 from driftline.store.received import Batch
 from tests.wire import making

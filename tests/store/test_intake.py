@@ -11,7 +11,7 @@ import pytest
 
 from driftline import wire
 from driftline.errors import StoreError, StoreOverloaded
-from driftline.store.database import Database
+from driftline.store.files.database import Database
 from driftline.store.intake import Intake
 from driftline.store.received import Batch
 from tests.wire import making

@@ -9,8 +9,8 @@ import pytest
 
 from driftline import wire
 from driftline.errors import InvalidInput, StoreBusy, StoreCorrupt
-from driftline.store.database import HOT, Database
 from driftline.store.files import backup
+from driftline.store.files.database import HOT, Database
 from driftline.store.query.row_query import Query
 from driftline.store.reader import open_reader
 from driftline.store.received import Batch
@@ -58,7 +58,9 @@ def _open_elsewhere(path: Path) -> None:
     import subprocess
     import sys
 
-    code = f"from driftline.store.database import Database; from pathlib import Path; Database(Path({str(path)!r}))"
+    code = (
+        f"from driftline.store.files.database import Database; from pathlib import Path; Database(Path({str(path)!r}))"
+    )
     done = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, check=False)
     if "StoreBusy" in done.stderr:
         raise StoreBusy

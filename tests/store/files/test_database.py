@@ -19,8 +19,8 @@ import pytest
 
 from driftline import wire
 from driftline.errors import StoreError
-from driftline.store.database import HOT, Database
 from driftline.store.files import cold
+from driftline.store.files.database import HOT, Database
 from driftline.store.query.hunt_store import Ask
 from driftline.store.query.row_query import Query
 from driftline.store.received import Batch
@@ -89,7 +89,7 @@ def test_a_batch_the_tables_refuse_leaves_nothing_behind(database: Database) -> 
 INGEST = """
 import datetime, os, sys
 from pathlib import Path
-from driftline.store.database import Database
+from driftline.store.files.database import Database
 from driftline.store.received import Batch
 from driftline.store.query.hunt_store import Ask
 from tests.wire import making
@@ -128,7 +128,7 @@ MOVE = """
 import sys
 from pathlib import Path
 from driftline.store import _cold
-from driftline.store.database import Database
+from driftline.store.files.database import Database
 _cold.SLICE_ROWS = 20
 database = Database(Path(sys.argv[1]))
 print("begun", flush=True)
