@@ -27,7 +27,7 @@ from driftline.errors import DriftlineError, StoreBusy, StoreFull
 from driftline.events import Record, stream
 from driftline.store import serve
 from driftline.store.files.database import Database
-from driftline.store.housekeeping import keep_house
+from driftline.store.files.housekeeping import keep_house
 
 __all__ = ["ACK", "main"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from driftline import wire
-from driftline.store import housekeeping
+from driftline.store.files import housekeeping
 from driftline.store.files.database import Database
 from driftline.store.query.messages import TableStatistics
 from driftline.store.received import Batch
