@@ -31,7 +31,7 @@ import pyarrow as pa
 from driftline import wire
 from driftline.events import CloudProcessEvent
 from driftline.store.files.database import HOT, Database
-from driftline.store.received import Batch
+from driftline.store.files.dedup import Batch
 from driftline.store.schema import create_statement
 
 EVENTS = "CloudProcessEvents"

@@ -24,7 +24,7 @@ from driftline.errors import Conflict, Forbidden, ForeignRows, InvalidBatch, Inv
 from driftline.server.enrol import CLOCK_MAX, check_clock
 from driftline.server.gateway import Gate, Gateway, Peer
 from driftline.server.pki import Identity
-from driftline.store.received import Batch
+from driftline.store.files.dedup import Batch
 from driftline.wire.protocol import FIRST, FLOOR, TIME, VERSION, Acknowledgement
 
 __all__ = ["router"]

@@ -30,7 +30,7 @@ from driftline.server.context import Context
 from driftline.server.fleet import Condition
 from driftline.server.gateway import Gateway
 from driftline.server.state import alerts
-from driftline.store.received import Batch
+from driftline.store.files.dedup import Batch
 
 __all__ = ["Watcher", "watching"]
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from driftline.errors import StoreError, StoreOverloaded
 from driftline.store.files.database import Database
-from driftline.store.received import Batch
+from driftline.store.files.dedup import Batch
 
 __all__ = ["Intake"]
 

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from driftline.store.files.database import Database
-from driftline.store.received import Batch
+from driftline.store.files.dedup import Batch
 from tests.wire import making
 
 

@@ -12,8 +12,8 @@ import pytest
 from driftline import wire
 from driftline.errors import StoreError, StoreOverloaded
 from driftline.store.files.database import Database
+from driftline.store.files.dedup import Batch
 from driftline.store.intake import Intake
-from driftline.store.received import Batch
 from tests.wire import making
 
 EVENTS = "CloudProcessEvents"

@@ -28,6 +28,7 @@ from driftline.store.files import check as checking
 from driftline.store.files import engine
 from driftline.store.files.backup import copy_files
 from driftline.store.files.cold import ColdFiles
+from driftline.store.files.dedup import Batch, Received
 from driftline.store.files.engine import COLD, HOT, QUERY_SECONDS, transaction, translated
 from driftline.store.files.migrations import migrate, require_current
 from driftline.store.files.snapshots import Snapshots
@@ -38,7 +39,6 @@ from driftline.store.query.limits import OnHunt, Stop
 from driftline.store.query.messages import TableStatistics
 from driftline.store.query.row_query import Query, compile_query
 from driftline.store.query.views import EPOCH, Stored
-from driftline.store.received import Batch, Received
 from driftline.store.schema import quoted
 
 __all__ = ["COLD", "HOT", "HOT_ROWS", "Database", "day_bounds"]

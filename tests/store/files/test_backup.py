@@ -11,9 +11,9 @@ from driftline import wire
 from driftline.errors import InvalidInput, StoreBusy, StoreCorrupt
 from driftline.store.files import backup
 from driftline.store.files.database import HOT, Database
+from driftline.store.files.dedup import Batch
 from driftline.store.query.row_query import Query
 from driftline.store.reader import open_reader
-from driftline.store.received import Batch
 from driftline.store.serve import Service
 from tests.wire import making
 

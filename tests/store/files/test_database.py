@@ -21,9 +21,9 @@ from driftline import wire
 from driftline.errors import StoreError
 from driftline.store.files import cold
 from driftline.store.files.database import HOT, Database
+from driftline.store.files.dedup import Batch
 from driftline.store.query.hunt_store import Ask
 from driftline.store.query.row_query import Query
-from driftline.store.received import Batch
 from tests.wire import making
 
 EVENTS = "CloudProcessEvents"
@@ -90,7 +90,7 @@ INGEST = """
 import datetime, os, sys
 from pathlib import Path
 from driftline.store.files.database import Database
-from driftline.store.received import Batch
+from driftline.store.files.dedup import Batch
 from driftline.store.query.hunt_store import Ask
 from tests.wire import making
 database = Database(Path(sys.argv[1]))

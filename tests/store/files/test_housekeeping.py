@@ -14,8 +14,8 @@ import pytest
 from driftline import wire
 from driftline.store.files import housekeeping
 from driftline.store.files.database import Database
+from driftline.store.files.dedup import Batch
 from driftline.store.query.messages import TableStatistics
-from driftline.store.received import Batch
 from tests.wire import making
 
 EVENTS = "CloudProcessEvents"

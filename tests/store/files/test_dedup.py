@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from driftline import wire
 from driftline.errors import InvalidBatch
-from driftline.store import received
-from driftline.store.received import Batch, Ranges, Received
+from driftline.store.files import dedup
+from driftline.store.files.dedup import Batch, Ranges, Received
 from tests.wire import making
 
 pairs = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)))
@@ -66,7 +66,7 @@ def test_a_replay_within_one_commit_counts_once() -> None:
 
 
 def test_a_stream_with_too_many_holes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(received, "RANGES_MAX", 2)
+    monkeypatch.setattr(dedup, "RANGES_MAX", 2)
     known = Received([("s", 1, 1), ("s", 3, 3)])
     with pytest.raises(InvalidBatch, match="2 holes"):
         known.check("s")
