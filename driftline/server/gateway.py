@@ -32,9 +32,9 @@ from driftline.server.room import Room
 from driftline.server.sensors import Sensors, open_sensors
 from driftline.server.tls import peer_certificate
 from driftline.store import serve
+from driftline.store.files.batch_writer import Intake
 from driftline.store.files.database import Database
 from driftline.store.files.housekeeping import KEPT_DAYS, keep_house
-from driftline.store.intake import Intake
 
 __all__ = ["Gate", "Gateway", "Listener", "Peer", "open_gateway"]
 

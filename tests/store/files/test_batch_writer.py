@@ -11,9 +11,9 @@ import pytest
 
 from driftline import wire
 from driftline.errors import StoreError, StoreOverloaded
+from driftline.store.files.batch_writer import Intake
 from driftline.store.files.database import Database
 from driftline.store.files.dedup import Batch
-from driftline.store.intake import Intake
 from tests.wire import making
 
 EVENTS = "CloudProcessEvents"
