@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from driftline.errors import StoreError
 from driftline.store.files.database import HOT, Database
-from driftline.store.protocol import ANSWER, BATCH_ROWS, ROWS, SOCKET, decode_answer, encode_question
+from driftline.store.process.protocol import ANSWER, BATCH_ROWS, ROWS, SOCKET, decode_answer, encode_question
 from driftline.store.query.hunt_store import Ask, Explained
 from driftline.store.query.limits import Stop
 from driftline.store.query.messages import Backup, Check, Question, Statistics, TableStatistics

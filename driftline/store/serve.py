@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from driftline.errors import DriftlineError
-from driftline.store import protocol
 from driftline.store.files.database import Database
+from driftline.store.process import protocol
 from driftline.store.query.hunt_store import Ask
 from driftline.store.query.limits import Stop
 from driftline.store.query.messages import Backup, Check, Statistics

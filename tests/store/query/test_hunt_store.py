@@ -14,7 +14,7 @@ from driftline import errors
 from driftline.events import AlertEvidence, AlertInfo, CloudProcessEvent, Record
 from driftline.kql import Translation
 from driftline.store.files.database import Database
-from driftline.store.protocol import BATCH_ROWS, SOCKET, encode_question
+from driftline.store.process.protocol import BATCH_ROWS, SOCKET, encode_question
 from driftline.store.query import hunt_store
 from driftline.store.query.hunt_store import Ask
 from driftline.store.query.limits import Hunted, Stop

@@ -7,8 +7,8 @@ import pytest
 
 from driftline import errors
 from driftline.kql import QueryProblem
-from driftline.store import protocol
-from driftline.store.protocol import Answer
+from driftline.store.process import protocol
+from driftline.store.process.protocol import Answer
 from driftline.store.query.hunt_store import Ask, Explained, Reading
 from driftline.store.query.messages import Backup, Check, Question, Statistics, TableStatistics
 from driftline.store.query.row_query import Query
