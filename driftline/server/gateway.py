@@ -31,10 +31,10 @@ from driftline.server.pki import Authority, Identity
 from driftline.server.room import Room
 from driftline.server.sensors import Sensors, open_sensors
 from driftline.server.tls import peer_certificate
-from driftline.store import serve
 from driftline.store.files.batch_writer import Intake
 from driftline.store.files.database import Database
 from driftline.store.files.housekeeping import KEPT_DAYS, keep_house
+from driftline.store.process import socket_server
 
 __all__ = ["Gate", "Gateway", "Listener", "Peer", "open_gateway"]
 
@@ -118,7 +118,7 @@ def open_gateway(
     with contextlib.ExitStack() as stack:
         database = Database(store)
         stack.callback(database.close)
-        service = serve.Service(database)
+        service = socket_server.Service(database)
         stack.callback(service.close)
         intake = Intake(database)
         stack.callback(intake.close)

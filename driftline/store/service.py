@@ -25,9 +25,9 @@ import msgspec
 
 from driftline.errors import DriftlineError, StoreBusy, StoreFull
 from driftline.events import Record, stream
-from driftline.store import serve
 from driftline.store.files.database import Database
 from driftline.store.files.housekeeping import keep_house
+from driftline.store.process import socket_server
 
 __all__ = ["ACK", "main"]
 
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 def main(directory: Path, stream_id: str) -> None:
     """Serve until standard input ends; raises ``StoreError`` if the store cannot be opened."""
     database = _open(directory)
-    server = serve.Service(database)
+    server = socket_server.Service(database)
     threading.Thread(target=_keep_house, args=(database,), name="housekeeping", daemon=True).start()
     try:
         _append_until_end(database, stream_id)
