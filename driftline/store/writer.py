@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 def start_writer(directory: Path, *, max_bytes: int = _MAX_BYTES) -> Writer:
     """Start the store's process on a directory; raises ``StoreError`` if it does not come up."""
-    command = (sys.executable, "-P", "-m", "driftline.store.service", str(directory))
+    command = (sys.executable, "-P", "-m", "driftline.store.process.service", str(directory))
     return Writer(command, name=f"the store at {directory}", max_bytes=max_bytes)
 
 

@@ -1,4 +1,4 @@
-"""The store's own process: ``python -m driftline.store.service DIR STREAM``.
+"""The store's own process: ``python -m driftline.store.process.service DIR STREAM``.
 
 DuckDB lets one process write a file, and takes some 50 MB: so the privileged sensor does not
 hold it, and other processes ask this one. It reads messages (``events.stream``) from standard
