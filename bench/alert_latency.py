@@ -15,8 +15,8 @@ from typing import Any
 
 import lab
 from bench import _sensors
+from driftline.store.process.reader import Reader, open_reader
 from driftline.store.query.row_query import Query
-from driftline.store.reader import Reader, open_reader
 
 
 def main(alerts: int = 200) -> None:

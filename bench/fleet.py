@@ -30,8 +30,8 @@ import httpx
 from bench.ingest import EVENTS, Node
 from driftline import wire
 from driftline.server import pki
+from driftline.store.process.reader import open_reader
 from driftline.store.query.hunt_store import Ask
-from driftline.store.reader import open_reader
 from driftline.wire.protocol import FIRST, FLOOR, INGEST_PATH, TIME
 from tests.server.gateways import Client, Served, new_key, now, request_for
 

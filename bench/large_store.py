@@ -28,8 +28,8 @@ from driftline.server.state import State
 from driftline.server.state.models import Alert
 from driftline.store.files.backup import restore
 from driftline.store.files.database import COLD, Database
+from driftline.store.process.reader import Reader, open_reader
 from driftline.store.query.hunt_store import Ask
-from driftline.store.reader import Reader, open_reader
 from tests.server import serving
 
 MADE = Path("/var/tmp/driftline-bench/large")

@@ -25,7 +25,7 @@ __all__ = ["print_difference", "print_simulation", "print_suggestions", "read_ev
 
 def read_events(store: Path, since: str, until: str) -> Iterator[CloudProcessEvent]:
     """Read the executions that drifted or could not be verified; raises ``InvalidInput`` for too many."""
-    from driftline.store.reader import open_reader  # noqa: PLC0415 -- policy check does not wait for DuckDB
+    from driftline.store.process.reader import open_reader  # noqa: PLC0415 -- policy check does not wait for DuckDB
 
     where = [Filter("Drift", "in", ["yes", "unknown"]), *_rows.time_filters(since, until)]
     with open_reader(store) as reader:

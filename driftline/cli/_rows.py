@@ -19,7 +19,7 @@ from driftline.errors import InvalidInput
 from driftline.store.query.row_query import Filter, Query
 
 if TYPE_CHECKING:
-    from driftline.store.reader import Reader
+    from driftline.store.process.reader import Reader
 
 __all__ = ["Format", "Row", "Store", "decode_dynamic", "follow", "print_rows", "streamed", "time_filters"]
 

@@ -11,8 +11,8 @@ from rich.console import Console
 from driftline.cli import _alert, _rows, _served_alerts
 from driftline.cli._rows import DEFAULT_STORE, Format, Row, Store
 from driftline.errors import InvalidInput
+from driftline.store.process.reader import open_reader
 from driftline.store.query.row_query import Filter, Query
-from driftline.store.reader import open_reader
 
 app = App(name="alerts", help="Show the alerts of a store; work on those of a server.")
 _served_alerts.add_to(app)

@@ -13,8 +13,8 @@ from driftline.cli._alert import safe
 from driftline.cli._rows import DEFAULT_STORE, Format, Row, Store
 from driftline.errors import InvalidInput
 from driftline.events import TABLES
+from driftline.store.process.reader import open_reader
 from driftline.store.query.row_query import Filter, Query
-from driftline.store.reader import open_reader
 
 app = App(name="events", help="Show the rows of a store's hunting tables.")
 

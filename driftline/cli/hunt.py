@@ -22,10 +22,10 @@ from driftline.cli._remote import ServerAsked
 from driftline.cli._rows import DEFAULT_STORE, Store
 from driftline.errors import InvalidInput, InvalidQuery
 from driftline.kql import constants, printer
+from driftline.store.process.reader import is_store, open_reader
 from driftline.store.query import hunt_tables
 from driftline.store.query.hunt_store import Ask, Explained, tables_of
 from driftline.store.query.hunt_tables import Limits
-from driftline.store.reader import is_store, open_reader
 
 app = App(name="hunt", help="Ask in KQL what happened.")
 

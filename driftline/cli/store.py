@@ -14,8 +14,8 @@ from rich.table import Table
 
 from driftline.cli._rows import DEFAULT_STORE, Store
 from driftline.store.files import backup as backups
+from driftline.store.process.reader import open_reader
 from driftline.store.query.messages import TableStatistics
-from driftline.store.reader import open_reader
 
 app = App(name="store", help="Back up, restore, check and measure an event store.")
 

@@ -11,10 +11,10 @@ from typing import TypeVar
 import pyarrow as pa
 
 from driftline.errors import StoreBusy
+from driftline.store.process.reader import Streamed, open_reader
 from driftline.store.query.hunt_store import Ask
 from driftline.store.query.limits import Stop
 from driftline.store.query.row_query import Query
-from driftline.store.reader import Streamed, open_reader
 
 __all__ = ["Storage"]
 

@@ -15,8 +15,8 @@ import httpx
 import pytest
 
 import lab as labs
+from driftline.store.process.reader import open_reader
 from driftline.store.query.row_query import Filter, Query
-from driftline.store.reader import open_reader
 from tests.e2e.conftest import POLICY, start_sensor
 from tests.server import serving
 from tests.server.gateways import Served

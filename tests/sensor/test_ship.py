@@ -21,8 +21,8 @@ from driftline.events import Message, SensorHealth, stream
 from driftline.sensor import credentials, shipping
 from driftline.sensor.spool import Lane, Spool
 from driftline.server import pki
+from driftline.store.process.reader import open_reader
 from driftline.store.query.row_query import Query
-from driftline.store.reader import open_reader
 from driftline.store.writer import Writer
 from tests.server.gateways import Served, new_key, now, request_for, write_pair
 from tests.wire import making

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from driftline import wire
 from driftline.events import Record
+from driftline.store.process.reader import open_reader
 from driftline.store.query.row_query import Query
-from driftline.store.reader import open_reader
 from tests.server.gateways import Served, now, send
 from tests.wire import making
 

@@ -24,10 +24,10 @@ from driftline.errors import DriftlineError, InvalidQuery, StoreError, TooMany
 from driftline.server import problems
 from driftline.server.context import Context
 from driftline.server.hunts.answers import FORMATS, Answer
+from driftline.store.process.reader import Streamed
 from driftline.store.query.hunt_store import Ask
 from driftline.store.query.limits import Stop
 from driftline.store.query.results import TRUNCATED
-from driftline.store.reader import Streamed
 
 __all__ = ["HuntResponse", "Prepared", "Running", "Tell"]
 

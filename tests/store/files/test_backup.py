@@ -12,9 +12,9 @@ from driftline.errors import InvalidInput, StoreBusy, StoreCorrupt
 from driftline.store.files import backup
 from driftline.store.files.database import HOT, Database
 from driftline.store.files.dedup import Batch
+from driftline.store.process.reader import open_reader
 from driftline.store.process.socket_server import Service
 from driftline.store.query.row_query import Query
-from driftline.store.reader import open_reader
 from tests.wire import making
 
 EVENTS = "CloudProcessEvents"
