@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from driftline.events import Alert, Message, stream
-from driftline.store.writer import Writer, start_writer
+from driftline.store.process.writer import Writer, start_writer
 
 __all__ = ["Output", "opened"]
 

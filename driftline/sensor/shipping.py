@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from driftline.errors import DriftlineError, InvalidInput
-from driftline.store.writer import Writer
+from driftline.store.process.writer import Writer
 
 __all__ = ["Identity", "enrol", "start_shipper"]
 

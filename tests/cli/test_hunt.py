@@ -20,7 +20,7 @@ from driftline import errors
 from driftline.cli import _saved
 from driftline.cli.hunt import hunt
 from driftline.events import CloudProcessEvent, stream
-from driftline.store.writer import start_writer
+from driftline.store.process.writer import start_writer
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import yaml
 from driftline.cli import policy
 from driftline.errors import InvalidInput
 from driftline.events import CloudProcessEvent, stream
-from driftline.store.writer import start_writer
+from driftline.store.process.writer import start_writer
 
 POLICY = """
 rules:

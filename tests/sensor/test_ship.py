@@ -22,8 +22,8 @@ from driftline.sensor import credentials, shipping
 from driftline.sensor.spool import Lane, Spool
 from driftline.server import pki
 from driftline.store.process.reader import open_reader
+from driftline.store.process.writer import Writer
 from driftline.store.query.row_query import Query
-from driftline.store.writer import Writer
 from tests.server.gateways import Served, new_key, now, request_for, write_pair
 from tests.wire import making
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from driftline.events import Alert, CloudProcessEvent, stream
-from driftline.store.writer import Writer, start_writer
+from driftline.store.process.writer import Writer, start_writer
 
 SHA = "ab" * 32
 

@@ -18,8 +18,8 @@ from driftline.events import CloudProcessEvent, stream
 from driftline.store.files.database import Database
 from driftline.store.process.protocol import QUESTION, SOCKET
 from driftline.store.process.reader import Reader, open_reader
+from driftline.store.process.writer import Writer, start_writer
 from driftline.store.query.row_query import Filter, Query
-from driftline.store.writer import Writer, start_writer
 
 NOW = datetime.datetime.now(datetime.UTC)
 pytestmark = pytest.mark.timeout(120)

@@ -11,7 +11,7 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from driftline.store.writer import Writer, start_writer
+from driftline.store.process.writer import Writer, start_writer
 from tests.server import raising, serving
 from tests.server.serving import Served
 

@@ -16,11 +16,11 @@ from driftline.kql import Translation
 from driftline.store.files.database import Database
 from driftline.store.process.protocol import BATCH_ROWS, SOCKET, encode_question
 from driftline.store.process.reader import open_reader
+from driftline.store.process.writer import start_writer
 from driftline.store.query import hunt_store
 from driftline.store.query.hunt_store import Ask
 from driftline.store.query.limits import Hunted, Stop
 from driftline.store.query.results import TRUNCATED
-from driftline.store.writer import start_writer
 
 NOW = datetime.datetime.now(datetime.UTC)
 DAYS = 4
