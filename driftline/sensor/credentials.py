@@ -22,8 +22,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 import driftline
+from driftline.atomic_file import replace_file
 from driftline.errors import DriftlineError, InvalidInput, Refused, ServerUnreachable
-from driftline.sensor.durable import replace_file
 from driftline.wire import protocol
 from driftline.wire.protocol import Enrolled, JoinToken
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import msgspec
 
+from driftline.atomic_file import replace_file
 from driftline.errors import InvalidPolicy, TamperedPolicy
-from driftline.sensor.durable import replace_file
 
 __all__ = ["FILE", "GOOD", "KeptPolicy", "intact", "keep", "read"]
 

@@ -1,7 +1,7 @@
 import stat
 from pathlib import Path
 
-from driftline.sensor.durable import replace_file
+from driftline.atomic_file import replace_file
 
 
 def test_a_file_is_replaced_whole_for_its_owner_alone(tmp_path: Path) -> None:
