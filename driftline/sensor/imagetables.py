@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from driftline.errors import DriftlineError
 from driftline.image import ImageIndex
 from driftline.sensor.blocktables import BlockTables, ImageTable
-from driftline.sensor.mailbox import Mailbox
+from driftline.sensor.wakeup_queue import Mailbox
 
 __all__ = ["ImageTables"]
 

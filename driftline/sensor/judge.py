@@ -22,11 +22,11 @@ from driftline.events import Action, Alert, BlockedBy, CloudProcessEvent, Conten
 from driftline.image import ImageIndex
 from driftline.sensor.blocking import Blocker
 from driftline.sensor.content import Capture, ContentReader
-from driftline.sensor.mailbox import Mailbox
 from driftline.sensor.processes import Process
 from driftline.sensor.records import Clock, ExecRecord
 from driftline.sensor.registry import Tracked
 from driftline.sensor.report import Reporter
+from driftline.sensor.wakeup_queue import Mailbox
 from driftline.verdict import ContainerRoot, Digest, Execution, FileFacts
 
 __all__ = ["Case", "Judge", "Message"]

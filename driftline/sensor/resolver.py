@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from driftline import cluster
 from driftline.errors import ContainerNotFound, RuntimeUnavailable
 from driftline.events import Container
-from driftline.sensor.mailbox import Mailbox
+from driftline.sensor.wakeup_queue import Mailbox
 
 __all__ = ["Resolver"]
 

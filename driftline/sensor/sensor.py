@@ -39,7 +39,6 @@ from driftline.sensor.health import HealthLedger
 from driftline.sensor.indexes import Indexes
 from driftline.sensor.judge import Judge, Message
 from driftline.sensor.kernel import KernelSide
-from driftline.sensor.mailbox import Mailbox
 from driftline.sensor.perf import MappingStream
 from driftline.sensor.pipeline import Pipeline
 from driftline.sensor.policyfile import PolicyFile
@@ -48,6 +47,7 @@ from driftline.sensor.registry import Registry
 from driftline.sensor.report import Reporter
 from driftline.sensor.resolver import Resolver
 from driftline.sensor.tampering import Watch
+from driftline.sensor.wakeup_queue import Mailbox
 
 __all__ = ["Options", "Sensor", "Sink"]
 

@@ -1,7 +1,7 @@
 import select
 import threading
 
-from driftline.sensor.mailbox import Mailbox
+from driftline.sensor.wakeup_queue import Mailbox
 
 
 def test_items_come_in_order_and_wake_who_waits() -> None:
