@@ -32,7 +32,7 @@ from driftline import cluster
 from driftline.errors import InvalidPolicy, TamperedPolicy, UnsupportedHost
 from driftline.events import Container, SensorHealth
 from driftline.policy import Place
-from driftline.sensor import host, records, runs, selftest, startup, switch
+from driftline.sensor import records, requirements, runs, selftest, startup, switch
 from driftline.sensor.blocking import Blocker
 from driftline.sensor.content import ContentReader
 from driftline.sensor.health import HealthLedger
@@ -110,7 +110,7 @@ class Sensor:
 
     def __init__(self, options: Options, sinks: Sequence[Sink]) -> None:
         """Load the programs and look at what runs already; raises ``UnsupportedHost``."""
-        host.check_host()
+        requirements.check_host()
         _keep_one_arena()
         self._sinks = sinks
         self._options = options
@@ -329,7 +329,7 @@ class Sensor:
             "cluster": place.cluster,
             "node": place.node,
             "uptime_seconds": round(time.time() - self._started, 1),
-            "kernel": host.kernel_features(),
+            "kernel": requirements.kernel_features(),
             "runtime": self._runtime.address or "not found yet",
             "coverage": {
                 "executables": "eBPF tp_btf/sched_process_exec",
