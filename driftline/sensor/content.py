@@ -31,7 +31,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from driftline.errors import Unreadable
-from driftline.sensor import mounts, openat
+from driftline.sensor import mounts, safe_open
 from driftline.verdict import Digest, FileFacts
 
 __all__ = ["Capture", "ContentReader"]
@@ -101,7 +101,7 @@ class Capture:
         """Whether nothing about it can keep a reader waiting."""
         return self._root < 0 and self.fs_type in _PROMPT
 
-    def is_as_it_ran(self, now: openat.Look) -> bool:
+    def is_as_it_ran(self, now: safe_open.Look) -> bool:
         """Tell whether nothing about the file has changed since it ran."""
         return self._file is None or (now.ctime_ns, now.size) == (self._file.ctime_ns, self._file.size)
 
@@ -110,7 +110,7 @@ class Capture:
         if self._root < 0 or self._file is None:
             return
         try:
-            self.fd = openat.open_beneath(self._root, self._path, cached=False)
+            self.fd = safe_open.open_beneath(self._root, self._path, cached=False)
         except OSError as error:
             raise Unreadable(_in_words(error)) from error
         if not _is_the_file(self.fd, self._file, self._pid):
@@ -145,7 +145,7 @@ class ContentReader:
         found when the first has ended. ``upperdir`` is the last resort.
         """
         with contextlib.suppress(OSError):
-            fd = openat.open_magic_link(f"/proc/{pids[0]}/exe")
+            fd = safe_open.open_magic_link(f"/proc/{pids[0]}/exe")
             if _is_the_file(fd, file, pids[0]):
                 return Capture(fd, file=file)
             os.close(fd)
@@ -166,8 +166,8 @@ class ContentReader:
         """Capture a file that was mapped, by the path its process knew; ``None`` if it is another now."""
         for pid in pids:
             with contextlib.suppress(OSError), _root_of(pid, path) as (root, below):
-                fd = openat.open_beneath(root, below, cached=True)
-                found = openat.look(fd)
+                fd = safe_open.open_beneath(root, below, cached=True)
+                found = safe_open.look(fd)
                 if found.inode == inode and stat.S_ISREG(found.mode):
                     return Capture(fd, fs_type=_fs_type(pid, found.mount_id))
                 os.close(fd)
@@ -177,7 +177,7 @@ class ContentReader:
         """Hash the whole file and close it; raises ``Unreadable``."""
         if capture.reason:
             raise Unreadable(capture.reason)
-        known = self._known(capture, openat.look(capture.fd)) if capture.fd >= 0 else None
+        known = self._known(capture, safe_open.look(capture.fd)) if capture.fd >= 0 else None
         if known:
             capture.close()
             return known
@@ -217,24 +217,24 @@ class ContentReader:
     def _read(self, capture: Capture, progress: _Progress) -> Digest:
         if capture.fs_type in _PSEUDO:
             raise Unreadable(f"a file of {capture.fs_type} has no content of its own")
-        found = openat.look(capture.fd)
+        found = safe_open.look(capture.fd)
         digest = self._hash(capture.fd, found, progress)
         return digest if capture.is_as_it_ran(found) else Digest(digest.sha256, digest.size, changed=True)
 
-    def hash(self, handle: int, found: openat.Look) -> Digest:
+    def hash(self, handle: int, found: safe_open.Look) -> Digest:
         """Hash a file of the node's own disk that ``found`` describes; raises ``Unreadable``, ``OSError``."""
         with self._lock:
             known = self._cache.get(_key(found))
         return known or self._hash(handle, found, _Progress())
 
-    def _known(self, capture: Capture, found: openat.Look) -> Digest | None:
+    def _known(self, capture: Capture, found: safe_open.Look) -> Digest | None:
         with self._lock:
             digest = self._cache.get(_key(found))
         if digest is None or capture.is_as_it_ran(found):
             return digest
         return Digest(digest.sha256, digest.size, changed=True)
 
-    def _hash(self, handle: int, found: openat.Look, progress: _Progress) -> Digest:
+    def _hash(self, handle: int, found: safe_open.Look, progress: _Progress) -> Digest:
         if found.size > self._max_bytes:
             raise Unreadable(f"it has {found.size:,} bytes; at most {self._max_bytes:,} are read")
         digest = _hash_handle(handle, found, progress.move, time.monotonic() + self._max_seconds)
@@ -250,7 +250,7 @@ class ContentReader:
                 self._cache.popitem(last=False)
 
 
-def _key(found: openat.Look) -> _Key:
+def _key(found: safe_open.Look) -> _Key:
     return found.device, found.inode, found.ctime_ns, found.size
 
 
@@ -285,16 +285,16 @@ class _Progress:
 
 
 # No more bytes are asked for than the file had, so that nothing waits for more to come.
-def _hash_handle(handle: int, found: openat.Look, on_chunk: Callable[[], None], deadline: float) -> Digest:
+def _hash_handle(handle: int, found: safe_open.Look, on_chunk: Callable[[], None], deadline: float) -> Digest:
     if not stat.S_ISREG(found.mode):
         raise Unreadable("it is no regular file")
     _wait_for_tick(found.ctime_ns)
-    fd = openat.open_to_read(handle)
+    fd = safe_open.open_to_read(handle)
     try:
         sha256, size = _hash_fd(fd, found.size, on_chunk, deadline)
     finally:
         os.close(fd)
-    after = openat.look(handle)
+    after = safe_open.look(handle)
     if (after.ctime_ns, after.size) != (found.ctime_ns, size):
         raise Unreadable("it changed while it was read")
     return Digest(sha256, size)
@@ -326,7 +326,7 @@ def _is_over(ctime_ns: int) -> bool:
 def _capture_in_root(pid: int, file: FileFacts) -> Capture | None:
     with contextlib.suppress(OSError), _root_of(pid, file.path) as (root, path):
         try:
-            fd = openat.open_beneath(root, path, cached=True)
+            fd = safe_open.open_beneath(root, path, cached=True)
         except BlockingIOError:
             return Capture.later(os.dup(root), path, pid=pid, file=file)
         except OSError as error:
@@ -351,7 +351,7 @@ def _root_of(pid: int, path: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _is_the_file(fd: int, file: FileFacts, pid: int) -> bool:
-    found = openat.look(fd)
+    found = safe_open.look(fd)
     if not stat.S_ISREG(found.mode) or found.inode != file.inode:
         return False
     return found.device == file.device or _superblock(pid, found.mount_id) == file.device
@@ -378,7 +378,7 @@ def _capture_upper(upperdir: str, file: FileFacts) -> Capture | None:
         fd = _open_in_folder(upperdir, file.fs_path)
     except OSError:
         return None
-    found = openat.look(fd)
+    found = safe_open.look(fd)
     is_same = stat.S_ISREG(found.mode) and (found.size, found.ctime_ns) == (file.size, file.ctime_ns)
     if is_same and not _is_metacopy(fd):
         return Capture(fd, file=file)
@@ -389,7 +389,7 @@ def _capture_upper(upperdir: str, file: FileFacts) -> Capture | None:
 def _open_in_folder(folder: str, path: bytes) -> int:
     root = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        return openat.open_beneath(root, path, cached=False)
+        return safe_open.open_beneath(root, path, cached=False)
     finally:
         os.close(root)
 

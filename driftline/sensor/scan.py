@@ -21,7 +21,7 @@ import msgspec
 from driftline.errors import Unreadable
 from driftline.events import Container, Content
 from driftline.image import Entry, ImageIndex, Kind
-from driftline.sensor import mounts, openat
+from driftline.sensor import mounts, safe_open
 from driftline.sensor.content import ContentReader
 from driftline.sensor.findings import Change, Finding, compare, executables_first
 from driftline.sensor.walk import Gap, Item, walk
@@ -272,7 +272,7 @@ def _may_run(entry: Entry) -> bool:
 
 
 # Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories"
-def _is_whiteout(look: openat.Look) -> bool:
+def _is_whiteout(look: safe_open.Look) -> bool:
     return stat.S_ISCHR(look.mode) and look.rdev == 0
 
 
@@ -287,7 +287,7 @@ def _mark(handle: int, name: str, *, is_absent: bytes | None = b"") -> bytes | N
 
 def _starts_like_a_program(handle: int) -> bool:
     try:
-        fd = openat.open_to_read(handle)
+        fd = safe_open.open_to_read(handle)
     except OSError:
         return False
     try:

@@ -13,7 +13,7 @@ import stat
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from driftline.sensor import openat
+from driftline.sensor import safe_open
 
 __all__ = ["Gap", "Item", "walk"]
 
@@ -29,7 +29,7 @@ class Item(NamedTuple):
     """Absolute, from the top of the walk."""
     handle: int
     """An O_PATH descriptor, open until the next item is asked for."""
-    look: openat.Look
+    look: safe_open.Look
 
 
 class Gap(NamedTuple):
@@ -70,14 +70,14 @@ class _Walk:
     def _visit(self, folder: int, path: bytes, name: bytes, folders: list[_Level]) -> Iterator[Item | Gap]:
         self._left -= 1
         try:
-            handle = openat.open_entry(folder, name)
+            handle = safe_open.open_entry(folder, name)
         except FileNotFoundError:  # deleted since the folder was read
             return
         except OSError as error:
             yield Gap(path, os.strerror(error.errno or 0), is_mount=error.errno == errno.EXDEV)
             return
         try:
-            look = openat.look(handle)
+            look = safe_open.look(handle)
             yield Item(path, handle, look)
             if stat.S_ISDIR(look.mode):
                 yield from _enter(handle, path, folders)

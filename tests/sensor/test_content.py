@@ -224,7 +224,7 @@ def test_a_file_put_back_after_it_ran_says_so(overlay: Overlay, reader: ContentR
 def test_a_version_is_hashed_once(overlay: Overlay, reader: ContentReader, monkeypatch: pytest.MonkeyPatch) -> None:
     facts = overlay.facts("bin/a")
     first = read(reader, facts)
-    monkeypatch.setattr("driftline.sensor.openat.open_to_read", None)
+    monkeypatch.setattr("driftline.sensor.safe_open.open_to_read", None)
 
     assert read(reader, facts) == first
 

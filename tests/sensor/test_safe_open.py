@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from driftline.sensor import openat
+from driftline.sensor import safe_open
 from tests.sensor.overlays import put
 
 
@@ -18,7 +18,7 @@ def folder(tmp_path: Path) -> Iterator[int]:
 
 
 def content(handle: int) -> bytes:
-    fd = openat.open_to_read(handle)
+    fd = safe_open.open_to_read(handle)
     try:
         return os.read(fd, 100)
     finally:
@@ -30,8 +30,8 @@ def test_a_look_says_what_stat_says(tmp_path: Path) -> None:
     path = put(tmp_path / "x", b"12345", 0o640)
     os.link(path, tmp_path / "y")
     os.chown(path, 12, 34)
-    handle = openat.open_magic_link(str(path))
-    found, expected = openat.look(handle), path.stat()
+    handle = safe_open.open_magic_link(str(path))
+    found, expected = safe_open.look(handle), path.stat()
     os.close(handle)
 
     assert found == (
@@ -61,14 +61,14 @@ def mount_of(path: Path) -> str:
 def test_a_path_is_opened_below_the_folder(folder: int, tmp_path: Path, cached: bool) -> None:
     put(tmp_path / "a/b", b"here").read_bytes()
 
-    assert content(openat.open_beneath(folder, b"/a/b", cached=cached)) == b"here"
+    assert content(safe_open.open_beneath(folder, b"/a/b", cached=cached)) == b"here"
 
 
 @pytest.mark.parametrize("name", [b"a b", b"line\nend", b"\xff\xfe", "本".encode(), b"n" * 255])
 def test_any_name_can_be_opened(folder: int, tmp_path: Path, name: bytes) -> None:
     put(Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name))), b"here")
 
-    assert content(openat.open_beneath(folder, name, cached=False)) == b"here"
+    assert content(safe_open.open_beneath(folder, name, cached=False)) == b"here"
 
 
 def test_a_path_longer_than_path_max_is_opened_in_steps(folder: int, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_a_path_longer_than_path_max_is_opened_in_steps(folder: int, tmp_path: P
     os.close(os.open(b"x", os.O_CREAT | os.O_WRONLY, dir_fd=fd))
     os.close(fd)
 
-    assert content(openat.open_beneath(folder, b"/".join([*names, b"x"]), cached=False)) == b""
+    assert content(safe_open.open_beneath(folder, b"/".join([*names, b"x"]), cached=False)) == b""
 
 
 @pytest.mark.parametrize("target", ["there", "/etc/passwd", "/proc/self/exe"])
@@ -92,23 +92,23 @@ def test_no_symlink_is_followed(folder: int, tmp_path: Path, target: str, path: 
 
     if path == b"link":  # the handle is of the link itself, which nothing then reads
         with pytest.raises(OSError, match="symbolic") as caught:
-            openat.open_beneath(folder, path, cached=False)
+            safe_open.open_beneath(folder, path, cached=False)
     else:
         with pytest.raises(OSError, match="symbolic") as caught:
-            openat.open_beneath(folder, path, cached=False)
+            safe_open.open_beneath(folder, path, cached=False)
     assert caught.value.errno == errno.ELOOP
 
 
 @pytest.mark.parametrize("path", [b"../x", b"a/../../x", b"", b"/", b"missing", b"n" * 5000])
 def test_a_path_that_leads_nowhere_or_out_is_an_error(folder: int, path: bytes) -> None:
     with pytest.raises(OSError, match=r"."):
-        openat.open_beneath(folder, path, cached=False)
+        safe_open.open_beneath(folder, path, cached=False)
 
 
 def test_a_failure_leaves_nothing_open(folder: int) -> None:
     before = os.listdir("/proc/self/fd")
     with pytest.raises(FileNotFoundError):
-        openat.open_beneath(folder, b"missing", cached=False)
+        safe_open.open_beneath(folder, b"missing", cached=False)
 
     assert os.listdir("/proc/self/fd") == before
 
@@ -116,14 +116,14 @@ def test_a_failure_leaves_nothing_open(folder: int) -> None:
 def test_reading_leaves_the_access_time_alone(tmp_path: Path) -> None:
     path = put(tmp_path / "x", b"12345")
     os.utime(path, ns=(0, path.stat().st_mtime_ns))
-    content(openat.open_magic_link(str(path)))
+    content(safe_open.open_magic_link(str(path)))
 
     assert path.stat().st_atime_ns == 0
 
 
 def test_an_entry_is_opened_as_it_is(folder: int, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/etc/passwd")
-    handle = openat.open_entry(folder, b"link")
+    handle = safe_open.open_entry(folder, b"link")
     target = os.readlink(b"", dir_fd=handle)
     os.close(handle)
 
@@ -131,8 +131,8 @@ def test_an_entry_is_opened_as_it_is(folder: int, tmp_path: Path) -> None:
 
 
 def test_a_device_has_its_number() -> None:
-    handle = openat.open_magic_link("/dev/null")
-    found = openat.look(handle)
+    handle = safe_open.open_magic_link("/dev/null")
+    found = safe_open.look(handle)
     os.close(handle)
 
     assert found.rdev == os.makedev(1, 3)
@@ -141,7 +141,7 @@ def test_a_device_has_its_number() -> None:
 def test_a_mount_point_is_not_entered() -> None:
     root = os.open("/", os.O_PATH)
     with pytest.raises(OSError, match=r".") as caught:
-        openat.open_entry(root, b"proc")
+        safe_open.open_entry(root, b"proc")
     os.close(root)
 
     assert caught.value.errno == errno.EXDEV
