@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
-from driftline.sensor import _libbpf, records
+from driftline.sensor import records
 from driftline.sensor.blocktables import GUARDS, BlockTables
+from driftline.sensor.bpf import libbpf
 from driftline.sensor.processes import ProcessKey
 from driftline.sensor.records import Cgroup, Clock, LossReason
 from driftline.verdict.facts import Writer
@@ -63,11 +64,11 @@ class KernelSide:
         self.can_deny = _has_bpf_lsm()
         """Whether an exec is refused where the policy blocks it; else its process is killed."""
         without |= frozenset() if self.can_deny else frozenset({"deny_exec"})
-        self._object = _libbpf.BpfObject(OBJECT, settings=settings, without=without, later=GUARDS)
+        self._object = libbpf.BpfObject(OBJECT, settings=settings, without=without, later=GUARDS)
         self.blocking = BlockTables(self._object, seed)
-        self._cpus = _libbpf.possible_cpus()
-        self.exec_ring = _libbpf.RingBuffer(self._object.map_fd("exec_ring"))
-        self.file_ring = _libbpf.RingBuffer(self._object.map_fd("file_ring"))
+        self._cpus = libbpf.possible_cpus()
+        self.exec_ring = libbpf.RingBuffer(self._object.map_fd("exec_ring"))
+        self.file_ring = libbpf.RingBuffer(self._object.map_fd("file_ring"))
 
     def tampering(self) -> Iterable[str]:
         """Say, in words, which of its programs are detached and which of its tables are not as they were written."""

@@ -9,8 +9,8 @@ import pytest
 
 from driftline.events import Subject
 from driftline.policy import Blocking
-from driftline.sensor import _libbpf
 from driftline.sensor.blocktables import BLOCK_POLICY
+from driftline.sensor.bpf import libbpf
 from driftline.sensor.kernel import KernelSide
 from driftline.sensor.records import CGROUP_REF, Cgroup
 
@@ -28,7 +28,7 @@ def side() -> Iterator[KernelSide]:
 def link_of(side: KernelSide, name: str) -> int:
     """The descriptor that holds a link, as a debugger in the sensor's process would find it."""
     pointer = side._object._links[name].pointer
-    return int(_libbpf._load_library().bpf_link__fd(pointer))
+    return int(libbpf._load_library().bpf_link__fd(pointer))
 
 
 def test_programs_at_work_are_no_news(side: KernelSide) -> None:
