@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
  *
  * The records that the kernel side hands to the sensor. Fixed-size types only, no implicit
- * padding: driftline/sensor/records.py decodes the same layout, and
+ * padding: driftline/sensor/bpf/records.py decodes the same layout, and
  * tests/sensor/test_layout.py compares the two through the object's BTF.
  *
  * A record is a fixed head followed by `data`: byte strings laid end to end in the order of

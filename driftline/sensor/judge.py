@@ -21,9 +21,9 @@ from driftline.errors import DriftlineError, Unreadable
 from driftline.events import Action, Alert, BlockedBy, CloudProcessEvent, Content, Drift, Origin, Subject, Verdict, text
 from driftline.image import ImageIndex
 from driftline.sensor.blocking import Blocker
+from driftline.sensor.bpf.records import Clock, ExecRecord
 from driftline.sensor.content import Capture, ContentReader
 from driftline.sensor.processes import Process
-from driftline.sensor.records import Clock, ExecRecord
 from driftline.sensor.registry import Tracked
 from driftline.sensor.report import Reporter
 from driftline.sensor.wakeup_queue import Mailbox

@@ -10,11 +10,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
-from driftline.sensor import records
 from driftline.sensor.blocktables import GUARDS, BlockTables
-from driftline.sensor.bpf import libbpf
+from driftline.sensor.bpf import libbpf, records
+from driftline.sensor.bpf.records import Cgroup, Clock, LossReason
 from driftline.sensor.processes import ProcessKey
-from driftline.sensor.records import Cgroup, Clock, LossReason
 from driftline.verdict.facts import Writer
 
 __all__ = ["OBJECT", "KernelSide", "host_mnt_ns"]

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from driftline.events import text
-from driftline.sensor.records import Ancestor, ExecRecord, Head
+from driftline.sensor.bpf.records import Ancestor, ExecRecord, Head
 
 __all__ = ["Process", "ProcessKey", "ProcessTable", "command_line", "read_process", "running_pids"]
 

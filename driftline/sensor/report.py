@@ -25,8 +25,8 @@ from driftline.events import (
     text,
 )
 from driftline.policy import Decision, Place
+from driftline.sensor.bpf.records import Clock, ExecRecord, ExitRecord, RecordFlag
 from driftline.sensor.processes import Process, ProcessKey, command_line
-from driftline.sensor.records import Clock, ExecRecord, ExitRecord, RecordFlag
 
 __all__ = ["Reporter"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 
+from driftline.sensor.bpf.records import OpenRecord
 from driftline.sensor.processes import Process
-from driftline.sensor.records import OpenRecord
 from driftline.verdict import script_argument
 
 __all__ = ["is_interpreter", "is_script"]

@@ -20,7 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from driftline.sensor import records
+from driftline.sensor.bpf import records
 from driftline.sensor.kernel import KernelSide
 
 __all__ = ["check_sight", "program"]

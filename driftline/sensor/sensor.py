@@ -32,8 +32,9 @@ from driftline import cluster
 from driftline.errors import InvalidPolicy, TamperedPolicy, UnsupportedHost
 from driftline.events import Container, SensorHealth
 from driftline.policy import Place
-from driftline.sensor import records, requirements, runs, selftest, startup, switch
+from driftline.sensor import requirements, runs, selftest, startup, switch
 from driftline.sensor.blocking import Blocker
+from driftline.sensor.bpf import records
 from driftline.sensor.content import ContentReader
 from driftline.sensor.health import HealthLedger
 from driftline.sensor.indexes import Indexes

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from driftline.sensor import kernel, records
+from driftline.sensor import kernel
+from driftline.sensor.bpf import records
 
 Run = Callable[[str], list[records.Record]]
 

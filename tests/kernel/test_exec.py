@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from driftline.sensor import records
-from driftline.sensor.records import ExecRecord, ExitRecord, OpenRecord, RecordFlag
+from driftline.sensor.bpf import records
+from driftline.sensor.bpf.records import ExecRecord, ExitRecord, OpenRecord, RecordFlag
 
 pytestmark = pytest.mark.kernel
 

@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
+from driftline.sensor.bpf.records import LossReason
 from driftline.sensor.kernel import KernelSide
-from driftline.sensor.records import LossReason
 
 pytestmark = pytest.mark.kernel
 

@@ -11,8 +11,8 @@ from driftline.events import Subject
 from driftline.policy import Blocking
 from driftline.sensor.blocktables import BLOCK_POLICY
 from driftline.sensor.bpf import libbpf
+from driftline.sensor.bpf.records import CGROUP_REF, Cgroup
 from driftline.sensor.kernel import KernelSide
-from driftline.sensor.records import CGROUP_REF, Cgroup
 
 pytestmark = pytest.mark.kernel
 CGROUP = Cgroup(2**60 + 1, 1)  # no container's

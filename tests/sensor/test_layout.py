@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from driftline.sensor import blocktables, kernel, records
+from driftline.sensor import blocktables, kernel
+from driftline.sensor.bpf import records
 
 pytestmark = pytest.mark.kernel
 

@@ -1,4 +1,4 @@
-from driftline.sensor.records import Cgroup
+from driftline.sensor.bpf.records import Cgroup
 from driftline.sensor.registry import Registry, cgroups_of
 from tests.sensor import making
 
