@@ -108,7 +108,7 @@ static __always_inline __u64 join_hash(__u64 above, __u64 component)
 }
 
 /* Hash the components of the leaf-first path in a scratch record (FNV-1a), as
- * driftline/sensor/hashing.py does. Returns whether all of it was. A global function, as the
+ * driftline/sensor/bpf/path_hash.py does. Returns whether all of it was. A global function, as the
  * next one: the verifier follows it once and not for each caller. Hence the scalars. */
 __noinline int hash_components(__u32 of, __u32 start, __u32 length)
 {

@@ -15,8 +15,8 @@ from driftline.image import ImageIndex
 from driftline.image.entry import Kind
 from driftline.policy import Blocking
 from driftline.sensor.bpf.libbpf import BpfObject
+from driftline.sensor.bpf.path_hash import hash_name, hash_path, is_hashable
 from driftline.sensor.bpf.records import CGROUP_REF, Cgroup, kernel_device
-from driftline.sensor.hashing import hash_name, hash_path, is_hashable
 from driftline.verdict import FileFacts
 
 __all__ = [

@@ -1,4 +1,4 @@
-from driftline.sensor.hashing import hash_name, hash_path, is_hashable
+from driftline.sensor.bpf.path_hash import hash_name, hash_path, is_hashable
 
 
 def test_a_path_is_hashed_from_the_root_down() -> None:
