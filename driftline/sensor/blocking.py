@@ -21,7 +21,7 @@ from driftline.errors import DriftlineError
 from driftline.events import Action, Drift, Subject, Verdict
 from driftline.policy import compile_blocking
 from driftline.sensor import bpffs, stopping, switch
-from driftline.sensor.blocktables import BlockTables
+from driftline.sensor.bpf.block_maps import BlockTables
 from driftline.sensor.imagetables import ImageTables
 from driftline.sensor.processes import ProcessKey
 from driftline.sensor.registry import Tracked

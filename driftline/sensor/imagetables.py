@@ -10,7 +10,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from driftline.errors import DriftlineError
 from driftline.image import ImageIndex
-from driftline.sensor.blocktables import BlockTables, ImageTable
+from driftline.sensor.bpf.block_maps import BlockTables, ImageTable
 from driftline.sensor.wakeup_queue import Mailbox
 
 __all__ = ["ImageTables"]

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
-from driftline.sensor.blocktables import GUARDS, BlockTables
 from driftline.sensor.bpf import libbpf, records
+from driftline.sensor.bpf.block_maps import GUARDS, BlockTables
 from driftline.sensor.bpf.records import Cgroup, Clock, LossReason
 from driftline.sensor.processes import ProcessKey
 from driftline.verdict.facts import Writer

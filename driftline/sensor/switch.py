@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 
 from driftline.errors import DriftlineError
-from driftline.sensor.blocktables import unguard
+from driftline.sensor.bpf.block_maps import unguard
 
 __all__ = ["GUARDS_FOLDER", "SWITCH", "arm", "disarm", "is_disarmed"]
 

@@ -9,8 +9,8 @@ import pytest
 
 from driftline.events import Subject
 from driftline.policy import Blocking
-from driftline.sensor.blocktables import BLOCK_POLICY
 from driftline.sensor.bpf import libbpf
+from driftline.sensor.bpf.block_maps import BLOCK_POLICY
 from driftline.sensor.bpf.records import CGROUP_REF, Cgroup
 from driftline.sensor.kernel import KernelSide
 

@@ -10,7 +10,7 @@ import pytest
 
 from driftline.errors import ImageError
 from driftline.image import ImageIndex, LowerDirs, build_index, open_index
-from driftline.sensor.blocktables import HASH_KEY
+from driftline.sensor.bpf.block_maps import HASH_KEY
 from driftline.sensor.imagetables import ImageTables
 from driftline.sensor.kernel import KernelSide
 

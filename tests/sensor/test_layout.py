@@ -6,19 +6,19 @@ import subprocess
 
 import pytest
 
-from driftline.sensor import blocktables, kernel
-from driftline.sensor.bpf import records
+from driftline.sensor import kernel
+from driftline.sensor.bpf import block_maps, records
 
 pytestmark = pytest.mark.kernel
 
 STRUCTS = {
     "settings": records.SETTINGS.size,
-    "block_policy": blocktables.BLOCK_POLICY.size,
+    "block_policy": block_maps.BLOCK_POLICY.size,
     "container_root": records.ROOT.size,
-    "hash_key": blocktables.HASH_KEY.size,
-    "killed_key": blocktables.KILLED_KEY.size,
-    "proof": blocktables.PROOF.size,
-    "proof_key": blocktables.PROOF_KEY.size,
+    "hash_key": block_maps.HASH_KEY.size,
+    "killed_key": block_maps.KILLED_KEY.size,
+    "proof": block_maps.PROOF.size,
+    "proof_key": block_maps.PROOF_KEY.size,
     "record_head": records.HEAD.size,
     "file_writer": records.WRITER.size,
     "file_facts": records.FACTS.size,
@@ -43,14 +43,14 @@ MEMBERS = {
         "inode size ctime magic device mode nlink lowers upper pad fs_type writer",
     ),
     "block_policy": (
-        blocktables.BLOCK_POLICY,
+        block_maps.BLOCK_POLICY,
         "set image block closed first undecidable relocated flags pad",
     ),
     "container_root": (records.ROOT, "device pad first"),
-    "hash_key": (blocktables.HASH_KEY, "hash owner kind"),
-    "killed_key": (blocktables.KILLED_KEY, "inode tgid"),
-    "proof": (blocktables.PROOF, "ctime size innocent guilty"),
-    "proof_key": (blocktables.PROOF_KEY, "file set pad"),
+    "hash_key": (block_maps.HASH_KEY, "hash owner kind"),
+    "killed_key": (block_maps.KILLED_KEY, "inode tgid"),
+    "proof": (block_maps.PROOF, "ctime size innocent guilty"),
+    "proof_key": (block_maps.PROOF_KEY, "file set pad"),
     "settings": (records.SETTINGS, "host_mnt_ns watch_hosts own_tgid pad seed"),
     "file_writer": (records.WRITER, "time start tgid pad comm"),
     "ancestor": (records.ANCESTOR, "start tgid pad comm"),
