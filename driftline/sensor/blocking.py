@@ -20,7 +20,8 @@ import msgspec
 from driftline.errors import DriftlineError
 from driftline.events import Action, Drift, Subject, Verdict
 from driftline.policy import compile_blocking
-from driftline.sensor import bpffs, stopping, switch
+from driftline.sensor import stopping, switch
+from driftline.sensor.bpf import bpffs
 from driftline.sensor.bpf.block_maps import BlockTables
 from driftline.sensor.imagetables import ImageTables
 from driftline.sensor.processes import ProcessKey
