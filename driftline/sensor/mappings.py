@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from driftline.sensor.perf import MappingRecord
+from driftline.sensor.bpf.mmap_events import MappingRecord
 from driftline.sensor.processes import Process, ProcessTable, read_process
 from driftline.sensor.registry import Registry, Tracked, cgroups_of
 from driftline.verdict import FileFacts, Mount, Writer

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from driftline.sensor.perf import MappingStream
+from driftline.sensor.bpf.mmap_events import MappingStream
 
 pytestmark = pytest.mark.kernel
 
