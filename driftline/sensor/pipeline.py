@@ -18,6 +18,7 @@ from driftline.events import BlockedBy, Container, Subject
 from driftline.policy import Policy
 from driftline.sensor import mounts, scripts
 from driftline.sensor.blocking import Blocker
+from driftline.sensor.bpf.kernel import KernelSide
 from driftline.sensor.bpf.mmap_events import MappingRecord
 from driftline.sensor.bpf.records import (
     CgroupRecord,
@@ -33,7 +34,6 @@ from driftline.sensor.bpf.records import (
 from driftline.sensor.content import Capture, ContentReader
 from driftline.sensor.indexes import Indexes
 from driftline.sensor.judge import Case, Judge, Message, NeedsBytes
-from driftline.sensor.kernel import KernelSide
 from driftline.sensor.mappings import MappingFilter, facts_of_gone, facts_of_mapped
 from driftline.sensor.processes import Process, ProcessKey, ProcessTable, read_process
 from driftline.sensor.registry import Registry, Tracked

@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 from driftline.sensor.bpf import records
-from driftline.sensor.kernel import KernelSide
+from driftline.sensor.bpf.kernel import KernelSide
 
 __all__ = ["check_sight", "program"]
 

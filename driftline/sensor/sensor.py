@@ -35,12 +35,12 @@ from driftline.policy import Place
 from driftline.sensor import requirements, runs, selftest, startup, switch
 from driftline.sensor.blocking import Blocker
 from driftline.sensor.bpf import records
+from driftline.sensor.bpf.kernel import KernelSide
 from driftline.sensor.bpf.mmap_events import MappingStream
 from driftline.sensor.content import ContentReader
 from driftline.sensor.health import HealthLedger
 from driftline.sensor.indexes import Indexes
 from driftline.sensor.judge import Judge, Message
-from driftline.sensor.kernel import KernelSide
 from driftline.sensor.pipeline import Pipeline
 from driftline.sensor.policyfile import PolicyFile
 from driftline.sensor.processes import ProcessTable

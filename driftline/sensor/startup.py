@@ -10,7 +10,7 @@ from driftline import cluster
 from driftline.errors import RuntimeUnavailable, Unreadable
 from driftline.events import Container
 from driftline.sensor import mounts, scripts
-from driftline.sensor.kernel import KernelSide
+from driftline.sensor.bpf.kernel import KernelSide
 from driftline.sensor.processes import ProcessKey, ProcessTable, read_process, running_pids
 from driftline.sensor.registry import Registry, Tracked, cgroups_of
 

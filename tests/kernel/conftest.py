@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from driftline.sensor import kernel
-from driftline.sensor.bpf import records
+from driftline.sensor.bpf import kernel, records
 
 Run = Callable[[str], list[records.Record]]
 

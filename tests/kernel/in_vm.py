@@ -10,7 +10,8 @@ from pathlib import Path
 
 from driftline.events import Subject
 from driftline.policy import Blocking
-from driftline.sensor import kernel, selftest
+from driftline.sensor import selftest
+from driftline.sensor.bpf import kernel
 from tests.kernel.world import World, was_blocked
 
 CASES = {

@@ -14,7 +14,7 @@ from driftline import verdict
 from driftline.events import Action, Container, Drift, Subject, Verdict
 from driftline.policy import Blocking, Place, Policy, Rule, compile_blocking, explain, rules_for
 from driftline.policy.model import AllowedProcess, Condition, ResourceField
-from driftline.sensor import kernel
+from driftline.sensor.bpf import kernel
 from driftline.sensor.bpf.records import ExecRecord, OpenRecord
 from driftline.verdict import ContainerRoot, Digest, Execution
 from tests.kernel.world import BYTES, IMAGE_PROGRAMS, World, sha256, was_blocked

@@ -4,8 +4,8 @@ import subprocess
 
 import pytest
 
+from driftline.sensor.bpf.kernel import KernelSide
 from driftline.sensor.bpf.records import LossReason
-from driftline.sensor.kernel import KernelSide
 
 pytestmark = pytest.mark.kernel
 

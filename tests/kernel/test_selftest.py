@@ -3,8 +3,8 @@
 import pytest
 
 from driftline.sensor import selftest
+from driftline.sensor.bpf.kernel import KernelSide
 from driftline.sensor.bpf.records import LossReason
-from driftline.sensor.kernel import KernelSide
 
 pytestmark = pytest.mark.kernel
 

@@ -11,8 +11,8 @@ from driftline.events import Subject
 from driftline.policy import Blocking
 from driftline.sensor.bpf import libbpf
 from driftline.sensor.bpf.block_maps import BLOCK_POLICY
+from driftline.sensor.bpf.kernel import KernelSide
 from driftline.sensor.bpf.records import CGROUP_REF, Cgroup
-from driftline.sensor.kernel import KernelSide
 
 pytestmark = pytest.mark.kernel
 CGROUP = Cgroup(2**60 + 1, 1)  # no container's

@@ -11,8 +11,8 @@ import pytest
 from driftline.errors import ImageError
 from driftline.image import ImageIndex, LowerDirs, build_index, open_index
 from driftline.sensor.bpf.block_maps import HASH_KEY
+from driftline.sensor.bpf.kernel import KernelSide
 from driftline.sensor.imagetables import ImageTables
-from driftline.sensor.kernel import KernelSide
 
 pytestmark = pytest.mark.kernel
 

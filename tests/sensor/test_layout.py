@@ -6,8 +6,7 @@ import subprocess
 
 import pytest
 
-from driftline.sensor import kernel
-from driftline.sensor.bpf import block_maps, records
+from driftline.sensor.bpf import block_maps, kernel, records
 
 pytestmark = pytest.mark.kernel
 

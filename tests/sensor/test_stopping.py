@@ -3,7 +3,7 @@ import subprocess
 import pytest
 
 from driftline.sensor import stopping
-from driftline.sensor.kernel import host_mnt_ns
+from driftline.sensor.bpf.kernel import host_mnt_ns
 from driftline.sensor.processes import ProcessKey, read_process
 
 
