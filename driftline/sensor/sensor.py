@@ -32,9 +32,9 @@ from driftline import cluster
 from driftline.errors import InvalidPolicy, TamperedPolicy, UnsupportedHost
 from driftline.events import Container, SensorHealth
 from driftline.policy import Place
-from driftline.sensor import requirements, runs, selftest, startup, switch
+from driftline.sensor import requirements, runs, startup, switch
 from driftline.sensor.blocking import Blocker
-from driftline.sensor.bpf import records
+from driftline.sensor.bpf import records, selftest
 from driftline.sensor.bpf.kernel import KernelSide
 from driftline.sensor.bpf.mmap_events import MappingStream
 from driftline.sensor.content import ContentReader

@@ -10,8 +10,7 @@ from pathlib import Path
 
 from driftline.events import Subject
 from driftline.policy import Blocking
-from driftline.sensor import selftest
-from driftline.sensor.bpf import kernel
+from driftline.sensor.bpf import kernel, selftest
 from tests.kernel.world import World, was_blocked
 
 CASES = {

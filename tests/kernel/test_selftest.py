@@ -2,7 +2,7 @@
 
 import pytest
 
-from driftline.sensor import selftest
+from driftline.sensor.bpf import selftest
 from driftline.sensor.bpf.kernel import KernelSide
 from driftline.sensor.bpf.records import LossReason
 

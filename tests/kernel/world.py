@@ -13,8 +13,7 @@ from pathlib import Path
 
 from driftline.image import ImageIndex, LowerDirs, build_index, open_index
 from driftline.policy import Blocking
-from driftline.sensor import selftest
-from driftline.sensor.bpf import kernel, records
+from driftline.sensor.bpf import kernel, records, selftest
 from driftline.sensor.bpf.block_maps import ImageTable
 from driftline.sensor.bpf.records import Cgroup, ExecRecord, OpenRecord, RecordFlag
 from driftline.sensor.processes import ProcessKey

@@ -5,7 +5,7 @@ builds a real overlay (in a mount namespace of its own, gone with the child proc
 from it a file of the lower layer, a copied-up one, a new one, and a new one that lies *below* a
 nested overlay, and compares what its programs report with what it did.
 
-``python -m driftline.sensor.selftest`` is that child.
+``python -m driftline.sensor.bpf.selftest`` is that child.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def check_sight(kernel: KernelSide) -> list[str]:
     seen: dict[bytes, records.ExecRecord] = {}
     clock = records.Clock()
     with tempfile.TemporaryDirectory(prefix="driftline-selftest-") as folder:
-        command = (sys.executable, "-P", "-m", "driftline.sensor.selftest", folder)
+        command = (sys.executable, "-P", "-m", "driftline.sensor.bpf.selftest", folder)
         child = subprocess.run(command, check=False, capture_output=True, timeout=30)
     if child.returncode:
         return [f"the self-test could not build an overlay: {child.stderr.decode(errors='replace').strip()}"]
