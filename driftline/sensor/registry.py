@@ -18,7 +18,7 @@ from driftline.events import Container, Verdict
 from driftline.image import ImageIndex
 from driftline.policy import Blocking, ContainerPolicy
 from driftline.sensor.bpf.records import Cgroup, Head
-from driftline.sensor.processes import ProcessKey
+from driftline.sensor.tracking.processes import ProcessKey
 from driftline.verdict import ContainerRoot
 
 __all__ = ["Registry", "Tracked", "cgroups_of"]

@@ -26,7 +26,7 @@ from driftline.events import (
 )
 from driftline.policy import Decision, Place
 from driftline.sensor.bpf.records import Clock, ExecRecord, ExitRecord, RecordFlag
-from driftline.sensor.processes import Process, ProcessKey, command_line
+from driftline.sensor.tracking.processes import Process, ProcessKey, command_line
 
 __all__ = ["Reporter"]
 

@@ -6,7 +6,7 @@ import os
 import re
 
 from driftline.sensor.bpf.records import OpenRecord
-from driftline.sensor.processes import Process
+from driftline.sensor.tracking.processes import Process
 from driftline.verdict import script_argument
 
 __all__ = ["is_interpreter", "is_script"]

@@ -6,7 +6,7 @@ import os
 import signal
 from pathlib import Path
 
-from driftline.sensor.processes import ProcessKey, read_process
+from driftline.sensor.tracking.processes import ProcessKey, read_process
 
 __all__ = ["stop"]
 

@@ -7,7 +7,7 @@ import stat
 from typing import Any
 
 from driftline.sensor.bpf.records import Cgroup, Head, OpenRecord, RecordType
-from driftline.sensor.processes import Process, ProcessKey
+from driftline.sensor.tracking.processes import Process, ProcessKey
 from driftline.verdict import FileFacts, Writer
 from driftline.verdict.facts import OVERLAYFS_MAGIC
 

@@ -4,7 +4,7 @@ import pytest
 
 from driftline.sensor import stopping
 from driftline.sensor.bpf.kernel import host_mnt_ns
-from driftline.sensor.processes import ProcessKey, read_process
+from driftline.sensor.tracking.processes import ProcessKey, read_process
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from typing import Self
 from driftline.sensor.bpf import libbpf, records
 from driftline.sensor.bpf.block_maps import GUARDS, BlockTables
 from driftline.sensor.bpf.records import Cgroup, Clock, LossReason
-from driftline.sensor.processes import ProcessKey
+from driftline.sensor.tracking.processes import ProcessKey
 from driftline.verdict.facts import Writer
 
 __all__ = ["OBJECT", "KernelSide", "host_mnt_ns"]

@@ -5,7 +5,7 @@ import subprocess
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftline.sensor.processes import ProcessKey, ProcessTable, command_line, read_process, running_pids
+from driftline.sensor.tracking.processes import ProcessKey, ProcessTable, command_line, read_process, running_pids
 from tests.sensor import making
 
 

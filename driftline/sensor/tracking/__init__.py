@@ -1,0 +1,1 @@
+"""Containers, processes, mounts and mappings that the sensor follows."""
