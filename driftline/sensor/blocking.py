@@ -24,7 +24,7 @@ from driftline.sensor import stopping, switch
 from driftline.sensor.bpf import bpffs
 from driftline.sensor.bpf.block_maps import BlockTables
 from driftline.sensor.imagetables import ImageTables
-from driftline.sensor.registry import Tracked
+from driftline.sensor.tracking.containers import Tracked
 from driftline.sensor.tracking.processes import ProcessKey
 from driftline.verdict import FileFacts
 

@@ -23,8 +23,8 @@ from driftline.image import ImageIndex
 from driftline.sensor.blocking import Blocker
 from driftline.sensor.bpf.records import Clock, ExecRecord
 from driftline.sensor.content import Capture, ContentReader
-from driftline.sensor.registry import Tracked
 from driftline.sensor.report import Reporter
+from driftline.sensor.tracking.containers import Tracked
 from driftline.sensor.tracking.processes import Process
 from driftline.sensor.wakeup_queue import Mailbox
 from driftline.verdict import ContainerRoot, Digest, Execution, FileFacts

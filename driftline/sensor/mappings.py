@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from driftline.sensor.bpf.mmap_events import MappingRecord
-from driftline.sensor.registry import Registry, Tracked, cgroups_of
+from driftline.sensor.tracking.containers import Registry, Tracked, cgroups_of
 from driftline.sensor.tracking.processes import Process, ProcessTable, read_process
 from driftline.verdict import FileFacts, Mount, Writer
 from driftline.verdict.facts import OVERLAYFS_MAGIC, TMPFS_MAGIC

@@ -35,8 +35,8 @@ from driftline.sensor.content import Capture, ContentReader
 from driftline.sensor.indexes import Indexes
 from driftline.sensor.judge import Case, Judge, Message, NeedsBytes
 from driftline.sensor.mappings import MappingFilter, facts_of_gone, facts_of_mapped
-from driftline.sensor.registry import Registry, Tracked
 from driftline.sensor.report import Reporter
+from driftline.sensor.tracking.containers import Registry, Tracked
 from driftline.sensor.tracking.processes import Process, ProcessKey, ProcessTable, read_process
 from driftline.verdict import FileFacts, loader_argument
 

@@ -11,7 +11,7 @@ from driftline.errors import RuntimeUnavailable, Unreadable
 from driftline.events import Container
 from driftline.sensor import mounts, scripts
 from driftline.sensor.bpf.kernel import KernelSide
-from driftline.sensor.registry import Registry, Tracked, cgroups_of
+from driftline.sensor.tracking.containers import Registry, Tracked, cgroups_of
 from driftline.sensor.tracking.processes import ProcessKey, ProcessTable, read_process, running_pids
 
 __all__ = ["take_inventory"]

@@ -16,7 +16,7 @@ from driftline.policy import Blocking
 from driftline.sensor.bpf import kernel, records, selftest
 from driftline.sensor.bpf.block_maps import ImageTable
 from driftline.sensor.bpf.records import Cgroup, ExecRecord, OpenRecord, RecordFlag
-from driftline.sensor.registry import cgroups_of
+from driftline.sensor.tracking.containers import cgroups_of
 from driftline.sensor.tracking.processes import ProcessKey
 
 IMAGE_PROGRAMS = ("/bin/a", "/bin/b", "/opt/agent/a")

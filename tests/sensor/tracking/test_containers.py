@@ -1,5 +1,5 @@
 from driftline.sensor.bpf.records import Cgroup
-from driftline.sensor.registry import Registry, cgroups_of
+from driftline.sensor.tracking.containers import Registry, cgroups_of
 from tests.sensor import making
 
 ID = "a" * 64
