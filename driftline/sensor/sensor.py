@@ -44,10 +44,10 @@ from driftline.sensor.judge import Judge, Message
 from driftline.sensor.pipeline import Pipeline
 from driftline.sensor.policyfile import PolicyFile
 from driftline.sensor.report import Reporter
-from driftline.sensor.resolver import Resolver
 from driftline.sensor.tampering import Watch
 from driftline.sensor.tracking.containers import Registry
 from driftline.sensor.tracking.processes import ProcessTable
+from driftline.sensor.tracking.resolver import Resolver
 from driftline.sensor.wakeup_queue import Mailbox
 
 __all__ = ["Options", "Sensor", "Sink"]
