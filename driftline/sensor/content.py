@@ -31,7 +31,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from driftline.errors import Unreadable
-from driftline.sensor import mounts, safe_open
+from driftline.sensor import safe_open
+from driftline.sensor.tracking import mounts
 from driftline.verdict import Digest, FileFacts
 
 __all__ = ["Capture", "ContentReader"]

@@ -21,9 +21,10 @@ import msgspec
 from driftline.errors import Unreadable
 from driftline.events import Container, Content
 from driftline.image import Entry, ImageIndex, Kind
-from driftline.sensor import mounts, safe_open
+from driftline.sensor import safe_open
 from driftline.sensor.content import ContentReader
 from driftline.sensor.findings import Change, Finding, compare, executables_first
+from driftline.sensor.tracking import mounts
 from driftline.sensor.walk import Gap, Item, walk
 from driftline.verdict import printable
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from driftline.errors import Unreadable
-from driftline.sensor import mounts
+from driftline.sensor.tracking import mounts
 from tests.sensor.overlays import mounted, running
 
 
