@@ -34,10 +34,10 @@ from driftline.sensor.bpf.records import (
 from driftline.sensor.content import Capture, ContentReader
 from driftline.sensor.indexes import Indexes
 from driftline.sensor.judge import Case, Judge, Message, NeedsBytes
-from driftline.sensor.mappings import MappingFilter, facts_of_gone, facts_of_mapped
 from driftline.sensor.report import Reporter
 from driftline.sensor.tracking import mounts
 from driftline.sensor.tracking.containers import Registry, Tracked
+from driftline.sensor.tracking.mappings import MappingFilter, facts_of_gone, facts_of_mapped
 from driftline.sensor.tracking.processes import Process, ProcessKey, ProcessTable, read_process
 from driftline.verdict import FileFacts, loader_argument
 
