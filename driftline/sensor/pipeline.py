@@ -16,7 +16,6 @@ from driftline import policy as policies
 from driftline.errors import Unreadable
 from driftline.events import BlockedBy, Container, Subject
 from driftline.policy import Policy
-from driftline.sensor import scripts
 from driftline.sensor.blocking import Blocker
 from driftline.sensor.bpf.kernel import KernelSide
 from driftline.sensor.bpf.mmap_events import MappingRecord
@@ -35,7 +34,7 @@ from driftline.sensor.content import Capture, ContentReader
 from driftline.sensor.indexes import Indexes
 from driftline.sensor.judge import Case, Judge, Message, NeedsBytes
 from driftline.sensor.report import Reporter
-from driftline.sensor.tracking import mounts
+from driftline.sensor.tracking import mounts, scripts
 from driftline.sensor.tracking.containers import Registry, Tracked
 from driftline.sensor.tracking.mappings import MappingFilter, facts_of_gone, facts_of_mapped
 from driftline.sensor.tracking.processes import Process, ProcessKey, ProcessTable, read_process

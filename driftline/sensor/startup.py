@@ -9,9 +9,8 @@ import msgspec
 from driftline import cluster
 from driftline.errors import RuntimeUnavailable, Unreadable
 from driftline.events import Container
-from driftline.sensor import scripts
 from driftline.sensor.bpf.kernel import KernelSide
-from driftline.sensor.tracking import mounts
+from driftline.sensor.tracking import mounts, scripts
 from driftline.sensor.tracking.containers import Registry, Tracked, cgroups_of
 from driftline.sensor.tracking.processes import ProcessKey, ProcessTable, read_process, running_pids
 

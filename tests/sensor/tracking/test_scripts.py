@@ -1,6 +1,6 @@
 import pytest
 
-from driftline.sensor import scripts
+from driftline.sensor.tracking import scripts
 from tests.sensor import making
 
 
