@@ -32,7 +32,7 @@ from driftline import cluster
 from driftline.errors import InvalidPolicy, TamperedPolicy, UnsupportedHost
 from driftline.events import Container, SensorHealth
 from driftline.policy import Place
-from driftline.sensor import requirements, runs, startup, switch
+from driftline.sensor import requirements, runs, switch
 from driftline.sensor.blocking import Blocker
 from driftline.sensor.bpf import records, selftest
 from driftline.sensor.bpf.kernel import KernelSide
@@ -45,6 +45,7 @@ from driftline.sensor.pipeline import Pipeline
 from driftline.sensor.policyfile import PolicyFile
 from driftline.sensor.report import Reporter
 from driftline.sensor.tampering import Watch
+from driftline.sensor.tracking import inventory
 from driftline.sensor.tracking.containers import Registry
 from driftline.sensor.tracking.processes import ProcessTable
 from driftline.sensor.tracking.resolver import Resolver
@@ -176,7 +177,7 @@ class Sensor:
         for killed in self._run.killed if self._run else ():
             self._emit([self._health.row("SensorKilled", reason=killed.reason())])
         self._emit([self._policy_row("SensorStarted", "; ".join(self._sight), self._options.policy.source)])
-        for container in startup.take_inventory(self._registry, self._processes, self._kernel, self._runtime):
+        for container in inventory.take_inventory(self._registry, self._processes, self._kernel, self._runtime):
             self._pipeline.name(container)
         self._blocker.obey_switch()
         self._blocker.settle()
