@@ -23,7 +23,7 @@ from driftline.policy import compile_blocking
 from driftline.sensor import stopping, switch
 from driftline.sensor.bpf import bpffs
 from driftline.sensor.bpf.block_maps import BlockTables
-from driftline.sensor.imagetables import ImageTables
+from driftline.sensor.enforcement.image_maps import ImageTables
 from driftline.sensor.tracking.containers import Tracked
 from driftline.sensor.tracking.processes import ProcessKey
 from driftline.verdict import FileFacts

@@ -12,7 +12,7 @@ from driftline.errors import ImageError
 from driftline.image import ImageIndex, LowerDirs, build_index, open_index
 from driftline.sensor.bpf.block_maps import HASH_KEY
 from driftline.sensor.bpf.kernel import KernelSide
-from driftline.sensor.imagetables import ImageTables
+from driftline.sensor.enforcement.image_maps import ImageTables
 
 pytestmark = pytest.mark.kernel
 

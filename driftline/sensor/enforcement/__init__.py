@@ -1,0 +1,1 @@
+"""Blocking: maps of the drift rules in the kernel, signals, the emergency switch."""
