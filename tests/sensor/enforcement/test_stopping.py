@@ -2,8 +2,8 @@ import subprocess
 
 import pytest
 
-from driftline.sensor import stopping
 from driftline.sensor.bpf.kernel import host_mnt_ns
+from driftline.sensor.enforcement import stopping
 from driftline.sensor.tracking.processes import ProcessKey, read_process
 
 
