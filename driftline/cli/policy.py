@@ -22,7 +22,7 @@ from driftline.events import Container, text
 from driftline.policy import Place
 from driftline.policy import schema as schemas
 from driftline.policy.suggest import AT_LEAST
-from driftline.sensor import switch
+from driftline.sensor.enforcement import switch
 
 app = App(name="policy", help="Check, explain and show drift policies; put them in force on a server.")
 _served_policies.add_to(app)

@@ -20,10 +20,9 @@ import msgspec
 from driftline.errors import DriftlineError
 from driftline.events import Action, Drift, Subject, Verdict
 from driftline.policy import compile_blocking
-from driftline.sensor import switch
 from driftline.sensor.bpf import bpffs
 from driftline.sensor.bpf.block_maps import BlockTables
-from driftline.sensor.enforcement import stopping
+from driftline.sensor.enforcement import stopping, switch
 from driftline.sensor.enforcement.image_maps import ImageTables
 from driftline.sensor.tracking.containers import Tracked
 from driftline.sensor.tracking.processes import ProcessKey

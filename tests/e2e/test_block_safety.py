@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import lab as labs
-from driftline.sensor import switch
+from driftline.sensor.enforcement import switch
 from tests.e2e.conftest import WAIT_SECONDS, start_sensor
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]

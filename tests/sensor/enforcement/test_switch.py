@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from driftline.errors import DriftlineError
-from driftline.sensor import switch
+from driftline.sensor.enforcement import switch
 
 
 @pytest.fixture
