@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
  *
  * Whether to block. Theory: what may be blocked is decided before it runs, from tables that
- * the sensor compiled from the drift rules of each container (driftline/sensor/blocking.py).
+ * the sensor compiled from the drift rules of each container (driftline/sensor/enforcement/blocking.py).
  * An untouched image file is never a candidate. Of the others, those certainly not the image's
  * are blocked: they lie outside its tree, or on a path it does not have, or have another size.
  * What could still turn out to be the image's bytes (copied up, or put back in its place) is

@@ -20,9 +20,9 @@ from driftline import verdict
 from driftline.errors import DriftlineError, Unreadable
 from driftline.events import Action, Alert, BlockedBy, CloudProcessEvent, Content, Drift, Origin, Subject, Verdict, text
 from driftline.image import ImageIndex
-from driftline.sensor.blocking import Blocker
 from driftline.sensor.bpf.records import Clock, ExecRecord
 from driftline.sensor.content import Capture, ContentReader
+from driftline.sensor.enforcement.blocking import Blocker
 from driftline.sensor.report import Reporter
 from driftline.sensor.tracking.containers import Tracked
 from driftline.sensor.tracking.processes import Process

@@ -16,7 +16,6 @@ from driftline import policy as policies
 from driftline.errors import Unreadable
 from driftline.events import BlockedBy, Container, Subject
 from driftline.policy import Policy
-from driftline.sensor.blocking import Blocker
 from driftline.sensor.bpf.kernel import KernelSide
 from driftline.sensor.bpf.mmap_events import MappingRecord
 from driftline.sensor.bpf.records import (
@@ -31,6 +30,7 @@ from driftline.sensor.bpf.records import (
     RecordType,
 )
 from driftline.sensor.content import Capture, ContentReader
+from driftline.sensor.enforcement.blocking import Blocker
 from driftline.sensor.indexes import Indexes
 from driftline.sensor.judge import Case, Judge, Message, NeedsBytes
 from driftline.sensor.report import Reporter

@@ -33,12 +33,12 @@ from driftline.errors import InvalidPolicy, TamperedPolicy, UnsupportedHost
 from driftline.events import Container, SensorHealth
 from driftline.policy import Place
 from driftline.sensor import requirements, runs
-from driftline.sensor.blocking import Blocker
 from driftline.sensor.bpf import records, selftest
 from driftline.sensor.bpf.kernel import KernelSide
 from driftline.sensor.bpf.mmap_events import MappingStream
 from driftline.sensor.content import ContentReader
 from driftline.sensor.enforcement import switch
+from driftline.sensor.enforcement.blocking import Blocker
 from driftline.sensor.health import HealthLedger
 from driftline.sensor.indexes import Indexes
 from driftline.sensor.judge import Judge, Message
