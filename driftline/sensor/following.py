@@ -17,9 +17,10 @@ import httpx
 
 from driftline.errors import InvalidInput
 from driftline.events import SensorHealth
-from driftline.sensor import credentials, keptpolicy
-from driftline.sensor.keptpolicy import KeptPolicy
+from driftline.sensor import credentials
 from driftline.sensor.patience import Patience
+from driftline.sensor.policy import cache
+from driftline.sensor.policy.cache import KeptPolicy
 from driftline.wire.protocol import POLICY_PATH, Delivered, PolicyAck
 
 __all__ = ["Follower"]
@@ -62,7 +63,7 @@ class Follower:
             self._word.notify()
 
     def _run(self) -> None:
-        if keptpolicy.intact(self._directory / keptpolicy.FILE):
+        if cache.intact(self._directory / cache.FILE):
             self._wait_word("")  # the sensor's first, so that the server knows before the first long wait
         while True:
             try:
@@ -83,7 +84,7 @@ class Follower:
         if datetime.datetime.now(datetime.UTC) > self._renewed:
             self._http.close()
             self._open()
-        kept = keptpolicy.intact(self._directory / keptpolicy.FILE)  # what was tampered with comes again
+        kept = cache.intact(self._directory / cache.FILE)  # what was tampered with comes again
         headers = {"If-None-Match": f'"{kept.label}"'} if kept else {}
         answer = self._http.get(POLICY_PATH, params={"wait": _WAIT_SECONDS}, headers=headers)
         if answer.status_code in {httpx.codes.NOT_MODIFIED, httpx.codes.NOT_FOUND}:  # nobody made one yet
@@ -95,7 +96,7 @@ class Follower:
             return
         found = Delivered.model_validate_json(answer.content)
         policy = KeptPolicy(name=found.name, version=found.version, text=found.text)
-        keptpolicy.keep(self._directory, policy, runs=self._runs())
+        cache.keep(self._directory, policy, runs=self._runs())
         self._patience.succeeded()
         self._wait_word(policy.label)
 

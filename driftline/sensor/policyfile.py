@@ -10,7 +10,7 @@ from pathlib import Path
 from driftline import policy as policies
 from driftline.errors import InvalidPolicy, TamperedPolicy
 from driftline.policy import Policy
-from driftline.sensor import keptpolicy
+from driftline.sensor.policy import cache
 
 __all__ = ["PolicyFile", "ServedPolicy"]
 
@@ -72,14 +72,14 @@ class ServedPolicy(PolicyFile):
         ``changed`` will say why.
         """
         super().__init__(None)
-        self._path = directory / keptpolicy.FILE
+        self._path = directory / cache.FILE
         version = self._look()
         try:
             self._take(self._path)
             self._version = version
         except InvalidPolicy:
             with contextlib.suppress(InvalidPolicy):
-                self._take(directory / keptpolicy.GOOD)
+                self._take(directory / cache.GOOD)
 
     def _take(self, path: Path) -> None:
         self.current = self._load(path)
@@ -87,7 +87,7 @@ class ServedPolicy(PolicyFile):
 
     # Once there was one, its removal is no way back to the default policy.
     def _load(self, path: Path) -> Policy:
-        kept = keptpolicy.read(path)
+        kept = cache.read(path)
         if kept is None:
             raise TamperedPolicy(f"{path} was removed")
         self.offered = kept.label

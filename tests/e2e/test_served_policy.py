@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import lab as labs
-from driftline.sensor.keptpolicy import FILE
+from driftline.sensor.policy.cache import FILE
 from tests.e2e.conftest import start_sensor
 from tests.server import joining, serving
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 from driftline.events import SensorHealth
-from driftline.sensor import keptpolicy, shipping
+from driftline.sensor import shipping
 from driftline.sensor.following import Follower
-from driftline.sensor.keptpolicy import FILE
+from driftline.sensor.policy import cache
+from driftline.sensor.policy.cache import FILE
 from tests.server import joining, serving
 
 ALERT = "rules:\n- name: One\n  priority: 1\n  action: alert\n"
@@ -43,7 +44,7 @@ def say(follower: Follower, action: str, label: str, reason: str = "") -> None:
 
 
 def kept(state: Path) -> str:
-    found = keptpolicy.intact(state / FILE)
+    found = cache.intact(state / FILE)
     return found.label if found else ""
 
 
@@ -64,7 +65,7 @@ def test_versions_come_and_the_sensors_word_goes_back(served: serving.Served, tm
     say(follower, "PolicyRefused", "told:2", "line 3: no")
 
     serving.wait_until(lambda: [row["error"] for row in shown(served, "told")] == ["line 3: no"])
-    assert keptpolicy.intact(tmp_path / "told" / keptpolicy.GOOD)
+    assert cache.intact(tmp_path / "told" / cache.GOOD)
 
 
 def test_a_sensor_that_starts_says_what_it_runs(served: serving.Served, tmp_path: Path) -> None:

@@ -5,8 +5,8 @@ import pytest
 
 from driftline import policy as policies
 from driftline.errors import InvalidPolicy, TamperedPolicy
-from driftline.sensor import keptpolicy
-from driftline.sensor.keptpolicy import KeptPolicy
+from driftline.sensor.policy import cache
+from driftline.sensor.policy.cache import KeptPolicy
 from driftline.sensor.policyfile import PolicyFile, ServedPolicy
 
 ONE = "rules:\n  - {name: one, priority: 1, action: alert}\n"
@@ -74,7 +74,7 @@ def test_without_a_file_the_built_in_policy_holds() -> None:
 
 
 def keep(directory: Path, version: int, text: str, *, runs: str = "") -> None:
-    keptpolicy.keep(directory, KeptPolicy(name="default", version=version, text=text), runs=runs)
+    cache.keep(directory, KeptPolicy(name="default", version=version, text=text), runs=runs)
 
 
 def test_a_sensor_starts_before_its_server_gave_a_policy(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_a_kept_policy_that_somebody_else_touched_changes_nothing(
 ) -> None:
     keep(tmp_path, 1, ONE)
     served = ServedPolicy(tmp_path)
-    tamper(tmp_path / keptpolicy.FILE)
+    tamper(tmp_path / cache.FILE)
 
     with pytest.raises(TamperedPolicy):
         served.changed()
@@ -126,7 +126,7 @@ def test_a_kept_policy_that_somebody_else_touched_changes_nothing(
 
 def test_a_sensor_starts_though_its_kept_policy_was_edited(tmp_path: Path) -> None:
     keep(tmp_path, 1, ONE)
-    _edited(tmp_path / keptpolicy.FILE)
+    _edited(tmp_path / cache.FILE)
 
     served = ServedPolicy(tmp_path)
 
