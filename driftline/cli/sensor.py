@@ -18,7 +18,7 @@ from cyclopts import App, Parameter
 from driftline.cli import _sinks
 from driftline.policy import Place
 from driftline.sensor import shipping
-from driftline.sensor.policyfile import PolicyFile, ServedPolicy
+from driftline.sensor.policy.watched_file import PolicyFile, ServedPolicy
 from driftline.sensor.sensor import Options, Sensor, Sink
 from driftline.sensor.status import DEFAULT_ADDRESS, StatusServer
 

@@ -43,7 +43,7 @@ from driftline.sensor.health import HealthLedger
 from driftline.sensor.indexes import Indexes
 from driftline.sensor.judge import Judge, Message
 from driftline.sensor.pipeline import Pipeline
-from driftline.sensor.policyfile import PolicyFile
+from driftline.sensor.policy.watched_file import PolicyFile
 from driftline.sensor.report import Reporter
 from driftline.sensor.tampering import Watch
 from driftline.sensor.tracking import inventory

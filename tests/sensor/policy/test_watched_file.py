@@ -7,7 +7,7 @@ from driftline import policy as policies
 from driftline.errors import InvalidPolicy, TamperedPolicy
 from driftline.sensor.policy import cache
 from driftline.sensor.policy.cache import KeptPolicy
-from driftline.sensor.policyfile import PolicyFile, ServedPolicy
+from driftline.sensor.policy.watched_file import PolicyFile, ServedPolicy
 
 ONE = "rules:\n  - {name: one, priority: 1, action: alert}\n"
 TWO = ONE + "  - {name: two, priority: 2, action: block}\n"
