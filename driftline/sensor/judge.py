@@ -23,7 +23,7 @@ from driftline.image import ImageIndex
 from driftline.sensor.bpf.records import Clock, ExecRecord
 from driftline.sensor.content import Capture, ContentReader
 from driftline.sensor.enforcement.blocking import Blocker
-from driftline.sensor.report import Reporter
+from driftline.sensor.reporting.rows import Reporter
 from driftline.sensor.tracking.containers import Tracked
 from driftline.sensor.tracking.processes import Process
 from driftline.sensor.wakeup_queue import Mailbox

@@ -33,7 +33,7 @@ from driftline.sensor.content import Capture, ContentReader
 from driftline.sensor.enforcement.blocking import Blocker
 from driftline.sensor.indexes import Indexes
 from driftline.sensor.judge import Case, Judge, Message, NeedsBytes
-from driftline.sensor.report import Reporter
+from driftline.sensor.reporting.rows import Reporter
 from driftline.sensor.tracking import mounts, scripts
 from driftline.sensor.tracking.containers import Registry, Tracked
 from driftline.sensor.tracking.mappings import MappingFilter, facts_of_gone, facts_of_mapped

@@ -44,7 +44,7 @@ from driftline.sensor.indexes import Indexes
 from driftline.sensor.judge import Judge, Message
 from driftline.sensor.pipeline import Pipeline
 from driftline.sensor.policy.watched_file import PolicyFile
-from driftline.sensor.report import Reporter
+from driftline.sensor.reporting.rows import Reporter
 from driftline.sensor.tampering import Watch
 from driftline.sensor.tracking import inventory
 from driftline.sensor.tracking.containers import Registry

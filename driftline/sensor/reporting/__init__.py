@@ -1,0 +1,1 @@
+"""Rows, health counters, metrics and status of the sensor."""
