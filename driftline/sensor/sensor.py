@@ -39,11 +39,11 @@ from driftline.sensor.bpf.mmap_events import MappingStream
 from driftline.sensor.content import ContentReader
 from driftline.sensor.enforcement import switch
 from driftline.sensor.enforcement.blocking import Blocker
-from driftline.sensor.health import HealthLedger
 from driftline.sensor.indexes import Indexes
 from driftline.sensor.judge import Judge, Message
 from driftline.sensor.pipeline import Pipeline
 from driftline.sensor.policy.watched_file import PolicyFile
+from driftline.sensor.reporting.health import HealthLedger
 from driftline.sensor.reporting.rows import Reporter
 from driftline.sensor.tampering import Watch
 from driftline.sensor.tracking import inventory

@@ -1,5 +1,5 @@
 from driftline.policy import Place
-from driftline.sensor.health import HealthLedger
+from driftline.sensor.reporting.health import HealthLedger
 
 
 def test_a_growth_is_told_once() -> None:
