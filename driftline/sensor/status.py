@@ -12,7 +12,7 @@ import msgspec
 import prometheus_client
 
 from driftline.errors import InvalidInput
-from driftline.sensor.metrics import SensorCollector
+from driftline.sensor.reporting.metrics import SensorCollector
 
 __all__ = ["DEFAULT_ADDRESS", "StatusServer"]
 
