@@ -19,8 +19,8 @@ from driftline.cli import _sinks
 from driftline.policy import Place
 from driftline.sensor import shipping
 from driftline.sensor.policy.watched_file import PolicyFile, ServedPolicy
+from driftline.sensor.reporting.status import DEFAULT_ADDRESS, StatusServer
 from driftline.sensor.sensor import Options, Sensor, Sink
-from driftline.sensor.status import DEFAULT_ADDRESS, StatusServer
 
 app = App(name="sensor", help="Watch the containers of this node and report what they run that is not of their image.")
 

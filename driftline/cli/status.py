@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.tree import Tree
 
 from driftline.errors import DriftlineError
-from driftline.sensor.status import DEFAULT_ADDRESS
+from driftline.sensor.reporting.status import DEFAULT_ADDRESS
 
 app = App(name="status", help="Show what the sensor on this node covers, counts and has lost.")
 
