@@ -45,7 +45,7 @@ from driftline.sensor.pipeline import Pipeline
 from driftline.sensor.policy.watched_file import PolicyFile
 from driftline.sensor.reporting.health import HealthLedger
 from driftline.sensor.reporting.rows import Reporter
-from driftline.sensor.tampering import Watch
+from driftline.sensor.reporting.tampering import Watch
 from driftline.sensor.tracking import inventory
 from driftline.sensor.tracking.containers import Registry
 from driftline.sensor.tracking.processes import ProcessTable

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from driftline.sensor.tampering import Watch
+from driftline.sensor.reporting.tampering import Watch
 
 
 def test_each_thing_is_told_once_for_as_long_as_it_lasts() -> None:
