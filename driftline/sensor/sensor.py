@@ -32,7 +32,7 @@ from driftline import cluster
 from driftline.errors import InvalidPolicy, TamperedPolicy, UnsupportedHost
 from driftline.events import Container, SensorHealth
 from driftline.policy import Place
-from driftline.sensor import requirements, runs
+from driftline.sensor import requirements
 from driftline.sensor.bpf import records, selftest
 from driftline.sensor.bpf.kernel import KernelSide
 from driftline.sensor.bpf.mmap_events import MappingStream
@@ -43,6 +43,7 @@ from driftline.sensor.indexes import Indexes
 from driftline.sensor.judge import Judge, Message
 from driftline.sensor.pipeline import Pipeline
 from driftline.sensor.policy.watched_file import PolicyFile
+from driftline.sensor.reporting import run_markers
 from driftline.sensor.reporting.health import HealthLedger
 from driftline.sensor.reporting.rows import Reporter
 from driftline.sensor.reporting.tampering import Watch
@@ -146,7 +147,7 @@ class Sensor:
         self._mappings = self._open_mappings()
         self._health = HealthLedger(options.place, self._loss_counters())
         self._tampering = Watch(self._kernel.tampering)
-        self._run = runs.Run(options.state, self._health.sensor_id) if options.state else None
+        self._run = run_markers.Run(options.state, self._health.sensor_id) if options.state else None
         self._pipeline = Pipeline(
             registry=self._registry,
             processes=self._processes,

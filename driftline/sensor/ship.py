@@ -31,9 +31,10 @@ import driftline
 from driftline import wire
 from driftline.errors import DriftlineError, InvalidInput
 from driftline.events import Message, SensorHealth, stream
-from driftline.sensor import credentials, following, lanes, runs
+from driftline.sensor import credentials, following, lanes
 from driftline.sensor.credentials import Credentials
 from driftline.sensor.patience import Patience
+from driftline.sensor.reporting import run_markers
 from driftline.sensor.spool import Entry, Spool
 from driftline.wire.protocol import FIRST, FLOOR, INGEST_PATH, TIME, VERSION
 
@@ -74,7 +75,7 @@ def main(directory: Path, url: str, policy: str, stream_id: str) -> None:
     intake = Intake(spool, known.identity, stream_id, follower)
     intake.run()
     if intake.killed:
-        runs.forget(directory, intake.killed)
+        run_markers.forget(directory, intake.killed)
     sender.finish(_LAST_SECONDS)
 
 

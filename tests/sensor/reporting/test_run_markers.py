@@ -6,10 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from driftline.sensor import runs
-from driftline.sensor.runs import Run
+from driftline.sensor.reporting import run_markers
+from driftline.sensor.reporting.run_markers import Run
 
-LIVE = "import sys, pathlib; from driftline.sensor.runs import Run; run = Run(pathlib.Path(sys.argv[1]), 'killed'); "
+LIVE = "import sys, pathlib; from driftline.sensor.reporting.run_markers import Run; run = Run(pathlib.Path(sys.argv[1]), 'killed'); "
 
 
 def kill_one(directory: Path) -> None:
@@ -54,6 +54,6 @@ def test_a_run_of_another_boot_says_so(tmp_path: Path) -> None:
 
 def test_a_run_whose_end_was_told_is_forgotten(tmp_path: Path) -> None:
     kill_one(tmp_path)
-    runs.forget(tmp_path, "killed")
+    run_markers.forget(tmp_path, "killed")
 
     assert "killed" not in [it.run for it in Run(tmp_path, "next").killed]
