@@ -21,11 +21,11 @@ from driftline.errors import DriftlineError, Unreadable
 from driftline.events import Action, Alert, BlockedBy, CloudProcessEvent, Content, Drift, Origin, Subject, Verdict, text
 from driftline.image import ImageIndex
 from driftline.sensor.bpf.records import Clock, ExecRecord
-from driftline.sensor.content import Capture, ContentReader
 from driftline.sensor.enforcement.blocking import Blocker
 from driftline.sensor.reporting.rows import Reporter
 from driftline.sensor.tracking.containers import Tracked
 from driftline.sensor.tracking.processes import Process
+from driftline.sensor.verdicts.content import Capture, ContentReader
 from driftline.sensor.wakeup_queue import Mailbox
 from driftline.verdict import ContainerRoot, Digest, Execution, FileFacts
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from driftline.errors import Unreadable
-from driftline.sensor.content import Capture, ContentReader
+from driftline.sensor.verdicts.content import Capture, ContentReader
 from driftline.verdict import Digest, FileFacts
 from tests.sensor.overlays import Overlay, mounted, mounted_tmpfs, put, running
 
@@ -351,7 +351,7 @@ def test_a_file_system_that_does_not_answer_is_left_behind(
         return really(*args)  # type: ignore[arg-type]  # as preadv has them
 
     monkeypatch.setattr(os, "preadv", stall)
-    monkeypatch.setattr("driftline.sensor.content._STALL_SECONDS", 0.05)
+    monkeypatch.setattr("driftline.sensor.verdicts.content._STALL_SECONDS", 0.05)
     facts = overlay.facts("bin/a")
     try:
         for _ in range(8):

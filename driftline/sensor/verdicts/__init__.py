@@ -1,0 +1,1 @@
+"""From a candidate file to its verdict: bytes, image indexes, evaluation."""
