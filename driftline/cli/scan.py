@@ -20,7 +20,7 @@ from driftline.events import Container
 from driftline.image import Entry
 from driftline.sensor import scan as scans
 from driftline.sensor.findings import Change, Finding
-from driftline.sensor.indexes import Indexes
+from driftline.sensor.verdicts.indexes import Indexes
 from driftline.verdict import printable
 
 app = App(name="scan", help="Compare the files of running containers with their images.")
