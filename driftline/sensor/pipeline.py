@@ -30,13 +30,13 @@ from driftline.sensor.bpf.records import (
     RecordType,
 )
 from driftline.sensor.enforcement.blocking import Blocker
-from driftline.sensor.judge import Case, Judge, Message, NeedsBytes
 from driftline.sensor.reporting.rows import Reporter
 from driftline.sensor.tracking import mounts, scripts
 from driftline.sensor.tracking.containers import Registry, Tracked
 from driftline.sensor.tracking.mappings import MappingFilter, facts_of_gone, facts_of_mapped
 from driftline.sensor.tracking.processes import Process, ProcessKey, ProcessTable, read_process
 from driftline.sensor.verdicts.content import Capture, ContentReader
+from driftline.sensor.verdicts.evaluator import Case, Judge, Message, NeedsBytes
 from driftline.sensor.verdicts.indexes import Indexes
 from driftline.verdict import FileFacts, loader_argument
 

@@ -38,7 +38,6 @@ from driftline.sensor.bpf.kernel import KernelSide
 from driftline.sensor.bpf.mmap_events import MappingStream
 from driftline.sensor.enforcement import switch
 from driftline.sensor.enforcement.blocking import Blocker
-from driftline.sensor.judge import Judge, Message
 from driftline.sensor.pipeline import Pipeline
 from driftline.sensor.policy.watched_file import PolicyFile
 from driftline.sensor.reporting import run_markers
@@ -50,6 +49,7 @@ from driftline.sensor.tracking.containers import Registry
 from driftline.sensor.tracking.processes import ProcessTable
 from driftline.sensor.tracking.resolver import Resolver
 from driftline.sensor.verdicts.content import ContentReader
+from driftline.sensor.verdicts.evaluator import Judge, Message
 from driftline.sensor.verdicts.indexes import Indexes
 from driftline.sensor.wakeup_queue import Mailbox
 
