@@ -1,0 +1,1 @@
+"""Comparison of a container's file system with its image."""
