@@ -18,8 +18,8 @@ from driftline import cluster
 from driftline.errors import DriftlineError, InvalidInput, InvalidReference
 from driftline.events import Container
 from driftline.image import Entry
-from driftline.sensor.findings import Change, Finding
 from driftline.sensor.scan import compare as scans
+from driftline.sensor.scan.findings import Change, Finding
 from driftline.sensor.verdicts.indexes import Indexes
 from driftline.verdict import printable
 

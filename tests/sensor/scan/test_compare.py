@@ -10,8 +10,8 @@ import pytest
 from driftline.errors import Unreadable
 from driftline.events import Container, Content, VolumeMount
 from driftline.image import ImageCache, ImageIndex, Kind, LowerDirs
-from driftline.sensor.findings import Change, Finding
 from driftline.sensor.scan.compare import scan
+from driftline.sensor.scan.findings import Change, Finding
 from driftline.sensor.verdicts.content import ContentReader
 from tests.sensor.overlays import Overlay, mounted, mounted_tmpfs, put, running
 

@@ -2,8 +2,8 @@ import msgspec
 import pytest
 
 from driftline.image import Entry, Kind
-from driftline.sensor import findings
-from driftline.sensor.findings import Change, Finding, compare, executables_first
+from driftline.sensor.scan import findings
+from driftline.sensor.scan.findings import Change, Finding, compare, executables_first
 
 FILE = Entry(b"/x", Kind.FILE, 3, 0o755, 0, 0, "ab" * 32, b"", 0)
 LINK = Entry(b"/x", Kind.SYMLINK, 0, 0o777, 0, 0, "", b"/y", 0)
