@@ -23,9 +23,9 @@ from driftline.events import Container, Content
 from driftline.image import Entry, ImageIndex, Kind
 from driftline.sensor import safe_open
 from driftline.sensor.scan.findings import Change, Finding, compare, executables_first
+from driftline.sensor.scan.safe_walk import Gap, Item, walk
 from driftline.sensor.tracking import mounts
 from driftline.sensor.verdicts.content import ContentReader
-from driftline.sensor.walk import Gap, Item, walk
 from driftline.verdict import printable
 
 __all__ = ["scan"]

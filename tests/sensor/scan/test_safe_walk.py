@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from driftline.sensor.walk import Gap, Item, walk
+from driftline.sensor.scan.safe_walk import Gap, Item, walk
 from tests.sensor.overlays import mounted_tmpfs, put
 
 
