@@ -17,10 +17,10 @@ from cyclopts import App, Parameter
 
 from driftline.cli import _sinks
 from driftline.policy import Place
-from driftline.sensor import shipping
 from driftline.sensor.policy.watched_file import PolicyFile, ServedPolicy
 from driftline.sensor.reporting.status import DEFAULT_ADDRESS, StatusServer
 from driftline.sensor.sensor import Options, Sensor, Sink
+from driftline.sensor.shipping import launcher
 
 app = App(name="sensor", help="Watch the containers of this node and report what they run that is not of their image.")
 
@@ -91,8 +91,8 @@ def sensor(
     node = node or socket.gethostname()
     shipper = None
     if server:
-        cluster = shipping.enrol(state, server, token=join, cluster=cluster, node=node).cluster
-        shipper = partial(shipping.start_shipper, state, server, served_policy=policy is None)
+        cluster = launcher.enrol(state, server, token=join, cluster=cluster, node=node).cluster
+        shipper = partial(launcher.start_shipper, state, server, served_policy=policy is None)
     place = Place(cluster=cluster, node=node, cloud=cloud, account=account, resource=resource)
     options = Options(
         place=place,

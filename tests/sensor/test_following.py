@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from driftline.events import SensorHealth
-from driftline.sensor import shipping
 from driftline.sensor.following import Follower
 from driftline.sensor.policy import cache
 from driftline.sensor.policy.cache import FILE
+from driftline.sensor.shipping import launcher
 from tests.server import joining, serving
 
 ALERT = "rules:\n- name: One\n  priority: 1\n  action: alert\n"
@@ -28,7 +28,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Served]
 def follow(served: serving.Served, state: Path) -> Follower:
     """Follow as the sensor of a cluster named like its state directory."""
     token = joining.join_token(served, state.name)
-    shipping.enrol(state, served.url, token=token, cluster=state.name, node="n")
+    launcher.enrol(state, served.url, token=token, cluster=state.name, node="n")
     follower = Follower(state, served.url)
     follower.start()
     return follower

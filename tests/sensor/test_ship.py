@@ -18,7 +18,8 @@ import pytest
 
 from driftline.errors import DriftlineError, InvalidInput
 from driftline.events import Message, SensorHealth, stream
-from driftline.sensor import credentials, shipping
+from driftline.sensor import credentials
+from driftline.sensor.shipping import launcher
 from driftline.sensor.spool import Lane, Spool
 from driftline.server import pki
 from driftline.store.process.reader import open_reader
@@ -42,7 +43,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
 
 @pytest.fixture
 def state(tmp_path: Path, served: Served) -> Path:
-    shipping.enrol(tmp_path / "sensor", served.url, token=served.token().text(), cluster="c", node="n")
+    launcher.enrol(tmp_path / "sensor", served.url, token=served.token().text(), cluster="c", node="n")
     return tmp_path / "sensor"
 
 
@@ -74,7 +75,7 @@ def rows(served: Served, table: str) -> list[dict[str, Any]]:
 
 
 def test_rows_arrive_and_a_stop_is_no_alarm(served: Served, state: Path) -> None:
-    writer = shipping.start_shipper(state, served.url)
+    writer = launcher.start_shipper(state, served.url)
     writer.write([*lines("a", "b"), health("SensorStopped")])
     writer.close()
 
@@ -83,7 +84,7 @@ def test_rows_arrive_and_a_stop_is_no_alarm(served: Served, state: Path) -> None
 
 
 def test_a_killed_sensor_is_told_by_the_process_that_outlives_it(served: Served, state: Path) -> None:
-    writer = shipping.start_shipper(state, served.url)
+    writer = launcher.start_shipper(state, served.url)
     writer.write([*lines("a")])
     writer.close()
     found = rows(served, "SensorHealth")
@@ -93,7 +94,7 @@ def test_a_killed_sensor_is_told_by_the_process_that_outlives_it(served: Served,
 
 def test_an_outage_and_kills_lose_and_double_nothing(served: Served, state: Path) -> None:
     moments = random.Random(7)
-    writer = shipping.start_shipper(state, served.url)
+    writer = launcher.start_shipper(state, served.url)
     expected = []
     for round_ in range(6):
         batch = [f"{round_}-{number:03}" for number in range(100)]
@@ -116,12 +117,12 @@ def _kill(writer: Writer) -> Callable[[], None]:
 
 def test_what_the_server_never_had_is_sent_by_the_next_process(served: Served, state: Path) -> None:
     served.kill()
-    writer = shipping.start_shipper(state, served.url)
+    writer = launcher.start_shipper(state, served.url)
     writer.write([*lines("a"), health("SensorStopped")])
     writer.close()
     assert not is_empty(state)
     served.start()
-    writer = shipping.start_shipper(state, served.url)
+    writer = launcher.start_shipper(state, served.url)
     wait_until(lambda: is_empty(state))
     writer.write([health("SensorStopped")])
     writer.close()
@@ -131,7 +132,7 @@ def test_what_the_server_never_had_is_sent_by_the_next_process(served: Served, s
 
 def test_a_batch_the_server_refuses_for_ever_is_counted(served: Served, state: Path) -> None:
     Spool(state / "spool").put({Lane.PLAIN: (b"no batch", 7)}, stream="x", taken=1)
-    writer = shipping.start_shipper(state, served.url)
+    writer = launcher.start_shipper(state, served.url)
     wait_until(lambda: is_empty(state))
     writer.write([*lines("after"), health("SensorStopped")])
     writer.close()
@@ -153,12 +154,12 @@ def test_alerts_of_an_outage_come_first(served: Served, state: Path) -> None:
 
 
 def test_enrolling_twice_is_once_and_another_place_is_refused(served: Served, state: Path) -> None:
-    again = shipping.enrol(state, served.url, token="", cluster="", node="n")
+    again = launcher.enrol(state, served.url, token="", cluster="", node="n")
     assert (again.cluster, again.node) == ("c", "n")
     with pytest.raises(InvalidInput, match="--node: the sensor is enrolled for the node 'n', not 'other'"):
-        shipping.enrol(state, served.url, token="", cluster="", node="other")
+        launcher.enrol(state, served.url, token="", cluster="", node="other")
     with pytest.raises(InvalidInput, match="--cluster"):
-        shipping.enrol(state, served.url, token="", cluster="other", node="n")
+        launcher.enrol(state, served.url, token="", cluster="other", node="n")
 
 
 def test_a_server_of_another_authority_never_sees_the_token(served: Served, tmp_path: Path) -> None:
@@ -166,7 +167,7 @@ def test_a_server_of_another_authority_never_sees_the_token(served: Served, tmp_
     token = served.token()
     forged = f"dlj1.{token.id}.{token.secret}.{other.fingerprint}"
     with pytest.raises(DriftlineError, match="its authority has another fingerprint"):
-        shipping.enrol(tmp_path / "s", served.url, token=forged, cluster="", node="n")
+        launcher.enrol(tmp_path / "s", served.url, token=forged, cluster="", node="n")
     (listed,) = served.sensors.tokens()
     assert listed.used is None
 
@@ -182,7 +183,7 @@ def test_a_server_of_another_authority_never_sees_the_token(served: Served, tmp_
 )
 def test_what_keeps_from_enrolling_is_said(tmp_path: Path, url: str, token: str, words: str) -> None:
     with pytest.raises(DriftlineError, match=words):
-        shipping.enrol(tmp_path / "s", url, token=token, cluster="", node="n")
+        launcher.enrol(tmp_path / "s", url, token=token, cluster="", node="n")
 
 
 def test_without_a_certificate_it_does_not_start(tmp_path: Path) -> None:
@@ -201,7 +202,7 @@ def test_a_certificate_past_two_thirds_of_its_life_is_renewed_while_rows_go_on(s
     served.sensors.add_certificate(identity, issued)
     write_pair(known.certificate, issued.pem, key)
 
-    writer = shipping.start_shipper(state, served.url)
+    writer = launcher.start_shipper(state, served.url)
     writer.write(lines("a"))
     wait_until(lambda: (fresh := credentials.load(state)) is not None and fresh.renew_after > now())
     writer.write([*lines("b"), health("SensorStopped")])

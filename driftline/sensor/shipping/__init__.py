@@ -1,0 +1,1 @@
+"""The process that ships rows to a server: spool, credentials, policy subscription."""
