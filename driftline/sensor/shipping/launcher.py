@@ -56,5 +56,5 @@ def start_shipper(directory: Path, url: str, *, served_policy: bool = True) -> W
     Raises ``StoreError`` if it does not come up.
     """
     policy = "served" if served_policy else "own"
-    command = (sys.executable, "-P", "-m", "driftline.sensor.ship", str(directory), url, policy)
+    command = (sys.executable, "-P", "-m", "driftline.sensor.shipping.process", str(directory), url, policy)
     return Writer(command, name=f"the spool in {directory}")

@@ -1,4 +1,4 @@
-"""The process that ships to a server: ``python -m driftline.sensor.ship DIR URL POLICY STREAM``.
+"""The process that ships to a server: ``python -m driftline.sensor.shipping.process DIR URL POLICY STREAM``.
 
 It reads messages (``events.stream``) from standard input and answers as the store's process does:
 after each step eight bytes, the number of the last line that is safe. Safe is what lies in the

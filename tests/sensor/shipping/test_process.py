@@ -187,7 +187,7 @@ def test_what_keeps_from_enrolling_is_said(tmp_path: Path, url: str, token: str,
 
 
 def test_without_a_certificate_it_does_not_start(tmp_path: Path) -> None:
-    command = ("driftline.sensor.ship", str(tmp_path), "https://localhost:1", "own", "s")
+    command = ("driftline.sensor.shipping.process", str(tmp_path), "https://localhost:1", "own", "s")
     done = subprocess.run((sys.executable, "-m", *command), capture_output=True, text=True, check=False)
 
     assert (done.returncode, "holds no certificate; enrol first" in done.stderr) == (1, True)
