@@ -8,7 +8,7 @@ from typing import Any
 
 from driftline import wire
 from driftline.events import Alert, CloudProcessEvent, Drift, Message, Record, SensorHealth, stream
-from driftline.sensor.spool import Lane
+from driftline.sensor.shipping.spool import Lane
 
 __all__ = ["batches"]
 

@@ -7,7 +7,7 @@ import msgspec
 from driftline import wire
 from driftline.events import Alert
 from driftline.sensor import lanes
-from driftline.sensor.spool import Lane
+from driftline.sensor.shipping.spool import Lane
 from tests.wire import making
 
 EVENT = making.event()

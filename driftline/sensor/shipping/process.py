@@ -35,7 +35,7 @@ from driftline.sensor import credentials, following, lanes
 from driftline.sensor.credentials import Credentials
 from driftline.sensor.patience import Patience
 from driftline.sensor.reporting import run_markers
-from driftline.sensor.spool import Entry, Spool
+from driftline.sensor.shipping.spool import Entry, Spool
 from driftline.wire.protocol import FIRST, FLOOR, INGEST_PATH, TIME, VERSION
 
 __all__ = ["Intake", "Sender", "main"]

@@ -20,7 +20,7 @@ from driftline.errors import DriftlineError, InvalidInput
 from driftline.events import Message, SensorHealth, stream
 from driftline.sensor import credentials
 from driftline.sensor.shipping import launcher
-from driftline.sensor.spool import Lane, Spool
+from driftline.sensor.shipping.spool import Lane, Spool
 from driftline.server import pki
 from driftline.store.process.reader import open_reader
 from driftline.store.process.writer import Writer

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from driftline.sensor.spool import Entry, Lane, Spool
+from driftline.sensor.shipping.spool import Entry, Lane, Spool
 
 BLOCK = 4096
 
@@ -127,7 +127,7 @@ def test_files_that_do_not_count_yet_are_removed_and_those_that_do_are_kept(tmp_
 PUT = """
 import os, sys
 from pathlib import Path
-from driftline.sensor.spool import Lane, Spool
+from driftline.sensor.shipping.spool import Lane, Spool
 spool = Spool(Path(sys.argv[1]))
 line = spool.taken("s")
 os.write(1, b"%d\\n" % line)
