@@ -31,10 +31,11 @@ import driftline
 from driftline import wire
 from driftline.errors import DriftlineError, InvalidInput
 from driftline.events import Message, SensorHealth, stream
-from driftline.sensor import credentials, following, lanes
+from driftline.sensor import credentials, following
 from driftline.sensor.credentials import Credentials
 from driftline.sensor.patience import Patience
 from driftline.sensor.reporting import run_markers
+from driftline.sensor.shipping import priorities
 from driftline.sensor.shipping.spool import Entry, Spool
 from driftline.wire.protocol import FIRST, FLOOR, INGEST_PATH, TIME, VERSION
 
@@ -135,7 +136,7 @@ class Intake:
         messages = [*self._decoded(), *self._losses(), *more]
         taken = self._taken + len(self._lines)
         if messages or taken > self._taken:
-            self._spool.put(lanes.batches(messages), stream=self._stream, taken=taken)
+            self._spool.put(priorities.batches(messages), stream=self._stream, taken=taken)
         if taken > self._taken:
             os.write(1, _ACK.pack(taken))
         self._lines, self._size, self._taken = [], 0, taken

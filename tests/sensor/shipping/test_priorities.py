@@ -6,7 +6,7 @@ import msgspec
 
 from driftline import wire
 from driftline.events import Alert
-from driftline.sensor import lanes
+from driftline.sensor.shipping import priorities
 from driftline.sensor.shipping.spool import Lane
 from tests.wire import making
 
@@ -19,7 +19,7 @@ ALERT = Alert(
 
 
 def test_each_lane_has_its_tables_and_counts_its_rows() -> None:
-    found = lanes.batches([EVENT, ALERT, DRIFTED, making.health(), EVENT])
+    found = priorities.batches([EVENT, ALERT, DRIFTED, making.health(), EVENT])
     tables = {lane: wire.decode(body, wire.Limits()) for lane, (body, _) in found.items()}
 
     assert {lane: {name: rows.num_rows for name, rows in tables[lane].items()} for lane in tables} == {
@@ -31,9 +31,9 @@ def test_each_lane_has_its_tables_and_counts_its_rows() -> None:
 
 
 def test_what_the_sensor_makes_is_its_own_to_the_server() -> None:
-    for body, _ in lanes.batches([EVENT, ALERT, making.health()]).values():
+    for body, _ in priorities.batches([EVENT, ALERT, making.health()]).values():
         wire.check_owner(wire.decode(body, wire.Limits()), cluster="c", node="n")
 
 
 def test_nothing_makes_no_batch() -> None:
-    assert lanes.batches([]) == {}
+    assert priorities.batches([]) == {}
