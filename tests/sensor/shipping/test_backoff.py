@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from driftline.sensor.patience import Patience
+from driftline.sensor.shipping.backoff import Patience
 
 
 def patience() -> Patience:
