@@ -17,9 +17,9 @@ import httpx
 
 from driftline.errors import InvalidInput
 from driftline.events import SensorHealth
-from driftline.sensor import credentials
 from driftline.sensor.policy import cache
 from driftline.sensor.policy.cache import KeptPolicy
+from driftline.sensor.shipping import credentials
 from driftline.sensor.shipping.backoff import Patience
 from driftline.wire.protocol import POLICY_PATH, Delivered, PolicyAck
 

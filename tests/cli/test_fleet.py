@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from driftline.sensor import credentials
+from driftline.sensor.shipping import credentials
 from driftline.server.sensors import open_sensors
 from driftline.wire.protocol import JoinToken
 from tests.server import serving

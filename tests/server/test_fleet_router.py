@@ -13,7 +13,7 @@ import pytest
 from driftline import wire
 from driftline.errors import DriftlineError
 from driftline.events import SensorHealth
-from driftline.sensor import credentials
+from driftline.sensor.shipping import credentials
 from tests.server import serving
 from tests.server.gateways import send
 

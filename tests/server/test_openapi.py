@@ -16,7 +16,7 @@ with warnings.catch_warnings():
     from schemathesis.checks import not_a_server_error
 
 from driftline import wire
-from driftline.sensor import credentials
+from driftline.sensor.shipping import credentials
 from tests.server import joining, raising, serving
 from tests.server.serving import Served
 

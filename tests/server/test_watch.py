@@ -12,7 +12,7 @@ import pytest
 
 from driftline import wire
 from driftline.events import SensorHealth
-from driftline.sensor import credentials
+from driftline.sensor.shipping import credentials
 from tests.server import joining, serving
 from tests.server.gateways import send
 

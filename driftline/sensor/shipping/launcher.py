@@ -31,7 +31,7 @@ def enrol(directory: Path, url: str, *, token: str, cluster: str, node: str) -> 
     Raises ``DriftlineError`` with the server's words, and ``InvalidInput`` if the server knows it
     under another cluster (unless ``cluster`` is empty) or node.
     """
-    command = (sys.executable, "-P", "-m", "driftline.sensor.credentials", str(directory), url, node)
+    command = (sys.executable, "-P", "-m", "driftline.sensor.shipping.credentials", str(directory), url, node)
     environment = os.environ | {"DRIFTLINE_JOIN": token}
     try:
         done = subprocess.run(command, env=environment, capture_output=True, timeout=_ENROL_SECONDS, check=False)

@@ -31,11 +31,11 @@ import driftline
 from driftline import wire
 from driftline.errors import DriftlineError, InvalidInput
 from driftline.events import Message, SensorHealth, stream
-from driftline.sensor import credentials, following
-from driftline.sensor.credentials import Credentials
+from driftline.sensor import following
 from driftline.sensor.reporting import run_markers
-from driftline.sensor.shipping import priorities
+from driftline.sensor.shipping import credentials, priorities
 from driftline.sensor.shipping.backoff import Patience
+from driftline.sensor.shipping.credentials import Credentials
 from driftline.sensor.shipping.spool import Entry, Spool
 from driftline.wire.protocol import FIRST, FLOOR, INGEST_PATH, TIME, VERSION
 

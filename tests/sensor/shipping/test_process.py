@@ -18,8 +18,7 @@ import pytest
 
 from driftline.errors import DriftlineError, InvalidInput
 from driftline.events import Message, SensorHealth, stream
-from driftline.sensor import credentials
-from driftline.sensor.shipping import launcher
+from driftline.sensor.shipping import credentials, launcher
 from driftline.sensor.shipping.spool import Lane, Spool
 from driftline.server import pki
 from driftline.store.process.reader import open_reader

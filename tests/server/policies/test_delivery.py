@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from driftline.sensor import credentials
+from driftline.sensor.shipping import credentials
 from tests.server import joining, serving
 
 ALERT = "rules:\n- name: One\n  priority: 1\n  action: alert\n"

@@ -8,7 +8,7 @@ import pytest
 
 from driftline import wire
 from driftline.errors import InvalidInput
-from driftline.sensor import credentials
+from driftline.sensor.shipping import credentials
 from tests.server.gateways import Served, now, send
 
 

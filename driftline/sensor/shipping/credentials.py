@@ -1,7 +1,7 @@
 """The sensor's certificate: asked for with a join token, kept on disk, renewed before its end.
 
 ``DIR/sensor.pem`` holds key and certificate in one file, replaced in one rename; ``DIR/ca.pem`` the
-server's authority. ``python -m driftline.sensor.credentials DIR URL NODE``, with the join token in
+server's authority. ``python -m driftline.sensor.shipping.credentials DIR URL NODE``, with the join token in
 ``DRIFTLINE_JOIN``, enrols unless that is done, and prints the identity as JSON: in a process of its
 own, for the sensor shall not hold an HTTP client.
 """
