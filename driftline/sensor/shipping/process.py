@@ -31,9 +31,8 @@ import driftline
 from driftline import wire
 from driftline.errors import DriftlineError, InvalidInput
 from driftline.events import Message, SensorHealth, stream
-from driftline.sensor import following
 from driftline.sensor.reporting import run_markers
-from driftline.sensor.shipping import credentials, priorities
+from driftline.sensor.shipping import credentials, policy_subscriber, priorities
 from driftline.sensor.shipping.backoff import Patience
 from driftline.sensor.shipping.credentials import Credentials
 from driftline.sensor.shipping.spool import Entry, Spool
@@ -70,7 +69,7 @@ def main(directory: Path, url: str, policy: str, stream_id: str) -> None:
     spool = Spool(directory / "spool")
     sender = Sender(spool, url, directory, known)
     sender.start()
-    follower = following.Follower(directory, url) if policy == "served" else None
+    follower = policy_subscriber.Follower(directory, url) if policy == "served" else None
     if follower:
         follower.start()
     intake = Intake(spool, known.identity, stream_id, follower)
@@ -84,7 +83,7 @@ class Intake:
     """Lines from standard input, gathered for a moment, into the spool."""
 
     def __init__(
-        self, spool: Spool, identity: credentials.Identity, stream_id: str, follower: following.Follower | None
+        self, spool: Spool, identity: credentials.Identity, stream_id: str, follower: policy_subscriber.Follower | None
     ) -> None:
         self._spool = spool
         self._follower = follower

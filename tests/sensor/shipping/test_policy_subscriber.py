@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from driftline.events import SensorHealth
-from driftline.sensor.following import Follower
 from driftline.sensor.policy import cache
 from driftline.sensor.policy.cache import FILE
 from driftline.sensor.shipping import launcher
+from driftline.sensor.shipping.policy_subscriber import Follower
 from tests.server import joining, serving
 
 ALERT = "rules:\n- name: One\n  priority: 1\n  action: alert\n"
