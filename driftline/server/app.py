@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 import driftline
-from driftline.server import audit, health, problems, receiving
+from driftline.server import audit, health, receiving
 from driftline.server.alerts import router as alerts
 from driftline.server.alerts import stream as alert_stream
 from driftline.server.alerts import suppressions
@@ -22,6 +22,7 @@ from driftline.server.auth import oidc, sessions
 from driftline.server.auth import users as user_admin
 from driftline.server.auth.secrets import digest, new_secret
 from driftline.server.context import Context, utc_now
+from driftline.server.http import problems
 from driftline.server.hunts import router as hunts
 from driftline.server.hunts import saved as saved_hunts
 from driftline.server.hunts import stream as event_stream

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from driftline.server import problems
+from driftline.server.http import problems
 from driftline.server.metrics import Metrics
 
 __all__ = ["Around", "BoundedBody"]

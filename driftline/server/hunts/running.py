@@ -21,8 +21,8 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from driftline.errors import DriftlineError, InvalidQuery, StoreError, TooMany
-from driftline.server import problems
 from driftline.server.context import Context
+from driftline.server.http import problems
 from driftline.server.hunts.answers import FORMATS, Answer
 from driftline.store.process.reader import Streamed
 from driftline.store.query.hunt_store import Ask

@@ -1,0 +1,1 @@
+"""HTTP for every domain: errors, paging, limits, TLS, log, metrics, server-sent events."""
