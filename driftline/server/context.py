@@ -12,9 +12,9 @@ from fastapi import Depends, Request
 
 from driftline.server.alerts.arrivals import Arrivals
 from driftline.server.fleet import Thresholds
+from driftline.server.http.metrics import Metrics
 from driftline.server.limits import Limiter
 from driftline.server.live import Hub
-from driftline.server.metrics import Metrics
 from driftline.server.policies.acks import GroupCommit
 from driftline.server.policies.current import Current
 from driftline.server.settings import Settings

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from driftline.server.http import problems
-from driftline.server.metrics import Metrics
+from driftline.server.http.metrics import Metrics
 
 __all__ = ["Around", "BoundedBody"]
 
