@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from driftline.server.auth.caller import CHANGES, Caller, needs
 from driftline.server.auth.roles import Principal
 from driftline.server.context import Context, Here, context_of
-from driftline.server.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
+from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
 from driftline.server.state import Session
 from driftline.server.state import audit as entries
 

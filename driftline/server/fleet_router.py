@@ -15,7 +15,7 @@ from driftline.server.auth import Caller, Principal, needs
 from driftline.server.context import Context, Here
 from driftline.server.fleet import Condition
 from driftline.server.gateway import Gate, Gateway
-from driftline.server.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
+from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
 from driftline.server.sensor_views import (
     ClusterInfo,
     JoinTokenInfo,

@@ -17,7 +17,7 @@ from driftline.server.alerts.shapes import ActionRequest, AlertInfo, HistoryEntr
 from driftline.server.alerts.tailer import TOPIC
 from driftline.server.auth import Caller, needs
 from driftline.server.context import Here
-from driftline.server.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
+from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
 from driftline.server.state import Session, alerts, users
 from driftline.server.state.models import Alert
 

@@ -15,7 +15,7 @@ from driftline.server.auth.passwords import hash_password
 from driftline.server.auth.roles import ALL, Principal, Role
 from driftline.server.auth.sessions import Name
 from driftline.server.context import Here
-from driftline.server.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
+from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
 from driftline.server.state import users
 from driftline.server.state.models import User
 

@@ -15,7 +15,7 @@ from driftline.errors import NotFound
 from driftline.server import audit
 from driftline.server.auth import Caller, Principal, needs
 from driftline.server.context import Context, Here, context_of
-from driftline.server.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
+from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
 from driftline.server.policies.current import DEFAULT_NAME, TOPIC
 from driftline.server.policies.shapes import Diff, NewVersion, PolicyInfo, Rollback, SensorPolicy, VersionInfo
 from driftline.server.state import policies

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftline.errors import InvalidInput
-from driftline.server.paging import decode_cursor, encode_cursor
+from driftline.server.http.paging import decode_cursor, encode_cursor
 
 
 @given(st.text(), st.integers(-(2**62), 2**62))
