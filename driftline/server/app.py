@@ -24,10 +24,10 @@ from driftline.server.auth.secrets import digest, new_secret
 from driftline.server.context import Context, utc_now
 from driftline.server.http import problems
 from driftline.server.http.middleware import Around, BoundedBody
+from driftline.server.http.rate_limits import Limiter
 from driftline.server.hunts import router as hunts
 from driftline.server.hunts import saved as saved_hunts
 from driftline.server.hunts import stream as event_stream
-from driftline.server.limits import Limiter
 from driftline.server.policies import router as policies
 from driftline.server.settings import Settings
 from driftline.server.state import State, users

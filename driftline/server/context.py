@@ -13,7 +13,7 @@ from fastapi import Depends, Request
 from driftline.server.alerts.arrivals import Arrivals
 from driftline.server.fleet import Thresholds
 from driftline.server.http.metrics import Metrics
-from driftline.server.limits import Limiter
+from driftline.server.http.rate_limits import Limiter
 from driftline.server.live import Hub
 from driftline.server.policies.acks import GroupCommit
 from driftline.server.policies.current import Current

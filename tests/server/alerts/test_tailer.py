@@ -11,7 +11,7 @@ import pytest
 from driftline.errors import StateError, StoreError
 from driftline.server.alerts.tailer import Tailer
 from driftline.server.context import Context
-from driftline.server.limits import Limiter
+from driftline.server.http.rate_limits import Limiter
 from driftline.server.settings import Settings
 from driftline.server.state import State, alerts
 from driftline.server.state.models import Alert

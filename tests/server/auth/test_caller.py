@@ -11,7 +11,7 @@ from driftline.errors import Unauthenticated
 from driftline.server.auth.caller import authenticate
 from driftline.server.auth.secrets import digest
 from driftline.server.context import Context
-from driftline.server.limits import Limiter
+from driftline.server.http.rate_limits import Limiter
 from driftline.server.settings import Settings
 from driftline.server.state import State, users
 

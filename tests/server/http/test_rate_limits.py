@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from driftline.errors import TooMany
-from driftline.server.limits import Limiter
+from driftline.server.http.rate_limits import Limiter
 
 
 def test_one_too_many_is_told_when_to_come_back() -> None:
