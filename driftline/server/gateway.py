@@ -26,11 +26,11 @@ from driftline.errors import StateError, Unauthenticated
 from driftline.server import pki
 from driftline.server.accounts import Reviewer
 from driftline.server.complaints import Complaints
+from driftline.server.http.tls import peer_certificate
 from driftline.server.ledger import Ledger
 from driftline.server.pki import Authority, Identity
 from driftline.server.room import Room
 from driftline.server.sensors import Sensors, open_sensors
-from driftline.server.tls import peer_certificate
 from driftline.store.files.batch_writer import Intake
 from driftline.store.files.database import Database
 from driftline.store.files.housekeeping import KEPT_DAYS, keep_house

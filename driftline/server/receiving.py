@@ -16,10 +16,11 @@ import pyarrow.compute as pc
 from fastapi import FastAPI
 
 from driftline.errors import InvalidInput
-from driftline.server import enrol, fleet_router, ingest, pki, tls
+from driftline.server import enrol, fleet_router, ingest, pki
 from driftline.server.accounts import ClusterKeys, KeySetReviewer, Reviewer
 from driftline.server.context import Context, utc_now
 from driftline.server.gateway import open_gateway
+from driftline.server.http import tls
 from driftline.server.pki import Identity
 from driftline.server.policies import delivery
 from driftline.server.settings import ServiceAccounts, Settings

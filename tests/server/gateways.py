@@ -25,8 +25,9 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from driftline import errors, wire
-from driftline.server import enrol, ingest, pki, tls
+from driftline.server import enrol, ingest, pki
 from driftline.server.gateway import open_gateway
+from driftline.server.http import tls
 from driftline.server.sensors import Sensors, open_sensors
 from driftline.wire.protocol import ENROL_PATH, FIRST, FLOOR, INGEST_PATH, TIME, JoinToken
 
