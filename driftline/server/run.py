@@ -12,10 +12,10 @@ from typing import Any
 import uvicorn
 
 from driftline.errors import DriftlineError, InvalidInput
-from driftline.server import log as logs
 from driftline.server import receiving
 from driftline.server.app import create_app
 from driftline.server.context import Context
+from driftline.server.http import log as logs
 from driftline.server.settings import Settings
 
 __all__ = ["serve"]
