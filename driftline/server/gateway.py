@@ -25,7 +25,7 @@ from driftline import wire
 from driftline.errors import StateError, Unauthenticated
 from driftline.server import pki
 from driftline.server.accounts import Reviewer
-from driftline.server.complaints import Complaints
+from driftline.server.http.refusal_log import Complaints
 from driftline.server.http.tls import peer_certificate
 from driftline.server.ledger import Ledger
 from driftline.server.pki import Authority, Identity

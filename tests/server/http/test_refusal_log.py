@@ -7,7 +7,7 @@ import datetime
 import pytest
 
 from driftline.errors import Forbidden
-from driftline.server.complaints import Complaints
+from driftline.server.http.refusal_log import Complaints
 from tests.wire.making import NOW
 
 
