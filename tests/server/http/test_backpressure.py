@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from driftline.errors import TooMany
-from driftline.server.room import Room
+from driftline.server.http.backpressure import Room
 
 
 def test_bytes_are_bounded_and_given_back() -> None:
