@@ -17,8 +17,8 @@ from driftline.server.alerts.shapes import AlertInfo
 from driftline.server.alerts.tailer import TOPIC
 from driftline.server.auth import Principal, needs
 from driftline.server.context import Context, Here
+from driftline.server.http.sse import LastEventId, Reading, watch
 from driftline.server.state import alerts
-from driftline.server.streams import LastEventId, Reading, watch
 
 __all__ = ["router"]
 

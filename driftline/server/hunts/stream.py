@@ -15,7 +15,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from driftline.errors import StoreBusy, StoreError
 from driftline.server.auth import Principal, needs
 from driftline.server.context import Context, Here
-from driftline.server.streams import Reading, watch
+from driftline.server.http.sse import Reading, watch
 from driftline.store.query import row_query
 
 __all__ = ["router"]
