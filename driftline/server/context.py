@@ -14,10 +14,10 @@ from driftline.server.alerts.arrivals import Arrivals
 from driftline.server.fleet import Thresholds
 from driftline.server.http.metrics import Metrics
 from driftline.server.http.rate_limits import Limiter
-from driftline.server.live import Hub
 from driftline.server.policies.acks import GroupCommit
 from driftline.server.policies.current import Current
 from driftline.server.settings import Settings
+from driftline.server.signals import Hub
 from driftline.server.state import State, policies
 from driftline.server.storage import Storage
 

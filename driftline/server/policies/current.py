@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Mapping
 
-from driftline.server.live import Hub
+from driftline.server.signals import Hub
 from driftline.server.state import State, policies
 from driftline.server.state.models import PolicyVersion
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 
-from driftline.server.live import Hub
+from driftline.server.signals import Hub
 
 LONG = 10.0
 
