@@ -13,11 +13,12 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 import driftline
-from driftline.server import audit, health, receiving
+from driftline.server import health, receiving
 from driftline.server.alerts import router as alerts
 from driftline.server.alerts import stream as alert_stream
 from driftline.server.alerts import suppressions
 from driftline.server.alerts.tailer import tailing
+from driftline.server.audit import trail
 from driftline.server.auth import oidc, sessions
 from driftline.server.auth import users as user_admin
 from driftline.server.auth.secrets import digest, new_secret
@@ -57,7 +58,7 @@ ROUTERS: tuple[Mounted, ...] = (
     Mounted(sessions.router),
     Mounted(oidc.router),
     Mounted(user_admin.router),
-    Mounted(audit.router),
+    Mounted(trail.router),
     Mounted(alert_stream.router),  # before the alerts: its path is not the id of one
     Mounted(alerts.router),
     Mounted(suppressions.router),

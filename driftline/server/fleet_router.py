@@ -10,7 +10,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 
 from driftline.errors import NotFound
-from driftline.server import audit, fleet
+from driftline.server import fleet
+from driftline.server.audit import trail
 from driftline.server.auth import Caller, Principal, needs
 from driftline.server.context import Context, Here
 from driftline.server.fleet import Condition
@@ -99,7 +100,7 @@ def get_sensor(sensor: str, here: Here, gateway: Gate, caller: Caller) -> Sensor
 def revoke_sensor(sensor: str, body: Revocation, request: Request, here: Here, gateway: Gate, caller: Caller) -> None:
     """Refuse a sensor from now on, connections that are open included."""
     found = _find(here, gateway, caller, sensor)
-    with audit.changing(request, caller, "sensor.revoke", sensor, node=found.node, reason=body.reason):
+    with trail.changing(request, caller, "sensor.revoke", sensor, node=found.node, reason=body.reason):
         gateway.revoke(sensor, reason=body.reason)
 
 
@@ -114,7 +115,7 @@ def make_join_token(body: NewToken, request: Request, here: Here, gateway: Gate,
     """Make a join token for one sensor; its secret is in this answer and nowhere else."""
     caller.check_cluster(body.cluster)
     expires = here.now() + datetime.timedelta(hours=body.hours)
-    with audit.changing(request, caller, "join-token.make", body.cluster, node=body.node, hours=body.hours):
+    with trail.changing(request, caller, "join-token.make", body.cluster, node=body.node, hours=body.hours):
         made = gateway.sensors.make_token(
             fingerprint=gateway.authority.fingerprint,
             cluster=body.cluster,
@@ -130,7 +131,7 @@ def remove_join_token(token_id: str, request: Request, gateway: Gate, caller: Ca
     """Make a join token worthless; the sensor that used it stays."""
     if not any(it.id == token_id and caller.sees(it.cluster) for it in gateway.sensors.tokens()):
         raise NotFound(f"no join token {token_id!r}")
-    with audit.changing(request, caller, "join-token.remove", token_id):
+    with trail.changing(request, caller, "join-token.remove", token_id):
         gateway.sensors.remove_token(token_id)
 
 

@@ -11,10 +11,10 @@ from fastapi.responses import StreamingResponse
 from pydantic import AwareDatetime
 
 from driftline.errors import Conflict, InvalidInput
-from driftline.server import audit
 from driftline.server.alerts import states
 from driftline.server.alerts.shapes import ActionRequest, AlertInfo, HistoryEntry, Transition
 from driftline.server.alerts.tailer import TOPIC
+from driftline.server.audit import trail
 from driftline.server.auth import Caller, needs
 from driftline.server.context import Here
 from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
@@ -129,7 +129,7 @@ def act(alert_id: str, body: ActionRequest, request: Request, here: Here, caller
     """Do something to an alert: start, release, resolve, reopen, assign, classify, comment."""
     states.check_classification(body.action, body.classification, body.determination)
     told = body.model_dump(exclude_none=True, exclude={"action", "comment", "if_change"})
-    with audit.changing(request, caller, f"alert.{body.action}", alert_id, **told) as session:
+    with trail.changing(request, caller, f"alert.{body.action}", alert_id, **told) as session:
         alert = alerts.find_alert(session, alert_id, clusters=caller.visible)
         if body.if_change not in (None, alert.change):
             raise Conflict(f"the alert changed meanwhile; its latest change is {alert.change}")

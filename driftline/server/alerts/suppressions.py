@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 
 from driftline.errors import NotFound
-from driftline.server import audit
 from driftline.server.alerts.shapes import NewSuppression, SuppressionInfo
+from driftline.server.audit import trail
 from driftline.server.auth import Caller, Principal, needs
 from driftline.server.context import Here
 from driftline.server.state import alerts
@@ -29,7 +29,7 @@ def make_suppression(body: NewSuppression, request: Request, here: Here, caller:
     """Make a suppression rule: alerts that match are resolved as they arrive, and counted."""
     conditions = body.conditions.model_dump(exclude_none=True)
     _check_reach(caller, body.conditions.cluster)
-    with audit.changing(request, caller, "suppression.make", body.name, conditions=conditions) as session:
+    with trail.changing(request, caller, "suppression.make", body.name, conditions=conditions) as session:
         rule = alerts.add_suppression(
             session,
             body.name,
@@ -45,7 +45,7 @@ def make_suppression(body: NewSuppression, request: Request, here: Here, caller:
 @router.delete("/{rule_id}", status_code=204, dependencies=[needs("alerts:write")])
 def remove_suppression(rule_id: str, request: Request, caller: Caller) -> None:
     """Remove a suppression rule; what it resolved stays so."""
-    with audit.changing(request, caller, "suppression.remove", rule_id) as session:
+    with trail.changing(request, caller, "suppression.remove", rule_id) as session:
         rule = alerts.find_suppression(session, rule_id)
         if rule.cluster and not caller.sees(rule.cluster):
             raise NotFound(f"no suppression rule {rule_id!r}")

@@ -17,7 +17,7 @@ from fastapi import APIRouter, Cookie, Query, Request
 from fastapi.responses import RedirectResponse
 
 from driftline.errors import Forbidden, NotFound, Unauthenticated
-from driftline.server import audit
+from driftline.server.audit import trail
 from driftline.server.auth.provider import Provider
 from driftline.server.auth.roles import ROLES, Role
 from driftline.server.auth.sessions import open_session
@@ -79,10 +79,10 @@ def _log_in(request: Request, here: Context, claims: Mapping[str, Any]) -> Redir
     subject = f"{here.settings.oidc_issuer}|{claims['sub']}"
     role = role_of(claims, here.settings)
     if role is None:
-        audit.note(request, "-", "login.refused", subject)
+        trail.note(request, "-", "login.refused", subject)
         raise Forbidden("none of your groups has a role here")
     answer = RedirectResponse("/", 303)
-    with audit.changing(request, subject, "login", subject, role=role) as session:
+    with trail.changing(request, subject, "login", subject, role=role) as session:
         user = users.find_subject(session, subject) or _new_user(session, here, subject, claims)
         if user.disabled:
             raise Unauthenticated("the user is disabled")

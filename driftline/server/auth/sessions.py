@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from driftline.errors import Conflict, Forbidden, InvalidInput, Unauthenticated
-from driftline.server import audit
+from driftline.server.audit import trail
 from driftline.server.auth.caller import COOKIE, Caller
 from driftline.server.auth.passwords import check_password, hash_password
 from driftline.server.auth.roles import ALL, PERMISSIONS, Permission, Role
@@ -94,7 +94,7 @@ def set_up(body: Setup, request: Request, response: Response, here: Here) -> Ses
     """Make the first admin with the one-time setup token, and log them in."""
     here.limiter.count("logins", _address(request))
     hashed = hash_password(body.password.get_secret_value())
-    with audit.changing(request, body.name, "setup") as session:
+    with trail.changing(request, body.name, "setup") as session:
         expected = users.setup_digest(session)
         if not expected or not hmac.compare_digest(expected, digest(body.token)):
             raise Forbidden("the setup token is wrong, or was used already")
@@ -111,9 +111,9 @@ def log_in(body: Login, request: Request, response: Response, here: Here) -> Ses
         user = users.find_name(session, body.name)
     right = check_password(user.password if user else "", body.password.get_secret_value())
     if not right or user is None or user.disabled:
-        audit.note(request, "-", "login.refused", body.name)
+        trail.note(request, "-", "login.refused", body.name)
         raise Unauthenticated("the name or the password is wrong")
-    with audit.changing(request, user.name, "login", user.id) as session:
+    with trail.changing(request, user.name, "login", user.id) as session:
         users.drop_expired(session, here.now())
         return open_session(here, session, response, user)
 
@@ -146,7 +146,7 @@ def open_session(here: Context, session: Session, response: Response, user: User
 @router.post("/logout", status_code=204)
 def log_out(request: Request, response: Response, caller: Caller) -> None:
     """End the session, or revoke the token, that the request was made with."""
-    with audit.changing(request, caller, "logout", caller.token_id) as session:
+    with trail.changing(request, caller, "logout", caller.token_id) as session:
         users.remove_token(session, caller.token_id, user_id=caller.user_id)
     response.delete_cookie(COOKIE)
 
@@ -177,7 +177,7 @@ def make_token(body: NewToken, request: Request, caller: Caller, here: Here) -> 
     _check_scopes(body, caller.permissions, here)
     scopes: list[str] = [*body.scopes] or [*caller.scopes]
     secret, now = new_secret(), here.now()
-    with audit.changing(request, caller, "token.make", body.name, scopes=scopes, days=body.days) as session:
+    with trail.changing(request, caller, "token.make", body.name, scopes=scopes, days=body.days) as session:
         token = users.add_token(
             session,
             users.find_user(session, caller.user_id),
@@ -202,7 +202,7 @@ def _check_scopes(body: NewToken, permissions: frozenset[str], here: Context) ->
 def revoke_token(token_id: str, request: Request, caller: Caller) -> None:
     """Revoke one of one's own tokens or sessions; for an admin, anybody's."""
     owner = None if "users:write" in caller.permissions and caller.everywhere else caller.user_id
-    with audit.changing(request, caller, "token.revoke", token_id) as session:
+    with trail.changing(request, caller, "token.revoke", token_id) as session:
         users.remove_token(session, token_id, user_id=owner)
 
 
@@ -226,7 +226,7 @@ def change_password(body: PasswordChange, request: Request, caller: Caller, here
     if not check_password(user.password, body.old.get_secret_value()):
         raise Forbidden("the old password is wrong")
     hashed = hash_password(body.new.get_secret_value())
-    with audit.changing(request, caller, "password.change", caller.user_id) as session:
+    with trail.changing(request, caller, "password.change", caller.user_id) as session:
         users.find_user(session, caller.user_id).password = hashed
         users.remove_tokens(session, caller.user_id, but=caller.token_id)
 

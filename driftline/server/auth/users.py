@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from driftline.errors import Conflict
-from driftline.server import audit
+from driftline.server.audit import trail
 from driftline.server.auth.caller import Caller, needs
 from driftline.server.auth.passwords import hash_password
 from driftline.server.auth.roles import ALL, Principal, Role
@@ -75,7 +75,7 @@ def make_user(body: NewUser, request: Request, caller: Caller, here: Here) -> Us
     caller.check_grant(body.clusters)
     hashed = hash_password(body.password.get_secret_value())
     granted: dict[str, Any] = {"role": body.role, "clusters": body.clusters}
-    with audit.changing(request, caller, "user.make", body.name, **granted) as session:
+    with trail.changing(request, caller, "user.make", body.name, **granted) as session:
         user = users.add_user(session, body.name, password=hashed, now=here.now(), **granted)
         return UserInfo.model_validate(user)
 
@@ -93,7 +93,7 @@ def change_user(user_id: str, body: UserChange, request: Request, caller: Caller
     changes = body.model_dump(exclude_none=True, exclude={"password"})
     hashed = hash_password(body.password.get_secret_value()) if body.password else ""
     told = changes | ({"password": "changed"} if hashed else {})
-    with audit.changing(request, caller, "user.change", user_id, **told) as session:
+    with trail.changing(request, caller, "user.change", user_id, **told) as session:
         user = users.find_user(session, user_id)
         _check_reach(caller, user, body)
         for name, value in changes.items():
@@ -116,7 +116,7 @@ def _check_reach(caller: Principal, user: User, body: UserChange) -> None:
 @router.delete("/{user_id}", status_code=204, dependencies=[needs("users:write")])
 def remove_user(user_id: str, request: Request, caller: Caller) -> None:
     """Remove a user with their tokens; the audit trail keeps their name."""
-    with audit.changing(request, caller, "user.remove", user_id) as session:
+    with trail.changing(request, caller, "user.remove", user_id) as session:
         user = users.find_user(session, user_id)
         caller.check_grant(user.clusters)
         users.remove_user(session, user)

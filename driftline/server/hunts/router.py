@@ -16,7 +16,7 @@ from driftline.errors import InvalidInput
 from driftline.events import TABLES
 from driftline.hunts import functions
 from driftline.kql import constants
-from driftline.server import audit
+from driftline.server.audit import trail
 from driftline.server.auth import Caller, Principal, needs
 from driftline.server.context import Context, Here
 from driftline.server.hunts.answers import ARROW, JSON_LINES, chosen
@@ -93,7 +93,7 @@ async def run_hunt(
 
 def _tell(request: Request, caller: Principal, body: HuntRequest, end: Mapping[str, Any]) -> None:
     asked = body.model_dump(exclude_defaults=True)
-    audit.note(request, caller, "hunt", clusters=list(caller.clusters), **asked, **end)
+    trail.note(request, caller, "hunt", clusters=list(caller.clusters), **asked, **end)
 
 
 def _asked(text: str, body: HuntRequest, here: Context, caller: Principal) -> Ask:

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Path, Request
 from driftline import hunts as library
 from driftline.errors import InvalidInput
 from driftline.hunts.functions import Saved, check
-from driftline.server import audit
+from driftline.server.audit import trail
 from driftline.server.auth import Caller, Principal, needs
 from driftline.server.context import Context, Here
 from driftline.server.hunts.shapes import LibraryHunt, NewSavedHunt, SavedHuntInfo
@@ -48,7 +48,7 @@ def put_saved(name: Name, body: NewSavedHunt, request: Request, here: Here, call
     if name in library.load():
         raise InvalidInput(f"name: {name!r} is a hunt of the library")
     check(Saved(name, body.text, body.parameters), visible(here, caller))
-    with audit.changing(request, caller, "hunt.save", name, **body.model_dump()) as session:
+    with trail.changing(request, caller, "hunt.save", name, **body.model_dump()) as session:
         made = hunts.put(session, caller.user_id, name, owner=caller.name, now=here.now(), **body.model_dump())
         return SavedHuntInfo.model_validate(made)
 
@@ -56,5 +56,5 @@ def put_saved(name: Name, body: NewSavedHunt, request: Request, here: Here, call
 @router.delete("/saved/{name}", status_code=204, dependencies=[needs("hunt")])
 def remove_saved(name: Name, request: Request, caller: Caller) -> None:
     """Remove a saved hunt of one's own."""
-    with audit.changing(request, caller, "hunt.remove", name) as session:
+    with trail.changing(request, caller, "hunt.remove", name) as session:
         hunts.remove(session, caller.user_id, name)

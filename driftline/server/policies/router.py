@@ -12,7 +12,7 @@ from fastapi import APIRouter, Path, Query, Request
 
 from driftline import policy as drift
 from driftline.errors import NotFound
-from driftline.server import audit
+from driftline.server.audit import trail
 from driftline.server.auth import Caller, Principal, needs
 from driftline.server.context import Context, Here, context_of
 from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
@@ -117,7 +117,7 @@ def roll_back(name: Name, body: Rollback, request: Request, here: Here, caller: 
 
 def _put(request: Request, caller: Principal, name: str, action: str, new: NewVersion) -> PolicyInfo:
     here = context_of(request)
-    with audit.changing(request, caller, action, name, message=new.message) as session:
+    with trail.changing(request, caller, action, name, message=new.message) as session:
         made = policies.add_version(
             session,
             name,
