@@ -14,8 +14,9 @@ from rich.table import Table
 
 from driftline.cli import _client, _list
 from driftline.cli._alert import safe
-from driftline.server import fleet, pki
-from driftline.server.fleet import SensorState
+from driftline.server import pki
+from driftline.server.fleet import status
+from driftline.server.fleet.status import SensorState
 from driftline.server.sensor_views import PolicyRun, SensorInfo, sensor_info
 from driftline.server.sensors import SensorRecord, open_sensors
 
@@ -86,8 +87,8 @@ def sensors(
 
 
 def _told(record: SensorRecord) -> dict[str, Any]:
-    state = msgspec.convert(record.report, SensorState) if record.report else fleet.new_state(record.identity)
-    holds = fleet.conditions(state, now=datetime.datetime.now(datetime.UTC))
+    state = msgspec.convert(record.report, SensorState) if record.report else status.new_state(record.identity)
+    holds = status.conditions(state, now=datetime.datetime.now(datetime.UTC))
     info: SensorInfo = sensor_info(record, state, holds, policy=PolicyRun(running=state.policy))
     return info.model_dump(mode="json")
 

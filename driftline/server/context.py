@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from driftline.server.alerts.arrivals import Arrivals
-from driftline.server.fleet import Thresholds
+from driftline.server.fleet.status import Thresholds
 from driftline.server.http.metrics import Metrics
 from driftline.server.http.rate_limits import Limiter
 from driftline.server.policies.acks import GroupCommit

@@ -10,11 +10,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 
 from driftline.errors import NotFound
-from driftline.server import fleet
 from driftline.server.audit import trail
 from driftline.server.auth import Caller, Principal, needs
 from driftline.server.context import Context, Here
-from driftline.server.fleet import Condition
+from driftline.server.fleet import status
+from driftline.server.fleet.status import Condition
 from driftline.server.gateway import Gate, Gateway
 from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
 from driftline.server.sensor_views import (
@@ -157,7 +157,7 @@ def _visible(here: Context, gateway: Gateway, caller: Principal) -> list[SensorI
     for record in gateway.sensors.sensors():
         identity = record.identity
         if caller.sees(identity.cluster):
-            state = states.get(identity.sensor) or fleet.new_state(identity)
+            state = states.get(identity.sensor) or status.new_state(identity)
             run = _run(here, identity.cluster, state.policy, acks.get(identity.sensor))
             found.append(sensor_info(record, state, conditions[identity.sensor], policy=run))
     return sorted(found, key=_key)

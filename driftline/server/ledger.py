@@ -10,8 +10,8 @@ import msgspec
 import pyarrow as pa
 
 from driftline.events import SensorHealth
-from driftline.server import fleet
-from driftline.server.fleet import Condition, SensorState, Thresholds
+from driftline.server.fleet import status
+from driftline.server.fleet.status import Condition, SensorState, Thresholds
 from driftline.server.pki import Identity
 from driftline.server.sensors import SensorRecord, Sensors
 
@@ -41,9 +41,9 @@ class Ledger:
         """Take a batch that was stored; its newest thousand health rows count."""
         rows = _health(tables.get("SensorHealth"))
         with self._lock:
-            state = self._states.get(identity.sensor) or fleet.new_state(identity)
-            state = fleet.heard(state, now=now, clock=clock, version=version)
-            self._states[identity.sensor] = fleet.grown(state, rows)
+            state = self._states.get(identity.sensor) or status.new_state(identity)
+            state = status.heard(state, now=now, clock=clock, version=version)
+            self._states[identity.sensor] = status.grown(state, rows)
             self._changed.add(identity.sensor)
 
     def forget(self, sensor: str) -> None:
@@ -70,7 +70,7 @@ class Ledger:
 
     def conditions(self, *, now: datetime.datetime, thresholds: Thresholds | None = None) -> Sequence[Condition]:
         """Say what about any sensor people should know as of now."""
-        return [found for state in self.states() for found in fleet.conditions(state, now=now, thresholds=thresholds)]
+        return [found for state in self.states() for found in status.conditions(state, now=now, thresholds=thresholds)]
 
     def save(self) -> None:
         """Write what changed since the last time."""
@@ -81,7 +81,7 @@ class Ledger:
 
 
 def _loaded(record: SensorRecord) -> SensorState:
-    return msgspec.convert(record.report, SensorState) if record.report else fleet.new_state(record.identity)
+    return msgspec.convert(record.report, SensorState) if record.report else status.new_state(record.identity)
 
 
 def _health(rows: pa.Table | None) -> list[SensorHealth]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from driftline.server.fleet import Condition, SensorState
+from driftline.server.fleet.status import Condition, SensorState
 from driftline.server.sensors import SensorRecord
 
 __all__ = [

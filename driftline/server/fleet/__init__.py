@@ -1,0 +1,1 @@
+"""Sensors: enrolment, ingest, states, alerts on sensors, policies' way to them."""
