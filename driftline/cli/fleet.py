@@ -16,8 +16,8 @@ from driftline.cli import _client, _list
 from driftline.cli._alert import safe
 from driftline.server import pki
 from driftline.server.fleet import status
+from driftline.server.fleet.schemas import PolicyRun, SensorInfo, sensor_info
 from driftline.server.fleet.status import SensorState
-from driftline.server.sensor_views import PolicyRun, SensorInfo, sensor_info
 from driftline.server.sensors import SensorRecord, open_sensors
 
 app = App(name="fleet", help="Let sensors join a server, list them, revoke them.")
