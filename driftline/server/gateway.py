@@ -25,10 +25,10 @@ from driftline import wire
 from driftline.errors import StateError, Unauthenticated
 from driftline.server import pki
 from driftline.server.accounts import Reviewer
+from driftline.server.fleet.sensor_states import Ledger
 from driftline.server.http.backpressure import Room
 from driftline.server.http.refusal_log import Complaints
 from driftline.server.http.tls import peer_certificate
-from driftline.server.ledger import Ledger
 from driftline.server.pki import Authority, Identity
 from driftline.server.sensors import Sensors, open_sensors
 from driftline.store.files.batch_writer import Intake

@@ -10,7 +10,7 @@ import sqlalchemy
 
 from driftline import wire
 from driftline.events import SensorHealth
-from driftline.server.ledger import Ledger
+from driftline.server.fleet.sensor_states import Ledger
 from driftline.server.pki import Identity
 from driftline.server.sensors import Sensors
 from tests.wire.making import NOW
