@@ -20,12 +20,12 @@ from driftline.server import enrol, ingest, pki
 from driftline.server.accounts import ClusterKeys, KeySetReviewer, Reviewer
 from driftline.server.context import Context, utc_now
 from driftline.server.fleet import router
+from driftline.server.fleet.alerts import watching
 from driftline.server.gateway import open_gateway
 from driftline.server.http import tls
 from driftline.server.pki import Identity
 from driftline.server.policies import delivery
 from driftline.server.settings import ServiceAccounts, Settings
-from driftline.server.watch import watching
 
 __all__ = ["ROUTERS", "receiving", "uvicorn_options"]
 
