@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 from fastapi import FastAPI
 
 from driftline.errors import InvalidInput
-from driftline.server import enrol, ingest, pki
+from driftline.server import ingest, pki
 from driftline.server.accounts import ClusterKeys, KeySetReviewer, Reviewer
 from driftline.server.context import Context, utc_now
-from driftline.server.fleet import router
+from driftline.server.fleet import enrolment, router
 from driftline.server.fleet.alerts import watching
 from driftline.server.gateway import open_gateway
 from driftline.server.http import tls
@@ -29,7 +29,7 @@ from driftline.server.settings import ServiceAccounts, Settings
 
 __all__ = ["ROUTERS", "receiving", "uvicorn_options"]
 
-ROUTERS = ((enrol.router, False), (ingest.router, True), (delivery.router, False), (router.router, False))
+ROUTERS = ((enrolment.router, False), (ingest.router, True), (delivery.router, False), (router.router, False))
 """Each with whether it bounds its bodies itself."""
 
 

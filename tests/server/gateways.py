@@ -25,7 +25,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from driftline import errors, wire
-from driftline.server import enrol, ingest, pki
+from driftline.server import ingest, pki
+from driftline.server.fleet import enrolment
 from driftline.server.gateway import open_gateway
 from driftline.server.http import tls
 from driftline.server.sensors import Sensors, open_sensors
@@ -57,7 +58,7 @@ def answer(_: Request, error: Exception) -> JSONResponse:
 def main(directory: Path, port: int) -> None:
     app = FastAPI()
     app.add_exception_handler(errors.DriftlineError, answer)
-    for router in (enrol.router, ingest.router):
+    for router in (enrolment.router, ingest.router):
         app.include_router(router, prefix="/api/v1")
     with open_gateway(data=directory, store=directory / "store", now=now) as gateway:
         app.state.gateway = gateway
