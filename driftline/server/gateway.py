@@ -24,8 +24,8 @@ from fastapi.concurrency import run_in_threadpool
 from driftline import wire
 from driftline.errors import StateError, Unauthenticated
 from driftline.server import pki
-from driftline.server.accounts import Reviewer
 from driftline.server.fleet.sensor_states import Ledger
+from driftline.server.fleet.service_accounts import Reviewer
 from driftline.server.http.backpressure import Room
 from driftline.server.http.refusal_log import Complaints
 from driftline.server.http.tls import peer_certificate

@@ -14,7 +14,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
 from driftline.errors import InvalidInput, Unauthenticated
-from driftline.server.accounts import Account, ClusterKeys, KeySetReviewer
+from driftline.server.fleet.service_accounts import Account, ClusterKeys, KeySetReviewer
 from tests.server import serving
 from tests.server.gateways import new_key, request_for
 from tests.wire.making import NOW
