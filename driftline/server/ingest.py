@@ -22,7 +22,7 @@ from starlette.requests import ClientDisconnect
 from driftline import wire
 from driftline.errors import Conflict, Forbidden, ForeignRows, InvalidBatch, InvalidInput, StoreOverloaded, TooMany
 from driftline.server.fleet.enrolment import CLOCK_MAX, check_clock
-from driftline.server.gateway import Gate, Gateway, Peer
+from driftline.server.fleet.gateway import Gate, Gateway, Peer
 from driftline.server.pki import Identity
 from driftline.store.files.dedup import Batch
 from driftline.wire.protocol import FIRST, FLOOR, TIME, VERSION, Acknowledgement

@@ -20,8 +20,8 @@ from driftline.server import ingest, pki
 from driftline.server.context import Context, utc_now
 from driftline.server.fleet import enrolment, router
 from driftline.server.fleet.alerts import watching
+from driftline.server.fleet.gateway import open_gateway
 from driftline.server.fleet.service_accounts import ClusterKeys, KeySetReviewer, Reviewer
-from driftline.server.gateway import open_gateway
 from driftline.server.http import tls
 from driftline.server.pki import Identity
 from driftline.server.policies import delivery

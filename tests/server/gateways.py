@@ -27,7 +27,7 @@ from fastapi.responses import JSONResponse
 from driftline import errors, wire
 from driftline.server import ingest, pki
 from driftline.server.fleet import enrolment
-from driftline.server.gateway import open_gateway
+from driftline.server.fleet.gateway import open_gateway
 from driftline.server.http import tls
 from driftline.server.sensors import Sensors, open_sensors
 from driftline.wire.protocol import ENROL_PATH, FIRST, FLOOR, INGEST_PATH, TIME, JoinToken

@@ -27,8 +27,8 @@ from driftline.events.alerts import SERVICE_SOURCE
 from driftline.server.alerts.findings import FLEET
 from driftline.server.alerts.tailer import TOPIC
 from driftline.server.context import Context
+from driftline.server.fleet.gateway import Gateway
 from driftline.server.fleet.status import Condition
-from driftline.server.gateway import Gateway
 from driftline.server.state import alerts
 from driftline.store.files.dedup import Batch
 

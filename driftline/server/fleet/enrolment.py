@@ -14,7 +14,7 @@ from fastapi.responses import PlainTextResponse
 
 from driftline.errors import Conflict, Unauthenticated
 from driftline.server import pki
-from driftline.server.gateway import Gate, Gateway, Peer
+from driftline.server.fleet.gateway import Gate, Gateway, Peer
 from driftline.server.pki import Identity
 from driftline.wire.protocol import Enrolled, Enrolment, JoinToken, Renewal
 

@@ -14,6 +14,7 @@ from driftline.server.audit import trail
 from driftline.server.auth import Caller, Principal, needs
 from driftline.server.context import Context, Here
 from driftline.server.fleet import status
+from driftline.server.fleet.gateway import Gate, Gateway
 from driftline.server.fleet.schemas import (
     ClusterInfo,
     JoinTokenInfo,
@@ -26,7 +27,6 @@ from driftline.server.fleet.schemas import (
     sensor_info,
 )
 from driftline.server.fleet.status import Condition
-from driftline.server.gateway import Gate, Gateway
 from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
 from driftline.server.state import policies
 from driftline.server.state.models import PolicyAck

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Header, Query, Response
 
 from driftline.errors import NotFound
 from driftline.server.context import Context, Here
-from driftline.server.gateway import Peer
+from driftline.server.fleet.gateway import Peer
 from driftline.server.policies.current import STALE, TOPIC
 from driftline.server.state.models import PolicyVersion
 from driftline.wire.protocol import Delivered, PolicyAck
