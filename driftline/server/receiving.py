@@ -16,9 +16,9 @@ import pyarrow.compute as pc
 from fastapi import FastAPI
 
 from driftline.errors import InvalidInput
-from driftline.server import ingest, pki
+from driftline.server import pki
 from driftline.server.context import Context, utc_now
-from driftline.server.fleet import enrolment, router
+from driftline.server.fleet import enrolment, ingest, router
 from driftline.server.fleet.alerts import watching
 from driftline.server.fleet.gateway import open_gateway
 from driftline.server.fleet.service_accounts import ClusterKeys, KeySetReviewer, Reviewer

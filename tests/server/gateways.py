@@ -25,8 +25,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from driftline import errors, wire
-from driftline.server import ingest, pki
-from driftline.server.fleet import enrolment
+from driftline.server import pki
+from driftline.server.fleet import enrolment, ingest
 from driftline.server.fleet.gateway import open_gateway
 from driftline.server.http import tls
 from driftline.server.sensors import Sensors, open_sensors
