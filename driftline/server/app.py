@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 import driftline
-from driftline.server import health, receiving
+from driftline.server import health
 from driftline.server.alerts import router as alerts
 from driftline.server.alerts import stream as alert_stream
 from driftline.server.alerts import suppressions
@@ -23,6 +23,7 @@ from driftline.server.auth import oidc, sessions
 from driftline.server.auth import users as user_admin
 from driftline.server.auth.secrets import digest, new_secret
 from driftline.server.context import Context, utc_now
+from driftline.server.fleet import assembly
 from driftline.server.http import problems
 from driftline.server.http.middleware import Around, BoundedBody
 from driftline.server.http.rate_limits import Limiter
@@ -89,7 +90,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime.datetime] = utc
     )
     app.state.context = context
     problems.install(app)
-    sensors = [Mounted(router, own_body=own) for router, own in receiving.ROUTERS] if settings.sensor_names else []
+    sensors = [Mounted(router, own_body=own) for router, own in assembly.ROUTERS] if settings.sensor_names else []
     for mounted in (*ROUTERS, *sensors):
         app.include_router(mounted.router, prefix=mounted.prefix)
     own = tuple(mounted.prefix + mounted.router.prefix for mounted in sensors if mounted.own_body)
@@ -115,7 +116,7 @@ def _operation_id(route: APIRoute) -> str:
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     # The tailer asks the store, which must be served by then.
-    with receiving.receiving(app, app.state.context), _running(app.state.context):
+    with assembly.receiving(app, app.state.context), _running(app.state.context):
         yield
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import uvicorn
 
 from driftline.errors import DriftlineError, InvalidInput
-from driftline.server import receiving
 from driftline.server.app import create_app
 from driftline.server.context import Context
+from driftline.server.fleet import assembly
 from driftline.server.http import log as logs
 from driftline.server.settings import Settings
 
@@ -64,7 +64,7 @@ def _tls(settings: Settings) -> dict[str, Any]:
     if settings.tls_certificate and settings.tls_key is None:
         raise InvalidInput("tls_key: expected the private key of tls_certificate")
     if settings.sensor_names:
-        return receiving.uvicorn_options(settings)
+        return assembly.uvicorn_options(settings)
     if settings.tls_certificate is None:
         return {}
     found: dict[str, Any] = {"ssl_certfile": settings.tls_certificate, "ssl_keyfile": settings.tls_key}
