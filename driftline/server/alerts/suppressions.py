@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 
 from driftline.errors import NotFound
-from driftline.server.alerts.shapes import NewSuppression, SuppressionInfo
+from driftline.server.alerts.schemas import NewSuppression, SuppressionInfo
 from driftline.server.audit import trail
 from driftline.server.auth import Caller, Principal, needs
 from driftline.server.context import Here
