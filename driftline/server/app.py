@@ -17,7 +17,7 @@ from driftline.server import health
 from driftline.server.alerts import router as alerts
 from driftline.server.alerts import stream as alert_stream
 from driftline.server.alerts import suppressions
-from driftline.server.alerts.tailer import tailing
+from driftline.server.alerts.ingest import tailing
 from driftline.server.audit import trail
 from driftline.server.auth import oidc, sessions
 from driftline.server.auth import users as user_admin

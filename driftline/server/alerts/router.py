@@ -12,8 +12,8 @@ from pydantic import AwareDatetime
 
 from driftline.errors import Conflict, InvalidInput
 from driftline.server.alerts import states
+from driftline.server.alerts.ingest import TOPIC
 from driftline.server.alerts.schemas import ActionRequest, AlertInfo, HistoryEntry, Transition
-from driftline.server.alerts.tailer import TOPIC
 from driftline.server.audit import trail
 from driftline.server.auth import Caller, needs
 from driftline.server.context import Here

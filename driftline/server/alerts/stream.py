@@ -13,8 +13,8 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from driftline.errors import InvalidInput
+from driftline.server.alerts.ingest import TOPIC
 from driftline.server.alerts.schemas import AlertInfo
-from driftline.server.alerts.tailer import TOPIC
 from driftline.server.auth import Principal, needs
 from driftline.server.context import Context, Here
 from driftline.server.http.sse import LastEventId, Reading, watch

@@ -25,7 +25,7 @@ from driftline.errors import DriftlineError
 from driftline.events import AlertEvidence, AlertInfo
 from driftline.events.alerts import SERVICE_SOURCE
 from driftline.server.alerts.findings import FLEET
-from driftline.server.alerts.tailer import TOPIC
+from driftline.server.alerts.ingest import TOPIC
 from driftline.server.context import Context
 from driftline.server.fleet.gateway import Gateway
 from driftline.server.fleet.status import Condition

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from driftline.errors import StateError, StoreError
-from driftline.server.alerts.tailer import Tailer
+from driftline.server.alerts.ingest import Tailer
 from driftline.server.context import Context
 from driftline.server.http.rate_limits import Limiter
 from driftline.server.settings import Settings
@@ -110,7 +110,7 @@ def test_a_clock_far_ahead_holds_nothing_back(context: Context) -> None:
 
 
 def test_more_alerts_of_one_moment_than_a_page_holds(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("driftline.server.alerts.tailer._PAGE", 3)
+    monkeypatch.setattr("driftline.server.alerts.ingest._PAGE", 3)
     event = raising.alert().event
     moment = event.Timestamp
     raised = [raising.alert() for _ in range(20)]
