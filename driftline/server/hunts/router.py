@@ -22,7 +22,7 @@ from driftline.server.context import Context, Here
 from driftline.server.hunts.answers import ARROW, JSON_LINES, chosen
 from driftline.server.hunts.running import HuntResponse, Prepared, Running
 from driftline.server.hunts.saved import visible
-from driftline.server.hunts.shapes import ColumnInfo, HuntAnswer, HuntRequest, TableInfo
+from driftline.server.hunts.schemas import ColumnInfo, HuntAnswer, HuntRequest, TableInfo
 from driftline.store.query.hunt_store import Ask
 
 __all__ = ["router"]

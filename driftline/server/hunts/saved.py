@@ -12,7 +12,7 @@ from driftline.hunts.functions import Saved, check
 from driftline.server.audit import trail
 from driftline.server.auth import Caller, Principal, needs
 from driftline.server.context import Context, Here
-from driftline.server.hunts.shapes import LibraryHunt, NewSavedHunt, SavedHuntInfo
+from driftline.server.hunts.schemas import LibraryHunt, NewSavedHunt, SavedHuntInfo
 from driftline.server.state import hunts
 
 __all__ = ["router", "visible"]
