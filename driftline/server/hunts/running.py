@@ -23,7 +23,7 @@ from starlette.types import Receive, Scope, Send
 from driftline.errors import DriftlineError, InvalidQuery, StoreError, TooMany
 from driftline.server.context import Context
 from driftline.server.http import problems
-from driftline.server.hunts.answers import FORMATS, Answer
+from driftline.server.hunts.formats import FORMATS, Answer
 from driftline.store.process.reader import Streamed
 from driftline.store.query.hunt_store import Ask
 from driftline.store.query.limits import Stop
