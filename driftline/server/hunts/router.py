@@ -19,8 +19,8 @@ from driftline.kql import constants
 from driftline.server.audit import trail
 from driftline.server.auth import Caller, Principal, needs
 from driftline.server.context import Context, Here
+from driftline.server.hunts.execution import HuntResponse, Prepared, Running
 from driftline.server.hunts.formats import ARROW, JSON_LINES, chosen
-from driftline.server.hunts.running import HuntResponse, Prepared, Running
 from driftline.server.hunts.saved import visible
 from driftline.server.hunts.schemas import ColumnInfo, HuntAnswer, HuntRequest, TableInfo
 from driftline.store.query.hunt_store import Ask
