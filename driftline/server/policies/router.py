@@ -17,7 +17,7 @@ from driftline.server.auth import Caller, Principal, needs
 from driftline.server.context import Context, Here, context_of
 from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
 from driftline.server.policies.current import DEFAULT_NAME, TOPIC
-from driftline.server.policies.shapes import Diff, NewVersion, PolicyInfo, Rollback, SensorPolicy, VersionInfo
+from driftline.server.policies.schemas import Diff, NewVersion, PolicyInfo, Rollback, SensorPolicy, VersionInfo
 from driftline.server.state import policies
 
 __all__ = ["router"]
