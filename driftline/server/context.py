@@ -14,8 +14,8 @@ from driftline.server.alerts.arrivals import Arrivals
 from driftline.server.fleet.status import Thresholds
 from driftline.server.http.metrics import Metrics
 from driftline.server.http.rate_limits import Limiter
-from driftline.server.policies.acks import GroupCommit
 from driftline.server.policies.current import Current
+from driftline.server.policies.group_commit import GroupCommit
 from driftline.server.settings import Settings
 from driftline.server.signals import Hub
 from driftline.server.state import State, policies

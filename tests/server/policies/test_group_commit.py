@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from driftline.errors import StateError
-from driftline.server.policies.acks import GroupCommit
+from driftline.server.policies.group_commit import GroupCommit
 
 
 def test_what_comes_together_is_written_together() -> None:
