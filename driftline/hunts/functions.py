@@ -17,7 +17,7 @@ from driftline.errors import InvalidInput, InvalidQuery, Problem
 from driftline.events import TABLES
 from driftline.kql import functions as builtin
 from driftline.kql import parse, syntax
-from driftline.kql.problems import Problems
+from driftline.kql.text.problems import Problems
 from driftline.kql.tokens import Kind, tokenize
 
 __all__ = ["Composed", "Saved", "check", "composed"]

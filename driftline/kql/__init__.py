@@ -1,7 +1,7 @@
 """KQL text in, SQL for DuckDB or ClickHouse out; pure."""
 
 from driftline.kql.outline import outline
-from driftline.kql.problems import QueryProblem
+from driftline.kql.text.problems import QueryProblem
 from driftline.kql.translate import Dialect, Discover, Translation, compiled, translate
 
 __all__ = ["Dialect", "Discover", "QueryProblem", "Translation", "compiled", "outline", "translate"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from driftline.kql.problems import suggestion
+from driftline.kql.text.problems import suggestion
 from driftline.kql.tokens import Kind, Token
 
 __all__ = ["FUNCTIONS", "JOINS", "OPERATORS", "STATEMENTS", "instead", "of_tokens", "of_types"]

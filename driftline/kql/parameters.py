@@ -8,7 +8,7 @@ from typing import Any
 
 from driftline.kql import constants, syntax
 from driftline.kql.plan import Const
-from driftline.kql.problems import Problems, Span, suggestion
+from driftline.kql.text.problems import Problems, Span, suggestion
 
 __all__ = ["given"]
 

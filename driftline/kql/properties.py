@@ -6,7 +6,7 @@ what would change the rows of an answer is refused, as is a name nobody knows.
 
 from __future__ import annotations
 
-from driftline.kql.problems import suggestion
+from driftline.kql.text.problems import suggestion
 
 __all__ = ["IGNORED", "REFUSED", "complaint"]
 

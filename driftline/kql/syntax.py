@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
-from driftline.kql.problems import Span
+from driftline.kql.text.problems import Span
 
 NOWHERE = Span(0, 0)
 

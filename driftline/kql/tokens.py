@@ -13,7 +13,7 @@ import enum
 import re
 from dataclasses import dataclass
 
-from driftline.kql.problems import Problems, Span
+from driftline.kql.text.problems import Problems, Span
 
 __all__ = ["Kind", "Token", "tokenize", "unescaped"]
 

@@ -14,8 +14,8 @@ from driftline.kql.bind import Schema
 from driftline.kql.cursor import Stuck
 from driftline.kql.parameters import given
 from driftline.kql.plan import Column, Key, Plan
-from driftline.kql.problems import Problems, Span
 from driftline.kql.rewrite import walk
+from driftline.kql.text.problems import Problems, Span
 from driftline.kql.tokens import tokenize
 
 __all__ = ["Dialect", "Discover", "Translation", "compiled", "translate"]

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from driftline.kql import functions, manual
-from driftline.kql.problems import Problems
+from driftline.kql.text.problems import Problems
 from driftline.kql.tokens import Kind, tokenize
 
 ENOUGH = 3

@@ -9,7 +9,7 @@ from driftline.kql.bind import calls, operators, searches, tables, unions  # noq
 from driftline.kql.bind.levels import levelled
 from driftline.kql.bind.scope import Binding, Discover, Relation, Schema, Scope, Session
 from driftline.kql.cursor import Stuck
-from driftline.kql.problems import Problems
+from driftline.kql.text.problems import Problems
 
 __all__ = ["Relation", "Schema", "bind", "levelled"]
 

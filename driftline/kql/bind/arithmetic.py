@@ -8,7 +8,7 @@ from driftline.kql import habits
 from driftline.kql.bind import types
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan import Call, Const, Scalar
-from driftline.kql.problems import Span
+from driftline.kql.text.problems import Span
 
 __all__ = ["arithmetic", "compared", "folded", "negated"]
 

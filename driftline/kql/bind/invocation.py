@@ -10,7 +10,7 @@ from driftline.kql.bind.dispatch import AGGREGATED, ENTER, SPECIAL, TABULAR, bin
 from driftline.kql.bind.scope import Closure, Relation, Scope
 from driftline.kql.habits import instead
 from driftline.kql.plan import Call, Col, Column, Const, Plan, Project, Scalar, Subquery
-from driftline.kql.problems import Span
+from driftline.kql.text.problems import Span
 
 __all__ = ["bind_call", "bind_call_to", "is_tabular", "plan_of_one"]
 

@@ -9,7 +9,7 @@ from driftline.kql.bind.dispatch import bind_each, bind_scalar
 from driftline.kql.bind.scope import Scope
 from driftline.kql.bind.terms import TERMS, term
 from driftline.kql.plan import Call, Col, Const, Scalar
-from driftline.kql.problems import Span
+from driftline.kql.text.problems import Span
 
 __all__ = ["bind_between", "bind_binary", "bind_junction", "bind_unary"]
 

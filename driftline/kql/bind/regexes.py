@@ -11,7 +11,7 @@ import re
 from driftline.kql import captures
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan import Const, Scalar
-from driftline.kql.problems import Span
+from driftline.kql.text.problems import Span
 
 __all__ = ["regex", "translated"]
 

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from driftline.kql import functions, plan, syntax
 from driftline.kql.cursor import Stuck
 from driftline.kql.plan import Col, Column, Key, Plan, Scalar
-from driftline.kql.problems import Problems, Span, suggestion
+from driftline.kql.text.problems import Problems, Span, suggestion
 
 __all__ = ["Binding", "Closure", "Discover", "Graph", "Relation", "Schema", "Scope", "Session"]
 

@@ -14,7 +14,7 @@ from driftline.kql import syntax
 from driftline.kql.bind import scalars, tables, types, unions
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.plan import Call, Col, Const, Filter, Project, Scalar, Union
-from driftline.kql.problems import Span
+from driftline.kql.text.problems import Span
 
 __all__: list[str] = []
 

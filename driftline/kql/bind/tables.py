@@ -26,7 +26,7 @@ from driftline.kql.plan import (
     Values,
     Window,
 )
-from driftline.kql.problems import Span, suggestion
+from driftline.kql.text.problems import Span, suggestion
 
 __all__ = ["OPERATORS", "SOURCES", "bind_pipe", "bind_query", "bind_table"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from driftline.kql import syntax
 from driftline.kql.bind.scope import Scope
-from driftline.kql.problems import suggestion
+from driftline.kql.text.problems import suggestion
 
 __all__ = ["type_literal"]
 

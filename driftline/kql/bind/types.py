@@ -9,7 +9,7 @@ from driftline.kql import habits
 from driftline.kql.bind.regexes import regex
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan import Call, Const, Scalar
-from driftline.kql.problems import Span
+from driftline.kql.text.problems import Span
 
 __all__ = ["NUMBERS", "as_number", "coerce", "common", "converted", "is_null"]
 

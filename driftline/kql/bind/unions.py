@@ -11,7 +11,7 @@ from driftline.kql.bind.operators.common import Names
 from driftline.kql.bind.scope import Closure, Relation, Scope
 from driftline.kql.expressions import ELSEWHERE
 from driftline.kql.plan import Col, Column, Const, Project, Scalar, Union
-from driftline.kql.problems import Span, suggestion
+from driftline.kql.text.problems import Span, suggestion
 
 __all__ = ["Key", "every_table", "label_kinds", "present", "unite", "united_tables"]
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from driftline.kql import syntax
 from driftline.kql.parse.parser import Parser
-from driftline.kql.problems import Span
 from driftline.kql.syntax import Expr, Operator
+from driftline.kql.text.problems import Span
 from driftline.kql.tokens import Kind, Token
 
 __all__ = ["OPERATORS"]

@@ -10,7 +10,7 @@ from driftline.kql.bind import scalars, tables
 from driftline.kql.bind.operators import profiles
 from driftline.kql.bind.operators.common import kept, projected, ref
 from driftline.kql.bind.scope import Closure, Relation, Scope
-from driftline.kql.problems import suggestion
+from driftline.kql.text.problems import suggestion
 
 __all__ = ["OPERATORS"]
 

@@ -16,7 +16,7 @@ from driftline.kql.bind import scalars, tables, unions
 from driftline.kql.bind.operators.common import Names, grouped, kept, projected, ref
 from driftline.kql.bind.scope import Graph, Relation, Scope
 from driftline.kql.plan import Call, Column, Const, Distinct, Filter, Join, Plan, Project, Scalar, Shared, Union
-from driftline.kql.problems import Span
+from driftline.kql.text.problems import Span
 
 __all__ = ["OPERATORS"]
 

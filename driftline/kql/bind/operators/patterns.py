@@ -16,7 +16,7 @@ from driftline.kql.bind import scalars, types
 from driftline.kql.bind.operators.common import Output, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.plan import Call, Const, Filter, Scalar
-from driftline.kql.problems import suggestion
+from driftline.kql.text.problems import suggestion
 
 __all__ = ["OPERATORS"]
 

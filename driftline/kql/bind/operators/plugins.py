@@ -18,7 +18,7 @@ from driftline.kql.bind.operators.clusters import bind_autocluster
 from driftline.kql.bind.operators.common import Names, Output, grouped, kept, kept_fresh, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.plan import Call, Column, Const, Expand, Filter, Join, Key, Plan, Project, Scalar, Window
-from driftline.kql.problems import suggestion
+from driftline.kql.text.problems import suggestion
 
 __all__ = ["OPERATORS", "PLUGINS"]
 

@@ -1,0 +1,1 @@
+"""KQL as text: tokens, terms, constants, problems with their spans, hints."""
