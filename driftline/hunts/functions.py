@@ -18,7 +18,7 @@ from driftline.events import TABLES
 from driftline.kql import functions as builtin
 from driftline.kql import parse, syntax
 from driftline.kql.text.problems import Problems
-from driftline.kql.tokens import Kind, tokenize
+from driftline.kql.text.tokens import Kind, tokenize
 
 __all__ = ["Composed", "Saved", "check", "composed"]
 

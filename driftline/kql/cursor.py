@@ -8,7 +8,7 @@ from typing import TypeVar
 from driftline.kql import habits
 from driftline.kql.printing.constants import string
 from driftline.kql.text.problems import Problems, Span
-from driftline.kql.tokens import Kind, Token
+from driftline.kql.text.tokens import Kind, Token
 
 __all__ = ["Cursor", "Stuck"]
 

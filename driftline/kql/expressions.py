@@ -11,7 +11,7 @@ from collections.abc import Callable
 from driftline.kql import syntax
 from driftline.kql.cursor import Cursor, Stuck
 from driftline.kql.syntax import Expr
-from driftline.kql.tokens import Kind, Token
+from driftline.kql.text.tokens import Kind, Token
 
 __all__ = ["ELSEWHERE", "LITERAL_TYPES", "TYPES", "ExpressionParser"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from driftline.kql.text.problems import suggestion
-from driftline.kql.tokens import Kind, Token
+from driftline.kql.text.tokens import Kind, Token
 
 __all__ = ["FUNCTIONS", "JOINS", "OPERATORS", "STATEMENTS", "instead", "of_tokens", "of_types"]
 

@@ -16,7 +16,7 @@ from driftline.kql.parameters import given
 from driftline.kql.plan import Column, Key, Plan
 from driftline.kql.rewrite import walk
 from driftline.kql.text.problems import Problems, Span
-from driftline.kql.tokens import tokenize
+from driftline.kql.text.tokens import tokenize
 
 __all__ = ["Dialect", "Discover", "Translation", "compiled", "translate"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from driftline.kql import functions, manual
 from driftline.kql.text.problems import Problems
-from driftline.kql.tokens import Kind, tokenize
+from driftline.kql.text.tokens import Kind, tokenize
 
 ENOUGH = 3
 FOLDER = Path(__file__).parent

@@ -6,7 +6,7 @@ from driftline.kql import syntax
 from driftline.kql.parse import arrays, flows, graphs, patterns, rows, sources
 from driftline.kql.parse.parser import OPERATORS, SOURCES, Parser
 from driftline.kql.text.problems import Problems
-from driftline.kql.tokens import tokenize
+from driftline.kql.text.tokens import tokenize
 
 __all__ = ["OPERATORS", "SOURCES", "Parser", "parse"]
 

@@ -8,7 +8,7 @@ from driftline.kql import syntax
 from driftline.kql.parse.parser import Parser
 from driftline.kql.syntax import Expr, Operator
 from driftline.kql.text.problems import Span
-from driftline.kql.tokens import Kind, Token
+from driftline.kql.text.tokens import Kind, Token
 
 __all__ = ["OPERATORS"]
 

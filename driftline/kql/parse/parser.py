@@ -13,7 +13,7 @@ from driftline.kql.cursor import Stuck
 from driftline.kql.expressions import ExpressionParser
 from driftline.kql.habits import instead
 from driftline.kql.syntax import Expr, Operator
-from driftline.kql.tokens import Kind, Token
+from driftline.kql.text.tokens import Kind, Token
 
 __all__ = ["OPERATORS", "SOURCES", "Parser"]
 

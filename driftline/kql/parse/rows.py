@@ -8,7 +8,7 @@ from dataclasses import replace
 from driftline.kql import syntax
 from driftline.kql.parse.parser import Parser
 from driftline.kql.syntax import Expr, Operator
-from driftline.kql.tokens import Token
+from driftline.kql.text.tokens import Token
 
 __all__ = ["OPERATORS"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from driftline.kql import syntax
 from driftline.kql.parse.parser import Parser
 from driftline.kql.syntax import Expr, Operator
-from driftline.kql.tokens import Kind, Token
+from driftline.kql.text.tokens import Kind, Token
 
 __all__ = ["OPERATORS", "SOURCES"]
 

@@ -11,7 +11,7 @@ from dataclasses import fields
 from typing import Any
 
 from driftline.kql import syntax
-from driftline.kql.tokens import LEXEMES
+from driftline.kql.text.tokens import LEXEMES
 
 __all__ = ["placed", "texts"]
 
