@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from driftline.kql.plan import Call, Const, Scalar
-from driftline.kql.terms import SEPARATOR
+from driftline.kql.text.terms import SEPARATOR
 
 __all__ = ["TERMS", "any_term", "quote_regex", "term"]
 

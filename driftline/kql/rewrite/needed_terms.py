@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from driftline.kql.plan import Call, Col, Column, Const, Filter, Plan, Scalar, Table
 from driftline.kql.rewrite import walk
-from driftline.kql.terms import plain_terms
+from driftline.kql.text.terms import plain_terms
 
 __all__ = ["ANY_ROW", "All", "Either", "Need", "Term", "needed_terms"]
 

@@ -1,4 +1,4 @@
-"""Hashes of the terms of many texts at once; what a term is, ``driftline.kql.terms`` says.
+"""Hashes of the terms of many texts at once; what a term is, ``driftline.kql.text.terms`` says.
 
 A term's hash is a polynomial over its bytes (modulo 2^64, letters in lower case), well mixed. Whoever
 makes terms that collide makes hunts for them read more, no more than that.
