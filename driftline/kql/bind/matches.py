@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from driftline.kql import captures, constants, syntax
+from driftline.kql import constants, syntax
 from driftline.kql.bind import types
 from driftline.kql.bind.arguments import arity
 from driftline.kql.bind.arithmetic import arithmetic, compared
@@ -13,6 +13,7 @@ from driftline.kql.bind.scope import Scope
 from driftline.kql.bind.terms import term
 from driftline.kql.bind.typenames import type_literal
 from driftline.kql.plan import Call, Const, Scalar
+from driftline.kql.text import regex_groups
 
 __all__ = ["SPECIAL"]
 
@@ -40,8 +41,8 @@ def _extract(node: syntax.Call, scope: Scope) -> Scalar:
     if not isinstance(group, int) or not 0 <= group <= MOST_GROUPS:
         scope.fail(f"expected a constant group from 0 to {MOST_GROUPS}", node.arguments[1].span)
     if isinstance(pattern, Const) and group:
-        known = group <= len(captures.groups(pattern.value))
-        pattern, group = Const("string", captures.only(pattern.value, group)), int(known)
+        known = group <= len(regex_groups.groups(pattern.value))
+        pattern, group = Const("string", regex_groups.only(pattern.value, group)), int(known)
         if not known:
             return types.converted(Const("string", ""), kind)
     found = Call("extract_plain", (pattern, Const("long", group), types.converted(source, "string")), "string")
@@ -52,7 +53,7 @@ def _extract_all(node: syntax.Call, scope: Scope) -> Scalar:
     """Take groups out of every match: texts if one is wanted, otherwise an array for each match."""
     values = arity(node, scope, 2, 3)
     pattern = _constant_pattern(values[0], node.arguments[0], scope)
-    names = captures.groups(pattern)
+    names = regex_groups.groups(pattern)
     if not 1 <= len(names) <= MOST_GROUPS:
         scope.fail(
             f"expected a regular expression of 1 to {MOST_GROUPS} groups, got {len(names)}", node.arguments[0].span
@@ -60,7 +61,7 @@ def _extract_all(node: syntax.Call, scope: Scope) -> Scalar:
     chosen = _chosen(names, values, node, scope)
     source = types.coerce(values[-1], "text", scope=scope, span=node.arguments[-1].span)
     if len(chosen) == 1:
-        return Call("extract_all_one", (Const("string", captures.only(pattern, chosen[0])), source), "dynamic")
+        return Call("extract_all_one", (Const("string", regex_groups.only(pattern, chosen[0])), source), "dynamic")
     places = tuple(Const("long", place) for place in chosen)
     return Call("extract_all_groups", (Const("string", pattern), source, *places), "dynamic")
 
@@ -167,7 +168,7 @@ def _replaced(
     pattern = _pattern(pattern, nodes[1], scope)
     rewrite = types.coerce(rewrite, "string", scope=scope, span=nodes[2].span)
     if isinstance(pattern, Const) and isinstance(rewrite, Const):
-        rewrite = _rewrite(rewrite.value, len(captures.groups(pattern.value)), nodes[2], scope)
+        rewrite = _rewrite(rewrite.value, len(regex_groups.groups(pattern.value)), nodes[2], scope)
     return Call("replace_regex", (source, pattern, rewrite), "string")
 
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 
-from driftline.kql import captures
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan import Const, Scalar
+from driftline.kql.text import regex_groups
 from driftline.kql.text.problems import Span
 
 __all__ = ["regex", "translated"]
 
-SET = re.compile(rf"(\\.)|{captures.SET}", re.DOTALL)
+SET = re.compile(rf"(\\.)|{regex_groups.SET}", re.DOTALL)
 REPEATED = re.compile(r"\{(\d+)(?:,(\d*))?\}")
 LONGEST_REPEATED = 1000  # RE2 has no more
 MOST_REPEATED = 16  # RE2 needs seconds for a hundred times all letters of Unicode

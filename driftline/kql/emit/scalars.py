@@ -14,9 +14,10 @@ from typing import Any
 
 from sqlglot import exp, parse_one
 
-from driftline.kql import captures, functions, plan
+from driftline.kql import functions, plan
 from driftline.kql.emit import lambdas, texts
 from driftline.kql.plan import Call, Col, Const, InPlan, Key, Scalar, Subquery, Window
+from driftline.kql.text import regex_groups
 
 __all__ = ["TYPES", "ScalarEmitter", "Unsupported", "identifier", "mentions"]
 
@@ -475,7 +476,7 @@ def _extract_groups(emitter: ScalarEmitter, value: Call) -> exp.Expression:
     template = _template(texts.groups_sql(emitter.dialect, groups), emitter.dialect)
     pattern = value.args[0]
     assert isinstance(pattern, Const)
-    alone = [Const("string", captures.only(pattern.value, group)) for group in groups]
+    alone = [Const("string", regex_groups.only(pattern.value, group)) for group in groups]
     return filled(template, [emitter.emit(arg) for arg in (*value.args[:2], *alone)])
 
 

@@ -11,11 +11,12 @@ import dataclasses
 import re
 from collections.abc import Callable
 
-from driftline.kql import captures, syntax
+from driftline.kql import syntax
 from driftline.kql.bind import scalars, types
 from driftline.kql.bind.operators.common import Output, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.plan import Call, Const, Filter, Scalar
+from driftline.kql.text import regex_groups
 from driftline.kql.text.problems import suggestion
 
 __all__ = ["OPERATORS"]
@@ -64,7 +65,7 @@ MOST_NUMBERED = 9  # groups that DuckDB knows by number
 
 def _taken(pattern: str, group: int, source: Scalar) -> Call:
     if group > MOST_NUMBERED:
-        pattern, group = captures.only(pattern, group), 1
+        pattern, group = regex_groups.only(pattern, group), 1
     return Call("extract_plain", (Const("string", pattern), Const("long", group), source), "string")
 
 

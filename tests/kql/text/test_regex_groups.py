@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from driftline.kql import captures
+from driftline.kql.text import regex_groups
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from driftline.kql import captures
     ],
 )
 def test_groups_have_names_or_none(pattern: str, names: list[str]) -> None:
-    assert captures.groups(pattern) == names
+    assert regex_groups.groups(pattern) == names
 
 
 @pytest.mark.parametrize(
@@ -35,4 +35,4 @@ def test_groups_have_names_or_none(pattern: str, names: list[str]) -> None:
     ],
 )
 def test_all_groups_but_one_go(pattern: str, place: int, made: str) -> None:
-    assert captures.only(pattern, place) == made
+    assert regex_groups.only(pattern, place) == made
