@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from driftline.cli._alert import safe
-from driftline.kql import constants
+from driftline.kql.text import constants
 
 __all__ = ["Output", "show"]
 

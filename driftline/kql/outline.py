@@ -6,9 +6,10 @@ import datetime
 from collections.abc import Iterator
 from typing import Any
 
-from driftline.kql import constants, plan
+from driftline.kql import plan
 from driftline.kql.plan import Plan, Scalar
 from driftline.kql.rewrite import walk
+from driftline.kql.text import constants
 from driftline.kql.translate import Translation
 
 __all__ = ["outline"]

@@ -6,8 +6,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from driftline.kql import constants, syntax
+from driftline.kql import syntax
 from driftline.kql.plan import Const
+from driftline.kql.text import constants
 from driftline.kql.text.problems import Problems, Span, suggestion
 
 __all__ = ["given"]

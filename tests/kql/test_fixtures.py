@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from driftline import errors, store
-from driftline.kql import constants, rewrite
+from driftline.kql import rewrite
+from driftline.kql.text import constants
 from driftline.store.query.hunt_tables import Engine
 
 Case = tuple[str, str, list[str]]

@@ -17,7 +17,7 @@ import duckdb
 import duckdb_kql
 import pytest
 
-from driftline.kql.constants import timespan_text
+from driftline.kql.text.constants import timespan_text
 from tests.kql.test_fixtures import CASES, promised
 
 FEWEST = 180  # of 194 it accepted when this was written

@@ -6,12 +6,13 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from driftline.kql import constants, syntax
+from driftline.kql import syntax
 from driftline.kql.bind import types
 from driftline.kql.bind.dispatch import bind_scalar
 from driftline.kql.bind.invocation import is_tabular
 from driftline.kql.bind.scope import Closure, Relation, Scope
 from driftline.kql.plan import Call, Col, Const, Scalar
+from driftline.kql.text import constants
 
 __all__ = ["bind_index", "bind_literal", "bind_member", "bind_name"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from driftline.kql import constants, syntax
+from driftline.kql import syntax
 from driftline.kql.bind import types
 from driftline.kql.bind.arguments import arity
 from driftline.kql.bind.arithmetic import arithmetic, compared
@@ -13,7 +13,7 @@ from driftline.kql.bind.scope import Scope
 from driftline.kql.bind.terms import term
 from driftline.kql.bind.typenames import type_literal
 from driftline.kql.plan import Call, Const, Scalar
-from driftline.kql.text import regex_groups
+from driftline.kql.text import constants, regex_groups
 
 __all__ = ["SPECIAL"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from driftline.kql import constants, syntax
+from driftline.kql import syntax
 from driftline.kql.bind import types
 from driftline.kql.bind.arithmetic import negated
 from driftline.kql.bind.dispatch import TABULAR, bind_scalar
@@ -10,6 +10,7 @@ from driftline.kql.bind.invocation import is_tabular, plan_of_one
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.bind.terms import any_term, term
 from driftline.kql.plan import Aggregate, Call, Col, Column, Const, Filter, InPlan, Scalar, Subquery
+from driftline.kql.text import constants
 
 __all__ = ["array_of", "bind_in"]
 

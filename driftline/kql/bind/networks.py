@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from driftline.kql import constants, syntax
+from driftline.kql import syntax
 from driftline.kql.bind import types
 from driftline.kql.bind.arguments import arity
 from driftline.kql.bind.dispatch import bind_each
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan import Call, Const, Scalar
+from driftline.kql.text import constants
 
 __all__ = ["SPECIAL"]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from driftline.kql.constants import BESIDE, FORMATS
 from driftline.kql.functions.lists import CLICK_REAL, let
 from driftline.kql.functions.moments import TEXT_OF_DATETIME, TEXT_OF_TIMESPAN
 from driftline.kql.functions.row import rows
+from driftline.kql.text.constants import BESIDE, FORMATS
 
 __all__ = ["CONVERT"]
 

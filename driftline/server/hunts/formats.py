@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from driftline.kql import constants
+from driftline.kql.text import constants
 
 __all__ = ["ARROW", "FORMATS", "JSON", "JSON_LINES", "Answer", "Encoder", "chosen"]
 

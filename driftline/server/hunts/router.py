@@ -15,7 +15,7 @@ from driftline import hunts
 from driftline.errors import InvalidInput
 from driftline.events import TABLES
 from driftline.hunts import functions
-from driftline.kql import constants
+from driftline.kql.text import constants
 from driftline.server.audit import trail
 from driftline.server.auth import Caller, Principal, needs
 from driftline.server.context import Context, Here

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from driftline.kql.constants import SECOND, datetime_us, timespan_text, timespan_ticks
+from driftline.kql.text.constants import SECOND, datetime_us, timespan_text, timespan_ticks
 
 
 @pytest.mark.parametrize(
