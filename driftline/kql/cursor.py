@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import TypeVar
 
-from driftline.kql import habits
 from driftline.kql.printing.constants import string
+from driftline.kql.text import hints
 from driftline.kql.text.problems import Problems, Span
 from driftline.kql.text.tokens import Kind, Token
 
@@ -70,7 +70,7 @@ class Cursor:
         """Note what was expected here and give up; declared to return for the sake of ``or``."""
         token = self.token
         got = "the end of the query" if token.kind is Kind.END else f"'{token.text[:40]}'"
-        hint = habits.of_tokens(self.tokens[: self.at], token, self.operators)
+        hint = hints.of_tokens(self.tokens[: self.at], token, self.operators)
         self.problems.add(f"expected {expected}, got {got}{hint}", token.span)
         raise Stuck
 

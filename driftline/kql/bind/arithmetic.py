@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from driftline.kql import habits
 from driftline.kql.bind import types
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan import Call, Const, Scalar
+from driftline.kql.text import hints
 from driftline.kql.text.problems import Span
 
 __all__ = ["arithmetic", "compared", "folded", "negated"]
@@ -90,7 +90,7 @@ def compared(op: str, left: Scalar, right: Scalar, *, scope: Scope, span: Span) 
     left, right = types.as_number(left, right.type), types.as_number(right, left.type)
     kinds = frozenset([left.type, right.type])
     if not (_comparable_types(kinds) or types.is_null(left) or types.is_null(right)):
-        hint = habits.of_types(left.type, right.type) or "; convert one of them"
+        hint = hints.of_types(left.type, right.type) or "; convert one of them"
         scope.fail(f"cannot compare {left.type} with {right.type}{hint}", span)
     kind, values = types.common(_comparable(left, right), scope=scope, span=span)
     name = f"{op}string" if kind == "string" and op in {"==", "!="} else op

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from driftline.kql import functions, habits, syntax
+from driftline.kql import functions, syntax
 from driftline.kql.bind import types
 from driftline.kql.bind.dispatch import AGGREGATED, ENTER, SPECIAL, TABULAR, bind_each, bind_scalar
 from driftline.kql.bind.scope import Closure, Relation, Scope
-from driftline.kql.habits import instead
 from driftline.kql.plan import Call, Col, Column, Const, Plan, Project, Scalar, Subquery
+from driftline.kql.text import hints
+from driftline.kql.text.hints import instead
 from driftline.kql.text.problems import Span
 
 __all__ = ["bind_call", "bind_call_to", "is_tabular", "plan_of_one"]
@@ -45,7 +46,7 @@ def _unknown_function(node: syntax.Call, scope: Scope) -> NoReturn:
     if reason:
         scope.fail(f"not supported: the function '{node.name}': {reason}", Span(node.span.offset, len(node.name)))
     known = [*functions.FUNCTIONS, *functions.ALIASES, *SPECIAL, *scope.names]
-    hint = instead(node.name, habits.FUNCTIONS, known)
+    hint = instead(node.name, hints.FUNCTIONS, known)
     scope.fail(f"unknown function '{node.name}'{hint}", Span(node.span.offset, len(node.name)))
 
 

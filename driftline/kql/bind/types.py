@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from driftline.kql import habits
 from driftline.kql.bind.regexes import regex
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan import Call, Const, Scalar
+from driftline.kql.text import hints
 from driftline.kql.text.problems import Span
 
 __all__ = ["NUMBERS", "as_number", "coerce", "common", "converted", "is_null"]
@@ -68,7 +68,7 @@ def coerce(value: Scalar, wanted: str, *, scope: Scope, span: Span) -> Scalar:  
         return converted(value, "int")
     if wanted == "bool" and have in NUMBERS:
         return converted(value, "bool")
-    scope.fail(f"expected a {wanted}, got a {have}{habits.of_types(wanted, have)}", span)
+    scope.fail(f"expected a {wanted}, got a {have}{hints.of_types(wanted, have)}", span)
 
 
 def _numeric(value: Scalar, wanted: str, *, scope: Scope, span: Span) -> Scalar:

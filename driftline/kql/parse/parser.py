@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from driftline.kql import habits, properties, syntax
+from driftline.kql import properties, syntax
 from driftline.kql.cursor import Stuck
 from driftline.kql.expressions import ExpressionParser
-from driftline.kql.habits import instead
 from driftline.kql.syntax import Expr, Operator
+from driftline.kql.text import hints
+from driftline.kql.text.hints import instead
 from driftline.kql.text.tokens import Kind, Token
 
 __all__ = ["OPERATORS", "SOURCES", "Parser"]
@@ -62,7 +63,7 @@ class Parser(ExpressionParser):
         token, after = self.token, self.ahead()
         if self.is_symbol("|") or (token.text in OPERATORS and token.text not in SOURCES and after.kind is Kind.WORD):
             self.problems.add(f"expected a table's name before '{token.text}'", token.span)
-        elif token.text.lower() in habits.STATEMENTS and (after.kind is Kind.WORD or after.text == "*"):
+        elif token.text.lower() in hints.STATEMENTS and (after.kind is Kind.WORD or after.text == "*"):
             self.problems.add(
                 f"'{token.text}' is SQL; a hunt begins with a table: Table | where … | project …", token.span
             )
@@ -214,7 +215,7 @@ class Parser(ExpressionParser):
         if token.kind is Kind.WORD and token.text in OPERATORS:
             return self.nested(lambda: OPERATORS[token.text](self, self.advance()))
         if token.kind is Kind.WORD:
-            hint = instead(token.text, habits.OPERATORS, OPERATORS)
+            hint = instead(token.text, hints.OPERATORS, OPERATORS)
             self.problems.add(f"unknown operator '{token.text}'{hint}", token.span)
             raise Stuck
         if self.is_symbol("|") and self._touches():

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from driftline.kql import habits, syntax
+from driftline.kql import syntax
 from driftline.kql.bind import scalars, tables, types
 from driftline.kql.bind.operators.common import Names, Output, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.habits import instead
 from driftline.kql.plan import (
     Call,
     Col,
@@ -17,6 +16,8 @@ from driftline.kql.plan import (
     Join,
     Scalar,
 )
+from driftline.kql.text import hints
+from driftline.kql.text.hints import instead
 
 __all__ = ["OPERATORS"]
 
@@ -42,7 +43,7 @@ def bind_join(node: syntax.Join, left: Relation, scope: Scope) -> Relation:
     lookup = node.op == "lookup"
     kind = settings["kind"].value if "kind" in settings else "leftouter" if lookup else "innerunique"
     if kind not in KINDS or (lookup and kind not in {"leftouter", "inner"}):
-        scope.fail(f"unknown kind of {node.op} '{kind}'{instead(kind, habits.JOINS, KINDS)}", settings["kind"].span)
+        scope.fail(f"unknown kind of {node.op} '{kind}'{instead(kind, hints.JOINS, KINDS)}", settings["kind"].span)
     right = tables.bind_table(node.table, scope.with_row(None))
     if left.partition and (kind.startswith("right") or kind == "fullouter"):
         scope.fail(f"not supported: a join of kind {kind} within the body of 'partition' or 'mv-apply'", node.span)
