@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import TypeVar
 
-from driftline.kql.printing.constants import string
+from driftline.kql.print.constants import string
 from driftline.kql.text import hints
 from driftline.kql.text.problems import Problems, Span
 from driftline.kql.text.tokens import Kind, Token

@@ -13,8 +13,8 @@ from __future__ import annotations
 from driftline import errors
 from driftline.kql import syntax
 from driftline.kql.parse import parse
-from driftline.kql.printing import arrays, comments, expressions, flows, graphs, rows, sources, statements  # noqa: F401 -- they register themselves
-from driftline.kql.printing.core import Printer
+from driftline.kql.print import arrays, comments, expressions, flows, graphs, rows, sources, statements  # noqa: F401 -- they register themselves
+from driftline.kql.print.core import Printer
 from driftline.kql.text.problems import QueryProblem
 
 __all__ = ["formatted", "printed"]

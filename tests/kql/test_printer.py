@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from driftline import errors, hunts
 from driftline.kql import printer
 from driftline.kql.parse import parse
-from driftline.kql.printing import comments
-from driftline.kql.printing.constants import string
+from driftline.kql.print import comments
+from driftline.kql.print.constants import string
 
 HERE = Path(__file__).parent
 FIXTURES = [

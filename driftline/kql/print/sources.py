@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from driftline.kql import syntax
-from driftline.kql.printing.core import FORMS, Printer
-from driftline.kql.printing.names import block
+from driftline.kql.print.core import FORMS, Printer
+from driftline.kql.print.names import block
 from driftline.kql.syntax import Expr
 
 __all__: list[str] = []

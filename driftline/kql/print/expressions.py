@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from driftline.kql import syntax
-from driftline.kql.printing import constants
-from driftline.kql.printing.core import FORMS, WIDEST, Printer
-from driftline.kql.printing.levels import AND, COMPARISON, SIGN, level
-from driftline.kql.printing.names import LEXED, PLAIN, indented, named
+from driftline.kql.print import constants
+from driftline.kql.print.core import FORMS, WIDEST, Printer
+from driftline.kql.print.levels import AND, COMPARISON, SIGN, level
+from driftline.kql.print.names import LEXED, PLAIN, indented, named
 from driftline.kql.syntax import Expr
 
 __all__: list[str] = []

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from driftline.kql import syntax
-from driftline.kql.printing.core import FORMS, Printer
+from driftline.kql.print.core import FORMS, Printer
 from driftline.kql.syntax import Expr
 
 __all__ = ["by"]

@@ -6,7 +6,7 @@ import re
 
 from driftline.kql.expressions import CONSTANTS
 from driftline.kql.parse import OPERATORS, SOURCES
-from driftline.kql.printing import constants
+from driftline.kql.print import constants
 
 __all__ = ["LEXED", "PLAIN", "block", "indented", "named", "value_of"]
 
