@@ -18,7 +18,7 @@ import atheris
 
 with atheris.instrument_imports(include=["driftline.kql"]):
     from driftline import kql
-    from driftline.kql import printer
+    from driftline.kql.print import printer
 from driftline import hunts
 from driftline.errors import InvalidQuery
 

@@ -21,7 +21,7 @@ from driftline.cli._answers import Output, show
 from driftline.cli._remote import ServerAsked
 from driftline.cli._rows import DEFAULT_STORE, Store
 from driftline.errors import InvalidInput, InvalidQuery
-from driftline.kql import printer
+from driftline.kql.print import printer
 from driftline.kql.text import constants
 from driftline.store.process.reader import is_store, open_reader
 from driftline.store.query import hunt_tables

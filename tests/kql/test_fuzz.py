@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from driftline import errors, kql
-from driftline.kql import printer
+from driftline.kql.print import printer
 from tests.kql.test_fixtures import CASES
 
 SCHEMA = {"T": {"a": "long", "s": "string", "t": "datetime", "d": "dynamic", "r": "real", "b": "bool", "p": "timespan"}}

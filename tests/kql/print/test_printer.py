@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftline import errors, hunts
-from driftline.kql import printer
 from driftline.kql.parse import parse
-from driftline.kql.print import comments
+from driftline.kql.print import comments, printer
 from driftline.kql.print.constants import string
 
 HERE = Path(__file__).parent

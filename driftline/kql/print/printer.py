@@ -5,7 +5,7 @@ spelt. Comments are no part of the tree; ``formatted`` keeps each, on lines of i
 or statement that it trailed, stood in or stood before.
 
 Parsing what is printed gives the same tree, and printing that the same text;
-``tests/kql/test_printer.py`` holds both.
+``tests/kql/print/test_printer.py`` holds both.
 """
 
 from __future__ import annotations
