@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from driftline.kql import syntax
-from driftline.kql.cursor import Cursor, Stuck
+from driftline.kql.parse.cursor import Cursor, Stuck
 from driftline.kql.syntax import Expr
 from driftline.kql.text.tokens import Kind, Token
 

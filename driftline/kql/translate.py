@@ -11,8 +11,8 @@ from sqlglot import Dialect as SqlDialect
 
 from driftline.kql import bind, emit, parse, rewrite, syntax
 from driftline.kql.bind import Schema
-from driftline.kql.cursor import Stuck
 from driftline.kql.parameters import given
+from driftline.kql.parse.cursor import Stuck
 from driftline.kql.plan import Column, Key, Plan
 from driftline.kql.rewrite import walk
 from driftline.kql.text.problems import Problems, Span

@@ -8,7 +8,7 @@ from driftline.kql import syntax
 from driftline.kql.bind import calls, operators, searches, tables, unions  # noqa: F401 -- they register themselves
 from driftline.kql.bind.levels import levelled
 from driftline.kql.bind.scope import Binding, Discover, Relation, Schema, Scope, Session
-from driftline.kql.cursor import Stuck
+from driftline.kql.parse.cursor import Stuck
 from driftline.kql.text.problems import Problems
 
 __all__ = ["Relation", "Schema", "bind", "levelled"]

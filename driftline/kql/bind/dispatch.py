@@ -7,7 +7,7 @@ from collections.abc import Callable
 from driftline.kql import syntax
 from driftline.kql.bind import types
 from driftline.kql.bind.scope import Closure, Relation, Scope
-from driftline.kql.cursor import Stuck
+from driftline.kql.parse.cursor import Stuck
 from driftline.kql.plan import Const, Scalar
 
 __all__ = [

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from driftline.kql import functions, plan, syntax
-from driftline.kql.cursor import Stuck
+from driftline.kql.parse.cursor import Stuck
 from driftline.kql.plan import Col, Column, Key, Plan, Scalar
 from driftline.kql.text.problems import Problems, Span, suggestion
 

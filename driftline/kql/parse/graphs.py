@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from driftline.kql import syntax
-from driftline.kql.cursor import Stuck
+from driftline.kql.parse.cursor import Stuck
 from driftline.kql.parse.parser import Parser
 from driftline.kql.syntax import Expr, Operator
 from driftline.kql.text.tokens import Kind, Token

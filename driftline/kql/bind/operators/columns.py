@@ -11,7 +11,7 @@ from driftline.kql.bind import calls, scalars
 from driftline.kql.bind.operators.common import Names, Output, bound_or_null, grouped, kept, kept_fresh, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.bind.series import elements_of
-from driftline.kql.cursor import Stuck
+from driftline.kql.parse.cursor import Stuck
 from driftline.kql.plan import (
     Col,
     Column,

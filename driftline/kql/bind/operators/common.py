@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from driftline.kql import functions, syntax
 from driftline.kql.bind import scalars
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.cursor import Stuck
+from driftline.kql.parse.cursor import Stuck
 from driftline.kql.plan import (
     Aggregate,
     Call,

@@ -20,7 +20,7 @@ from driftline.kql.bind.operators.common import (
     ref,
 )
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.cursor import Stuck
+from driftline.kql.parse.cursor import Stuck
 from driftline.kql.plan import (
     Call,
     Const,
