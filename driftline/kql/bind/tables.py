@@ -9,8 +9,8 @@ from driftline.kql import syntax
 from driftline.kql.bind import scalars, types
 from driftline.kql.bind.scope import Binding, Closure, Relation, Scope
 from driftline.kql.bind.series import columns_of, elements_of
-from driftline.kql.expressions import ELSEWHERE
 from driftline.kql.parse.cursor import Stuck
+from driftline.kql.parse.expressions import ELSEWHERE
 from driftline.kql.plan import (
     Call,
     Col,

@@ -9,7 +9,7 @@ from driftline.kql import syntax
 from driftline.kql.bind import tables
 from driftline.kql.bind.operators.common import Names
 from driftline.kql.bind.scope import Closure, Relation, Scope
-from driftline.kql.expressions import ELSEWHERE
+from driftline.kql.parse.expressions import ELSEWHERE
 from driftline.kql.plan import Col, Column, Const, Project, Scalar, Union
 from driftline.kql.text.problems import Span, suggestion
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from driftline.kql import properties, syntax
-from driftline.kql.expressions import ExpressionParser
 from driftline.kql.parse.cursor import Stuck
+from driftline.kql.parse.expressions import ExpressionParser
 from driftline.kql.syntax import Expr, Operator
 from driftline.kql.text import hints
 from driftline.kql.text.hints import instead

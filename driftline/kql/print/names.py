@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from driftline.kql.expressions import CONSTANTS
 from driftline.kql.parse import OPERATORS, SOURCES
+from driftline.kql.parse.expressions import CONSTANTS
 from driftline.kql.print import constants
 
 __all__ = ["LEXED", "PLAIN", "block", "indented", "named", "value_of"]
