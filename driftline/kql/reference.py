@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from driftline.kql import functions, manual, properties
+from driftline.kql import functions, manual
 from driftline.kql.functions import Function
+from driftline.kql.parse import request_properties
 
 __all__ = ["page"]
 
@@ -40,8 +41,8 @@ def _forms(table: dict[str, tuple[str, str]]) -> str:
 
 
 def _properties() -> str:
-    ignored = ", ".join(f"`{name}`" for name in sorted(properties.IGNORED))
-    refused = [f"- `{name}`: {instead}" for name, instead in sorted(properties.REFUSED.items())]
+    ignored = ", ".join(f"`{name}`" for name in sorted(request_properties.IGNORED))
+    refused = [f"- `{name}`: {instead}" for name, instead in sorted(request_properties.REFUSED.items())]
     return "\n".join([f"Accepted, and without effect here: {ignored}.", "", "Refused:", "", *refused])
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from driftline.kql import properties, syntax
+from driftline.kql import syntax
+from driftline.kql.parse import request_properties
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.parse.expressions import ExpressionParser
 from driftline.kql.syntax import Expr, Operator
@@ -106,11 +107,11 @@ class Parser(ExpressionParser):
 
     def _parse_set(self, start: Token) -> syntax.Set:
         name = self.advance()
-        if name.text.lower() in properties.USED:
+        if name.text.lower() in request_properties.USED:
             self.expect_symbol("=")
             return syntax.Set(name.text.lower(), "", self.parse_expression(), span=self.since(start))
         value = self.advance().text if self.take_symbol("=") else ""
-        if complaint := properties.complaint(name.text):
+        if complaint := request_properties.complaint(name.text):
             self.problems.add(complaint, name.span)
         return syntax.Set(name.text, value, span=self.since(start))
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from driftline import errors, kql
-from driftline.kql import properties
+from driftline.kql.parse import request_properties
 
 
 def test_a_property_that_only_steers_kusto_changes_nothing() -> None:
@@ -13,7 +13,7 @@ def test_a_property_that_only_steers_kusto_changes_nothing() -> None:
 
 
 def test_no_property_is_both_ignored_and_refused() -> None:
-    assert not properties.IGNORED & properties.REFUSED.keys()
+    assert not request_properties.IGNORED & request_properties.REFUSED.keys()
 
 
 @pytest.mark.parametrize(
