@@ -6,8 +6,8 @@ import datetime
 from collections.abc import Iterator
 from typing import Any
 
-from driftline.kql import plan
-from driftline.kql.plan import Plan, Scalar
+from driftline.kql.plan import nodes
+from driftline.kql.plan.nodes import Plan, Scalar
 from driftline.kql.rewrite import walk
 from driftline.kql.text import constants
 from driftline.kql.translate import Translation
@@ -28,7 +28,7 @@ def outline(translation: Translation) -> str:
 def _lines(node: Plan, depth: int, seen: set[str]) -> Iterator[str]:
     text = f"{type(node).__name__.lower()} {_about(node)}".rstrip()
     yield "  " * depth + (text if len(text) <= LONGEST else text[: LONGEST - 1] + "…")
-    if isinstance(node, plan.Shared):
+    if isinstance(node, nodes.Shared):
         if node.name in seen:
             return
         seen.add(node.name)
@@ -37,24 +37,24 @@ def _lines(node: Plan, depth: int, seen: set[str]) -> Iterator[str]:
 
 
 def _about(node: Plan) -> str:
-    if isinstance(node, plan.Table):
+    if isinstance(node, nodes.Table):
         return f"{node.name}: {', '.join(column.name for column in node.columns)}"
-    if isinstance(node, plan.Shared):
+    if isinstance(node, nodes.Shared):
         return node.name
-    kind = f"{node.kind} " if isinstance(node, plan.Join) else ""
+    kind = f"{node.kind} " if isinstance(node, nodes.Join) else ""
     return kind + ", ".join(_text(value) for value in walk.scalars(node))
 
 
 def _text(value: Scalar) -> str:
-    if isinstance(value, plan.Const):
+    if isinstance(value, nodes.Const):
         return _constant(value.type, value.value)
-    if isinstance(value, plan.Col):
+    if isinstance(value, nodes.Col):
         return value.id
     parts = [_text(each) if not isinstance(each, Plan) else "…" for each in walk.parts(value)]
-    if isinstance(value, plan.Call) and value.function in INFIX:
+    if isinstance(value, nodes.Call) and value.function in INFIX:
         sign = value.function.removesuffix("filter").removesuffix("string")
         return f"({f' {sign} '.join(parts)})"
-    name = value.function.removesuffix("_of_few") if isinstance(value, plan.Call) else type(value).__name__.lower()
+    name = value.function.removesuffix("_of_few") if isinstance(value, nodes.Call) else type(value).__name__.lower()
     return f"{name}({', '.join(parts)})"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from driftline.kql import syntax
-from driftline.kql.plan import Const
+from driftline.kql.plan.nodes import Const
 from driftline.kql.text import constants
 from driftline.kql.text.problems import Problems, Span, suggestion
 

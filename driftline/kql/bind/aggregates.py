@@ -7,7 +7,7 @@ from driftline.kql.bind import dispatch, types, windows
 from driftline.kql.bind.dispatch import bind_each
 from driftline.kql.bind.invocation import bind_call_to
 from driftline.kql.bind.scope import Scope
-from driftline.kql.plan import Call, Col, Const, Key, Scalar
+from driftline.kql.plan.nodes import Call, Col, Const, Key, Scalar
 from driftline.kql.text import constants
 
 __all__ = ["aggregate_call", "bind_aggregate", "collected"]

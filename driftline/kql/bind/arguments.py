@@ -5,7 +5,7 @@ from __future__ import annotations
 from driftline.kql import syntax
 from driftline.kql.bind.dispatch import bind_each
 from driftline.kql.bind.scope import Scope
-from driftline.kql.plan import Scalar
+from driftline.kql.plan.nodes import Scalar
 
 __all__ = ["arity"]
 

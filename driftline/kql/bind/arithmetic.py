@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from driftline.kql.bind import types
 from driftline.kql.bind.scope import Scope
-from driftline.kql.plan import Call, Const, Scalar
+from driftline.kql.plan.nodes import Call, Const, Scalar
 from driftline.kql.text import hints
 from driftline.kql.text.problems import Span
 

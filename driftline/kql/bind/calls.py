@@ -19,7 +19,7 @@ from driftline.kql.bind.series import SPECIAL as SERIES
 from driftline.kql.bind.series import columns_of
 from driftline.kql.bind.texts import SPECIAL as TEXTS
 from driftline.kql.bind.typenames import type_literal
-from driftline.kql.plan import Call, Col, Const, Scalar
+from driftline.kql.plan.nodes import Call, Col, Const, Scalar
 from driftline.kql.text.problems import suggestion
 
 __all__ = ["collected", "columns_of"]

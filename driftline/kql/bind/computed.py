@@ -6,7 +6,7 @@ from driftline.kql import syntax
 from driftline.kql.bind import types
 from driftline.kql.bind.arguments import arity
 from driftline.kql.bind.scope import Scope
-from driftline.kql.plan import Call, Const, Scalar
+from driftline.kql.plan.nodes import Call, Const, Scalar
 
 __all__ = ["SPECIAL"]
 

@@ -8,7 +8,7 @@ from driftline.kql import syntax
 from driftline.kql.bind import types
 from driftline.kql.bind.scope import Closure, Relation, Scope
 from driftline.kql.parse.cursor import Stuck
-from driftline.kql.plan import Const, Scalar
+from driftline.kql.plan.nodes import Const, Scalar
 
 __all__ = [
     "AGGREGATED",

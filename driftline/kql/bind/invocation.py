@@ -8,7 +8,7 @@ from driftline.kql import functions, syntax
 from driftline.kql.bind import types
 from driftline.kql.bind.dispatch import AGGREGATED, ENTER, SPECIAL, TABULAR, bind_each, bind_scalar
 from driftline.kql.bind.scope import Closure, Relation, Scope
-from driftline.kql.plan import Call, Col, Column, Const, Plan, Project, Scalar, Subquery
+from driftline.kql.plan.nodes import Call, Col, Column, Const, Plan, Project, Scalar, Subquery
 from driftline.kql.text import hints
 from driftline.kql.text.hints import instead
 from driftline.kql.text.problems import Span

@@ -11,7 +11,7 @@ from driftline.kql.bind import types
 from driftline.kql.bind.dispatch import bind_scalar
 from driftline.kql.bind.invocation import is_tabular
 from driftline.kql.bind.scope import Closure, Relation, Scope
-from driftline.kql.plan import Call, Col, Const, Scalar
+from driftline.kql.plan.nodes import Call, Col, Const, Scalar
 from driftline.kql.text import constants
 
 __all__ = ["bind_index", "bind_literal", "bind_member", "bind_name"]

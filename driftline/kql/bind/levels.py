@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from driftline.kql.plan import Call, Col, Column, Const, Fold, Plan, Project, Scalar, Window
+from driftline.kql.plan.nodes import Call, Col, Column, Const, Fold, Plan, Project, Scalar, Window
 from driftline.kql.rewrite import walk
 
 __all__ = ["levelled"]

@@ -13,7 +13,7 @@ from driftline.kql.bind.arguments import arity
 from driftline.kql.bind.dispatch import bind_each
 from driftline.kql.bind.scope import Scope
 from driftline.kql.functions.ranges import MOST_ELEMENTS
-from driftline.kql.plan import Call, Col, Const, Scalar
+from driftline.kql.plan.nodes import Call, Col, Const, Scalar
 
 __all__ = ["SPECIAL", "sorted_names"]
 

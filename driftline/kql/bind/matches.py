@@ -12,7 +12,7 @@ from driftline.kql.bind.dispatch import constant
 from driftline.kql.bind.scope import Scope
 from driftline.kql.bind.terms import term
 from driftline.kql.bind.typenames import type_literal
-from driftline.kql.plan import Call, Const, Scalar
+from driftline.kql.plan.nodes import Call, Const, Scalar
 from driftline.kql.text import constants, regex_groups
 
 __all__ = ["SPECIAL"]

@@ -9,7 +9,7 @@ from driftline.kql.bind.dispatch import TABULAR, bind_scalar
 from driftline.kql.bind.invocation import is_tabular, plan_of_one
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.bind.terms import any_term, term
-from driftline.kql.plan import Aggregate, Call, Col, Column, Const, Filter, InPlan, Scalar, Subquery
+from driftline.kql.plan.nodes import Aggregate, Call, Col, Column, Const, Filter, InPlan, Scalar, Subquery
 from driftline.kql.text import constants
 
 __all__ = ["array_of", "bind_in"]

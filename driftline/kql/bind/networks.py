@@ -9,7 +9,7 @@ from driftline.kql.bind import types
 from driftline.kql.bind.arguments import arity
 from driftline.kql.bind.dispatch import bind_each
 from driftline.kql.bind.scope import Scope
-from driftline.kql.plan import Call, Const, Scalar
+from driftline.kql.plan.nodes import Call, Const, Scalar
 from driftline.kql.text import constants
 
 __all__ = ["SPECIAL"]

@@ -8,7 +8,7 @@ from driftline.kql.bind.arithmetic import arithmetic, compared, negated
 from driftline.kql.bind.dispatch import bind_each, bind_scalar
 from driftline.kql.bind.scope import Scope
 from driftline.kql.bind.terms import TERMS, term
-from driftline.kql.plan import Call, Col, Const, Scalar
+from driftline.kql.plan.nodes import Call, Col, Const, Scalar
 from driftline.kql.text.problems import Span
 
 __all__ = ["bind_between", "bind_binary", "bind_junction", "bind_unary"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from driftline.kql.bind.scope import Scope
-from driftline.kql.plan import Const, Scalar
+from driftline.kql.plan.nodes import Const, Scalar
 from driftline.kql.text import regex_groups
 from driftline.kql.text.problems import Span
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from driftline.kql import functions, plan, syntax
+from driftline.kql import functions, syntax
 from driftline.kql.parse.cursor import Stuck
-from driftline.kql.plan import Col, Column, Key, Plan, Scalar
+from driftline.kql.plan import nodes as plan
+from driftline.kql.plan.nodes import Col, Column, Key, Plan, Scalar
 from driftline.kql.text.problems import Problems, Span, suggestion
 
 __all__ = ["Binding", "Closure", "Discover", "Graph", "Relation", "Schema", "Scope", "Session"]

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from driftline.kql import syntax
 from driftline.kql.bind import scalars, tables, types, unions
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.plan import Call, Col, Const, Filter, Project, Scalar, Union
+from driftline.kql.plan.nodes import Call, Col, Const, Filter, Project, Scalar, Union
 from driftline.kql.text.problems import Span
 
 __all__: list[str] = []

@@ -10,7 +10,7 @@ from driftline.kql.bind.arguments import arity
 from driftline.kql.bind.dispatch import bind_each
 from driftline.kql.bind.lists import sorted_names
 from driftline.kql.bind.scope import Scope
-from driftline.kql.plan import Call, Const, Scalar
+from driftline.kql.plan.nodes import Call, Const, Scalar
 
 __all__ = ["SPECIAL", "columns_of", "elements_of"]
 

@@ -11,7 +11,7 @@ from driftline.kql.bind.scope import Binding, Closure, Relation, Scope
 from driftline.kql.bind.series import columns_of, elements_of
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.parse.expressions import ELSEWHERE
-from driftline.kql.plan import (
+from driftline.kql.plan.nodes import (
     Call,
     Col,
     Column,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from driftline.kql.plan import Call, Const, Scalar
+from driftline.kql.plan.nodes import Call, Const, Scalar
 from driftline.kql.text.terms import SEPARATOR
 
 __all__ = ["TERMS", "any_term", "quote_regex", "term"]

@@ -11,7 +11,7 @@ from driftline.kql.bind.arguments import arity
 from driftline.kql.bind.arithmetic import arithmetic, compared
 from driftline.kql.bind.dispatch import bind_each
 from driftline.kql.bind.scope import Scope
-from driftline.kql.plan import Call, Const, Scalar
+from driftline.kql.plan.nodes import Call, Const, Scalar
 
 __all__ = ["SPECIAL"]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from driftline.kql.bind.regexes import regex
 from driftline.kql.bind.scope import Scope
-from driftline.kql.plan import Call, Const, Scalar
+from driftline.kql.plan.nodes import Call, Const, Scalar
 from driftline.kql.text import hints
 from driftline.kql.text.problems import Span
 

@@ -10,7 +10,7 @@ from driftline.kql.bind import tables
 from driftline.kql.bind.operators.common import Names
 from driftline.kql.bind.scope import Closure, Relation, Scope
 from driftline.kql.parse.expressions import ELSEWHERE
-from driftline.kql.plan import Col, Column, Const, Project, Scalar, Union
+from driftline.kql.plan.nodes import Col, Column, Const, Project, Scalar, Union
 from driftline.kql.text.problems import Span, suggestion
 
 __all__ = ["Key", "every_table", "label_kinds", "present", "unite", "united_tables"]

@@ -10,7 +10,7 @@ from driftline.kql.bind import types
 from driftline.kql.bind.arguments import arity
 from driftline.kql.bind.arithmetic import arithmetic
 from driftline.kql.bind.scope import Scope
-from driftline.kql.plan import Call, Const, Key, Scalar, Window
+from driftline.kql.plan.nodes import Call, Const, Key, Scalar, Window
 
 __all__ = ["WINDOWS"]
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from sqlglot import exp
 
-from driftline.kql import plan
 from driftline.kql.emit.scalars import ScalarEmitter, identifier
-from driftline.kql.plan import Column, Key, Plan, Scalar
+from driftline.kql.plan import nodes
+from driftline.kql.plan.nodes import Column, Key, Plan, Scalar
 
 __all__ = ["PlanEmitter"]
 
@@ -42,7 +42,7 @@ class PlanEmitter:
 
     def source(self, node: Plan) -> exp.Expression:
         """Emit a plan to stand behind FROM."""
-        if isinstance(node, plan.Shared):
+        if isinstance(node, nodes.Shared):
             if node.name not in self.shared:
                 self.shared[node.name] = self.emit(node.input)
             return exp.Table(this=identifier(node.name))
@@ -57,13 +57,13 @@ class PlanEmitter:
     def outputs(self, columns: tuple[Column, ...], values: tuple[Scalar, ...]) -> list[exp.Expression]:
         made = [
             exp.column(identifier(c.id))
-            if isinstance(v, plan.Col) and v.id == c.id
+            if isinstance(v, nodes.Col) and v.id == c.id
             else self.aliased(c, self.scalars.emit(v))
             for c, v in zip(columns, values, strict=True)
         ]
         return made or [exp.Literal.number(1)]
 
-    def table(self, node: plan.Table) -> exp.Expression:
+    def table(self, node: nodes.Table) -> exp.Expression:
         values = [self.aliased(c, self._stored(c, present=c.id in node.present)) for c in node.columns]
         return exp.select(*values or [exp.Literal.number(1)]).from_(exp.Table(this=identifier(node.name)), copy=False)
 
@@ -75,9 +75,9 @@ class PlanEmitter:
             return exp.Coalesce(this=value, expressions=[exp.Literal.string("")])
         return value
 
-    def values(self, node: plan.Values) -> exp.Expression:
+    def values(self, node: nodes.Values) -> exp.Expression:
         names = [
-            self.aliased(c, self.scalars.const(plan.Const(c.type, "" if c.type == "string" else None)))
+            self.aliased(c, self.scalars.const(nodes.Const(c.type, "" if c.type == "string" else None)))
             for c in node.columns
         ]
         if not node.rows:
@@ -92,11 +92,11 @@ class PlanEmitter:
         made = self.scalars.emit(value)
         return (
             made
-            if isinstance(value, plan.Const) and value.type not in {"string", "guid", "bool"}
+            if isinstance(value, nodes.Const) and value.type not in {"string", "guid", "bool"}
             else self.scalars.typed(made, column.type)
         )
 
-    def numbers(self, node: plan.Numbers) -> exp.Expression:
+    def numbers(self, node: nodes.Numbers) -> exp.Expression:
         count = self.scalars.emit(node.count)
         if self.dialect == "duckdb":
             series = exp.Anonymous(this="unnest", expressions=[exp.Anonymous(this="range", expressions=[count])])
@@ -105,16 +105,16 @@ class PlanEmitter:
         array = exp.Anonymous(this="arrayJoin", expressions=[exp.Anonymous(this="range", expressions=[size])])
         return exp.select(self.aliased(node.column, self.scalars.typed(array, "long")))
 
-    def filter(self, node: plan.Filter) -> exp.Expression:
+    def filter(self, node: nodes.Filter) -> exp.Expression:
         made = exp.select(*self.columns(node.columns) or [exp.Literal.number(1)]).from_(
             self.source(node.input), copy=False
         )
         return made.where(self.scalars.emit(node.predicate), copy=False)
 
-    def project(self, node: plan.Project) -> exp.Expression:
+    def project(self, node: nodes.Project) -> exp.Expression:
         return exp.select(*self.outputs(node.columns, node.values)).from_(self.source(node.input), copy=False)
 
-    def aggregate(self, node: plan.Aggregate) -> exp.Expression:
+    def aggregate(self, node: nodes.Aggregate) -> exp.Expression:
         made = exp.select(*self.outputs(node.columns, node.groups + node.aggregates)).from_(
             self.source(node.input), copy=False
         )
@@ -124,7 +124,7 @@ class PlanEmitter:
             return made.limit(1, copy=False)
         return made
 
-    def distinct(self, node: plan.Distinct) -> exp.Expression:
+    def distinct(self, node: nodes.Distinct) -> exp.Expression:
         made = exp.select(*self.columns(node.columns)).from_(self.source(node.input), copy=False)
         keys = [self.scalars.emit(value) for value in node.by]
         if node.keys:
@@ -135,12 +135,12 @@ class PlanEmitter:
         made.set("limit", exp.Limit(this=None, expression=exp.Literal.number(1), expressions=keys))
         return made
 
-    def join(self, node: plan.Join) -> exp.Expression:
+    def join(self, node: nodes.Join) -> exp.Expression:
         left = exp.Subquery(this=self.emit(node.left), alias=exp.TableAlias(this=identifier("l")))
         right = exp.Subquery(this=self.emit(node.right), alias=exp.TableAlias(this=identifier("r")))
         kind, side = JOINS[node.kind]
         made = exp.select(*self.columns(node.columns)).from_(left, copy=False)
-        if isinstance(node.condition, plan.Const):
+        if isinstance(node.condition, nodes.Const):
             return made.join(right, join_type="cross", copy=False)
         if kind in {"SEMI", "ANTI"}:
             join = exp.Join(this=right, kind=kind, side=side if self.dialect == "clickhouse" else None)
@@ -152,7 +152,7 @@ class PlanEmitter:
         made.append("joins", join)
         return made
 
-    def union(self, node: plan.Union) -> exp.Expression:
+    def union(self, node: nodes.Union) -> exp.Expression:
         parts = []
         for each in node.inputs:
             values = [
@@ -160,21 +160,21 @@ class PlanEmitter:
             ]
             parts.append(exp.select(*values or [exp.Literal.number(1)]).from_(self.source(each), copy=False))
         if not parts:
-            return self.values(plan.Values(node.columns, ()))
+            return self.values(nodes.Values(node.columns, ()))
         return _union(parts)
 
-    def limit(self, node: plan.Limit) -> exp.Expression:
+    def limit(self, node: nodes.Limit) -> exp.Expression:
         made = exp.select(*self.columns(node.columns)).from_(self.source(node.input), copy=False)
         if node.keys:
             made.set("order", self.scalars.order(node.keys))
         count = (
             exp.Literal.number(max(node.count.value or 0, 0))
-            if isinstance(node.count, plan.Const)
+            if isinstance(node.count, nodes.Const)
             else self.scalars.emit(node.count)
         )
         return made.limit(count, copy=False)
 
-    def expand(self, node: plan.Expand) -> exp.Expression:
+    def expand(self, node: nodes.Expand) -> exp.Expression:
         lists = [self.scalars.emit(array) for array in node.arrays]
         kept = self.columns(node.input.columns if node.kept is None else node.kept)
         inner = exp.select(
@@ -189,7 +189,7 @@ class PlanEmitter:
 
     # Several lists in one SELECT come side by side, the shorter ones filled with nulls.
     def _unnest(
-        self, node: plan.Expand, source: exp.Expression, arrays: list[Any], made: list[exp.Expression]
+        self, node: nodes.Expand, source: exp.Expression, arrays: list[Any], made: list[exp.Expression]
     ) -> exp.Expression:
         made += [
             self.aliased(e, exp.Anonymous(this="unnest", expressions=[a]))
@@ -203,7 +203,7 @@ class PlanEmitter:
         return exp.select(*made).from_(source, copy=False)
 
     def _array_join(
-        self, node: plan.Expand, source: exp.Expression, arrays: list[Any], made: list[exp.Expression]
+        self, node: nodes.Expand, source: exp.Expression, arrays: list[Any], made: list[exp.Expression]
     ) -> exp.Expression:
         joined = [self.aliased(e, a) for a, e in zip(arrays, node.elements, strict=True)]
         made += self.columns(node.elements)
@@ -218,7 +218,7 @@ class PlanEmitter:
         select.append("joins", exp.Join(this=joined[0], kind="ARRAY", expressions=joined[1:]))
         return select
 
-    def fold(self, node: plan.Fold) -> exp.Expression:
+    def fold(self, node: nodes.Fold) -> exp.Expression:
         """Join the rows with the states after them, which a recursive query makes."""
         name = f"{node.name} states"
         self.shared.setdefault(node.name, self.emit(node.input))
@@ -229,14 +229,14 @@ class PlanEmitter:
         # Not beside the shared plans: ClickHouse materializes none next to a recursive one.
         return made.with_(identifier(name), as_=states, recursive=True, copy=False)
 
-    def _first_states(self, node: plan.Fold) -> exp.Expression:
-        number = self.aliased(Column(node.number.id, "long"), self.scalars.const(plan.Const("long", 0)))
+    def _first_states(self, node: nodes.Fold) -> exp.Expression:
+        number = self.aliased(Column(node.number.id, "long"), self.scalars.const(nodes.Const("long", 0)))
         parts = [self.aliased(Column(part.id, part.type), self.scalars.emit(part)) for part in node.partition]
         values = [self.aliased(c, self._as(c, v)) for c, v in zip(node.state, node.initial, strict=True)]
         made = exp.select(number, *parts, *values)
         return made.distinct(copy=False).from_(exp.Table(this=identifier(node.name)), copy=False)
 
-    def _next_states(self, node: plan.Fold, name: str) -> exp.Expression:
+    def _next_states(self, node: nodes.Fold, name: str) -> exp.Expression:
         states = zip(node.state, node.before, strict=True)
         beside = exp.select(
             *(self._of("b", c, c) for c in node.input.columns), *(self._of("s", c, before) for c, before in states)
@@ -248,13 +248,13 @@ class PlanEmitter:
         values = [self.aliased(c, self._as(c, v)) for c, v in zip(node.state, node.following, strict=True)]
         return exp.select(*self.columns(tuple(keys)), *values).from_(inner, copy=False)
 
-    def _beside_states(self, made: exp.Select, node: plan.Fold, name: str, *, ahead: int) -> exp.Select:
+    def _beside_states(self, made: exp.Select, node: nodes.Fold, name: str, *, ahead: int) -> exp.Select:
         rows = exp.Table(this=identifier(node.name), alias=exp.TableAlias(this=identifier("b")))
         states = exp.Table(this=identifier(name), alias=exp.TableAlias(this=identifier("s")))
         number = Column(node.number.id, "long")
         place: exp.Expression = self._of("s", number)
         if ahead:
-            place = exp.Add(this=place, expression=self.scalars.const(plan.Const("long", ahead)))
+            place = exp.Add(this=place, expression=self.scalars.const(nodes.Const("long", ahead)))
         conditions: list[exp.Expression] = [exp.EQ(this=self._of("b", number), expression=place)]
         for part in node.partition:
             column = Column(part.id, part.type)
@@ -268,7 +268,7 @@ class PlanEmitter:
     def _as(self, column: Column, value: Scalar) -> exp.Expression:
         return self.scalars.typed(self.scalars.emit(value), column.type)
 
-    def reference(self, node: plan.Shared) -> exp.Expression:
+    def reference(self, node: nodes.Shared) -> exp.Expression:
         return exp.select(*self.columns(node.columns)).from_(self.source(node), copy=False)
 
 
@@ -283,17 +283,17 @@ def _union(parts: list[exp.Select]) -> exp.Expression:
 
 
 PLANS: dict[type, Callable[[PlanEmitter, Any], exp.Expression]] = {
-    plan.Table: PlanEmitter.table,
-    plan.Values: PlanEmitter.values,
-    plan.Numbers: PlanEmitter.numbers,
-    plan.Filter: PlanEmitter.filter,
-    plan.Project: PlanEmitter.project,
-    plan.Aggregate: PlanEmitter.aggregate,
-    plan.Distinct: PlanEmitter.distinct,
-    plan.Join: PlanEmitter.join,
-    plan.Union: PlanEmitter.union,
-    plan.Limit: PlanEmitter.limit,
-    plan.Expand: PlanEmitter.expand,
-    plan.Fold: PlanEmitter.fold,
-    plan.Shared: PlanEmitter.reference,
+    nodes.Table: PlanEmitter.table,
+    nodes.Values: PlanEmitter.values,
+    nodes.Numbers: PlanEmitter.numbers,
+    nodes.Filter: PlanEmitter.filter,
+    nodes.Project: PlanEmitter.project,
+    nodes.Aggregate: PlanEmitter.aggregate,
+    nodes.Distinct: PlanEmitter.distinct,
+    nodes.Join: PlanEmitter.join,
+    nodes.Union: PlanEmitter.union,
+    nodes.Limit: PlanEmitter.limit,
+    nodes.Expand: PlanEmitter.expand,
+    nodes.Fold: PlanEmitter.fold,
+    nodes.Shared: PlanEmitter.reference,
 }

@@ -14,9 +14,10 @@ from typing import Any
 
 from sqlglot import exp, parse_one
 
-from driftline.kql import functions, plan
+from driftline.kql import functions
 from driftline.kql.emit import lambdas, texts
-from driftline.kql.plan import Call, Col, Const, InPlan, Key, Scalar, Subquery, Window
+from driftline.kql.plan import nodes
+from driftline.kql.plan.nodes import Call, Col, Const, InPlan, Key, Scalar, Subquery, Window
 from driftline.kql.text import regex_groups
 
 __all__ = ["TYPES", "ScalarEmitter", "Unsupported", "identifier", "mentions"]
@@ -105,7 +106,7 @@ class Unsupported(Exception):
 class ScalarEmitter:
     """Emit scalars for one dialect; ``emit_plan`` emits the plans inside of them."""
 
-    def __init__(self, dialect: str, emit_plan: Callable[[plan.Plan], exp.Expression]) -> None:
+    def __init__(self, dialect: str, emit_plan: Callable[[nodes.Plan], exp.Expression]) -> None:
         self.dialect = dialect
         self.emit_plan = emit_plan
         self.draws = itertools.count(1)

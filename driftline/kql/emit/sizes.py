@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import get_args
 
 from driftline.kql.emit.scalars import mentions
-from driftline.kql.plan import Call, Col, Column, Const, Plan, Scalar
+from driftline.kql.plan.nodes import Call, Col, Column, Const, Plan, Scalar
 from driftline.kql.rewrite import walk
 
 __all__ = ["TooLarge", "sized"]

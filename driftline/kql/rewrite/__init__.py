@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Collection
 
-from driftline.kql.plan import Plan
+from driftline.kql.plan.nodes import Plan
 from driftline.kql.rewrite.drop_enforced import drop_enforced
 from driftline.kql.rewrite.few_rows import few_rows
 from driftline.kql.rewrite.fold_constants import fold_constants

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from driftline.kql.plan import Call, Filter, Plan, Scalar, Table
+from driftline.kql.plan.nodes import Call, Filter, Plan, Scalar, Table
 from driftline.kql.rewrite import walk
 from driftline.kql.rewrite.time_bounds import Bounds, bounds_of
 

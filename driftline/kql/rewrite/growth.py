@@ -13,7 +13,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from driftline.kql.plan import (
+from driftline.kql.plan.nodes import (
     Aggregate,
     Call,
     Col,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from driftline.kql.plan import Call, Filter, Plan
+from driftline.kql.plan.nodes import Call, Filter, Plan
 from driftline.kql.rewrite.walk import bottom_up
 
 __all__ = ["merge_filters"]

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from driftline.kql.plan import Call, Col, Column, Const, Filter, Plan, Scalar, Table
+from driftline.kql.plan.nodes import Call, Col, Column, Const, Filter, Plan, Scalar, Table
 from driftline.kql.rewrite import walk
 from driftline.kql.text.terms import plain_terms
 

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from driftline.kql.plan import (
+from driftline.kql.plan.nodes import (
     Aggregate,
     Col,
     Column,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from driftline.kql.plan import Plan
+from driftline.kql.plan.nodes import Plan
 from driftline.kql.rewrite.needed_terms import ANY_ROW, Need, needed_terms
 from driftline.kql.rewrite.time_bounds import Bounds, time_bounds
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from driftline.kql.plan import Call, Scalar
+from driftline.kql.plan.nodes import Call, Scalar
 from driftline.kql.rewrite import walk
 
 __all__ = ["is_volatile"]

@@ -13,8 +13,8 @@ import typing
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from driftline.kql import plan
-from driftline.kql.plan import Plan, Scalar
+from driftline.kql.plan import nodes as plan
+from driftline.kql.plan.nodes import Plan, Scalar
 
 __all__ = [
     "bottom_up",

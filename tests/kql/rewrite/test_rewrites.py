@@ -7,7 +7,8 @@ import datetime
 import pytest
 
 from driftline import kql, store
-from driftline.kql import plan, rewrite
+from driftline.kql import rewrite
+from driftline.kql.plan import nodes as plan
 from driftline.kql.rewrite import walk
 
 SCHEMA = {

@@ -8,15 +8,7 @@ from driftline.kql import syntax
 from driftline.kql.bind import scalars, tables, types
 from driftline.kql.bind.operators.common import Names, Output, default_name, kept, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.plan import (
-    Call,
-    Column,
-    Expand,
-    Filter,
-    Join,
-    Key,
-    Scalar,
-)
+from driftline.kql.plan.nodes import Call, Column, Expand, Filter, Join, Key, Scalar
 
 __all__ = ["OPERATORS"]
 

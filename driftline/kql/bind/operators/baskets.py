@@ -15,7 +15,7 @@ from driftline.kql import syntax
 from driftline.kql.bind import scalars, tables, types
 from driftline.kql.bind.operators.common import Output, grouped, kept, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.plan import Call, Column, Const, Filter, Join, Key, Scalar, Shared, Subquery, Values, Window
+from driftline.kql.plan.nodes import Call, Column, Const, Filter, Join, Key, Scalar, Shared, Subquery, Values, Window
 
 __all__ = ["bind_basket", "wildcards"]
 

@@ -7,7 +7,7 @@ from driftline.kql.bind import scalars, types
 from driftline.kql.bind.operators.baskets import wildcards
 from driftline.kql.bind.operators.common import Names, Output, grouped, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.plan import Call, Column, Const, Expand, Scalar
+from driftline.kql.plan.nodes import Call, Column, Const, Expand, Scalar
 
 __all__ = ["bind_autocluster"]
 

@@ -12,12 +12,7 @@ from driftline.kql.bind.operators.common import Names, Output, bound_or_null, gr
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.bind.series import elements_of
 from driftline.kql.parse.cursor import Stuck
-from driftline.kql.plan import (
-    Col,
-    Column,
-    Filter,
-    Scalar,
-)
+from driftline.kql.plan.nodes import Col, Column, Filter, Scalar
 
 __all__ = ["OPERATORS"]
 

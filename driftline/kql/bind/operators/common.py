@@ -9,19 +9,7 @@ from driftline.kql import functions, syntax
 from driftline.kql.bind import scalars
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.parse.cursor import Stuck
-from driftline.kql.plan import (
-    Aggregate,
-    Call,
-    Col,
-    Column,
-    Const,
-    Filter,
-    Key,
-    Limit,
-    Project,
-    Scalar,
-    Window,
-)
+from driftline.kql.plan.nodes import Aggregate, Call, Col, Column, Const, Filter, Key, Limit, Project, Scalar, Window
 
 __all__: list[str] = []
 

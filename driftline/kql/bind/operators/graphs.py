@@ -15,7 +15,7 @@ from driftline.kql import syntax
 from driftline.kql.bind import scalars, tables, unions
 from driftline.kql.bind.operators.common import Names, grouped, kept, projected, ref
 from driftline.kql.bind.scope import Graph, Relation, Scope
-from driftline.kql.plan import Call, Column, Const, Distinct, Filter, Join, Plan, Project, Scalar, Shared, Union
+from driftline.kql.plan.nodes import Call, Column, Const, Distinct, Filter, Join, Plan, Project, Scalar, Shared, Union
 from driftline.kql.text.problems import Span
 
 __all__ = ["OPERATORS"]

@@ -8,14 +8,7 @@ from driftline.kql import syntax
 from driftline.kql.bind import scalars, tables, types
 from driftline.kql.bind.operators.common import Names, Output, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.plan import (
-    Call,
-    Col,
-    Column,
-    Distinct,
-    Join,
-    Scalar,
-)
+from driftline.kql.plan.nodes import Call, Col, Column, Distinct, Join, Scalar
 from driftline.kql.text import hints
 from driftline.kql.text.hints import instead
 

@@ -15,7 +15,20 @@ from driftline.kql import syntax
 from driftline.kql.bind import scalars, types
 from driftline.kql.bind.operators.common import Names, Output, grouped, kept, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.plan import Call, Column, Const, Filter, Join, Key, Plan, Project, Scalar, Shared, Union, Window
+from driftline.kql.plan.nodes import (
+    Call,
+    Column,
+    Const,
+    Filter,
+    Join,
+    Key,
+    Plan,
+    Project,
+    Scalar,
+    Shared,
+    Union,
+    Window,
+)
 
 __all__ = ["OPERATORS"]
 

@@ -9,12 +9,7 @@ from driftline.kql.bind import scalars, types
 from driftline.kql.bind.operators.columns import bind_extend
 from driftline.kql.bind.operators.common import Output, default_name, grouped, kept, limited, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.plan import (
-    Call,
-    Col,
-    Const,
-    Key,
-)
+from driftline.kql.plan.nodes import Call, Col, Const, Key
 
 __all__ = ["OPERATORS"]
 

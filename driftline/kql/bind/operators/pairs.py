@@ -14,7 +14,7 @@ from driftline.kql.bind import scalars, types
 from driftline.kql.bind.operators.common import Output, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.bind.terms import quote_regex as quote
-from driftline.kql.plan import Call, Const, Scalar
+from driftline.kql.plan.nodes import Call, Const, Scalar
 from driftline.kql.text.problems import suggestion
 
 __all__ = ["OPERATORS"]

@@ -15,7 +15,7 @@ from driftline.kql import syntax
 from driftline.kql.bind import scalars, types
 from driftline.kql.bind.operators.common import Output, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.plan import Call, Const, Filter, Scalar
+from driftline.kql.plan.nodes import Call, Const, Filter, Scalar
 from driftline.kql.text import regex_groups
 from driftline.kql.text.problems import suggestion
 

@@ -17,7 +17,7 @@ from driftline.kql.bind.operators.baskets import bind_basket
 from driftline.kql.bind.operators.clusters import bind_autocluster
 from driftline.kql.bind.operators.common import Names, Output, grouped, kept, kept_fresh, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.plan import Call, Column, Const, Expand, Filter, Join, Key, Plan, Project, Scalar, Window
+from driftline.kql.plan.nodes import Call, Column, Const, Expand, Filter, Join, Key, Plan, Project, Scalar, Window
 from driftline.kql.text.problems import suggestion
 
 __all__ = ["OPERATORS", "PLUGINS"]

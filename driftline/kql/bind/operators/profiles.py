@@ -13,7 +13,7 @@ from driftline.kql.bind import scalars, tables, types
 from driftline.kql.bind.operators.common import Output, kept, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.parse import parse
-from driftline.kql.plan import Call, Column, Const, Join, Scalar
+from driftline.kql.plan.nodes import Call, Column, Const, Join, Scalar
 
 __all__ = ["FUNCTIONS"]
 

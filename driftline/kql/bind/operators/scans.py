@@ -21,7 +21,20 @@ from driftline.kql import syntax
 from driftline.kql.bind import scalars, types
 from driftline.kql.bind.operators.common import kept, projected, ref
 from driftline.kql.bind.scope import Binding, Relation, Scope
-from driftline.kql.plan import Call, Column, Const, Filter, Fold, Key, Plan, Project, Scalar, Shared, Union, Window
+from driftline.kql.plan.nodes import (
+    Call,
+    Column,
+    Const,
+    Filter,
+    Fold,
+    Key,
+    Plan,
+    Project,
+    Scalar,
+    Shared,
+    Union,
+    Window,
+)
 
 __all__ = ["OPERATORS"]
 

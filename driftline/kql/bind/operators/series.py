@@ -14,7 +14,7 @@ from driftline.kql import syntax
 from driftline.kql.bind import scalars, types
 from driftline.kql.bind.operators.common import Names, Output, grouped, kept, kept_fresh, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.plan import Call, Column, Const, Filter, Join, Numbers, Plan, Scalar, Shared, Subquery
+from driftline.kql.plan.nodes import Call, Column, Const, Filter, Join, Numbers, Plan, Scalar, Shared, Subquery
 from driftline.kql.text.problems import Span
 
 __all__ = ["OPERATORS"]

@@ -21,12 +21,7 @@ from driftline.kql.bind.operators.common import (
 )
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.parse.cursor import Stuck
-from driftline.kql.plan import (
-    Call,
-    Const,
-    Scalar,
-    Values,
-)
+from driftline.kql.plan.nodes import Call, Const, Scalar, Values
 
 __all__ = ["OPERATORS"]
 

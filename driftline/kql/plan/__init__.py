@@ -1,0 +1,1 @@
+"""The algebra of plans, and walks through them."""
