@@ -6,9 +6,8 @@ import datetime
 from collections.abc import Iterator
 from typing import Any
 
-from driftline.kql.plan import nodes
+from driftline.kql.plan import nodes, walk
 from driftline.kql.plan.nodes import Plan, Scalar
-from driftline.kql.rewrite import walk
 from driftline.kql.text import constants
 from driftline.kql.translate import Translation
 

@@ -13,8 +13,8 @@ from driftline.kql import bind, emit, parse, rewrite, syntax
 from driftline.kql.bind import Schema
 from driftline.kql.parameters import given
 from driftline.kql.parse.cursor import Stuck
+from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Column, Key, Plan
-from driftline.kql.rewrite import walk
 from driftline.kql.text.problems import Problems, Span
 from driftline.kql.text.tokens import tokenize
 

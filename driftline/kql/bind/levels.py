@@ -10,8 +10,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
+from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Call, Col, Column, Const, Fold, Plan, Project, Scalar, Window
-from driftline.kql.rewrite import walk
 
 __all__ = ["levelled"]
 

@@ -7,8 +7,8 @@ from driftline.kql.bind import types
 from driftline.kql.bind.arguments import arity
 from driftline.kql.bind.dispatch import SPECIAL as FUNCTIONS
 from driftline.kql.bind.scope import Scope
+from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Const, Project, Scalar, Values
-from driftline.kql.rewrite import walk
 
 __all__ = ["SPECIAL"]
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from typing import get_args
 
 from driftline.kql.emit.scalars import mentions
+from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Call, Col, Column, Const, Plan, Scalar
-from driftline.kql.rewrite import walk
 
 __all__ = ["TooLarge", "sized"]
 

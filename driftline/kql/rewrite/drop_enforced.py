@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Call, Filter, Plan, Scalar, Table
-from driftline.kql.rewrite import walk
 from driftline.kql.rewrite.time_bounds import Bounds, bounds_of
 
 __all__ = ["drop_enforced"]

@@ -9,8 +9,8 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 
+from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Call, Const, Plan, Scalar
-from driftline.kql.rewrite import walk
 
 __all__ = ["fold_constants"]
 

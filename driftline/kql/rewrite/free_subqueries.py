@@ -9,8 +9,8 @@ import itertools
 from collections.abc import Iterator
 
 from driftline.kql.functions import FUNCTIONS
+from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Aggregate, Call, Col, Column, Expand, Filter, Plan, Project, Scalar, Subquery
-from driftline.kql.rewrite import walk
 
 __all__ = ["free_subqueries"]
 

@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import (
     Aggregate,
     Call,
@@ -31,7 +32,6 @@ from driftline.kql.plan.nodes import (
     Values,
     Window,
 )
-from driftline.kql.rewrite import walk
 
 __all__ = ["grows"]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Plan, Shared
-from driftline.kql.rewrite import walk
 
 __all__ = ["inline_shared"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from driftline.kql.plan.nodes import Call, Filter, Plan
-from driftline.kql.rewrite.walk import bottom_up
+from driftline.kql.plan.walk import bottom_up
 
 __all__ = ["merge_filters"]
 

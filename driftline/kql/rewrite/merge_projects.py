@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 
+from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Aggregate, Col, Const, Plan, Project, Scalar, Window
-from driftline.kql.rewrite import walk
 from driftline.kql.rewrite.volatile import is_volatile
 
 __all__ = ["merge_projects"]

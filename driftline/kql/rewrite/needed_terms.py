@@ -10,8 +10,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Call, Col, Column, Const, Filter, Plan, Scalar, Table
-from driftline.kql.rewrite import walk
 from driftline.kql.text.terms import plain_terms
 
 __all__ = ["ANY_ROW", "All", "Either", "Need", "Term", "needed_terms"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 
 from driftline.kql.plan.nodes import Call, Col, Const, Filter, Plan, Scalar, Table
-from driftline.kql.rewrite.walk import bottom_up
+from driftline.kql.plan.walk import bottom_up
 
 __all__ = ["present_texts"]
 

@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
+from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import (
     Aggregate,
     Col,
@@ -26,7 +27,6 @@ from driftline.kql.plan.nodes import (
     Union,
     Values,
 )
-from driftline.kql.rewrite import walk
 
 __all__ = ["prune_columns"]
 

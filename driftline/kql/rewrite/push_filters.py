@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import (
     Aggregate,
     Call,
@@ -25,7 +26,6 @@ from driftline.kql.plan.nodes import (
     Union,
     Window,
 )
-from driftline.kql.rewrite import walk
 from driftline.kql.rewrite.volatile import is_volatile
 
 __all__ = ["push_filters"]

@@ -8,8 +8,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Aggregate, Call, Col, Column, Expand, Filter, Plan, Project, Scalar
-from driftline.kql.rewrite import walk
 
 __all__ = ["text_elements"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Call, Col, Const, Filter, Plan, Scalar, Table
-from driftline.kql.rewrite import walk
 
 __all__ = ["Bounds", "bounds_of", "time_bounds"]
 

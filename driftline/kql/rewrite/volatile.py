@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Call, Scalar
-from driftline.kql.rewrite import walk
 
 __all__ = ["is_volatile"]
 

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 import duckdb
 
 from driftline.events import TABLES
+from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Plan, Table
-from driftline.kql.rewrite import Bounds, walk
+from driftline.kql.rewrite import Bounds
 from driftline.store.query.environment import Scene
 from driftline.store.query.views import (
     ALERT,

@@ -9,7 +9,7 @@ import pytest
 from driftline import kql, store
 from driftline.kql import rewrite
 from driftline.kql.plan import nodes as plan
-from driftline.kql.rewrite import walk
+from driftline.kql.plan import walk
 
 SCHEMA = {
     "T": {"Timestamp": "datetime", "a": "long", "s": "string", "d": "dynamic"},

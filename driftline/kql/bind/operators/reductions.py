@@ -8,8 +8,8 @@ from driftline.kql import syntax
 from driftline.kql.bind import scalars, tables, types
 from driftline.kql.bind.operators.common import Names, grouped, kept, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Call, Column, Const, Expand, Join, Scalar, Shared
-from driftline.kql.rewrite import walk
 
 __all__ = ["OPERATORS"]
 
