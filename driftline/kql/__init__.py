@@ -1,6 +1,6 @@
 """KQL text in, SQL for DuckDB or ClickHouse out; pure."""
 
-from driftline.kql.outline import outline
+from driftline.kql.explain import outline
 from driftline.kql.text.problems import QueryProblem
 from driftline.kql.translate import Dialect, Discover, Translation, compiled, translate
 
