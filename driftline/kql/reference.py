@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from driftline.kql import functions, manual
+from driftline.kql import functions, operator_docs
 from driftline.kql.functions import Function
 from driftline.kql.parse import request_properties
 
@@ -23,10 +23,10 @@ knows ASCII. Everything else is refused with its place in the query.
 def page() -> str:
     """Give the page as Markdown."""
     tables = [
-        ("## What a pipe begins with", _forms(manual.SOURCE_FORMS)),
-        ("## Operators", _forms(manual.FORMS)),
+        ("## What a pipe begins with", _forms(operator_docs.SOURCE_FORMS)),
+        ("## Operators", _forms(operator_docs.FORMS)),
         ("## Request properties of set", _properties()),
-        ("## Plugins of evaluate", _forms(manual.PLUGIN_FORMS)),
+        ("## Plugins of evaluate", _forms(operator_docs.PLUGIN_FORMS)),
         ("## Scalar functions and operators", _functions(functions.FUNCTIONS)),
         ("## Aggregates and window functions", _functions(functions.AGGREGATES)),
     ]

@@ -6,7 +6,7 @@ import itertools
 from collections import Counter
 from pathlib import Path
 
-from driftline.kql import functions, manual
+from driftline.kql import functions, operator_docs
 from driftline.kql.text.problems import Problems
 from driftline.kql.text.tokens import Kind, tokenize
 
@@ -21,7 +21,7 @@ QUERIES = [
 
 def callable_names() -> set[str]:
     rows = {**functions.FUNCTIONS, **functions.AGGREGATES}
-    forms = {**manual.FORMS, **manual.SOURCE_FORMS, **manual.PLUGIN_FORMS}
+    forms = {**operator_docs.FORMS, **operator_docs.SOURCE_FORMS, **operator_docs.PLUGIN_FORMS}
     return {name for name, row in rows.items() if row.doc} | {name for name, form in forms.items() if form[0]}
 
 
