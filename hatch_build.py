@@ -10,7 +10,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 ROOT = Path(__file__).parent
 SOURCES = ROOT / "bpf"
-TARGET = ROOT / "driftline" / "sensor" / "driftline.bpf.o"
+TARGET = ROOT / "driftline" / "sensor" / "bpf" / "driftline.bpf.o"
 FLAGS = ("-O2", "-g", "-Wall", "-Werror", "-target", "bpf", "-mcpu=v3")
 
 

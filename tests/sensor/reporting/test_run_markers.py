@@ -9,7 +9,10 @@ from pathlib import Path
 from driftline.sensor.reporting import run_markers
 from driftline.sensor.reporting.run_markers import Run
 
-LIVE = "import sys, pathlib; from driftline.sensor.reporting.run_markers import Run; run = Run(pathlib.Path(sys.argv[1]), 'killed'); "
+LIVE = (
+    "import sys, pathlib; from driftline.sensor.reporting.run_markers import Run; "
+    "run = Run(pathlib.Path(sys.argv[1]), 'killed'); "
+)
 
 
 def kill_one(directory: Path) -> None:
