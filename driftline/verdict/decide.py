@@ -22,7 +22,7 @@ import msgspec
 from driftline.errors import Unreadable
 from driftline.events import Content, Drift, Origin, Verdict, VolumeMount
 from driftline.verdict.facts import ContainerRoot, Digest, Execution, FileFacts
-from driftline.verdict.origin import Place, is_lower, locate
+from driftline.verdict.origin import FileLocation, is_lower, locate
 from driftline.verdict.reason import explain, explain_untouched
 
 __all__ = ["ImageFile", "ImageLookup", "Read", "decide"]
@@ -85,17 +85,17 @@ def decide(
     held = image.at(file.fs_path) if image is not None and is_lower(file, root) else None
     if held is not None and file.nlink and held.sha256 and held.size == file.size:
         return _untouched(execution, held)
-    place = locate(file, root, volumes)
-    relation = _relate(file, root, place, image=image, read=read)
+    location = locate(file, root, volumes)
+    relation = _relate(file, root, location, image=image, read=read)
     digest = relation.digest
     return Verdict(
         subject=execution.subject,
-        origin=place.origin,
+        origin=location.origin,
         content=relation.content,
-        drift=_drift(file, root, place, relation=relation, is_indexed=image is not None),
-        reason=explain(execution, place, relation.content, why=relation.why, elsewhere=relation.elsewhere),
-        path=place.path,
-        volume=place.volume,
+        drift=_drift(file, root, location, relation=relation, is_indexed=image is not None),
+        reason=explain(execution, location, relation.content, why=relation.why, elsewhere=relation.elsewhere),
+        path=location.path,
+        volume=location.volume,
         sha256=digest.sha256 if digest else "",
         size=digest.size if digest else file.size,
     )
@@ -114,8 +114,10 @@ def _untouched(execution: Execution, held: ImageFile) -> Verdict:
     )
 
 
-def _relate(file: FileFacts, root: ContainerRoot, place: Place, *, image: ImageLookup | None, read: Read) -> _Relation:
-    held = image.at(place.image_path) if image is not None and place.image_path else None
+def _relate(
+    file: FileFacts, root: ContainerRoot, location: FileLocation, *, image: ImageLookup | None, read: Read
+) -> _Relation:
+    held = image.at(location.image_path) if image is not None and location.image_path else None
     if is_lower(file, root):
         if image is None:
             return _Relation(Content.UNVERIFIED, why=_NO_INDEX)
@@ -127,25 +129,29 @@ def _relate(file: FileFacts, root: ContainerRoot, place: Place, *, image: ImageL
         return _Relation(Content.UNVERIFIED, why=str(error))
     if image is None:
         return _Relation(Content.UNVERIFIED, digest, why=_NO_INDEX)
-    return _compare(file, place, held, digest=digest, image=image)
+    return _compare(file, location, held, digest=digest, image=image)
 
 
-def _compare(file: FileFacts, place: Place, held: ImageFile | None, *, digest: Digest, image: ImageLookup) -> _Relation:
+def _compare(
+    file: FileFacts, location: FileLocation, held: ImageFile | None, *, digest: Digest, image: ImageLookup
+) -> _Relation:
     why = "it was changed after it ran, before it was read" if digest.changed else ""
-    if place.in_image_tree and held and held.sha256 == digest.sha256:
+    if location.in_image_tree and held and held.sha256 == digest.sha256:
         return _Relation(Content.UNVERIFIED if digest.changed else Content.IDENTICAL, digest, why)
     elsewhere = image.paths_of(digest.sha256)
-    if elsewhere and place.in_image_tree and file.truncated:
+    if elsewhere and location.in_image_tree and file.truncated:
         return _Relation(Content.UNVERIFIED, digest, "the image has its bytes, but its path is too long to compare")
     if elsewhere:
         return _Relation(Content.RELOCATED, digest, why, elsewhere)
     return _Relation(Content.MODIFIED if held else Content.ADDED, digest, why)
 
 
-def _drift(file: FileFacts, root: ContainerRoot, place: Place, *, relation: _Relation, is_indexed: bool) -> Drift:
+def _drift(
+    file: FileFacts, root: ContainerRoot, location: FileLocation, *, relation: _Relation, is_indexed: bool
+) -> Drift:
     if relation.content == Content.IDENTICAL:
         return Drift.NO
-    if relation.content != Content.UNVERIFIED or not place.in_image_tree:
+    if relation.content != Content.UNVERIFIED or not location.in_image_tree:
         return Drift.YES  # what lies outside the image's tree is not the image's, whatever its bytes
     if is_lower(file, root):
         return Drift.UNKNOWN if is_indexed and not file.truncated else Drift.NO

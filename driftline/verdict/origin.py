@@ -22,12 +22,12 @@ from driftline.verdict.facts import (
     Mount,
 )
 
-__all__ = ["Place", "is_lower", "locate", "mount_of"]
+__all__ = ["FileLocation", "is_lower", "locate", "mount_of"]
 
 _MEMORY_MAGICS = (TMPFS_MAGIC, RAMFS_MAGIC, HUGETLBFS_MAGIC)
 
 
-class Place(msgspec.Struct, frozen=True):
+class FileLocation(msgspec.Struct, frozen=True):
     """Where one file lies."""
 
     origin: Origin
@@ -43,15 +43,15 @@ class Place(msgspec.Struct, frozen=True):
     """The mount point, for volumes and tmpfs."""
 
 
-def locate(file: FileFacts, root: ContainerRoot, volumes: Sequence[VolumeMount] = ()) -> Place:
+def locate(file: FileFacts, root: ContainerRoot, volumes: Sequence[VolumeMount] = ()) -> FileLocation:
     """Say where a file lies. ``volumes`` adds the kinds of the mounts."""
     if _is_on_root(file, root):
         return _on_root(file, root)
     if _is_memory(file, root):
-        return Place(Origin.MEMORY, file.fs_path)
+        return FileLocation(Origin.MEMORY, file.fs_path)
     mount = mount_of(file, root.mounts)
     if mount and mount.path == b"/":
-        return Place(_unless_deleted(file, Origin.WRITABLE_LAYER), file.path, file.path, in_image_tree=True)
+        return FileLocation(_unless_deleted(file, Origin.WRITABLE_LAYER), file.path, file.path, in_image_tree=True)
     return _mounted(file, root, mount.path if mount else _volume_path(file, root, volumes), volumes)
 
 
@@ -74,10 +74,10 @@ def _is_bound(file: FileFacts, root: ContainerRoot) -> bool:
     return file.magic != OVERLAYFS_MAGIC and bool(root.mounts)
 
 
-def _on_root(file: FileFacts, root: ContainerRoot) -> Place:
+def _on_root(file: FileFacts, root: ContainerRoot) -> FileLocation:
     origin = Origin.IMAGE if is_lower(file, root) else Origin.WRITABLE_LAYER
     image_path = file.fs_path if file.magic == OVERLAYFS_MAGIC else file.path
-    return Place(_unless_deleted(file, origin), file.path, image_path, in_image_tree=True)
+    return FileLocation(_unless_deleted(file, origin), file.path, image_path, in_image_tree=True)
 
 
 def _unless_deleted(file: FileFacts, origin: Origin) -> Origin:
@@ -95,13 +95,13 @@ def _is_memory(file: FileFacts, root: ContainerRoot) -> bool:
     )
 
 
-def _mounted(file: FileFacts, root: ContainerRoot, mount: bytes, volumes: Sequence[VolumeMount]) -> Place:
+def _mounted(file: FileFacts, root: ContainerRoot, mount: bytes, volumes: Sequence[VolumeMount]) -> FileLocation:
     if not mount:
-        return Place(_unless_deleted(file, _unmounted(file, root)), file.path, file.path)
+        return FileLocation(_unless_deleted(file, _unmounted(file, root)), file.path, file.path)
     kind = _kind_at(mount, volumes)
     if kind == VolumeKind.OTHER and file.magic in _MEMORY_MAGICS:
-        return Place(_unless_deleted(file, Origin.TMPFS), file.path, file.path, mount=mount)
-    return Place(_unless_deleted(file, Origin.VOLUME), file.path, file.path, volume=kind, mount=mount)
+        return FileLocation(_unless_deleted(file, Origin.TMPFS), file.path, file.path, mount=mount)
+    return FileLocation(_unless_deleted(file, Origin.VOLUME), file.path, file.path, volume=kind, mount=mount)
 
 
 def _unmounted(file: FileFacts, root: ContainerRoot) -> Origin:

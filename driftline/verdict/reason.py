@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from driftline.events import Content, Origin, Subject
 from driftline.verdict.facts import Execution, FileFacts, Writer
-from driftline.verdict.origin import Place
+from driftline.verdict.origin import FileLocation
 from driftline.verdict.printable import printable
 
 __all__ = ["explain", "explain_untouched"]
@@ -49,19 +49,19 @@ def explain_untouched(execution: Execution) -> str:
 
 
 def explain(
-    execution: Execution, place: Place, content: Content, *, why: str = "", elsewhere: Sequence[bytes] = ()
+    execution: Execution, location: FileLocation, content: Content, *, why: str = "", elsewhere: Sequence[bytes] = ()
 ) -> str:
     """Explain any other case. ``why`` is why the content is unverified, or a remark on it."""
     relation = _CONTENTS[content].format(
-        image=execution.image or "the image", elsewhere=_list_paths(elsewhere, place.path), why=why
+        image=execution.image or "the image", elsewhere=_list_paths(elsewhere, location.path), why=why
     )
     remark = f" ({why})" if why and content != Content.UNVERIFIED else ""
-    subject = _SUBJECTS[execution.subject] + printable(place.path)
-    return f"{subject} {_history(execution, place)}; {relation}{remark}"
+    subject = _SUBJECTS[execution.subject] + printable(location.path)
+    return f"{subject} {_history(execution, location)}; {relation}{remark}"
 
 
-def _history(execution: Execution, place: Place) -> str:
-    where = _where(execution.file, place)
+def _history(execution: Execution, location: FileLocation) -> str:
+    where = _where(execution.file, location)
     writer = execution.file.writer
     if writer is None:
         return where or "lies in the container's writable layer"
@@ -70,10 +70,10 @@ def _history(execution: Execution, place: Place) -> str:
 
 
 # Empty for what a writer alone explains: a new file in the writable layer.
-def _where(file: FileFacts, place: Place) -> str:
-    phrase = _COPIED_UP if place.origin == Origin.WRITABLE_LAYER and file.lowers else _ORIGINS[place.origin]
-    at = f" at {printable(place.mount)}" if place.mount else ""
-    return phrase.format(volume=place.volume, at=at, fs_type=file.fs_type)
+def _where(file: FileFacts, location: FileLocation) -> str:
+    phrase = _COPIED_UP if location.origin == Origin.WRITABLE_LAYER and file.lowers else _ORIGINS[location.origin]
+    at = f" at {printable(location.mount)}" if location.mount else ""
+    return phrase.format(volume=location.volume, at=at, fs_type=file.fs_type)
 
 
 def _who(writer: Writer) -> str:

@@ -11,7 +11,7 @@ from driftline import policy
 from driftline.events import CloudProcessEvent, Content, Origin, text
 from driftline.policy import Suggestions
 from driftline.verdict import Writer, reason
-from driftline.verdict.origin import Place
+from driftline.verdict.origin import FileLocation
 from tests.policy.strategies import NOW
 from tests.verdict import make
 
@@ -21,7 +21,7 @@ WRITER = Writer(pid=41, start_ns=5, comm=b"updater", time=make.NOON)
 def words(content: Content, *, writer: Writer | None = WRITER, elsewhere: tuple[bytes, ...] = ()) -> str:
     """What a sensor says of it."""
     execution = make.execution(make.upper(b"/opt/update", writer=writer))
-    return reason.explain(execution, Place(Origin.WRITABLE_LAYER, b"/opt/update"), content, elsewhere=elsewhere)
+    return reason.explain(execution, FileLocation(Origin.WRITABLE_LAYER, b"/opt/update"), content, elsewhere=elsewhere)
 
 
 EVENT = CloudProcessEvent(

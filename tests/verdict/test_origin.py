@@ -45,7 +45,7 @@ def test_a_file_of_a_volumes_disk_outside_the_volume_is_the_hosts() -> None:
 
 
 def test_the_innermost_volume_counts() -> None:
-    place = locate(
+    location = locate(
         make.on_disk(b"/data/deep/x", b"/srv/deep/x"),
         make.ROOT,
         (
@@ -54,14 +54,14 @@ def test_the_innermost_volume_counts() -> None:
         ),
     )
 
-    assert (place.volume, place.mount) == (VolumeKind.HOST_PATH, b"/data/deep")
+    assert (location.volume, location.mount) == (VolumeKind.HOST_PATH, b"/data/deep")
 
 
 def test_a_volume_stays_itself_where_the_container_binds_it() -> None:
     """``mount --bind /data /usr/bin`` in the container changes no superblock."""
-    place = locate(make.on_disk(b"/usr/bin/x", EMPTY_DIR + b"/x"), make.ROOT)
+    location = locate(make.on_disk(b"/usr/bin/x", EMPTY_DIR + b"/x"), make.ROOT)
 
-    assert (place.origin, place.mount, place.in_image_tree) == (Origin.VOLUME, b"/data", False)
+    assert (location.origin, location.mount, location.in_image_tree) == (Origin.VOLUME, b"/data", False)
 
 
 def test_an_emptydir_in_memory_is_a_volume() -> None:
@@ -90,9 +90,9 @@ def test_a_root_that_is_no_overlay_is_the_images_tree_but_vouches_for_nothing(wi
     """containerd's native snapshotter: the root is a folder of the node's disk."""
     mounts = (make.mount(make.DISK, b"/", b"/snapshots/5"), make.mount(make.DISK, b"/data", EMPTY_DIR))
     root = ContainerRoot(device=make.DISK, mounts=mounts if with_mounts else ())
-    place = locate(make.on_disk(b"/bin/x", b"/snapshots/5/bin/x"), root)
+    location = locate(make.on_disk(b"/bin/x", b"/snapshots/5/bin/x"), root)
 
-    assert (place.origin, place.image_path, place.in_image_tree) == (Origin.WRITABLE_LAYER, b"/bin/x", True)
+    assert (location.origin, location.image_path, location.in_image_tree) == (Origin.WRITABLE_LAYER, b"/bin/x", True)
 
 
 def test_a_volume_on_the_roots_own_disk_is_a_volume() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from driftline.events import Content, Origin, Subject, VolumeKind
 from driftline.verdict import FileFacts
-from driftline.verdict.origin import Place
+from driftline.verdict.origin import FileLocation
 from driftline.verdict.reason import explain, explain_untouched
 from tests.verdict import make
 
@@ -13,35 +13,37 @@ DISK_FILE = make.on_disk(X, X)
 
 
 @pytest.mark.parametrize(
-    ("file", "place", "history"),
+    ("file", "location", "history"),
     [
-        (make.upper(X), Place(Origin.WRITABLE_LAYER, X), "/tmp/x lies in the container's writable layer"),
-        (make.upper(X, lowers=1), Place(Origin.WRITABLE_LAYER, X), "/tmp/x was copied up to the writable layer"),
+        (make.upper(X), FileLocation(Origin.WRITABLE_LAYER, X), "/tmp/x lies in the container's writable layer"),
+        (make.upper(X, lowers=1), FileLocation(Origin.WRITABLE_LAYER, X), "/tmp/x was copied up to the writable layer"),
         (
             make.upper(X, lowers=1, writer=make.writer()),
-            Place(Origin.WRITABLE_LAYER, X),
+            FileLocation(Origin.WRITABLE_LAYER, X),
             "/tmp/x was copied up to the writable layer and was written at 12:03:11 by pid 41 `sh`",
         ),
-        (make.lower(X), Place(Origin.IMAGE, X), "/tmp/x lies in a read-only layer"),
+        (make.lower(X), FileLocation(Origin.IMAGE, X), "/tmp/x lies in a read-only layer"),
         (
             DISK_FILE,
-            Place(Origin.VOLUME, X, volume=VolumeKind.PVC, mount=b"/tmp"),
+            FileLocation(Origin.VOLUME, X, volume=VolumeKind.PVC, mount=b"/tmp"),
             "/tmp/x lies on the PVC volume at /tmp",
         ),
-        (DISK_FILE, Place(Origin.TMPFS, X, mount=b"/tmp"), "/tmp/x lies on a tmpfs at /tmp"),
-        (DISK_FILE, Place(Origin.TMPFS, X), "/tmp/x lies on a tmpfs"),
-        (DISK_FILE, Place(Origin.MEMORY, b"/memfd:x"), "/memfd:x exists in memory only"),
-        (DISK_FILE, Place(Origin.DELETED, X), "/tmp/x had been deleted when it ran"),
-        (DISK_FILE, Place(Origin.HOST, X), "/tmp/x lies on the node, outside the container's mounts"),
+        (DISK_FILE, FileLocation(Origin.TMPFS, X, mount=b"/tmp"), "/tmp/x lies on a tmpfs at /tmp"),
+        (DISK_FILE, FileLocation(Origin.TMPFS, X), "/tmp/x lies on a tmpfs"),
+        (DISK_FILE, FileLocation(Origin.MEMORY, b"/memfd:x"), "/memfd:x exists in memory only"),
+        (DISK_FILE, FileLocation(Origin.DELETED, X), "/tmp/x had been deleted when it ran"),
+        (DISK_FILE, FileLocation(Origin.HOST, X), "/tmp/x lies on the node, outside the container's mounts"),
         (
             DISK_FILE,
-            Place(Origin.UNKNOWN, X),
+            FileLocation(Origin.UNKNOWN, X),
             "/tmp/x lies on a file system (ext4) that the container was not started with",
         ),
     ],
 )
-def test_the_first_half_says_where_it_lies_and_who_wrote_it(file: FileFacts, place: Place, history: str) -> None:
-    reason = explain(make.execution(file), place, Content.ADDED)
+def test_the_first_half_says_where_it_lies_and_who_wrote_it(
+    file: FileFacts, location: FileLocation, history: str
+) -> None:
+    reason = explain(make.execution(file), location, Content.ADDED)
 
     assert reason == f"{history}; no layer of demo/web@sha256:beef contains it"
 
@@ -57,8 +59,8 @@ def test_the_first_half_says_where_it_lies_and_who_wrote_it(file: FileFacts, pla
 )
 def test_the_second_half_says_what_the_image_has(content: Content, relation: str) -> None:
     why = "too big" if content == Content.UNVERIFIED else ""
-    place = Place(Origin.WRITABLE_LAYER, X)
-    reason = explain(make.execution(make.upper(X)), place, content, why=why, elsewhere=(b"/a", b"/bin/x"))
+    location = FileLocation(Origin.WRITABLE_LAYER, X)
+    reason = explain(make.execution(make.upper(X)), location, content, why=why, elsewhere=(b"/a", b"/bin/x"))
 
     assert reason == f"/tmp/x lies in the container's writable layer; {relation}"
 
@@ -78,14 +80,16 @@ def test_other_subjects_than_a_binary_are_named(subject: Subject, words: str) ->
 def test_a_writer_is_named_by_its_program_and_escaped() -> None:
     file = make.upper(X, writer=make.writer(b"a`\n", program=b"/opt/b`ad\n"))
 
-    assert "by pid 41 `b\\`ad\\n`;" in explain(make.execution(file), Place(Origin.WRITABLE_LAYER, X), Content.ADDED)
+    assert "by pid 41 `b\\`ad\\n`;" in explain(
+        make.execution(file), FileLocation(Origin.WRITABLE_LAYER, X), Content.ADDED
+    )
 
 
 def test_a_write_of_another_day_has_its_date() -> None:
     file = make.upper(X, writer=make.writer(time=make.NOON - datetime.timedelta(days=1)))
 
     assert "written at 2026-11-22 12:03:11 by" in explain(
-        make.execution(file), Place(Origin.WRITABLE_LAYER, X), Content.ADDED
+        make.execution(file), FileLocation(Origin.WRITABLE_LAYER, X), Content.ADDED
     )
 
 
