@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 
 from driftline import policy
 from driftline.events import Action, Container, Content, Drift, Origin, Subject, Verdict
-from driftline.policy import Place, Policy, Rule
+from driftline.policy import NodeLocation, Policy, Rule
 from driftline.policy.model import AllowedProcess, Condition, Operator, ResourceField
 
 NOW = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
@@ -24,7 +24,7 @@ EXPIRED = NOW - datetime.timedelta(days=1)
 WEB = Container(
     id="1", name="web", namespace="shop", pod="web-6d4cf56db6-x7k2p", pod_labels={"app": "web"}, image="shop/web:1"
 )
-PLACE = Place(cluster="c", cloud="aws", account="012345678901")
+PLACE = NodeLocation(cluster="c", cloud="aws", account="012345678901")
 VERDICT = Verdict(
     subject=Subject.BINARY,
     origin=Origin.WRITABLE_LAYER,

@@ -19,7 +19,7 @@ from driftline.cli import _explain, _replay, _served_policies
 from driftline.cli._rows import DEFAULT_STORE, Store
 from driftline.errors import InvalidPolicy, Problem
 from driftline.events import Container, text
-from driftline.policy import Place
+from driftline.policy import NodeLocation
 from driftline.policy import schema as schemas
 from driftline.policy.suggest import AT_LEAST
 from driftline.sensor.enforcement import switch
@@ -148,7 +148,7 @@ def explain(
     explanation = policies.explain(
         _load(file),
         Container(id="", name=container, namespace=namespace, pod=pod, image=image, pod_labels=labels),
-        Place(cluster=cluster, cloud="" if provider == "on-prem" else provider, account=account),
+        NodeLocation(cluster=cluster, cloud="" if provider == "on-prem" else provider, account=account),
         verdict=verdict,
         process_name=text(os.path.basename(verdict.path)),
         now=datetime.datetime.now(datetime.UTC),
@@ -199,10 +199,10 @@ def simulate(
         For people or for programs.
     """
     draft = policies.load_file(file)
-    place = Place(cloud="" if provider == "on-prem" else provider, account=account)
+    location = NodeLocation(cloud="" if provider == "on-prem" else provider, account=account)
     events = _replay.read_events(store, since, until)
     now = datetime.datetime.now(datetime.UTC)
-    _show(policies.simulate(draft, events, now=now, place=place), output, _replay.print_simulation)
+    _show(policies.simulate(draft, events, now=now, location=location), output, _replay.print_simulation)
 
 
 @app.command

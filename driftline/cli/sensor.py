@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from driftline.cli import _sinks
-from driftline.policy import Place
+from driftline.policy import NodeLocation
 from driftline.sensor.policy.watched_file import PolicyFile, ServedPolicy
 from driftline.sensor.reporting.status import DEFAULT_ADDRESS, StatusServer
 from driftline.sensor.sensor import Options, Sensor, Sink
@@ -93,7 +93,7 @@ def sensor(
     if server:
         cluster = launcher.enrol(state, server, token=join, cluster=cluster, node=node).cluster
         shipper = partial(launcher.start_shipper, state, server, served_policy=policy is None)
-    place = Place(cluster=cluster, node=node, cloud=cloud, account=account, resource=resource)
+    place = NodeLocation(cluster=cluster, node=node, cloud=cloud, account=account, resource=resource)
     options = Options(
         place=place,
         policy=ServedPolicy(state) if server and policy is None else PolicyFile(policy),

@@ -1,7 +1,7 @@
 """Drift policies: ordered rules that say what drift means where; pure."""
 
 from driftline.policy.compile import Blocking, compile_blocking
-from driftline.policy.decide import DEFAULT_RULE, ContainerPolicy, Decision, Place, rules_for
+from driftline.policy.decide import DEFAULT_RULE, ContainerPolicy, Decision, NodeLocation, rules_for
 from driftline.policy.diff import Difference, FieldChange, diff
 from driftline.policy.explain import Explanation, Finding, RuleTrace, explain
 from driftline.policy.load import load, load_file
@@ -19,7 +19,7 @@ __all__ = [
     "Explanation",
     "FieldChange",
     "Finding",
-    "Place",
+    "NodeLocation",
     "Policy",
     "Rule",
     "RuleTrace",

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-__all__ = ["ACCOUNTS", "AccountFormat", "Provider", "Scope", "conflicts", "same_account"]
+from driftline.policy._yaml import FieldPath
+
+__all__ = ["ACCOUNTS", "AccountFormat", "Provider", "Scope", "conflicts", "normalize_account"]
 
 
 class Provider(StrEnum):
@@ -57,12 +59,12 @@ class Scope(Protocol):
         """Its accounts."""
 
 
-def same_account(provider: Provider, account: str) -> str:
+def normalize_account(provider: Provider, account: str) -> str:
     """Give the form in which two names of one account are equal: GUIDs are written in either case."""
     return account.lower() if provider == Provider.AZURE else account
 
 
-def conflicts(scopes: Sequence[Scope]) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def conflicts(scopes: Sequence[Scope]) -> Iterator[tuple[FieldPath, str]]:
     """Yield what contradicts itself in one rule's cloud scope, each with its path below it."""
     whole: dict[Provider, int] = {}
     for number, scope in enumerate(scopes):
@@ -78,13 +80,11 @@ def conflicts(scopes: Sequence[Scope]) -> Iterator[tuple[tuple[str | int, ...], 
         yield from _account_conflicts(number, scope, owners)
 
 
-def _account_conflicts(
-    number: int, scope: Scope, owners: dict[str, Provider]
-) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def _account_conflicts(number: int, scope: Scope, owners: dict[str, Provider]) -> Iterator[tuple[FieldPath, str]]:
     form = ACCOUNTS[scope.provider]
     for position, account in enumerate(scope.accounts or ()):
         path = (number, "accounts", position)
-        same = same_account(scope.provider, account)
+        same = normalize_account(scope.provider, account)
         if not form.pattern.fullmatch(account):
             yield path, f"expected {form.expected}, got {account!r}"
         elif same in owners:

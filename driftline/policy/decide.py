@@ -19,10 +19,18 @@ import msgspec
 
 from driftline.events import Action, Container, Subject, Verdict
 from driftline.policy import match
-from driftline.policy.match import Facts, Place
+from driftline.policy.match import NodeLocation, ScopeFacts
 from driftline.policy.model import DEFAULT_RULE, Policy, Rule
 
-__all__ = ["DEFAULT_RULE", "ContainerPolicy", "Decision", "Place", "by_default", "by_rule", "rules_for"]
+__all__ = [
+    "DEFAULT_RULE",
+    "ContainerPolicy",
+    "Decision",
+    "NodeLocation",
+    "default_decision",
+    "rule_decision",
+    "rules_for",
+]
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +53,7 @@ class ContainerPolicy(msgspec.Struct, frozen=True, dict=True):
     def decide(self, verdict: Verdict, *, process_name: str, now: datetime.datetime) -> Decision:
         """Decide an execution whose drift is ``yes`` or ``unknown``. ``now`` is UTC and aware."""
         rule = self.rule_for(verdict.subject, now)
-        return by_rule(rule, verdict, process_name) if rule else by_default(self.default_action)
+        return rule_decision(rule, verdict, process_name) if rule else default_decision(self.default_action)
 
     def rule_for(self, subject: Subject, now: datetime.datetime) -> Rule | None:
         """Give the rule that decides all executions of a kind; ``None`` if the default does."""
@@ -75,21 +83,23 @@ def _candidates(rules: Iterable[Rule], subject: Subject) -> _Candidates:
     return expiries, [*found, None]
 
 
-def rules_for(policy: Policy, container: Container, place: Place) -> ContainerPolicy:
+def rules_for(policy: Policy, container: Container, location: NodeLocation) -> ContainerPolicy:
     """Pick the enabled rules whose cloud and resource scope hold for a container."""
-    facts = match.facts_of(container, place)
-    return ContainerPolicy(tuple(rule for rule in policy.in_order if _applies(rule, facts)), policy.default_rule.action)
+    facts = match.scope_facts(container, location)
+    return ContainerPolicy(
+        tuple(rule for rule in policy.rules_by_priority if _applies(rule, facts)), policy.default_rule.action
+    )
 
 
 # A plain loop: all() over a second generator takes a quarter more (1.9 ms for 1,000 rules, not 1.5).
-def _applies(rule: Rule, facts: Facts) -> bool:
+def _applies(rule: Rule, facts: ScopeFacts) -> bool:
     for check in match.scope_checks(rule, facts):  # noqa: SIM110
         if not check.holds:
             return False
     return True
 
 
-def by_rule(rule: Rule, verdict: Verdict, process_name: str) -> Decision:
+def rule_decision(rule: Rule, verdict: Verdict, process_name: str) -> Decision:
     """Give the decision of a rule that matched."""
     entry = match.allowing_entry(rule, verdict, process_name)
     if entry is None:
@@ -100,6 +110,6 @@ def by_rule(rule: Rule, verdict: Verdict, process_name: str) -> Decision:
     )
 
 
-def by_default(action: Action) -> Decision:
+def default_decision(action: Action) -> Decision:
     """Give the decision where no rule matched."""
     return Decision(rule=DEFAULT_RULE, action=action, severity="Medium", reason="no rule matched")

@@ -51,7 +51,7 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 def diff(old: Policy, new: Policy) -> Difference:
     """Compare two policies. The default rule comes last, under its own name."""
-    before, after = ({rule.name: rule for rule in policy.in_order} for policy in (old, new))
+    before, after = ({rule.name: rule for rule in policy.rules_by_priority} for policy in (old, new))
     changes = [_change(name, before.get(name), rule) for name, rule in after.items()]
     changes += [_change(name, rule, None) for name, rule in before.items() if name not in after]
     default = _fields(_dump(old.default_rule), _dump(new.default_rule))

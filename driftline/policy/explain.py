@@ -15,7 +15,7 @@ import msgspec
 from driftline.events import Container, Subject, Verdict, text
 from driftline.policy import decide, match
 from driftline.policy.decide import Decision
-from driftline.policy.match import Check, Place
+from driftline.policy.match import Check, NodeLocation
 from driftline.policy.model import AllowedProcess, CloudScope, Condition, Policy, Rule
 
 __all__ = ["Explanation", "Finding", "RuleTrace", "explain"]
@@ -56,26 +56,28 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 def explain(
     policy: Policy,
     container: Container,
-    place: Place,
+    location: NodeLocation,
     *,
     verdict: Verdict,
     process_name: str,
     now: datetime.datetime,
 ) -> Explanation:
     """Explain the decision on an execution whose drift is ``yes`` or ``unknown``. ``now`` is UTC and aware."""
-    facts = match.facts_of(container, place)
-    rules = policy.in_order
+    facts = match.scope_facts(container, location)
+    rules = policy.rules_by_priority
     traces: list[RuleTrace] = []
     for number, rule in enumerate(rules, 1):
         checks = (*match.scope_checks(rule, facts), *match.exec_checks(rule, verdict, now))
         if all(check.holds for check in checks):
             allow = match.allow_checks(rule, verdict, process_name)
             traces.append(_trace(rule, "decides", checks, allow))
-            decision = decide.by_rule(rule, verdict, process_name)
+            decision = decide.rule_decision(rule, verdict, process_name)
             return Explanation(decision=decision, rules=tuple(traces), not_asked=len(rules) - number)
         traces.append(_trace(rule, "no match", checks))
     default = RuleTrace(rule=decide.DEFAULT_RULE, priority=None, outcome="decides")
-    return Explanation(decision=decide.by_default(policy.default_rule.action), rules=(*traces, default), not_asked=0)
+    return Explanation(
+        decision=decide.default_decision(policy.default_rule.action), rules=(*traces, default), not_asked=0
+    )
 
 
 def _trace(
@@ -91,7 +93,7 @@ def _trace(
 
 
 def _finding(check: Check) -> Finding:
-    name, expected, actual = _WORDS[check.what](check) if check.what in _WORDS else _condition(check)
+    name, expected, actual = _WORDS[check.name](check) if check.name in _WORDS else _condition(check)
     return Finding(what=name, expected=expected, actual=actual, holds=check.holds)
 
 
@@ -99,38 +101,38 @@ Words = tuple[str, str, str]
 
 
 def _enabled(check: Check) -> Words:
-    return "enabled", "true", str(check.found).lower()
+    return "enabled", "true", str(check.actual).lower()
 
 
 def _cloud(check: Check) -> Words:
-    scopes: Sequence[CloudScope] = check.asked
-    provider, account = check.found
+    scopes: Sequence[CloudScope] = check.expected
+    provider, account = check.actual
     expected = " or ".join(f"{scope.provider.value} ({', '.join(scope.accounts or ('all',))})" for scope in scopes)
     return "cloud", expected, f"{provider} ({account or 'no account'})"
 
 
 def _condition(check: Check) -> Words:
-    condition: Condition = check.asked
-    name = f"{check.what} {condition.label}".rstrip()
-    found = "no such label" if check.found is None else repr(check.found)
-    return name, f"{condition.operator.value} {' or '.join(map(repr, condition.values))}", found
+    condition: Condition = check.expected
+    name = f"{check.name} {condition.label}".rstrip()
+    actual = "no such label" if check.actual is None else repr(check.actual)
+    return name, f"{condition.operator.value} {' or '.join(map(repr, condition.values))}", actual
 
 
 def _subject(check: Check) -> Words:
-    subjects: Sequence[Subject] = check.asked
+    subjects: Sequence[Subject] = check.expected
     expected = "any" if set(subjects) == set(Subject) else " or ".join(subject.value for subject in subjects)
-    return "subject", expected, str(check.found)
+    return "subject", expected, str(check.actual)
 
 
 def _expires(check: Check) -> Words:
-    asked: datetime.datetime = check.asked
-    found: datetime.datetime = check.found
-    return "expires", f"later than now, is {asked.isoformat()}", found.isoformat()
+    expires: datetime.datetime = check.expected
+    now: datetime.datetime = check.actual
+    return "expires", f"later than now, is {expires.isoformat()}", now.isoformat()
 
 
 def _allow(check: Check) -> Words:
-    entry: AllowedProcess = check.asked
-    verdict, name = check.found
+    entry: AllowedProcess = check.expected
+    verdict, name = check.actual
     if entry.relocated:
         return "allow", "content relocated", f"content {verdict.content}"
     if entry.sha256:

@@ -36,18 +36,18 @@ def load_file(path: Path) -> Policy:
 
 def load(text: str, *, source: str) -> Policy:
     """Load a policy from YAML, plain or as a Kubernetes manifest; raises ``InvalidPolicy``."""
-    document, places = _yaml.load(text, source=source)
-    spec, prefix = _spec(document, places, source)
+    document, positions = _yaml.load(text, source=source)
+    spec, prefix = _spec(document, positions, source)
     try:
         return Policy.model_validate(spec, by_alias=True, by_name=False)
     except pydantic.ValidationError as error:
-        problems = {_problem(item, prefix, places, source) for item in error.errors(include_url=False)}
-        problems |= {_located(path, reason, prefix, places, source) for path, reason in _doubled(spec)}
+        problems = {_problem(item, prefix, positions, source) for item in error.errors(include_url=False)}
+        problems |= {_located(path, reason, prefix, positions, source) for path, reason in _duplicates(spec)}
         order = sorted(problems, key=lambda problem: (problem.line, problem.column, problem.message))
         raise InvalidPolicy(*order) from error
 
 
-def _spec(document: Any, places: _yaml.Places, source: str) -> tuple[Any, _yaml.Path]:
+def _spec(document: Any, positions: _yaml.Positions, source: str) -> tuple[Any, _yaml.FieldPath]:
     if not isinstance(document, dict):
         raise InvalidPolicy(Problem("expected a mapping with the key rules", 1, 1, source))
     if "apiVersion" not in document and "kind" not in document:
@@ -55,7 +55,7 @@ def _spec(document: Any, places: _yaml.Places, source: str) -> tuple[Any, _yaml.
     unknown = [name for name in document if name not in _MANIFEST]
     if unknown:
         hints = ((name, f"unknown field{_suggestion(name, _MANIFEST)}") for name in unknown)
-        raise InvalidPolicy(*(_located((name, "#key"), hint, (), places, source) for name, hint in hints))
+        raise InvalidPolicy(*(_located((name, "#key"), hint, (), positions, source) for name, hint in hints))
     if (document.get("apiVersion"), document.get("kind")) != (API_VERSION, KIND):
         raise InvalidPolicy(Problem(f"expected apiVersion {API_VERSION} and kind {KIND}", 1, 1, source))
     if "spec" not in document:
@@ -64,12 +64,12 @@ def _spec(document: Any, places: _yaml.Places, source: str) -> tuple[Any, _yaml.
 
 
 # The model finds these in a policy whose rules are legal; here they are found beside other errors.
-def _doubled(spec: Any) -> Iterable[tuple[_yaml.Path, str]]:
+def _duplicates(spec: Any) -> Iterable[tuple[_yaml.FieldPath, str]]:
     rules = spec.get("rules") if isinstance(spec, dict) else None
     if not isinstance(rules, list):
         return ()
     pairs = [(_key(rule, "name", number), _key(rule, "priority", number)) for number, rule in enumerate(rules)]
-    return model.doubled(pairs)
+    return model.duplicates(pairs)
 
 
 # What is missing or of another type is wrong on its own, and never the same twice.
@@ -78,16 +78,18 @@ def _key(rule: Any, what: str, number: int) -> object:
     return value if isinstance(value, str | int) else (number,)
 
 
-def _problem(item: Any, prefix: _yaml.Path, places: _yaml.Places, source: str) -> Problem:
+def _problem(item: Any, prefix: _yaml.FieldPath, positions: _yaml.Positions, source: str) -> Problem:
     path = item["loc"]
     if item["type"] == "extra_forbidden":
-        return _located((*path, "#key"), f"unknown field{_hint(path)}", prefix, places, source)
-    return _located(path, _reason(item), prefix, places, source)
+        return _located((*path, "#key"), f"unknown field{_hint(path)}", prefix, positions, source)
+    return _located(path, _reason(item), prefix, positions, source)
 
 
-def _located(path: _yaml.Path, reason: str, prefix: _yaml.Path, places: _yaml.Places, source: str) -> Problem:
+def _located(
+    path: _yaml.FieldPath, reason: str, prefix: _yaml.FieldPath, positions: _yaml.Positions, source: str
+) -> Problem:
     where = _printable(".".join(str(part) for part in path if part != "#key"))
-    line, column = _place((*prefix, *path), places)
+    line, column = _position((*prefix, *path), positions)
     message = f"{where}: {reason}" if where else reason
     return Problem(message if len(message) <= _MESSAGE_MAX else message[:_MESSAGE_MAX] + " …", line, column, source)
 
@@ -97,10 +99,10 @@ def _printable(name: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)
 
 
-def _place(path: _yaml.Path, places: _yaml.Places) -> tuple[int, int]:
-    while path and path not in places:
+def _position(path: _yaml.FieldPath, positions: _yaml.Positions) -> tuple[int, int]:
+    while path and path not in positions:
         path = path[:-1]
-    return places.get(path, (1, 1))
+    return positions.get(path, (1, 1))
 
 
 _REASONS: Mapping[str, str] = {
@@ -135,7 +137,7 @@ def _reason(item: Any) -> str:
     return str(item["msg"]).removeprefix("Value error, ").replace("Input should be", "expected")
 
 
-def _hint(path: _yaml.Path) -> str:
+def _hint(path: _yaml.FieldPath) -> str:
     if path[0] == "defaultRule":
         return "; the default rule has an action and nothing else"
     return _suggestion(str(path[-1]), _field_names())

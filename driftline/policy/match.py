@@ -14,26 +14,26 @@ from typing import Any, NamedTuple
 import msgspec
 
 from driftline.events import Container, Content, Subject, Verdict
-from driftline.policy.accounts import Provider, same_account
+from driftline.policy.accounts import Provider, normalize_account
 from driftline.policy.model import AllowedProcess, CloudScope, Condition, Program, ResourceField, Rule
 
 __all__ = [
     "Check",
-    "Facts",
-    "Place",
+    "NodeLocation",
+    "ScopeFacts",
     "allow_checks",
     "allowing_entry",
     "covers",
     "exec_checks",
     "expiry",
-    "facts_of",
     "scope_checks",
+    "scope_facts",
 ]
 
 _NEVER = datetime.datetime.max.replace(tzinfo=datetime.UTC)
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
+class NodeLocation(msgspec.Struct, frozen=True, kw_only=True):
     """Where a node is; its sensor's settings say so."""
 
     cluster: str = ""
@@ -46,7 +46,7 @@ class Place(msgspec.Struct, frozen=True, kw_only=True):
     """The cluster's own id at its cloud provider."""
 
 
-class Facts(msgspec.Struct, frozen=True, kw_only=True):
+class ScopeFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What the scope of rules is compared with: one container, and where it runs."""
 
     fields: Mapping[ResourceField, str]
@@ -56,31 +56,31 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Check(NamedTuple):
-    """One comparison: whether it holds, of what, with what, and what was found.
+    """One comparison: whether it holds, its name, the expected value and the actual one.
 
-    ``asked`` and ``found`` are of the types that the ``…_checks`` functions put there for ``what``.
+    The types of ``expected`` and ``actual`` depend on ``name``, as the ``…_checks`` functions set them.
     """
 
     holds: bool
-    what: str
-    asked: Any
-    found: Any
+    name: str
+    expected: Any
+    actual: Any
 
 
-def facts_of(container: Container, place: Place) -> Facts:
+def scope_facts(container: Container, location: NodeLocation) -> ScopeFacts:
     """Gather what rules look at."""
     fields = {
         ResourceField.CONTAINER_NAME: container.name,
         ResourceField.IMAGE_NAME: container.image,
         ResourceField.NAMESPACE: container.namespace,
         ResourceField.POD_NAME: container.pod,
-        ResourceField.CLUSTER_NAME: place.cluster,
+        ResourceField.CLUSTER_NAME: location.cluster,
     }
-    provider = place.cloud or Provider.ON_PREMISES.value
-    return Facts(fields=fields, labels=container.pod_labels, provider=provider, account=place.account)
+    provider = location.cloud or Provider.ON_PREMISES.value
+    return ScopeFacts(fields=fields, labels=container.pod_labels, provider=provider, account=location.account)
 
 
-def scope_checks(rule: Rule, facts: Facts) -> Iterator[Check]:
+def scope_checks(rule: Rule, facts: ScopeFacts) -> Iterator[Check]:
     """Compare what cannot change while a container lives: all must hold for the rule to apply to it."""
     yield Check(rule.enabled, "enabled", True, rule.enabled)
     if rule.cloud_scope:
@@ -88,7 +88,7 @@ def scope_checks(rule: Rule, facts: Facts) -> Iterator[Check]:
         yield Check(is_in_scope, "cloud", rule.cloud_scope, (facts.provider, facts.account))
     for condition in rule.resource_scope:
         found = _find(condition, facts)
-        yield Check(condition.fits(found or ""), condition.field, condition, found)
+        yield Check(condition.matches(found or ""), condition.field, condition, found)
 
 
 def exec_checks(rule: Rule, verdict: Verdict, now: datetime.datetime) -> Iterator[Check]:
@@ -102,14 +102,14 @@ def allow_checks(rule: Rule, verdict: Verdict, process_name: str) -> Iterator[Ch
     """Compare the allow list's entries: the first that holds exempts the execution."""
     program = _program(verdict, process_name)
     for entry in rule.allow:
-        yield Check(entry.fits(program), "allow", entry, (verdict, process_name))
+        yield Check(entry.matches(program), "allow", entry, (verdict, process_name))
 
 
 def allowing_entry(rule: Rule, verdict: Verdict, process_name: str) -> AllowedProcess | None:
     """Find the entry of the allow list that exempts an execution."""
     program = _program(verdict, process_name)
     entries = rule.allow if rule.allows_path(program.path) else rule.allow_without_paths
-    return next((entry for entry in entries if entry.fits(program)), None)
+    return next((entry for entry in entries if entry.matches(program)), None)
 
 
 def covers(rule: Rule, subject: Subject) -> bool:
@@ -122,14 +122,14 @@ def expiry(rule: Rule) -> datetime.datetime:
     return rule.expires or _NEVER
 
 
-def _is_in_cloud(scope: CloudScope, facts: Facts) -> bool:
+def _is_in_cloud(scope: CloudScope, facts: ScopeFacts) -> bool:
     if scope.provider != facts.provider:
         return False
-    return scope.accounts is None or same_account(scope.provider, facts.account) in scope.same_accounts
+    return scope.accounts is None or normalize_account(scope.provider, facts.account) in scope.normalized_accounts
 
 
 # None for a label the pod does not have, which compares like an empty one.
-def _find(condition: Condition, facts: Facts) -> str | None:
+def _find(condition: Condition, facts: ScopeFacts) -> str | None:
     is_label = condition.field == ResourceField.POD_LABEL
     return facts.labels.get(condition.label) if is_label else facts.fields[condition.field]
 

@@ -32,6 +32,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from driftline.events import Action, Subject
 from driftline.policy import accounts, labels, operators
+from driftline.policy._yaml import FieldPath
 from driftline.policy.accounts import Provider
 from driftline.policy.operators import Operator
 
@@ -43,14 +44,14 @@ __all__ = [
     "Condition",
     "DefaultRule",
     "Operator",
-    "Part",
     "Policy",
+    "PolicyPart",
     "Program",
     "Provider",
     "ResourceField",
     "Rule",
     "Severity",
-    "doubled",
+    "duplicates",
 ]
 
 DEFAULT_RULE = "Default"
@@ -59,8 +60,6 @@ MAX_VALUES = 200
 MAX_CONDITIONS = 50
 MAX_REGEXES = 1000
 """In a policy as a whole: each takes up to a quarter of a megabyte."""
-
-Place = tuple[str | int, ...]
 
 
 def _check_name(name: str) -> str:
@@ -103,7 +102,7 @@ Flag = Annotated[bool, Field(strict=True)]
 Time = Annotated[AwareDatetime, BeforeValidator(_check_time)]
 
 
-class Part(BaseModel):
+class PolicyPart(BaseModel):
     """Be the base of all parts of a policy: frozen, and without unknown fields."""
 
     model_config = ConfigDict(
@@ -112,7 +111,7 @@ class Part(BaseModel):
 
 
 # A ValidationError raised by a validator keeps its places, where a ValueError has the validator's only.
-def _refuse(problems: Iterable[tuple[Place, str]]) -> None:
+def _refuse(problems: Iterable[tuple[FieldPath, str]]) -> None:
     details = [
         InitErrorDetails(type=PydanticCustomError("policy", "{reason}", {"reason": reason}), loc=path, input=None)
         for path, reason in problems
@@ -132,7 +131,7 @@ class ResourceField(StrEnum):
     CLUSTER_NAME = "clusterName"
 
 
-class CloudScope(Part):
+class CloudScope(PolicyPart):
     """One provider: the whole of it, or listed accounts."""
 
     provider: Provider
@@ -141,12 +140,12 @@ class CloudScope(Part):
     """Azure subscriptions, AWS accounts or GCP projects; without the list: all, those that appear later included"""
 
     @cached_property
-    def same_accounts(self) -> frozenset[str]:
-        """The accounts as ``accounts.same_account`` has them."""
-        return frozenset(accounts.same_account(self.provider, account) for account in self.accounts or ())
+    def normalized_accounts(self) -> frozenset[str]:
+        """The accounts as ``accounts.normalize_account`` has them."""
+        return frozenset(accounts.normalize_account(self.provider, account) for account in self.accounts or ())
 
 
-class Condition(Part):
+class Condition(PolicyPart):
     """One condition on a container; it holds if one of the values fits."""
 
     field: ResourceField
@@ -159,7 +158,7 @@ class Condition(Part):
     """What it compares with; a negated operator holds if none of them fits"""
 
     @cached_property
-    def fits(self) -> operators.Matcher:
+    def matches(self) -> operators.Matcher:
         """Say whether a text fulfils the condition."""
         return operators.matcher(self.operator, self.values)
 
@@ -192,7 +191,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     is_relocated: bool
 
 
-class AllowedProcess(Part):
+class AllowedProcess(PolicyPart):
     """One exemption; exactly one of its fields is given."""
 
     name: Annotated[str, AfterValidator(_check_program)] = Field(default="", max_length=255)
@@ -205,7 +204,7 @@ class AllowedProcess(Part):
     """Any bytes that the image has under another path"""
 
     @cached_property
-    def fits(self) -> Callable[[Program], bool]:
+    def matches(self) -> Callable[[Program], bool]:
         """Say whether a program is exempt."""
         if self.relocated:
             return lambda program: program.is_relocated
@@ -223,7 +222,7 @@ class AllowedProcess(Part):
         return self
 
 
-class Rule(Part):
+class Rule(PolicyPart):
     """One drift rule."""
 
     name: Name
@@ -270,14 +269,14 @@ class Rule(Part):
         return self
 
 
-class DefaultRule(Part):
+class DefaultRule(PolicyPart):
     """What holds where no rule matches. Only its action can be chosen, and it is always last."""
 
     action: Action = Action.IGNORE
     """What is done"""
 
 
-class Policy(Part):
+class Policy(PolicyPart):
     """A whole policy."""
 
     rules: tuple[Rule, ...] = Field(default=(), max_length=MAX_RULES)
@@ -286,18 +285,18 @@ class Policy(Part):
     """The rule behind the last"""
 
     @cached_property
-    def in_order(self) -> tuple[Rule, ...]:
+    def rules_by_priority(self) -> tuple[Rule, ...]:
         """The rules in the order they are asked."""
         return tuple(sorted(self.rules, key=lambda rule: rule.priority))
 
     @model_validator(mode="after")
     def _check_unique(self) -> Policy:
-        _refuse(doubled([(rule.name, rule.priority) for rule in self.rules]))
+        _refuse(duplicates([(rule.name, rule.priority) for rule in self.rules]))
         _refuse(_too_many_regexes(self.rules))
         return self
 
 
-def doubled(rules: Sequence[tuple[object, object]]) -> Iterator[tuple[Place, str]]:
+def duplicates(rules: Sequence[tuple[object, object]]) -> Iterator[tuple[FieldPath, str]]:
     """Yield where a rule has the name or priority of an earlier one, given as pairs of both."""
     for column, what in enumerate(("name", "priority")):
         seen: dict[object, int] = {}
@@ -307,7 +306,7 @@ def doubled(rules: Sequence[tuple[object, object]]) -> Iterator[tuple[Place, str
                 yield ("rules", number, what), f"rules.{first} has the {what} {rule[column]!r} already"
 
 
-def _too_many_regexes(rules: Sequence[Rule]) -> Iterator[tuple[Place, str]]:
+def _too_many_regexes(rules: Sequence[Rule]) -> Iterator[tuple[FieldPath, str]]:
     count = 0
     for number, rule in enumerate(rules):
         kinds = (Operator.REGEX, Operator.NOT_REGEX)

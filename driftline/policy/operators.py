@@ -46,7 +46,7 @@ class Operator(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What an operator does: from its values to a function that says whether a text fits any of them."""
+    """What an operator does: from its values to a function that says whether a text matches any of them."""
 
     meaning: str
     make: Callable[[tuple[str, ...]], Matcher]
@@ -59,12 +59,12 @@ _NOTHING = "(?!)"
 def matcher(operator: Operator, values: tuple[str, ...]) -> Matcher:
     """Make the function that compares a text; the values are legal (``check_value``).
 
-    A negation holds if none of the values fits, as "is not A or B" is meant.
+    A negation holds if none of the values matches, as "is not A or B" is meant.
     """
     if operator in OPERATORS:
         return OPERATORS[operator].make(values)
-    fits = _NEGATED[operator].make(values)
-    return lambda actual: not fits(actual)
+    matches = _NEGATED[operator].make(values)
+    return lambda actual: not matches(actual)
 
 
 def check_value(operator: Operator, value: str) -> None:
@@ -75,8 +75,8 @@ def check_value(operator: Operator, value: str) -> None:
 
 def glob(patterns: Sequence[str]) -> Matcher:
     """Make the function that says whether a text is like one of the patterns."""
-    fits = re.compile("|".join(map(fnmatch.translate, patterns)) or _NOTHING).match
-    return lambda actual: fits(actual) is not None
+    matches = re.compile("|".join(map(fnmatch.translate, patterns)) or _NOTHING).match
+    return lambda actual: matches(actual) is not None
 
 
 def _equals(values: tuple[str, ...]) -> Matcher:
@@ -98,11 +98,11 @@ def _contains(values: tuple[str, ...]) -> Matcher:
 def _regexes(values: tuple[str, ...]) -> Matcher:
     patterns = [_regex(value) for value in values]
 
-    def fits(actual: str) -> bool:
+    def matches(actual: str) -> bool:
         data = actual.encode(errors="surrogatepass")
         return any(pattern.fullmatch(data) for pattern in patterns)
 
-    return fits
+    return matches
 
 
 # Of bytes: given text, RE2's binding encodes it and counts its characters, at four times the price.

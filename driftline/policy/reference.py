@@ -54,7 +54,7 @@ def page() -> str:
     return "\n".join(parts)
 
 
-def _section(title: str, part: type[model.Part]) -> str:
+def _section(title: str, part: type[model.PolicyPart]) -> str:
     schema = part.model_json_schema(by_alias=True)
     required = schema.get("required", ())
     rows = [

@@ -17,7 +17,7 @@ import msgspec
 
 from driftline.events import Action, CloudProcessEvent, Container, Content, Drift, Origin, Subject, Verdict, raw
 from driftline.policy.decide import ContainerPolicy, Decision, rules_for
-from driftline.policy.match import Place
+from driftline.policy.match import NodeLocation
 from driftline.policy.model import Policy, Provider
 
 __all__ = [
@@ -25,8 +25,8 @@ __all__ = [
     "Outcome",
     "Simulation",
     "container_of",
+    "location_of",
     "path_of",
-    "place_of",
     "simulate",
     "verdict_of",
     "workload_of",
@@ -69,11 +69,11 @@ _OUTCOMES: Mapping[Action, Outcome] = {Action.ALERT: "alerts", Action.BLOCK: "bl
 
 
 def simulate(
-    policy: Policy, events: Iterable[CloudProcessEvent], *, now: datetime.datetime, place: Place | None = None
+    policy: Policy, events: Iterable[CloudProcessEvent], *, now: datetime.datetime, location: NodeLocation | None = None
 ) -> Simulation:
     """Decide executions anew; those without drift are passed over.
 
-    ``place`` is where a cluster is whose events do not say so.
+    ``location`` is where a cluster is whose events do not say so.
     """
     rules: dict[tuple[str, str], ContainerPolicy] = {}
     counts: Counter[Effect] = Counter()
@@ -82,7 +82,7 @@ def simulate(
             continue
         key = (event.ClusterName, event.ContainerId)
         if key not in rules:
-            rules[key] = rules_for(policy, container_of(event), place_of(event, place or Place()))
+            rules[key] = rules_for(policy, container_of(event), location_of(event, location or NodeLocation()))
         decision = rules[key].decide(verdict_of(event), process_name=event.FileName, now=now)
         counts[_effect(event, decision)] += 1
     effects = [msgspec.structs.replace(effect, count=count) for effect, count in counts.items()]
@@ -144,16 +144,18 @@ _ACCOUNTS = (
 )
 
 
-def place_of(event: CloudProcessEvent, otherwise: Place) -> Place:
-    """Find where the cluster of an event is; ``otherwise`` stands in for what it does not say."""
-    cluster = event.ClusterName or otherwise.cluster
+def location_of(event: CloudProcessEvent, fallback: NodeLocation) -> NodeLocation:
+    """Find where the cluster of an event is; ``fallback`` stands in for what it does not say."""
+    cluster = event.ClusterName or fallback.cluster
     for provider, column, pattern in _ACCOUNTS:
         resource: str = getattr(event, column)
         if resource:
             match = pattern.search(resource)
-            account = match[1] if match else otherwise.account
-            return Place(cluster=cluster, node=event.NodeName, cloud=provider.value, account=account, resource=resource)
-    return msgspec.structs.replace(otherwise, cluster=cluster, node=event.NodeName)
+            account = match[1] if match else fallback.account
+            return NodeLocation(
+                cluster=cluster, node=event.NodeName, cloud=provider.value, account=account, resource=resource
+            )
+    return msgspec.structs.replace(fallback, cluster=cluster, node=event.NodeName)
 
 
 def verdict_of(event: CloudProcessEvent) -> Verdict:

@@ -31,7 +31,7 @@ import driftline
 from driftline import cluster
 from driftline.errors import InvalidPolicy, TamperedPolicy, UnsupportedHost
 from driftline.events import Container, SensorHealth
-from driftline.policy import Place
+from driftline.policy import NodeLocation
 from driftline.sensor import requirements
 from driftline.sensor.bpf import records, selftest
 from driftline.sensor.bpf.kernel import KernelSide
@@ -72,7 +72,7 @@ T = TypeVar("T")
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """The sensor's settings."""
 
-    place: Place
+    place: NodeLocation
     policy: PolicyFile
     image_directory: Path
     runtime_address: str = ""

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from driftline import verdict
 from driftline.events import Action, Container, Drift, Subject, Verdict
-from driftline.policy import Blocking, Place, Policy, Rule, compile_blocking, explain, rules_for
+from driftline.policy import Blocking, NodeLocation, Policy, Rule, compile_blocking, explain, rules_for
 from driftline.policy.model import AllowedProcess, Condition, ResourceField
 from driftline.sensor.bpf import kernel
 from driftline.sensor.bpf.records import ExecRecord, OpenRecord
@@ -85,7 +85,7 @@ def test_kernel_and_explain_agree(world: World, data: st.DataObject) -> None:
     path = data.draw(st.sampled_from(PATHS))
     content = data.draw(st.sampled_from((*BYTES, *(["untouched"] if path in IMAGE_PROGRAMS else []))))
     container = Container(id="c", namespace="shop")
-    applying = rules_for(policy, container, Place())
+    applying = rules_for(policy, container, NodeLocation())
     deciding = applying.rule_for(Subject.BINARY, NOW)
     blocking = compile_blocking(applying, NOW)
     world.reset()
@@ -94,7 +94,7 @@ def test_kernel_and_explain_agree(world: World, data: st.DataObject) -> None:
     code, record = world.execute(target)
     world.side.blocking.disallow(keys)
     found = judged(world, record, content)
-    said = explain(policy, container, Place(), verdict=found, process_name=target.name, now=NOW)
+    said = explain(policy, container, NodeLocation(), verdict=found, process_name=target.name, now=NOW)
     is_blocked = was_blocked(record)
     should_block = found.drift == Drift.YES and said.decision.action == Action.BLOCK
 

@@ -1,11 +1,11 @@
-"""Random policies, containers, places and executions, drawn from few words so that they meet."""
+"""Random policies, containers, locations and executions, drawn from few words so that they meet."""
 
 import datetime
 
 from hypothesis import strategies as st
 
 from driftline.events import Action, Container, Content, Drift, Origin, Subject, Verdict
-from driftline.policy import Place, Policy, Rule
+from driftline.policy import NodeLocation, Policy, Rule
 from driftline.policy.model import AllowedProcess, CloudScope, Condition, DefaultRule, Operator, Provider, ResourceField
 
 NOW = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.UTC)
@@ -68,8 +68,8 @@ def containers() -> st.SearchStrategy[Container]:
     return st.builds(Container, id=st.just("1"), name=WORDS, namespace=WORDS, pod=WORDS, image=WORDS, pod_labels=labels)
 
 
-def places() -> st.SearchStrategy[Place]:
-    return st.builds(Place, cluster=WORDS, cloud=st.sampled_from(["", "azure", "aws", "gcp"]))
+def locations() -> st.SearchStrategy[NodeLocation]:
+    return st.builds(NodeLocation, cluster=WORDS, cloud=st.sampled_from(["", "azure", "aws", "gcp"]))
 
 
 def verdicts() -> st.SearchStrategy[Verdict]:

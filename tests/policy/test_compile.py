@@ -2,7 +2,7 @@ import datetime
 from typing import Any
 
 from driftline.events import Action, Container, Subject
-from driftline.policy import Blocking, Place, Policy, Rule, compile_blocking, rules_for
+from driftline.policy import Blocking, NodeLocation, Policy, Rule, compile_blocking, rules_for
 from driftline.policy.model import AllowedProcess, DefaultRule
 
 NOW = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
@@ -11,7 +11,7 @@ LATER = NOW + datetime.timedelta(days=1)
 
 def compiled(*rules: Rule, default: Action = Action.IGNORE) -> Blocking:
     policy = Policy(rules=rules, default_rule=DefaultRule(action=default))
-    return compile_blocking(rules_for(policy, Container(id="c"), Place()), NOW)
+    return compile_blocking(rules_for(policy, Container(id="c"), NodeLocation()), NOW)
 
 
 def rule(number: int = 1, **fields: Any) -> Rule:

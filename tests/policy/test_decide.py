@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from driftline import policy
 from driftline.events import Action, Container, Content, Drift, Origin, Subject, Verdict
-from driftline.policy import Decision, Place
+from driftline.policy import Decision, NodeLocation
 from driftline.policy.reference import ALLOW
 
 NOW = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.UTC)
 WEB = Container(id="1", name="web", namespace="shop", pod="web-1", pod_labels={"app": "web"}, image="shop/web:1")
 AZURE = "aaaaaaaa-2222-3333-4444-555555555555"
-AWS = Place(cloud="aws", account="012345678901")
+AWS = NodeLocation(cloud="aws", account="012345678901")
 
 
 def verdict(**changes: Any) -> Verdict:
@@ -26,9 +26,9 @@ def verdict(**changes: Any) -> Verdict:
     return Verdict(**facts | changes)
 
 
-def decide(rules: str, *, container: Container = WEB, place: Place | None = None, **changes: Any) -> Decision:
+def decide(rules: str, *, container: Container = WEB, location: NodeLocation | None = None, **changes: Any) -> Decision:
     loaded = policy.load(f"rules:\n{rules}", source="p")
-    return policy.rules_for(loaded, container, place or Place(cluster="c")).decide(
+    return policy.rules_for(loaded, container, location or NodeLocation(cluster="c")).decide(
         verdict(**changes), process_name="x", now=NOW
     )
 
@@ -88,18 +88,20 @@ def test_all_conditions_must_hold() -> None:
 
 
 @pytest.mark.parametrize(
-    ("scope", "place", "holds"),
+    ("scope", "location", "holds"),
     [
-        ("[{provider: azure}]", Place(cloud="azure", account="new"), True),
-        (f"[{{provider: azure, accounts: [{AZURE}]}}]", Place(cloud="azure", account="new"), False),
-        (f"[{{provider: azure, accounts: [{AZURE}]}}]", Place(cloud="azure", account=AZURE.upper()), True),
+        ("[{provider: azure}]", NodeLocation(cloud="azure", account="new"), True),
+        (f"[{{provider: azure, accounts: [{AZURE}]}}]", NodeLocation(cloud="azure", account="new"), False),
+        (f"[{{provider: azure, accounts: [{AZURE}]}}]", NodeLocation(cloud="azure", account=AZURE.upper()), True),
         ("[{provider: azure}, {provider: aws, accounts: ['012345678901']}]", AWS, True),
-        ("[{provider: on-prem}]", Place(), True),
-        ("[{provider: on-prem}]", Place(cloud="gcp"), False),
+        ("[{provider: on-prem}]", NodeLocation(), True),
+        ("[{provider: on-prem}]", NodeLocation(cloud="gcp"), False),
     ],
 )
-def test_the_cloud_scope_takes_whole_providers_or_listed_accounts(scope: str, place: Place, *, holds: bool) -> None:
-    assert (decide(rule(more=f"cloudScope: {scope}"), place=place).rule == "a") == holds
+def test_the_cloud_scope_takes_whole_providers_or_listed_accounts(
+    scope: str, location: NodeLocation, *, holds: bool
+) -> None:
+    assert (decide(rule(more=f"cloudScope: {scope}"), location=location).rule == "a") == holds
 
 
 @pytest.mark.parametrize(
@@ -153,7 +155,7 @@ def test_a_rule_may_cover_some_subjects_only() -> None:
 
 def test_the_default_policy_alerts_on_kube_system() -> None:
     for namespace, action in (("kube-system", Action.ALERT), ("shop", Action.IGNORE)):
-        rules = policy.rules_for(policy.DEFAULT, Container(id="1", namespace=namespace), Place())
+        rules = policy.rules_for(policy.DEFAULT, Container(id="1", namespace=namespace), NodeLocation())
         assert rules.decide(verdict(), process_name="x", now=NOW).action == action
 
 
@@ -188,7 +190,7 @@ def test_a_rule_that_expires_gives_way_to_the_next() -> None:
         + rule("stays", 4)
         + rule("never", 5)
     )
-    applied = policy.rules_for(policy.load(f"rules:\n{rules}", source="p"), WEB, Place())
+    applied = policy.rules_for(policy.load(f"rules:\n{rules}", source="p"), WEB, NodeLocation())
 
     hours = (9, 10, 11, 12, 13)
     assert [applied.decide(verdict(), process_name="x", now=NOW.replace(hour=hour)).rule for hour in hours] == [

@@ -6,8 +6,8 @@ from hypothesis import given
 
 from driftline import policy
 from driftline.events import Container, Content, Drift, Origin, Subject, Verdict
-from driftline.policy import Explanation, Finding, Place
-from tests.policy.strategies import NOW, containers, places, policies, verdicts
+from driftline.policy import Explanation, Finding, NodeLocation
+from tests.policy.strategies import NOW, containers, locations, policies, verdicts
 
 WEB = Container(id="1", name="web", namespace="shop", pod="web-1", pod_labels={"app": "web"}, image="shop/web:1")
 VERDICT = Verdict(
@@ -17,7 +17,7 @@ VERDICT = Verdict(
 
 def explain(rules: str) -> Explanation:
     loaded = policy.load(f"rules:\n{rules}", source="p")
-    return policy.explain(loaded, WEB, Place(cluster="c"), verdict=VERDICT, process_name="x", now=NOW)
+    return policy.explain(loaded, WEB, NodeLocation(cluster="c"), verdict=VERDICT, process_name="x", now=NOW)
 
 
 def failing(more: str) -> list[Finding]:
@@ -29,14 +29,14 @@ def refused(what: str, expected: str, actual: str) -> list[Finding]:
     return [Finding(what=what, expected=expected, actual=actual, holds=False)]
 
 
-@given(policies(), containers(), places(), verdicts())
+@given(policies(), containers(), locations(), verdicts())
 def test_it_explains_what_is_decided(
-    random: policy.Policy, container: Container, place: Place, verdict: Verdict
+    random: policy.Policy, container: Container, location: NodeLocation, verdict: Verdict
 ) -> None:
     name = os.path.basename(verdict.path).decode()
-    found = policy.explain(random, container, place, verdict=verdict, process_name=name, now=NOW)
+    found = policy.explain(random, container, location, verdict=verdict, process_name=name, now=NOW)
 
-    assert found.decision == policy.rules_for(random, container, place).decide(verdict, process_name=name, now=NOW)
+    assert found.decision == policy.rules_for(random, container, location).decide(verdict, process_name=name, now=NOW)
     assert found.rules[-1].rule == found.decision.rule
     assert [all(check.holds for check in trace.checks) for trace in found.rules] == [
         *(False for _ in found.rules[:-1]), True

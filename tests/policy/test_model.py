@@ -15,7 +15,7 @@ from driftline.policy.model import (
     Provider,
     ResourceField,
     Rule,
-    doubled,
+    duplicates,
 )
 
 
@@ -61,7 +61,7 @@ def test_a_policy_has_a_thousand_regular_expressions_at_most() -> None:
 
 
 def test_what_is_doubled_is_told_with_the_first_that_had_it() -> None:
-    assert list(doubled([("a", 1), ("b", 2), ("a", 2)])) == [
+    assert list(duplicates([("a", 1), ("b", 2), ("a", 2)])) == [
         (("rules", 2, "name"), "rules.0 has the name 'a' already"),
         (("rules", 2, "priority"), "rules.1 has the priority 2 already"),
     ]

@@ -9,8 +9,8 @@ from hypothesis import given
 
 from driftline import policy
 from driftline.events import CloudProcessEvent, Container, Verdict, text
-from driftline.policy import Place, Policy, Simulation, replay
-from tests.policy.strategies import NOW, containers, places, policies, verdicts
+from driftline.policy import NodeLocation, Policy, Simulation, replay
+from tests.policy.strategies import NOW, containers, locations, policies, verdicts
 
 EVENT = CloudProcessEvent(
     Timestamp=NOW,
@@ -33,9 +33,9 @@ def event(**changes: Any) -> CloudProcessEvent:
     return msgspec.structs.replace(EVENT, **changes)
 
 
-def simulate(draft: str, *events: CloudProcessEvent, place: Place | None = None) -> Simulation:
+def simulate(draft: str, *events: CloudProcessEvent, location: NodeLocation | None = None) -> Simulation:
     rules = f"rules: [{{name: draft, priority: 1, {draft}}}]"
-    return policy.simulate(policy.load(rules, source="p"), events, now=NOW, place=place)
+    return policy.simulate(policy.load(rules, source="p"), events, now=NOW, location=location)
 
 
 @pytest.mark.parametrize(
@@ -99,21 +99,21 @@ def test_a_rule_that_has_expired_by_now_decides_nothing() -> None:
     ],
 )  # fmt: skip
 def test_the_account_is_that_of_the_cluster_s_resource(column: str, resource: str, provider: str, account: str) -> None:
-    place = replay.place_of(event(**{column: resource, "ClusterName": "c", "NodeName": "n"}), Place())
+    location = replay.location_of(event(**{column: resource, "ClusterName": "c", "NodeName": "n"}), NodeLocation())
 
-    assert place == Place(cluster="c", node="n", cloud=provider, account=account, resource=resource)
+    assert location == NodeLocation(cluster="c", node="n", cloud=provider, account=account, resource=resource)
 
 
 def test_a_place_given_stands_in_for_what_events_do_not_say() -> None:
     draft = "action: alert, cloudScope: [{provider: aws, accounts: ['012345678901']}]"
 
     assert simulate(draft, EVENT).totals["alerts"] == 0
-    assert simulate(draft, EVENT, place=Place(cloud="aws", account="012345678901")).totals["alerts"] == 1
+    assert simulate(draft, EVENT, location=NodeLocation(cloud="aws", account="012345678901")).totals["alerts"] == 1
 
 
-@given(policies(), containers(), places(), verdicts())
+@given(policies(), containers(), locations(), verdicts())
 def test_a_replay_decides_as_the_sensor_did(
-    random: Policy, container: Container, place: Place, verdict: Verdict
+    random: Policy, container: Container, location: NodeLocation, verdict: Verdict
 ) -> None:
     folder, _, name = text(verdict.path).rpartition("/")
     row = CloudProcessEvent(
@@ -130,9 +130,9 @@ def test_a_replay_decides_as_the_sensor_did(
         DriftSubject=verdict.subject.value,
         DriftOrigin=verdict.origin.value,
         DriftContent=verdict.content.value,
-        ClusterName=place.cluster,
+        ClusterName=location.cluster,
     )
-    decided = policy.rules_for(random, container, place).decide(verdict, process_name=name, now=NOW)
+    decided = policy.rules_for(random, container, location).decide(verdict, process_name=name, now=NOW)
 
-    (effect,) = policy.simulate(random, [row], now=NOW, place=place).effects
+    (effect,) = policy.simulate(random, [row], now=NOW, location=location).effects
     assert (effect.new_rule, effect.new_action) == (decided.rule, decided.action.value)

@@ -1,4 +1,4 @@
-"""YAML with places, and what is refused before any of it is looked at."""
+"""YAML with positions, and what is refused before any of it is looked at."""
 
 import time
 
@@ -15,11 +15,11 @@ def problems(text: str) -> list[str]:
 
 
 def test_every_part_has_its_place() -> None:
-    document, places = _yaml.load("a:\n  - b: 1\n    c: [x, y]\n", source="p")
+    document, positions = _yaml.load("a:\n  - b: 1\n    c: [x, y]\n", source="p")
 
     assert document == {"a": [{"b": 1, "c": ["x", "y"]}]}
-    assert places["a", 0, "c", 1] == (3, 12)
-    assert places["a", 0, "c", "#key"] == (3, 5)
+    assert positions["a", 0, "c", 1] == (3, 12)
+    assert positions["a", 0, "c", "#key"] == (3, 5)
 
 
 def test_a_time_stays_text() -> None:

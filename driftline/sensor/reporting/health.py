@@ -14,7 +14,7 @@ from importlib.metadata import version
 from typing import Any
 
 from driftline.events import SensorHealth
-from driftline.policy import Place
+from driftline.policy import NodeLocation
 
 __all__ = ["HealthLedger"]
 
@@ -22,7 +22,7 @@ __all__ = ["HealthLedger"]
 class HealthLedger:
     """The growing counts of what was lost, from all sources."""
 
-    def __init__(self, place: Place, sources: Mapping[str, Callable[[], int]]) -> None:
+    def __init__(self, place: NodeLocation, sources: Mapping[str, Callable[[], int]]) -> None:
         """Take counters by reason; each gives a total that only grows."""
         self.sensor_id = str(uuid.uuid4())
         self._place = place

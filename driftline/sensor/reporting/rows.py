@@ -24,7 +24,7 @@ from driftline.events import (
     Verdict,
     text,
 )
-from driftline.policy import Decision, Place
+from driftline.policy import Decision, NodeLocation
 from driftline.sensor.bpf.records import Clock, ExecRecord, ExitRecord, RecordFlag
 from driftline.sensor.tracking.processes import Process, ProcessKey, command_line
 
@@ -40,7 +40,7 @@ _UNSET = 0xFFFFFFFF  # what the kernel has for a login uid or audit session nobo
 class Reporter:
     """Makes the rows of one node."""
 
-    def __init__(self, place: Place, clock: Clock) -> None:
+    def __init__(self, place: NodeLocation, clock: Clock) -> None:
         self.place = place
         self._clock = clock
         self._boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]

@@ -1,10 +1,10 @@
-from driftline.policy import Place
+from driftline.policy import NodeLocation
 from driftline.sensor.reporting.health import HealthLedger
 
 
 def test_a_growth_is_told_once() -> None:
     lost = 0
-    ledger = HealthLedger(Place(node="n"), {"ring-full": lambda: lost})
+    ledger = HealthLedger(NodeLocation(node="n"), {"ring-full": lambda: lost})
     assert ledger.news() == []
     lost = 3
     (row,) = ledger.news()
@@ -15,6 +15,6 @@ def test_a_growth_is_told_once() -> None:
 
 
 def test_a_gap_names_its_container() -> None:
-    (row,) = HealthLedger(Place(), {}).gaps({"c1": 7})
+    (row,) = HealthLedger(NodeLocation(), {}).gaps({"c1": 7})
 
     assert (row.ActionType, row.ContainerId, row.Count) == ("ContainerGap", "c1", 7)
