@@ -1,4 +1,10 @@
-"""Drift policies: ordered rules that say what drift means where; pure."""
+"""Drift policies: ordered rules that choose an action (ignore, alert or block) for each drifted execution.
+
+``load`` and ``load_file`` read a policy, ``rules_for`` selects the rules of one container, and
+``ContainerPolicy.decide`` applies them to one execution. ``compile_blocking`` reduces the rules to
+what the kernel program can apply. ``explain``, ``diff``, ``simulate`` and ``suggest`` serve the people
+who write policies. Only ``load_file`` does input; everything else is pure and takes the time as an argument.
+"""
 
 from driftline.policy.compile import Blocking, compile_blocking
 from driftline.policy.decide import DEFAULT_RULE, ContainerPolicy, Decision, NodeLocation, rules_for

@@ -1,6 +1,7 @@
-"""YAML with positions: what a safe loader gives, and where each part of it stands.
+"""YAML documents, parsed with PyYAML's safe loader, and the position of each value in the text.
 
-Times stay text, which the model reads: YAML's own reading of them takes a missing zone silently.
+Times stay text, which the policy model parses: YAML's own timestamp type
+(https://yaml.org/type/timestamp.html) takes a time without a zone as UTC without a warning.
 """
 
 from __future__ import annotations
@@ -15,19 +16,23 @@ from driftline.errors import InvalidPolicy, Problem
 __all__ = ["FieldPath", "Positions", "load"]
 
 FieldPath = tuple[str | int, ...]
+"""Path of a value in a document: keys of mappings and indexes of lists (from 0), outermost first."""
 Positions = dict[FieldPath, tuple[int, int]]
-"""Line and column, from 1, of each value by its path; keys by their path and the word ``#key``."""
+"""Line and column, from 1, of each value by its path. The path of a key is its value's path and ``#key``."""
 
 MAX_CHARACTERS = 4 << 20
+"""Maximum length of a document in characters."""
 MAX_DEPTH = 20
+"""Maximum nesting depth of mappings and lists."""
 
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
-# libyaml composes six times as fast; a build of PyYAML without it has the same classes in Python.
+# The loader based on libyaml is six times as fast as the Python one. PyYAML may be built without libyaml.
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Loader(_Base):  # type: ignore[misc] # which of the two it is, is known at run time only
+# The base class without the resolvers that turn text into timestamps.
+class _Loader(_Base):  # type: ignore[misc] # the base class is known at run time only
     yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if not tag.endswith(":timestamp")]
         for first, resolvers in _Base.yaml_implicit_resolvers.items()
@@ -35,7 +40,13 @@ class _Loader(_Base):  # type: ignore[misc] # which of the two it is, is known a
 
 
 def load(text: str, *, source: str) -> tuple[Any, Positions]:
-    """Parse one document; raises ``InvalidPolicy``."""
+    """Parse one YAML document.
+
+    Return the document as mappings, lists and scalars, and the positions of its values; an empty
+    text is ``None``. ``source`` is the name of the text in messages. Raises ``InvalidPolicy`` for a
+    text that is no YAML, is too large or nested too deeply, or has aliases, tags, duplicate keys or
+    keys that are no text.
+    """
     if len(text) > MAX_CHARACTERS:
         raise InvalidPolicy(Problem(f"expected at most {MAX_CHARACTERS} characters", 1, 1, source=source))
     try:
@@ -58,8 +69,9 @@ def load(text: str, *, source: str) -> tuple[Any, Positions]:
     return document, positions
 
 
-# Before anything is built: an alias makes a document larger than its text, nesting the stack, and
-# a tag asks for types that policies do not have.
+# Checks the event stream before any object is built. Refused are aliases, because nested ones make a
+# document exponentially larger than its text ("billion laughs"); deep nesting, because the loader
+# recurses and would exhaust the stack; and tags, because they request types that policies do not have.
 def _check_events(text: str, source: str) -> None:
     depth = 0
     for event in yaml.parse(text, Loader=_Loader):
@@ -72,6 +84,7 @@ def _check_events(text: str, source: str) -> None:
             raise InvalidPolicy(Problem(f"nested deeper than {MAX_DEPTH}", *_position(event), source))
 
 
+# Records the positions of a node and all below it; yields each problem as a message and its position.
 def _walk(node: yaml.Node, path: FieldPath, positions: Positions) -> Iterator[tuple[str, tuple[int, int]]]:
     positions[path] = _position(node)
     if isinstance(node, yaml.MappingNode):
@@ -83,7 +96,8 @@ def _walk(node: yaml.Node, path: FieldPath, positions: Positions) -> Iterator[tu
         yield from _check_number(node)
 
 
-# Such as 0b_, or more digits than int() takes.
+# Some scalars match YAML's pattern of a number and cannot be converted: 0b_ has no digit, and int()
+# takes 4,300 digits at most (sys.set_int_max_str_digits).
 def _check_number(node: yaml.Node) -> Iterator[tuple[str, tuple[int, int]]]:
     try:
         yaml.constructor.SafeConstructor().construct_document(node)

@@ -1,9 +1,11 @@
-"""What a container's drift rules come down to for a program that must decide alone and at once.
+"""The blocking rules of a container, compiled for the kernel program, which decides without user space.
 
-For each subject the first rule in force decides, allow list and all, so the rules become a few
-masks and tables. What an allow list asks beyond names and paths (a digest, a pattern in the
-middle of a path) cannot be told before the file is read: its rule is *undecidable* there, and
-the decision falls afterwards.
+For each subject (binary, script, library, loader) exactly one rule decides: the first in force,
+with its allow list. So the rules become a few sets of subjects and tables of allowed names and paths.
+
+The kernel program knows the name and path of a file and not its content. A rule whose allow list has
+digests, or path patterns other than a folder with all below it, is therefore *undecidable* in the
+kernel: the sensor decides after it has read the file, and blocks with SIGKILL if necessary.
 """
 
 from __future__ import annotations
@@ -23,29 +25,42 @@ __all__ = ["Blocking", "compile_blocking"]
 _WILDCARD = re.compile(r"[*?[]")
 
 Subjects = frozenset[Subject]
+"""Kinds of executions: binary, script, library, loader."""
 
 
 class Blocking(msgspec.Struct, frozen=True, kw_only=True):
-    """The blocking rules of one container; each set holds the subjects it is true for."""
+    """The compiled blocking rules of one container.
+
+    Each set holds the subjects to which its property applies. The default value blocks nothing.
+    """
 
     subjects: Subjects = frozenset()
-    """What is blocked at all; the other sets are subsets."""
+    """Subjects that are blocked when they drift; the other sets are subsets."""
     fail_closed: Subjects = frozenset()
+    """Subjects that are blocked unless they are allowed or proven not to be drift."""
     first_process: Subjects = frozenset()
+    """Subjects for which the container's first process is not exempt."""
     undecidable: Subjects = frozenset()
+    """Subjects that the kernel program cannot decide without the file's content."""
     relocated: Subjects = frozenset()
-    """Image content under other paths is allowed."""
+    """Subjects for which bytes that the image has under another path are allowed."""
     names: Mapping[str, Subjects] = {}
-    """Allowed file names."""
+    """Subjects allowed for each file name (without its folder)."""
     paths: Mapping[str, Subjects] = {}
+    """Subjects allowed for each absolute path."""
     directories: Mapping[str, Subjects] = {}
-    """Allowed with all below them; without the slash at the end."""
+    """Subjects allowed below each folder, at any depth; absolute paths without the slash at the end."""
     changes_at: datetime.datetime | None = None
-    """When the next of the rules expires, so that this has to be compiled again; UTC."""
+    """Time when the next deciding rule expires and the rules must be compiled again, UTC; ``None`` for never."""
 
 
 def compile_blocking(policy: ContainerPolicy, now: datetime.datetime) -> Blocking:
-    """Compile the rules that apply to a container. ``now`` is UTC and aware."""
+    """Compile the rules that apply to a container, as they are in force at ``now`` (aware, UTC).
+
+    Compile again at ``Blocking.changes_at`` and whenever the policy or the container's data change.
+    """
+    # Rules that do not block count here as well: a preceding ignore or alert rule decides its subjects
+    # and keeps later blocking rules from applying to them.
     deciding = {subject: rule for subject in Subject if (rule := policy.rule_for(subject, now))}
     by_default = [s for s in Subject if s not in deciding and policy.default_action == Action.BLOCK]
     rules = {subject: rule for subject, rule in deciding.items() if rule.action == Action.BLOCK}
@@ -77,10 +92,12 @@ def _is_plain(path: str) -> bool:
     return bool(path) and not _WILDCARD.search(path)
 
 
-# In fnmatch a star also matches slashes: "/opt/agent/*" is all below /opt/agent.
+# The kernel program compares folders as prefixes. In fnmatch a star also matches slashes, so
+# "/opt/agent/*" is everything below /opt/agent at any depth.
 def _is_tree(path: str) -> bool:
     return path.endswith("/*") and _is_plain(path[:-2])
 
 
+# Names, plain paths and folders can be compared in the kernel; digests and other patterns cannot.
 def _is_undecidable(entry: AllowedProcess) -> bool:
     return bool(entry.sha256) or bool(entry.path and not _is_plain(entry.path) and not _is_tree(entry.path))

@@ -1,11 +1,12 @@
-"""Which rule decides, and what it says.
+"""The decision of a policy on one execution: the first matching rule and its action.
 
-A rule's scope depends on the container alone, so the rules that can apply to a container are
-worked out once (``rules_for``); each execution then asks only those, in order of priority. The
-first whose subjects and expiry leave it standing decides.
+The scope of a rule depends on the container alone, so the rules that can apply to a container are
+selected once (``rules_for``). Each execution is then compared with only those, in order of priority.
+The first rule that covers the subject and has not expired decides.
 
-The allow list belongs to its rule: a listed process is ignored *by that rule*, which thereby
-decides. It does not fall through to the next, for then "allowed" would mean "asked again".
+The allow list belongs to its rule: for a listed process *that rule* decides, and its action is
+ignore. The process does not fall through to the next rule. Rejected was falling through: an
+allowed process could then still be blocked by a later rule.
 """
 
 from __future__ import annotations
@@ -34,29 +35,45 @@ __all__ = [
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """What the policy says of one execution."""
+    """Decision of a policy on one execution."""
 
     rule: str
+    """Name of the rule that decided, or ``Default``."""
     action: Action
+    """Action to take; ``ignore`` for a process on the rule's allow list."""
     severity: str
+    """Severity of an alert: Informational, Low, Medium or High."""
     reason: str
+    """The decision in words."""
     allowed_by: str = ""
-    """The allow-list entry that exempted it; empty if none did."""
+    """The allow-list entry that exempted the execution; empty if none did."""
 
 
 class ContainerPolicy(msgspec.Struct, frozen=True, dict=True):
-    """The rules that apply to one container, in order, and the default's action."""
+    """The rules that apply to one container.
+
+    Immutable. Expiry is evaluated at each decision, so an instance stays valid until the policy or the
+    container's data change.
+    """
 
     rules: tuple[Rule, ...]
+    """By priority, lowest number first."""
     default_action: Action
+    """Action of the default rule."""
 
     def decide(self, verdict: Verdict, *, process_name: str, now: datetime.datetime) -> Decision:
-        """Decide an execution whose drift is ``yes`` or ``unknown``. ``now`` is UTC and aware."""
+        """Return the decision on an execution whose drift is ``yes`` or ``unknown``.
+
+        ``process_name`` is the file name of the subject without its folder. ``now`` is aware, UTC.
+        """
         rule = self.rule_for(verdict.subject, now)
         return rule_decision(rule, verdict, process_name) if rule else default_decision(self.default_action)
 
     def rule_for(self, subject: Subject, now: datetime.datetime) -> Rule | None:
-        """Give the rule that decides all executions of a kind; ``None`` if the default does."""
+        """Return the rule that decides all executions of a subject at ``now`` (aware, UTC).
+
+        ``None`` means that the default rule decides.
+        """
         expiries, candidates = self._candidates[subject]
         return candidates[bisect_right(expiries, now)]
 
@@ -68,9 +85,10 @@ class ContainerPolicy(msgspec.Struct, frozen=True, dict=True):
 _Candidates = tuple[Sequence[datetime.datetime], Sequence[Rule | None]]
 
 
-# The rules that can ever decide on a subject, and when each expires: a rule that expires no later
-# than one before it never does, nor does any behind one that never expires. So the times
-# ascend, and the first rule that has not expired is found by bisection.
+# The rules that can ever decide on a subject, and the time when each expires. A rule that expires no
+# later than one before it never decides, nor does any rule after one that never expires. Without
+# those, the times ascend, and bisection finds the first rule that has not expired. The list of rules
+# ends with None, the default rule, which bisection yields when all rules have expired.
 def _candidates(rules: Iterable[Rule], subject: Subject) -> _Candidates:
     expiries: list[datetime.datetime] = []
     found: list[Rule | None] = []
@@ -84,14 +102,18 @@ def _candidates(rules: Iterable[Rule], subject: Subject) -> _Candidates:
 
 
 def rules_for(policy: Policy, container: Container, location: NodeLocation) -> ContainerPolicy:
-    """Pick the enabled rules whose cloud and resource scope hold for a container."""
+    """Select the enabled rules whose cloud scope and resource scope hold for a container.
+
+    ``location`` is the location of the container's node.
+    """
     facts = match.scope_facts(container, location)
     return ContainerPolicy(
         tuple(rule for rule in policy.rules_by_priority if _applies(rule, facts)), policy.default_rule.action
     )
 
 
-# A plain loop: all() over a second generator takes a quarter more (1.9 ms for 1,000 rules, not 1.5).
+# A plain loop, because all() over a second generator takes a quarter longer (1.9 ms instead of 1.5 ms
+# for 1,000 rules).
 def _applies(rule: Rule, facts: ScopeFacts) -> bool:
     for check in match.scope_checks(rule, facts):  # noqa: SIM110
         if not check.holds:
@@ -100,7 +122,7 @@ def _applies(rule: Rule, facts: ScopeFacts) -> bool:
 
 
 def rule_decision(rule: Rule, verdict: Verdict, process_name: str) -> Decision:
-    """Give the decision of a rule that matched."""
+    """Return the decision of a rule that matched: its action, or ignore for a process on its allow list."""
     entry = match.allowing_entry(rule, verdict, process_name)
     if entry is None:
         return Decision(rule=rule.name, action=rule.action, severity=rule.severity, reason=f"matched {rule.name}")
@@ -111,5 +133,5 @@ def rule_decision(rule: Rule, verdict: Verdict, process_name: str) -> Decision:
 
 
 def default_decision(action: Action) -> Decision:
-    """Give the decision where no rule matched."""
+    """Return the decision of the default rule, for an execution that no rule matched."""
     return Decision(rule=DEFAULT_RULE, action=action, severity="Medium", reason="no rule matched")

@@ -1,4 +1,8 @@
-"""What differs between two policies: rules are the same if they have the same name."""
+"""Differences between two policies, for review before a policy comes into force.
+
+Rules of the two policies correspond if they have the same name, so a renamed rule is one removed and one
+added rule. A difference lists the changed fields of rules and, separately, changes in their order.
+"""
 
 from __future__ import annotations
 
@@ -13,51 +17,60 @@ __all__ = ["Difference", "FieldChange", "Move", "RuleChange", "diff"]
 
 
 class FieldChange(msgspec.Struct, frozen=True, kw_only=True):
-    """One field, or one item of a list, that differs; as policy files have it."""
+    """One field of a rule, or one item of a list field, that differs. Values are written as in policy files."""
 
     field: str
-    """With dots between the parts: ``severity``, ``allow``."""
+    """Name of the field as in policy files: ``severity``, ``allow``."""
     old: Any = None
-    """``None`` for an item of a list that is new, or a field that was not set."""
+    """Value in the old policy; ``None`` for an added list item or a field that was not set."""
     new: Any = None
+    """Value in the new policy; ``None`` for a removed list item or a field that is no longer set."""
 
 
 class RuleChange(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule that is in one policy only, or differs."""
+    """A rule that only one of the policies has, or that differs between them."""
 
     rule: str
+    """Name of the rule."""
     kind: Literal["added", "removed", "changed"]
+    """Whether the new policy adds, removes or changes the rule."""
     fields: tuple[FieldChange, ...] = ()
-    """Of a changed rule: what differs; of another: all that is not as it would be by default."""
+    """The differing fields of a changed rule; the fields without their default value of another rule."""
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule that is asked earlier or later among those both policies have."""
+    """A rule whose position changed in relation to the other rules that both policies have."""
 
     rule: str
+    """Name of the rule."""
     old: int
-    """Its place in the old policy's order, from 1."""
+    """Position in the old policy's order, from 1."""
     new: int
+    """Position in the new policy's order, from 1."""
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """All that differs."""
+    """All differences between two policies; empty if they are equal."""
 
     rules: tuple[RuleChange, ...] = ()
-    """In the new policy's order, then the removed ones in the old's."""
+    """Added and changed rules in the new policy's order, then removed rules in the old policy's order."""
     moved: tuple[Move, ...] = ()
-    """The fewest moves that lead from the old order to the new."""
+    """The fewest moves that turn the old order into the new one."""
 
 
 def diff(old: Policy, new: Policy) -> Difference:
-    """Compare two policies. The default rule comes last, under its own name."""
+    """Compare two policies.
+
+    The default rule comes last in ``rules``, under the name ``Default``. A rule whose priority changed
+    is always a changed rule; it is also a move only if its position in the order changed.
+    """
     before, after = ({rule.name: rule for rule in policy.rules_by_priority} for policy in (old, new))
     changes = [_change(name, before.get(name), rule) for name, rule in after.items()]
     changes += [_change(name, rule, None) for name, rule in before.items() if name not in after]
     default = _fields(_dump(old.default_rule), _dump(new.default_rule))
     changes.append(RuleChange(rule=DEFAULT_RULE, kind="changed", fields=tuple(default)))
-    told = tuple(change for change in changes if change.kind != "changed" or change.fields)
-    return Difference(rules=told, moved=tuple(_moves(before, after)))
+    reported = tuple(change for change in changes if change.kind != "changed" or change.fields)
+    return Difference(rules=reported, moved=tuple(_moves(before, after)))
 
 
 def _change(name: str, old: Rule | None, new: Rule | None) -> RuleChange:
@@ -83,28 +96,32 @@ def _fields(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[FieldCha
             yield FieldChange(field=field, old=before, new=after)
 
 
+# Items of a list are compared as a set: their order in a rule has no effect on decisions.
 def _items(field: str, old: Sequence[Any], new: Sequence[Any]) -> Iterator[FieldChange]:
-    yield from (FieldChange(field=field, old=_given(item)) for item in old if item not in new)
-    yield from (FieldChange(field=field, new=_given(item)) for item in new if item not in old)
+    yield from (FieldChange(field=field, old=_without_empty_fields(item)) for item in old if item not in new)
+    yield from (FieldChange(field=field, new=_without_empty_fields(item)) for item in new if item not in old)
 
 
-def _given(item: Any) -> Any:
+def _without_empty_fields(item: Any) -> Any:
     return {name: value for name, value in item.items() if value} if isinstance(item, dict) else item
 
 
-# Whatever is not part of a longest common subsequence has moved. Among the longest it is the one
-# with the most rules whose priority stays: who swaps two rules by changing one has moved that one.
+# The rules outside a longest common subsequence of the two orders have moved. If there are several
+# longest ones, the one with the most unchanged priorities is taken: if two rules swap their positions
+# because the priority of one was changed, then that one has moved. So each rule weighs 1, and a little
+# more if its priority is unchanged; the additions of all rules together stay below 1.
 def _moves(old: Mapping[str, Rule], new: Mapping[str, Rule]) -> Iterator[Move]:
-    place = {name: number for number, name in enumerate(old, 1)}
-    common = [name for name in new if name in place]
+    position = {name: number for number, name in enumerate(old, 1)}
+    common = [name for name in new if name in position]
     weights = [1 + int(old[name].priority == new[name].priority) / (len(common) + 1) for name in common]
-    stayed = {common[at] for at in _heaviest_increasing([place[name] for name in common], weights)}
+    stayed = {common[at] for at in _heaviest_increasing([position[name] for name in common], weights)}
     for number, name in enumerate(new, 1):
-        if name in place and name not in stayed:
-            yield Move(rule=name, old=place[name], new=number)
+        if name in position and name not in stayed:
+            yield Move(rule=name, old=position[name], new=number)
 
 
-# The quadratic way: a policy has a thousand rules at most.
+# Yields the indexes of the heaviest increasing subsequence, last first. Takes quadratic time, which
+# is enough because a policy has at most 1,000 rules.
 def _heaviest_increasing(numbers: Sequence[int], weights: Sequence[float]) -> Iterator[int]:
     best: list[tuple[float, int]] = []
     for index, number in enumerate(numbers):

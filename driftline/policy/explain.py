@@ -1,7 +1,7 @@
-"""Why a policy decides as it does: every rule that was asked, and every check of it.
+"""Explanation of a policy's decision: every rule that was evaluated, with the result of each check.
 
-Goes through the rules with the very checks that ``rules_for`` and ``ContainerPolicy.decide`` go
-by, but says of each what was expected and what was found.
+Uses the same checks (``driftline.policy.match``) as ``rules_for`` and ``ContainerPolicy.decide``, and
+records for each the expected and the actual value in words. A property test holds that both decide alike.
 """
 
 from __future__ import annotations
@@ -22,35 +22,42 @@ __all__ = ["Explanation", "Finding", "RuleTrace", "explain"]
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One check in words."""
+    """Result of one check in words."""
 
     what: str
-    """``enabled``, ``cloud``, a condition's field, ``subject``, ``expires`` or ``allow``."""
+    """Name of the check: ``enabled``, ``cloud``, a condition's field, ``subject``, ``expires`` or ``allow``."""
     expected: str
+    """Value that the rule expects."""
     actual: str
+    """Value of the container or the execution."""
     holds: bool
+    """Whether the actual value meets the expectation."""
 
 
 class RuleTrace(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of asking one rule."""
+    """Evaluation of one rule."""
 
     rule: str
+    """Name of the rule."""
     priority: int | None
     """``None`` for the default rule, which comes last."""
     outcome: Literal["decides", "no match"]
+    """Whether the rule matched, and so decides."""
     checks: tuple[Finding, ...] = ()
-    """All that it asks of container and execution; it matches if all of them hold."""
+    """All checks on the container and the execution; the rule matches if all of them hold."""
     allow: tuple[Finding, ...] = ()
-    """The allow list of the rule that decides; the first entry that holds exempts."""
+    """The allow list of the rule that decides; the first entry that holds exempts the execution."""
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision, and the rules asked on the way to it, in order."""
+    """A decision and the evaluation of the rules that led to it."""
 
     decision: Decision
+    """The decision, equal to that of ``ContainerPolicy.decide``."""
     rules: tuple[RuleTrace, ...]
+    """The evaluated rules by priority; the last one decided."""
     not_asked: int
-    """How many rules stand behind the one that decided."""
+    """Number of rules after the deciding one, which were not evaluated."""
 
 
 def explain(
@@ -62,7 +69,14 @@ def explain(
     process_name: str,
     now: datetime.datetime,
 ) -> Explanation:
-    """Explain the decision on an execution whose drift is ``yes`` or ``unknown``. ``now`` is UTC and aware."""
+    """Explain the decision on an execution whose drift is ``yes`` or ``unknown``.
+
+    Every check of every rule up to the deciding one is evaluated, also after one that failed, so that the
+    explanation shows all reasons why a rule does not match. Only the deciding rule's allow list is evaluated.
+
+    ``location`` is the location of the container's node, ``process_name`` the file name of the subject
+    without its folder, ``now`` an aware time in UTC.
+    """
     facts = match.scope_facts(container, location)
     rules = policy.rules_by_priority
     traces: list[RuleTrace] = []
@@ -97,6 +111,7 @@ def _finding(check: Check) -> Finding:
     return Finding(what=name, expected=expected, actual=actual, holds=check.holds)
 
 
+# A check in words: its name, the expected value, the actual value.
 Words = tuple[str, str, str]
 
 
@@ -133,6 +148,7 @@ def _expires(check: Check) -> Words:
 def _allow(check: Check) -> Words:
     entry: AllowedProcess = check.expected
     verdict, name = check.actual
+    # An entry has exactly one of the four properties (AllowedProcess validates it).
     if entry.relocated:
         return "allow", "content relocated", f"content {verdict.content}"
     if entry.sha256:
@@ -142,6 +158,7 @@ def _allow(check: Check) -> Words:
     return "allow", f"path like {entry.path!r}", repr(text(verdict.path))
 
 
+# All other checks are conditions, whose name is the field of the container.
 _WORDS: dict[str, Callable[[Check], Words]] = {
     "enabled": _enabled,
     "cloud": _cloud,

@@ -1,6 +1,7 @@
-"""Keys of Kubernetes labels: ``[prefix/]name``.
+"""Validation of Kubernetes label keys, ``[prefix/]name``.
 
-As ``IsQualifiedName`` has it in k8s.io/apimachinery/pkg/util/validation.
+The rules are those of ``IsQualifiedName`` in k8s.io/apimachinery/pkg/util/validation, described at
+https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import re
 
 __all__ = ["check_key"]
 
+# qualifiedNameMaxLength and DNS1123SubdomainMaxLength of that Kubernetes package.
 MAX_NAME = 63
 MAX_PREFIX = 253
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?")
@@ -16,7 +18,7 @@ _PREFIX = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-
 
 
 def check_key(key: str) -> None:
-    """Raise ``ValueError`` with the reason if no pod can have a label of that key."""
+    """Raise ``ValueError`` with the reason if Kubernetes refuses the label key."""
     prefix, slash, name = key.rpartition("/")
     if not _NAME.fullmatch(name) or len(name) > MAX_NAME:
         raise ValueError(

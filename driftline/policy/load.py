@@ -1,4 +1,8 @@
-"""Policy files to policies, with every error at its line and column."""
+"""Loading of policies from YAML, with every error reported at its line and column.
+
+pydantic validates the parsed document and reports errors by path; ``_yaml`` maps each path to its
+position in the text. All errors of a policy are reported at once; a text that is no YAML has no others.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,13 @@ _MANIFEST = ("apiVersion", "kind", "metadata", "spec", "status")
 
 
 def load_file(path: Path) -> Policy:
-    """Load a policy file; raises ``InvalidPolicy`` with all that is wrong."""
+    """Load a policy from a UTF-8 file.
+
+    The file is the policy itself or a Kubernetes manifest, as for ``load``. Raises ``InvalidPolicy`` with
+    every error in the file, or if the file cannot be read.
+    """
+    # Reads one character more than is allowed, so that the parser refuses a longer file without all
+    # of it being read (the file may be endless, like /dev/zero).
     try:
         with path.open(encoding="utf-8") as file:
             text = file.read(_yaml.MAX_CHARACTERS + 1)
@@ -35,7 +45,11 @@ def load_file(path: Path) -> Policy:
 
 
 def load(text: str, *, source: str) -> Policy:
-    """Load a policy from YAML, plain or as a Kubernetes manifest; raises ``InvalidPolicy``."""
+    """Load a policy from YAML text: the policy itself or a Kubernetes manifest with it under ``spec``.
+
+    A document with ``apiVersion`` or ``kind`` is a manifest. ``source`` is the name of the text in messages,
+    a file name for example. Raises ``InvalidPolicy`` with every error, by line and column.
+    """
     document, positions = _yaml.load(text, source=source)
     spec, prefix = _spec(document, positions, source)
     try:
@@ -47,6 +61,7 @@ def load(text: str, *, source: str) -> Policy:
         raise InvalidPolicy(*order) from error
 
 
+# Returns the policy's part of the document and its path: the whole document, or ``spec`` of a manifest.
 def _spec(document: Any, positions: _yaml.Positions, source: str) -> tuple[Any, _yaml.FieldPath]:
     if not isinstance(document, dict):
         raise InvalidPolicy(Problem("expected a mapping with the key rules", 1, 1, source))
@@ -63,7 +78,8 @@ def _spec(document: Any, positions: _yaml.Positions, source: str) -> tuple[Any, 
     return document["spec"], ("spec",)
 
 
-# The model finds these in a policy whose rules are legal; here they are found beside other errors.
+# The model's own check for duplicates runs only after all fields are valid (pydantic skips "after"
+# validators otherwise). This one reports duplicates together with the other errors.
 def _duplicates(spec: Any) -> Iterable[tuple[_yaml.FieldPath, str]]:
     rules = spec.get("rules") if isinstance(spec, dict) else None
     if not isinstance(rules, list):
@@ -72,7 +88,7 @@ def _duplicates(spec: Any) -> Iterable[tuple[_yaml.FieldPath, str]]:
     return model.duplicates(pairs)
 
 
-# What is missing or of another type is wrong on its own, and never the same twice.
+# A missing value or one of another type is an error of its own, not a duplicate: it gets a unique key.
 def _key(rule: Any, what: str, number: int) -> object:
     value = rule.get(what) if isinstance(rule, dict) else None
     return value if isinstance(value, str | int) else (number,)
@@ -85,6 +101,7 @@ def _problem(item: Any, prefix: _yaml.FieldPath, positions: _yaml.Positions, sou
     return _located(path, _reason(item), prefix, positions, source)
 
 
+# Cuts long messages: an unknown field's name may be as long as the file.
 def _located(
     path: _yaml.FieldPath, reason: str, prefix: _yaml.FieldPath, positions: _yaml.Positions, source: str
 ) -> Problem:
@@ -94,11 +111,12 @@ def _located(
     return Problem(message if len(message) <= _MESSAGE_MAX else message[:_MESSAGE_MAX] + " …", line, column, source)
 
 
-# The name of an unknown field is whatever the file says.
+# Names of unknown fields come from the file and may contain control characters for terminals.
 def _printable(name: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)
 
 
+# A missing field has no position of its own: the nearest enclosing value that has one is taken.
 def _position(path: _yaml.FieldPath, positions: _yaml.Positions) -> tuple[int, int]:
     while path and path not in positions:
         path = path[:-1]
@@ -121,14 +139,19 @@ _REASONS: Mapping[str, str] = {
     "literal_error": "expected {expected}, got {got}",
     "string_pattern_mismatch": "expected 64 lower-case hexadecimal digits",
 }
-"""What is said for pydantic's kinds of error; others are said as pydantic says them."""
+"""Messages by pydantic's error types (https://docs.pydantic.dev/latest/errors/validation_errors/).
+
+Errors of other types keep pydantic's message.
+"""
 
 _KINDS = {dict: "a mapping", list: "a list", type(None): "nothing"}
 
 
 def _reason(item: Any) -> str:
     given = item["input"]
+    # YAML writes true and null in lower case, repr() does not.
     got = _KINDS.get(type(given)) or (repr(given) if isinstance(given, str) else f"{given!r}".lower())
+    # An unquoted account id or version is a number in YAML, an unquoted yes is a boolean.
     if item["type"] == "string_type" and isinstance(given, bool | int | float):
         got += "; put it into quotes"
     known = _REASONS.get(item["type"])
@@ -137,6 +160,7 @@ def _reason(item: Any) -> str:
     return str(item["msg"]).removeprefix("Value error, ").replace("Input should be", "expected")
 
 
+# The default rule is a special case, because a field of ordinary rules is a likely mistake there.
 def _hint(path: _yaml.FieldPath) -> str:
     if path[0] == "defaultRule":
         return "; the default rule has an action and nothing else"

@@ -1,8 +1,8 @@
-"""What a rule asks of an execution, one check at a time.
+"""Comparison of rules with containers and executions, one check at a time.
 
-The only code that compares rules with facts: ``decide`` asks whether all checks of a rule hold,
-``explain`` shows them. A check carries what was asked and what was found as they are; words are
-made of them only where somebody reads them.
+All comparisons are here: ``decide`` evaluates whether all checks of a rule hold, and ``explain``
+shows them. A check carries the expected and the actual value as objects; ``explain`` alone turns them
+into words, because decisions are frequent and explanations rare.
 """
 
 from __future__ import annotations
@@ -34,25 +34,34 @@ _NEVER = datetime.datetime.max.replace(tzinfo=datetime.UTC)
 
 
 class NodeLocation(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a node is; its sensor's settings say so."""
+    """Cluster and cloud account of a node, from the settings of its sensor.
+
+    Empty fields are unknown, except that an empty ``cloud`` means on-premises.
+    """
 
     cluster: str = ""
+    """Name of the cluster."""
     node: str = ""
+    """Name of the node."""
     cloud: str = ""
-    """``azure``, ``aws``, ``gcp``, or empty for on-premises."""
+    """Cloud provider: ``azure``, ``aws`` or ``gcp``."""
     account: str = ""
-    """Subscription, AWS account or GCP project."""
+    """Id of the Azure subscription, AWS account or GCP project."""
     resource: str = ""
-    """The cluster's own id at its cloud provider."""
+    """The cluster's own id at its cloud provider: Azure resource id, ARN or full resource name."""
 
 
 class ScopeFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the scope of rules is compared with: one container, and where it runs."""
+    """The properties of a container and its node that cloud scopes and resource scopes refer to."""
 
     fields: Mapping[ResourceField, str]
+    """Values of all resource fields except the pod labels."""
     labels: Mapping[str, str]
+    """Labels of the pod."""
     provider: str
+    """Cloud provider as written in cloud scopes, ``on-prem`` outside the clouds."""
     account: str
+    """Cloud account of the node; empty if unknown."""
 
 
 class Check(NamedTuple):
@@ -68,7 +77,7 @@ class Check(NamedTuple):
 
 
 def scope_facts(container: Container, location: NodeLocation) -> ScopeFacts:
-    """Gather what rules look at."""
+    """Return the properties of a container and its node that rules refer to."""
     fields = {
         ResourceField.CONTAINER_NAME: container.name,
         ResourceField.IMAGE_NAME: container.image,
@@ -81,7 +90,11 @@ def scope_facts(container: Container, location: NodeLocation) -> ScopeFacts:
 
 
 def scope_checks(rule: Rule, facts: ScopeFacts) -> Iterator[Check]:
-    """Compare what cannot change while a container lives: all must hold for the rule to apply to it."""
+    """Yield the checks on the container: the rule applies to it if all of them hold.
+
+    They are ``enabled``, ``cloud`` (if the rule has a cloud scope) and one per condition of the
+    resource scope. Their results cannot change while the container runs.
+    """
     yield Check(rule.enabled, "enabled", True, rule.enabled)
     if rule.cloud_scope:
         is_in_scope = any(_is_in_cloud(scope, facts) for scope in rule.cloud_scope)
@@ -92,33 +105,37 @@ def scope_checks(rule: Rule, facts: ScopeFacts) -> Iterator[Check]:
 
 
 def exec_checks(rule: Rule, verdict: Verdict, now: datetime.datetime) -> Iterator[Check]:
-    """Compare what differs from execution to execution: all must hold for the rule to decide."""
+    """Yield the checks on one execution: a rule that applies to the container decides if all hold.
+
+    They are ``subject`` and, if the rule expires, ``expires``. ``now`` is aware, UTC.
+    """
     yield Check(covers(rule, verdict.subject), "subject", rule.subjects, verdict.subject)
     if rule.expires is not None:
         yield Check(now < expiry(rule), "expires", rule.expires, now)
 
 
 def allow_checks(rule: Rule, verdict: Verdict, process_name: str) -> Iterator[Check]:
-    """Compare the allow list's entries: the first that holds exempts the execution."""
+    """Yield one check per entry of the allow list: the first that holds exempts the execution."""
     program = _program(verdict, process_name)
     for entry in rule.allow:
         yield Check(entry.matches(program), "allow", entry, (verdict, process_name))
 
 
 def allowing_entry(rule: Rule, verdict: Verdict, process_name: str) -> AllowedProcess | None:
-    """Find the entry of the allow list that exempts an execution."""
+    """Return the first entry of the allow list that exempts an execution; ``None`` if there is none."""
     program = _program(verdict, process_name)
+    # One regular expression of all paths is tested first, which is faster than each path by itself.
     entries = rule.allow if rule.allows_path(program.path) else rule.allow_without_paths
     return next((entry for entry in entries if entry.matches(program)), None)
 
 
 def covers(rule: Rule, subject: Subject) -> bool:
-    """Say whether a rule is about this kind of execution."""
+    """Return whether a rule covers this kind of execution."""
     return subject in rule.subjects
 
 
 def expiry(rule: Rule) -> datetime.datetime:
-    """Give the time from which a rule is passed over (aware); the end of time for one that stays."""
+    """Return the time from which a rule is ignored (aware); the latest representable time if it never expires."""
     return rule.expires or _NEVER
 
 
@@ -128,7 +145,8 @@ def _is_in_cloud(scope: CloudScope, facts: ScopeFacts) -> bool:
     return scope.accounts is None or normalize_account(scope.provider, facts.account) in scope.normalized_accounts
 
 
-# None for a label the pod does not have, which compares like an empty one.
+# Returns None for a label that the pod does not have. It compares like an empty label, and explanations
+# distinguish it.
 def _find(condition: Condition, facts: ScopeFacts) -> str | None:
     is_label = condition.field == ResourceField.POD_LABEL
     return facts.labels.get(condition.label) if is_label else facts.fields[condition.field]

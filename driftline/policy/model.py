@@ -1,10 +1,12 @@
-"""Drift policies: an ordered list of rules, of which the first that matches decides.
+"""The model of drift policies: ordered rules, of which the first that matches decides.
 
-The model is the file format, the Kubernetes resource, the JSON schema and the reference page at
-once. A rule looks at where a container runs (cloud scope), which one it is (resource scope), and
-what ran (subjects); its allow list then exempts single processes from its action.
+The file format, the Kubernetes custom resource, the JSON schema and the reference page are all derived
+from these classes; the docstrings and field descriptions are their texts. A rule matches by the cloud
+account (cloud scope), the container (resource scope) and the kind of execution (subjects). Its allow
+list exempts single processes from its action.
 
-Whoever makes a policy, from a file or in code, gets a legal one: every check is a validator here.
+All validation happens in validators of these classes, so that an instance made in code is as valid as
+one loaded from a file.
 """
 
 from __future__ import annotations
@@ -55,18 +57,23 @@ __all__ = [
 ]
 
 DEFAULT_RULE = "Default"
+"""Name of the default rule in decisions, events and alerts; reserved in any case of letters."""
 MAX_RULES = 1000
+"""Maximum number of rules in a policy."""
 MAX_VALUES = 200
+"""Maximum number of values of a condition, entries of an allow list or accounts of a provider."""
 MAX_CONDITIONS = 50
+"""Maximum number of conditions of a rule."""
 MAX_REGEXES = 1000
-"""In a policy as a whole: each takes up to a quarter of a megabyte."""
+"""Maximum number of regular expressions in a policy: each takes up to a quarter of a megabyte of memory."""
 
 
+# The name is shown in logs, alerts and terminals, and must be distinguishable from other names there.
 def _check_name(name: str) -> str:
     if not name.isprintable() or name != name.strip():
         raise ValueError("expected printable characters, no space at either end")
     if name.casefold() == DEFAULT_RULE.casefold():
-        raise ValueError("there is one default rule, which every policy has: its action is set by defaultRule")
+        raise ValueError("this name is reserved for the default rule, whose action is set by defaultRule")
     return name
 
 
@@ -76,6 +83,7 @@ def _check_label_key(key: str) -> str:
     return key
 
 
+# The sensor compares with the last component of a path, so that a name with a slash would never match.
 def _check_program(name: str) -> str:
     if "/" in name:
         raise ValueError("expected a file name without its folder; path takes a path")
@@ -88,7 +96,8 @@ def _check_path(path: str) -> str:
     return path
 
 
-# pydantic takes numbers for seconds since 1970.
+# Accepts only texts that begin with a year: pydantic would take numbers, and texts of digits, as seconds
+# since 1970 (https://docs.pydantic.dev/latest/api/standard_library_types/#datetime-types).
 def _check_time(value: Any) -> Any:
     if isinstance(value, datetime.datetime) or (isinstance(value, str) and re.match(r"\d{4}-", value)):
         return value
@@ -103,14 +112,19 @@ Time = Annotated[AwareDatetime, BeforeValidator(_check_time)]
 
 
 class PolicyPart(BaseModel):
-    """Be the base of all parts of a policy: frozen, and without unknown fields."""
+    """Base class of all parts of a policy: instances are frozen, unknown fields are errors.
+
+    Fields have snake_case names in code and camelCase names in files. The text below a field is its
+    description in the schemas and on the reference page.
+    """
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, alias_generator=to_camel, populate_by_name=True, use_attribute_docstrings=True
     )
 
 
-# A ValidationError raised by a validator keeps its places, where a ValueError has the validator's only.
+# Raises a ValidationError, which keeps the path of each problem within the model. A ValueError raised
+# by a validator would be reported with the path of the whole model.
 def _refuse(problems: Iterable[tuple[FieldPath, str]]) -> None:
     details = [
         InitErrorDetails(type=PydanticCustomError("policy", "{reason}", {"reason": reason}), loc=path, input=None)
@@ -121,7 +135,12 @@ def _refuse(problems: Iterable[tuple[FieldPath, str]]) -> None:
 
 
 class ResourceField(StrEnum):
-    """What of a container a condition looks at."""
+    """Property of a container that a condition compares.
+
+    Values are those of the container runtime: the name of the container in its pod, the image reference as
+    the user gave it, the namespace, name and labels of the pod. The cluster name is that of the sensor's
+    settings. A property that is unknown is an empty text.
+    """
 
     CONTAINER_NAME = "containerName"
     IMAGE_NAME = "imageName"
@@ -132,34 +151,41 @@ class ResourceField(StrEnum):
 
 
 class CloudScope(PolicyPart):
-    """One provider: the whole of it, or listed accounts."""
+    """A cloud provider: all of its accounts, or a list of them.
+
+    A rule's cloud scope holds if one of its entries has the provider of the node, and either lists the
+    node's account or has no list.
+    """
 
     provider: Provider
-    """Where the cluster runs"""
+    """Cloud provider of the cluster"""
     accounts: tuple[Value, ...] | None = Field(default=None, min_length=1, max_length=MAX_VALUES)
-    """Azure subscriptions, AWS accounts or GCP projects; without the list: all, those that appear later included"""
+    """Azure subscriptions, AWS accounts or GCP projects; without the list: all, including those created later"""
 
     @cached_property
     def normalized_accounts(self) -> frozenset[str]:
-        """The accounts as ``accounts.normalize_account`` has them."""
+        """The listed accounts as ``accounts.normalize_account`` returns them; empty without a list."""
         return frozenset(accounts.normalize_account(self.provider, account) for account in self.accounts or ())
 
 
 class Condition(PolicyPart):
-    """One condition on a container; it holds if one of the values fits."""
+    """A condition on a container. It holds if at least one of the values matches.
+
+    With a negated operator it holds if none of the values matches.
+    """
 
     field: ResourceField
-    """What it looks at"""
+    """Property of the container to compare"""
     label: Annotated[str, AfterValidator(_check_label_key)] = ""
-    """With `podLabel`: the label's key. A label that the pod does not have compares like an empty one"""
+    """Key of the label, with the field `podLabel`. A label that the pod does not have compares as an empty text"""
     operator: Operator = Operator.EQUALS
-    """How it compares; upper and lower case differ"""
+    """Comparison, case-sensitive"""
     values: tuple[Value, ...] = Field(min_length=1, max_length=MAX_VALUES)
-    """What it compares with; a negated operator holds if none of them fits"""
+    """Values to compare with; a negated operator holds if none of them matches"""
 
     @cached_property
     def matches(self) -> operators.Matcher:
-        """Say whether a text fulfils the condition."""
+        """A function that returns whether a text meets the condition; built once, on first use."""
         return operators.matcher(self.operator, self.values)
 
     @model_validator(mode="after")
@@ -177,35 +203,42 @@ class Condition(PolicyPart):
     @model_validator(mode="after")
     def _check_label(self) -> Condition:
         if (self.field == ResourceField.POD_LABEL) != bool(self.label):
-            raise ValueError("label names the pod label to look at: it goes with the field podLabel, and only with it")
+            raise ValueError("label is the key of a pod label: the field podLabel requires it, other fields exclude it")
         return self
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
-    """What ran, as allow lists look at it."""
+    """The properties of an executed file that allow lists refer to."""
 
     name: str
+    """File name without its folder."""
     path: str
-    """Bytes that are no UTF-8 are lone surrogates, as in ``os.fsdecode``."""
+    """Absolute path in the container; bytes that are not UTF-8 are lone surrogates, as in ``os.fsdecode``."""
     sha256: str
+    """Lower-case hexadecimal digest; empty if the file was not read."""
     is_relocated: bool
+    """Whether the image has the same bytes under another path."""
 
 
 class AllowedProcess(PolicyPart):
-    """One exemption; exactly one of its fields is given."""
+    """An entry of an allow list. Exactly one of its fields must be set.
+
+    A digest allows one content under any path, a path any content that is placed there, a name any
+    content anywhere. Prefer digests.
+    """
 
     name: Annotated[str, AfterValidator(_check_program)] = Field(default="", max_length=255)
-    """File name of what runs, without its folder"""
+    """File name of the executed file, without its folder"""
     path: Annotated[str, AfterValidator(_check_path)] = Field(default="", max_length=4096)
-    """Absolute path in the container, as a glob: `*` stands for any characters, `/` too"""
+    """Absolute path in the container, as a glob: `*` matches any characters, including `/`"""
     sha256: str = Field(default="", pattern="^([0-9a-f]{64})?$")
-    """Digest of the bytes: 64 lower-case hexadecimal digits"""
+    """SHA-256 digest of the file's content: 64 lower-case hexadecimal digits"""
     relocated: Flag = False
-    """Any bytes that the image has under another path"""
+    """Allow all files whose content the image has under another path"""
 
     @cached_property
     def matches(self) -> Callable[[Program], bool]:
-        """Say whether a program is exempt."""
+        """A function that returns whether a program is exempt; built once, on first use."""
         if self.relocated:
             return lambda program: program.is_relocated
         if self.sha256:
@@ -223,43 +256,51 @@ class AllowedProcess(PolicyPart):
 
 
 class Rule(PolicyPart):
-    """One drift rule."""
+    """A drift rule.
+
+    A rule matches an execution if the rule is enabled and has not expired, covers the subject, and if its
+    cloud scope and its resource scope hold for the container. The matching rule with the lowest priority
+    number decides: its action applies, or the process is ignored if an entry of the allow list matches.
+    """
 
     name: Name
-    """What alerts call it; no other rule has it"""
+    """Name shown in alerts, unique in the policy"""
     priority: int = Field(ge=1, le=1_000_000, strict=True)
-    """Lower numbers are asked first; no other rule has it"""
+    """Rules are evaluated from the lowest number to the highest; unique in the policy"""
     action: Action
-    """What is done about an execution it decides on"""
+    """Action for executions that the rule matches"""
     description: str = Field(default="", max_length=1024)
-    """Why it is there"""
+    """Purpose of the rule"""
     enabled: Flag = True
-    """Without, it is passed over"""
+    """Whether the rule is evaluated"""
     cloud_scope: tuple[CloudScope, ...] = Field(default=(), max_length=MAX_VALUES)
-    """Where it applies: in one of these; empty: everywhere"""
+    """Cloud accounts in which the rule applies; empty for all"""
     resource_scope: tuple[Condition, ...] = Field(default=(), max_length=MAX_CONDITIONS)
-    """To which containers it applies: all conditions hold; empty: to all"""
+    """Containers to which the rule applies: those that meet all conditions; empty for all"""
     subjects: tuple[Subject, ...] = Field(default=tuple(Subject), min_length=1, max_length=len(Subject))
-    """What it is about"""
+    """Kinds of executions that the rule covers"""
     allow: tuple[AllowedProcess, ...] = Field(default=(), max_length=MAX_VALUES)
-    """What it ignores although it matches"""
+    """Processes that the rule ignores although it matches"""
     severity: Severity = "Medium"
-    """Severity of its alerts"""
+    """Severity of the rule's alerts"""
     expires: Time | None = None
-    """From then on it is passed over: a time with its zone"""
+    """Time from which the rule is no longer evaluated"""
     fail_closed: Flag = False
-    """For `block`: what is not proven innocent is blocked, too, and blocking goes on when the sensor is gone"""
+    """With `block`: also block what cannot be proven not to be drift, and go on blocking after the sensor has ended"""
     first_process: Flag = False
-    """For `block`: the container's first process is not exempt"""
+    """With `block`: do not exempt the container's first process"""
 
     @cached_property
     def allows_path(self) -> operators.Matcher:
-        """Say whether any allowed process is of a path; twelve times as fast as to ask 200 of them."""
+        """A function that returns whether any allow-list entry matches a path.
+
+        One regular expression of all paths is twelve times as fast as 200 separate entries.
+        """
         return operators.glob([entry.path for entry in self.allow if entry.path])
 
     @cached_property
     def allow_without_paths(self) -> tuple[AllowedProcess, ...]:
-        """The allowed processes that are not given by their path."""
+        """The allow-list entries by name, digest or relocated content."""
         return tuple(entry for entry in self.allow if not entry.path)
 
     @model_validator(mode="after")
@@ -270,23 +311,32 @@ class Rule(PolicyPart):
 
 
 class DefaultRule(PolicyPart):
-    """What holds where no rule matches. Only its action can be chosen, and it is always last."""
+    """The rule for executions that no other rule matches.
+
+    It is always last, and only its action can be set. Its alerts have the severity Medium.
+    """
 
     action: Action = Action.IGNORE
-    """What is done"""
+    """Action for executions that no other rule matches"""
 
 
 class Policy(PolicyPart):
-    """A whole policy."""
+    """A drift policy: its rules and its default rule.
+
+    An empty policy is valid; it ignores all drift.
+    """
 
     rules: tuple[Rule, ...] = Field(default=(), max_length=MAX_RULES)
-    """The rules, in any order: their priority counts"""
+    """Rules in any order; they are evaluated by priority"""
     default_rule: DefaultRule = DefaultRule()
-    """The rule behind the last"""
+    """Rule for executions that no other rule matches"""
 
     @cached_property
     def rules_by_priority(self) -> tuple[Rule, ...]:
-        """The rules in the order they are asked."""
+        """The rules in the order of evaluation: by priority, lowest number first.
+
+        Disabled and expired rules are included.
+        """
         return tuple(sorted(self.rules, key=lambda rule: rule.priority))
 
     @model_validator(mode="after")
@@ -297,7 +347,10 @@ class Policy(PolicyPart):
 
 
 def duplicates(rules: Sequence[tuple[object, object]]) -> Iterator[tuple[FieldPath, str]]:
-    """Yield where a rule has the name or priority of an earlier one, given as pairs of both."""
+    """Yield each rule that has the name or priority of an earlier one, as its path and a message.
+
+    ``rules`` has a pair of name and priority per rule, in the document's order.
+    """
     for column, what in enumerate(("name", "priority")):
         seen: dict[object, int] = {}
         for number, rule in enumerate(rules):
@@ -306,6 +359,7 @@ def duplicates(rules: Sequence[tuple[object, object]]) -> Iterator[tuple[FieldPa
                 yield ("rules", number, what), f"rules.{first} has the {what} {rule[column]!r} already"
 
 
+# Reports the first rule beyond the limit. Each compiled expression has a memory limit of its own (operators).
 def _too_many_regexes(rules: Sequence[Rule]) -> Iterator[tuple[FieldPath, str]]:
     count = 0
     for number, rule in enumerate(rules):
@@ -322,9 +376,12 @@ DEFAULT = Policy(
             name="Alert on kube-system",
             priority=1000,
             action=Action.ALERT,
-            description="Nobody has business to run new programs in the cluster's own containers.",
+            description="The cluster's own containers have no reason to run programs that are not in their images.",
             resource_scope=(Condition(field=ResourceField.NAMESPACE, values=("kube-system",)),),
         ),
     )
 )
-"""What Defender for Containers ships: alert on kube-system, ignore the rest."""
+"""Policy in force without a policy file: alert on kube-system, ignore the rest.
+
+Defender for Containers ships the same two rules.
+"""

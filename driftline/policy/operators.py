@@ -1,12 +1,12 @@
-"""How a condition compares, and how a path is allowed: each way linear in the text it looks at.
+"""Comparison operators of conditions and path globs of allow lists, with bounded run time.
 
-Regular expressions are RE2's: it has no construct that could take more than linear time (no
-backreferences, no look-around), so that no policy can stall the sensor. Python's own ``re`` with
-some constructs refused was weighed: which nested repetitions blow up cannot be told from the
-pattern without an engine of one's own.
+Regular expressions are RE2's (https://github.com/google/re2/wiki/WhyRE2): it takes time linear in the
+text, because it has no backreferences and no look-around. So no policy can stall the sensor. Rejected
+was Python's ``re`` with some constructs forbidden: whether nested repetitions backtrack exponentially
+cannot be seen from the pattern without implementing a regular-expression engine.
 
-Globs are Python's ``fnmatch``. It wraps each ``*`` in an atomic group (since Python 3.11), so
-that it never goes back, and takes at most text times pattern.
+Globs are Python's ``fnmatch``. It translates each ``*`` but the last to an atomic group (since Python
+3.11), which does not backtrack, so a match takes at most the product of text length and pattern length.
 """
 
 from __future__ import annotations
@@ -24,11 +24,14 @@ __all__ = ["MAX_REGEX", "OPERATORS", "Comparison", "Matcher", "Operator", "check
 Matcher = Callable[[str], bool]
 
 MAX_REGEX = 256
-_REGEX_MEMORY = 1 << 18  # bytes for one expression's program and its DFA; beyond it RE2 takes its slower NFA
+"""Maximum length of a regular expression in characters."""
+# Bytes for the program of one expression and its DFA cache (max_mem in re2.h). If the DFA needs more, RE2
+# uses its NFA, which is slower and still linear in the text.
+_REGEX_MEMORY = 1 << 18
 
 
 class Operator(StrEnum):
-    """How a condition compares; upper and lower case differ."""
+    """Comparison of a condition; all are case-sensitive."""
 
     EQUALS = "equals"
     NOT_EQUALS = "notEquals"
@@ -46,20 +49,25 @@ class Operator(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What an operator does: from its values to a function that says whether a text matches any of them."""
+    """Implementation and description of an operator that is not a negation."""
 
     meaning: str
+    """Description for the reference page; completes the sentence "holds if the text …"."""
     make: Callable[[tuple[str, ...]], Matcher]
+    """Function that makes the matcher of the given values."""
     negated: Operator
+    """The operator's negation."""
 
 
+# A regular expression that matches no text.
 _NOTHING = "(?!)"
 
 
 def matcher(operator: Operator, values: tuple[str, ...]) -> Matcher:
-    """Make the function that compares a text; the values are legal (``check_value``).
+    """Return a function that compares a text with the values of a condition.
 
-    A negation holds if none of the values matches, as "is not A or B" is meant.
+    The values must be valid (``check_value``). A negation holds if no value matches: "not equals A, B"
+    means "neither A nor B".
     """
     if operator in OPERATORS:
         return OPERATORS[operator].make(values)
@@ -68,13 +76,19 @@ def matcher(operator: Operator, values: tuple[str, ...]) -> Matcher:
 
 
 def check_value(operator: Operator, value: str) -> None:
-    """Raise ``ValueError`` with the reason if an operator cannot take a value."""
+    """Raise ``ValueError`` with the reason if a value is invalid for an operator.
+
+    Only regular expressions can be invalid; all other operators take any text.
+    """
     if operator in (Operator.REGEX, Operator.NOT_REGEX):
         _regex(value)
 
 
 def glob(patterns: Sequence[str]) -> Matcher:
-    """Make the function that says whether a text is like one of the patterns."""
+    """Return a function that compares a text with globs; it holds if any of them matches the whole text.
+
+    Without patterns no text matches. As in ``fnmatch``, ``*`` matches any characters including ``/``.
+    """
     matches = re.compile("|".join(map(fnmatch.translate, patterns)) or _NOTHING).match
     return lambda actual: matches(actual) is not None
 
@@ -99,17 +113,21 @@ def _regexes(values: tuple[str, ...]) -> Matcher:
     patterns = [_regex(value) for value in values]
 
     def matches(actual: str) -> bool:
+        # Paths that are not UTF-8 contain lone surrogates, which strict encoding refuses.
         data = actual.encode(errors="surrogatepass")
         return any(pattern.fullmatch(data) for pattern in patterns)
 
     return matches
 
 
-# Of bytes: given text, RE2's binding encodes it and counts its characters, at four times the price.
+# Compiled expressions match bytes: RE2's Python binding encodes a text and counts its characters, which
+# takes four times as long.
 def _regex(value: str) -> re2._Regexp:
     if len(value) > MAX_REGEX:
         raise ValueError(f"expected a regular expression of at most {MAX_REGEX} characters, got {len(value)}")
     options = re2.Options()
+    # A dot matches line ends as well, because a name or label may contain one; only whole matches count,
+    # so groups need not be recorded.
     options.log_errors = False
     options.dot_nl = True
     options.never_capture = True
@@ -119,7 +137,7 @@ def _regex(value: str) -> re2._Regexp:
     except re2.error as error:
         raise ValueError(f"not a regular expression of RE2: {error.args[0].decode(errors='replace')}") from error
     except UnicodeEncodeError as error:
-        raise ValueError("expected a regular expression in Unicode, got half of a surrogate pair") from error
+        raise ValueError("expected a regular expression in Unicode, got a lone surrogate") from error
 
 
 OPERATORS = {
@@ -128,16 +146,16 @@ OPERATORS = {
     Operator.ENDS_WITH: Comparison("ends with one of the values", _ends_with, Operator.NOT_ENDS_WITH),
     Operator.CONTAINS: Comparison("contains one of the values", _contains, Operator.NOT_CONTAINS),
     Operator.GLOB: Comparison(
-        "is like one of the values: `*` stands for any characters, `?` for one, `[ab]` for a or b, `[!ab]` for another",
+        "matches one of the globs: `*` is any characters, `?` is one character, `[ab]` is a or b, `[!ab]` is any other",
         glob,
         Operator.NOT_GLOB,
     ),
     Operator.REGEX: Comparison(
-        "is matched whole by one of the values, regular expressions of RE2 (https://github.com/google/re2/wiki/Syntax)",
+        "matches one of the RE2 regular expressions as a whole (https://github.com/google/re2/wiki/Syntax)",
         _regexes,
         Operator.NOT_REGEX,
     ),
 }
-"""Every operator that is no negation."""
+"""All operators except the negations."""
 
 _NEGATED = {comparison.negated: comparison for comparison in OPERATORS.values()}

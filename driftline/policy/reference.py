@@ -1,7 +1,12 @@
-"""The reference page of policies, from the model and its tables; ``python -m scripts.docs`` writes it."""
+"""The reference page of policies, generated from the model, the operators, the accounts and the limits.
+
+``python -m scripts.docs`` writes it to docs/reference/policy.md. Field descriptions are the docstrings of
+the model's fields; types, defaults and limits come from its JSON schema.
+"""
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -19,22 +24,24 @@ _HEAD = """# Drift policies
 
 Made from `driftline/policy/` by `python -m scripts.docs`.
 
-Rules are asked by ascending `priority`. The first that is enabled, not expired, about the subject, and
-whose cloud and resource scope hold decides, and nothing else is asked; where none matches, the default
-rule does. Only executions that drifted or could not be verified (`drift: unknown`) are decided on.
-Unknown fields are refused, as is anything else that is wrong, at its line and column.
+A policy decides executions that drifted or could not be verified (`drift: unknown`). Its rules are
+evaluated by ascending `priority`. A rule matches if it is enabled, has not expired, covers the subject, and
+if its cloud scope and its resource scope hold. The first matching rule decides, and no other rule is
+evaluated; if none matches, the default rule decides. Unknown fields and all other errors are reported with
+line and column, and the policy is refused.
 """
 
 ALLOW: Mapping[Action, str] = {
-    Action.IGNORE: "ignored, like all that the rule matches: the list changes nothing but the reason that is told",
-    Action.ALERT: "ignored: it never alerts under this rule",
-    Action.BLOCK: "let run, and ignored: it is neither blocked nor does it alert under this rule",
+    Action.IGNORE: "ignored, like every execution that the rule matches; only the recorded reason differs",
+    Action.ALERT: "ignored: this rule raises no alert for it",
+    Action.BLOCK: "ignored: this rule neither blocks it nor raises an alert for it",
 }
-"""What the allow list means with each action."""
+"""Effect of the allow list for each action of the rule."""
 
-_ALLOW_HEAD = """A listed process is exempt from its rule's action, **and the rule thereby decides**: it does not fall
-through to the next rule, nor to the default. The first entry that fits is told as the reason. What could
-not be read has no digest, and is never known to be relocated: only its name and path can be allowed.
+_ALLOW_HEAD = """A process on the allow list is exempt from the rule's action. **The rule still decides**: the process
+does not fall through to the next rule or to the default rule. The recorded reason is the first entry that
+matches. A file that could not be read has no digest and is not known to be relocated, so it can be allowed
+by name and path only.
 """
 
 _SECTIONS = (
@@ -48,7 +55,11 @@ _SECTIONS = (
 
 
 def page() -> str:
-    """Give the page as Markdown."""
+    """Return the page as Markdown.
+
+    It has a section for each part of a policy with a table of its fields, and sections on the effect of the
+    allow list, the operators, the formats of account ids and the limits.
+    """
     parts = [_HEAD, *(_section(title, part) for title, part in _SECTIONS)]
     parts += [_allow(), _operators(), _accounts(), _limits()]
     return "\n".join(parts)
@@ -62,9 +73,10 @@ def _section(title: str, part: type[model.PolicyPart]) -> str:
          _meaning(field))
         for name, field in schema["properties"].items()
     ]  # fmt: skip
-    return f"## {title}\n\n{part.__doc__}\n\n{_table(('field', 'takes', 'default', 'meaning'), rows)}"
+    return f"## {title}\n\n{inspect.getdoc(part)}\n\n{_table(('field', 'takes', 'default', 'meaning'), rows)}"
 
 
+# Describes the type of a field from its JSON schema. An "anyOf" is an optional value: its type, or null.
 def _type(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
     if "anyOf" in field:
         return _type(next(each for each in field["anyOf"] if each.get("type") != "null"), definitions)
@@ -76,7 +88,7 @@ def _type(field: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:
         return ", ".join(f"`{value}`" for value in field["enum"])
     if field.get("type") == "array":
         return f"list of {_type(field['items'], definitions)}"
-    return "time with its zone" if field.get("format") == "date-time" else _TYPES[field["type"]]
+    return "time with time zone" if field.get("format") == "date-time" else _TYPES[field["type"]]
 
 
 _TYPES = {"string": "text", "integer": "whole number", "boolean": "`true` or `false`"}
@@ -86,6 +98,7 @@ def _link(title: str) -> str:
     return f"[{title.lower()}](#{title.lower().replace(' ', '-')})"
 
 
+# Empty defaults are left out of the table, because the descriptions say what an empty value means.
 def _default(field: Mapping[str, Any], *, is_required: bool) -> str:
     if is_required:
         return "must be given"
@@ -95,29 +108,35 @@ def _default(field: Mapping[str, Any], *, is_required: bool) -> str:
     return f"`{value}`" if isinstance(value, str) else f"`{json.dumps(value)}`"
 
 
+# The description of a field, followed by its limits in parentheses.
 def _meaning(field: Mapping[str, Any]) -> str:
     limits = (
         ("minimum", "from {}"), ("maximum", "to {}"), ("maxLength", "at most {} characters"), ("maxItems", "at most {}")
     )  # fmt: skip
     known = next((each for each in field.get("anyOf", ()) if each.get("type") != "null"), field)
-    told = " ".join(words.format(known[key]) for key, words in limits if key in known)
-    return f"{field['description']} ({told})" if told else str(field["description"])
+    limit = " ".join(words.format(known[key]) for key, words in limits if key in known)
+    return f"{field['description']} ({limit})" if limit else str(field["description"])
 
 
 def _allow() -> str:
     rows = [(f"`{action.value}`", meaning) for action, meaning in ALLOW.items()]
-    return f"## What the allow list means\n\n{_ALLOW_HEAD}\n{_table(('action', 'a listed process is'), rows)}"
+    return f"## Effect of the allow list\n\n{_ALLOW_HEAD}\n{_table(('action', 'a listed process is'), rows)}"
 
 
 def _operators() -> str:
     rows = [(f"`{name.value}`", f"`{each.negated.value}`", each.meaning) for name, each in OPERATORS.items()]
-    words = "Several values are OR, several conditions are AND. A negated operator holds if no value fits.\n"
+    words = (
+        "A condition holds if one of its values matches (OR), a resource scope if all of its conditions hold (AND).\n"
+        "A negated operator holds if no value matches.\n"
+    )
     return f"## Operators\n\n{words}\n{_table(('operator', 'negated', 'holds if the text'), rows)}"
 
 
 def _accounts() -> str:
     rows = [(f"`{provider.value}`", form.expected) for provider, form in ACCOUNTS.items()]
-    words = "A whole provider and a list of its accounts contradict each other; an account is listed once.\n"
+    words = (
+        "A rule may list a provider once without accounts, or with accounts, not both. An account may be listed once.\n"
+    )
     return f"## Accounts\n\n{words}\n{_table(('provider', 'an account is'), rows)}"
 
 
@@ -133,7 +152,7 @@ _LIMITS = (
 
 
 def _limits() -> str:
-    return f"## Limits\n\n{_table(('what', 'at most'), ((what, str(most)) for what, most in _LIMITS))}"
+    return f"## Limits\n\n{_table(('number of', 'at most'), ((name, str(limit)) for name, limit in _LIMITS))}"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -1,8 +1,8 @@
-"""Stored executions, decided anew: what a draft would have made of them.
+"""Simulation of a draft policy on stored executions, compared with the recorded decisions.
 
-What was blocked might have gone on to run more, and what was not blocked did: a replay tells of
-each execution by itself. It asks the draft as it would decide now, so that rules expired by now
-are passed over.
+Each execution is decided by itself. A simulation cannot know what a blocked program would have started
+next, and still contains what a program started that the draft would have blocked. The draft decides as it
+would at present: rules that have expired since the execution do not apply.
 """
 
 from __future__ import annotations
@@ -33,34 +33,45 @@ __all__ = [
 ]
 
 Outcome = Literal["alerts", "blocked", "silent", "same"]
-"""``alerts`` and ``blocked`` now and were not; ``silent`` now and was not; ``same``: the action stays."""
+"""Effect of the draft on an execution.
+
+``alerts``, ``blocked`` and ``silent`` name the draft's action where the recorded action was another one;
+``same`` means that the action does not change.
+"""
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
-    """What a draft changes for one program of one workload."""
+    """Effect of a draft on one program of one workload."""
 
     outcome: Outcome
+    """Effect of the draft."""
     workload: str
     """``namespace/Kind/name (container)``."""
     program: str
-    """Its path in the container, as ``events.text`` has it."""
+    """Path of the program in the container, in the notation of ``events.text``."""
     content: str
+    """Relation of the program's bytes to the image: relocated, modified, added or unverified."""
     old_action: str
-    """As it was decided then; empty if no policy was asked."""
+    """Recorded action; empty if no policy was evaluated."""
     old_rule: str
+    """Recorded rule; empty if no policy was evaluated."""
     new_action: str
+    """Action of the draft."""
     new_rule: str
+    """Rule of the draft that decides."""
     count: int
+    """Number of executions."""
 
 
 class Simulation(msgspec.Struct, frozen=True, kw_only=True):
-    """What a draft would have made of stored executions."""
+    """Result of a simulation."""
 
     executions: int
-    """How many drifted, or could not be verified."""
+    """Number of executions that drifted or could not be verified."""
     totals: Mapping[Outcome, int]
+    """Number of executions by outcome."""
     effects: tuple[Effect, ...]
-    """By outcome, then workload, the most frequent first."""
+    """Ordered by outcome, then by workload, then by count, largest first."""
 
 
 _ORDER: tuple[Outcome, ...] = ("blocked", "alerts", "silent", "same")
@@ -71,10 +82,13 @@ _OUTCOMES: Mapping[Action, Outcome] = {Action.ALERT: "alerts", Action.BLOCK: "bl
 def simulate(
     policy: Policy, events: Iterable[CloudProcessEvent], *, now: datetime.datetime, location: NodeLocation | None = None
 ) -> Simulation:
-    """Decide executions anew; those without drift are passed over.
+    """Simulate a draft policy on stored executions.
 
-    ``location`` is where a cluster is whose events do not say so.
+    Events without drift (``Drift`` is neither ``yes`` nor ``unknown``) are skipped. ``now`` is the time of
+    evaluation, aware, UTC. ``location`` is the cluster and cloud account of events that do not contain
+    them; ``None`` means an on-premises cluster without a name.
     """
+    # The rules of a container are selected once, from the first of its events.
     rules: dict[tuple[str, str], ContainerPolicy] = {}
     counts: Counter[Effect] = Counter()
     for event in events:
@@ -92,6 +106,7 @@ def simulate(
 
 
 def _effect(event: CloudProcessEvent, decision: Decision) -> Effect:
+    # An event without an action was not decided by a policy, which has the effect of ignore.
     is_same = event.PolicyAction == decision.action.value or (
         event.PolicyAction in _SILENT and decision.action == Action.IGNORE
     )
@@ -109,7 +124,11 @@ def _effect(event: CloudProcessEvent, decision: Decision) -> Effect:
 
 
 def workload_of(event: CloudProcessEvent) -> str:
-    """Name the workload of an event; a container without a pod stands for itself."""
+    """Return the workload of an event as ``namespace/Kind/name (container)``.
+
+    The pod takes the place of an unknown owner. Without a pod the workload is the container's name, or the
+    first 12 digits of its id.
+    """
     owner = event.KubernetesResource or event.KubernetesPodName
     where = "/".join(part for part in (event.KubernetesNamespace, owner) if part)
     name = event.ContainerName or event.ContainerId[:12]
@@ -117,12 +136,12 @@ def workload_of(event: CloudProcessEvent) -> str:
 
 
 def path_of(event: CloudProcessEvent) -> str:
-    """Give the path of what ran, as ``events.text`` has it."""
+    """Return the path of the executed file in the container, in the notation of ``events.text``."""
     return f"{event.FolderPath.rstrip('/')}/{event.FileName}"
 
 
 def container_of(event: CloudProcessEvent) -> Container:
-    """Give back what rules look at of the container an event is of."""
+    """Return the container of an event, with the properties that rules refer to."""
     return Container(
         id=event.ContainerId,
         name=event.ContainerName,
@@ -135,8 +154,10 @@ def container_of(event: CloudProcessEvent) -> Container:
     )
 
 
-# https://learn.microsoft.com/azure/azure-resource-manager (resource ids), the ARN format of AWS,
-# and https://cloud.google.com/iam/docs/full-resource-names
+# The part of a cluster's resource id that is its cloud account. Formats:
+# https://learn.microsoft.com/azure/azure-resource-manager (resource ids),
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html (arn:partition:service:region:account:resource),
+# https://cloud.google.com/iam/docs/full-resource-names
 _ACCOUNTS = (
     (Provider.AZURE, "AzureResourceId", re.compile("/subscriptions/([^/]+)", re.IGNORECASE)),
     (Provider.AWS, "AwsResourceName", re.compile("arn:[^:]*:[^:]*:[^:]*:([0-9]{12})")),
@@ -145,7 +166,10 @@ _ACCOUNTS = (
 
 
 def location_of(event: CloudProcessEvent, fallback: NodeLocation) -> NodeLocation:
-    """Find where the cluster of an event is; ``fallback`` stands in for what it does not say."""
+    """Return the cluster, node and cloud account of an event; ``fallback`` provides what the event lacks.
+
+    The cloud provider follows from the column that has a resource id, the account from the id itself.
+    """
     cluster = event.ClusterName or fallback.cluster
     for provider, column, pattern in _ACCOUNTS:
         resource: str = getattr(event, column)
@@ -159,7 +183,10 @@ def location_of(event: CloudProcessEvent, fallback: NodeLocation) -> NodeLocatio
 
 
 def verdict_of(event: CloudProcessEvent) -> Verdict:
-    """Give back the verdict on an execution that drifted or could not be verified."""
+    """Return the verdict recorded in an event.
+
+    Raises ``ValueError`` for an event without a verdict, whose drift columns are empty.
+    """
     return Verdict(
         subject=Subject(event.DriftSubject),
         origin=Origin(event.DriftOrigin),

@@ -1,4 +1,8 @@
-"""The model as a JSON schema for editors, and as a custom resource for Kubernetes."""
+"""The policy model as a JSON schema for editors and as a custom resource definition for Kubernetes.
+
+``python -m scripts.docs`` writes both to deploy/crds/; ``driftline policy schema`` and ``driftline policy
+crd`` print them.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,11 @@ _TITLE = "Drift policy"
 
 
 def json_schema() -> Schema:
-    """Give the schema of policy files: a policy, or a manifest with a policy under ``spec``."""
+    """Return the JSON schema (draft 2020-12) of policy files.
+
+    A document with ``apiVersion`` or ``kind`` is a Kubernetes manifest with the policy under ``spec``; any
+    other document is the policy itself.
+    """
     model = Policy.model_json_schema(by_alias=True)
     definitions = model.pop("$defs")
     manifest = {
@@ -44,10 +52,11 @@ def json_schema() -> Schema:
 
 
 def custom_resource_definition() -> Schema:
-    """Give the ``CustomResourceDefinition`` of drift policies (apiextensions.k8s.io/v1).
+    """Return the ``CustomResourceDefinition`` of drift policies (apiextensions.k8s.io/v1).
 
-    Its schema is structural, and refuses what a schema can tell. What it cannot (a priority given
-    twice, accounts that contradict each other, regular expressions) is refused where it is read.
+    Its schema is structural, so the API server validates types, limits and unique rule names. Duplicate
+    priorities, contradicting accounts and invalid regular expressions are beyond a structural schema: the
+    loader of the policy refuses them.
     """
     group, _, version = API_VERSION.partition("/")
     return {
@@ -72,10 +81,10 @@ def custom_resource_definition() -> Schema:
 def _version(name: str) -> Schema:
     model = Policy.model_json_schema(by_alias=True)
     spec = _structural(model, model["$defs"])
-    # Makes the API server refuse a name given twice.
+    # A list of type "map" makes the API server refuse two rules with the same key, the name.
     spec["properties"]["rules"] |= {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]}
     root = {
-        "description": "Says what drift means where: the first rule that matches an execution decides.",
+        "description": "Rules that decide what happens when a container drifts: the first matching rule decides.",
         "type": "object",
         "properties": {
             "apiVersion": {"type": "string"},
@@ -98,6 +107,7 @@ def _version(name: str) -> Schema:
     }
 
 
+# The keywords that a structural schema and the model's JSON schema have in common.
 _KEPT = (
     "type", "format", "enum", "pattern", "minLength", "maxLength", "minItems", "maxItems", "minimum", "maximum",
     "required",
@@ -107,8 +117,8 @@ _EMPTY: tuple[Any, ...] = (None, "", [], False)
 
 # A structural schema has a type everywhere, no references, and no additionalProperties beside properties:
 # https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/#specifying-a-structural-schema
-# Unknown fields are pruned or, with kubectl's strict validation, refused. Empty defaults are left
-# out, or the API server would write them into every object.
+# The API server drops unknown fields, or refuses them under kubectl's strict validation. Empty defaults
+# are left out, because the API server would write them into every object.
 def _structural(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Schema:
     full = _resolved(schema, definitions)
     found = {key: copy.deepcopy(full[key]) for key in ("description", *_KEPT) if key in full}
@@ -121,11 +131,12 @@ def _structural(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Sc
     return found
 
 
-# The text beside a reference is about the field, the referred one about the type.
+# Replaces a reference by the definition it refers to. Keywords beside the reference win: the description
+# there is about the field, the one of the definition about the type.
 def _resolved(schema: Mapping[str, Any], definitions: Mapping[str, Any]) -> Mapping[str, Any]:
-    if "anyOf" in schema:  # something or null
-        (some,) = (each for each in schema["anyOf"] if each.get("type") != "null")
-        schema = {**some, **{key: value for key, value in schema.items() if key != "anyOf"}}
+    if "anyOf" in schema:  # an optional field: a type, or null
+        (present,) = (each for each in schema["anyOf"] if each.get("type") != "null")
+        schema = {**present, **{key: value for key, value in schema.items() if key != "anyOf"}}
     if "$ref" in schema:
         name = schema["$ref"].removeprefix("#/$defs/")
         return _resolved({**definitions[name], **{k: v for k, v in schema.items() if k != "$ref"}}, definitions)

@@ -1,13 +1,13 @@
-"""Allow-list entries for what keeps drifting for a reason that is known.
+"""Suggested allow-list entries for recurring drift with a known explanation.
 
-An execution is suggested for an allow list only if it recurs, in more than one pod or on more
-than one day, and is explained: its bytes were read, and either they are the image's own under
-another path, or it was seen who wrote them. Whatever an intruder would do is left out and told
-with its reason: what has no file, what runs from shared memory, shells and interpreters under
-another name, what somebody started in an exec session.
+A program is suggested only if it recurs, in more than one pod or on more than one day, and is
+explained: its bytes were read, and either the image has them under another path or the process that
+wrote them was seen. Programs that an attacker would typically run are left out, each with its reason:
+programs without a file, programs on a tmpfs, shells and interpreters under another name, and programs
+started in an exec session.
 
-An entry is a digest, since a path allows whatever is put there. Only where a path's bytes
-differ again and again, as with a program that updates itself, it is the path.
+An entry is a digest, because a path allows any file that is placed there. It is a path only if the
+bytes at the path change frequently, as those of a program that updates itself do.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ from driftline.policy.replay import path_of, workload_of
 __all__ = ["AT_LEAST", "LeftOut", "Suggestion", "Suggestions", "suggest"]
 
 AT_LEAST = 3
+"""Default for the minimum number of executions of a suggested program."""
 MAX_DIGESTS = 3
-"""More different bytes than that at one path, and the path is suggested instead."""
+"""Maximum number of digests suggested for one path; with more, the path itself is suggested."""
 
 SHELLS = frozenset(
     (
@@ -49,46 +50,59 @@ SHELLS = frozenset(
         *("awk", "gawk", "lua", "mawk", "nc", "ncat", "netcat", "node", "perl", "php", "python", "ruby", "socat"),
     )
 )
-"""What runs whatever it is told to; a version behind the name (``python3.11``) does not count."""
+"""Names of programs that run any commands given to them, without version suffixes (``python3.11``)."""
 
 Executions = Sequence[CloudProcessEvent]
+"""Executions of one program in one workload, decided by one rule."""
 
 
 class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry for a rule's allow list: exactly one of ``sha256`` and ``path`` is set."""
+    """A suggested entry of a rule's allow list. Exactly one of ``sha256`` and ``path`` is set."""
 
     rule: str
-    """The rule that decided on them."""
+    """Name of the rule that decided the executions."""
     sha256: str = ""
+    """Lower-case hexadecimal digest to allow, or empty."""
     path: str = ""
+    """Path to allow, as a glob that matches only this path, or empty."""
     programs: tuple[str, ...]
-    """The paths it covers."""
+    """Paths of the executed files, sorted, in the notation of ``events.text``."""
     workloads: tuple[str, ...]
+    """Workloads of the executions, sorted, as ``replay.workload_of`` returns them."""
     count: int
+    """Number of executions."""
     reason: str
-    """Why the last of them was drift, in the sensor's words."""
+    """Reason in the verdict of the latest execution."""
 
 
 class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
     """A program that is not suggested."""
 
     program: str
+    """Path of the executed file."""
     workload: str
+    """Workload, as ``replay.workload_of`` returns it."""
     count: int
+    """Number of executions."""
     why: str
+    """Reason why it is not suggested."""
 
 
 class Suggestions(msgspec.Struct, frozen=True, kw_only=True):
-    """What can be allowed, and what cannot."""
+    """Suggested entries, and the programs that are left out."""
 
     allow: tuple[Suggestion, ...]
+    """Entries by digest, sorted by rule and digest, then entries by path, sorted by rule and path."""
     left_out: tuple[LeftOut, ...]
+    """Programs that are not suggested, sorted by rule, workload and path."""
 
 
 def suggest(events: Iterable[CloudProcessEvent], *, at_least: int = AT_LEAST) -> Suggestions:
-    """Suggest allow lists for executions that a rule alerted on or blocked.
+    """Suggest allow-list entries for executions that a rule alerted on or blocked.
 
-    ``at_least`` is how often one must have run.
+    Other executions are skipped. ``at_least`` is the minimum number of executions of a program in a
+    workload. Programs are grouped by rule, workload and path; a single unacceptable execution excludes its
+    whole group. Suggestions of several workloads with the same digest are one entry.
     """
     programs: dict[tuple[str, str, str], list[CloudProcessEvent]] = defaultdict(list)
     for event in events:
@@ -97,7 +111,7 @@ def suggest(events: Iterable[CloudProcessEvent], *, at_least: int = AT_LEAST) ->
     allowed: list[Executions] = []
     left_out: list[LeftOut] = []
     for (_, workload, path), ran in sorted(programs.items()):
-        why = next((words for is_so, words in _REFUSALS if is_so(ran)), "") or _is_rare(ran, at_least)
+        why = next((reason for applies, reason in _REFUSALS if applies(ran)), "") or _rarity(ran, at_least)
         if why:
             left_out.append(LeftOut(program=path, workload=workload, count=len(ran), why=why))
         else:
@@ -105,7 +119,9 @@ def suggest(events: Iterable[CloudProcessEvent], *, at_least: int = AT_LEAST) ->
     return Suggestions(allow=tuple(_entries(allowed)), left_out=tuple(left_out))
 
 
-def _is_rare(ran: Executions, at_least: int) -> str:
+# Why a program does not recur, in words; empty if it does. Executions in one pod on one day may all belong
+# to one attack, however many they are.
+def _rarity(ran: Executions, at_least: int) -> str:
     if len(ran) < at_least:
         return f"it ran less than {at_least} times"
     pods = {(event.KubernetesNamespace, event.KubernetesPodName, event.ContainerId) for event in ran}
@@ -117,11 +133,13 @@ def _has_origin(*origins: Origin) -> Callable[[Executions], bool]:
     return lambda ran: any(event.DriftOrigin in origins for event in ran)
 
 
+# A program is left out if any of its executions is unacceptable: one among many may be the attack.
 def _is_unread(ran: Executions) -> bool:
     return any(event.DriftContent == Content.UNVERIFIED or not event.SHA256 for event in ran)
 
 
-# As verdict/reason.py words it; with more paths than one, a multi-call program may be among them.
+# The relation and the writer are parsed from the reason, as driftline.verdict.reason words it, because events
+# have no columns for them.
 _ELSEWHERE = re.compile(r"has these bytes at (.+?)( and \d+ more paths)?( \(.*\))?$", re.DOTALL)
 _WRITTEN = re.compile(r"\bwas written at .* by pid \d+ ")
 
@@ -132,6 +150,8 @@ def _is_shell(ran: Executions) -> bool:
     return any(not SHELLS.isdisjoint(_names(event)) for event in ran)
 
 
+# The names a program may have: its own and that of the image's file with the same bytes. If the image has
+# the bytes at several paths, the reason names one only, and the file may be a multi-call binary such as busybox.
 def _names(event: CloudProcessEvent) -> Iterator[str]:
     yield event.FileName.rstrip(_VERSION)
     found = _ELSEWHERE.search(event.DriftReason)
@@ -140,7 +160,7 @@ def _names(event: CloudProcessEvent) -> Iterator[str]:
         yield "busybox" if found[2] else ""
 
 
-def _is_no_text(ran: Executions) -> bool:
+def _is_path_not_text(ran: Executions) -> bool:
     try:
         raw(path_of(ran[0])).decode()
     except UnicodeDecodeError:
@@ -155,20 +175,20 @@ def _is_unexplained(ran: Executions) -> bool:
 _REFUSALS: tuple[tuple[Callable[[Executions], bool], str], ...] = (
     (_has_origin(Origin.MEMORY), "it is fileless: it ran from memory"),
     (_has_origin(Origin.DELETED), "its file was deleted when it ran"),
-    (_has_origin(Origin.TMPFS), "it ran from a tmpfs, which leaves no trace"),
+    (_has_origin(Origin.TMPFS), "it ran from a tmpfs, which is lost on restart"),
     (_has_origin(Origin.HOST, Origin.UNKNOWN), "it ran from outside the container's file systems"),
     (_is_unread, "its bytes were not read"),
-    (_is_shell, "it is, or may be, a shell or interpreter under another path: whoever runs it can do anything"),
-    (lambda ran: any(event.SessionKey for event in ran), "somebody ran it in an exec session"),
-    (_is_no_text, "its path is no UTF-8 text, which policies are"),
-    (_is_unexplained, "it was not seen who wrote it"),
+    (_is_shell, "it is, or may be, a shell or interpreter under another path, which can run any command"),
+    (lambda ran: any(event.SessionKey for event in ran), "it ran in an exec session"),
+    (_is_path_not_text, "its path is not valid UTF-8, and policies are UTF-8"),
+    (_is_unexplained, "the process that wrote it was not seen"),
     (lambda ran: ran[0].PolicyRule == DEFAULT_RULE, "the default rule decided, which has no allow list: add a rule"),
 )
-"""What is never suggested, and why; the first that holds is told."""
+"""Conditions under which a program is never suggested, each with its reason; the first that holds is reported."""
 
 
 def _entries(allowed: Iterable[Executions]) -> Iterator[Suggestion]:
-    """Give the fewest entries: one for a digest wherever it ran, one for a path whose bytes keep changing."""
+    """Yield the fewest entries: one per digest, whatever its paths, and one per path whose bytes change frequently."""
     by_digest: dict[tuple[str, str], list[CloudProcessEvent]] = defaultdict(list)
     by_path: dict[tuple[str, str], list[CloudProcessEvent]] = defaultdict(list)
     for ran in allowed:
@@ -178,6 +198,7 @@ def _entries(allowed: Iterable[Executions]) -> Iterator[Suggestion]:
                 by_path[event.PolicyRule, path_of(event)].append(event)
             else:
                 by_digest[event.PolicyRule, event.SHA256].append(event)
+    # A digest needs no entry if entries by path cover all its executions.
     covered = {(rule, path) for rule, path in by_path}
     for (rule, digest), events in sorted(by_digest.items()):
         if not all((rule, path_of(event)) in covered for event in events):
@@ -186,6 +207,7 @@ def _entries(allowed: Iterable[Executions]) -> Iterator[Suggestion]:
         yield _suggestion(rule, events, path=_as_glob(raw(path).decode()))
 
 
+# Allowed paths are globs; brackets make their special characters literal (fnmatch).
 def _as_glob(path: str) -> str:
     return re.sub(r"([*?\[])", r"[\1]", path)
 

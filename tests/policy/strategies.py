@@ -1,4 +1,7 @@
-"""Random policies, containers, locations and executions, drawn from few words so that they meet."""
+"""Hypothesis strategies for policies, containers, locations and verdicts.
+
+Values come from small sets, so that rules and containers match frequently.
+"""
 
 import datetime
 

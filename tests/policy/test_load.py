@@ -1,4 +1,4 @@
-"""Policies from YAML: the whole model, and every error at its place."""
+"""Policies from YAML: defaults, manifests, and errors with line and column."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ TIME = "expected a time with its zone, like 2026-12-31T00:00:00Z"
 
 
 def rule(line: str) -> str:
-    """A rule of which one line is given, and stands first."""
+    """Return a policy with one rule; ``line`` is its first field and overrides a required one."""
     lines = {"name": "name: a", "priority": "priority: 1", "action": "action: alert"}
     lines.pop(line.partition(":")[0], "")
     return "rules:\n  - " + "\n    ".join([line, *lines.values()])
@@ -29,7 +29,7 @@ def problems(text: str) -> list[str]:
     return [str(problem) for problem in caught.value.problems]
 
 
-def test_a_rule_has_defaults() -> None:
+def test_a_rule_has_default_values() -> None:
     (rule,) = policy.load(RULE, source="p.yaml").rules
 
     assert (rule.name, rule.priority, rule.action, rule.enabled, rule.severity) == (
@@ -41,25 +41,25 @@ def test_a_rule_has_defaults() -> None:
     )
 
 
-def test_a_manifest_is_the_same_model() -> None:
+def test_a_manifest_loads_as_the_same_policy() -> None:
     body = "".join(f"  {line}\n" for line in RULE.splitlines())
     manifest = f"apiVersion: driftline.dev/v1alpha1\nkind: DriftPolicy\nmetadata: {{name: x}}\nspec:\n{body}"
 
     assert policy.load(manifest, source="p.yaml") == policy.load(RULE, source="p.yaml")
 
 
-def test_the_demos_policy_is_valid() -> None:
+def test_the_demo_policy_is_valid() -> None:
     assert len(policy.load_file(Path("deploy/policies/demo.yaml")).rules) == 3
 
 
-def test_the_how_to_s_policy_is_valid() -> None:
+def test_the_policy_of_the_how_to_page_is_valid() -> None:
     page = Path("docs/how-to/write-a-policy.md").read_text()
     (block,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
 
     assert len(policy.load(block, source="p.yaml").rules) == 2
 
 
-def test_all_errors_come_at_once_in_order() -> None:
+def test_all_errors_are_reported_in_order_of_position() -> None:
     text = "rules:\n  - name: a\n    priorty: 3\n    action: alrt\n    priority: 0\n"
 
     assert problems(text) == [
@@ -81,8 +81,8 @@ def test_all_errors_come_at_once_in_order() -> None:
         ("rules: {}", "1:8: rules: expected a list, got a mapping"),
         ("rules: [foo]", "1:9: rules.0: expected a mapping, got 'foo'"),
         ("rules: [{name: a, action: block}]", "1:9: rules.0.priority: expected this field"),
-        (rule("name: 'Default'"), "2:11: rules.0.name: there is one default rule, which every policy has: "
-            "its action is set by defaultRule"),
+        (rule("name: 'Default'"), "2:11: rules.0.name: this name is reserved for the default rule, "
+            "whose action is set by defaultRule"),
         (rule("name: yes"), "2:11: rules.0.name: expected text, got true; put it into quotes"),
         (rule("name: ' a'"), "2:11: rules.0.name: expected printable characters, no space at either end"),
         (rule("priority: '1'"), "2:15: rules.0.priority: expected a whole number, got '1'"),
@@ -93,8 +93,8 @@ def test_all_errors_come_at_once_in_order() -> None:
         (rule("expires: 2026-12-31T00:00:00"), f"2:14: rules.0.expires: {TIME}"),
         (rule("expires: 5"), f"2:14: rules.0.expires: {TIME}"),
         (rule("resourceScope: [{field: namespace, label: x, values: [a]}]"),
-            "2:21: rules.0.resourceScope.0: label names the pod label to look at: "
-            "it goes with the field podLabel, and only with it"),
+            "2:21: rules.0.resourceScope.0: label is the key of a pod label: "
+            "the field podLabel requires it, other fields exclude it"),
         (rule("resourceScope: [{field: podLabel, label: -x, values: [a]}]"),
             "2:46: rules.0.resourceScope.0.label: expected a label key with a name of at most 63 letters, digits, "
             "'-', '_' and '.', a letter or digit at either end, got '-x'"),
@@ -115,11 +115,11 @@ def test_all_errors_come_at_once_in_order() -> None:
         ("defaultRule: [{action: alert}]", "1:14: defaultRule: expected a mapping, got a list"),
     ],
 )  # fmt: skip
-def test_an_error_stands_at_its_place(text: str, expected: str) -> None:
+def test_an_error_has_its_line_and_column(text: str, expected: str) -> None:
     assert f"p.yaml:{expected}" in problems(text)
 
 
-def test_a_double_name_is_told_beside_other_errors() -> None:
+def test_a_duplicate_name_is_reported_together_with_other_errors() -> None:
     text = "rules:\n  - {name: a, priority: 1, action: no}\n  - {name: a, priority: 2, action: alert}\n"
 
     assert problems(text) == [
@@ -128,13 +128,13 @@ def test_a_double_name_is_told_beside_other_errors() -> None:
     ]
 
 
-def test_ten_thousand_unknown_fields_are_told_soon() -> None:
+def test_ten_thousand_unknown_fields_are_reported_in_time() -> None:
     text = "rules:\n  - {name: a, priority: 1, action: alert}\n" + "".join(f"x{n}: 1\n" for n in range(10_000))
 
     assert len(problems(text)) == 10_000
 
 
-def test_a_thousand_rules_are_fine() -> None:
+def test_a_thousand_rules_are_accepted() -> None:
     rules = "".join(f"  - {{name: r{n}, priority: {n}, action: alert}}\n" for n in range(1, 1001))
 
     assert len(policy.load("rules:\n" + rules, source="p.yaml").rules) == 1000
@@ -150,7 +150,7 @@ def test_a_thousand_rules_are_fine() -> None:
         ("a" * 257, "expected a regular expression of at most 256 characters, got 257"),
     ],
 )
-def test_an_illegal_regular_expression_is_refused_at_its_place(value: str, reason: str) -> None:
+def test_an_invalid_regular_expression_has_its_line_and_column(value: str, reason: str) -> None:
     text = RULE + f"    resourceScope:\n      - {{field: podName, operator: regex, values: [a, '{value}']}}\n"
 
     assert problems(text) == [f"p.yaml:6:55: rules.0.resourceScope.0.values.1: {reason}"]
@@ -162,12 +162,12 @@ def test_ten_thousand_rules_are_refused() -> None:
     assert problems("rules:\n" + rules) == ["p.yaml:2:3: rules: expected at most 1000, got 10000"]
 
 
-def test_an_endless_file_is_not_read_to_its_end() -> None:
+def test_an_endless_file_is_refused() -> None:
     with pytest.raises(InvalidPolicy, match="expected at most 4194304 characters"):
         policy.load_file(Path("/dev/zero"))
 
 
-def test_a_message_is_short_and_cannot_steer_a_terminal() -> None:
+def test_a_message_is_short_and_has_no_control_characters() -> None:
     (problem,) = problems(f'"\\e[2J{"x" * 1000}": 1')
 
     assert problem.startswith("p.yaml:1:1: \\x1b[2Jxxx")
@@ -192,13 +192,13 @@ def flow(parts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 @settings(max_examples=300)
 @given(st.recursive(SCALARS, flow, max_leaves=12))
-def test_whatever_a_file_holds_it_is_a_policy_or_refused(value: str) -> None:
+def test_any_document_is_a_policy_or_refused_with_positions(value: str) -> None:
     try:
         policy.load(f"rules: {value}", source="p")
     except InvalidPolicy as error:
         assert all(problem.line and problem.column for problem in error.problems)
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_named_in_the_message(tmp_path: Path) -> None:
     with pytest.raises(InvalidPolicy, match=r"cannot read the policy .*: Is a directory"):
         policy.load_file(tmp_path)

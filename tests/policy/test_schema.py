@@ -1,4 +1,4 @@
-"""The model as JSON schema and custom resource."""
+"""The JSON schema and the custom resource definition of policies."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from driftline.policy import schema
 from driftline.policy.model import Policy
 
-# What a structural schema may hold of OpenAPI, of the part that is used here:
+# The OpenAPI keywords that a structural schema may have, as far as they are used here:
 # https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/
 LEGAL = {
     "type", "format", "description", "default", "enum", "pattern", "minLength", "maxLength", "minItems", "maxItems",
@@ -37,17 +37,17 @@ def test_every_node_of_the_resource_has_a_type() -> None:
     assert {node.get("type") for node in nodes(root())} == {"object", "array", "string", "integer", "boolean"}
 
 
-def test_the_resource_says_nothing_a_structural_schema_may_not() -> None:
+def test_the_resource_has_only_keywords_of_a_structural_schema() -> None:
     assert {key for node in nodes(root()) for key in node} <= LEGAL
 
 
-def test_an_array_has_items_and_an_object_fields() -> None:
+def test_arrays_have_items_and_objects_have_properties() -> None:
     for node in nodes(at("spec")):
         assert ("items" in node) == (node["type"] == "array")
         assert ("properties" in node) == (node["type"] == "object")
 
 
-def test_what_is_required_is_there() -> None:
+def test_required_properties_exist() -> None:
     for node in nodes(root()):
         assert set(node.get("required", ())) <= set(node.get("properties", {}))
 
@@ -58,28 +58,28 @@ def test_a_key_of_a_map_list_is_required() -> None:
     assert set(rules["x-kubernetes-list-map-keys"]) <= set(rules["items"]["required"])
 
 
-def test_the_resource_has_the_model_s_fields() -> None:
+def test_the_resource_has_all_fields_of_the_model() -> None:
     model = Policy.model_json_schema(by_alias=True)
 
     assert set(at("spec")["properties"]) == set(model["properties"])
     assert set(at("spec", "rules", "*")["properties"]) == set(model["$defs"]["Rule"]["properties"])
 
 
-def test_a_field_keeps_its_limits_and_meaning() -> None:
+def test_a_field_keeps_its_limits_and_description() -> None:
     assert at("spec", "rules", "*", "priority") == {
-        "description": "Lower numbers are asked first; no other rule has it",
+        "description": "Rules are evaluated from the lowest number to the highest; unique in the policy",
         "type": "integer",
         "minimum": 1,
         "maximum": 1_000_000,
     }
 
 
-def test_an_empty_default_is_not_written_into_objects() -> None:
+def test_empty_defaults_are_left_out() -> None:
     assert "default" not in at("spec", "rules", "*", "allow", "*", "path")
     assert at("spec", "rules", "*", "enabled")["default"] is True
 
 
-def test_the_resource_is_named_for_its_group() -> None:
+def test_the_resource_is_named_after_its_plural_and_group() -> None:
     found = schema.custom_resource_definition()
 
     assert found["metadata"]["name"] == f"{found['spec']['names']['plural']}.{found['spec']['group']}"
@@ -95,13 +95,13 @@ def references(part: Any) -> Iterator[str]:
             yield from references(each)
 
 
-def test_every_reference_of_the_json_schema_leads_somewhere() -> None:
+def test_every_reference_of_the_json_schema_resolves() -> None:
     found = schema.json_schema()
 
     assert {each.removeprefix("#/$defs/") for each in references(found)} <= set(found["$defs"])
 
 
-def test_the_json_schema_is_of_policies_and_of_manifests() -> None:
+def test_the_json_schema_describes_policies_and_manifests() -> None:
     found = schema.json_schema()
 
     assert found["else"] == {"$ref": "#/$defs/Policy"}

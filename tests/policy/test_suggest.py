@@ -1,4 +1,4 @@
-"""What is suggested for allow lists, and what never is."""
+"""Suggested allow-list entries, and programs that are never suggested."""
 
 import datetime
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ WRITER = Writer(pid=41, start_ns=5, comm=b"updater", time=make.NOON)
 
 
 def words(content: Content, *, writer: Writer | None = WRITER, elsewhere: tuple[bytes, ...] = ()) -> str:
-    """What a sensor says of it."""
+    """Return the reason that the sensor records for /opt/update."""
     execution = make.execution(make.upper(b"/opt/update", writer=writer))
     return reason.explain(execution, FileLocation(Origin.WRITABLE_LAYER, b"/opt/update"), content, elsewhere=elsewhere)
 
@@ -44,7 +44,7 @@ RELOCATED = {"DriftContent": "relocated", "DriftReason": words(Content.RELOCATED
 
 
 def runs(count: int = 3, **changes: Any) -> list[CloudProcessEvent]:
-    """As many executions, each in a pod of its own."""
+    """Return ``count`` executions, each in its own pod."""
     return [msgspec.structs.replace(EVENT, **{"KubernetesPodName": f"web-{n}"} | changes) for n in range(count)]
 
 
@@ -60,28 +60,28 @@ def entries(found: Suggestions) -> list[tuple[str, str, int]]:
     return [(each.sha256, each.path, each.count) for each in found.allow]
 
 
-def test_what_recurs_and_whose_writer_is_known_is_suggested_by_its_digest() -> None:
+def test_a_recurring_program_with_a_known_writer_is_suggested_by_digest() -> None:
     assert entries(policy.suggest(runs(3))) == [("ab" * 32, "", 3)]
 
 
-def test_relocated_image_content_explains_itself() -> None:
+def test_relocated_image_content_needs_no_known_writer() -> None:
     assert entries(policy.suggest(runs(3, **RELOCATED))) == [("ab" * 32, "", 3)]
 
 
-def test_one_digest_at_many_paths_is_one_entry() -> None:
+def test_one_digest_under_several_paths_is_one_entry() -> None:
     found = policy.suggest([*runs(3), *runs(3, FileName="other")])
 
     assert entries(found) == [("ab" * 32, "", 6)]
     assert found.allow[0].programs == ("/opt/other", "/opt/update")
 
 
-def test_a_program_that_updates_itself_is_suggested_by_its_path() -> None:
+def test_a_program_whose_bytes_change_is_suggested_by_path() -> None:
     events = [msgspec.structs.replace(each, SHA256=f"{n:064x}") for n, each in enumerate(runs(4, FileName="up[1]*"))]
 
     assert entries(policy.suggest(events)) == [("", "/opt/up[[]1][*]", 4)]
 
 
-def test_what_is_suggested_is_then_ignored() -> None:
+def test_a_policy_with_the_suggested_entries_ignores_the_executions() -> None:
     events = [
         *runs(3),
         *[msgspec.structs.replace(each, SHA256=f"{n:064x}") for n, each in enumerate(runs(4, FileName="a\\\\*"))],
@@ -96,14 +96,14 @@ def test_what_is_suggested_is_then_ignored() -> None:
     assert found.totals["silent"] == len(events)
 
 
-def test_the_same_on_another_day_recurs_too() -> None:
+def test_executions_in_one_pod_on_two_days_recur() -> None:
     later = NOW + datetime.timedelta(days=1)
     events = [*runs(2, KubernetesPodName="web-1"), *runs(1, KubernetesPodName="web-1", Timestamp=later)]
 
     assert entries(policy.suggest(events)) == [("ab" * 32, "", 3)]
 
 
-def test_what_was_ignored_needs_no_entry() -> None:
+def test_ignored_executions_are_skipped() -> None:
     assert policy.suggest(runs(3, PolicyAction="ignore")) == Suggestions(allow=(), left_out=())
 
 
@@ -116,14 +116,14 @@ def test_what_was_ignored_needs_no_entry() -> None:
         ({"DriftOrigin": "unknown"}, "it ran from outside"),
         ({"DriftContent": "unverified"}, "its bytes were not read"),
         ({"SHA256": ""}, "its bytes were not read"),
-        ({"SessionKey": "s"}, "somebody ran it in an exec session"),
-        ({"DriftReason": words(Content.ADDED, writer=None)}, "it was not seen who wrote it"),
+        ({"SessionKey": "s"}, "it ran in an exec session"),
+        ({"DriftReason": words(Content.ADDED, writer=None)}, "the process that wrote it was not seen"),
         ({"PolicyRule": "Default"}, "the default rule decided"),
-        ({"FileName": text(b"\xff")}, "its path is no UTF-8 text"),
+        ({"FileName": text(b"\xff")}, "its path is not valid UTF-8"),
         ({"KubernetesPodName": "web-1"}, "it ran in one pod on one day only"),
     ],
 )
-def test_what_an_intruder_could_do_is_left_out_and_told(changes: dict[str, Any], why: str) -> None:
+def test_programs_an_attacker_could_run_are_left_out_with_a_reason(changes: dict[str, Any], why: str) -> None:
     assert left_out(runs(3, **changes)).startswith(why)
 
 
@@ -136,15 +136,15 @@ def test_what_an_intruder_could_do_is_left_out_and_told(changes: dict[str, Any],
         ("bash", (b"/bin/ls",)),
     ],
 )
-def test_a_relocated_shell_is_left_out_and_told(name: str, elsewhere: tuple[bytes, ...]) -> None:
+def test_a_relocated_shell_is_left_out_with_a_reason(name: str, elsewhere: tuple[bytes, ...]) -> None:
     more = {"DriftContent": "relocated", "DriftReason": words(Content.RELOCATED, elsewhere=elsewhere)}
 
     assert left_out(runs(3, FileName=name, **more)).startswith("it is, or may be, a shell or interpreter")
 
 
-def test_one_bad_run_among_many_is_enough() -> None:
+def test_one_unacceptable_execution_excludes_the_program() -> None:
     assert left_out([*runs(30), *runs(1, DriftOrigin="memory")]).startswith("it is fileless")
 
 
-def test_what_ran_less_often_is_left_out() -> None:
+def test_programs_that_ran_too_rarely_are_left_out() -> None:
     assert left_out(runs(2)) == "it ran less than 3 times"
