@@ -1,4 +1,4 @@
-"""Accounts per provider, and lists of them that contradict themselves."""
+"""Formats of account ids per provider, and contradictory lists of accounts."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def conflicts(*scopes: tuple[Provider, tuple[str, ...] | None]) -> list[tuple[tu
         (Provider.ON_PREMISES, "Rack 7"),
     ],
 )
-def test_an_account_as_its_provider_writes_it(provider: Provider, account: str) -> None:
+def test_valid_account_ids_are_accepted(provider: Provider, account: str) -> None:
     assert conflicts((provider, (account,))) == []
 
 
@@ -44,38 +44,38 @@ def test_an_account_as_its_provider_writes_it(provider: Provider, account: str) 
         (Provider.ON_PREMISES, " ", "a name of your own"),
     ],
 )
-def test_an_account_of_another_form_is_refused(provider: Provider, account: str, expected: str) -> None:
+def test_account_ids_of_a_wrong_format_are_refused(provider: Provider, account: str, expected: str) -> None:
     ((path, reason),) = conflicts((provider, (account,)))
 
     assert path == (0, "accounts", 0)
     assert reason.startswith(f"expected {expected}")
 
 
-def test_a_whole_provider_and_a_list_of_it_contradict() -> None:
+def test_a_provider_as_a_whole_and_with_accounts_is_a_conflict() -> None:
     expected = [((1, "accounts"), "cloudScope.0 is the whole of aws: expected all of it or a list")]
 
     assert conflicts((Provider.AWS, None), (Provider.AWS, (AWS,))) == expected
 
 
-def test_the_order_of_whole_and_list_does_not_matter() -> None:
+def test_a_conflict_does_not_depend_on_the_order_of_entries() -> None:
     expected = [((0, "accounts"), "cloudScope.1 is the whole of aws: expected all of it or a list")]
 
     assert conflicts((Provider.AWS, (AWS,)), (Provider.AWS, None)) == expected
 
 
-def test_a_provider_is_whole_once() -> None:
+def test_a_provider_listed_twice_as_a_whole_is_a_conflict() -> None:
     assert conflicts((Provider.AWS, None), (Provider.AZURE, None), (Provider.AWS, None)) == [
         ((2, "provider"), "the whole of aws is given twice")
     ]
 
 
-def test_an_account_belongs_to_one_provider() -> None:
+def test_an_account_under_two_providers_is_a_conflict() -> None:
     assert conflicts((Provider.AWS, (AWS,)), (Provider.ON_PREMISES, ("x", AWS))) == [
         ((1, "accounts", 1), f"the account '{AWS}' is listed under aws already")
     ]
 
 
-def test_an_account_is_listed_once_in_whatever_case() -> None:
+def test_azure_accounts_are_compared_case_insensitively() -> None:
     assert conflicts((Provider.AZURE, (AZURE,)), (Provider.AZURE, (AZURE.upper(),))) == [
         ((1, "accounts", 0), f"the account '{AZURE.upper()}' is listed under azure already")
     ]

@@ -18,33 +18,33 @@ def rule(number: int = 1, **fields: Any) -> Rule:
     return Rule(name=f"rule {number}", priority=number, **{"action": Action.BLOCK, **fields})
 
 
-def test_each_subject_has_its_own_rule() -> None:
+def test_the_first_rule_per_subject_decides() -> None:
     scripts = rule(1, action=Action.ALERT, subjects=(Subject.SCRIPT,))
 
     assert compiled(scripts, rule(2)).subjects == {Subject.BINARY, Subject.LIBRARY, Subject.LOADER}
 
 
-def test_a_later_rule_says_nothing_where_one_before_matched() -> None:
+def test_a_rule_after_the_deciding_one_has_no_effect() -> None:
     later = rule(2, fail_closed=True, first_process=True, allow=(AllowedProcess(name="x"),))
 
     assert compiled(rule(1), later) == Blocking(subjects=frozenset(Subject))
 
 
-def test_the_default_rule_may_block() -> None:
+def test_a_blocking_default_rule_blocks_all_subjects() -> None:
     assert compiled(default=Action.BLOCK).subjects == frozenset(Subject)
 
 
-def test_a_rule_that_expired_is_passed_over() -> None:
+def test_an_expired_rule_does_not_block() -> None:
     assert compiled(rule(expires=NOW)).subjects == frozenset()
 
 
-def test_it_says_when_a_deciding_rule_expires() -> None:
+def test_changes_at_is_the_next_expiry_of_a_deciding_rule() -> None:
     before = rule(1, action=Action.IGNORE, subjects=(Subject.SCRIPT,), expires=LATER)
 
     assert compiled(before, rule(2)).changes_at == LATER
 
 
-def test_what_the_allow_list_names_is_known_beforehand() -> None:
+def test_allowed_names_paths_and_folders_are_decidable_in_the_kernel() -> None:
     allow = (AllowedProcess(name="updater"), AllowedProcess(path="/opt/tool"), AllowedProcess(path="/opt/agent/*"))
     found = compiled(rule(allow=allow, subjects=(Subject.BINARY,)))
 
@@ -54,12 +54,12 @@ def test_what_the_allow_list_names_is_known_beforehand() -> None:
     assert not found.undecidable
 
 
-def test_digests_and_patterns_within_a_path_are_not() -> None:
+def test_digests_and_other_patterns_are_undecidable_in_the_kernel() -> None:
     for entry in (AllowedProcess(sha256="a" * 64), AllowedProcess(path="/opt/*/bin"), AllowedProcess(path="/opt/a?/*")):
         assert compiled(rule(allow=(entry,))).undecidable == frozenset(Subject)
 
 
-def test_relocated_content_is_asked_by_size_first() -> None:
+def test_allowed_relocated_content_is_not_undecidable() -> None:
     found = compiled(rule(allow=(AllowedProcess(relocated=True),)))
 
     assert (found.relocated, found.undecidable) == (frozenset(Subject), frozenset())

@@ -1,4 +1,4 @@
-"""Which rule decides."""
+"""Decisions: the first matching rule and its action."""
 
 import datetime
 from typing import Any
@@ -37,22 +37,22 @@ def rule(name: str = "a", priority: int = 1, action: str = "alert", more: str = 
     return f"  - {{name: {name}, priority: {priority}, action: {action}{', ' if more else ''}{more}}}\n"
 
 
-def test_without_a_match_the_default_decides() -> None:
+def test_the_default_rule_decides_if_no_rule_matches() -> None:
     assert decide(rule(more="resourceScope: [{field: namespace, values: [other]}]")).rule == "Default"
 
 
-def test_the_lowest_priority_number_decides() -> None:
+def test_the_matching_rule_with_the_lowest_priority_number_decides() -> None:
     found = decide(rule("late", 20, "ignore") + rule("early", 10, "block"))
 
     assert (found.rule, found.action) == ("early", Action.BLOCK)
 
 
-def test_a_disabled_rule_is_passed_over() -> None:
+def test_a_disabled_rule_does_not_match() -> None:
     assert decide(rule(more="enabled: false")).rule == "Default"
 
 
 @pytest.mark.parametrize(("expires", "decides"), [("2026-11-23T11:59:59Z", "Default"), ("2026-11-23T12:00:01Z", "a")])
-def test_an_expired_rule_is_passed_over(expires: str, decides: str) -> None:
+def test_a_rule_matches_until_it_expires(expires: str, decides: str) -> None:
     assert decide(rule(more=f"expires: {expires}")).rule == decides
 
 
@@ -77,11 +77,11 @@ def test_an_expired_rule_is_passed_over(expires: str, decides: str) -> None:
         ("field: containerName, values: [Web]", False),
     ],
 )
-def test_a_condition_looks_at_the_container(condition: str, *, holds: bool) -> None:
+def test_conditions_compare_properties_of_the_container(condition: str, *, holds: bool) -> None:
     assert (decide(rule(more=f"resourceScope: [{{{condition}}}]")).rule == "a") == holds
 
 
-def test_all_conditions_must_hold() -> None:
+def test_a_rule_matches_only_if_all_conditions_hold() -> None:
     scope = "[{field: namespace, values: [shop]}, {field: podName, values: [other]}]"
 
     assert decide(rule(more=f"resourceScope: {scope}")).rule == "Default"
@@ -98,7 +98,7 @@ def test_all_conditions_must_hold() -> None:
         ("[{provider: on-prem}]", NodeLocation(cloud="gcp"), False),
     ],
 )
-def test_the_cloud_scope_takes_whole_providers_or_listed_accounts(
+def test_a_cloud_scope_matches_whole_providers_or_listed_accounts(
     scope: str, location: NodeLocation, *, holds: bool
 ) -> None:
     assert (decide(rule(more=f"cloudScope: {scope}"), location=location).rule == "a") == holds
@@ -118,7 +118,7 @@ def test_the_cloud_scope_takes_whole_providers_or_listed_accounts(
         ("relocated: true", {"content": Content.RELOCATED}, True),
     ],
 )
-def test_a_listed_process_is_ignored_and_does_not_fall_through(
+def test_a_process_on_the_allow_list_is_ignored_and_does_not_fall_through(
     entry: str, changes: dict[str, Any], *, allowed: bool
 ) -> None:
     found = decide(rule("first", 1, "block", f"allow: [{{{entry}}}]") + rule("second", 2), **changes)
@@ -129,26 +129,26 @@ def test_a_listed_process_is_ignored_and_does_not_fall_through(
 
 @pytest.mark.parametrize("action", ALLOW)
 @pytest.mark.parametrize("later", list(Action))
-def test_a_listed_process_never_alerts_and_never_falls_through(action: Action, later: Action) -> None:
-    """What docs/reference/policy.md says of the allow list, for each action, whatever stands behind."""
+def test_the_allow_list_applies_for_every_action_and_every_later_rule(action: Action, later: Action) -> None:
+    """The section on the allow list in docs/reference/policy.md, for each action of the rule and the next one."""
     found = decide(rule("first", 1, action.value, "allow: [{name: x}]") + rule("second", 2, later.value))
 
     assert (found.rule, found.action, found.allowed_by) == ("first", Action.IGNORE, "x")
 
 
-def test_what_the_list_means_is_written_down_for_each_action() -> None:
+def test_the_effect_of_the_allow_list_is_documented_for_each_action() -> None:
     assert set(ALLOW) == set(Action)
 
 
 @pytest.mark.parametrize("entry", [f"sha256: {'ab' * 32}", "relocated: true"])
-def test_what_could_not_be_read_is_allowed_by_name_or_path_only(entry: str) -> None:
+def test_an_unread_file_is_allowed_by_path_and_not_by_content(entry: str) -> None:
     more: dict[str, Any] = {"content": Content.UNVERIFIED, "drift": Drift.UNKNOWN, "sha256": ""}
 
     assert decide(rule(more=f"allow: [{{{entry}}}]"), **more).action == Action.ALERT
     assert decide(rule(more="allow: [{path: /tmp/x}]"), **more).action == Action.IGNORE
 
 
-def test_a_rule_may_cover_some_subjects_only() -> None:
+def test_a_rule_matches_only_its_subjects() -> None:
     assert decide(rule(more="subjects: [script]")).rule == "Default"
     assert decide(rule(more="subjects: [script]"), subject=Subject.SCRIPT).rule == "a"
 
@@ -166,8 +166,8 @@ NAMESPACES = st.sampled_from(["shop", "dev", "prod"])
     st.lists(st.tuples(NAMESPACES, st.sampled_from(list(Action)), st.booleans()), max_size=6),
     NAMESPACES,
 )
-def test_the_first_that_matches_decides(rules: list[tuple[str, Action, bool]], namespace: str) -> None:
-    """Against the plainest evaluator there is."""
+def test_the_first_matching_rule_decides(rules: list[tuple[str, Action, bool]], namespace: str) -> None:
+    """Compared with a naive evaluator."""
     text = "".join(
         rule(
             f"r{n}",
@@ -182,7 +182,7 @@ def test_the_first_that_matches_decides(rules: list[tuple[str, Action, bool]], n
     assert decide(text or "  []\n", container=Container(id="1", namespace=namespace)).rule == expected
 
 
-def test_a_rule_that_expires_gives_way_to_the_next() -> None:
+def test_after_a_rule_has_expired_the_next_one_decides() -> None:
     rules = (
         rule("long", 3, more="expires: 2026-11-23T13:00:00Z")
         + rule("short", 1, more="expires: 2026-11-23T11:00:00Z")

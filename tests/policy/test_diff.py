@@ -1,4 +1,4 @@
-"""What differs between two policies."""
+"""Differences between two policies."""
 
 from itertools import combinations
 
@@ -25,23 +25,23 @@ def order(names: str) -> Policy:
 
 
 @given(policies())
-def test_a_policy_does_not_differ_from_itself(random: Policy) -> None:
+def test_a_policy_has_no_differences_from_itself(random: Policy) -> None:
     assert policy.diff(random, random) == Difference()
 
 
-def test_a_rule_that_is_new_is_told_with_what_it_says() -> None:
+def test_an_added_rule_is_reported_with_its_fields() -> None:
     fields = (FieldChange(field="priority", new=2), FieldChange(field="action", new="alert"))
 
     assert policy.diff(load(A), load(A, B)) == Difference(rules=(RuleChange(rule="b", kind="added", fields=fields),))
 
 
-def test_a_rule_that_is_gone_is_told_with_what_it_said() -> None:
+def test_a_removed_rule_is_reported_with_its_fields() -> None:
     fields = (FieldChange(field="priority", old=2), FieldChange(field="action", old="alert"))
 
     assert policy.diff(load(A, B), load(A)) == Difference(rules=(RuleChange(rule="b", kind="removed", fields=fields),))
 
 
-def test_a_rule_that_changed_is_told_field_by_field() -> None:
+def test_a_changed_rule_is_reported_field_by_field() -> None:
     old = load(f"{A}, allow: [{{name: x}}, {{name: y}}]")
     new = load("name: a, priority: 1, action: block, allow: [{name: y}, {path: /z}], subjects: [script]")
 
@@ -59,7 +59,7 @@ def test_a_rule_that_changed_is_told_field_by_field() -> None:
     )
 
 
-def test_the_default_rule_comes_under_its_name() -> None:
+def test_the_default_rule_is_reported_under_its_name() -> None:
     fields = (FieldChange(field="action", old="ignore", new="block"),)
 
     assert policy.diff(load(), load(default="block")).rules == (
@@ -67,20 +67,20 @@ def test_the_default_rule_comes_under_its_name() -> None:
     )
 
 
-def test_another_priority_is_no_move_if_the_order_stays() -> None:
+def test_a_changed_priority_in_the_same_order_is_not_a_move() -> None:
     found = policy.diff(load(A, B), load(A, "name: b, priority: 7, action: alert"))
 
     assert found.moved == ()
     assert [change.rule for change in found.rules] == ["b"]
 
 
-def test_one_rule_that_went_first_is_one_move() -> None:
+def test_moving_the_last_rule_to_the_front_is_one_move() -> None:
     assert policy.diff(order("abcd"), order("dabc")).moved == (Move(rule="d", old=4, new=1),)
 
 
 @given(st.permutations("abcde"))
-def test_the_moves_are_the_fewest(names: list[str]) -> None:
-    """Against all subsets: what stays is the largest that keeps its order."""
+def test_the_number_of_moves_is_minimal(names: list[str]) -> None:
+    """Compared with all subsets: the largest one that keeps its order did not move."""
     stays = max(
         len(subset) for size in range(6) for subset in combinations(names, size) if list(subset) == sorted(subset)
     )

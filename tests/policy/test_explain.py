@@ -1,4 +1,4 @@
-"""Which rule decides, and why each earlier one did not match."""
+"""Explanations: the deciding rule, and the failed checks of the rules before it."""
 
 import os
 
@@ -30,7 +30,7 @@ def refused(what: str, expected: str, actual: str) -> list[Finding]:
 
 
 @given(policies(), containers(), locations(), verdicts())
-def test_it_explains_what_is_decided(
+def test_an_explanation_agrees_with_the_decision(
     random: policy.Policy, container: Container, location: NodeLocation, verdict: Verdict
 ) -> None:
     name = os.path.basename(verdict.path).decode()
@@ -43,7 +43,7 @@ def test_it_explains_what_is_decided(
     ]  # fmt: skip
 
 
-def test_every_rule_up_to_the_deciding_one_is_told_in_order() -> None:
+def test_all_rules_up_to_the_deciding_one_are_listed_by_priority() -> None:
     found = explain(
         "  - {name: late, priority: 30, action: block}\n"
         "  - {name: disabled, priority: 10, action: block, enabled: false}\n"
@@ -56,50 +56,50 @@ def test_every_rule_up_to_the_deciding_one_is_told_in_order() -> None:
     assert found.not_asked == 1
 
 
-def test_without_a_match_the_default_rule_decides() -> None:
+def test_the_default_rule_is_listed_if_no_rule_matches() -> None:
     found = explain("  []")
 
     assert [(trace.rule, trace.priority, trace.outcome) for trace in found.rules] == [("Default", None, "decides")]
 
 
-def test_a_disabled_rule_says_so() -> None:
+def test_a_disabled_rule_fails_the_check_enabled() -> None:
     assert failing("enabled: false") == refused("enabled", "true", "false")
 
 
-def test_a_condition_says_what_it_expected() -> None:
+def test_a_failed_condition_has_operator_and_values() -> None:
     scope = "resourceScope: [{field: namespace, operator: notEquals, values: [dev, shop]}]"
 
     assert failing(scope) == refused("namespace", "notEquals 'dev' or 'shop'", "'shop'")
 
 
-def test_a_missing_label_is_told_from_an_empty_one() -> None:
+def test_a_missing_label_is_distinguished_from_an_empty_one() -> None:
     scope = "resourceScope: [{field: podLabel, label: tier, values: [db]}]"
 
     assert failing(scope) == refused("podLabel tier", "equals 'db'", "no such label")
 
 
-def test_every_failing_condition_is_told() -> None:
+def test_every_failed_condition_is_listed() -> None:
     scope = ("namespace, values: [a]", "podName, values: [b]", "clusterName, values: [c]")
     conditions = ", ".join(f"{{field: {each}}}" for each in scope)
 
     assert [finding.what for finding in failing(f"resourceScope: [{conditions}]")] == ["namespace", "podName"]
 
 
-def test_another_cloud_is_told() -> None:
+def test_a_failed_cloud_scope_has_providers_and_accounts() -> None:
     assert failing("cloudScope: [{provider: azure}]") == refused("cloud", "azure (all)", "on-prem (no account)")
 
 
-def test_another_subject_is_told() -> None:
+def test_an_uncovered_subject_is_listed() -> None:
     assert failing("subjects: [script, library]") == refused("subject", "script or library", "binary")
 
 
-def test_an_expired_rule_is_told() -> None:
+def test_an_expired_rule_has_both_times() -> None:
     assert failing("expires: 2026-11-01T00:00:00Z") == refused(
         "expires", "later than now, is 2026-11-01T00:00:00+00:00", "2026-11-23T12:00:00+00:00"
     )
 
 
-def test_the_allow_list_of_the_deciding_rule_is_told() -> None:
+def test_the_allow_list_of_the_deciding_rule_is_listed() -> None:
     (rule,) = explain(
         f"  - {{name: a, priority: 1, action: block, allow: [{{name: y}}, {{path: /tmp/*}}, {{relocated: true}},"
         f" {{sha256: {'ab' * 32}}}]}}"

@@ -1,4 +1,4 @@
-"""Keys of labels, as Kubernetes takes them."""
+"""Validation of Kubernetes label keys."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from driftline.policy import labels
 
 
 @pytest.mark.parametrize("key", ["app", "a", "A.b_c-d", "x" * 63, "example.com/app", "a.b-c.d/x", "a" * 253 + "/x"])
-def test_a_legal_key(key: str) -> None:
+def test_valid_label_keys_are_accepted(key: str) -> None:
     labels.check_key(key)
 
 
@@ -26,6 +26,6 @@ def test_a_legal_key(key: str) -> None:
         ("a" * 254 + "/c", "prefix is a DNS name"),
     ],
 )
-def test_an_illegal_key_is_refused_with_the_reason(key: str, reason: str) -> None:
+def test_invalid_label_keys_are_refused_with_the_reason(key: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         labels.check_key(key)

@@ -1,4 +1,4 @@
-"""What a rule asks, check by check."""
+"""Checks of a rule, one by one."""
 
 from hypothesis import given
 
@@ -21,7 +21,7 @@ RULE = Policy.model_validate(
 ).rules[0]
 
 
-def test_a_check_carries_what_was_asked_and_found() -> None:
+def test_a_check_has_the_expected_and_the_actual_value() -> None:
     facts = match.scope_facts(Container(id="1", pod_labels={"app": "x"}), NodeLocation(cloud="aws", account="1"))
 
     assert list(match.scope_checks(RULE, facts)) == [
@@ -31,14 +31,14 @@ def test_a_check_carries_what_was_asked_and_found() -> None:
     ]
 
 
-def test_a_label_that_is_missing_equals_nothing() -> None:
+def test_a_missing_label_compares_as_an_empty_text() -> None:
     facts = match.scope_facts(Container(id="1"), NodeLocation(cloud="azure"))
 
     assert [check.holds for check in match.scope_checks(RULE, facts)] == [True, True, True]
 
 
 @given(policies(), verdicts())
-def test_the_allowing_entry_is_the_first_check_that_holds(random: Policy, verdict: Verdict) -> None:
+def test_the_allowing_entry_is_that_of_the_first_check_that_holds(random: Policy, verdict: Verdict) -> None:
     for rule in random.rules:
         checks = match.allow_checks(rule, verdict, "a")
         expected = next((check.expected for check in checks if check.holds), None)
@@ -46,7 +46,7 @@ def test_the_allowing_entry_is_the_first_check_that_holds(random: Policy, verdic
 
 
 @given(policies(), verdicts())
-def test_expiry_is_a_check_only_where_it_is_set(random: Policy, verdict: Verdict) -> None:
+def test_expires_is_checked_only_for_rules_that_expire(random: Policy, verdict: Verdict) -> None:
     for rule in random.rules:
-        asked = [check.name for check in match.exec_checks(rule, verdict, NOW)]
-        assert asked == ["subject", *(["expires"] if rule.expires else [])]
+        names = [check.name for check in match.exec_checks(rule, verdict, NOW)]
+        assert names == ["subject", *(["expires"] if rule.expires else [])]

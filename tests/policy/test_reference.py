@@ -1,4 +1,4 @@
-"""The reference page tells all there is."""
+"""Completeness of the reference page."""
 
 from driftline.policy import reference
 from driftline.policy.accounts import Provider
@@ -14,7 +14,7 @@ def test_every_field_is_on_the_page() -> None:
     assert [name for name in fields if f"| `{name}` |" not in reference.page()] == []
 
 
-def test_every_field_has_a_meaning() -> None:
+def test_every_row_has_a_description() -> None:
     rows = [line.split(" | ") for line in reference.page().splitlines() if line.startswith("| `")]
 
     assert [row for row in rows if not row[-1].strip(" |")] == []
@@ -26,7 +26,7 @@ def test_every_operator_and_provider_is_on_the_page() -> None:
     assert [each for each in (*Operator, *Provider) if f"| `{each.value}` |" not in page] == []
 
 
-def test_a_link_leads_to_a_section() -> None:
+def test_every_linked_section_exists() -> None:
     page = reference.page()
 
     for anchor in ("rule", "default-rule", "cloud-scope", "condition", "allowed-process"):

@@ -1,4 +1,4 @@
-"""Stored executions against a draft."""
+"""Simulations of a draft policy on stored executions."""
 
 import datetime
 from typing import Any
@@ -53,13 +53,13 @@ def simulate(draft: str, *events: CloudProcessEvent, location: NodeLocation | No
         ("", "ignore", "same"),
     ],
 )
-def test_an_outcome_is_told_against_what_was_decided(before: str, action: str, outcome: str) -> None:
+def test_the_outcome_compares_the_draft_with_the_recorded_action(before: str, action: str, outcome: str) -> None:
     (effect,) = simulate(f"action: {action}", event(PolicyAction=before)).effects
 
     assert effect.outcome == outcome
 
 
-def test_the_same_of_one_workload_is_counted_together() -> None:
+def test_executions_of_one_program_in_one_workload_are_counted_together() -> None:
     found = simulate("action: alert", *(event(KubernetesPodName=f"web-{n}", ContainerId=f"{n}") for n in range(3)))
 
     assert found.effects == (
@@ -78,11 +78,11 @@ def test_the_same_of_one_workload_is_counted_together() -> None:
     assert (found.executions, found.totals) == (3, {"blocked": 0, "alerts": 3, "silent": 0, "same": 0})
 
 
-def test_what_did_not_drift_is_passed_over() -> None:
+def test_events_without_drift_are_skipped() -> None:
     assert simulate("action: alert", event(Drift="no"), event(Drift="")).executions == 0
 
 
-def test_a_rule_that_has_expired_by_now_decides_nothing() -> None:
+def test_an_expired_rule_does_not_apply_to_older_events() -> None:
     early = event(Timestamp=NOW - datetime.timedelta(days=3))
 
     (effect,) = simulate("action: alert, expires: 2026-11-22T00:00:00Z", early).effects
@@ -98,13 +98,15 @@ def test_a_rule_that_has_expired_by_now_decides_nothing() -> None:
             "my-project"),
     ],
 )  # fmt: skip
-def test_the_account_is_that_of_the_cluster_s_resource(column: str, resource: str, provider: str, account: str) -> None:
+def test_provider_and_account_are_parsed_from_the_resource_id(
+    column: str, resource: str, provider: str, account: str
+) -> None:
     location = replay.location_of(event(**{column: resource, "ClusterName": "c", "NodeName": "n"}), NodeLocation())
 
     assert location == NodeLocation(cluster="c", node="n", cloud=provider, account=account, resource=resource)
 
 
-def test_a_place_given_stands_in_for_what_events_do_not_say() -> None:
+def test_the_given_location_applies_to_events_without_one() -> None:
     draft = "action: alert, cloudScope: [{provider: aws, accounts: ['012345678901']}]"
 
     assert simulate(draft, EVENT).totals["alerts"] == 0
@@ -112,7 +114,7 @@ def test_a_place_given_stands_in_for_what_events_do_not_say() -> None:
 
 
 @given(policies(), containers(), locations(), verdicts())
-def test_a_replay_decides_as_the_sensor_did(
+def test_a_simulation_decides_as_the_sensor_does(
     random: Policy, container: Container, location: NodeLocation, verdict: Verdict
 ) -> None:
     folder, _, name = text(verdict.path).rpartition("/")
