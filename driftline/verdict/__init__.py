@@ -1,9 +1,9 @@
-"""The drift decision; pure.
+"""The verdict: whether an execution drifted from its image; pure.
 
-``decide`` judges one execution from the kernel's word on a file (``FileFacts``), the
-container's mounts (``ContainerRoot``), the image's index (``ImageLookup``) and, only where
-these leave it open, the file's bytes. ``script_argument`` and ``loader_argument`` find the
-program in the command line of an interpreter and of ``ld.so``. Theory: docs/explanation/verdict.md.
+``decide`` evaluates one execution from the kernel's data on the file (``FileFacts``), the container's
+root and mounts (``ContainerRoot``), the image's index (``ImageLookup``) and, only if these do not
+suffice, the file's bytes. ``script_argument`` and ``loader_argument`` find the executed file in the
+command line of an interpreter and of ``ld.so``. Theory: docs/explanation/verdict.md.
 """
 
 from driftline.verdict.decide import ImageFile, ImageLookup, Read, decide

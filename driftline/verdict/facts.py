@@ -1,4 +1,8 @@
-"""What the verdict is decided from: the kernel's word on a file, and the container it ran in."""
+"""Input of the verdict: the kernel's data on an executed file, and the file systems of its container.
+
+The records are plain data. The sensor fills them from eBPF records, ``/proc/PID/mountinfo`` and the
+container runtime. Paths are bytes, because Linux paths need not be UTF-8.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ __all__ = [
     "Writer",
 ]
 
-# linux/magic.h
+# Magic numbers of superblocks: include/uapi/linux/magic.h.
 OVERLAYFS_MAGIC = 0x794C7630
 TMPFS_MAGIC = 0x01021994
 RAMFS_MAGIC = 0x858458F6
@@ -31,90 +35,117 @@ FUSE_MAGIC = 0x65735546
 
 
 class Writer(msgspec.Struct, frozen=True, kw_only=True):
-    """The last process seen to open a file for writing, or to make or rename it."""
+    """The last process that opened a file for writing, created it or renamed it, as the sensor saw it."""
 
     pid: int
+    """Process id on the node."""
     start_ns: int
-    """Boot-time clock at the fork of the process, nanoseconds: with ``pid`` it is unique."""
+    """Boot-time clock at the fork of the process, in nanoseconds; unique together with ``pid``."""
     comm: bytes
+    """Name of the process's thread in the kernel (``comm``), at most 15 bytes."""
     program: bytes = b""
-    """Path of the writer's program, if its exec was seen."""
+    """Path of the process's program; empty if its exec was not seen."""
     time: datetime.datetime
+    """Time of the operation, aware, UTC."""
 
 
 class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the kernel said of a file at the moment it was run, mapped or read as a script."""
+    """The kernel's data on a file when it was executed, mapped executable or read as a script.
+
+    ``path`` is for people and for policies, ``fs_path`` for the comparison with the image. ``upper`` and
+    ``lowers`` are meaningful on overlayfs only, and only for the container's own root overlay do they say
+    that a file is the image's.
+    """
 
     path: bytes
-    """As the container sees it: through all mounts, from the root of its mount namespace."""
+    """Path in the container: through all mounts, from the root of its mount namespace."""
     fs_path: bytes
-    """From the root of its own file system. On the container's root overlay this is the path
-    the image knows, whatever bind mounts, chroots or mount namespaces lie in between."""
+    """Path from the root of its own file system. On the container's root overlay this is the path in
+    the image, independent of bind mounts, chroots and mount namespaces."""
     device: int
-    """``st_dev`` of its superblock, as ``os.makedev`` gives it."""
+    """Device number of its superblock (``st_dev``), encoded as by ``os.makedev``."""
     inode: int
+    """Inode number (``st_ino``)."""
     size: int
+    """Size in bytes."""
     mode: int
+    """File type and permissions (``st_mode``)."""
     ctime_ns: int
+    """Time of the last status change, nanoseconds since 1970 (UTC); 0 if unknown."""
     nlink: int
+    """Number of hard links; 0 for a deleted file and for a memfd."""
     magic: int
-    """``s_magic`` of its superblock (``statfs.f_type``)."""
+    """Magic number of its superblock (``statfs.f_type``)."""
     fs_type: str
     """Name of the file-system type: ``overlay``, ``tmpfs``, ``ext4`` …"""
     upper: bool = False
-    """On overlayfs: it has an upper dentry, so it is new or was copied up."""
+    """On overlayfs: the file has an upper dentry, so it is new or was copied up."""
     lowers: int = 0
-    """On overlayfs: how many lower layers hold it; 0 for a file no layer has."""
+    """On overlayfs: the number of lower layers that have the file; 0 for a new file."""
     truncated: bool = False
-    """Whether the paths are only their last parts, being too long or deep for the kernel side."""
+    """Whether the paths lack their first components, because they exceed the limits of the eBPF program."""
     writer: Writer | None = None
+    """The last process that wrote the file; ``None`` if none was seen."""
 
 
 class Mount(msgspec.Struct, frozen=True, kw_only=True):
     """One line of the container's ``/proc/PID/mountinfo`` (proc_pid_mountinfo(5))."""
 
     device: int
+    """Device number of the superblock, encoded as by ``os.makedev``."""
     root: bytes
-    """The path within the file system that is mounted; ``/`` for the whole of it."""
+    """Path of the mounted directory within its file system; ``/`` if the whole file system is mounted."""
     path: bytes
-    """The mount point, from the root of the process."""
+    """Mount point, relative to the root of the process."""
     fs_type: str
+    """Name of the file-system type."""
     source: bytes
+    """Mount source, specific to the file system: a device for example."""
     options: str
-    """Options of the file system (not of the mount), comma-separated, with the kernel's octal escapes."""
+    """Options of the superblock (not of the mount), comma-separated, with the kernel's octal escapes."""
     id: int = 0
+    """Mount id; 0 if unknown."""
 
 
 class ContainerRoot(msgspec.Struct, frozen=True, kw_only=True):
-    """The file-system view a container started with."""
+    """The root file system and the mounts with which a container was started.
+
+    The sensor reads it from the container's first process as early as possible. Mounts that the container
+    makes afterwards are not part of it: a file on one has the origin tmpfs, host or unknown.
+    """
 
     device: int
-    """``st_dev`` of the file system mounted at ``/``; 0 if it is not known."""
+    """Device number of the file system mounted at ``/``; 0 if unknown."""
     upperdir: bytes = b""
-    """Path on the node of the writable layer; empty if it is not known or not overlayfs."""
+    """Path of the writable layer on the node; empty if unknown or not overlayfs."""
     lowerdirs: tuple[bytes, ...] = ()
-    """Paths on the node of the image's layers, topmost first."""
+    """Paths of the image's layers on the node, topmost first."""
     mounts: tuple[Mount, ...] = ()
+    """Mounts of the container's first process; empty if they could not be read."""
     host_devices: frozenset[int] = frozenset()
-    """``st_dev`` of every file system the node itself has mounted."""
+    """Device numbers of the file systems that the node itself has mounted."""
 
 
 class Digest(msgspec.Struct, frozen=True):
-    """The bytes of a file, as they were read whole after it ran."""
+    """Digest of a file's bytes, read as a whole after its execution."""
 
     sha256: str
-    """64 lower-case hex digits."""
+    """64 lower-case hexadecimal digits."""
     size: int
+    """Number of bytes read."""
     changed: bool = False
-    """Whether the file was touched between its execution and the reading: the bytes may be
-    others than those that ran, so that they prove nothing in its favour."""
+    """Whether the file changed between execution and reading. The executed bytes may then have been
+    different, so the digest cannot prove that they were the image's."""
 
 
 class Execution(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution to judge."""
+    """An execution to evaluate."""
 
     subject: Subject
+    """Kind of execution."""
     file: FileFacts
+    """The executed file."""
     time: datetime.datetime
+    """Time of the execution, aware, UTC."""
     image: str = ""
-    """What to call the image in the reason, as ``name@digest``."""
+    """Image as named in the reason, ``name@digest``; empty if unknown."""

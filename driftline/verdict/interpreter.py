@@ -1,7 +1,7 @@
-"""Which file an interpreter, or ``ld.so``, was told to run.
+"""The file that an interpreter, or the dynamic loader ``ld.so``, runs, found in its command line.
 
-The kernel sees ``sh /tmp/x`` as an execution of ``sh``. Each interpreter reads its options in
-its own way; a ``_Grammar`` says how, as a row of a table.
+The kernel sees ``sh /tmp/x`` as an execution of ``sh``. Every interpreter parses its options in its own
+way; a ``_Grammar`` describes the options of one, from its manual, and a common parser applies it.
 """
 
 from __future__ import annotations
@@ -15,28 +15,29 @@ import msgspec
 __all__ = ["loader_argument", "script_argument"]
 
 
+# The options of one interpreter, up to the first operand. Short options are given as letters, long options as
+# whole words with their dashes. An option that is not listed takes no value.
 class _Grammar(msgspec.Struct, frozen=True, kw_only=True):
-    # Short options are letters, long ones whole words; both lists end at the first operand.
-    code: bytes = b""  # the program is text on the command line, a module name or stdin
+    code: bytes = b""  # no script: the code is on the command line, in a module or on standard input
     file: bytes = b""  # the value is the script
-    valued: bytes = b""  # takes a value: the rest of the word, else the next word
-    detached: bytes = b""  # takes the next word, even amid other letters
-    attached: bytes = b""  # the rest of the word is its value
-    numbered: bytes = b""  # digits after it are its value
-    long_code: frozenset[bytes] = frozenset()
-    long_file: frozenset[bytes] = frozenset()
-    long_valued: frozenset[bytes] = frozenset()
-    one_dash: bool = False  # long options may have one dash: -file
+    valued: bytes = b""  # takes a value: the rest of the word, or else the next word
+    detached: bytes = b""  # takes the next word as its value, also in the middle of a group of letters
+    attached: bytes = b""  # the rest of the word, which may be empty, is its value
+    numbered: bytes = b""  # the digits after it are its value; more letters may follow
+    long_code: frozenset[bytes] = frozenset()  # long options like code
+    long_file: frozenset[bytes] = frozenset()  # long options like file
+    long_valued: frozenset[bytes] = frozenset()  # long options that take a value
+    one_dash: bool = False  # long options have one dash (-file) and ignore case; there are no short options
     plus: bool = False  # options may begin with +
     operand: bool = True  # the first operand is the script
-    commands: frozenset[bytes] = frozenset()  # words before the script
+    commands: frozenset[bytes] = frozenset()  # subcommands before the script
 
 
 def _words(text: str) -> frozenset[bytes]:
     return frozenset(text.encode().split())
 
 
-# bash(1), dash(1), zsh(1), mksh(1): -c and -s take the program from elsewhere.
+# bash(1), dash(1), zsh(1), mksh(1): -c takes the code from the command line, -s from standard input.
 _SHELL = _Grammar(code=b"cs", detached=b"oO", plus=True, long_valued=_words("--rcfile --init-file --emulate"))
 # https://docs.python.org/3/using/cmdline.html
 _PYTHON = _Grammar(code=b"cm", valued=b"WX", long_valued=_words("--check-hash-based-pycs"))
@@ -52,7 +53,7 @@ _RUBY = _Grammar(
         "--encoding --external-encoding --internal-encoding --enable --disable --backtrace-limit --parser --dump"
     ),
 )
-# node(1); -pe and -p print what they evaluate
+# node(1); -p and -pe evaluate code and print the result
 _NODE = _Grammar(
     code=b"ep",
     valued=b"rC",
@@ -72,9 +73,9 @@ _PHP = _Grammar(
     long_file=_words("--file --process-file"),
     long_valued=_words("--php-ini --define --zend-extension --docroot"),
 )
-# lua(1): -e runs text, and then the script
+# lua(1): -e runs its value, and then the script
 _LUA = _Grammar(valued=b"elj", attached=b"Ob")
-# gawk(1): without -f the first operand is the program's text
+# gawk(1): without -f the first operand is the code
 _AWK = _Grammar(
     file=b"fE",
     valued=b"vFeilodpLD",
@@ -82,6 +83,7 @@ _AWK = _Grammar(
     long_valued=_words("--assign --field-separator --source --include --load"),
     operand=False,
 )
+# https://learn.microsoft.com/powershell/module/microsoft.powershell.core/about/about_pwsh
 _PWSH = _Grammar(
     long_code=_words("-c -command -e -ec -encodedcommand"),
     long_file=_words("-f -file"),
@@ -91,6 +93,7 @@ _PWSH = _Grammar(
     ),
     one_dash=True,
 )
+# tclsh(1), wish(1)
 _TCL = _Grammar(valued=b"c", long_valued=_words("-encoding"), one_dash=True)
 
 _GRAMMARS: dict[bytes, _Grammar] = {
@@ -112,20 +115,22 @@ _VERSION = re.compile(rb"-?[0-9][0-9.]*(?:-.*)?$|-cgi.*$|-static$")
 _LOADER = re.compile(
     rb"ld(?:-linux[^/]*|-musl-[^/]*|64|-[0-9.]+)?\.so(?:\.[0-9]+)*$|libc(?:\.musl-[^/]*)?\.so(?:\.1)?$"
 )
-_MOST_NESTED = 8  # env in env in env
+_MAX_NESTED_ENV = 8  # env may run env
 
 
 def script_argument(argv: Sequence[bytes], program: bytes) -> bytes | None:
-    """Give the argument that names the script an interpreter was told to run.
+    """Return the argument that names the script of an interpreter's command line.
 
-    ``program`` is the path of the file that was executed: a process can put what it likes into
-    ``argv[0]``, which counts only for multi-call programs such as busybox. ``None`` means that
-    no script is named: it is no known interpreter, or reads its program from stdin, from the
-    command line itself (``-c``) or by a module's name (``python -m``).
+    ``program`` is the path of the executed file. It determines the interpreter, because a process can set
+    ``argv[0]`` to any text; ``argv[0]`` counts only for multi-call programs such as busybox. The result is
+    the argument as it is, and may be relative to the working directory.
+
+    ``None`` means that there is no script: the program is no known interpreter, or takes its code from
+    standard input, from the command line (``-c``) or from a module (``python -m``).
     """
     words = list(argv)
     name = os.path.basename(program)
-    for _ in range(_MOST_NESTED):
+    for _ in range(_MAX_NESTED_ENV):
         if _is_multi_call(name):
             name, words = _applet(words)
         if name != b"env":
@@ -137,17 +142,18 @@ def script_argument(argv: Sequence[bytes], program: bytes) -> bytes | None:
 
 
 def loader_argument(argv: Sequence[bytes], program: bytes) -> bytes | None:
-    """Give the argument that names the program a dynamic loader was told to run.
+    """Return the argument that names the program of a dynamic loader's command line.
 
-    ``program`` is the path of the file that was executed. ``None`` means that it is no loader,
-    or runs nothing: ``--list`` and ``--verify`` only look, as does musl's loader called ``ldd``.
+    ``program`` is the path of the executed file. The loaders of glibc and musl are known by their names;
+    musl's libc.so is its loader as well. ``None`` means that the program is no loader or runs nothing:
+    ``--list`` and ``--verify`` only inspect, as does musl's loader if it is called as ``ldd``.
     """
     if not _LOADER.match(os.path.basename(program)) or os.path.basename(argv[0] if argv else b"") == b"ldd":
         return None
     return _first_script(argv[1:], _LD_SO)
 
 
-# ld.so(8); musl's ldso/dynlink.c takes --name=value as well
+# glibc's ld.so(8); musl's ldso/dynlink.c also accepts --name=value
 _LD_SO = _Grammar(
     long_code=_words("--list --verify --help --version --list-tunables --list-diagnostics"),
     long_valued=_words(
@@ -160,14 +166,16 @@ def _is_multi_call(name: bytes) -> bool:
     return name.startswith(_MULTI_CALL)
 
 
-# "busybox sh x" and a link called "sh" are the same; a login shell's argv[0] is "-sh".
+# The applet of a multi-call program and its arguments. "busybox sh x" equals "sh x" with a link named "sh"; the
+# argv[0] of a login shell is "-sh" (login(1)).
 def _applet(words: list[bytes]) -> tuple[bytes, list[bytes]]:
     while words and _is_multi_call(os.path.basename(words[0])):
         words = words[1:]
     return (os.path.basename(words[0]).removeprefix(b"-") if words else b""), words
 
 
-# env(1): options, assignments, then a command. -S splits a word into several.
+# The command that env runs, with its arguments. env(1): options, then assignments, then the command. -S splits its
+# value into several words, for use in #! lines.
 def _command_of_env(words: list[bytes]) -> list[bytes]:
     rest = words[1:]
     while rest:
@@ -189,6 +197,8 @@ def _takes_next(word: bytes, grammar: _Grammar) -> bool:
     return len(word) == 2 and word[1:] in grammar.valued
 
 
+# Reads options until one determines the script or the first operand is reached. "--" ends the options, as does "-"
+# for shells; for other interpreters "-" means code from standard input.
 def _first_script(words: Sequence[bytes], grammar: _Grammar) -> bytes | None:
     rest = list(words)
     while rest:
@@ -213,7 +223,8 @@ def _is_option(word: bytes, grammar: _Grammar) -> bool:
     return word.startswith(b"-") or (grammar.plus and word.startswith(b"+"))
 
 
-# Give what an option says of the script and whether that settles it; takes its value off ``rest``.
+# Returns the script and whether the option determines it (there may be none), and removes the option's value from
+# ``rest``.
 def _option(word: bytes, rest: list[bytes], grammar: _Grammar) -> tuple[bytes | None, bool]:
     if word.startswith(b"--") or grammar.one_dash:
         return _long_option(word, rest, grammar)

@@ -1,8 +1,8 @@
-"""Where a file's bytes lie, by what the kernel and the container's first mount table say.
+"""The location of a file's bytes, from the kernel's data and the mounts of the container's first process.
 
-No name decides. A container can mount, bind, chroot and pivot as it likes, and call a memfd
-what it wants; it cannot choose the device number of a superblock. So each question asks for
-the superblock, and only within it for a path.
+Names are not trusted. A container can mount, bind, chroot and pivot, and can give a memfd any name; it
+cannot choose the device number of a superblock. So every rule compares the superblock first, and paths
+only within one superblock.
 """
 
 from __future__ import annotations
@@ -28,23 +28,31 @@ _MEMORY_MAGICS = (TMPFS_MAGIC, RAMFS_MAGIC, HUGETLBFS_MAGIC)
 
 
 class FileLocation(msgspec.Struct, frozen=True):
-    """Where one file lies."""
+    """Location of one file."""
 
     origin: Origin
+    """Kind of the location."""
     path: bytes
-    """Where the container finds it."""
+    """Path in the container; the kernel's name of a memfd."""
     image_path: bytes = b""
-    """The path under which an image would hold it; empty where no image path can lie."""
+    """Path to look up in the image; empty for files in memory, which have no path."""
     in_image_tree: bool = False
-    """Whether the file, if the image has it, is the image's own: it lies on the root the
-    container was started with, not on something mounted over it."""
+    """Whether the file is on the root file system with which the container was started, and not on a
+    file system mounted over it. Only such a file can be the image's own."""
     volume: VolumeKind | None = None
+    """Kind of the volume; ``None`` for other origins."""
     mount: bytes = b""
-    """The mount point, for volumes and tmpfs."""
+    """Mount point of a volume or tmpfs; empty for other origins."""
 
 
 def locate(file: FileFacts, root: ContainerRoot, volumes: Sequence[VolumeMount] = ()) -> FileLocation:
-    """Say where a file lies. ``volumes`` adds the kinds of the mounts."""
+    """Return the location of a file.
+
+    ``volumes`` are the mounts of the container's specification, which add the kinds of volumes. If the
+    mounts of ``root`` are unknown, volumes are found by their paths alone.
+    """
+    # The order matters: the root overlay is recognised by its device number alone, memory by a mount that is
+    # missing everywhere, and only then the mount table is consulted.
     if _is_on_root(file, root):
         return _on_root(file, root)
     if _is_memory(file, root):
@@ -56,10 +64,10 @@ def locate(file: FileFacts, root: ContainerRoot, volumes: Sequence[VolumeMount] 
 
 
 def is_lower(file: FileFacts, root: ContainerRoot) -> bool:
-    """Tell whether the kernel vouches for a file: it is in a read-only layer of the image.
+    """Return whether a file is in a read-only layer of the image, according to the kernel.
 
-    Only the container's own root overlay counts. An overlay mounted inside the container can
-    have a dropped file in a lower layer, too.
+    The container cannot change such a file. Only the container's own root overlay counts: an overlay
+    mounted inside the container can have a dropped file in its lower layer.
     """
     return file.device == root.device and file.magic == OVERLAYFS_MAGIC and not file.upper
 
@@ -68,8 +76,8 @@ def _is_on_root(file: FileFacts, root: ContainerRoot) -> bool:
     return file.device == root.device and file.device != 0 and not _is_bound(file, root)
 
 
-# A root that is no overlay can share its superblock with volumes (containerd's native
-# snapshotter: both are folders of the node's file system), so the mount table decides.
+# A root that is not an overlay can share its superblock with volumes, so the mount table decides. With
+# containerd's native snapshotter both are directories on the node's disk.
 def _is_bound(file: FileFacts, root: ContainerRoot) -> bool:
     return file.magic != OVERLAYFS_MAGIC and bool(root.mounts)
 
@@ -80,12 +88,13 @@ def _on_root(file: FileFacts, root: ContainerRoot) -> FileLocation:
     return FileLocation(_unless_deleted(file, origin), file.path, image_path, in_image_tree=True)
 
 
+# A deleted file has no link. Its origin is "deleted" wherever it was.
 def _unless_deleted(file: FileFacts, origin: Origin) -> Origin:
     return Origin.DELETED if file.nlink == 0 else origin
 
 
-# A memfd, a System V segment and a shared anonymous mapping live on tmpfs and hugetlbfs mounts
-# of the kernel's own (shm_mnt in mm/shmem.c), which no mount table shows, and have no link.
+# A memfd, a System V segment and a shared anonymous mapping are files without links on internal mounts of tmpfs and
+# hugetlbfs (shm_mnt in mm/shmem.c, hugetlbfs_vfsmount in fs/hugetlbfs/inode.c), which no mount table shows.
 def _is_memory(file: FileFacts, root: ContainerRoot) -> bool:
     return (
         file.magic in _MEMORY_MAGICS
@@ -104,6 +113,8 @@ def _mounted(file: FileFacts, root: ContainerRoot, mount: bytes, volumes: Sequen
     return FileLocation(_unless_deleted(file, Origin.VOLUME), file.path, file.path, volume=kind, mount=mount)
 
 
+# A file that no mount of the container contains: on a file system of the node or of another part of a volume's disk
+# it was reached from outside (/proc/1/root, a leaked descriptor); else it is on a mount that the container made.
 def _unmounted(file: FileFacts, root: ContainerRoot) -> Origin:
     if file.device in root.host_devices or any(mount.device == file.device for mount in root.mounts):
         return Origin.HOST
@@ -111,14 +122,18 @@ def _unmounted(file: FileFacts, root: ContainerRoot) -> Origin:
 
 
 def mount_of(file: FileFacts, mounts: Sequence[Mount]) -> Mount | None:
-    """Find the mount that holds a file, by superblock and path within it."""
+    """Return the mount that contains a file, by superblock and path within it; ``None`` if there is none.
+
+    If several mounts contain it, the one with the longest root counts (the innermost directory), then one whose mount
+    point is a prefix of the file's path in the container, then the one with the longest mount point.
+    """
     holding = [m for m in mounts if m.device == file.device and _lies_in(file.fs_path, m.root)]
     if not holding:
         return None
     return max(holding, key=lambda m: (len(m.root), _lies_in(file.path, m.path), len(m.path)))
 
 
-# For a process that was gone before its mount table could be read.
+# The volume of a file by its path, if the process had ended before its mount table could be read.
 def _volume_path(file: FileFacts, root: ContainerRoot, volumes: Sequence[VolumeMount]) -> bytes:
     if root.mounts:
         return b""

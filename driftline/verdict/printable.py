@@ -1,32 +1,36 @@
-"""Names from a container, made safe to show."""
+"""Escaping of file names and other bytes from containers, for messages and terminals."""
 
 from __future__ import annotations
 
 __all__ = ["printable"]
 
-_LONGEST = 256
+_MAX_LENGTH = 256
 
 
-def printable(name: bytes, longest: int = _LONGEST) -> str:
-    r"""Give a name as one line of plain text, of about ``longest`` characters at most.
+def printable(name: bytes, max_length: int = _MAX_LENGTH) -> str:
+    r"""Return a name as one line of printable text.
 
-    Printable UTF-8 stays as it is. Control characters, line ends, marks that turn the writing
-    direction, invisible characters and bytes that are no UTF-8 become escapes (``\n``,
-    ``\u202e``, ``\xff``), a backslash and a backtick too, so that no name can pose as other
-    text or as another name.
+    Printable UTF-8 stays as it is. Control characters, line ends, characters that change the writing
+    direction, invisible characters and bytes that are not UTF-8 become escapes (``\n``, ``\u202e``,
+    ``\xff``). A backslash and a backtick are escaped, too, so that different names look different and no
+    name can imitate the text around it.
+
+    A text of more than ``max_length`` characters is shortened in the middle, and its length in bytes is
+    appended.
     """
     text = name.decode("utf-8", "surrogateescape")
+    # Most names need no escapes: the common case is tested first.
     if not (text.isprintable() and "\\" not in text and "`" not in text):
         text = "".join(map(_escape, text))
-    if len(text) <= longest:
+    if len(text) <= max_length:
         return text
-    half = longest // 2
+    half = max_length // 2
     return f"{text[:half]}…{text[-half:]} ({len(name)} bytes)"
 
 
 def _escape(char: str) -> str:
     code = ord(char)
-    if 0xDC80 <= code <= 0xDCFF:  # a byte that is no UTF-8, as surrogateescape carries it
+    if 0xDC80 <= code <= 0xDCFF:  # a byte that is not UTF-8, as decoded by surrogateescape (PEP 383)
         return f"\\x{code - 0xDC00:02x}"
     if char in "\\`":
         return f"\\{char}"

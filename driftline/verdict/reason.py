@@ -1,4 +1,9 @@
-"""The verdict in words, for people: what lies where, who wrote it, what the image has."""
+"""The reason of a verdict in words: location of the file, its writer, and its relation to the image.
+
+A reason has two halves: ``/tmp/wget was written at 12:03:11 by pid 41 `sh`; no layer of demo/web@sha256:…
+contains it``. ``driftline.policy.suggest`` parses the writer and the image's paths from it: keep its
+patterns in step with the phrases here.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +27,10 @@ _SUBJECTS = {
 
 _CONTENTS = {
     Content.IDENTICAL: "its bytes are those that {image} has there",
-    Content.RELOCATED: "{image} has these bytes at {elsewhere}",
+    Content.RELOCATED: "{image} has these bytes at {image_paths}",
     Content.MODIFIED: "{image} has other bytes at this path",
     Content.ADDED: "no layer of {image} contains it",
-    Content.UNVERIFIED: "its content is not verified: {why}",
+    Content.UNVERIFIED: "its content is not verified: {note}",
 }
 
 _COPIED_UP = "was copied up to the writable layer"
@@ -42,49 +47,57 @@ _ORIGINS = {
 
 
 def explain_untouched(execution: Execution) -> str:
-    """Explain the common case: a file of a read-only layer, where the image put it."""
+    """Return the reason for the common case: a file of a read-only layer, at its path in the image."""
     subject = execution.subject
     prefix = "" if subject is Subject.BINARY else _SUBJECTS[subject]
     return f"{prefix}{printable(execution.file.path)} is an untouched file of {execution.image or 'the image'}"
 
 
 def explain(
-    execution: Execution, location: FileLocation, content: Content, *, why: str = "", elsewhere: Sequence[bytes] = ()
+    execution: Execution, location: FileLocation, content: Content, *, note: str = "", image_paths: Sequence[bytes] = ()
 ) -> str:
-    """Explain any other case. ``why`` is why the content is unverified, or a remark on it."""
+    """Return the reason for all other cases.
+
+    ``note`` is the reason why the content is unverified, or a remark on another content. ``image_paths`` are
+    the paths at which the image has the same bytes; the reason names one of them. Names from the
+    container are escaped, so the reason is one printable line.
+    """
     relation = _CONTENTS[content].format(
-        image=execution.image or "the image", elsewhere=_list_paths(elsewhere, location.path), why=why
+        image=execution.image or "the image", image_paths=_list_paths(image_paths, location.path), note=note
     )
-    remark = f" ({why})" if why and content != Content.UNVERIFIED else ""
+    remark = f" ({note})" if note and content != Content.UNVERIFIED else ""
     subject = _SUBJECTS[execution.subject] + printable(location.path)
-    return f"{subject} {_history(execution, location)}; {relation}{remark}"
+    return f"{subject} {_describe_history(execution, location)}; {relation}{remark}"
 
 
-def _history(execution: Execution, location: FileLocation) -> str:
-    where = _where(execution.file, location)
+def _describe_history(execution: Execution, location: FileLocation) -> str:
+    where = _describe_location(execution.file, location)
     writer = execution.file.writer
     if writer is None:
         return where or "lies in the container's writable layer"
-    written = f"was written at {_time(writer.time, execution.time)} by {_who(writer)}"
+    written = f"was written at {_format_time(writer.time, execution.time)} by {_describe_writer(writer)}"
     return f"{where} and {written}" if where else written
 
 
-# Empty for what a writer alone explains: a new file in the writable layer.
-def _where(file: FileFacts, location: FileLocation) -> str:
+# Empty for a new file in the writable layer, because its writer explains where it is.
+def _describe_location(file: FileFacts, location: FileLocation) -> str:
     phrase = _COPIED_UP if location.origin == Origin.WRITABLE_LAYER and file.lowers else _ORIGINS[location.origin]
     at = f" at {printable(location.mount)}" if location.mount else ""
     return phrase.format(volume=location.volume, at=at, fs_type=file.fs_type)
 
 
-def _who(writer: Writer) -> str:
+def _describe_writer(writer: Writer) -> str:
     name = os.path.basename(writer.program) or writer.comm
     return f"pid {writer.pid} `{printable(name)}`"
 
 
-def _time(time: datetime.datetime, ran: datetime.datetime) -> str:
+# The time of the write, UTC; with its date if the file was executed on another day.
+def _format_time(time: datetime.datetime, ran: datetime.datetime) -> str:
     return f"{time:%H:%M:%S}" if time.date() == ran.date() else f"{time:%Y-%m-%d %H:%M:%S}"
 
 
+# Names one path and the number of the others: a path with the executed file's own name if there is one, else the
+# shortest.
 def _list_paths(paths: Sequence[bytes], like: bytes) -> str:
     if not paths:
         return ""

@@ -18,10 +18,12 @@ from tests.verdict import make
 WRITER = Writer(pid=41, start_ns=5, comm=b"updater", time=make.NOON)
 
 
-def words(content: Content, *, writer: Writer | None = WRITER, elsewhere: tuple[bytes, ...] = ()) -> str:
+def words(content: Content, *, writer: Writer | None = WRITER, image_paths: tuple[bytes, ...] = ()) -> str:
     """Return the reason that the sensor records for /opt/update."""
     execution = make.execution(make.upper(b"/opt/update", writer=writer))
-    return reason.explain(execution, FileLocation(Origin.WRITABLE_LAYER, b"/opt/update"), content, elsewhere=elsewhere)
+    return reason.explain(
+        execution, FileLocation(Origin.WRITABLE_LAYER, b"/opt/update"), content, image_paths=image_paths
+    )
 
 
 EVENT = CloudProcessEvent(
@@ -40,7 +42,10 @@ EVENT = CloudProcessEvent(
     PolicyRule="rule",
     PolicyAction="alert",
 )
-RELOCATED = {"DriftContent": "relocated", "DriftReason": words(Content.RELOCATED, writer=None, elsewhere=(b"/bin/ls",))}
+RELOCATED = {
+    "DriftContent": "relocated",
+    "DriftReason": words(Content.RELOCATED, writer=None, image_paths=(b"/bin/ls",)),
+}
 
 
 def runs(count: int = 3, **changes: Any) -> list[CloudProcessEvent]:
@@ -128,7 +133,7 @@ def test_programs_an_attacker_could_run_are_left_out_with_a_reason(changes: dict
 
 
 @pytest.mark.parametrize(
-    ("name", "elsewhere"),
+    ("name", "image_paths"),
     [
         ("update", (b"/bin/bash",)),
         ("update", (b"/usr/bin/python3.11",)),
@@ -136,8 +141,8 @@ def test_programs_an_attacker_could_run_are_left_out_with_a_reason(changes: dict
         ("bash", (b"/bin/ls",)),
     ],
 )
-def test_a_relocated_shell_is_left_out_with_a_reason(name: str, elsewhere: tuple[bytes, ...]) -> None:
-    more = {"DriftContent": "relocated", "DriftReason": words(Content.RELOCATED, elsewhere=elsewhere)}
+def test_a_relocated_shell_is_left_out_with_a_reason(name: str, image_paths: tuple[bytes, ...]) -> None:
+    more = {"DriftContent": "relocated", "DriftReason": words(Content.RELOCATED, image_paths=image_paths)}
 
     assert left_out(runs(3, FileName=name, **more)).startswith("it is, or may be, a shell or interpreter")
 

@@ -40,9 +40,7 @@ DISK_FILE = make.on_disk(X, X)
         ),
     ],
 )
-def test_the_first_half_says_where_it_lies_and_who_wrote_it(
-    file: FileFacts, location: FileLocation, history: str
-) -> None:
+def test_the_first_half_describes_location_and_writer(file: FileFacts, location: FileLocation, history: str) -> None:
     reason = explain(make.execution(file), location, Content.ADDED)
 
     assert reason == f"{history}; no layer of demo/web@sha256:beef contains it"
@@ -57,10 +55,10 @@ def test_the_first_half_says_where_it_lies_and_who_wrote_it(
         (Content.UNVERIFIED, "its content is not verified: too big"),
     ],
 )
-def test_the_second_half_says_what_the_image_has(content: Content, relation: str) -> None:
-    why = "too big" if content == Content.UNVERIFIED else ""
+def test_the_second_half_describes_the_relation_to_the_image(content: Content, relation: str) -> None:
+    note = "too big" if content == Content.UNVERIFIED else ""
     location = FileLocation(Origin.WRITABLE_LAYER, X)
-    reason = explain(make.execution(make.upper(X)), location, content, why=why, elsewhere=(b"/a", b"/bin/x"))
+    reason = explain(make.execution(make.upper(X)), location, content, note=note, image_paths=(b"/a", b"/bin/x"))
 
     assert reason == f"/tmp/x lies in the container's writable layer; {relation}"
 
@@ -73,7 +71,7 @@ def test_the_second_half_says_what_the_image_has(content: Content, relation: str
         (Subject.LOADER, "the program for ld.so /x"),
     ],
 )
-def test_other_subjects_than_a_binary_are_named(subject: Subject, words: str) -> None:
+def test_subjects_other_than_binary_are_named(subject: Subject, words: str) -> None:
     assert explain_untouched(make.execution(make.lower(b"/x"), subject)).startswith(words)
 
 
@@ -85,7 +83,7 @@ def test_a_writer_is_named_by_its_program_and_escaped() -> None:
     )
 
 
-def test_a_write_of_another_day_has_its_date() -> None:
+def test_a_write_on_another_day_has_its_date() -> None:
     file = make.upper(X, writer=make.writer(time=make.NOON - datetime.timedelta(days=1)))
 
     assert "written at 2026-11-22 12:03:11 by" in explain(
@@ -93,7 +91,7 @@ def test_a_write_of_another_day_has_its_date() -> None:
     )
 
 
-def test_a_hostile_name_stays_one_line() -> None:
+def test_a_reason_with_a_hostile_name_is_one_line() -> None:
     reason = explain_untouched(make.execution(make.lower(b"/x\n\x1b[2J")))
 
     assert reason == r"/x\n\x1b[2J is an untouched file of demo/web@sha256:beef"
