@@ -1,4 +1,4 @@
-"""Short ways to say what ran where, for the tests of the verdict."""
+"""Factories of executions, files and images for the tests of the verdict."""
 
 import datetime
 import hashlib
@@ -22,22 +22,22 @@ NOON = datetime.datetime(2026, 11, 23, 12, 3, 12, tzinfo=datetime.UTC)
 IMAGE_NAME = "demo/web@sha256:beef"
 
 
-class HeldFile(msgspec.Struct, frozen=True):
+class ImageFile(msgspec.Struct, frozen=True):
     size: int
     sha256: str
 
 
 class Image:
-    """An image's index, given as path -> content; ``None`` stands for anything but a file."""
+    """An image's index, given as path -> content; ``None`` is an entry that is not a regular file."""
 
     def __init__(self, files: Mapping[bytes, bytes | None]) -> None:
         self._files = files
 
-    def at(self, path: bytes) -> HeldFile | None:
+    def at(self, path: bytes) -> ImageFile | None:
         if path not in self._files:
             return None
         content = self._files[path]
-        return HeldFile(0, "") if content is None else HeldFile(len(content), sha256(content))
+        return ImageFile(0, "") if content is None else ImageFile(len(content), sha256(content))
 
     def paths_of(self, digest: str) -> Sequence[bytes]:
         return [path for path, content in self._files.items() if content is not None and sha256(content) == digest]
@@ -52,7 +52,7 @@ def digest(content: bytes, *, changed: bool = False) -> Digest:
 
 
 def lower(path: bytes, content: bytes = b"image", **changes: Any) -> FileFacts:
-    """A file of a read-only layer of the container's root."""
+    """Return a file of a read-only layer of the container's root."""
     facts = FileFacts(
         path=path,
         fs_path=path,
@@ -70,18 +70,18 @@ def lower(path: bytes, content: bytes = b"image", **changes: Any) -> FileFacts:
 
 
 def upper(path: bytes, content: bytes = b"new", **changes: Any) -> FileFacts:
-    """A file made in the container's writable layer; ``lowers=1`` for one copied up."""
+    """Return a file of the container's writable layer; with ``lowers=1`` one that was copied up."""
     return lower(path, content, **{"upper": True, "lowers": 0, **changes})
 
 
 def on_disk(path: bytes, fs_path: bytes, content: bytes = b"new", **changes: Any) -> FileFacts:
-    """A file of the node's disk."""
+    """Return a file on the node's disk."""
     disk = {"fs_path": fs_path, "device": DISK, "magic": EXT4_MAGIC, "fs_type": "ext4", "lowers": 0}
     return lower(path, content, **{**disk, **changes})
 
 
 def on_tmpfs(path: bytes, content: bytes = b"new", **changes: Any) -> FileFacts:
-    """A file of the container's /dev/shm."""
+    """Return a file in the container's /dev/shm."""
     shm = {"device": SHM_DEVICE, "magic": TMPFS_MAGIC, "fs_type": "tmpfs"}
     return on_disk(path, b"/" + os.path.basename(path), content, **{**shm, **changes})
 

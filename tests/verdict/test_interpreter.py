@@ -64,14 +64,14 @@ SCRIPTS = [
 
 
 @pytest.mark.parametrize(("program", "line", "script"), SCRIPTS, ids=[line for _, line, _ in SCRIPTS])
-def test_the_script_is_found_as_the_interpreter_would(program: str, line: str, script: str | None) -> None:
+def test_the_script_of_an_interpreter_is_found(program: str, line: str, script: str | None) -> None:
     found = script_argument(line.encode().split(), program.encode())
 
     assert found == (script.encode() if script else None)
 
 
 @pytest.mark.parametrize("option", [b"-S", b"-vS", b"--split-string="])
-def test_env_splits_a_word_as_a_shebang_line_needs(option: bytes) -> None:
+def test_env_splits_the_value_of_dash_s(option: bytes) -> None:
     assert script_argument([b"env", option + b"python3 -u", b"/tmp/x"], b"/usr/bin/env") == b"/tmp/x"
 
 
@@ -105,7 +105,7 @@ ARGUMENTS = st.lists(PIECES | st.binary(max_size=8), max_size=12)
 
 
 @given(PROGRAMS, ARGUMENTS)
-def test_any_command_line_gives_a_part_of_it_or_nothing(program: bytes, argv: list[bytes]) -> None:
+def test_the_result_is_part_of_the_command_line_or_none(program: bytes, argv: list[bytes]) -> None:
     for find in (script_argument, loader_argument):
         found = find(argv, program)
         assert found is None or found in b"\0".join(argv)

@@ -27,24 +27,24 @@ EMPTY_DIR = b"/var/lib/kubelet/pods/1/volumes/kubernetes.io~empty-dir/data"
         (make.on_tmpfs(b"/own/x", device=make.NESTED_DEVICE), Origin.TMPFS),
     ],
 )
-def test_the_superblock_tells_where_bytes_lie(file: FileFacts, origin: Origin) -> None:
+def test_the_superblock_determines_the_origin(file: FileFacts, origin: Origin) -> None:
     assert locate(file, make.ROOT).origin == origin
 
 
-def test_a_file_named_like_a_memfd_is_no_memory() -> None:
+def test_a_file_named_like_a_memfd_is_not_in_memory() -> None:
     file = make.on_tmpfs(b"/dev/shm/memfd:runc", fs_type="tmpfs")
 
     assert locate(file, make.ROOT).origin == Origin.TMPFS
 
 
-def test_a_file_of_a_volumes_disk_outside_the_volume_is_the_hosts() -> None:
-    """Through /proc/1/root, a leaked descriptor, or the disk mounted anew."""
+def test_a_file_on_a_volumes_disk_outside_the_volume_has_the_origin_host() -> None:
+    """Reached through /proc/1/root, a leaked descriptor, or a second mount of the disk."""
     root = ContainerRoot(device=make.ROOT_DEVICE, mounts=make.ROOT.mounts)
 
     assert locate(make.on_disk(b"/mnt/x", EMPTY_DIR + b"-not/x"), root).origin == Origin.HOST
 
 
-def test_the_innermost_volume_counts() -> None:
+def test_the_innermost_volume_is_taken() -> None:
     location = locate(
         make.on_disk(b"/data/deep/x", b"/srv/deep/x"),
         make.ROOT,
@@ -57,7 +57,7 @@ def test_the_innermost_volume_counts() -> None:
     assert (location.volume, location.mount) == (VolumeKind.HOST_PATH, b"/data/deep")
 
 
-def test_a_volume_stays_itself_where_the_container_binds_it() -> None:
+def test_a_bind_mount_of_a_volume_keeps_the_origin_volume() -> None:
     """``mount --bind /data /usr/bin`` in the container changes no superblock."""
     location = locate(make.on_disk(b"/usr/bin/x", EMPTY_DIR + b"/x"), make.ROOT)
 
@@ -70,15 +70,15 @@ def test_an_emptydir_in_memory_is_a_volume() -> None:
     assert locate(make.on_tmpfs(b"/dev/shm/x"), make.ROOT, volumes).volume == VolumeKind.EMPTY_DIR
 
 
-def test_without_a_mount_table_the_volumes_paths_count() -> None:
-    """The process was gone before its mounts could be read."""
+def test_without_a_mount_table_volumes_are_found_by_path() -> None:
+    """The process ended before its mounts could be read."""
     root = ContainerRoot(device=make.ROOT_DEVICE)
     volumes = (VolumeMount(path="/data", source="/a", kind="emptyDir"),)
 
     assert locate(make.on_disk(b"/data/x", b"/a/x"), root, volumes).volume == VolumeKind.EMPTY_DIR
 
 
-def test_of_two_mounts_of_one_folder_the_one_on_the_path_counts() -> None:
+def test_of_two_mounts_of_one_directory_the_one_on_the_path_is_taken() -> None:
     mounts = (make.mount(make.DISK, b"/a", b"/srv"), make.mount(make.DISK, b"/b", b"/srv"))
     found = mount_of(make.on_disk(b"/b/x", b"/srv/x"), mounts)
 
@@ -86,7 +86,7 @@ def test_of_two_mounts_of_one_folder_the_one_on_the_path_counts() -> None:
 
 
 @pytest.mark.parametrize("with_mounts", [True, False])
-def test_a_root_that_is_no_overlay_is_the_images_tree_but_vouches_for_nothing(with_mounts: bool) -> None:
+def test_files_of_a_root_without_overlay_are_in_the_image_tree_and_writable(with_mounts: bool) -> None:
     """containerd's native snapshotter: the root is a folder of the node's disk."""
     mounts = (make.mount(make.DISK, b"/", b"/snapshots/5"), make.mount(make.DISK, b"/data", EMPTY_DIR))
     root = ContainerRoot(device=make.DISK, mounts=mounts if with_mounts else ())
@@ -95,7 +95,7 @@ def test_a_root_that_is_no_overlay_is_the_images_tree_but_vouches_for_nothing(wi
     assert (location.origin, location.image_path, location.in_image_tree) == (Origin.WRITABLE_LAYER, b"/bin/x", True)
 
 
-def test_a_volume_on_the_roots_own_disk_is_a_volume() -> None:
+def test_a_volume_on_the_disk_of_the_root_is_a_volume() -> None:
     mounts = (make.mount(make.DISK, b"/", b"/snapshots/5"), make.mount(make.DISK, b"/data", EMPTY_DIR))
     root = ContainerRoot(device=make.DISK, mounts=mounts)
 

@@ -20,7 +20,7 @@ def test_hostile_names_are_escaped(name: bytes, shown: str) -> None:
     assert printable(name) == shown
 
 
-def test_a_long_name_keeps_both_ends_and_says_its_length() -> None:
+def test_a_long_name_is_shortened_in_the_middle_with_its_length() -> None:
     shown = printable(b"/" + b"a" * 4094 + b"z", 20)
 
     assert shown == f"/{'a' * 9}…{'a' * 9}z (4096 bytes)"
@@ -32,5 +32,5 @@ def test_every_name_is_one_printable_line(name: bytes) -> None:
 
 
 @given(st.binary(max_size=40), st.binary(max_size=40))
-def test_short_names_that_differ_look_different(one: bytes, other: bytes) -> None:
+def test_different_short_names_look_different(one: bytes, other: bytes) -> None:
     assert (printable(one) == printable(other)) == (one == other)
