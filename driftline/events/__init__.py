@@ -1,4 +1,8 @@
-"""Frozen records at every border: hunting-table rows, containers, and the words of drift."""
+"""The records that packages exchange: hunting-table rows, alerts, containers, and the values of a verdict.
+
+All records are frozen. Their fields are the columns of the hunting tables, from which the store's schema, the
+KQL schema and the reference page are derived. This package imports no other package of driftline.
+"""
 
 from driftline.events._record import Column, Dynamic, Record, columns
 from driftline.events._text import raw, text

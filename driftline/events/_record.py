@@ -1,8 +1,8 @@
-"""What every hunting-table record shares, and how a table's schema follows from it.
+"""Base class of hunting-table records, and the derivation of a table's columns from its record.
 
-A record is a frozen ``msgspec.Struct`` whose field names are the table's column names in
-order. Everything else (the store's schema, the KQL schema, the reference page) is derived
-from ``columns(record)``, so a column exists in one place.
+A record is a frozen ``msgspec.Struct`` whose field names are the column names in the table's order. The
+store's schema, the KQL schema and the reference page are derived from ``columns(record)``, so that every
+column is defined once.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import msgspec
 __all__ = ["Column", "Dynamic", "Record", "columns", "doc"]
 
 Dynamic = Mapping[str, Any]
-"""A Kusto ``dynamic`` property bag: what JSON objects can hold."""
+"""A Kusto ``dynamic`` property bag: a JSON object."""
 
+# https://learn.microsoft.com/kusto/query/scalar-data-types
 KUSTO_TYPES: dict[Any, str] = {
     str: "string",
     int: "long",
@@ -31,29 +32,41 @@ KUSTO_TYPES: dict[Any, str] = {
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """Be the base of the hunting tables' records. Times are UTC and aware."""
+    """Base class of the hunting tables' records.
+
+    Times are aware, UTC. An unknown or inapplicable value is an empty text (Kusto has no null string), an
+    empty property bag or, for all other types, ``None``.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its name, Kusto type (``string``, ``long``, ``datetime`` …) and meaning."""
+    """A column of a hunting table."""
 
     name: str
+    """Name as in queries."""
     type: str
+    """Kusto type: ``string``, ``long``, ``real``, ``bool``, ``datetime`` or ``dynamic``."""
     description: str
+    """Meaning, for the reference page."""
 
 
 def doc(text: str) -> Any:
-    """Attach a column's meaning to its annotation."""
+    """Return metadata with a column's description, for its annotation.
+
+    For example ``NodeName: Annotated[str, doc("Name of the node")]``.
+    """
     return msgspec.Meta(description=text)
 
 
 def columns(record: type[Record]) -> tuple[Column, ...]:
-    """List the columns of a record in the table's order."""
+    """Return the columns of a record in the table's order."""
     hints = typing.get_type_hints(record, include_extras=True)
     return tuple(_column(field.name, hints[field.name]) for field in msgspec.structs.fields(record))
 
 
+# Optional columns are annotated as "T | None"; their Kusto type is that of T, because every Kusto type but
+# string is nullable (https://learn.microsoft.com/kusto/query/scalar-data-types/null-values).
 def _column(name: str, hint: Any) -> Column:
     description = ""
     if typing.get_origin(hint) is Annotated:

@@ -1,4 +1,4 @@
-"""Bytes from containers as text, without losing any."""
+"""Lossless conversion between bytes from containers (paths, arguments) and text for hunting tables."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ __all__ = ["raw", "text"]
 
 
 def text(data: bytes) -> str:
-    r"""Decode UTF-8; a byte that is none becomes ``\xNN``, and a backslash is doubled.
+    r"""Decode UTF-8; other bytes become ``\xNN``, and a backslash is doubled.
 
-    So the text tells the bytes exactly (``raw`` gives them back), and is valid JSON and UTF-8
-    whatever a container calls its files.
+    The text is valid UTF-8 and JSON for any bytes, and ``raw`` restores the bytes exactly.
     """
+    # Nearly all texts have no backslash and are UTF-8: the fast path copies nothing else.
     try:
         return data.decode() if b"\\" not in data else data.replace(b"\\", b"\\\\").decode()
     except UnicodeDecodeError:
@@ -18,7 +18,8 @@ def text(data: bytes) -> str:
 
 
 def raw(value: str) -> bytes:
-    """Give back the bytes that ``text`` was made from."""
+    """Return the bytes that ``text`` converted. Raises ``ValueError`` for other texts with invalid escapes."""
+    # Split at doubled backslashes first: all backslashes that remain begin an escape.
     parts = value.split("\\\\")
     return b"\\".join(_unescape(part) for part in parts)
 

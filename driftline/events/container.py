@@ -1,4 +1,4 @@
-"""``ContainerInventory``: which containers there are, and what each was started from."""
+"""Containers and their mounts, as known from the container runtime."""
 
 from __future__ import annotations
 
@@ -11,26 +11,28 @@ __all__ = ["Container", "VolumeMount"]
 
 
 class VolumeMount(msgspec.Struct, frozen=True, kw_only=True):
-    """One mount that a container's specification asks for.
-
-    ``kind`` is a ``VolumeKind`` value; ``source`` is the path on the node.
-    """
+    """A mount in a container's specification."""
 
     path: str
+    """Mount point in the container."""
     source: str
+    """Path on the node."""
     kind: str
+    """Kind of the volume, a value of ``VolumeKind``."""
     read_only: bool = False
+    """Whether the container may only read."""
 
 
 class Container(msgspec.Struct, frozen=True, kw_only=True):
-    """Name one container and the image it was started from, as the runtime tells it.
+    """A container and its image, as reported by the container runtime.
 
-    Empty strings mean that the runtime does not say. ``image`` is the reference the user
-    gave, ``image_digest`` the manifest's (``sha256:…``) or, for imported images without one,
-    the configuration's. ``workload`` is ``Kind/name`` of the pod's owner. ``pid`` is the first
-    process on the node, 0 if it does not run. ``upperdir`` is the overlay's writable layer and
-    ``lowerdirs`` the image's unpacked layers, topmost first, as paths on the node; both are
-    empty for snapshotters that do not use overlayfs.
+    An empty text means that the runtime does not report the property. ``image`` is the reference as the
+    user gave it. ``image_digest`` is the digest of the manifest (``sha256:…``) or, for imported images
+    without one, of the configuration. ``workload`` is the owner of the pod as ``Kind/name``. ``pid`` is
+    the first process on the node, 0 if the container is not running. ``started_at`` is aware, UTC;
+    ``None`` if unknown. ``upperdir`` is the overlay's writable layer and ``lowerdirs`` are the image's
+    unpacked layers, topmost first, as paths on the node; both are empty for snapshotters that do not use
+    overlayfs.
     """
 
     id: str
@@ -50,4 +52,4 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
     lowerdirs: tuple[str, ...] = ()
     volumes: tuple[VolumeMount, ...] = ()
     sandbox: bool = False
-    """Whether this is a pod's pause container."""
+    """Whether the container is the sandbox (pause) container of a pod."""

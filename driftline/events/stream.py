@@ -1,8 +1,11 @@
-"""The sensor's stream: one JSON object a line.
+"""The sensor's output stream: JSON lines, one object per event, alert or health report.
 
-``{"kind": "event", "table": …}`` with the columns of the table, ``{"kind": "alert", …}`` with
-those of ``AlertInfo`` and then those of the execution it is about, ``{"kind": "health", …}``
-with those of ``SensorHealth``. Times are ISO 8601 in UTC.
+- ``{"kind": "event", "table": …}`` and the columns of the table;
+- ``{"kind": "alert", …}`` with the columns of ``AlertInfo`` and ``Description``, then the columns of the
+  execution whose names have not occurred, then ``ProcessTree``;
+- ``{"kind": "health", …}`` with the columns of ``SensorHealth``.
+
+Times are ISO 8601 in UTC.
 """
 
 from __future__ import annotations
@@ -20,15 +23,18 @@ from driftline.events.process import CloudProcessEvent
 __all__ = ["Message", "decode", "encode", "rows"]
 
 Message = CloudProcessEvent | Alert | SensorHealth
+"""A message of the sensor's output stream."""
 
 _encoder = msgspec.json.Encoder()
 
 
 def encode(message: Message) -> bytes:
-    """Encode one message as a line, its end included."""
+    """Encode one message as UTF-8 JSON with a line end."""
     return _ENCODERS[type(message)](message) + b"\n"
 
 
+# Events are by far the most frequent messages: the kind is inserted after the opening brace of the encoded
+# record, without making a dictionary of its columns.
 def _encode_event(event: CloudProcessEvent) -> bytes:
     return b'{"kind":"event","table":"CloudProcessEvents",' + _encoder.encode(event)[1:]
 
@@ -53,7 +59,10 @@ _ENCODERS: dict[type, Callable[[Any], bytes]] = {
 
 
 def rows(message: Message) -> list[tuple[str, Record]]:
-    """Give the rows of hunting tables that a message makes, each with its table's name."""
+    """Return the hunting-table rows of a message, each with the name of its table.
+
+    An alert has one row in ``AlertInfo`` and several in ``AlertEvidence``; other messages have one row.
+    """
     if isinstance(message, Alert):
         evidence = [("AlertEvidence", row) for row in alert_evidence(message)]
         return [("AlertInfo", alert_info(message)), *evidence]
@@ -63,6 +72,7 @@ def rows(message: Message) -> list[tuple[str, Record]]:
 _TABLES: dict[type, str] = {CloudProcessEvent: "CloudProcessEvents", SensorHealth: "SensorHealth"}
 
 
+# An alert line is decoded twice: as these fields, and as the execution. Both decoders ignore other fields.
 class _Kind(msgspec.Struct):
     kind: str
     table: str = ""
@@ -85,7 +95,11 @@ _alert = msgspec.json.Decoder(_AlertLine)
 
 
 def decode(line: bytes) -> Message:
-    """Decode one line; raises ``msgspec.DecodeError`` if it is none of the three."""
+    """Decode one line of the stream, with or without its line end.
+
+    Raises ``msgspec.DecodeError`` for a line that is no message; its subclass ``msgspec.ValidationError``
+    for one of an unknown kind or with wrong fields.
+    """
     kind = _kind.decode(line).kind
     if kind == "event":
         return _event.decode(line)

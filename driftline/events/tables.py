@@ -1,4 +1,4 @@
-"""The hunting tables there are."""
+"""The list of hunting tables, with their records and descriptions."""
 
 from __future__ import annotations
 
@@ -16,26 +16,29 @@ __all__ = ["TABLES", "Table"]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One hunting table."""
+    """A hunting table."""
 
     name: str
+    """Name as in queries."""
     record: type[Record]
+    """Record class of its rows."""
     description: str
+    """Content of the table, for the reference page."""
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """Its columns in order."""
+        """The columns in the table's order."""
         return columns(self.record)
 
 
 TABLES: Mapping[str, Table] = {
     table.name: table
     for table in (
-        Table("CloudProcessEvents", CloudProcessEvent, "What ran in the containers of a cluster"),
-        Table("CloudAuditEvents", CloudAuditEvent, "What was asked of control planes, the Kubernetes API above all"),
+        Table("CloudProcessEvents", CloudProcessEvent, "Executions in the containers of a cluster"),
+        Table("CloudAuditEvents", CloudAuditEvent, "Audit logs of control planes, mainly of the Kubernetes API server"),
         Table("AlertInfo", AlertInfo, "Alerts"),
-        Table("AlertEvidence", AlertEvidence, "The entities that alerts are about"),
-        Table("SensorHealth", SensorHealth, "What sensors report of themselves, losses above all"),
+        Table("AlertEvidence", AlertEvidence, "Entities of alerts: processes, files, containers, images and pods"),
+        Table("SensorHealth", SensorHealth, "Reports of the sensors on themselves, in particular on lost events"),
     )
 }
-"""Every hunting table by its name."""
+"""All hunting tables by name."""

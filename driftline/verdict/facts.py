@@ -111,7 +111,7 @@ class ContainerRoot(msgspec.Struct, frozen=True, kw_only=True):
     """The root file system and the mounts with which a container was started.
 
     The sensor reads it from the container's first process as early as possible. Mounts that the container
-    makes afterwards are not part of it: a file on one has the origin tmpfs, host or unknown.
+    makes afterwards are not part of it: files on a new file system have the origin tmpfs, host or unknown.
     """
 
     device: int

@@ -1,4 +1,4 @@
-"""The sensor's lines, and what becomes of hostile names in them."""
+"""The sensor's output stream, alert rows, and the encoding of names from containers."""
 
 import datetime
 import json
@@ -21,11 +21,11 @@ ALERT = Alert(
 
 
 @pytest.mark.parametrize("message", [EVENT, ALERT, SensorHealth(Timestamp=NOW, Reason="x", Count=3)])
-def test_a_message_comes_back_the_same(message: stream.Message) -> None:
+def test_a_message_survives_a_round_trip(message: stream.Message) -> None:
     assert stream.decode(stream.encode(message)) == message
 
 
-def test_an_event_line_names_its_table_and_all_columns() -> None:
+def test_an_event_line_has_its_table_and_all_columns() -> None:
     line = stream.encode(EVENT)
     columns = [column.name for column in events.columns(CloudProcessEvent)]
 
@@ -42,12 +42,12 @@ def test_an_alert_line_has_the_alert_and_its_execution() -> None:
 
 
 @pytest.mark.parametrize("line", [b"", b"{}", b'{"kind":"other"}', b'{"kind":"event"}', b"\xff"])
-def test_what_is_no_message_is_refused(line: bytes) -> None:
+def test_lines_that_are_no_messages_are_refused(line: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         stream.decode(line)
 
 
-def test_an_alert_makes_one_row_and_its_evidence() -> None:
+def test_an_alert_has_one_row_of_evidence_per_entity() -> None:
     rows = events.alert_evidence(ALERT)
 
     assert events.alert_info(ALERT).AttackTechniques == '["T1105"]'
@@ -57,6 +57,6 @@ def test_an_alert_makes_one_row_and_its_evidence() -> None:
 
 
 @given(st.binary())
-def test_text_tells_the_bytes_exactly(data: bytes) -> None:
+def test_text_is_lossless_and_valid_json(data: bytes) -> None:
     assert events.raw(events.text(data)) == data
     assert json.loads(json.dumps(events.text(data))) == events.text(data)

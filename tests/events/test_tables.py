@@ -1,4 +1,4 @@
-"""Defender's columns come first, in its order; ours follow."""
+"""Columns of the hunting tables: Defender's first, in its order, then driftline's."""
 
 from driftline.events import TABLES
 
@@ -31,12 +31,12 @@ def test_defenders_columns_come_first() -> None:
         assert found[: len(names.split())] == names.split()
 
 
-def test_types_are_kustos() -> None:
+def test_columns_have_kusto_types() -> None:
     types = {column.name: column.type for column in TABLES["CloudProcessEvents"].columns}
 
     assert (types["Timestamp"], types["ProcessId"], types["ParentProcessId"]) == ("datetime", "long", "string")
     assert (types["LogonId"], types["PodLabels"]) == ("long", "dynamic")
 
 
-def test_every_column_is_described() -> None:
+def test_every_column_has_a_description() -> None:
     assert not [column for table in TABLES.values() for column in table.columns if not column.description]
