@@ -1,38 +1,39 @@
-"""The one tree of exceptions.
+"""All exceptions that driftline raises, in one tree.
 
 ::
 
     DriftlineError
-    ├── InvalidInput            what the caller gave is wrong; says what was expected, and where
-    │   ├── InvalidBatch        a batch from a sensor breaks its format or its bounds
-    │   │   └── ForeignRows     it holds rows of another node or cluster
-    │   ├── InvalidPolicy
-    │   │   └── TamperedPolicy  the kept policy is not as the server gave it
-    │   ├── InvalidQuery
-    │   └── InvalidReference    an image or container name that names nothing readable
-    ├── UnsupportedHost         this machine lacks something the sensor needs
+    ├── InvalidInput            invalid input; the problems have messages and positions
+    │   ├── InvalidBatch        a batch from a sensor violates its format or limits
+    │   │   └── ForeignRows     a batch with rows of another node or cluster
+    │   ├── InvalidPolicy       an invalid policy file
+    │   │   └── TamperedPolicy  the sensor's copy of the policy differs from the server's
+    │   ├── InvalidQuery        an invalid or unsupported KQL query
+    │   └── InvalidReference    an image or container reference without a readable target
+    ├── UnsupportedHost         the machine does not meet a requirement of the sensor
     ├── ImageError              an image could not be read
-    │   ├── ImageNotFound
-    │   └── CorruptImage
-    ├── RuntimeUnavailable      the container runtime does not answer (temporary)
-    │   └── ContainerNotFound
-    ├── Refused                 the server will not do it; each kind is one HTTP status
-    │   ├── Unauthenticated     who asks is unknown
-    │   ├── Forbidden           who asks may not
-    │   ├── NotFound            there is none, or none that the caller may see
-    │   ├── Conflict            what is there speaks against it
-    │   └── TooMany             later, perhaps; says when
-    ├── ServerUnreachable       no answer from the server, or none that it would give (temporary)
-    ├── StateError              the server's own database failed
-    ├── StoreError
-    │   ├── StoreBusy           another process owns the store (temporary)
-    │   ├── StoreOverloaded     too much waits to be written (temporary)
-    │   ├── StoreFull           no space to write (temporary)
-    │   └── StoreCorrupt
-    └── Unreadable              a file's content could not be had; the reason goes into the verdict
+    │   ├── ImageNotFound       no such image
+    │   └── CorruptImage        an image that violates its format or a limit
+    ├── RuntimeUnavailable      the container runtime does not respond (temporary)
+    │   └── ContainerNotFound   no such container, or it no longer exists
+    ├── Refused                 the server refuses the request; one HTTP status per subclass
+    │   ├── Unauthenticated     not authenticated (401)
+    │   ├── Forbidden           authenticated, but not permitted (403)
+    │   ├── NotFound            no such object, or none visible to the caller (404)
+    │   ├── Conflict            conflict with the present state (409)
+    │   └── TooMany             too many requests; try again after some seconds (429)
+    ├── ServerUnreachable       no response, or no valid one, from the server (temporary)
+    ├── StateError              the server's state database failed
+    ├── StoreError              the event store failed
+    │   ├── StoreBusy           another process has opened the store (temporary)
+    │   ├── StoreOverloaded     too many rows are waiting to be written (temporary)
+    │   ├── StoreFull           no space left to write (temporary)
+    │   └── StoreCorrupt        the store's files violate their format
+    └── Unreadable              a file's content could not be read; the verdict has the reason
 
-Foreign errors are translated where the foreign thing is used (``store/`` for DuckDB,
-``cluster/`` for gRPC, ``sensor/`` for libbpf, ``server/state/`` for SQL) with ``raise … from``.
+Errors of other libraries are translated in the package that uses the library (``store/`` for DuckDB,
+``cluster/`` for gRPC, ``sensor/`` for libbpf, ``server/state/`` for SQL), with ``raise … from``.
+*Temporary* means that the same operation may succeed later, so that loops retry it.
 """
 
 from dataclasses import dataclass
@@ -72,10 +73,11 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Say what is wrong at one place of a text the user wrote.
+    """An error at a position of a text, such as a policy file or a query.
 
-    ``line`` and ``column`` count from 1; 0 means the text as a whole.
-    ``source`` is the file's name, or ``<stdin>``, or "" for text given directly.
+    ``line`` and ``column`` count from 1; 0 means the text as a whole. ``source`` is the name of the
+    file, ``<stdin>``, or empty for a text that was passed as an argument. As a text, a problem is
+    ``source:line:column: message`` without the parts that are unknown.
     """
 
     message: str
@@ -84,48 +86,53 @@ class Problem:
     source: str = ""
 
     def __str__(self) -> str:
-        place = ":".join(str(part) for part in (self.source, self.line, self.column) if part)
-        return f"{place}: {self.message}" if place else self.message
+        position = ":".join(str(part) for part in (self.source, self.line, self.column) if part)
+        return f"{position}: {self.message}" if position else self.message
 
 
 class DriftlineError(Exception):
-    """Be the base of every error driftline raises on purpose."""
+    """Base class of all errors that driftline raises intentionally; the message is for users."""
 
 
 class InvalidInput(DriftlineError):
-    """Report everything that is wrong with one input at once."""
+    """Invalid input, with all of its problems.
 
+    ``problems`` has every problem of the input; a text is a problem without a position. The message has one
+    line per problem.
+    """
+
+    # All problems at once, so that a user corrects a file in one pass.
     def __init__(self, *problems: Problem | str) -> None:
         self.problems = tuple(Problem(p) if isinstance(p, str) else p for p in problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
 class InvalidBatch(InvalidInput):
-    """A batch of rows from a sensor breaks its format or its bounds."""
+    """A batch of rows from a sensor violates its format or limits."""
 
 
 class ForeignRows(InvalidBatch):
-    """A batch holds rows of another node or cluster than its sensor's."""
+    """A batch has rows of a node or cluster other than that of its sensor."""
 
 
 class InvalidPolicy(InvalidInput):
-    """A policy file breaks the policy's rules."""
+    """A policy is not valid YAML, or violates the policy model."""
 
 
 class TamperedPolicy(InvalidPolicy):
-    """The policy a sensor keeps is not as its server gave it."""
+    """The sensor's copy of the policy on disk differs from the policy that the server sent."""
 
 
 class InvalidQuery(InvalidInput):
-    """A KQL query cannot be understood or is not supported."""
+    """A KQL query is invalid, or uses something that is not supported."""
 
 
 class InvalidReference(InvalidInput):
-    """An image or container reference names nothing that can be read."""
+    """An image or container reference is invalid, or its target cannot be read."""
 
 
 class UnsupportedHost(DriftlineError):
-    """The machine lacks something that is needed; the message says what and how to get it."""
+    """The machine does not meet a requirement; the message names it and how to meet it."""
 
 
 class ImageError(DriftlineError):
@@ -133,43 +140,43 @@ class ImageError(DriftlineError):
 
 
 class ImageNotFound(ImageError):
-    """No image of that name or digest is there."""
+    """There is no image with the given name or digest."""
 
 
 class CorruptImage(ImageError):
-    """An image's bytes break its format, or a limit that guards against bombs."""
+    """An image violates its format, or a limit that protects against decompression bombs."""
 
 
 class RuntimeUnavailable(DriftlineError):
-    """The container runtime does not answer; trying again may help."""
+    """The container runtime does not respond. Temporary."""
 
 
 class ContainerNotFound(RuntimeUnavailable):
-    """The container runtime knows no such container (any more)."""
+    """The container runtime has no such container, or no longer has it."""
 
 
 class Refused(DriftlineError):
-    """The server will not do what was asked; the message says why."""
+    """The server refuses a request; the message has the reason."""
 
 
 class Unauthenticated(Refused):
-    """Who asks is unknown: no credentials, or none that hold."""
+    """The request has no credentials, or invalid ones (HTTP status 401)."""
 
 
 class Forbidden(Refused):
-    """Who asks is known, and may not."""
+    """The caller is authenticated and does not have the required permission (HTTP status 403)."""
 
 
 class NotFound(Refused):
-    """There is nothing of that name, or nothing that the caller may see."""
+    """There is no such object, or the caller may not see it (HTTP status 404)."""
 
 
 class Conflict(Refused):
-    """What is there already speaks against it."""
+    """The request conflicts with the present state, such as an existing name (HTTP status 409)."""
 
 
 class TooMany(Refused):
-    """Too many requests; ``seconds`` from now it may be tried again."""
+    """Too many requests (HTTP status 429). The request may be repeated after ``seconds``."""
 
     def __init__(self, message: str, *, seconds: float) -> None:
         self.seconds = seconds
@@ -177,11 +184,11 @@ class TooMany(Refused):
 
 
 class ServerUnreachable(DriftlineError):
-    """The server gave no answer that can be read; trying again may help."""
+    """The server did not respond, or its response is invalid. Temporary."""
 
 
 class StateError(DriftlineError):
-    """The server's own database failed."""
+    """The server's state database (users, policies, alerts …) failed."""
 
 
 class StoreError(DriftlineError):
@@ -189,20 +196,20 @@ class StoreError(DriftlineError):
 
 
 class StoreBusy(StoreError):
-    """Another process owns the store; trying again may help."""
+    """Another process has opened the store. Temporary."""
 
 
 class StoreOverloaded(StoreError):
-    """Too much waits to be written; trying again after a while helps."""
+    """Too many rows are waiting to be written to the store. Temporary."""
 
 
 class StoreFull(StoreError):
-    """There is no space left to write to; trying again after freeing some helps."""
+    """There is no space left for the store. Temporary: writes succeed again after space was freed."""
 
 
 class StoreCorrupt(StoreError):
-    """The store's files break its format."""
+    """The store's files violate their format."""
 
 
 class Unreadable(DriftlineError):
-    """A file's content could not be had; ``str(error)`` is the reason in words."""
+    """A file's content could not be read; the message is the reason, which becomes part of the verdict."""
