@@ -7,7 +7,7 @@
     │   ├── InvalidBatch        a batch from a sensor violates its format or limits
     │   │   └── ForeignRows     a batch with rows of another node or cluster
     │   ├── InvalidPolicy       an invalid policy file
-    │   │   └── TamperedPolicy  the sensor's copy of the policy differs from the server's
+    │   │   └── TamperedPolicy  the sensor's copy of the policy was changed or removed
     │   ├── InvalidQuery        an invalid or unsupported KQL query
     │   └── InvalidReference    an image or container reference without a readable target
     ├── UnsupportedHost         the machine does not meet a requirement of the sensor
@@ -120,7 +120,7 @@ class InvalidPolicy(InvalidInput):
 
 
 class TamperedPolicy(InvalidPolicy):
-    """The sensor's copy of the policy on disk differs from the policy that the server sent."""
+    """The sensor's copy of the policy was changed or removed on disk by another process."""
 
 
 class InvalidQuery(InvalidInput):

@@ -1,8 +1,9 @@
-"""The library of hunts that ship with driftline: a YAML file each, with rows that prove it.
+"""The library of hunts that ship with driftline: one YAML file per hunt, with samples that test it.
 
-A file's name is the hunt's name. ``fires`` lists cases in which the hunt must find something,
-``quiet`` such in which it must not; a case gives rows by table, of which only the columns that
-matter are written. A time is written as how long ago it was: ``90s``, ``2h``, ``3d``.
+The name of the file is the name of the hunt. ``fires`` lists samples for which the query must return
+rows, ``quiet`` samples for which it must return none. A sample has rows by table. A row needs only the
+columns that matter to the hunt; the others get default values. A time is written as an age: ``90s``,
+``30m``, ``2h``, ``3d``.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ import yaml
 from driftline.errors import InvalidInput
 from driftline.events import TABLES
 
-__all__ = ["Case", "Hunt", "find", "load", "parse", "sample_rows"]
+__all__ = ["Hunt", "SampleRows", "find", "load", "parse", "sample_rows"]
 
-Case = Mapping[str, list[dict[str, Any]]]
-"""Rows by table."""
+SampleRows = Mapping[str, list[dict[str, Any]]]
+"""Sample rows by table, as written in the YAML file."""
+# The tactics of MITRE ATT&CK (https://attack.mitre.org/tactics/enterprise/), and Overview for hunts that
+# summarize rather than detect.
 Tactic = Literal[
     "Initial access",
     "Execution",
@@ -36,7 +39,7 @@ Tactic = Literal[
     "Impact",
     "Overview",
 ]
-USUAL: Mapping[str, Mapping[str, Any]] = {
+SAMPLE_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "CloudProcessEvents": {
         "ActionType": "ProcessCreated",
         "ClusterName": "prod",
@@ -50,28 +53,37 @@ USUAL: Mapping[str, Mapping[str, Any]] = {
     "CloudAuditEvents": {"ClusterName": "prod", "DataSource": "Kubernetes Audit"},
     "SensorHealth": {"ClusterName": "prod", "NodeName": "node-1"},
 }
-"""What sample rows hold in columns they do not name."""
-USUAL_AGE = "1h"
+"""Values of the columns that sample rows do not name, by table. All other columns are empty."""
+SAMPLE_AGE = "1h"
+"""Age of sample rows without a time."""
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 class Hunt(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A hunt: what it looks for, where, and the rows that show it does."""
+    """A hunt of the library, as in its YAML file. Unknown fields are errors."""
 
     name: str
+    """Name of the file without its suffix."""
     title: str
+    """Title, without a full stop."""
     description: str
+    """One or two sentences on the activity that the hunt finds."""
     tactic: Tactic
+    """MITRE ATT&CK tactic, or ``Overview``."""
     techniques: tuple[str, ...]
-    """MITRE ATT&CK technique ids."""
+    """MITRE ATT&CK technique ids, ``T1059`` or ``T1059.004``."""
     tables: tuple[str, ...]
+    """Hunting tables that the query reads."""
     query: str
-    fires: tuple[Case, ...]
-    quiet: tuple[Case, ...]
+    """The query in KQL."""
+    fires: tuple[SampleRows, ...]
+    """Samples for which the query returns rows."""
+    quiet: tuple[SampleRows, ...]
+    """Samples for which the query returns no rows."""
 
 
 def load() -> dict[str, Hunt]:
-    """Read all hunts, by name in alphabetical order."""
+    """Read all hunts of the library; return them by name, in alphabetical order."""
     files = sorted(
         (file for file in resources.files(__name__).iterdir() if file.name.endswith(".yaml")), key=lambda f: f.name
     )
@@ -79,33 +91,39 @@ def load() -> dict[str, Hunt]:
 
 
 def find(name: str) -> Hunt:
-    """Read one hunt; raises ``InvalidInput`` for a name that is none."""
+    """Read one hunt of the library. Raises ``InvalidInput`` if there is no hunt with that name."""
     file = resources.files(__name__) / f"{name}.yaml"
+    # The name is the user's: one with a slash or dot could lead to a file outside the library.
     if not name.replace("-", "").isalnum() or not file.is_file():
-        raise InvalidInput(f"no hunt {name!r}; `driftline hunt --list` names them all")
+        raise InvalidInput(f"no hunt {name!r}; `driftline hunt --list` lists all hunts")
     return parse(name, file.read_text(encoding="utf-8"))
 
 
 def parse(name: str, text: str) -> Hunt:
-    """Read a hunt's YAML; raises ``InvalidInput``."""
+    """Parse a hunt from YAML. Raises ``InvalidInput`` for invalid YAML and for unknown or missing fields."""
     try:
         return msgspec.convert({"name": name, **yaml.safe_load(text)}, Hunt)
     except (yaml.YAMLError, msgspec.ValidationError, TypeError) as error:
         raise InvalidInput(f"the hunt {name}: {error}") from error
 
 
-def sample_rows(case: Case, now: datetime.datetime) -> dict[str, list[dict[str, Any]]]:
-    """Complete a case's rows: every column of their tables, times from how long ago they were."""
-    return {table: [_row(table, row, now) for row in rows] for table, rows in case.items()}
+def sample_rows(sample: SampleRows, now: datetime.datetime) -> dict[str, list[dict[str, Any]]]:
+    """Return a sample's rows with all columns of their tables.
+
+    ``Timestamp`` is ``now`` (aware, UTC) minus the age in the sample; columns without a value get their
+    default. Raises ``InvalidInput`` for a column that the table does not have.
+    """
+    return {table: [_row(table, row, now) for row in rows] for table, rows in sample.items()}
 
 
+# Missing texts are empty and other missing values null, as in rows of the sensor.
 def _row(table: str, row: Mapping[str, Any], now: datetime.datetime) -> dict[str, Any]:
     empty = {column.name: "" if column.type == "string" else None for column in TABLES[table].columns}
     unknown = row.keys() - empty.keys()
     if unknown:
         raise InvalidInput(f"{table} has no column {', '.join(sorted(unknown))}")
-    when = {"Timestamp": now - _age(str(row.get("Timestamp", USUAL_AGE)))}
-    return {**empty, **USUAL.get(table, {}), **row, **when}
+    time = {"Timestamp": now - _age(str(row.get("Timestamp", SAMPLE_AGE)))}
+    return {**empty, **SAMPLE_DEFAULTS.get(table, {}), **row, **time}
 
 
 def _age(text: str) -> datetime.timedelta:

@@ -1,7 +1,8 @@
-"""Saved hunts as functions of other hunts; pure.
+"""Saved hunts as functions that other hunts may call; pure.
 
-A hunt that names a saved one gets it as a ``let`` statement before its own text, and what that one
-names before it. Run by its own name, a saved hunt declares its parameters as query parameters.
+A hunt that refers to saved hunts is composed: each of them, and those to which they refer, is put before
+its text as a ``let`` statement, dependencies first. A saved hunt that is run by itself declares its
+parameters as query parameters instead.
 """
 
 from __future__ import annotations
@@ -20,36 +21,41 @@ from driftline.kql import parse, syntax
 from driftline.kql.text.problems import Problems
 from driftline.kql.text.tokens import Kind, tokenize
 
-__all__ = ["Composed", "Saved", "check", "composed"]
+__all__ = ["ComposedHunt", "SavedHunt", "check", "compose"]
 
 _SCHEMA = {table.name: {column.name: column.type for column in table.columns} for table in TABLES.values()}
-_TAKEN = (
+# A saved hunt with the name of a table, column or function would hide it in every query that refers to the hunt.
+_RESERVED_NAMES = (
     {*_SCHEMA, *builtin.FUNCTIONS, *builtin.AGGREGATES, *builtin.ALIASES}
     | {name for columns in _SCHEMA.values() for name in columns}
 )  # fmt: skip
-_SAMPLES = {"bool": "true", "datetime": "2020-01-01", "timespan": "1h", "dynamic": "{}", "string": "",
+# Literals of the parameter types, for validation of a saved hunt without arguments; 1 for all numeric types.
+_SAMPLE_ARGUMENTS = {"bool": "true", "datetime": "2020-01-01", "timespan": "1h", "dynamic": "{}", "string": "",
             "guid": "74be27de-1e4e-49d9-b579-fe0b331d3642"}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
-class Saved:
-    """A saved hunt: its name, its parameters as KQL declares them (``a: string, n: long = 5``), its text."""
+class SavedHunt:
+    """A saved hunt."""
 
     name: str
+    """Name by which other hunts refer to it."""
     text: str
+    """The query in KQL."""
     parameters: str = ""
+    """Parameters as declared in KQL: ``a: string, n: long = 5``; empty for none."""
 
     @property
-    def runnable(self) -> str:
-        """The text as a hunt of its own."""
+    def query(self) -> str:
+        """The hunt as a query of its own, with its parameters as query parameters."""
         return f"{self._declared()}{self.text}"
 
     def _declared(self) -> str:
         return f"declare query_parameters({self.parameters});\n" if self.parameters else ""
 
     @property
-    def statement(self) -> str:
-        """The text as a ``let`` statement."""
+    def let_statement(self) -> str:
+        """The hunt as a ``let`` statement that defines a function, even without parameters."""
         return f"{self._head}{self.text.rstrip().removesuffix(';')}\n}};\n"
 
     @property
@@ -58,77 +64,93 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True)
-class Composed:
-    """A hunt with the saved hunts it names before it, and where each begins, in characters."""
+class ComposedHunt:
+    """A hunt with the saved hunts to which it refers put before it."""
 
     text: str
-    begins: tuple[tuple[int, str], ...]
-    """In the order of the text; the last, without a name, is the hunt's own."""
+    """The whole query."""
+    starts: tuple[tuple[int, str], ...]
+    """Offset in characters where the text of each saved hunt starts, and its name, in ascending order. The
+    last is the hunt itself, with an empty name."""
 
-    def placed(self, error: InvalidQuery) -> InvalidQuery:
-        """Give the error with its places counted in the text of the saved hunt they are in, its ``source``."""
-        return InvalidQuery(*(self._placed(problem) for problem in error.problems))
+    def with_source_positions(self, error: InvalidQuery) -> InvalidQuery:
+        """Return the error with positions relative to the hunts in which its problems are.
 
-    def _placed(self, problem: Problem) -> Problem:
+        ``source`` of a problem is the name of the saved hunt, or empty for the hunt itself.
+        """
+        return InvalidQuery(*(self._with_source_position(problem) for problem in error.problems))
+
+    def _with_source_position(self, problem: Problem) -> Problem:
         if not isinstance(problem, kql.QueryProblem) or not problem.line:
             return problem
-        begin, source = next((each for each in reversed(self.begins) if each[0] <= problem.offset), (0, ""))
+        begin, source = next((each for each in reversed(self.starts) if each[0] <= problem.offset), (0, ""))
         before = self.text.count("\n", 0, begin)
         offset, line = problem.offset - begin, problem.line - before
         return dataclasses.replace(problem, offset=offset, line=line, source=source)
 
 
-def composed(text: str, saved: Mapping[str, Saved]) -> Composed:
-    """Put before a hunt what it names of ``saved``; raises ``InvalidQuery`` for one that names itself."""
+def compose(text: str, saved: Mapping[str, SavedHunt]) -> ComposedHunt:
+    """Put the saved hunts to which a hunt refers before its text.
+
+    ``saved`` are the saved hunts that the caller may use, by name. Raises ``InvalidQuery`` if saved hunts
+    refer to each other in a cycle.
+    """
     parts: list[str] = []
-    begins: list[tuple[int, str]] = []
+    starts: list[tuple[int, str]] = []
     length = 0
-    for each in _ordered(text, saved):
-        begins.append((length + each.statement.index("{\n") + 2, each.name))
-        parts.append(each.statement)
-        length += len(each.statement)
-    return Composed("".join([*parts, text]), (*begins, (length, "")))
+    for each in _in_dependency_order(text, saved):
+        starts.append((length + each.let_statement.index("{\n") + 2, each.name))
+        parts.append(each.let_statement)
+        length += len(each.let_statement)
+    return ComposedHunt("".join([*parts, text]), (*starts, (length, "")))
 
 
-def check(new: Saved, others: Mapping[str, Saved]) -> None:
-    """Raise ``InvalidInput`` or ``InvalidQuery`` for what could not be run, or must not be so named."""
-    if new.name in _TAKEN:
-        raise InvalidInput(f"name: {new.name!r} is a table, column or function of KQL already")
-    if new.name in _named(new.text):
-        raise InvalidQuery(f"{new.name!r} names itself")
-    whole = composed(new.runnable, {name: each for name, each in others.items() if name != new.name})
+def check(new: SavedHunt, others: Mapping[str, SavedHunt]) -> None:
+    """Validate a hunt before it is saved; ``others`` are the saved hunts that it may use, by name.
+
+    Raises ``InvalidInput`` for a reserved name, and ``InvalidQuery`` with positions for a query that does
+    not compile or refers to itself.
+    """
+    if new.name in _RESERVED_NAMES:
+        raise InvalidInput(f"name: {new.name!r} is the name of a table, column or function of KQL")
+    if new.name in _referenced_names(new.text):
+        raise InvalidQuery(f"{new.name!r} refers to itself")
+    whole = compose(new.query, {name: each for name, each in others.items() if name != new.name})
     try:
-        kql.compiled(whole.text, _SCHEMA, parameters=_samples(new.runnable), discover=_no_rows)
+        kql.compiled(whole.text, _SCHEMA, parameters=_sample_arguments(new.query), discover=_no_rows)
     except InvalidQuery as error:
-        raise whole.placed(error) from error
-    kql.compiled(f"{new.statement}print 1", _SCHEMA)
+        raise whole.with_source_positions(error) from error
+    # Other hunts use the let statement, which must compile as well.
+    kql.compiled(f"{new.let_statement}print 1", _SCHEMA)
 
 
-# Columns that depend on rows: any will do.
+# The columns of some operators depend on rows (pivot, for example). For validation no rows are read.
 def _no_rows(*_: Any) -> list[tuple[Any, ...]]:
     return []
 
 
-def _samples(text: str) -> dict[str, str]:
+def _sample_arguments(text: str) -> dict[str, str]:
     problems = Problems(text)
     query = parse.Parser(tokenize(text, problems), problems, text).parse_query()
     problems.raise_if_any()
     declared = (each for each in query.statements if isinstance(each, syntax.Declare))
-    return {one.name: _SAMPLES.get(str(one.type), "1") for each in declared for one in each.parameters}
+    return {one.name: _SAMPLE_ARGUMENTS.get(str(one.type), "1") for each in declared for one in each.parameters}
 
 
-# What a hunt names, each after what it names itself.
-def _ordered(text: str, saved: Mapping[str, Saved], path: tuple[str, ...] = ()) -> Iterator[Saved]:
-    found: dict[str, Saved] = {}
-    for name in sorted(_named(text) & saved.keys()):
+# The saved hunts to which a text refers, directly or through others; each after those to which it refers itself.
+def _in_dependency_order(text: str, saved: Mapping[str, SavedHunt], path: tuple[str, ...] = ()) -> Iterator[SavedHunt]:
+    found: dict[str, SavedHunt] = {}
+    for name in sorted(_referenced_names(text) & saved.keys()):
         if name in path:
-            raise InvalidQuery(f"the saved hunts {' and '.join(path)} name each other")
-        found |= {each.name: each for each in _ordered(saved[name].text, saved, (*path, name))}
+            raise InvalidQuery(f"the saved hunts {' and '.join(path)} refer to each other")
+        found |= {each.name: each for each in _in_dependency_order(saved[name].text, saved, (*path, name))}
         found[name] = saved[name]
     yield from found.values()
 
 
-def _named(text: str) -> set[str]:
+# All names in a text except those that it defines itself with let. Names are found by tokens, so that a query
+# need not be valid; a name that is not a saved hunt has no effect.
+def _referenced_names(text: str) -> set[str]:
     tokens = [each for each in tokenize(text, Problems(text)) if each.kind in {Kind.WORD, Kind.QUOTED, Kind.SYMBOL}]
     own = {after.text for word, after in itertools.pairwise(tokens) if word.text == "let"}
     return {each.text for each in tokens if each.kind is not Kind.SYMBOL} - own

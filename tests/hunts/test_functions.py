@@ -1,4 +1,4 @@
-"""Saved hunts in other hunts: what comes before them, and whose fault an error is."""
+"""Saved hunts in other hunts: composition, positions of errors, and validation before saving."""
 
 from __future__ import annotations
 
@@ -6,70 +6,70 @@ import pytest
 
 from driftline import kql
 from driftline.errors import InvalidInput, InvalidQuery
-from driftline.hunts.functions import Saved, check, composed
+from driftline.hunts.functions import SavedHunt, check, compose
 
 SCHEMA = {"T": {"a": "string"}}
 SAVED = {
-    "Recent": Saved("Recent", "T | where a != ''  // now;"),
-    "Named": Saved("Named", "let x = 'a';\nRecent | where a == n;", "n: string = 'b'"),
-    "Broken": Saved("Broken", "T\n| where nothing == 1"),
-    "Odd": Saved("Odd", "Even"),
-    "Even": Saved("Even", "Odd"),
+    "Recent": SavedHunt("Recent", "T | where a != ''  // now;"),
+    "Named": SavedHunt("Named", "let x = 'a';\nRecent | where a == n;", "n: string = 'b'"),
+    "Broken": SavedHunt("Broken", "T\n| where nothing == 1"),
+    "Odd": SavedHunt("Odd", "Even"),
+    "Even": SavedHunt("Even", "Odd"),
 }
 
 
 @pytest.mark.parametrize("text", ["Recent", "Named('x') | count", "union Recent, Named", "Recent | join Named on a"])
-def test_a_hunt_may_name_saved_ones(text: str) -> None:
-    assert kql.compiled(composed(text, SAVED).text, SCHEMA).tables == ("T",)
+def test_a_hunt_may_refer_to_saved_hunts(text: str) -> None:
+    assert kql.compiled(compose(text, SAVED).text, SCHEMA).tables == ("T",)
 
 
-def test_what_is_not_named_is_left_out() -> None:
-    assert composed("T | count", SAVED).text == "T | count"
+def test_saved_hunts_without_references_are_left_out() -> None:
+    assert compose("T | count", SAVED).text == "T | count"
 
 
-def test_the_hunts_own_names_come_first() -> None:
-    assert composed("let Recent = T | take 1; Recent", SAVED).text.count("Recent") == 2
+def test_names_defined_in_the_hunt_hide_saved_hunts() -> None:
+    assert compose("let Recent = T | take 1; Recent", SAVED).text.count("Recent") == 2
 
 
 @pytest.mark.parametrize(("text", "place"), [("Recent\n| wher 1", ("", 2, 3, 9)), ("Broken", ("Broken", 2, 9, 10))])
-def test_an_error_is_told_where_it_is(text: str, place: tuple[str, int, int, int]) -> None:
-    whole = composed(text, SAVED)
+def test_an_error_has_its_position_in_the_saved_hunt(text: str, place: tuple[str, int, int, int]) -> None:
+    whole = compose(text, SAVED)
     with pytest.raises(InvalidQuery) as caught:
         kql.compiled(whole.text, SCHEMA)
 
-    (problem,) = whole.placed(caught.value).problems
+    (problem,) = whole.with_source_positions(caught.value).problems
     assert isinstance(problem, kql.QueryProblem)
     assert (problem.source, problem.line, problem.column, problem.offset) == place
 
 
-def test_hunts_that_name_each_other_are_refused() -> None:
-    with pytest.raises(InvalidQuery, match="name each other"):
-        composed("Odd", SAVED)
+def test_a_cycle_of_saved_hunts_is_refused() -> None:
+    with pytest.raises(InvalidQuery, match="refer to each other"):
+        compose("Odd", SAVED)
 
 
 GOOD = [
-    Saved("New", "CloudProcessEvents | take 1"),
-    Saved("New", "CloudProcessEvents | where FileName == f | take n", "f: string, n: long = 5"),
-    Saved("New", "CloudProcessEvents | evaluate pivot(FileName)"),
+    SavedHunt("New", "CloudProcessEvents | take 1"),
+    SavedHunt("New", "CloudProcessEvents | where FileName == f | take n", "f: string, n: long = 5"),
+    SavedHunt("New", "CloudProcessEvents | evaluate pivot(FileName)"),
 ]
 
 
 @pytest.mark.parametrize("new", GOOD)
-def test_what_can_be_run_may_be_saved(new: Saved) -> None:
+def test_a_valid_hunt_may_be_saved(new: SavedHunt) -> None:
     check(new, {})
 
 
 BAD = [
-    (Saved("FileName", "print 1"), "is a table, column or function"),
-    (Saved("strlen", "print 1"), "is a table, column or function"),
-    (Saved("New", "New | take 1"), "names itself"),
-    (Saved("New", "print 1 }; let Other = () { print 2"), "1:9"),
-    (Saved("New", "CloudProcessEvents | wher 1"), "1:22"),
-    (Saved("New", "print 1", "n: nothing"), "nothing"),
+    (SavedHunt("FileName", "print 1"), "is the name of a table, column or function"),
+    (SavedHunt("strlen", "print 1"), "is the name of a table, column or function"),
+    (SavedHunt("New", "New | take 1"), "refers to itself"),
+    (SavedHunt("New", "print 1 }; let Other = () { print 2"), "1:9"),
+    (SavedHunt("New", "CloudProcessEvents | wher 1"), "1:22"),
+    (SavedHunt("New", "print 1", "n: nothing"), "nothing"),
 ]
 
 
 @pytest.mark.parametrize(("new", "message"), BAD)
-def test_what_cannot_is_refused(new: Saved, message: str) -> None:
+def test_an_invalid_hunt_is_refused(new: SavedHunt, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         check(new, {})

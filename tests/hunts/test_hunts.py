@@ -1,4 +1,4 @@
-"""Every hunt of the library finds the rows it is meant to find, on both engines, and no others."""
+"""Every hunt of the library returns rows for its samples that fire and none for the quiet ones, on both engines."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ LIBRARY = hunts.load()
 SCHEMA = {name: {column.name: column.type for column in table.columns} for name, table in TABLES.items()}
 
 
-def cases() -> Iterator[Any]:
+def samples() -> Iterator[Any]:
     for hunt in LIBRARY.values():
         for word, found in (("fires", hunt.fires), ("quiet", hunt.quiet)):
-            for number, case in enumerate(found):
-                yield pytest.param(hunt, case, word == "fires", id=f"{hunt.name}-{word}-{number}")
+            for number, sample in enumerate(found):
+                yield pytest.param(hunt, sample, word == "fires", id=f"{hunt.name}-{word}-{number}")
 
 
 def table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
@@ -39,31 +39,33 @@ def table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
-@pytest.mark.parametrize(("hunt", "case", "fires"), list(cases()))
-def test_sample_rows(hunt: hunts.Hunt, case: hunts.Case, fires: bool, engine: hunt_tables.Engine) -> None:
-    rows = hunts.sample_rows(case, datetime.datetime.now(datetime.UTC))
+@pytest.mark.parametrize(("hunt", "sample", "fires"), list(samples()))
+def test_a_hunt_fires_for_its_samples_only(
+    hunt: hunts.Hunt, sample: hunts.SampleRows, fires: bool, engine: hunt_tables.Engine
+) -> None:
+    rows = hunts.sample_rows(sample, datetime.datetime.now(datetime.UTC))
     tables = {name: table(name, rows.get(name, [])) for name in hunt.tables}
 
     assert bool(hunt_tables.hunt(hunt.query, tables, engine).num_rows) == fires
 
 
 @pytest.mark.parametrize("hunt", list(LIBRARY.values()), ids=lambda hunt: str(hunt.name))
-def test_a_hunt_names_the_tables_it_reads(hunt: hunts.Hunt) -> None:
+def test_a_hunt_lists_the_tables_that_it_reads(hunt: hunts.Hunt) -> None:
     assert set(kql.compiled(hunt.query, SCHEMA).tables) == set(hunt.tables)
 
 
 @pytest.mark.parametrize("hunt", list(LIBRARY.values()), ids=lambda hunt: str(hunt.name))
-def test_a_hunt_is_described_and_proven(hunt: hunts.Hunt) -> None:
+def test_a_hunt_has_a_description_and_samples(hunt: hunts.Hunt) -> None:
     assert hunt.title and hunt.description and hunt.fires and hunt.quiet
     assert all(re.fullmatch(r"T\d{4}(\.\d{3})?", technique) for technique in hunt.techniques)
 
 
-def test_there_are_enough() -> None:
+def test_the_library_has_at_least_40_hunts() -> None:
     assert len(LIBRARY) >= 40
 
 
 @pytest.mark.parametrize("name", ["nothing", "../events/audit", ""])
-def test_a_name_that_is_none(name: str) -> None:
+def test_an_unknown_name_is_refused(name: str) -> None:
     with pytest.raises(errors.InvalidInput, match="no hunt"):
         hunts.find(name)
 

@@ -111,14 +111,14 @@ def _asked(text: str, body: HuntRequest, here: Context, caller: Principal) -> As
 
 def _prepared(body: HuntRequest, here: Context, caller: Principal) -> Prepared:
     saved = visible(here, caller)
-    whole = functions.composed(_text(body, saved), saved)
-    return Prepared(_asked(whole.text, body, here, caller), whole.placed)
+    whole = functions.compose(_text(body, saved), saved)
+    return Prepared(_asked(whole.text, body, here, caller), whole.with_source_positions)
 
 
-def _text(body: HuntRequest, saved: Mapping[str, functions.Saved]) -> str:
+def _text(body: HuntRequest, saved: Mapping[str, functions.SavedHunt]) -> str:
     if not body.run:
         return body.query
-    return saved[body.run].runnable if body.run in saved else hunts.find(body.run).query
+    return saved[body.run].query if body.run in saved else hunts.find(body.run).query
 
 
 def _after(here: Context, timespan: str) -> int | None:

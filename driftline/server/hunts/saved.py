@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Request
 
 from driftline import hunts as library
 from driftline.errors import InvalidInput
-from driftline.hunts.functions import Saved, check
+from driftline.hunts.functions import SavedHunt, check
 from driftline.server.audit import trail
 from driftline.server.auth import Caller, Principal, needs
 from driftline.server.context import Context, Here
@@ -22,11 +22,11 @@ router = APIRouter(prefix="/hunts", tags=["hunting"])
 Name = Annotated[str, Path(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$", examples=["Drifted"])]
 
 
-def visible(here: Context, caller: Principal) -> dict[str, Saved]:
+def visible(here: Context, caller: Principal) -> dict[str, SavedHunt]:
     """Give the saved hunts somebody may name: their own, and shared ones of other names."""
     with here.state.reading() as session:
         rows = hunts.list_visible(session, caller.user_id)
-    return {row.name: Saved(row.name, row.text, row.parameters) for row in rows}
+    return {row.name: SavedHunt(row.name, row.text, row.parameters) for row in rows}
 
 
 @router.get("/library", dependencies=[needs("hunt")])
@@ -47,7 +47,7 @@ def put_saved(name: Name, body: NewSavedHunt, request: Request, here: Here, call
     """Save a hunt, over one's older one of the name, if it could be run; what is wrong is told with its place."""
     if name in library.load():
         raise InvalidInput(f"name: {name!r} is a hunt of the library")
-    check(Saved(name, body.text, body.parameters), visible(here, caller))
+    check(SavedHunt(name, body.text, body.parameters), visible(here, caller))
     with trail.changing(request, caller, "hunt.save", name, **body.model_dump()) as session:
         made = hunts.put(session, caller.user_id, name, owner=caller.name, now=here.now(), **body.model_dump())
         return SavedHuntInfo.model_validate(made)
