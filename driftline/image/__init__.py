@@ -1,8 +1,12 @@
-"""Image content index: what every path of an image holds, by digest.
+"""Image content index: every path of a container image, keyed by the image's digest.
 
-An index is built once from an image's layers (``ImageCache.build``) and then read in place.
-Layers come from an unpacked snapshot (``LowerDirs``), from containerd's content store
-(``Blobs``), or from an OCI layout or image archive (``open_image``).
+An index is built once from an image's layers (``ImageCache.build``) and then read in place
+(``ImageIndex``). Three kinds of layers can be read: directories that a snapshotter unpacked
+(``LowerDirs``), archives in containerd's content store (``Blobs``), and an OCI image layout or
+``docker save`` archive on disk (``open_image``).
+
+The package reads untrusted bytes. ``Limits`` bounds the memory and time that one image may use;
+a malformed image raises ``CorruptImage``, never another exception.
 """
 
 from driftline.image.blobs import Blob, LayerBlob

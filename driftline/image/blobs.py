@@ -1,8 +1,9 @@
-"""Layers as containerd's content store and image archives hold them: tar, gzip, zstd.
+"""Layers as tar archives, uncompressed or compressed with gzip or zstd.
 
-A layer is read in two overlapping steps, since hashing and decompression release the GIL:
-one thread reads, hashes and decompresses chunks, the caller's thread hashes what came out and
-takes the archive apart. Memory is bounded by a handful of chunks.
+This is the form of layers in containerd's content store and in image archives. A layer is read
+in two overlapping steps, since hashing and decompression release the GIL: a worker thread reads,
+hashes and decompresses chunks; the caller's thread hashes the uncompressed bytes and parses the
+archive. Memory is bounded by a handful of chunks.
 """
 
 from __future__ import annotations
@@ -25,13 +26,14 @@ from driftline.image.limits import Budget
 
 __all__ = ["Blob", "LayerBlob", "check_media_type", "is_compressed", "open_chunks", "read_blobs"]
 
-CHUNK = 1 << 20
-GZIP_INPUT = 1 << 18
-AHEAD = 4
+CHUNK = 1 << 20  # bytes of one uncompressed chunk
+GZIP_INPUT = 1 << 18  # compressed bytes read at a time
+CHUNKS_AHEAD = 4  # chunks that the worker thread may decompress ahead of the parser
 GZIP_MAGIC = b"\x1f\x8b\x08"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-MAX_ZSTD_WINDOW = 1 << 27  # what zstd(1) takes without --long=31
+MAX_ZSTD_WINDOW = 1 << 27  # bytes of history; the largest that zstd(1) accepts without --long=31
 
+# OCI image-spec v1.1, layer.md, "Distributable Format"; Docker image manifest v2, schema 2.
 LAYER_TYPES = frozenset(
     base + compression
     for base, compressions in {
@@ -40,6 +42,7 @@ LAYER_TYPES = frozenset(
     }.items()
     for compression in compressions
 )
+# Layers whose bytes are only at a URL, such as Windows base layers (layer.md, "Non-Distributable Layers").
 FOREIGN_TYPES = (
     "application/vnd.oci.image.layer.nondistributable.",
     "application/vnd.docker.image.rootfs.foreign.",
@@ -47,36 +50,42 @@ FOREIGN_TYPES = (
 
 
 class LayerBlob(Protocol):
-    """One layer of an image, as whoever keeps the bytes gives it."""
+    """One packed layer of an image, independent of its storage.
+
+    Implementations: ``Blob`` for archives on disk, ``cluster.Blob`` for containerd's content store.
+    """
 
     @property
     def digest(self) -> str:
-        """``sha256:…`` of the blob, or "" where only ``diff_id`` is known."""
+        """Digest ``sha256:…`` of the packed bytes, or "" where only ``diff_id`` is known."""
 
     @property
     def media_type(self) -> str:
-        """As in the manifest, or "". What the bytes say of their compression counts."""
+        """Media type of the manifest, or ""; the compression is detected from the bytes."""
 
     def open(self) -> BinaryIO:
-        """Open the blob's bytes for reading."""
+        """Open the packed bytes for reading; the caller closes the file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A layer's bytes with what the manifest and the config say of them."""
+    """A packed layer on disk, with the digests that the manifest and the configuration give."""
 
     digest: str
+    """Digest ``sha256:…`` of the packed bytes, or "" where unknown; verified when read."""
     media_type: str
+    """Media type of the manifest, or ""."""
     opener: Callable[[], BinaryIO]
+    """Function that opens the packed bytes."""
     diff_id: str = ""
-    """``sha256:…`` of the uncompressed archive, or "" where unknown."""
+    """Digest ``sha256:…`` of the uncompressed archive, or "" where unknown; verified when read."""
 
     def open(self) -> BinaryIO:
         return self.opener()
 
 
 def check_media_type(media_type: str) -> None:
-    """Refuse layers whose bytes are elsewhere or are no tar archive, with ``ImageError``."""
+    """Raise ``ImageError`` for a layer that is not a tar archive or whose bytes are not in the image."""
     if media_type.startswith(FOREIGN_TYPES):
         raise errors.ImageError(
             f"a foreign layer ({media_type}): its content is not part of the image and must be fetched elsewhere"
@@ -86,10 +95,11 @@ def check_media_type(media_type: str) -> None:
 
 
 def read_blobs(blobs: Sequence[LayerBlob], budget: Budget) -> tree.Directory:
-    """Merge the layers, bottom first, into the tree a container sees.
+    """Merge the layers, bottom first, into the directory tree that a container sees.
 
-    Raises ``CorruptImage`` naming the layer that is truncated, malformed, does not have its
-    digest, or asks for more than the limits allow; ``ImageError`` for foreign layers.
+    Raises ``CorruptImage`` with the number and digest of a layer that is truncated, malformed, does
+    not match its digest, or exceeds the limits; ``ImageError`` for foreign layers and layers that
+    cannot be read.
     """
     if len(blobs) > budget.limits.layers:
         raise errors.CorruptImage(f"{len(blobs)} layers (at most {budget.limits.layers})")
@@ -106,7 +116,12 @@ def read_blobs(blobs: Sequence[LayerBlob], budget: Budget) -> tree.Directory:
 
 
 def open_chunks(blob: LayerBlob, budget: Budget) -> Generator[bytes, None, None]:
-    """Give the uncompressed bytes of a blob in chunks, its digests checked at the end."""
+    """Yield the uncompressed bytes of a layer in chunks; verify its digests at the end.
+
+    A consumer that stops early gets no verification, so it must read to the end before trusting the
+    bytes. Raises ``CorruptImage`` for malformed data and wrong digests, ``ImageError`` if the layer
+    cannot be read. Close the generator to end its worker thread.
+    """
     with blob.open() as file, ThreadPoolExecutor(1, "layer") as pool:
         chunks = _decompressed(_Hashed(file, blob.digest), budget)
         yield from _checked(_read_ahead(chunks, pool), getattr(blob, "diff_id", ""), "diff id")
@@ -133,6 +148,7 @@ OPAQUE = b".wh..wh..opq"
 AUFS_PRIVATE = b".wh..wh."
 
 
+# The members with a special meaning in a layer; all others become a node of the layer's tree.
 def _apply(layer: tree.Layer, member: tar.Member, number: int) -> None:
     parent, _, name = member.name.rstrip(b"/").rpartition(b"/")
     if name.startswith(WHITEOUT):
@@ -147,6 +163,8 @@ def _apply(layer: tree.Layer, member: tar.Member, number: int) -> None:
         layer.add(member.name, _node(member, number))
 
 
+# layer.md, "Whiteouts" and "Opaque Whiteout". Names beginning with ".wh..wh." are aufs's own
+# bookkeeping (.wh..wh.plnk, .wh..wh.aufs): containerd and Docker skip them, too.
 def _apply_whiteout(layer: tree.Layer, parent: bytes, name: bytes) -> None:
     hidden = name[len(WHITEOUT) :]
     if name == OPAQUE:
@@ -154,27 +172,29 @@ def _apply_whiteout(layer: tree.Layer, parent: bytes, name: bytes) -> None:
     elif name.startswith(AUFS_PRIVATE):
         return
     elif hidden in (b"", b".", b".."):
-        raise errors.CorruptImage(f"a whiteout of no name: {parent + b'/' + name!r}")
+        raise errors.CorruptImage(f"a whiteout without a name: {parent + b'/' + name!r}")
     else:
         layer.add_whiteout(parent + b"/" + hidden)
 
 
+# Some builders write overlayfs xattrs into archives; unpacked, they make the directory opaque.
 def _apply_directory(layer: tree.Layer, member: tar.Member, number: int) -> None:
     made = tree.Directory(mode=member.mode, uid=member.uid, gid=member.gid, layer=number)
-    there = layer.add(member.name, made)
-    if isinstance(there, tree.Directory) and member.xattrs.get(b"trusted.overlay.opaque") == b"y":
-        there.opaque = True
+    existing = layer.add(member.name, made)
+    if isinstance(existing, tree.Directory) and member.xattrs.get(b"trusted.overlay.opaque") == b"y":
+        existing.opaque = True
 
 
 def _is_overlay_whiteout(member: tar.Member) -> bool:
-    # Unpacked as it is, such a device makes overlayfs hide the name.
+    # Unpacked unchanged, a character device 0:0 is a whiteout to overlayfs
+    # (Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories").
     return member.type == b"3" and member.device == 0
 
 
 def _node(member: tar.Member, number: int) -> tree.Node:
     return tree.Node(
         KINDS[member.type],
-        mode=0o777 if member.type == b"2" else member.mode,
+        mode=0o777 if member.type == b"2" else member.mode,  # symlink(7): the mode of a symlink is always 0777
         uid=member.uid,
         gid=member.gid,
         layer=number,
@@ -188,7 +208,7 @@ def _node(member: tar.Member, number: int) -> tree.Node:
 
 
 class _Hashed:
-    # A file that hashes what is read and checks the sum at the end.
+    # A file that hashes every byte read and verifies the digest at the end.
 
     def __init__(self, file: BinaryIO, digest: str) -> None:
         self._file = file
@@ -206,35 +226,39 @@ class _Hashed:
         return data
 
     def check(self) -> None:
+        # The decompressor may stop before the end of the file; the digest covers all of it.
         while self.read(CHUNK):
             pass
         _check_digest(self._engine, self._digest, "digest")
 
 
+# descriptor.md, "Registered Algorithms": every implementation must verify sha256, and may sha512.
 def _engine(digest: str) -> hashlib._Hash:
     algorithm = digest.partition(":")[0] or "sha256"
     if algorithm not in ("sha256", "sha512"):
-        raise errors.CorruptImage(f"a digest by {algorithm!r}; expected sha256 or sha512")
+        raise errors.CorruptImage(f"a digest of algorithm {algorithm!r}; expected sha256 or sha512")
     return hashlib.new(algorithm)
 
 
-def _check_digest(engine: hashlib._Hash, expected: str, what: str) -> None:
+def _check_digest(engine: hashlib._Hash, expected: str, label: str) -> None:
     found = f"{engine.name}:{engine.hexdigest()}"
     if expected and found != expected:
-        raise errors.CorruptImage(f"its {what} is {found}, expected {expected}")
+        raise errors.CorruptImage(f"its {label} is {found}, expected {expected}")
 
 
-def _checked(chunks: Iterator[bytes], diff_id: str, what: str) -> Iterator[bytes]:
+def _checked(chunks: Iterator[bytes], diff_id: str, label: str) -> Iterator[bytes]:
     engine = _engine(diff_id)
     for chunk in chunks:
         if diff_id:
             engine.update(chunk)
         yield chunk
-    _check_digest(engine, diff_id, what)
+    _check_digest(engine, diff_id, label)
 
 
+# One worker thread keeps the chunks in order: ``next`` calls on one generator never overlap. An
+# empty chunk marks the end.
 def _read_ahead(chunks: Iterator[bytes], pool: ThreadPoolExecutor) -> Iterator[bytes]:
-    pending = deque(pool.submit(next, chunks, b"") for _ in range(AHEAD))
+    pending = deque(pool.submit(next, chunks, b"") for _ in range(CHUNKS_AHEAD))
     try:
         while chunk := pending.popleft().result():
             pending.append(pool.submit(next, chunks, b""))
@@ -256,19 +280,23 @@ def _decompressed(file: _Hashed, budget: Budget) -> Iterator[bytes]:
 
 
 def _decompressor(head: bytes) -> Callable[[bytes, _Hashed], Iterator[bytes]]:
-    # Runtimes look at the bytes too (containerd's DetectCompression): media types lie.
+    # The bytes decide, not the media type, which is often wrong. containerd does the same
+    # (DetectCompression in its archive/compression package).
     if head.startswith(GZIP_MAGIC):
         return _gunzip
-    return _unzstd if is_compressed(head) else _as_it_is
+    return _unzstd if is_compressed(head) else _read_uncompressed
 
 
 def is_compressed(head: bytes) -> bool:
-    """Tell from its first 4 bytes whether a file is gzip or zstd, which may begin with a skippable frame."""
+    """Report whether a file is gzip or zstd, by its first 4 bytes.
+
+    A zstd file may begin with a skippable frame, 0x184D2A50 to 0x184D2A5F (RFC 8878, section 3.1.2).
+    """
     skippable = head[1:4] == b"\x2a\x4d\x18" and head[0] & 0xF0 == 0x50
     return skippable or head.startswith((GZIP_MAGIC, ZSTD_MAGIC))
 
 
-def _as_it_is(head: bytes, file: _Hashed) -> Iterator[bytes]:
+def _read_uncompressed(head: bytes, file: _Hashed) -> Iterator[bytes]:
     while head:
         yield head
         head = file.read(CHUNK)
@@ -289,13 +317,14 @@ def _gunzip(head: bytes, file: _Hashed) -> Iterator[bytes]:
             if not data:
                 break
         if engine.eof:
-            engine = isal_zlib.decompressobj(wbits=31)  # the next member: pigz, eStargz
+            # RFC 1952, section 2.2: a gzip file may have several members; pigz and eStargz write such.
+            engine = isal_zlib.decompressobj(wbits=31)
     if not engine.eof:
         raise errors.CorruptImage("truncated gzip data")
 
 
 def _unzstd(head: bytes, file: _Hashed) -> Iterator[bytes]:
-    # A truncated last frame ends silently here; the digest or the archive reader notices.
+    # A truncated last frame ends without an error here; the digest or the archive reader detects it.
     engine = zstandard.ZstdDecompressor(max_window_size=MAX_ZSTD_WINDOW)
     with engine.stream_reader(_Prefixed(head, file), read_across_frames=True, closefd=False) as reader:  # type: ignore[arg-type]
         try:
@@ -306,6 +335,8 @@ def _unzstd(head: bytes, file: _Hashed) -> Iterator[bytes]:
 
 
 class _Prefixed:
+    # A file with bytes put back in front of it: those that the format was detected from.
+
     def __init__(self, head: bytes, file: _Hashed) -> None:
         self._head = head
         self._file = file

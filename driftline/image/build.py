@@ -1,4 +1,4 @@
-"""From an image's layers to its index."""
+"""Build of an image index from the image's layers."""
 
 from __future__ import annotations
 
@@ -17,33 +17,39 @@ __all__ = ["Blobs", "Layers", "LowerDirs", "build_index", "encode_index"]
 
 @dataclass(frozen=True, slots=True)
 class LowerDirs:
-    """Layers that a snapshotter unpacked: paths of directories, topmost first as in ``lowerdir=``."""
+    """Layers that a snapshotter unpacked."""
 
     paths: Sequence[bytes]
+    """Directories on this machine, topmost layer first as in the mount option ``lowerdir=``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blobs:
-    """Layers as archives, bottom first as in a manifest."""
+    """Layers as tar archives, compressed or not."""
 
     blobs: Sequence[blob_reader.LayerBlob]
+    """Bottom layer first, as in an image manifest."""
 
 
 Layers = LowerDirs | Blobs
 
 
 def encode_index(digest: str, layers: Layers, *, limits: Limits | None = None) -> bytes:
-    """Read all layers and give the bytes of the index of the image ``digest``.
+    """Read all layers and return the bytes of the index of the image ``digest``.
 
-    Raises ``CorruptImage`` for layers that are malformed or exceed ``limits``, ``ImageError``
-    for what cannot be read.
+    ``digest`` is recorded, not verified: the layers' own digests are. ``limits`` defaults to
+    ``Limits()``. Raises ``CorruptImage`` for layers that are malformed or exceed ``limits``,
+    ``ImageError`` for layers that cannot be read.
     """
     budget = Budget(limits or Limits())
     return layout.encode(digest, _checked(_read(layers, budget), budget))
 
 
 def build_index(digest: str, layers: Layers, path: Path, *, limits: Limits | None = None) -> None:
-    """Write the index of the image ``digest`` to ``path``, whole or not at all."""
+    """Write the index of the image ``digest`` to ``path``, atomically.
+
+    Raises as ``encode_index`` does, and ``ImageError`` if the file cannot be written.
+    """
     layout.write(encode_index(digest, layers, limits=limits), path)
 
 
@@ -54,7 +60,8 @@ def _read(layers: Layers, budget: Budget) -> tree.Directory:
 
 
 def _checked(root: tree.Directory, budget: Budget) -> list[tuple[bytes, tree.Node]]:
-    # Symlinked parents can make a path longer than the layer that holds it says.
+    # Paths are checked again after the merge: a member "a/b" of a layer whose "a" is a symlink to
+    # a deep directory gets a longer path than its header has.
     entries, total = [], 0
     for path, node in tree.walk(root):
         budget.check_path(path)

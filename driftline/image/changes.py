@@ -1,4 +1,4 @@
-"""What differs between two images."""
+"""Differences between two images, path by path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Aspect", "Change", "diff"]
 
 
 class Aspect(enum.StrEnum):
-    """What changed at a path."""
+    """Property of a path that differs between two images."""
 
     ADDED = "added"
     REMOVED = "removed"
@@ -27,22 +27,33 @@ class Aspect(enum.StrEnum):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One aspect of one path that differs."""
+    """One difference at one path.
+
+    A path that differs in several aspects gives several changes.
+    """
 
     path: bytes
+    """Absolute path, as in ``Entry.path``."""
     aspect: Aspect
+    """Property that differs."""
     before: Entry | None
+    """Entry of the first image; ``None`` if the path was added."""
     after: Entry | None
+    """Entry of the second image; ``None`` if the path was removed."""
 
 
 def diff(before: Iterable[Entry], after: Iterable[Entry]) -> Iterator[Change]:
-    """Compare two images, given as their entries in path order, and give the changes in that order.
+    """Compare two images and yield the changes in path order.
 
-    A path of another kind has this one change; else content (a symlink's target, a device's
-    number), mode and owner count each for itself. The number of the layer does not count.
+    ``before`` and ``after`` are the entries in the byte order of their paths, as iterating an
+    ``ImageIndex`` yields them; an unsorted input gives wrong results. A path whose kind differs
+    gives that one change. Otherwise content (a symlink's target, a device's number), mode and
+    owner are compared separately. The layer number is ignored, because rebuilding an image with
+    another layer split does not change what a container sees.
     """
     lefts, rights = iter(before), iter(after)
     left, right = next(lefts, None), next(rights, None)
+    # A merge join of two sorted streams: constant memory, whatever the size of the images.
     while left or right:
         if right is None or (left and left.path < right.path):
             assert left
@@ -59,6 +70,7 @@ def diff(before: Iterable[Entry], after: Iterable[Entry]) -> Iterator[Change]:
 
 def _aspects(left: Entry, right: Entry) -> Iterator[Aspect]:
     if left.kind != right.kind:
+        # Content and mode of different kinds cannot be compared; further changes would be noise.
         yield Aspect.KIND
         return
     if (left.sha256, left.target, left.device) != (right.sha256, right.target, right.device):

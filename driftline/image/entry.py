@@ -1,4 +1,4 @@
-"""What an image holds at one path."""
+"""One path of an image: its kind, owner, mode and content."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ __all__ = ["Entry", "Kind"]
 
 
 class Kind(enum.StrEnum):
-    """The type of a file, as ``st_mode`` has it. A hard link is the file it links to."""
+    """Type of a file, as in the ``S_IFMT`` bits of ``st_mode`` (inode(7)).
+
+    A hard link has no kind of its own: it is an entry with the kind and content of the linked file.
+    """
 
     FILE = "file"
     DIRECTORY = "directory"
@@ -25,22 +28,28 @@ class Kind(enum.StrEnum):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One path of an image, after all layers were merged."""
+    """One path of an image, after all layers were merged.
+
+    Times and extended attributes are not recorded: no verdict depends on them.
+    """
 
     path: bytes
     """Absolute, without ``.``, ``..`` and trailing slash; the root is ``/``."""
     kind: Kind
+    """Type of the file."""
     size: int
     """Bytes of a regular file (holes included), else 0."""
     mode: int
     """Permission bits, with set-user-id, set-group-id and sticky: ``st_mode & 0o7777``."""
     uid: int
+    """User id of the owner, as in the layer (no user-namespace mapping)."""
     gid: int
+    """Group id of the owner, as in the layer."""
     sha256: str
-    """Lower-case hex digest of a regular file's content, else ""."""
+    """Lower-case hexadecimal digest of a regular file's content, else ""."""
     target: bytes
-    """Where a symlink points, verbatim, else b""."""
+    """Target of a symlink, verbatim, else b""."""
     layer: int
-    """Number of the layer that gave the entry its present form, counted from 0 at the bottom."""
+    """Number of the layer that last changed the entry, counted from 0 at the bottom."""
     device: int = 0
     """``st_rdev`` of a device, as ``os.makedev`` gives it, else 0."""

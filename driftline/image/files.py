@@ -1,4 +1,4 @@
-"""The files of an image on disk: of a directory, or of a tar archive read in place."""
+"""Named files of an image on disk: a directory, or a tar archive read in location."""
 
 from __future__ import annotations
 
@@ -16,30 +16,34 @@ from driftline.image.limits import Budget, Limits
 
 __all__ = ["Archive", "Directory", "Files", "open_archive", "read_document"]
 
-MAX_DOCUMENT = 8 << 20  # manifests, indexes, configs: twice what registries take
-MAX_MEMBERS = 100_000
-MAX_LINKS = 8
+# Bytes of a manifest, index or configuration: twice the 4 MiB that distribution-spec asks registries for.
+MAX_DOCUMENT = 8 << 20
+MAX_MEMBERS = 100_000  # members of an image archive: some per layer, so far beyond 500 layers
+MAX_LINKS = 8  # links from one member to the next; Docker's have one
 
 
 class Files(Protocol):
-    """Named files to read."""
+    """Read-only access to named files; names are relative paths with ``/``."""
 
     @property
-    def place(self) -> str:
-        """What to call the whole in messages."""
+    def location(self) -> str:
+        """Path of the directory or archive, for error messages."""
 
     def __contains__(self, name: str) -> bool: ...
 
     def open(self, name: str) -> BinaryIO:
-        """Open a file for reading; raises ``ImageNotFound`` if it is missing."""
+        """Open a file for reading; the caller closes it.
+
+        Raises ``ImageNotFound`` if there is no such file, ``ImageError`` if it cannot be read.
+        """
 
 
 class Directory:
-    """The files below a directory."""
+    """Files below a directory."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.place = str(path)
+        self.location = str(path)
 
     def __contains__(self, name: str) -> bool:
         return (self._path / name).is_file()
@@ -48,18 +52,22 @@ class Directory:
         try:
             return (self._path / name).open("rb")
         except FileNotFoundError as error:
-            raise errors.ImageNotFound(f"{self.place} has no file {name!r}") from error
+            raise errors.ImageNotFound(f"{self.location} has no file {name!r}") from error
         except OSError as error:
             raise errors.ImageError(f"cannot read {self._path / name}: {error.strerror}") from error
 
 
 class Archive:
-    """The members of an uncompressed tar archive, each read where it lies."""
+    """Members of an uncompressed tar archive, read in location.
 
-    def __init__(self, file: BinaryIO, place: str) -> None:
+    Only the headers are read when the archive is opened. ``file`` stays in use until the last member
+    is closed. The constructor raises ``CorruptImage`` if ``file`` is not a tar archive.
+    """
+
+    def __init__(self, file: BinaryIO, location: str) -> None:
         self._file = file
-        self.place = place
-        self._members: Mapping[str, tar.Member] = _read_members(file, place)
+        self.location = location
+        self._members: Mapping[str, tar.Member] = _read_members(file, location)
 
     def __contains__(self, name: str) -> bool:
         return self._locate(name) is not None
@@ -67,12 +75,12 @@ class Archive:
     def open(self, name: str) -> BinaryIO:
         member = self._locate(name)
         if member is None:
-            raise errors.ImageNotFound(f"{self.place} has no member {name!r}")
+            raise errors.ImageNotFound(f"{self.location} has no member {name!r}")
         window = _Window(self._file.fileno(), member.offset, member.offset + member.size)
         return cast(BinaryIO, io.BufferedReader(window, 1 << 16))
 
     def _locate(self, name: str) -> tar.Member | None:
-        # docker save before 25.0 writes a layer that two images share once, and symlinks to it.
+        # Before 25.0, docker save stores a layer that two images share once, and a symlink to it.
         for _ in range(MAX_LINKS):
             member = self._members.get(_clean(name))
             if member is None or member.type == b"0":
@@ -84,20 +92,22 @@ class Archive:
         return None
 
 
+# Archives write "./index.json" and "index.json" alike; names never lead out of the archive, since
+# they are only keys of the member table.
 def _clean(name: str) -> str:
     return os.path.normpath(name).lstrip("/")
 
 
-def _read_members(file: BinaryIO, place: str) -> dict[str, tar.Member]:
+def _read_members(file: BinaryIO, location: str) -> dict[str, tar.Member]:
     found: dict[str, tar.Member] = {}
     try:
         for member in tar.members(tar.FileStream(file), hashed=False):
             found[_clean(os.fsdecode(member.name))] = member
             _check_count(len(found))
     except errors.CorruptImage as error:
-        raise errors.CorruptImage(f"{place}: {error}") from error
+        raise errors.CorruptImage(f"{location}: {error}") from error
     except OSError as error:
-        raise errors.ImageError(f"cannot read {place}: {error.strerror}") from error
+        raise errors.ImageError(f"cannot read {location}: {error.strerror}") from error
     return found
 
 
@@ -107,7 +117,7 @@ def _check_count(members: int) -> None:
 
 
 class _Window(io.RawIOBase):
-    # A part of a file, read by pread so that many can be open at once.
+    # A range of a file. pread(2) has no shared position, so several members can be open at once.
 
     def __init__(self, fd: int, start: int, end: int) -> None:
         super().__init__()
@@ -125,9 +135,10 @@ class _Window(io.RawIOBase):
 
 @contextmanager
 def open_archive(path: Path, *, limits: Limits | None = None) -> Iterator[Archive]:
-    """Open a tar archive; a compressed one is spooled to an unnamed temporary file first.
+    """Open a tar archive; decompress a gzip or zstd one to an unnamed temporary file first.
 
-    Raises ``CorruptImage`` if it is no tar archive, ``ImageError`` if it cannot be read.
+    ``limits`` bounds the decompressed size; it defaults to ``Limits()``. Raises ``CorruptImage`` if
+    the file is not a tar archive, ``ImageError`` if it cannot be read or the disk is full.
     """
     try:
         file = path.open("rb")
@@ -142,6 +153,7 @@ def open_archive(path: Path, *, limits: Limits | None = None) -> Iterator[Archiv
 
 
 @contextmanager
+# Members are read at offsets in any order, which a compressed stream cannot do.
 def _spooled(path: Path, limits: Limits) -> Iterator[BinaryIO]:
     blob = blobs.Blob("", "", lambda: path.open("rb"))
     with tempfile.TemporaryFile() as spool:
@@ -157,9 +169,9 @@ def _spooled(path: Path, limits: Limits) -> Iterator[BinaryIO]:
 
 
 def read_document(files: Files, name: str) -> bytes:
-    """Read a JSON document whole; raises ``CorruptImage`` for one of absurd size."""
+    """Read a JSON document whole; raise ``CorruptImage`` if it has more than ``MAX_DOCUMENT`` bytes."""
     with files.open(name) as file:
         data = file.read(MAX_DOCUMENT + 1)
     if len(data) > MAX_DOCUMENT:
-        raise errors.CorruptImage(f"{files.place}: {name} has more than {MAX_DOCUMENT} bytes")
+        raise errors.CorruptImage(f"{files.location}: {name} has more than {MAX_DOCUMENT} bytes")
     return data

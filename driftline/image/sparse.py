@@ -1,7 +1,7 @@
-"""Sparse files in tar archives: the old GNU form and the PAX forms 0.0, 0.1 and 1.0.
+"""Sparse files in tar archives: the old GNU format and the PAX formats 0.0, 0.1 and 1.0.
 
-All four say the same: a list of (offset, length) of the data that the archive stores, and the
-file's length with its holes. See "Storing Sparse Files" in GNU tar's manual.
+All four encode the same: a list of (offset, length) of the data that the archive stores, and the
+length of the file with its holes. Source: GNU tar manual, "Storing Sparse Files".
 """
 
 from __future__ import annotations
@@ -15,34 +15,40 @@ import msgspec
 from driftline import errors
 from driftline.image import numbers
 
-__all__ = ["Sparse", "from_gnu", "from_pax", "hash_sparse"]
+__all__ = ["SparseMap", "from_gnu", "from_pax", "hash_sparse"]
 
-BLOCK = 512
-MAX_MAP = 1 << 20  # bytes of one map, as for extended headers
-ZEROS = memoryview(bytes(1 << 20))
+BLOCK = 512  # bytes of a tar record; maps are padded to it
+MAX_MAP = 1 << 20  # bytes of one map, the limit of extended headers
+ZEROS = memoryview(bytes(1 << 20))  # content of holes, hashed in pieces
 
 
 class Stream(Protocol):
-    """Where the map of a file and its data come from."""
+    """Source of a file's map and data; ``tar.ChunkStream`` implements it."""
 
     def take(self, count: int) -> bytes: ...
 
     def pieces(self, count: int) -> Iterator[memoryview]: ...
 
 
-class Sparse(msgspec.Struct, frozen=True):
-    """Where the stored bytes of a file belong."""
+class SparseMap(msgspec.Struct, frozen=True):
+    """Layout of a sparse file: its stored segments and its length.
+
+    Raises ``CorruptImage`` when made from segments that overlap, are out of order, exceed the
+    length of the file, or do not add up to ``stored``.
+    """
 
     length: int
+    """Bytes of the file, holes included."""
     stored: int
     """Bytes of data that follow in the archive, without padding."""
     data: Sequence[tuple[int, int]]
+    """Segments (offset, length) in ascending order; the bytes between them are zeros."""
 
     def __post_init__(self) -> None:
         end = total = 0
         for offset, length in self.data:
             if offset < end or length < 0:
-                raise errors.CorruptImage(f"a sparse file whose parts overlap at {offset}")
+                raise errors.CorruptImage(f"a sparse file whose segments overlap at {offset}")
             end, total = offset + length, total + length
         if end > self.length or total != self.stored:
             raise errors.CorruptImage(
@@ -50,8 +56,13 @@ class Sparse(msgspec.Struct, frozen=True):
             )
 
 
-def from_gnu(stream: Stream, block: bytes, *, stored: int) -> Sparse:
-    """Read the map of a member of type ``S``: 4 parts in its header, 21 in each block after it."""
+def from_gnu(stream: Stream, block: bytes, *, stored: int) -> SparseMap:
+    """Read the map of a member of type ``S``: 4 segments in its header, 21 in each block after it.
+
+    ``block`` is the member's header, ``stored`` its size field. Raises ``CorruptImage``.
+    """
+    # GNU tar's tar.h, struct oldgnu_header and sparse_header: 24 bytes a segment (two octal fields
+    # of 12), a byte that is set if another block of segments follows, the real size (header only).
     fields = [block[386:482]]
     more, read = block[482], 0
     while more:
@@ -60,24 +71,32 @@ def from_gnu(stream: Stream, block: bytes, *, stored: int) -> Sparse:
         more, read = extension[504], read + BLOCK
         _check_map_size(read)
     values = [numbers.octal(field) for part in fields for field in _cut(part, 12) if field.strip(b" \0")]
-    return Sparse(numbers.octal(block[483:495]), stored, _pairs(values))
+    return SparseMap(numbers.octal(block[483:495]), stored, _pairs(values))
 
 
-def from_pax(stream: Stream, pax: Mapping[bytes, bytes], listed: Sequence[bytes], *, stored: int) -> Sparse | None:
-    """Read the map that a PAX header gives or announces; None for a file that is not sparse."""
+def from_pax(stream: Stream, pax: Mapping[bytes, bytes], listed: Sequence[bytes], *, stored: int) -> SparseMap | None:
+    """Read the map that PAX records give or announce; return ``None`` if the file is not sparse.
+
+    ``listed`` are the values of the repeated records of format 0.0 in order. Format 0.1 has one
+    record ``GNU.sparse.map``; format 1.0 stores the map in front of the data. Raises ``CorruptImage``.
+    """
     length = pax.get(b"GNU.sparse.realsize") or pax.get(b"GNU.sparse.size")
     if length is None:
         return None
     if pax.get(b"GNU.sparse.major") == b"1":
         values, used = _leading_map(stream, stored)
-        return Sparse(numbers.decimal(length), stored - used, _pairs(values))
+        return SparseMap(numbers.decimal(length), stored - used, _pairs(values))
     texts = listed or pax.get(b"GNU.sparse.map", b"").split(b",")
-    return Sparse(numbers.decimal(length), stored, _pairs([numbers.decimal(text) for text in texts if text]))
+    return SparseMap(numbers.decimal(length), stored, _pairs([numbers.decimal(text) for text in texts if text]))
 
 
-def hash_sparse(stream: Stream, sparse: Sparse) -> bytes:
-    """Give the SHA-256 of the file with its holes filled with zeros."""
+def hash_sparse(stream: Stream, sparse: SparseMap) -> bytes:
+    """Return the SHA-256 (32 bytes) of the file with its holes filled with zeros.
+
+    Reads the stored bytes from ``stream``, without the padding after them.
+    """
     engine, at = hashlib.sha256(), 0
+    # An empty segment at the end makes the loop hash the last hole.
     for offset, length in [*sparse.data, (sparse.length, 0)]:
         for start in range(at, offset, len(ZEROS)):
             engine.update(ZEROS[: offset - start])
@@ -88,8 +107,8 @@ def hash_sparse(stream: Stream, sparse: Sparse) -> bytes:
 
 
 def _leading_map(stream: Stream, stored: int) -> tuple[list[int], int]:
-    # Format 1.0: the content begins with the number of parts and their offsets and lengths,
-    # one decimal a line, padded to a block.
+    # Format 1.0: the content begins with the number of segments, then their offsets and lengths,
+    # one decimal number per line, padded to a block.
     text, wanted = b"", 1
     while (lines := text.count(b"\n")) < wanted:
         if len(text) + BLOCK > stored:

@@ -314,7 +314,7 @@ def _content(
     return stored, digest
 
 
-def _sparse(stream: ChunkStream, block: bytes, extended: _Extended, *, stored: int) -> sparse.Sparse | None:
+def _sparse(stream: ChunkStream, block: bytes, extended: _Extended, *, stored: int) -> sparse.SparseMap | None:
     if block[156:157] == b"S":
         return sparse.from_gnu(stream, block, stored=stored)
     if not extended.pax:

@@ -131,7 +131,7 @@ def test_a_later_layer_may_bring_a_hidden_name_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", [".wh.", ".wh..", ".wh...", "d/.wh..."])
 def test_a_whiteout_of_no_name_is_corrupt(tmp_path: Path, name: str) -> None:
-    with pytest.raises(CorruptImage, match="whiteout of no name"):
+    with pytest.raises(CorruptImage, match="whiteout without a name"):
         making.build(tmp_path, archive(member(name)))
 
 

@@ -11,14 +11,14 @@ def stream(data: bytes) -> tar.ChunkStream:
 
 
 def test_holes_are_zeros() -> None:
-    parts = sparse.Sparse(10, 4, [(2, 2), (6, 2)])
+    parts = sparse.SparseMap(10, 4, [(2, 2), (6, 2)])
     assert sparse.hash_sparse(stream(b"abcd"), parts) == hashlib.sha256(b"\0\0ab\0\0cd\0\0").digest()
 
 
 @pytest.mark.parametrize("parts", [[(0, 4), (2, 4)], [(8, 8)], [(0, 4)], [(4, 4), (0, 4)]])
 def test_parts_must_follow_each_other_inside_the_file_and_be_stored(parts: list[tuple[int, int]]) -> None:
     with pytest.raises(CorruptImage, match="sparse file"):
-        sparse.Sparse(10, 8, parts)
+        sparse.SparseMap(10, 8, parts)
 
 
 def test_a_map_longer_than_the_file_is_corrupt() -> None:
