@@ -1,27 +1,27 @@
-"""The index file: what is where, and how it is written.
+"""File format of the image index, and its writer.
 
 One immutable file for one image, in the byte order of the machine that wrote it, read in place
 through mmap::
 
-    header      magic, version, byte order, salt, the counts of what follows
-    digest      the image's digest, ASCII, padded to 4
+    header      magic, version, byte order, salt, the counts of the sections below
+    digest      digest of the image, ASCII, padded to 4 bytes
     hashes      u32 for each entry, ascending: the first bytes of SHA-256(salt + path)
-    order       u32 for each entry: the row whose path has the hash at the same place
-    rows        4 u32 for each entry in the order of paths, and one more to end the names:
-                start of its name, directory, attributes, reference
-    directories u32 each and one more: where its path begins
+    order       u32 for each entry: row of the path whose hash has the same position
+    rows        4 u32 for each entry in path order, and one more row to end the names:
+                start of the name, directory, attributes, reference
+    directories u32 each and one more: start of the directory's path
     attributes  16 bytes for each distinct (uid, gid, mode, layer, kind)
     contents    44 bytes for each distinct file content by SHA-256: digest, size, and its row,
-                or, with the highest bit set, where in duplicates its rows begin
+                or, with the highest bit set, the start of its rows in duplicates
     duplicates  u32 for each row of a content that has several; the highest bit ends a list
-    targets     u32 each and one more: where its text begins
+    targets     u32 each and one more: start of the target's text
     texts       names, directory paths, targets (of symlinks; "major:minor" for devices)
     checksum    CRC-32 of everything before
 
-Names are stored without their directory, contents and attributes once for all that share them:
-95 bytes a file of a Debian image (bench/image_index.py). The salt comes from the
-image's digest, so that nobody can make paths collide in an image whose digest they do not know
-before it is made.
+Names are stored without their directory; contents and attributes once for all entries that share
+them: 95 bytes a file of a Debian image (bench/image_index.py). The salt is derived from the
+image's digest, so that a hostile image cannot contain colliding paths: its digest is known only
+after its content is final.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ __all__ = ["encode", "write"]
 
 MAGIC = b"DRFTIMG\n"
 VERSION = 1
-NATIVE = 0x0102
-MARK = 0x80000000  # rows stay below: Limits.entries
+NATIVE = 0x0102  # reads as 0x0201 on a machine of the other byte order
+HIGH_BIT = 0x80000000  # row numbers stay below it: Limits.entries
 
 HEADER = struct.Struct("=8sHH16s10I")
 ROW = struct.Struct("=5I")  # the fifth is the start of the next row's name
@@ -56,12 +56,17 @@ ATTRIBUTES = struct.Struct("=IIHHB3x")
 CONTENT = struct.Struct("=32sQI")
 CHECKSUM = struct.Struct("=I")
 
+# The position of a kind is part of the format: new kinds go to the end, or VERSION grows.
 KINDS = tuple(Kind)
 KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
 
 
 def section_starts(counts: Sequence[int]) -> tuple[int, ...]:
-    """Give where each part after the header begins, in order, and last the file's length."""
+    """Return the offset of each section after the header, in file order, and last the file's length.
+
+    ``counts`` are the ten numbers of the header: bytes of the digest; numbers of entries,
+    directories, attributes, contents, duplicates and targets; bytes of the three texts.
+    """
     name, entries, directories, attributes, contents, duplicates, targets, *texts = counts
     sizes = (
         name,
@@ -80,17 +85,20 @@ def section_starts(counts: Sequence[int]) -> tuple[int, ...]:
 
 
 def salt_of(digest: str) -> bytes:
-    """Give the 16 bytes that go before each path of this image when it is hashed."""
+    """Return the 16 bytes that precede each path of the image ``digest`` when it is hashed."""
     return hashlib.sha256(digest.encode()).digest()[:16]
 
 
 def hash_path(salt: bytes, path: bytes) -> int:
-    """Hash a path to 32 bits."""
+    """Return the 32-bit hash of a path: the first bytes of SHA-256, which no attacker can steer."""
     return int.from_bytes(hashlib.sha256(salt + path).digest()[:4], "big")
 
 
 def encode(digest: str, nodes: Iterable[tuple[bytes, Node]]) -> bytes:
-    """Lay out the index of the image ``digest``, whose paths ``nodes`` gives in any order."""
+    """Return the bytes of the index of the image ``digest``.
+
+    ``nodes`` are all paths with their nodes, in any order; ``digest`` is ASCII.
+    """
     entries = sorted(nodes, key=lambda item: item[0])
     salt = salt_of(digest)
     hashed = sorted((hash_path(salt, path), row) for row, (path, _) in enumerate(entries))
@@ -110,7 +118,7 @@ def encode(digest: str, nodes: Iterable[tuple[bytes, Node]]) -> bytes:
 
 
 class _Texts:
-    # Strings kept once, one after the other, with the places where they begin.
+    # Distinct strings, numbered in the order of first use and stored end to end with their offsets.
 
     def __init__(self) -> None:
         self._numbers: dict[bytes, int] = {}
@@ -129,7 +137,7 @@ class _Texts:
 
 
 class _Tables:
-    # What rows refer to, each distinct value once.
+    # The sections that rows refer to; each distinct value is stored once.
 
     def __init__(self, entries: Sequence[tuple[bytes, Node]]) -> None:
         self._directories, self._targets = _Texts(), _Texts()
@@ -140,7 +148,7 @@ class _Tables:
         self._rows = self._make_rows(entries)
         self._duplicates = array("I")
         self._packed_contents = b"".join(
-            CONTENT.pack(sha256, size, self._place(rows)) for sha256, size, rows in self._contents
+            CONTENT.pack(sha256, size, self._row_reference(rows)) for sha256, size, rows in self._contents
         )
 
     def counts(self) -> tuple[int, ...]:
@@ -172,12 +180,12 @@ class _Tables:
         self._names_text = b"".join(self._names)
         return rows
 
-    def _place(self, rows: list[int]) -> int:
+    def _row_reference(self, rows: list[int]) -> int:
         if len(rows) == 1:
             return rows[0]
-        place = len(self._duplicates) | MARK
-        self._duplicates.extend((*rows[:-1], rows[-1] | MARK))
-        return place
+        start = len(self._duplicates) | HIGH_BIT
+        self._duplicates.extend((*rows[:-1], rows[-1] | HIGH_BIT))
+        return start
 
     def _attribute(self, node: Node) -> int:
         packed = ATTRIBUTES.pack(node.uid, node.gid, node.mode, node.layer, KIND_NUMBERS[node.kind])
@@ -200,7 +208,7 @@ def _contents(entries: Sequence[tuple[bytes, Node]]) -> list[tuple[bytes, int, l
 
 
 def write(data: bytes, path: Path) -> None:
-    """Write ``data`` to ``path`` so that a reader or a crash meets all of it or none.
+    """Write ``data`` to ``path`` atomically: a reader, or a restart after a crash, sees all or nothing.
 
     Raises ``ImageError`` when the disk is full or the directory cannot be written.
     """
@@ -215,12 +223,14 @@ def _write(data: bytes, path: Path) -> None:
         try:
             file.write(data)
             file.flush()
+            # rename(2) is atomic, but a crash may order it before the data: flush the data first.
             os.fsync(file.fileno())
             Path(file.name).rename(path)
         except BaseException:
             with contextlib.suppress(FileNotFoundError):
                 Path(file.name).unlink()
             raise
+    # The new name is durable only when its directory is flushed (fsync(2), Description).
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(directory)

@@ -1,4 +1,9 @@
-"""Reading an image's index in place (the format is in ``format``)."""
+"""Reader of image indexes, in place through mmap (the file format is in ``format``).
+
+A binary search over path hashes finds a path, one over content digests finds a content; each
+touches a few pages. The checksum is verified once, when the file is opened; every offset is
+bounds-checked when used, so a file damaged afterwards raises ``CorruptImage``.
+"""
 
 from __future__ import annotations
 
@@ -23,14 +28,14 @@ MAX_SYMLINKS = 40  # MAXSYMLINKS in include/linux/namei.h
 
 U32 = struct.Struct("=I")
 SPAN = struct.Struct("=2I")
-NOT_NORMAL = (b"", b".", b"..")
+NOT_NORMAL = (b"", b".", b"..")  # path components that name no entry
 
 
 def open_index(path: str | os.PathLike[str]) -> ImageIndex:
-    """Open an index file; close it, or use it as a context manager.
+    """Open an index file; the caller closes it, or uses it as a context manager.
 
-    Raises ``CorruptImage`` for a truncated, damaged or foreign file, ``ImageNotFound`` if there
-    is none, ``ImageError`` if it cannot be read.
+    Raises ``CorruptImage`` if the file is truncated, damaged or not an index of this version and
+    byte order, ``ImageNotFound`` if it does not exist, ``ImageError`` if it cannot be read.
     """
     try:
         with Path(path).open("rb") as file:
@@ -49,7 +54,7 @@ def open_index(path: str | os.PathLike[str]) -> ImageIndex:
 
 
 def is_index(path: str | os.PathLike[str]) -> bool:
-    """Tell from its first bytes whether a file is an image index; False if it cannot be read."""
+    """Report whether a file is an image index, by its first bytes; False if it cannot be read."""
     try:
         with Path(path).open("rb") as file:
             return file.read(len(layout.MAGIC)) == layout.MAGIC
@@ -58,10 +63,14 @@ def is_index(path: str | os.PathLike[str]) -> bool:
 
 
 class ImageIndex:
-    """The content of one image: a mapping of a file, safe to share between threads."""
+    """Content of one image, read from a mapped index file; safe to share between threads.
+
+    Iterating yields all entries in path order; ``len`` is their number. Methods raise
+    ``CorruptImage`` if the file refers to bytes that it does not have.
+    """
 
     digest: str
-    """The image's digest, ``sha256:…``."""
+    """Digest of the image, ``sha256:…``."""
 
     def __init__(self, mapped: mmap.mmap) -> None:
         """Take over ``mapped``, the bytes of an index file. Raises ``CorruptImage``."""
@@ -78,14 +87,18 @@ class ImageIndex:
         self.digest = mapped[name:hashes].rstrip(b"\0").decode("ascii", "replace")
 
     def at(self, path: bytes) -> Entry | None:
-        """Give what the image has at an absolute path, without following a symlink there."""
+        """Return the entry at an absolute path, or ``None``; symlinks are not followed.
+
+        ``path`` must be normalized: no ``.``, ``..``, double or trailing slash.
+        """
         row = self._find(path)
         return None if row is None else self._entry(row, path)
 
     def resolve(self, path: bytes) -> Entry | None:
-        """Give what an absolute path leads to, following symlinks inside the image.
+        """Return the entry that an absolute path leads to, following symlinks inside the image.
 
-        None when nothing is there, or after 40 symlinks, where Linux says ELOOP.
+        ``path`` need not be normalized. Returns ``None`` if nothing is there, and after 40 symlinks,
+        where Linux fails with ELOOP (path_resolution(7)). An absolute symlink starts at the image's root.
         """
         entry = self.at(path)
         if entry is not None and entry.kind is not Kind.SYMLINK:
@@ -93,7 +106,10 @@ class ImageIndex:
         return self._walk(path)
 
     def paths_of(self, sha256: str) -> tuple[bytes, ...]:
-        """Give all paths of files with this content, in path order; ``sha256`` is hex."""
+        """Return all paths of regular files with this content, in path order.
+
+        ``sha256`` is hexadecimal; a malformed digest has no paths.
+        """
         try:
             wanted = bytes.fromhex(sha256)
         except ValueError:
@@ -104,7 +120,7 @@ class ImageIndex:
         return tuple(self._path(row) for row in self._rows_of(number))
 
     def __iter__(self) -> Iterator[Entry]:
-        """Give all entries in the order of their paths' bytes."""
+        """Yield all entries in the byte order of their paths."""
         return map(self._entry, range(self._count))
 
     def __len__(self) -> int:
@@ -125,13 +141,14 @@ class ImageIndex:
         self._map.close()
 
     def _find(self, path: bytes) -> int | None:
+        # Hashes have 32 bits: several paths may share one, so the path itself decides.
         value = layout.hash_path(self._salt, path)
-        place = bisect_left(self._hashes, value)
-        while place < self._count and self._hashes[place] == value:
-            row = self._order[place]
+        position = bisect_left(self._hashes, value)
+        while position < self._count and self._hashes[position] == value:
+            row = self._order[position]
             if self._path(row) == path:
                 return row
-            place += 1
+            position += 1
         return None
 
     def _row(self, row: int) -> tuple[int, ...]:
@@ -180,42 +197,44 @@ class ImageIndex:
         return self._map[at : at + 32]
 
     def _rows_of(self, number: int) -> Iterator[int]:
-        _, _, place = self._content(number)
-        if place < layout.MARK:
-            yield place
+        _, _, reference = self._content(number)
+        if reference < layout.HIGH_BIT:
+            yield reference
             return
-        for at in range(self._duplicates_at + 4 * (place - layout.MARK), self._targets_at, 4):
+        for at in range(self._duplicates_at + 4 * (reference - layout.HIGH_BIT), self._targets_at, 4):
             (row,) = _unpack(U32, self._map, at)
-            yield row % layout.MARK
-            if row >= layout.MARK:
+            yield row % layout.HIGH_BIT
+            if row >= layout.HIGH_BIT:
                 return
 
     def _walk(self, path: bytes) -> Entry | None:
-        # Component by component, as path_resolution(7) says; "here" never holds a symlink.
-        here, todo, links = b"", path.split(b"/")[::-1], 0
-        while todo:
-            name = todo.pop()
+        # Component by component, as path_resolution(7) describes; ``reached`` never contains a
+        # symlink, so ".." can remove its last component lexically.
+        reached, pending, links = b"", path.split(b"/")[::-1], 0
+        while pending:
+            name = pending.pop()
             if name in NOT_NORMAL:
-                here = here.rpartition(b"/")[0] if name == b".." else here
+                reached = reached.rpartition(b"/")[0] if name == b".." else reached
                 continue
-            entry = self.at(here + b"/" + name)
-            if entry is None or (todo and entry.kind not in PASSABLE):
+            entry = self.at(reached + b"/" + name)
+            if entry is None or (pending and entry.kind not in PASSABLE):
                 return None
             if entry.kind is not Kind.SYMLINK:
-                here = entry.path
+                reached = entry.path
                 continue
             links += 1
             if links > MAX_SYMLINKS:
                 return None
-            here = b"" if entry.target.startswith(b"/") else here
-            todo.extend(entry.target.split(b"/")[::-1])
-        return self.at(here or b"/")
+            reached = b"" if entry.target.startswith(b"/") else reached
+            pending.extend(entry.target.split(b"/")[::-1])
+        return self.at(reached or b"/")
 
 
 DEVICES = (Kind.CHARACTER_DEVICE, Kind.BLOCK_DEVICE)
-PASSABLE = (Kind.DIRECTORY, Kind.SYMLINK)
+PASSABLE = (Kind.DIRECTORY, Kind.SYMLINK)  # kinds that may have further components behind them
 
 
+# The header's counts give the length the file must have, which finds truncation without reading it all.
 def _check(mapped: mmap.mmap) -> tuple[bytes, list[int]]:
     try:
         magic, version, order, salt, *counts = layout.HEADER.unpack_from(mapped)

@@ -1,14 +1,16 @@
-"""Layers as a snapshotter unpacked them: the lower directories of an overlay mount.
+"""Layers that a snapshotter unpacked: the lower directories of an overlay mount.
 
-The marks are those of the kernel (Documentation/filesystems/overlayfs.rst, "whiteouts and
-opaque directories"): a character device 0:0 is a whiteout, ``overlay.opaque`` of "y" makes a
-directory opaque. An empty file with the xattr ``overlay.whiteout`` is a whiteout too, where its
-directory or the layer's root has ``overlay.opaque`` of "x": the documentation asks for both,
-but Linux 6.18 hides such a file once it has met either mark. The xattrs count in the
-``trusted.`` namespace and, as for ``userxattr`` mounts, in ``user.``.
+The whiteout and opaque marks are those of the kernel (Documentation/filesystems/overlayfs.rst,
+"whiteouts and opaque directories"): a character device 0:0 is a whiteout, and the xattr
+``overlay.opaque`` with the value "y" makes a directory opaque. An empty file with the xattr
+``overlay.whiteout`` is a whiteout as well, if its directory or the layer's root has
+``overlay.opaque`` "x": the documentation requires both, but Linux 6.18 hides such a file once it
+has met either mark. The xattrs count in the ``trusted.`` namespace and, as for ``userxattr``
+mounts, in ``user.``.
 
-Everything is reached from a descriptor of the layer's root, one name at a time, without
-following symlinks: a directory swapped for a symlink meanwhile is an error, never a way out.
+Every file is opened relative to the descriptor of its parent directory, without following
+symlinks: a directory that is replaced with a symlink during the read is an error, never a way out
+of the layer.
 """
 
 from __future__ import annotations
@@ -27,8 +29,9 @@ from driftline.image.limits import Budget
 
 __all__ = ["read_lowerdirs"]
 
-CHUNK = 1 << 20
+CHUNK = 1 << 20  # bytes read at a time
 OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# A file replaced with a FIFO must not block; one replaced with a terminal must not become the controlling one.
 OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 KINDS = {
@@ -39,15 +42,16 @@ KINDS = {
     stat.S_IFIFO: Kind.FIFO,
     stat.S_IFSOCK: Kind.SOCKET,
 }
+# ENOTSUP: the file system has no xattrs. EPERM: user.* on anything but files and directories (xattr(7)).
 NO_SUCH_XATTR = frozenset({errno.ENODATA, errno.ENOTSUP, errno.EPERM})
 
 
 def read_lowerdirs(directories: Sequence[bytes], budget: Budget) -> tree.Directory:
-    """Merge unpacked layers, topmost first as in ``lowerdir=``, into the tree a container sees.
+    """Merge unpacked layers, topmost first as in ``lowerdir=``, into the tree that a container sees.
 
-    Raises ``ImageError`` naming the directory that cannot be read, ``CorruptImage`` for one
-    that asks for more than the limits allow or uses an overlayfs feature that has no meaning
-    in an image (redirects, metadata-only copies).
+    Raises ``ImageError`` with the name of a directory that cannot be read; ``CorruptImage`` for one
+    that exceeds the limits or uses an overlayfs feature that no image layer has (redirects,
+    metadata-only copies).
     """
     if len(directories) > budget.limits.layers:
         raise errors.CorruptImage(f"{len(directories)} layers (at most {budget.limits.layers})")
@@ -64,31 +68,33 @@ def read_lowerdirs(directories: Sequence[bytes], budget: Budget) -> tree.Directo
 
 
 class _Reader:
-    # Reads one layer. Descriptors are open for the chain of directories being read.
+    # Reads one layer. Open descriptors: one for each directory from the root to the current one,
+    # so at most ``limits.depth``.
 
     def __init__(self, number: int, budget: Budget) -> None:
         self._number = number
         self._budget = budget
         self._links: dict[tuple[int, int], tree.Node] = {}
-        self._root_mark = b""
+        self._root_opaque = b""
         self._buffer = memoryview(bytearray(CHUNK))
 
     def read_root(self, path: bytes) -> tree.Directory:
-        with _opened(path, OPEN_DIRECTORY & ~os.O_NOFOLLOW) as fd:
-            self._root_mark = _mark(fd, "opaque")
+        # The layer's root may be a symlink, as CRI-O's short names "l/ABCD" are.
+        with _open_fd(path, OPEN_DIRECTORY & ~os.O_NOFOLLOW) as fd:
+            self._root_opaque = _overlay_xattr(fd, "opaque")
             return self._read_directory(fd, os.fstat(fd), path=b"", depth=1)
 
     def _read_directory(self, fd: int, info: os.stat_result, *, path: bytes, depth: int) -> tree.Directory:
         self._budget.check_depth(depth)
         directory = tree.Directory(mode=_mode(info), uid=info.st_uid, gid=info.st_gid, layer=self._number)
-        mark = _mark(fd, "opaque")
-        directory.opaque = mark == b"y"
-        _refuse(fd, path, "redirect")
+        opaque = _overlay_xattr(fd, "opaque")
+        directory.opaque = opaque == b"y"
+        _refuse_xattr(fd, path, "redirect")
         with os.scandir(fd) as names:
             for item in names:
                 name = os.fsencode(item.name)
                 child = self._read_child(fd, name, item.stat(follow_symlinks=False), below=path, depth=depth)
-                if child is None or (b"x" in (mark, self._root_mark) and _is_xattr_whiteout(fd, name, child)):
+                if child is None or (b"x" in (opaque, self._root_opaque) and _is_xattr_whiteout(fd, name, child)):
                     directory.whiteouts.add(name)
                 else:
                     directory.children[name] = child
@@ -101,10 +107,11 @@ class _Reader:
         self._budget.check_path(path)
         self._budget.spend_entry(len(path))
         if stat.S_ISDIR(info.st_mode):
-            with _opened(name, OPEN_DIRECTORY, parent) as fd:
+            with _open_fd(name, OPEN_DIRECTORY, parent) as fd:
                 return self._read_directory(fd, os.fstat(fd), path=path, depth=depth + 1)
         if stat.S_ISCHR(info.st_mode) and info.st_rdev == 0:
             return None
+        # Hard links share an inode: hash it once, and give all names the same node.
         known = self._links.get((info.st_dev, info.st_ino)) if info.st_nlink > 1 else None
         node = known or self._read_node(parent, name, info, path=path)
         if info.st_nlink > 1:
@@ -125,10 +132,13 @@ class _Reader:
 
     def _hash(self, parent: int, name: bytes, info: os.stat_result, *, path: bytes) -> tuple[int, bytes]:
         engine, size = hashlib.sha256(), 0
-        with _opened(name, OPEN_FILE, parent) as fd:
+        with _open_fd(name, OPEN_FILE, parent) as fd:
             _check_same(fd, info, path)
+            # A metadata-only copy has no data blocks, so only files that are empty or sparse by
+            # their block count (st_blocks counts 512 bytes, stat(2)) can be one: a getxattr saved
+            # for all others.
             if not info.st_size or info.st_blocks * 512 < info.st_size:
-                _refuse(fd, path, "metacopy")
+                _refuse_xattr(fd, path, "metacopy")
             while count := os.readv(fd, [self._buffer]):
                 self._budget.spend_bytes(count)
                 engine.update(self._buffer[:count])
@@ -137,7 +147,7 @@ class _Reader:
 
 
 @contextlib.contextmanager
-def _opened(name: bytes, flags: int, parent: int | None = None) -> Iterator[int]:
+def _open_fd(name: bytes, flags: int, parent: int | None = None) -> Iterator[int]:
     fd = os.open(name, flags, dir_fd=parent)
     try:
         yield fd
@@ -149,13 +159,14 @@ def _mode(info: os.stat_result) -> int:
     return info.st_mode & 0o7777
 
 
+# The file was statted by name and opened by name: between the two, another file may have taken it.
 def _check_same(fd: int, info: os.stat_result, path: bytes) -> None:
     found = os.fstat(fd)
     if (found.st_dev, found.st_ino) != (info.st_dev, info.st_ino) or not stat.S_ISREG(found.st_mode):
-        raise errors.ImageError(f"{path!r} was replaced while it was read")
+        raise errors.ImageError(f"{path!r} was replaced while the layer was read")
 
 
-def _mark(fd: int, name: str) -> bytes:
+def _overlay_xattr(fd: int, name: str) -> bytes:
     for namespace in ("trusted", "user"):
         try:
             return os.getxattr(fd, f"{namespace}.overlay.{name}")
@@ -165,20 +176,21 @@ def _mark(fd: int, name: str) -> bytes:
     return b""
 
 
-def _refuse(fd: int, path: bytes, feature: str) -> None:
+def _refuse_xattr(fd: int, path: bytes, feature: str) -> None:
     try:
         os.getxattr(fd, f"trusted.overlay.{feature}")
     except OSError as error:
         if error.errno not in NO_SUCH_XATTR:
             raise
     else:
+        # overlayfs.rst, "redirect_dir" and "Metadata only copy up": the content is in another layer.
         raise errors.CorruptImage(f"{path!r} has the xattr trusted.overlay.{feature}, which no image layer may have")
 
 
 def _is_xattr_whiteout(parent: int, name: bytes, node: tree.Node) -> bool:
     if node.kind is not Kind.FILE or node.size:
         return False
-    with _opened(name, OPEN_FILE, parent) as fd:
+    with _open_fd(name, OPEN_FILE, parent) as fd:
         names = os.listxattr(fd)
-    # The value does not count; the kernel writes an empty one.
+    # The value is ignored; the kernel writes an empty one.
     return "trusted.overlay.whiteout" in names or "user.overlay.whiteout" in names

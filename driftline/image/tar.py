@@ -1,11 +1,14 @@
-"""A streaming reader of tar archives that hashes what it passes.
+"""Streaming reader of tar archives that hashes the contents it passes.
 
-The standard library's ``tarfile`` reads the same formats, but costs as much as decompressing
-and hashing together (bench/image_index.py measures both). This one reads what layers are made
-of: ustar, PAX (paths, numbers, xattrs, sparse 0.0, 0.1, 1.0) and GNU (long names, base-256
-numbers, sparse). Where formats leave room it decides as Go's ``archive/tar`` does, since the
-container runtimes unpack with that: global PAX headers are ignored, entries without content
-have none whatever their size field says, an empty PAX value keeps the header's.
+The standard library's ``tarfile`` reads the same formats, but costs as much as decompression and
+hashing together (bench/image_index.py measures both). This reader supports the formats found in
+layers: ustar, PAX (paths, numbers, xattrs, sparse 0.0, 0.1, 1.0) and GNU (long names, base-256
+numbers, sparse). Where the formats are ambiguous it follows Go's ``archive/tar``, because the
+container runtimes unpack with that: global PAX headers are ignored, entries without content have
+none whatever their size field says, and an empty PAX value keeps the value of the header.
+
+Format: POSIX.1-2001 pax(1), "ustar Interchange Format" and "pax Extended Header"; GNU tar manual,
+"Basic Tar Format".
 """
 
 from __future__ import annotations
@@ -24,41 +27,52 @@ from driftline.image.limits import Budget
 
 __all__ = ["ChunkStream", "FileStream", "Member", "members"]
 
-BLOCK = 512
-MAX_HEADER = 1 << 20  # extended headers, as archive/tar's maxSpecialFileSize
+BLOCK = 512  # bytes; headers and contents are padded to a multiple
+MAX_HEADER = 1 << 20  # bytes of one extended header: maxSpecialFileSize of Go's archive/tar
 ZERO_BLOCK = bytes(BLOCK)
 
 # name, mode, uid, gid, size, checksum, type, link name, magic and version, device major, minor, prefix
 HEADER = struct.Struct("100s8s8s8s12s12x8s1s100s8s64x8s8s155s12x")
-XATTR = b"SCHILY.xattr."
+XATTR = b"SCHILY.xattr."  # prefix of PAX records that hold extended attributes (star, GNU tar, Go)
 
+# Type flags: "0" and NUL (pre-POSIX) are regular files, "7" a contiguous file that Linux treats as one.
 REGULAR = frozenset({b"0", b"\0", b"7"})
 WITHOUT_CONTENT = frozenset({b"1", b"2", b"3", b"4", b"5", b"6"})
 
 
 class Member(msgspec.Struct, frozen=True):
-    """One member of an archive, extended headers applied."""
+    """One member of an archive, with its extended headers applied."""
 
     name: bytes
+    """Path as stored; may be absolute or contain ``..``."""
     type: bytes
     """``0`` regular, ``1`` hard link, ``2`` symlink, ``3`` character device, ``4`` block
     device, ``5`` directory, ``6`` FIFO."""
     mode: int
+    """Permission bits with set-user-id, set-group-id and sticky bit."""
     uid: int
+    """User id of the owner, 32 bits."""
     gid: int
+    """Group id of the owner, 32 bits."""
     size: int
-    """Bytes of a regular file's content with its holes, else 0."""
+    """Bytes of a regular file's content, holes included; else 0."""
     link: bytes
+    """Target of a hard link or symlink, else b""."""
     device: int
+    """``st_rdev`` of a device, as ``os.makedev`` returns it; else 0."""
     sha256: bytes
     """32 bytes for a regular file that was hashed, else b""."""
     xattrs: Mapping[bytes, bytes]
+    """Extended attributes by name, such as ``trusted.overlay.opaque``."""
     offset: int
-    """Where the content begins in the archive, for a ``FileStream``."""
+    """Offset of the content in the archive; -1 for a ``ChunkStream``."""
 
 
 class ChunkStream:
-    """Bytes that arrive in chunks and are read once."""
+    """Byte stream that arrives in chunks and can be read once.
+
+    Every method raises ``CorruptImage`` if the stream ends too early.
+    """
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
@@ -67,6 +81,7 @@ class ChunkStream:
 
     @property
     def offset(self) -> int:
+        """Position in the archive; -1, since a stream of chunks does not count its bytes."""
         return -1
 
     def take(self, count: int) -> bytes:
@@ -78,13 +93,13 @@ class ChunkStream:
         return b"".join(self.pieces(count))
 
     def take_block(self) -> bytes | None:
-        """Read a block of 512 bytes, or give None at the end of the stream."""
+        """Read a block of 512 bytes; return ``None`` at the end of the stream."""
         if self._at == len(self._chunk) and not self._fill():
             return None
         return self.take(BLOCK)
 
     def pieces(self, count: int) -> Iterator[memoryview]:
-        """Read exactly ``count`` bytes without joining them."""
+        """Yield exactly ``count`` bytes in pieces, without copying them."""
         while count:
             if self._at == len(self._chunk) and not self._fill():
                 raise errors.CorruptImage(f"truncated: {count} more bytes were expected")
@@ -94,12 +109,12 @@ class ChunkStream:
             yield piece
 
     def skip(self, count: int) -> None:
-        """Pass over ``count`` bytes."""
+        """Discard ``count`` bytes."""
         for _ in self.pieces(count):
             pass
 
     def drain(self) -> None:
-        """Read to the end of the stream."""
+        """Read to the end of the stream, so that its digest is verified."""
         while self._fill():
             pass
 
@@ -110,7 +125,7 @@ class ChunkStream:
 
 
 class FileStream(ChunkStream):
-    """A seekable archive: contents are passed over without reading them."""
+    """Seekable archive: contents are skipped by seeking instead of reading."""
 
     def __init__(self, file: BinaryIO) -> None:
         super().__init__(iter(()))
@@ -148,10 +163,11 @@ class FileStream(ChunkStream):
 
 
 def members(stream: ChunkStream, *, hashed: bool = True, budget: Budget | None = None) -> Iterator[Member]:
-    """Read an archive to its end; without ``hashed``, contents are passed over.
+    """Yield the members of an archive to its end.
 
-    The holes of sparse files count in ``budget``; what the stream itself holds does not.
-    Raises ``CorruptImage`` for a truncated or malformed archive.
+    With ``hashed=False`` contents are skipped and ``Member.sha256`` is empty. ``budget`` counts the
+    holes of sparse files; the bytes of the stream are counted by its producer. Raises
+    ``CorruptImage`` for a truncated or malformed archive.
     """
     extended = _Extended()
     while (block := _next_header(stream)) is not None:
@@ -166,7 +182,7 @@ def members(stream: ChunkStream, *, hashed: bool = True, budget: Budget | None =
 
 
 class _Extended:
-    # What 'x', 'L' and 'K' headers say of the member after them.
+    # Values of the 'x', 'L' and 'K' headers, which apply to the next member only.
 
     __slots__ = ("link", "name", "pax", "sparse")
 
@@ -176,6 +192,7 @@ class _Extended:
         self.sparse: list[bytes] = []  # offset, length, offset, length … of format 0.0
 
     def read_pax(self, data: bytes) -> None:
+        # A record is "LENGTH KEY=VALUE\n", and LENGTH counts itself; values may hold any byte.
         while data:
             length, space, _ = data[:20].partition(b" ")
             if not (space and length.isdigit() and len(length) < int(length) <= len(data)):
@@ -184,6 +201,7 @@ class _Extended:
             key, equals, value = record[:-1].partition(b"=")
             if not (equals and key and record.endswith(b"\n")):
                 raise errors.CorruptImage(f"a PAX record is not 'key=value': {record[:40]!r}")
+            # Format 0.0 repeats these keys, one pair for each segment; a dictionary would keep the last.
             if key in (b"GNU.sparse.offset", b"GNU.sparse.numbytes"):
                 self.sparse.append(value)
             elif value:
@@ -199,6 +217,8 @@ class _Extended:
         pass
 
 
+# "x" and "g" are POSIX extended headers (global ones apply to all members: ignored as by archive/tar);
+# "L" and "K" hold GNU's long name and long link target.
 _EXTENSIONS = {
     b"x": _Extended.read_pax,
     b"g": _Extended.ignore,
@@ -209,21 +229,24 @@ _EXTENSIONS = {
 
 def _member(stream: ChunkStream, block: bytes, extended: _Extended, *, hashed: bool, budget: Budget | None) -> Member:
     name, mode, uid, gid, size, _, kind, link, magic, major, minor, prefix = HEADER.unpack(block)
+    # Precedence as in archive/tar: GNU long name, PAX record, header field.
     pax = extended.pax
     name = _name(name, magic, prefix) if not (extended.name or b"path" in pax) else extended.name or pax[b"path"]
     stored = numbers.decimal(pax[b"size"]) if b"size" in pax else numbers.octal(size, "size")
+    # Before POSIX, a directory was a regular file whose name ends with a slash.
     if kind == b"\0" and name.endswith(b"/"):
         kind = b"5"
     length, digest, offset = 0, b"", stream.offset
     if kind in REGULAR or kind == b"S":
+        # Sparse formats 0.1 and 1.0 give the header an invented name ("GNUSparseFile.PID/…").
         name = pax.get(b"GNU.sparse.name", name)
         length, digest = _content(stream, block, extended, stored=stored, hashed=hashed, budget=budget)
         kind = b"0"
     elif kind not in WITHOUT_CONTENT:
-        raise errors.CorruptImage(f"{name!r} has the tar type {kind!r}, which is no file a layer can hold")
+        raise errors.CorruptImage(f"{name!r} has the tar type {kind!r}, which no layer can contain")
     link = extended.link or pax.get(b"linkpath") or _text(link)
     if b"\0" in name or b"\0" in link or not name:
-        raise errors.CorruptImage(f"not a name: {name[:60]!r} {link[:60]!r}")
+        raise errors.CorruptImage(f"not a valid name: {name[:60]!r} {link[:60]!r}")
     return Member(
         name=name,
         type=kind,
@@ -243,22 +266,24 @@ def _next_header(stream: ChunkStream) -> bytes | None:
     block = stream.take_block()
     if block is None:
         return None
+    # Two zero blocks end an archive; the file may also just end, as archive/tar accepts.
     if block == ZERO_BLOCK:
         second = stream.take_block()
         if second not in (None, ZERO_BLOCK):
-            raise errors.CorruptImage("a single zero block amid the archive")
+            raise errors.CorruptImage("a single zero block within the archive")
         return None
     _check_sum(block)
     return block
 
 
 def _check_sum(block: bytes) -> None:
+    # The checksum field counts as eight spaces.
     found = sum(block) - sum(block[148:156]) + 8 * ord(" ")
     try:
         claimed = numbers.octal(block[148:156], "checksum")
     except errors.CorruptImage as error:
         raise errors.CorruptImage(f"not a tar header: it begins with {block[:16]!r}") from error
-    # Some old writers summed signed bytes; archive/tar takes either.
+    # Some old writers summed signed bytes; archive/tar accepts either sum.
     if claimed != found and claimed != found - 256 * sum(b > 127 for b in block[:148] + block[156:]):
         raise errors.CorruptImage(f"not a tar header: checksum {claimed}, expected {found}")
 
@@ -276,7 +301,7 @@ def _text(field: bytes) -> bytes:
 
 
 def _name(name: bytes, magic: bytes, prefix: bytes) -> bytes:
-    # GNU headers ("ustar  \0") keep other things where ustar has the prefix.
+    # GNU headers (magic "ustar  \0") use the bytes of ustar's prefix field for other values.
     head = _text(prefix) if magic == b"ustar\x0000" else b""
     return head + b"/" + _text(name) if head else _text(name)
 
@@ -284,14 +309,14 @@ def _name(name: bytes, magic: bytes, prefix: bytes) -> bytes:
 def _id(pax: bytes | None, field: bytes) -> int:
     number = numbers.decimal(pax) if pax else numbers.octal(field, "owner")
     if number > 0xFFFFFFFF:
-        raise errors.CorruptImage(f"{number} is no user or group id (32 bits)")
+        raise errors.CorruptImage(f"{number} is not a user or group id (32 bits)")
     return number
 
 
 def _device(major: bytes, minor: bytes) -> int:
     pair = numbers.octal(major, "device major"), numbers.octal(minor, "device minor")
     if pair[0] >= 1 << 12 or pair[1] >= 1 << 20:  # MKDEV in include/linux/kdev_t.h
-        raise errors.CorruptImage(f"no device number of Linux: {pair}")
+        raise errors.CorruptImage(f"not a Linux device number: {pair}")
     return os.makedev(*pair)
 
 

@@ -1,14 +1,14 @@
-"""Layers as trees in memory, and how they merge.
+"""Layers as directory trees in memory, and their merge.
 
-A layer is read on its own (``Layer``) and then laid over what is below it (``merge``), as
-overlayfs does, because that is what a container sees: containerd, Docker and buildah unpack
-each layer into a directory of its own. So a layer that holds ``lib/x`` but no ``lib`` hides a
-symlink ``lib`` of the layer below with a directory, although extracting one archive over the
-other would have followed it. Whiteouts hide lower layers only, in whatever order they come
-(OCI image-spec v1.1, layer.md, "Whiteouts").
+A layer is read on its own (``Layer``) and then laid over the layers below it (``merge``), as
+overlayfs does, because that is the file system that a container sees: containerd, Docker and
+buildah unpack each layer into a directory of its own. Hence a layer that holds ``lib/x`` but no
+``lib`` hides a symlink ``lib`` of the layer below with a directory, although extracting one
+archive over the other would follow the symlink. Whiteouts hide lower layers only, in whatever
+order they come in the archive (OCI image-spec v1.1, layer.md, "Whiteouts").
 
-Nothing here touches a file system: a path that climbs out of the image ends at the image's
-root, as in containerd's ``fs.RootPath``.
+The module touches no file system. A path that leads out of the image ends at the image's root,
+as in the function ``RootPath`` of containerd's ``continuity/fs``.
 """
 
 from __future__ import annotations
@@ -21,11 +21,14 @@ from driftline.image.limits import Budget
 
 __all__ = ["Directory", "Layer", "Node", "find", "merge", "split", "walk"]
 
-MAX_SYMLINKS = 255  # as continuity's fs.RootPath has it
+MAX_SYMLINKS = 255  # on the way to one path, as in continuity's fs.RootPath
 
 
 class Node:
-    """A file of any type but directory. Hard links of one layer share it."""
+    """File of any kind but directory. Hard links of one layer share their node.
+
+    ``layer`` is the number of the layer that last changed the file; ``device`` its ``st_rdev``.
+    """
 
     __slots__ = ("device", "gid", "kind", "layer", "mode", "ref", "size", "uid")
 
@@ -47,12 +50,16 @@ class Node:
         self.gid = gid
         self.layer = layer
         self.size = size
-        self.ref = ref  # a file's SHA-256 (32 bytes), a symlink's target
+        self.ref = ref  # SHA-256 of a regular file (32 bytes), target of a symlink
         self.device = device
 
 
 class Directory(Node):
-    """A directory of one layer, or of the merged image."""
+    """Directory of one layer, or of the merged image.
+
+    ``whiteouts`` are names of lower layers that this directory hides; ``opaque`` hides all of them.
+    ``implied`` directories have no entry in the layer, only children.
+    """
 
     __slots__ = ("children", "implied", "opaque", "whiteouts")
 
@@ -61,15 +68,19 @@ class Directory(Node):
         self.children: dict[bytes, Node] = {}
         self.whiteouts: set[bytes] = set()
         self.opaque = False
-        self.implied = implied  # named only as the parent of something
+        self.implied = implied
 
     def take_attributes(self, other: Node) -> None:
+        """Copy mode, owner and layer number of ``other``."""
         self.mode, self.uid, self.gid, self.layer = other.mode, other.uid, other.gid, other.layer
         self.implied = False
 
 
 def split(path: bytes) -> list[bytes]:
-    """Give the components of a path, cleaned by the letter as Go's ``filepath.Clean`` does."""
+    """Return the components of a path, cleaned lexically as by Go's ``filepath.Clean``.
+
+    ``..`` removes the component before it and stops at the root; symlinks are not considered.
+    """
     parts: list[bytes] = []
     for part in path.split(b"/"):
         if part == b"..":
@@ -80,7 +91,11 @@ def split(path: bytes) -> list[bytes]:
 
 
 class Layer:
-    """One layer under construction; later additions replace earlier ones."""
+    """One layer under construction; later additions replace earlier ones.
+
+    ``lower`` is the merge of the layers below, the target of hard links only. Every method raises
+    ``CorruptImage`` for paths that exceed ``budget`` or lead through a file.
+    """
 
     def __init__(self, lower: Directory, *, number: int, budget: Budget) -> None:
         self.root = Directory(layer=number, implied=True)
@@ -89,40 +104,48 @@ class Layer:
         self._budget = budget
 
     def add(self, path: bytes, node: Node) -> Node:
-        """Put ``node`` at ``path``; a directory there already only takes its attributes."""
+        """Put ``node`` at ``path`` and return the node that is existing now.
+
+        A directory added where the layer already has one only changes its attributes, so that its
+        children remain.
+        """
         parts = self._spend(path, node.ref if node.kind is Kind.SYMLINK else b"")
         if not parts:
             return self._replace_root(node)
         parent = self._parent(parts)
-        there = parent.children.get(parts[-1])
-        if isinstance(there, Directory) and isinstance(node, Directory):
-            there.take_attributes(node)
-            return there
+        existing = parent.children.get(parts[-1])
+        if isinstance(existing, Directory) and isinstance(node, Directory):
+            existing.take_attributes(node)
+            return existing
         parent.children[parts[-1]] = node
         return node
 
     def add_link(self, path: bytes, target: bytes) -> None:
-        """Put a hard link at ``path`` to a file of this layer, else of the layers below."""
+        """Put a hard link at ``path`` to a file of this layer, or of the layers below.
+
+        Raises ``CorruptImage`` if the target is missing or a directory (link(2) refuses directories).
+        """
         parts = split(target)
         node = find(self.root, parts) or find(self._lower, parts)
         if node is None or isinstance(node, Directory):
-            what = "a directory" if node else "which no layer holds so far"
-            raise errors.CorruptImage(f"{path!r} is a hard link to {target!r}, {what}")
+            problem = "a directory" if node else "which no layer has so far"
+            raise errors.CorruptImage(f"{path!r} is a hard link to {target!r}, {problem}")
+        # A link to a lower layer's file is a copy in this one, as after unpacking.
         self.add(path, node if node.layer == self._number else _moved(node, self._number))
 
     def add_whiteout(self, path: bytes) -> None:
-        """Hide ``path`` of the layers below."""
+        """Hide ``path`` of the layers below (layer.md, "Whiteouts")."""
         parts = self._spend(path)
         if not parts:
             raise errors.CorruptImage(f"a whiteout of the image's root: {path!r}")
         self._parent(parts).whiteouts.add(parts[-1])
 
     def add_opaque(self, path: bytes) -> None:
-        """Hide everything the layers below have in the directory ``path``."""
+        """Hide everything that the layers below have in the directory ``path`` (layer.md, "Opaque Whiteout")."""
         self._walk_to(self._spend(path)).opaque = True
 
     def replace_with_whiteout(self, path: bytes) -> None:
-        """Put a whiteout in the form overlayfs itself uses, which takes the place of a file."""
+        """Put a whiteout in overlayfs's own form, a device 0:0, which replaces a file of this layer."""
         self.add_whiteout(path)
         parts = split(path)
         self._parent(parts).children.pop(parts[-1], None)
@@ -142,6 +165,8 @@ class Layer:
     def _parent(self, parts: Sequence[bytes]) -> Directory:
         return self._walk_to(parts[:-1])
 
+    # Missing parents are made, as unpacking tools do; each counts as an entry, so that a short
+    # header with a long path cannot make more directories than the limits allow.
     def _walk_to(self, parts: Sequence[bytes]) -> Directory:
         path = _Walk(self.root)
         path.budget = self._budget
@@ -156,7 +181,7 @@ class Layer:
 
 
 def find(root: Directory, parts: Sequence[bytes]) -> Node | None:
-    """Look a path up, following symlinks in all components but the last."""
+    """Return the node at a path, or ``None``; follow symlinks in all components but the last."""
     if not parts:
         return root
     path = _Walk(root)
@@ -166,12 +191,13 @@ def find(root: Directory, parts: Sequence[bytes]) -> Node | None:
 
 
 class _Walk:
-    # A walk down directories that follows symlinks without ever leaving the root. It stops at
-    # a missing name, so that the caller may make it and go on.
+    # A walk down directories that follows symlinks and never leaves the root. ``follow`` returns the
+    # first missing name, so that the caller can create it and continue with ``rest``; it sets
+    # ``blocked`` at a file that is neither directory nor symlink.
 
     def __init__(self, root: Directory) -> None:
         self._stack = [root]
-        self._todo: list[bytes] = []
+        self._pending: list[bytes] = []
         self._links = 0
         self.blocked = False
         self.budget: Budget | None = None
@@ -181,12 +207,12 @@ class _Walk:
         return self._stack[-1]
 
     def rest(self) -> list[bytes]:
-        return self._todo[::-1]
+        return self._pending[::-1]
 
     def follow(self, parts: Sequence[bytes]) -> bytes | None:
-        self._todo = list(parts[::-1])
-        while self._todo:
-            name = self._todo.pop()
+        self._pending = list(parts[::-1])
+        while self._pending:
+            name = self._pending.pop()
             if name == b"..":
                 self._leave()
                 continue
@@ -217,9 +243,10 @@ class _Walk:
         self._links += 1
         if self._links > MAX_SYMLINKS:
             raise errors.CorruptImage(f"more than {MAX_SYMLINKS} symlinks on the way to one path ({target!r})")
+        # An absolute target starts at the image's root, not at the machine's.
         if target.startswith(b"/"):
             del self._stack[1:]
-        self._todo.extend(target.split(b"/")[::-1])
+        self._pending.extend(target.split(b"/")[::-1])
 
 
 def _moved(node: Node, layer: int) -> Node:
@@ -236,13 +263,15 @@ def _moved(node: Node, layer: int) -> Node:
 
 
 def merge(lower: Directory, upper: Directory) -> Directory:
-    """Lay ``upper`` over ``lower`` and give the result, which reuses the nodes of both.
+    """Lay ``upper`` over ``lower`` and return the result, which reuses the nodes of both.
 
-    A directory whose attributes the upper layer repeats unchanged keeps the lower layer's
-    number: unpacking tools write such copies for parents that a layer does not list.
+    A directory whose attributes the upper layer repeats unchanged keeps the lower layer's number:
+    unpacking tools write such copies for parents that a layer does not list.
     """
     if upper.implied or (lower.mode, lower.uid, lower.gid) == (upper.mode, upper.uid, upper.gid):
         upper.take_attributes(lower)
+    # overlayfs.rst, "whiteouts and opaque directories": an opaque directory hides the whole lower
+    # directory; directories of the same name merge, any other pair shows the upper one.
     below = {} if upper.opaque else lower.children
     for name, node in below.items():
         if name in upper.whiteouts:
@@ -254,13 +283,13 @@ def merge(lower: Directory, upper: Directory) -> Directory:
 
 
 def walk(root: Directory) -> Iterator[tuple[bytes, Node]]:
-    """Give every path with its node, in no particular order, the root as ``/``."""
+    """Yield every path with its node, in no particular order; the root is ``/``."""
     yield b"/", root
-    todo = [(b"", root)]
-    while todo:
-        prefix, directory = todo.pop()
+    pending = [(b"", root)]
+    while pending:
+        prefix, directory = pending.pop()
         for name, node in directory.children.items():
             path = prefix + b"/" + name
             yield path, node
             if isinstance(node, Directory):
-                todo.append((path, node))
+                pending.append((path, node))

@@ -204,7 +204,7 @@ def test_a_file_swapped_for_another_meanwhile_is_an_error(
         return really_open(path, flags, dir_fd=dir_fd)
 
     monkeypatch.setattr(os, "open", swap_then_open)
-    with pytest.raises(ImageError, match="replaced while it was read"):
+    with pytest.raises(ImageError, match="replaced while the layer was read"):
         lowerdirs.read_lowerdirs([os.fsencode(top)], Budget(Limits()))
 
 

@@ -65,7 +65,7 @@ def test_a_hard_link_may_lead_to_a_lower_layer(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "what"), [("missing", "no layer holds"), ("d", "a directory"), ("..", "a directory")]
+    ("target", "what"), [("missing", "no layer has"), ("d", "a directory"), ("..", "a directory")]
 )
 def test_a_hard_link_to_no_file_is_corrupt(tmp_path: Path, target: str, what: str) -> None:
     with pytest.raises(CorruptImage, match=what):
