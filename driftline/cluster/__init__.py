@@ -1,7 +1,7 @@
-"""The node's containers: what the runtime says of them, and what their cgroups say.
+"""Containers of the node, from the container runtime and from cgroup paths.
 
-The only importer of gRPC and CRI. ``parse_cgroup`` is pure; ``Runtime`` speaks to containerd or
-CRI-O, with a deadline on every call.
+The only importer of gRPC and CRI. ``parse_cgroup`` and ``parse_mountinfo`` do no I/O; ``Runtime``
+calls containerd or CRI-O, with a deadline on every call.
 """
 
 from driftline.cluster._cgroup import CgroupContainer, parse_cgroup

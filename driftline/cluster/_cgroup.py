@@ -1,7 +1,7 @@
-"""From a cgroup's path to the container it belongs to; no I/O.
+"""Container id from a cgroup path; no I/O.
 
-Every runtime names the cgroup of a container after the container's id, within a frame of
-kubelet's or its own (kubernetes/pkg/kubelet/cm/cgroup_manager_linux.go, containerd
+Every runtime names a container's cgroup after the container's id, inside a hierarchy of kubelet
+or of its own (kubernetes/pkg/kubelet/cm/cgroup_manager_linux.go, containerd
 pkg/cri/server/helpers.go, cri-o internal/config/cgmgr, libpod/container_internal_linux.go):
 
 =======================  ==========================================================================
@@ -13,9 +13,9 @@ Docker                   ``/docker/ID``, ``/system.slice/docker-ID.scope``
 kind, Docker in Docker   one of these below another: the innermost is the container
 =======================  ==========================================================================
 
-Whatever lies below a container's cgroup (``init.scope``, ``system.slice`` of a systemd inside,
-crun's ``container``) belongs to it. A privileged container can make cgroups below its own that
-look like another's; ``outer`` tells whose they are.
+Cgroups below a container's cgroup (``init.scope``, ``system.slice`` of a systemd inside, crun's
+``container``) belong to it. A privileged container can create cgroups below its own that look like
+those of another container; ``outer`` is the id of the container that really owns them.
 """
 
 import re
@@ -25,28 +25,29 @@ from dataclasses import dataclass
 __all__ = ["CgroupContainer", "parse_cgroup"]
 
 CTR_NAMESPACES = frozenset({"default", "k8s.io", "moby"})
-"""containerd namespaces below which any name is a container's; elsewhere ids must look like ids."""
+"""containerd namespaces in which any name is accepted as a container id; elsewhere ids are 64 hex digits."""
 
 
 @dataclass(frozen=True, slots=True)
 class CgroupContainer:
-    """The container a cgroup belongs to.
-
-    ``pod_uid`` and ``qos`` (``guaranteed``, ``burstable``, ``besteffort``) are empty outside
-    Kubernetes, ``runtime`` where the path does not tell it. ``inner`` is the rest of the path
-    below the container's own cgroup, ``outer`` the id of the container around it.
-    """
+    """Container that a cgroup belongs to, as far as the path tells."""
 
     id: str
+    """Container id; for ``ctr`` and LXC, the name that the user gave."""
     runtime: str = ""
+    """``containerd``, ``cri-o``, ``docker``, ``podman`` or ``lxc``; empty if the path does not tell."""
     pod_uid: str = ""
+    """Uid of the pod; empty outside Kubernetes."""
     qos: str = ""
+    """QoS class ``guaranteed``, ``burstable`` or ``besteffort``; empty outside Kubernetes."""
     inner: str = ""
+    """Path below the container's own cgroup, without a leading slash."""
     outer: str = ""
+    """Id of the container around this one (Docker in Docker); empty if there is none."""
 
 
 ID = r"(?P<id>[0-9a-f]{64})"
-# The prefixes are the runtimes' own; what comes first wins.
+# Prefixes of scope names, as each runtime writes them; the first match wins.
 RUNTIMES = {
     "cri-containerd": "containerd",
     "nerdctl": "containerd",
@@ -55,10 +56,13 @@ RUNTIMES = {
     "libpod": "podman",
 }
 NAMED = re.compile(rf"(?:.*:)?(?P<prefix>{'|'.join(RUNTIMES)})[-:]{ID}(?:\.scope)?")
+# A scope with the prefix of another runtime: the id is certain, the runtime unknown.
 SCOPE = re.compile(rf"[a-z0-9-]+-{ID}\.scope")
 BARE = re.compile(ID)
+# LXC and LXD name the cgroup after the container's name.
 LXC = re.compile(r"lxc\.payload\.(?P<id>.+)")
-CONMON = re.compile(r".*-conmon-[0-9a-f]{64}(?:\.scope)?")  # the monitor beside a container, outside of it
+CONMON = re.compile(r".*-conmon-[0-9a-f]{64}(?:\.scope)?")  # podman's and CRI-O's monitor: not in the container
+# kubelet writes the uid with underscores in slice names, where "-" separates levels; uids of static pods have neither.
 POD = re.compile(
     r"(?:.*kubepods-)?(?:(?P<qos>besteffort|burstable)-)?"
     r"pod(?P<uid>[0-9a-f]{8}(?:[-_]?[0-9a-f]{4}){3}[-_]?[0-9a-f]{12})(?:\.slice)?(?::.*)?"
@@ -66,7 +70,11 @@ POD = re.compile(
 
 
 def parse_cgroup(path: str, *, namespaces: Collection[str] = CTR_NAMESPACES) -> CgroupContainer | None:
-    """Tell which container a cgroup path (v1 or v2, as in /proc/PID/cgroup) belongs to; ``None`` for the node's own."""
+    """Return the container of a cgroup path; ``None`` for a cgroup of the node itself.
+
+    ``path`` is a cgroup v1 or v2 path as in ``/proc/PID/cgroup``. ``namespaces`` are the containerd
+    namespaces in which any name counts as an id.
+    """
     parts = [part for part in path.split("/") if part]
     found: CgroupContainer | None = None
     start = 0
@@ -76,6 +84,7 @@ def parse_cgroup(path: str, *, namespaces: Collection[str] = CTR_NAMESPACES) -> 
         match = _match(part, parts[start:position], namespaces)
         if match is None:
             continue
+        # The innermost match is the container; an outer one is remembered as its host.
         uid, qos = _pod(parts[start : position + 1])
         outer = found.id if found else ""
         inner = "/".join(parts[position + 1 :])
@@ -90,7 +99,7 @@ def _match(part: str, above: list[str], namespaces: Collection[str]) -> tuple[st
     if scope := SCOPE.fullmatch(part):
         return scope["id"], ""
     if BARE.fullmatch(part):
-        return part, _runtime_of_frame(above, namespaces)
+        return part, _runtime_of_parent(above, namespaces)
     if lxc := LXC.fullmatch(part):
         return lxc["id"], "lxc"
     if len(above) == 1 and above[0] in namespaces:
@@ -98,11 +107,11 @@ def _match(part: str, above: list[str], namespaces: Collection[str]) -> tuple[st
     return None
 
 
-def _runtime_of_frame(above: list[str], namespaces: Collection[str]) -> str:
-    frame = above[-1] if above else ""
-    if frame in {"docker", "moby"}:
+def _runtime_of_parent(above: list[str], namespaces: Collection[str]) -> str:
+    parent = above[-1] if above else ""
+    if parent in {"docker", "moby"}:
         return "docker"
-    return "containerd" if frame in namespaces else ""
+    return "containerd" if parent in namespaces else ""
 
 
 def _pod(parts: list[str]) -> tuple[str, str]:

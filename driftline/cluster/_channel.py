@@ -1,4 +1,7 @@
-"""One connection to the container runtime's socket: every call has a deadline, every failure is ours."""
+"""gRPC connection to the container runtime's socket.
+
+Every unary call has a deadline, and every gRPC error becomes an error of ``driftline.errors``.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,10 @@ from cri_api.v1 import api_pb2
 from driftline.cluster import _schema
 from driftline.errors import ContainerNotFound, RuntimeUnavailable
 
-__all__ = ["USUAL_SOCKETS", "Channel", "Unsupported", "find_socket"]
+__all__ = ["KNOWN_SOCKETS", "Channel", "Unsupported", "find_socket"]
 
-USUAL_SOCKETS = (
+# In the order in which they are tried: the default of each distribution.
+KNOWN_SOCKETS = (
     "/run/containerd/containerd.sock",
     "/run/k3s/containerd/containerd.sock",  # k3s, RKE2
     "/run/k0s/containerd.sock",
@@ -25,32 +29,35 @@ USUAL_SOCKETS = (
     "/run/cri-dockerd.sock",
     "/run/dockershim.sock",
 )
-RPC_SECONDS = 5.0
-CRI = "runtime.v1"
+RPC_SECONDS = 5.0  # deadline of a unary call
+CRI = "runtime.v1"  # protobuf package of CRI v1 (k8s.io/cri-api/pkg/apis/runtime/v1)
 OPTIONS = [
-    # gRPC would send the socket's path as the authority, which Go servers refuse (grpc/grpc-go#2628).
+    # By default gRPC sends the socket's path as the authority, which Go servers refuse (grpc/grpc-go#2628).
     ("grpc.default_authority", "localhost"),
-    # A node of hundreds of pods answers lists beyond the default of 4 MiB; containerd's own limit is 16.
+    # Lists of a node with hundreds of pods exceed the default of 4 MiB; containerd's own limit is 16 MiB.
     ("grpc.max_receive_message_length", 64 << 20),
-    # A restarted runtime is found again within two seconds.
+    # The client reconnects to a restarted runtime within two seconds.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 5000),  # by its name no wait, but the time one attempt may take
+    ("grpc.min_reconnect_backoff_ms", 5000),  # despite its name: the longest time of one attempt
     ("grpc.max_reconnect_backoff_ms", 2000),
     ("grpc.enable_http_proxy", 0),
 ]
 
 
 class Unsupported(RuntimeUnavailable):
-    """The runtime answers, but has no such service."""
+    """The runtime answers, but does not implement the service (gRPC status UNIMPLEMENTED)."""
 
 
 def find_socket() -> str:
-    """Give the first of the usual sockets that is there; raises ``RuntimeUnavailable`` naming them all."""
-    for path in USUAL_SOCKETS:
+    """Return the first known socket that exists.
+
+    Raises ``RuntimeUnavailable`` listing all known sockets if none exists.
+    """
+    for path in KNOWN_SOCKETS:
         if _is_socket(path):
             return path
     raise RuntimeUnavailable(
-        f"no container runtime found at {', '.join(USUAL_SOCKETS)}; start one, or give the path of its socket"
+        f"no container runtime found at {', '.join(KNOWN_SOCKETS)}; start one, or give the path of its socket"
     )
 
 
@@ -62,7 +69,13 @@ def _is_socket(path: str) -> bool:
 
 
 class Channel:
-    """A connection to the socket at ``path``; it is made with the first call, and anew when lost."""
+    """Connection to the runtime's socket at ``path``.
+
+    It connects with the first call, and reconnects when the connection is lost. ``timeout`` is the
+    deadline of each unary call in seconds. Methods raise ``ContainerNotFound`` for gRPC status
+    NOT_FOUND, ``Unsupported`` for UNIMPLEMENTED, ``RuntimeUnavailable`` for every other failure. Safe
+    to use from several threads.
+    """
 
     def __init__(self, path: str, *, timeout: float = RPC_SECONDS) -> None:
         self.path = path
@@ -74,26 +87,35 @@ class Channel:
         self._channel.close()
 
     def cri(self, service: str, method: str, **fields: Any) -> Any:
-        """Call CRI, as ``cri("RuntimeService", "ListContainers")``."""
+        """Call a CRI method and return its response, as in ``cri("RuntimeService", "ListContainers")``.
+
+        ``fields`` are the fields of the request message.
+        """
         path = f"{CRI}.{service}/{method}"
         request = getattr(api_pb2, f"{method}Request")(**fields)
         answer = getattr(api_pb2, f"{method}Response")
         return self._call(path, request, answer)
 
     def cri_events(self) -> Iterator[Any]:
-        """Stream CRI's container events without end."""
+        """Stream CRI container events (``GetContainerEvents``) until the channel is closed."""
         path = f"{CRI}.RuntimeService/GetContainerEvents"
         return self._stream(path, api_pb2.GetEventsRequest(), api_pb2.ContainerEventResponse, timeout=None)
 
     def containerd(self, method: str, *, namespace: str = "", **fields: Any) -> Any:
-        """Call containerd's own API; a namespace is needed but for what spans them."""
+        """Call a method of containerd's own API, named as in ``_schema.METHODS``.
+
+        ``namespace`` is the containerd namespace; empty only for methods that span all namespaces.
+        """
         request, answer = _schema.METHODS[method]
         return self._call(method, _schema.message(request)(**fields), _schema.message(answer), _metadata(namespace))
 
     def containerd_stream(
         self, method: str, *, namespace: str = "", timeout: float | None = RPC_SECONDS, **fields: Any
     ) -> Iterator[Any]:
-        """Stream answers of containerd's own API; ``timeout`` is for the whole stream, ``None`` for no end."""
+        """Stream the responses of a method of containerd's own API.
+
+        ``timeout`` limits the whole stream in seconds; ``None`` means no limit.
+        """
         request, answer = _schema.METHODS[method]
         made = _schema.message(request)(**fields)
         return self._stream(method, made, _schema.message(answer), _metadata(namespace), timeout=timeout)
@@ -116,6 +138,7 @@ class Channel:
         method = self._channel.unary_stream(
             f"/{path}", request_serializer=type(request).SerializeToString, response_deserializer=answer.FromString
         )
+        # ``cancel`` in the end: a consumer that stops early must not leave the stream open.
         answers = method(request, timeout=timeout, metadata=metadata)
         try:
             yield from answers
@@ -125,23 +148,24 @@ class Channel:
             answers.cancel()
 
     def _translate(self, path: str, error: Any) -> NoReturn:
-        code, said = error.code(), f"{path}: {error.details()}"
+        code, message = error.code(), f"{path}: {error.details()}"
         if code is grpc.StatusCode.NOT_FOUND:
-            raise ContainerNotFound(said) from error
+            raise ContainerNotFound(message) from error
         if code is grpc.StatusCode.UNIMPLEMENTED:
-            raise Unsupported(said) from error
+            raise Unsupported(message) from error
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
             raise RuntimeUnavailable(
                 f"the container runtime at {self.path} did not answer within {self._timeout:g} s ({path}); "
-                "if it stays so, restart it"
+                "if this persists, restart it"
             ) from error
         if code is grpc.StatusCode.UNAVAILABLE:
             raise RuntimeUnavailable(
                 f"no container runtime listens at {self.path}; start it, or give the path of its socket "
                 f"({error.details()})"
             ) from error
-        raise RuntimeUnavailable(f"the container runtime at {self.path} refused {said}") from error
+        raise RuntimeUnavailable(f"the container runtime at {self.path} refused {message}") from error
 
 
+# containerd reads the namespace from this header (containerd pkg/namespaces/grpc.go).
 def _metadata(namespace: str) -> tuple[tuple[str, str], ...]:
     return (("containerd-namespace", namespace),) if namespace else ()

@@ -1,4 +1,4 @@
-"""Containers as containerd's own API tells them: those CRI does not know (``ctr``, nerdctl, Docker)."""
+"""Containers from containerd's own API, for containers that CRI does not list (``ctr``, nerdctl, Docker)."""
 
 from __future__ import annotations
 
@@ -19,51 +19,66 @@ from driftline.events import Container, VolumeMount
 
 __all__ = ["Containerd", "mount_dirs"]
 
-LIVING = {2, 4, 5}  # RUNNING, PAUSED, PAUSING of containerd's types/task/task.proto
+LIVE_STATUSES = {2, 4, 5}  # RUNNING, PAUSED, PAUSING of containerd's types/task/task.proto
 CONTAINERS = "containerd.services.containers.v1.Containers"
 TASKS = "containerd.services.tasks.v1.Tasks"
-NAMES = ("io.kubernetes.container.name", "nerdctl/name")
-KIND = "io.cri-containerd.kind"
+# Labels that hold a container's name; the first present wins.
+NAME_LABELS = ("io.kubernetes.container.name", "nerdctl/name")
+# containerd's CRI plugin marks its containers "sandbox" or "container" (its package labels).
+KIND_LABEL = "io.cri-containerd.kind"
 
 
 class SpecMount(msgspec.Struct, frozen=True):
-    """One mount of an OCI runtime specification (config.md, "Mounts")."""
+    """One mount of an OCI runtime specification (runtime-spec, config.md, "Mounts")."""
 
     destination: str
+    """Path inside the container."""
     source: str = ""
+    """Path on the node for bind mounts."""
     options: list[str] = []
+    """Mount options such as ``rbind`` and ``ro``."""
 
 
 class Spec(msgspec.Struct, frozen=True):
-    """An OCI runtime specification, as far as it is needed."""
+    """OCI runtime specification, reduced to its mounts."""
 
     mounts: list[SpecMount] = []
 
 
 class Containerd:
-    """One containerd, all of its namespaces."""
+    """One containerd with all of its namespaces.
+
+    Methods raise ``Unsupported`` if the runtime is not containerd, ``RuntimeUnavailable`` if it does
+    not answer.
+    """
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
 
     def namespaces(self) -> list[str]:
-        """List the namespaces; raises ``Unsupported`` where the runtime is no containerd."""
+        """Return the names of all namespaces."""
         answer = self._channel.containerd("containerd.services.namespaces.v1.Namespaces/List")
         return [namespace.name for namespace in answer.namespaces]
 
     def containers(self, known: Collection[str] = ()) -> Iterator[Container]:
-        """List the running containers but the known ones; what goes away meanwhile is left out."""
+        """Yield the running containers of all namespaces, except those whose id is in ``known``.
+
+        A container that ends during the listing is left out.
+        """
         for namespace in self.namespaces():
             for task in self._channel.containerd(f"{TASKS}/List", namespace=namespace).tasks:
-                # Whose task it is stands in ``id``; ``container_id`` stays empty (containerd 1.6).
-                if task.status in LIVING and task.id not in known:
+                # containerd 1.6 fills ``id`` with the container's id and leaves ``container_id`` empty.
+                if task.status in LIVE_STATUSES and task.id not in known:
                     try:
                         yield self._container(namespace, task.id, task.pid)
                     except ContainerNotFound:
                         continue
 
     def container(self, container_id: str) -> Container:
-        """Name one container of any namespace, running or not; raises ``ContainerNotFound``."""
+        """Return one container of any namespace, running or not.
+
+        Raises ``ContainerNotFound`` if no namespace has it.
+        """
         for namespace in self.namespaces():
             try:
                 return self._container(namespace, container_id, self._pid(namespace, container_id))
@@ -72,12 +87,20 @@ class Containerd:
         raise ContainerNotFound(f"containerd at {self._channel.path} has no container {container_id}")
 
     def image_digest(self, namespace: str, name: str) -> str:
-        """Give the digest of an image's manifest or index; raises ``ContainerNotFound``."""
+        """Return the digest of an image's manifest or index.
+
+        ``name`` is the full reference under which containerd keeps the image. Raises
+        ``ContainerNotFound`` if the namespace has no such image.
+        """
         answer = self._channel.containerd("containerd.services.images.v1.Images/Get", namespace=namespace, name=name)
         return str(answer.image.target.digest)
 
     def snapshot_dirs(self, namespace: str, snapshotter: str, key: str) -> OverlayDirs:
-        """Give the directories of a container's snapshot; raises ``ContainerNotFound``."""
+        """Return the overlay directories of a container's snapshot.
+
+        Empty if the snapshotter does not use overlay mounts. Raises ``ContainerNotFound`` if the
+        snapshot does not exist.
+        """
         method = "containerd.services.snapshots.v1.Snapshots/Mounts"
         return mount_dirs(
             self._channel.containerd(method, namespace=namespace, snapshotter=snapshotter, key=key).mounts
@@ -88,7 +111,7 @@ class Containerd:
             process = self._channel.containerd(f"{TASKS}/Get", namespace=namespace, container_id=container_id).process
         except ContainerNotFound:
             return 0
-        return int(process.pid) if process.status in LIVING else 0
+        return int(process.pid) if process.status in LIVE_STATUSES else 0
 
     def _container(self, namespace: str, container_id: str, pid: int) -> Container:
         found = self._channel.containerd(f"{CONTAINERS}/Get", namespace=namespace, id=container_id).container
@@ -96,7 +119,7 @@ class Containerd:
         dirs = self._dirs(namespace, found, pid)
         return Container(
             id=found.id,
-            name=next((labels[name] for name in NAMES if name in labels), ""),
+            name=next((labels[name] for name in NAME_LABELS if name in labels), ""),
             namespace=labels.get("io.kubernetes.pod.namespace", ""),
             pod=labels.get("io.kubernetes.pod.name", ""),
             pod_uid=labels.get("io.kubernetes.pod.uid", ""),
@@ -108,7 +131,7 @@ class Containerd:
             upperdir=dirs.upperdir,
             lowerdirs=dirs.lowerdirs,
             volumes=_volumes(found.spec.value),
-            sandbox=labels.get(KIND) == "sandbox",
+            sandbox=labels.get(KIND_LABEL) == "sandbox",
         )
 
     def _digest(self, namespace: str, image: str) -> str:
@@ -127,7 +150,11 @@ class Containerd:
 
 
 def mount_dirs(mounts: Any) -> OverlayDirs:
-    """Take the directories from a snapshot's mounts; a view of a single layer is a bind mount of it."""
+    """Return the overlay directories of a snapshot's mounts (containerd ``types.Mount`` messages).
+
+    A read-only view of a single layer is a bind mount of that layer. Other mounts give empty
+    directories.
+    """
     if len(mounts) != 1:
         return OverlayDirs()
     if mounts[0].type == "overlay":
@@ -135,6 +162,7 @@ def mount_dirs(mounts: Any) -> OverlayDirs:
     return OverlayDirs(lowerdirs=(mounts[0].source,)) if "ro" in mounts[0].options else OverlayDirs()
 
 
+# Volumes are the bind mounts; the others are proc, sysfs, tmpfs and the like.
 def _volumes(spec: bytes) -> tuple[VolumeMount, ...]:
     mounts = msgspec.json.decode(spec or b"{}", type=Spec).mounts
     return tuple(_volume(mount) for mount in mounts if {"bind", "rbind"} & set(mount.options))
@@ -145,7 +173,8 @@ def _volume(mount: SpecMount) -> VolumeMount:
     return VolumeMount(path=mount.destination, source=mount.source, kind=kind, read_only="ro" in mount.options)
 
 
-# A task tells no start time; its process does, in ticks since boot (proc_pid_stat(5), field 22).
+# The task API has no start time. The start of the first process is field 22 of /proc/PID/stat, in
+# clock ticks since boot (proc_pid_stat(5)); comm may contain spaces, so fields count from its ")".
 def _started_at(pid: int) -> datetime.datetime | None:
     try:
         after_name = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()

@@ -1,7 +1,7 @@
-"""Containers as CRI tells them: the same for containerd and CRI-O.
+"""Containers from CRI (the Kubernetes Container Runtime Interface), alike for containerd and CRI-O.
 
-CRI lacks two things, which containerd's own API adds where there is one: the manifest digest of
-images that were imported rather than pulled, and the directories of the snapshot. Elsewhere the
+CRI lacks two facts, which containerd's own API adds if present: the manifest digest of images
+that were imported instead of pulled, and the directories of the snapshot. With other runtimes the
 directories come from the mount table of the container's first process.
 """
 
@@ -26,51 +26,61 @@ from driftline.events import Container, VolumeMount
 __all__ = ["Cri"]
 
 NAMESPACE = "k8s.io"
-"""containerd's namespace of everything CRI makes (containerd pkg/cri/constants)."""
-MOST_CACHED = 1024
+"""containerd namespace of everything that its CRI plugin creates (containerd pkg/cri/constants)."""
+MAX_CACHED = 1024  # sandboxes and image digests remembered: several times what one node runs
 
 
 class Info(msgspec.Struct, frozen=True, rename="camel"):
-    """What both runtimes put into the free-form ``info`` of a verbose status, as far as it is needed."""
+    """Members of the free-form ``info`` of a verbose status that containerd and CRI-O both fill."""
 
     pid: int = 0
+    """Pid of the first process in the node's pid namespace; 0 if unknown."""
     sandbox_id: str = msgspec.field(default="", name="sandboxID")
     snapshotter: str = ""
     snapshot_key: str = ""
 
 
 class Sandbox(msgspec.Struct, frozen=True):
-    """What a pod's sandbox says of all its containers."""
+    """Facts of a pod's sandbox that all its containers share."""
 
     id: str
     name: str
     namespace: str
     uid: str
     labels: dict[str, str]
+    """Labels of the pod, without those that kubelet adds."""
     runtime_class: str
+    """Name of the runtime handler, such as ``runc`` or ``kata``; empty for the default."""
 
 
 class Cri:
-    """One runtime's CRI."""
+    """CRI of one runtime.
+
+    Facts that cannot change (a pod's sandbox, the digest of an image id, the name of the runtime) are
+    cached. Methods raise ``RuntimeUnavailable`` if the runtime does not answer.
+    """
 
     def __init__(self, channel: Channel, containerd: Containerd) -> None:
         self._channel = channel
         self._containerd = containerd
-        self._sandbox = functools.lru_cache(MOST_CACHED)(self._read_sandbox)
-        self._digest = functools.lru_cache(MOST_CACHED)(self._find_digest)
+        self._sandbox = functools.lru_cache(MAX_CACHED)(self._read_sandbox)
+        self._digest = functools.lru_cache(MAX_CACHED)(self._find_digest)
         self._runtime_name = functools.lru_cache(1)(self._read_runtime_name)
 
     def containers(self, known: Collection[str] = ()) -> Iterator[Container]:
-        """List running containers and ready sandboxes; what goes away meanwhile is left out."""
+        """Yield the running containers and ready sandboxes, except those whose id is in ``known``.
+
+        A container that ends during the listing is left out.
+        """
         ready = api_pb2.PodSandboxFilter(state=api_pb2.PodSandboxStateValue(state=api_pb2.SANDBOX_READY))
         running = api_pb2.ContainerFilter(state=api_pb2.ContainerStateValue(state=api_pb2.CONTAINER_RUNNING))
         sandboxes = self._channel.cri("RuntimeService", "ListPodSandbox", filter=ready).items
         containers = self._channel.cri("RuntimeService", "ListContainers", filter=running).containers
-        yield from _still_there(self._sandbox_container, (item.id for item in sandboxes if item.id not in known))
-        yield from _still_there(self._container, (item.id for item in containers if item.id not in known))
+        yield from _skip_removed(self._sandbox_container, (item.id for item in sandboxes if item.id not in known))
+        yield from _skip_removed(self._container, (item.id for item in containers if item.id not in known))
 
     def container(self, container_id: str) -> Container:
-        """Name one container or sandbox, running or not; raises ``ContainerNotFound``."""
+        """Return one container or sandbox, running or not; raise ``ContainerNotFound`` if CRI has neither."""
         try:
             return self._container(container_id)
         except ContainerNotFound:
@@ -134,11 +144,12 @@ class Cri:
             try:
                 return self._containerd.snapshot_dirs(NAMESPACE, info.snapshotter, info.snapshot_key)
             except (ContainerNotFound, Unsupported):
-                pass  # just removed, or not containerd's kind of snapshot: the mount table knows
+                pass  # the snapshot was just removed, or the runtime is not containerd: read the mount table
         return read_overlay(pid) if pid else OverlayDirs()
 
-    # image_ref is repository@digest for pulled images, else the digest of the configuration, under
-    # which containerd's CRI keeps the image too: unlike its tag, that name never moves.
+    # image_ref is repository@digest for pulled images, else the digest of the image configuration.
+    # containerd's CRI plugin keeps the image under that digest as well, and unlike a tag it never
+    # moves to another image; so it is looked up before the tag.
     def _find_digest(self, image: str, image_ref: str) -> str:
         if "@" in image_ref:
             return image_ref.partition("@")[2]
@@ -155,7 +166,7 @@ class Cri:
         return str(digests[0]).partition("@")[2] if digests else ""
 
 
-def _still_there(read: Any, ids: Iterable[str]) -> Iterator[Container]:
+def _skip_removed(read: Any, ids: Iterable[str]) -> Iterator[Container]:
     for container_id in ids:
         try:
             yield read(container_id)
@@ -172,7 +183,8 @@ def _sandbox(status: Any) -> Sandbox:
     return Sandbox(status.id, meta.name, meta.namespace, meta.uid, _own_labels(status.labels), status.runtime_handler)
 
 
-# kubelet adds the pod's name, namespace and uid to its labels (kubelet/kuberuntime/labels.go).
+# kubelet adds the pod's name, namespace and uid to the labels (kubelet/kuberuntime/labels.go); they
+# are not labels of the pod object.
 def _own_labels(labels: Any) -> dict[str, str]:
     return {key: value for key, value in labels.items() if not key.startswith("io.kubernetes.pod.")}
 
@@ -182,6 +194,7 @@ def _volume(mount: Any) -> VolumeMount:
     return VolumeMount(path=mount.container_path, source=mount.host_path, kind=kind, read_only=mount.readonly)
 
 
+# CRI times are nanoseconds since 1970 UTC, 0 if unset; datetime has microseconds.
 def _time(nanoseconds: int) -> datetime.datetime | None:
     if nanoseconds <= 0:
         return None

@@ -1,4 +1,4 @@
-"""An image's layers as the node has them: unpacked directories, and blobs of the content store."""
+"""Layers of an image on the node: unpacked directories, and blobs of containerd's content store."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from driftline.errors import ContainerNotFound, CorruptImage, ImageError, ImageN
 __all__ = ["Blob", "ImageLayers", "find_layers"]
 
 CONTENT = "containerd.services.content.v1.Content"
-MOST_JSON_BYTES = 8 << 20
-"""Manifests and configurations are small; containerd itself reads at most 8 MiB (images/image.go)."""
-READ_SECONDS = 600.0
+MAX_JSON_BYTES = 8 << 20
+"""Bytes of a manifest or configuration; containerd itself reads at most 8 MiB (images/image.go)."""
+READ_SECONDS = 600.0  # deadline for reading one blob through the API
+# uname(2) machine names → GOARCH values, which the platform of a descriptor has (image-index.md).
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
 class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
-    """A reference to a blob (image-spec descriptor.md)."""
+    """Reference to a blob (image-spec v1.1, descriptor.md)."""
 
     media_type: str
     digest: str
@@ -37,7 +38,7 @@ class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Document(msgspec.Struct, frozen=True):
-    """An index (``manifests``) or a manifest (``config``, ``layers``)."""
+    """An image index (``manifests``) or an image manifest (``config``, ``layers``)."""
 
     manifests: list[Descriptor] = []
     config: Descriptor | None = None
@@ -45,19 +46,22 @@ class Document(msgspec.Struct, frozen=True):
 
 
 class Rootfs(msgspec.Struct, frozen=True):
-    """The unpacked layers' digests, bottom first."""
+    """Digests of the uncompressed layers, bottom first (config.md, ``rootfs``)."""
 
     diff_ids: list[str] = []
 
 
 class Config(msgspec.Struct, frozen=True):
-    """An image configuration, as far as it is needed."""
+    """Image configuration, reduced to its layers (config.md)."""
 
     rootfs: Rootfs = Rootfs()
 
 
 class Blob:
-    """One packed layer. Its bytes were checked against the digest when containerd took them in."""
+    """One packed layer in containerd's content store.
+
+    containerd verified the bytes against the digest when it stored them. ``size`` is in bytes.
+    """
 
     def __init__(self, store: _Store, described: Descriptor) -> None:
         self.digest, self.media_type, self.size = described.digest, described.media_type, described.size
@@ -67,31 +71,31 @@ class Blob:
         return f"Blob({self.digest}, {self.media_type}, {self.size} bytes)"
 
     def open(self) -> BinaryIO:
-        """Open it for reading; raises ``ImageError`` if it was discarded after unpacking."""
+        """Open the blob for reading; raise ``ImageError`` if containerd discarded it after unpacking."""
         return self._store.open(self.digest)
 
 
 @dataclass(frozen=True, slots=True)
 class ImageLayers:
-    """Where an image's content lies. ``digest`` is the reference's target: a manifest or an index.
-
-    ``lowerdirs`` are the unpacked layers as paths on the node, topmost first, empty if they are
-    not unpacked with overlayfs; ``blobs`` the packed ones, bottom first.
-    """
+    """Locations of an image's layers."""
 
     digest: str
+    """Digest that the reference names: of a manifest or an index."""
     lowerdirs: tuple[bytes, ...]
+    """Unpacked layers as paths on the node, topmost first; empty if not unpacked with overlayfs."""
     blobs: tuple[Blob, ...]
+    """Packed layers, bottom first."""
 
 
 class _Store:
-    """containerd's content store in one namespace: from its directory where that is readable, else by RPC."""
+    """Content store of one containerd namespace: files where its directory is readable, else gRPC."""
 
     def __init__(self, channel: Channel, namespace: str) -> None:
         self.channel, self.namespace = channel, namespace
         self._root = _content_root(channel)
 
     def open(self, digest: str) -> BinaryIO:
+        """Open a blob; the caller closes it. Raises ``ImageError`` if the store has no such blob."""
         try:
             info = self.channel.containerd(f"{CONTENT}/Info", namespace=self.namespace, digest=digest).info
         except ContainerNotFound as error:
@@ -106,8 +110,9 @@ class _Store:
             return io.BufferedReader(_Chunks(chunk.data for chunk in chunks), 1 << 20)
 
     def json(self, digest: str, kind: Any) -> Any:
+        """Decode a JSON blob as ``kind``; raise ``CorruptImage`` if it does not have that form."""
         with self.open(digest) as blob:
-            text = blob.read(MOST_JSON_BYTES)
+            text = blob.read(MAX_JSON_BYTES)
         try:
             return msgspec.json.decode(text, type=kind)
         except msgspec.DecodeError as error:
@@ -115,7 +120,7 @@ class _Store:
 
 
 class _Chunks(io.RawIOBase):
-    """A stream of byte strings as a file."""
+    """Stream of byte strings as a readable file."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks, self._rest = chunks, memoryview(b"")
@@ -133,14 +138,18 @@ class _Chunks(io.RawIOBase):
 
 
 def find_layers(channel: Channel, reference: str) -> ImageLayers:
-    """Find an image by its reference in any containerd namespace; raises ``ImageNotFound``, ``ImageError``."""
+    """Find an image by its reference in any containerd namespace.
+
+    Raises ``ImageNotFound`` if no namespace has the image; ``ImageError`` if the runtime is not
+    containerd, or if the content cannot be read; ``CorruptImage`` for malformed documents.
+    """
     containerd = Containerd(channel)
     try:
         namespaces = containerd.namespaces()
     except Unsupported as error:
-        raise ImageError(f"{channel.path} is no containerd: it does not tell where image layers are") from error
+        raise ImageError(f"{channel.path} is not containerd: no other runtime gives access to image layers") from error
     for namespace in namespaces:
-        for name in _spellings(reference):
+        for name in _full_names(reference):
             try:
                 target = containerd.image_digest(namespace, name)
             except ContainerNotFound:
@@ -149,8 +158,9 @@ def find_layers(channel: Channel, reference: str) -> ImageLayers:
     raise ImageNotFound(f"containerd at {channel.path} has no image {reference} in any of {', '.join(namespaces)}")
 
 
-# What people write, and the full name containerd keeps (distribution/reference, familiar names).
-def _spellings(reference: str) -> list[str]:
+# containerd keeps images under full names ("docker.io/library/busybox:latest"), users write familiar
+# ones ("busybox"); the rules are those of distribution/reference, "familiar names".
+def _full_names(reference: str) -> list[str]:
     tagged = reference if ":" in reference.rpartition("/")[2] or "@" in reference else f"{reference}:latest"
     return list(dict.fromkeys([reference, tagged, f"docker.io/{tagged}", f"docker.io/library/{tagged}"]))
 
@@ -158,10 +168,11 @@ def _spellings(reference: str) -> list[str]:
 def _layers(channel: Channel, namespace: str, target: str) -> ImageLayers:
     store = _Store(channel, namespace)
     manifest = _manifest(store, target)
+    # The chain id comes from the configuration, since manifests list the packed layers only.
     if manifest.config is None:
-        raise CorruptImage(f"{target} is neither a manifest nor an index with one for this machine")
+        raise CorruptImage(f"{target} is neither a manifest nor an index with a manifest for this machine")
     config = store.json(manifest.config.digest, Config)
-    lowerdirs = _unpacked(channel, namespace, _chain_id(config.rootfs.diff_ids))
+    lowerdirs = _unpacked_directories(channel, namespace, _chain_id(config.rootfs.diff_ids))
     return ImageLayers(target, lowerdirs, tuple(Blob(store, layer) for layer in manifest.layers))
 
 
@@ -170,14 +181,14 @@ def _manifest(store: _Store, target: str) -> Document:
     if not document.manifests:
         return document
     machine = MACHINES.get(platform.machine(), platform.machine())
-    fitting = [d for d in document.manifests if d.platform.get("architecture", machine) == machine]
-    if not fitting:
+    matching = [d for d in document.manifests if d.platform.get("architecture", machine) == machine]
+    if not matching:
         raise ImageError(f"{target} has no manifest for {machine}")
-    chosen: Document = store.json(fitting[0].digest, Document)
+    chosen: Document = store.json(matching[0].digest, Document)
     return chosen
 
 
-# image-spec config.md, "Layer ChainID": the name containerd's snapshots of an image have.
+# image-spec v1.1, config.md, "Layer ChainID": the name of containerd's committed snapshot of the layers.
 def _chain_id(diff_ids: list[str]) -> str:
     chain = diff_ids[0] if diff_ids else ""
     for diff_id in diff_ids[1:]:
@@ -185,20 +196,22 @@ def _chain_id(diff_ids: list[str]) -> str:
     return chain
 
 
-# Only a snapshot in use tells its mounts, so one is made to look and removed at once. Should this
-# process die in between, containerd's garbage collector removes it, for nothing refers to it.
-def _unpacked(channel: Channel, namespace: str, chain: str) -> tuple[bytes, ...]:
+# containerd returns mounts only of active snapshots and views, so a view is created and removed at
+# once. If this process dies before the removal, containerd's garbage collector removes the view,
+# because nothing refers to it.
+def _unpacked_directories(channel: Channel, namespace: str, chain: str) -> tuple[bytes, ...]:
     key = f"driftline-look-{secrets.token_hex(8)}"
     snapshots, where = "containerd.services.snapshots.v1.Snapshots", {"snapshotter": "overlayfs", "key": key}
     try:
         view = channel.containerd(f"{snapshots}/View", namespace=namespace, parent=chain, **where)
     except ContainerNotFound:
         return ()
-    with contextlib.suppress(ContainerNotFound):  # the collector was there first
+    with contextlib.suppress(ContainerNotFound):  # the garbage collector has removed it already
         channel.containerd(f"{snapshots}/Remove", namespace=namespace, **where)
     return tuple(path.encode() for path in mount_dirs(view.mounts).lowerdirs)
 
 
+# The content plugin exports its directory; the fallback is the default of containerd's configuration.
 def _content_root(channel: Channel) -> Path:
     answer = channel.containerd(
         "containerd.services.introspection.v1.Introspection/Plugins", filters=["type==io.containerd.content.v1"]

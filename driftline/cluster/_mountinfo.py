@@ -1,4 +1,4 @@
-"""A process's mounts as the kernel lists them (proc_pid_mountinfo(5))."""
+"""Mounts of a process, from ``/proc/PID/mountinfo`` (proc_pid_mountinfo(5))."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ _OCTAL = re.compile(rb"\\([0-7]{3})")
 
 
 def read_mountinfo(pid: int) -> tuple[Mount, ...]:
-    """Read the mounts a process sees; raises ``Unreadable`` if it is gone."""
+    """Read the mounts in the mount namespace of process ``pid``, in the order of the file.
+
+    Raises ``Unreadable`` if the process has ended.
+    """
     try:
         return parse_mountinfo(Path(f"/proc/{pid}/mountinfo").read_bytes())
     except OSError as error:
@@ -23,18 +26,19 @@ def read_mountinfo(pid: int) -> tuple[Mount, ...]:
 
 
 def parse_mountinfo(data: bytes) -> tuple[Mount, ...]:
-    """Parse a whole mountinfo file; raises ``ValueError`` for a line that is none."""
+    """Parse the content of a mountinfo file; raise ``ValueError`` for a malformed line."""
     return tuple(_parse_line(line) for line in data.split(b"\n") if line)
 
 
 def unescape(field: bytes) -> bytes:
-    """Undo ``seq_path``'s and ``seq_show_option``'s octal escapes of a field or option (fs/seq_file.c)."""
+    """Decode the octal escapes of a field or mount option (``seq_path``, ``seq_show_option``, fs/seq_file.c)."""
     return _OCTAL.sub(lambda match: bytes((int(match[1], 8),)), field)
 
 
 def _parse_line(line: bytes) -> Mount:
     fields = line.split(b" ")
-    dash = fields.index(b"-", 6)  # optional fields come before it
+    # Field 7 repeats zero or more times (shared:N, master:N …); a single dash ends it.
+    dash = fields.index(b"-", 6)
     major, _, minor = fields[2].partition(b":")
     return Mount(
         id=int(fields[0]),

@@ -1,4 +1,4 @@
-"""The directories an overlay file system is made of, from its mount options; no I/O but ``/proc``."""
+"""Directories of an overlay file system, from its mount options; no I/O except ``/proc``."""
 
 from __future__ import annotations
 
@@ -19,50 +19,59 @@ _COLONS = re.compile(r"(?<!\\):+")
 
 @dataclass(frozen=True, slots=True)
 class OverlayDirs:
-    """Paths on the node: the writable layer, and the layers below it, topmost first."""
+    """Directories of one overlay mount, as paths on the node."""
 
     upperdir: str = ""
+    """Writable layer; empty for a read-only overlay."""
     lowerdirs: tuple[str, ...] = ()
+    """Layers below it, topmost first."""
 
 
 def parse_options(options: Iterable[str]) -> OverlayDirs:
-    """Take the directories from options such as ``lowerdir=/a:/b`` or, one a layer, ``lowerdir+=/a``."""
+    """Return the directories of mount options such as ``lowerdir=/a:/b`` or repeated ``lowerdir+=/a``.
+
+    Unknown options are ignored.
+    """
     upper, lowers = "", list[str]()
     for option in options:
         key, _, value = option.partition("=")
         if key == "upperdir":
-            upper = _plain(value)
+            upper = _unescape_option(value)
         elif key == "lowerdir":
-            lowers += map(_plain, _COLONS.split(value))
-        elif key == "lowerdir+":  # since v6.8
-            lowers.append(_plain(value))
+            lowers += map(_unescape_option, _COLONS.split(value))
+        elif key == "lowerdir+":  # one layer an option, since Linux v6.8
+            lowers.append(_unescape_option(value))
     return OverlayDirs(upper, tuple(_absolute(lower, upper) for lower in lowers if lower))
 
 
 def overlay_dirs(mount: Mount) -> OverlayDirs:
-    """Take the directories of a line of mountinfo; empty if it is no overlay."""
+    """Return the directories of a mount; empty if it is not an overlay."""
     if mount.fs_type != "overlay":
         return OverlayDirs()
     return parse_options(os.fsdecode(unescape(option)) for option in os.fsencode(mount.options).split(b","))
 
 
 def read_overlay(pid: int) -> OverlayDirs:
-    """Read the directories of a process's root; empty if it is gone or its root is no overlay."""
+    """Return the directories of a process's root file system.
+
+    Empty if the process has ended or its root is not an overlay.
+    """
     try:
         mounts = read_mountinfo(pid)
     except Unreadable:
         return OverlayDirs()
+    # The last mount on "/" covers those before it.
     return next((overlay_dirs(mount) for mount in reversed(mounts) if mount.path == b"/"), OverlayDirs())
 
 
 # Colons and backslashes within a name are escaped (Documentation/filesystems/overlayfs.rst).
-def _plain(value: str) -> str:
+def _unescape_option(value: str) -> str:
     return re.sub(r"\\([:\\])", r"\1", value)
 
 
-# Mount options must fit into a page, so for images of many layers containerd and CRI-O mount from
-# within the directory their layers share and name them from there ("47/fs:46/fs", "l/ABCD").
-# In both, the writable layer lies two levels below that directory.
+# Mount options must fit into a page. For images of many layers containerd and CRI-O therefore change
+# into the parent directory of their layers and mount with relative paths ("47/fs:46/fs", "l/ABCD").
+# In both, the upper directory lies two levels below that parent.
 def _absolute(lower: str, upper: str) -> str:
     if lower.startswith("/") or not upper:
         return lower

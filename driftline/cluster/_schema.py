@@ -1,9 +1,9 @@
-"""The part of containerd's own gRPC API that is used here, as protobuf messages made at run time.
+"""Protobuf messages of containerd's own gRPC API, made at run time; only the part in use.
 
-No maintained package carries these stubs (decision note 002). A table of fields is all that
-protobuf needs: names of messages do not travel, numbers and types do. Numbers are those of
-containerd's ``api/`` at v1.6 and v2.1, where they are the same; unknown fields are skipped.
-A map travels as a repeated message of key and value, so it is written as one.
+No maintained package carries these stubs (decision note 002). Protobuf needs no more than a table
+of fields: names of messages are not transmitted, numbers and types are. The numbers are those of
+containerd's ``api/`` at v1.6 and v2.1, where they are the same; unknown fields are skipped. A map
+field is transmitted as a repeated message of key and value, so the table has it as one.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from google.protobuf import descriptor_pool, message_factory
 
 __all__ = ["MESSAGES", "METHODS", "message"]
 
-# Message → field → (number, type); a capital letter begins a message's name, "*" repeats.
+# Message → field → (number, type). A type with a capital letter is a message; "*" means repeated.
 MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
     "Empty": {},
     "Any": {"type_url": (1, "string"), "value": (2, "bytes")},  # google/protobuf/any.proto
@@ -65,7 +65,7 @@ MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
     "TaskEvent": {"container_id": (1, "string"), "id": (2, "string")},
 }
 
-# Method → request, answer.
+# Method → (request message, response message).
 METHODS: dict[str, tuple[str, str]] = {
     "containerd.services.namespaces.v1.Namespaces/List": ("Empty", "Namespaces"),
     "containerd.services.containers.v1.Containers/Get": ("ById", "OneContainer"),
@@ -88,13 +88,14 @@ _OPTIONAL, _REPEATED = 1, 3
 
 
 def message(name: str) -> Any:
-    """Give the class of a message of the table."""
+    """Return the protobuf class of a message in ``MESSAGES``."""
     return _CLASSES[name]
 
 
-# A FileDescriptorProto, written straight to its wire format: to fill in google.protobuf's own
-# descriptor_pb2 instead would cost every sensor 4 MB.
+# A FileDescriptorProto in its wire format (protobuf.dev, "Encoding"), written by hand: importing
+# google.protobuf's descriptor_pb2 to build it would cost every sensor 4 MB.
 def _file() -> bytes:
+    """Return the serialized file descriptor of all messages."""
     messages = [_text(1, name) + _fields(fields) for name, fields in MESSAGES.items()]
     head = _text(1, "driftline/containerd.proto") + _text(2, _PACKAGE) + _text(12, "proto3")
     return head + b"".join(_block(4, body) for body in messages)
@@ -105,6 +106,7 @@ def _fields(fields: dict[str, tuple[int, str]]) -> bytes:
 
 
 def _field(name: str, number: int, kind: str) -> bytes:
+    """Return the FieldDescriptorProto of one field."""
     single = kind.removeprefix("*")
     label = _OPTIONAL if single == kind else _REPEATED
     is_message = single[0].isupper()
@@ -118,20 +120,23 @@ def _text(number: int, text: str) -> bytes:
 
 
 def _block(number: int, content: bytes) -> bytes:
+    """Encode a length-delimited field (wire type 2)."""
     return _varint(number << 3 | 2) + _varint(len(content)) + content
 
 
 def _number(number: int, value: int) -> bytes:
+    """Encode an integer field (wire type 0)."""
     return _varint(number << 3) + _varint(value)
 
 
 def _varint(value: int) -> bytes:
+    """Encode a base-128 varint."""
     low, rest = value & 0x7F, value >> 7
     return bytes([low]) if not rest else bytes([low | 0x80]) + _varint(rest)
 
 
 def _classes() -> dict[str, Any]:
-    pool = descriptor_pool.DescriptorPool()  # our own: another library may register containerd's real names
+    pool = descriptor_pool.DescriptorPool()  # private: another library may register containerd's real names
     pool.AddSerializedFile(_file())
     found = {name: pool.FindMessageTypeByName(f"{_PACKAGE}.{name}") for name in MESSAGES}
     return {name: message_factory.GetMessageClass(descriptor) for name, descriptor in found.items()}

@@ -1,9 +1,9 @@
-"""What kind of volume a mount is, told from where kubelet keeps it.
+"""Kind of a volume, from the directory in which kubelet keeps it.
 
 ``/var/lib/kubelet/pods/UID/volumes/PLUGIN/NAME`` names the volume plugin
 (kubernetes/pkg/kubelet/kubelet_getters.go). A ``subPath`` is mounted from
-``…/pods/UID/volume-subpaths/NAME/CONTAINER/N``, which does not: the plugin is then looked up by
-the volume's name beside it.
+``…/pods/UID/volume-subpaths/NAME/CONTAINER/N``, which does not name it: the plugin is then found
+by the volume's name in the ``volumes`` directory of the pod.
 """
 
 import re
@@ -25,7 +25,11 @@ KINDS = {
 
 
 def volume_kind(source: str) -> VolumeKind:
-    """Tell the kind of a mount by its source, a path on the node."""
+    """Return the kind of a mount from its source, a path on the node.
+
+    A source outside kubelet's pod directories is a ``hostPath``. ``VolumeKind.OTHER`` is a mount
+    that kubelet adds itself, or a plugin without a kind of its own.
+    """
     inside = POD_DIRECTORY.fullmatch(source)
     if inside is None:
         return VolumeKind.HOST_PATH if source.startswith("/") else VolumeKind.OTHER
@@ -34,10 +38,11 @@ def volume_kind(source: str) -> VolumeKind:
         return _of_plugin(names[0])
     if folder == "volume-subpaths" and names:
         return _of_subpath(Path(inside["pod"]), names[0])
-    return VolumeKind.OTHER  # kubelet's own: /etc/hosts, the termination log
+    return VolumeKind.OTHER  # added by kubelet: /etc/hosts, the termination log
 
 
-# All other plugins (csi, nfs, iscsi, aws-ebs …) hold what a claim asked for.
+# kubelet escapes "kubernetes.io/empty-dir" as "kubernetes.io~empty-dir". All plugins that are not in
+# KINDS (csi, nfs, iscsi, aws-ebs …) provide storage for a PersistentVolumeClaim.
 def _of_plugin(escaped: str) -> VolumeKind:
     return KINDS.get(escaped.rpartition("~")[2], VolumeKind.PVC)
 

@@ -1,4 +1,4 @@
-"""Changes of containers as the runtime reports them, in a thread, over reconnects."""
+"""Stream of container starts and ends from the runtime, in a thread, across reconnects."""
 
 from __future__ import annotations
 
@@ -17,29 +17,36 @@ from driftline.errors import RuntimeUnavailable
 
 __all__ = ["Change", "ChangeKind", "Watch"]
 
-RETRY_SECONDS = 2.0
+RETRY_SECONDS = 2.0  # pause before connecting again
+# containerd event topics (core/runtime/events.go); exec'd processes have topics of their own.
 TOPICS = ("/tasks/start", "/tasks/exit")
 
 
 class ChangeKind(enum.Enum):
-    """What happened to a container, or to the stream that tells of it."""
+    """Event of a container, or of the stream itself."""
 
     STARTED = "started"
     ENDED = "ended"
     MISSED = "missed"
-    """The stream begins, or begins anew: list the containers, some changes may not have been told."""
+    """The stream has begun, or begun again: list the containers, since changes may have been missed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change; ``container_id`` is empty for ``MISSED``."""
+    """One event of the stream."""
 
     kind: ChangeKind
     container_id: str = ""
+    """Id of the container; empty for ``MISSED``."""
 
 
 class Watch:
-    """Calls back for every change until closed. The callback runs in the watch's thread and must not raise."""
+    """Thread that calls ``on_change`` for every change until it is closed.
+
+    ``connect`` opens a channel of its own for the stream. The callback runs in the watch's thread and
+    must not raise. After a lost connection the watch reconnects and reports ``MISSED``; if the runtime
+    has no event stream it ends silently.
+    """
 
     def __init__(self, connect: Callable[[], Channel], on_change: Callable[[Change], None]) -> None:
         self._connect = connect
@@ -59,7 +66,7 @@ class Watch:
         self.close()
 
     def close(self) -> None:
-        """End the stream and wait for the last callback."""
+        """End the stream and wait until the last callback has returned."""
         with self._lock:
             self._closed.set()
             if self._channel:
@@ -71,7 +78,7 @@ class Watch:
             try:
                 self._follow()
             except Unsupported:
-                return  # no stream of either kind: the caller's cgroup events have to do
+                return  # the runtime has no event stream: the sensor relies on cgroup events alone
             except RuntimeUnavailable:
                 self._closed.wait(RETRY_SECONDS)
 
@@ -81,6 +88,7 @@ class Watch:
                 return
             self._channel = self._connect()
         try:
+            # Choosing the stream calls the runtime, so MISSED is reported only when it answers.
             changes = _changes(self._channel)
             self._on_change(Change(ChangeKind.MISSED))
             for change in changes:
@@ -89,8 +97,8 @@ class Watch:
             self._channel.close()
 
 
-# containerd's own events tell of all its namespaces, CRI's of pods alone; and CRI has them only
-# since containerd 1.7. CRI-O has nothing but CRI's.
+# containerd's own events cover all its namespaces, CRI events pods only, and containerd implements
+# the CRI events since 1.7. CRI-O has CRI events only.
 def _changes(channel: Channel) -> Iterator[Change]:
     try:
         channel.containerd("containerd.services.namespaces.v1.Namespaces/List")
@@ -106,7 +114,7 @@ def _containerd_changes(channel: Channel) -> Iterator[Change]:
         event = _schema.message("TaskEvent").FromString(envelope.event.value)
         if envelope.topic == "/tasks/start":
             yield Change(ChangeKind.STARTED, event.container_id)
-        elif event.id == event.container_id:  # else a process of ``exec`` ended
+        elif event.id == event.container_id:  # otherwise a process started by ``exec`` ended
             yield Change(ChangeKind.ENDED, event.container_id)
 
 

@@ -1,7 +1,7 @@
-"""What owns a pod, derived from the labels its controller gives it.
+"""Owner of a pod, derived from the labels that its controller sets.
 
-The runtime does not know a pod's ownerReferences. The controllers' labels and the way they
-name pods tell the owner all the same; a pod that imitates them can lie about it.
+The runtime does not know a pod's ownerReferences. The controllers' labels and the names they give
+pods identify the owner; a pod whose author imitates them can name a false owner.
 """
 
 import re
@@ -13,13 +13,17 @@ SUFFIX = "[bcdfghjklmnpqrstvwxz2456789]{5}"  # apimachinery/pkg/util/rand: no vo
 
 
 def derive_workload(pod: str, labels: Mapping[str, str]) -> str:
-    """Name the owner of a pod as ``Kind/name``; empty if its labels name none."""
+    """Return the owner of a pod as ``Kind/name``; empty if its labels identify none.
+
+    ``pod`` is the pod's name, ``labels`` its labels.
+    """
     for label, derive in OWNERS.items():
         if label in labels:
             return derive(pod, labels[label])
     return ""
 
 
+# A Deployment's ReplicaSet is NAME-TEMPLATEHASH, and its pods add a random suffix.
 def _deployment(pod: str, template_hash: str) -> str:
     match = re.fullmatch(rf"(?P<name>.+)-{re.escape(template_hash)}-{SUFFIX}", pod)
     return f"Deployment/{match['name']}" if match else ""
@@ -39,7 +43,7 @@ def _job(_: str, job: str) -> str:
     return f"Job/{job}"
 
 
-# A StatefulSet's pods also carry controller-revision-hash, so its own label comes first.
+# Pods of a StatefulSet also carry controller-revision-hash, so the StatefulSet's own label comes first.
 OWNERS = {
     "batch.kubernetes.io/job-name": _job,  # since Kubernetes 1.27
     "job-name": _job,

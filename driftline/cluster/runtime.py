@@ -1,4 +1,4 @@
-"""The node's container runtime, whichever it is."""
+"""The container runtime of the node, containerd or CRI-O."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ __all__ = ["Runtime", "image_layers"]
 
 
 class Runtime:
-    """Names containers. Methods may be called from any thread, and raise ``RuntimeUnavailable`` if it is away.
+    """Lists and describes the containers of the node.
 
-    ``address`` is the path of its socket (``unix://`` before it is fine); empty looks at the
-    usual places whenever a call finds no connection, so that a runtime may be started later.
-    ``timeout`` is the longest one call to it may take, in seconds.
+    ``address`` is the path of the runtime's socket, with or without ``unix://``; empty tries the known
+    sockets whenever a call finds no connection, so that the runtime may be started later. ``timeout``
+    is the deadline of one call in seconds. Methods may be called from any thread, and raise
+    ``RuntimeUnavailable`` if the runtime does not answer.
     """
 
     def __init__(self, address: str = "", *, timeout: float = RPC_SECONDS) -> None:
@@ -33,11 +34,11 @@ class Runtime:
 
     @property
     def address(self) -> str:
-        """The path of the socket in use or asked for; empty if none was found yet."""
+        """Path of the socket in use or given; empty if none has been found yet."""
         return self._channel.path if self._channel else self._address
 
     def containers(self) -> list[Container]:
-        """List the running containers, sandboxes among them."""
+        """Return the running containers, pod sandboxes included."""
         found: dict[str, Container] = {}
         unsupported = 0
         sources = self._connect()
@@ -51,7 +52,7 @@ class Runtime:
         return list(found.values())
 
     def container(self, container_id: str) -> Container:
-        """Name one container or sandbox, as long as the runtime knows it; raises ``ContainerNotFound``."""
+        """Return one container or sandbox, running or not; raise ``ContainerNotFound`` if there is none."""
         for source in self._connect():
             try:
                 return source.container(container_id)
@@ -60,17 +61,20 @@ class Runtime:
         raise ContainerNotFound(f"the container runtime at {self.address} knows no container {container_id}")
 
     def watch(self, on_change: Callable[[Change], None]) -> Watch:
-        """Have ``on_change`` called, in a thread, as containers start and end, until the watch is closed."""
+        """Call ``on_change`` in a thread for every container that starts or ends, until the watch is closed."""
         return Watch(self._open, on_change)
 
     def image_layers(self, reference: str) -> ImageLayers:
-        """Find an image's layers; raises ``ImageNotFound`` and ``ImageError``."""
+        """Find an image's layers; raise ``ImageNotFound``, ``ImageError`` or ``CorruptImage``.
+
+        ``reference`` may be familiar (``busybox``) or full. Only containerd gives access to layers.
+        """
         self._connect()
         assert self._channel
         return find_layers(self._channel, reference)
 
     def close(self) -> None:
-        """Close the connection; a later call opens it again."""
+        """Close the connection; a later call opens a new one."""
         with self._lock:
             if self._channel:
                 self._channel.close()
@@ -81,6 +85,7 @@ class Runtime:
             if self._channel is None:
                 self._channel = self._open()
                 containerd = Containerd(self._channel)
+                # CRI first: it knows pods, labels and runtime classes; containerd adds the rest.
                 self._sources = (Cri(self._channel, containerd), containerd)
             return self._sources
 
@@ -89,5 +94,8 @@ class Runtime:
 
 
 def image_layers(reference: str, *, address: str = "") -> ImageLayers:
-    """Find an image's layers on this node; as ``Runtime.image_layers``. The connection lasts as long as the blobs."""
+    """Find an image's layers on this node, as ``Runtime.image_layers`` does.
+
+    The connection stays open as long as the blobs are referenced.
+    """
     return Runtime(address).image_layers(reference)

@@ -56,13 +56,13 @@ def test_unknown_method_is_told_from_an_unknown_container(crio: FakeCrio) -> Non
 
 
 def test_first_usual_socket_is_found(hung: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_channel, "USUAL_SOCKETS", (str(tmp_path / "none.sock"), str(hung)))
+    monkeypatch.setattr(_channel, "KNOWN_SOCKETS", (str(tmp_path / "none.sock"), str(hung)))
 
     assert find_socket() == str(hung)
 
 
 def test_no_socket_anywhere_names_the_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_channel, "USUAL_SOCKETS", (str(tmp_path / "none.sock"),))
+    monkeypatch.setattr(_channel, "KNOWN_SOCKETS", (str(tmp_path / "none.sock"),))
 
     with pytest.raises(RuntimeUnavailable, match=r"none\.sock; start one"):
         find_socket()

@@ -76,5 +76,5 @@ def test_unknown_image_names_the_namespaces_looked_at(runtime: Runtime) -> None:
 
 
 def test_runtime_without_content_store_says_so(crio: FakeCrio) -> None:
-    with pytest.raises(ImageError, match="is no containerd"):
+    with pytest.raises(ImageError, match="is not containerd"):
         image_layers("quay.io/shop/web:1", address=str(crio.socket))
