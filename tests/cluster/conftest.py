@@ -1,4 +1,4 @@
-"""The runtimes the tests of this folder speak to."""
+"""Container runtimes for the tests of this folder."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Real cgroup paths of every runtime and driver, and the container each belongs to."""
+"""Real cgroup paths of every runtime and driver, each with its container."""
 
 import pytest
 
@@ -114,21 +114,21 @@ NO_CONTAINERS = {
 
 
 @pytest.mark.parametrize(("path", "expected"), CONTAINERS.values(), ids=CONTAINERS)
-def test_path_of_a_container(path: str, expected: CgroupContainer) -> None:
+def test_container_of_a_cgroup_path(path: str, expected: CgroupContainer) -> None:
     assert parse_cgroup(path) == expected
 
 
 @pytest.mark.parametrize("path", NO_CONTAINERS.values(), ids=NO_CONTAINERS)
-def test_path_of_no_container(path: str) -> None:
+def test_cgroup_of_the_node_has_no_container(path: str) -> None:
     assert parse_cgroup(path) is None
 
 
-def test_other_namespaces_of_ctr_are_known_when_given() -> None:
+def test_given_containerd_namespaces_are_recognized() -> None:
     assert parse_cgroup("/night/backup") is None
     assert parse_cgroup("/night/backup", namespaces=["night"]) == CgroupContainer("backup", "containerd")
 
 
-def test_forged_cgroup_tells_whose_it_is() -> None:
+def test_forged_cgroup_has_its_real_container_as_outer() -> None:
     """A privileged container may name a cgroup of its own after another container."""
     forged = parse_cgroup(f"/kubepods/pod{UID}/{ID}/{INNER}")
 

@@ -20,7 +20,7 @@ def hung(tmp_path: Path) -> Iterator[Path]:
         yield path
 
 
-def test_hung_runtime_is_given_up_at_the_deadline(hung: Path) -> None:
+def test_call_to_a_hung_runtime_ends_at_the_deadline(hung: Path) -> None:
     channel = Channel(str(hung), timeout=0.2)
 
     with pytest.raises(RuntimeUnavailable, match=r"did not answer within 0.2 s"):
@@ -28,7 +28,7 @@ def test_hung_runtime_is_given_up_at_the_deadline(hung: Path) -> None:
     channel.close()
 
 
-def test_hung_stream_is_given_up_at_its_deadline(hung: Path) -> None:
+def test_hung_stream_ends_at_its_deadline(hung: Path) -> None:
     channel = Channel(str(hung), timeout=0.2)
     content = channel.containerd_stream("containerd.services.content.v1.Content/Read", namespace="default", timeout=0.2)
 
@@ -37,7 +37,7 @@ def test_hung_stream_is_given_up_at_its_deadline(hung: Path) -> None:
     channel.close()
 
 
-def test_missing_socket_says_what_to_do(tmp_path: Path) -> None:
+def test_missing_socket_suggests_a_remedy(tmp_path: Path) -> None:
     channel = Channel(str(tmp_path / "none.sock"))
 
     with pytest.raises(RuntimeUnavailable, match=r"no container runtime listens at .*none.sock; start it, or give"):
@@ -45,7 +45,7 @@ def test_missing_socket_says_what_to_do(tmp_path: Path) -> None:
     channel.close()
 
 
-def test_unknown_method_is_told_from_an_unknown_container(crio: FakeCrio) -> None:
+def test_unknown_method_and_unknown_container_differ(crio: FakeCrio) -> None:
     channel = Channel(str(crio.socket))
 
     with pytest.raises(Unsupported):
@@ -55,13 +55,13 @@ def test_unknown_method_is_told_from_an_unknown_container(crio: FakeCrio) -> Non
     channel.close()
 
 
-def test_first_usual_socket_is_found(hung: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_first_known_socket_is_found(hung: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_channel, "KNOWN_SOCKETS", (str(tmp_path / "none.sock"), str(hung)))
 
     assert find_socket() == str(hung)
 
 
-def test_no_socket_anywhere_names_the_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_socket_lists_the_paths_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_channel, "KNOWN_SOCKETS", (str(tmp_path / "none.sock"),))
 
     with pytest.raises(RuntimeUnavailable, match=r"none\.sock; start one"):

@@ -1,4 +1,4 @@
-"""Containers that only containerd itself knows."""
+"""Containers that only containerd's own API lists."""
 
 import datetime
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.e2e
 
 @pytest.fixture
 def plain(lab: labs.Lab) -> Iterator[labs.PlainContainer]:
-    """What ``ctr run`` starts in a namespace of its own."""
+    """A container that ``ctr run`` started in a namespace of its own."""
     container = lab.plain_container("busybox", namespace="night")
     yield container
     container.stop()
@@ -34,14 +34,14 @@ def test_plain_container_is_listed_once(runtime: Runtime, plain: labs.PlainConta
     assert [listed.count(plain.id), listed.count(pod.id)] == [1, 1]
 
 
-def test_start_of_a_plain_container_is_its_processs(runtime: Runtime, plain: labs.PlainContainer) -> None:
+def test_plain_container_starts_with_its_first_process(runtime: Runtime, plain: labs.PlainContainer) -> None:
     started = runtime.container(plain.id).started_at
 
     assert started
     assert abs(datetime.datetime.now(datetime.UTC) - started) < datetime.timedelta(seconds=60)
 
 
-def test_ended_plain_container_is_named_and_not_listed(lab: labs.Lab, runtime: Runtime) -> None:
+def test_ended_plain_container_is_found_but_not_listed(lab: labs.Lab, runtime: Runtime) -> None:
     plain = lab.plain_container("busybox", command=("/opt/lab/true",), namespace="night")
     try:
         while runtime.container(plain.id).pid:

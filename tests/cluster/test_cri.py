@@ -1,4 +1,4 @@
-"""CRI of a real containerd, and of a runtime that has nothing else."""
+"""CRI of a real containerd, and of a runtime with CRI only."""
 
 import datetime
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from tests.fakes.crio import FakeCrio
 
 
 @pytest.mark.e2e
-def test_container_of_a_pod_is_named_whole(runtime: Runtime, new_pod: Callable[..., labs.Pod]) -> None:
+def test_container_of_a_pod_has_every_field(runtime: Runtime, new_pod: Callable[..., labs.Pod]) -> None:
     pod = new_pod("web-7d4b9c5f6d-x2x9q", labels={"app": "web", "pod-template-hash": "7d4b9c5f6d"})
     made = pod.container("busybox", name="shop", mounts=(labs.HostMount("/srv", "/data", read_only=True),))
 
@@ -28,7 +28,7 @@ def test_container_of_a_pod_is_named_whole(runtime: Runtime, new_pod: Callable[.
 
 
 @pytest.mark.e2e
-def test_digest_of_an_imported_image_is_its_manifests(lab: labs.Lab, runtime: Runtime, pod: labs.Pod) -> None:
+def test_imported_image_has_its_manifest_digest(lab: labs.Lab, runtime: Runtime, pod: labs.Pod) -> None:
     listed = lab.runtime.ctr("images", "list").check().stdout.decode().splitlines()
     digest = next(line.split()[2] for line in listed if line.startswith("localhost/lab/busybox:1 "))
 
@@ -36,7 +36,7 @@ def test_digest_of_an_imported_image_is_its_manifests(lab: labs.Lab, runtime: Ru
 
 
 @pytest.mark.e2e
-def test_digest_stays_when_its_tag_moves(lab: labs.Lab, runtime: Runtime, pod: labs.Pod) -> None:
+def test_digest_is_kept_when_the_tag_moves(lab: labs.Lab, runtime: Runtime, pod: labs.Pod) -> None:
     moving = "localhost/lab/moving:1"
     lab.runtime.ctr("images", "tag", "--force", lab.image("busybox"), moving).check()
     before = pod.container(moving)
@@ -61,7 +61,7 @@ def test_snapshot_directories_are_those_of_the_container(runtime: Runtime, pod: 
 
 
 @pytest.mark.e2e
-def test_volume_kinds_are_told_by_kubelets_directories(runtime: Runtime, pod: labs.Pod) -> None:
+def test_volume_kinds_come_from_kubelet_directories(runtime: Runtime, pod: labs.Pod) -> None:
     volumes = {
         "emptyDir": labs.volumes.empty_dir(pod.uid, "cache"),
         "configMap": labs.volumes.config_map(pod.uid, "settings", {}),
@@ -85,7 +85,7 @@ def test_sandbox_is_a_container_too(runtime: Runtime, pod: labs.Pod) -> None:
 
 
 @pytest.mark.e2e
-def test_container_that_ended_at_once_is_still_named(runtime: Runtime, pod: labs.Pod) -> None:
+def test_container_that_ended_at_once_is_found(runtime: Runtime, pod: labs.Pod) -> None:
     made = pod.container("busybox", name="short", command=("/opt/lab/true",))
     made.wait()
 
@@ -95,7 +95,7 @@ def test_container_that_ended_at_once_is_still_named(runtime: Runtime, pod: labs
     assert found.lowerdirs
 
 
-def test_crio_container_has_no_need_of_containerd(crio: FakeCrio) -> None:
+def test_crio_container_needs_no_containerd(crio: FakeCrio) -> None:
     found = Runtime(str(crio.socket)).container(fake.WEB)
 
     assert found == Container(
@@ -115,7 +115,7 @@ def test_crio_container_has_no_need_of_containerd(crio: FakeCrio) -> None:
     )
 
 
-def test_container_removed_between_list_and_look_is_left_out(crio: FakeCrio) -> None:
+def test_container_removed_during_the_listing_is_left_out(crio: FakeCrio) -> None:
     found = Runtime(str(crio.socket)).containers()
 
     assert [container.id for container in found] == [fake.POD, fake.WEB]

@@ -10,7 +10,7 @@ from tests.fakes.crio import FakeCrio
 
 
 @pytest.mark.e2e
-def test_layers_of_an_image_nobody_runs(lab: labs.Lab, runtime: Runtime) -> None:
+def test_layers_of_an_image_without_containers(lab: labs.Lab, runtime: Runtime) -> None:
     layers = runtime.image_layers(lab.image("layers40"))
 
     assert [len(layers.lowerdirs), len(layers.blobs)] == [40, 40]
@@ -35,7 +35,7 @@ def test_directories_are_those_of_a_running_container(lab: labs.Lab, runtime: Ru
 
 
 @pytest.mark.e2e
-def test_looking_at_an_image_leaves_no_snapshot(lab: labs.Lab, runtime: Runtime) -> None:
+def test_finding_layers_leaves_no_snapshot(lab: labs.Lab, runtime: Runtime) -> None:
     reference = lab.image("busybox")
     before = lab.runtime.ctr("snapshots", "list").stdout
 
@@ -57,7 +57,7 @@ def test_blob_is_read_from_the_content_store(lab: labs.Lab) -> None:
 
 
 @pytest.mark.e2e
-def test_blob_is_read_by_rpc_where_the_store_is_out_of_reach(
+def test_blob_is_read_by_rpc_if_the_store_is_unreadable(
     lab: labs.Lab, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_layers, "_content_root", lambda _: Path("/nonexistent"))
@@ -70,11 +70,11 @@ def test_blob_is_read_by_rpc_where_the_store_is_out_of_reach(
 
 
 @pytest.mark.e2e
-def test_unknown_image_names_the_namespaces_looked_at(runtime: Runtime) -> None:
+def test_unknown_image_lists_the_namespaces_searched(runtime: Runtime) -> None:
     with pytest.raises(ImageNotFound, match=r"has no image shop/none:1 in any of .*k8s\.io"):
         runtime.image_layers("shop/none:1")
 
 
-def test_runtime_without_content_store_says_so(crio: FakeCrio) -> None:
+def test_runtime_without_content_store_raises_image_error(crio: FakeCrio) -> None:
     with pytest.raises(ImageError, match="is not containerd"):
         image_layers("quay.io/shop/web:1", address=str(crio.socket))

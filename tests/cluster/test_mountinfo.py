@@ -6,7 +6,7 @@ from driftline.verdict import Mount
 LINE = rb"36 35 98:0 /mnt1\040a /mnt\0122 rw,noatime master:1 propagate_from:2 - ext3 /dev/ro\134ot rw,errors=continue"
 
 
-def test_a_line_of_mountinfo_with_optional_fields_and_escapes() -> None:
+def test_line_with_optional_fields_and_escapes() -> None:
     assert parse_mountinfo(LINE + b"\n") == (
         Mount(
             id=36,

@@ -17,7 +17,7 @@ def test_layers_are_listed_topmost_first() -> None:
     assert parse_options(options) == OverlayDirs("/s/9/fs", ("/s/2/fs", "/s/1/fs"))
 
 
-def test_one_option_a_layer_as_the_new_mount_api_shows() -> None:
+def test_lowerdir_plus_options_of_the_new_mount_api() -> None:
     options = ["lowerdir+=/s/2/fs", "lowerdir+=/s/1/fs", "upperdir=/s/9/fs"]
 
     assert parse_options(options) == OverlayDirs("/s/9/fs", ("/s/2/fs", "/s/1/fs"))
@@ -50,15 +50,15 @@ def test_data_only_layers_count_as_layers() -> None:
         pytest.param("rw", "", (), id="no-layers"),
     ],
 )
-def test_layers_as_mountinfo_shows_them(options: str, upper: str, lowers: tuple[str, ...]) -> None:
+def test_layers_of_a_mountinfo_line(options: str, upper: str, lowers: tuple[str, ...]) -> None:
     assert shown(options) == OverlayDirs(upper, lowers)
 
 
-def test_root_of_another_kind_has_no_layers() -> None:
+def test_root_that_is_not_an_overlay_has_no_layers() -> None:
     assert shown("lowerdir=/a", kind="ext4") == OverlayDirs()
 
 
-def test_process_that_is_gone_has_no_layers() -> None:
+def test_ended_process_has_no_layers() -> None:
     child = os.posix_spawn("/bin/true", ["true"], {})
     os.waitpid(child, 0)
 

@@ -11,7 +11,7 @@ from tests.fakes.crio import FakeCrio
 
 
 @pytest.mark.e2e
-def test_pods_that_were_there_before_are_listed(lab: labs.Lab, pod: labs.Pod) -> None:
+def test_pods_started_earlier_are_listed(lab: labs.Lab, pod: labs.Pod) -> None:
     made = pod.container("busybox")
     runtime = Runtime(f"unix://{lab.socket}")
 
@@ -46,7 +46,7 @@ def test_restarted_runtime_answers_again(lab: labs.Lab, runtime: Runtime, pod: l
     assert runtime.container(made.id) == before
 
 
-def test_runtime_that_comes_later_is_found(tmp_path: Path) -> None:
+def test_runtime_started_later_is_found(tmp_path: Path) -> None:
     runtime = Runtime(str(tmp_path / "crio.sock"))
     with pytest.raises(RuntimeUnavailable, match="no container runtime listens"):
         runtime.containers()
@@ -60,7 +60,7 @@ def test_runtime_that_comes_later_is_found(tmp_path: Path) -> None:
         crio.stop()
 
 
-def test_hung_runtime_is_unavailable_in_time(tmp_path: Path) -> None:
+def test_hung_runtime_is_unavailable_at_the_deadline(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "hung.sock"))
         listening.listen()
@@ -71,7 +71,7 @@ def test_hung_runtime_is_unavailable_in_time(tmp_path: Path) -> None:
         runtime.close()
 
 
-def test_server_that_speaks_something_else_is_named(tmp_path: Path) -> None:
+def test_server_with_another_protocol_is_named(tmp_path: Path) -> None:
     other = FakeCrio(tmp_path / "other.sock", methods={})
     try:
         with pytest.raises(RuntimeUnavailable, match="speaks neither CRI v1 nor containerd's own API"):

@@ -26,18 +26,18 @@ def test_unknown_fields_are_skipped() -> None:
         ("Time", timestamp_pb2.Timestamp(seconds=1_700_000_000, nanos=5)),
     ],
 )
-def test_well_known_messages_are_read_as_they_are(name: str, original: any_pb2.Any) -> None:
+def test_well_known_messages_are_decoded(name: str, original: any_pb2.Any) -> None:
     copy = _schema.message(name).FromString(original.SerializeToString())
 
     assert copy.SerializeToString() == original.SerializeToString()
 
 
-def test_every_method_has_its_messages() -> None:
+def test_every_method_has_its_request_and_response() -> None:
     assert {kind for pair in _schema.METHODS.values() for kind in pair} <= _schema.MESSAGES.keys()
 
 
-def test_table_reaches_protobuf_whole() -> None:
-    """Each field has the table's number, and is a message or repeated where the table says so."""
+def test_protobuf_has_every_field_of_the_table() -> None:
+    """Each field has the number, kind and repetition of the table."""
     known = {
         name: {
             field.name: (field.number, field.message_type.name if field.message_type else "", field.is_repeated)

@@ -28,16 +28,16 @@ SOURCES = {
 
 
 @pytest.mark.parametrize(("source", "kind"), SOURCES.items())
-def test_kind_of_a_source(source: str, kind: VolumeKind) -> None:
+def test_volume_kind_of_a_mount_source(source: str, kind: VolumeKind) -> None:
     assert volume_kind(source) is kind
 
 
-def test_subpath_is_of_the_volume_it_lies_in(tmp_path: Path) -> None:
+def test_subpath_has_the_kind_of_its_volume(tmp_path: Path) -> None:
     pod = Path(f"{tmp_path}{POD}")
     (pod / "volumes" / "kubernetes.io~configmap" / "settings").mkdir(parents=True)
 
     assert volume_kind(f"{pod}/volume-subpaths/settings/web/0") is VolumeKind.CONFIG_MAP
 
 
-def test_subpath_of_a_volume_that_cannot_be_seen_is_of_no_known_kind(tmp_path: Path) -> None:
+def test_subpath_of_an_unknown_volume_is_other(tmp_path: Path) -> None:
     assert volume_kind(f"{tmp_path}{POD}/volume-subpaths/settings/web/0") is VolumeKind.OTHER

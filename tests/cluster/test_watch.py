@@ -13,7 +13,7 @@ MISSED = Change(ChangeKind.MISSED)
 
 
 @pytest.mark.e2e
-def test_container_is_told_when_it_starts_and_ends(lab: labs.Lab, runtime: Runtime, pod: labs.Pod) -> None:
+def test_start_and_end_of_a_container_are_reported(lab: labs.Lab, runtime: Runtime, pod: labs.Pod) -> None:
     changes: queue.Queue[Change] = queue.Queue()
     with runtime.watch(changes.put):
         assert changes.get(timeout=10) == MISSED
@@ -26,7 +26,7 @@ def test_container_is_told_when_it_starts_and_ends(lab: labs.Lab, runtime: Runti
 
 
 @pytest.mark.e2e
-def test_end_of_an_exec_is_no_end_of_its_container(lab: labs.Lab, runtime: Runtime, pod: labs.Pod) -> None:
+def test_end_of_an_exec_is_not_reported(lab: labs.Lab, runtime: Runtime, pod: labs.Pod) -> None:
     changes: queue.Queue[Change] = queue.Queue()
     with runtime.watch(changes.put):
         assert changes.get(timeout=10) == MISSED
@@ -52,7 +52,7 @@ def test_restarted_runtime_is_watched_again(lab: labs.Lab, runtime: Runtime, pod
         assert changes.get(timeout=10) == MISSED
 
 
-def test_crio_tells_by_cri(crio: FakeCrio) -> None:
+def test_crio_is_watched_through_cri_events(crio: FakeCrio) -> None:
     changes: queue.Queue[Change] = queue.Queue()
     for kind in (api_pb2.CONTAINER_CREATED_EVENT, api_pb2.CONTAINER_STARTED_EVENT, api_pb2.CONTAINER_STOPPED_EVENT):
         crio.events.put(api_pb2.ContainerEventResponse(container_id=fake.WEB, container_event_type=kind))
@@ -63,7 +63,7 @@ def test_crio_tells_by_cri(crio: FakeCrio) -> None:
     assert seen == [MISSED, Change(ChangeKind.STARTED, fake.WEB), Change(ChangeKind.ENDED, fake.WEB)]
 
 
-def test_missing_runtime_is_waited_for_without_a_call(tmp_path: Path) -> None:
+def test_missing_runtime_causes_no_callback(tmp_path: Path) -> None:
     changes: queue.Queue[Change] = queue.Queue()
     with Runtime(str(tmp_path / "none.sock")).watch(changes.put):
         pass
@@ -71,7 +71,7 @@ def test_missing_runtime_is_waited_for_without_a_call(tmp_path: Path) -> None:
     assert changes.empty()
 
 
-# containerd does not say when a subscription stands: containers are started until one is told of.
+# containerd does not report when a subscription is active, so start containers until one is reported.
 def _wait_subscribed(lab: labs.Lab, pod: labs.Pod, changes: "queue.Queue[Change]") -> None:
     for number in range(20):
         probe = pod.container("busybox", name=f"probe-{number}", command=("/opt/lab/true",))
@@ -82,4 +82,4 @@ def _wait_subscribed(lab: labs.Lab, pod: labs.Pod, changes: "queue.Queue[Change]
         except queue.Empty:
             continue
         return
-    raise AssertionError("no change was told")
+    raise AssertionError("no change was reported")

@@ -83,14 +83,14 @@ def names(entries: ImageIndex) -> list[bytes]:
 
 
 def file_entry(path: bytes, data: bytes, **fields: Any) -> Entry:
-    """The entry of a regular file, owned by root with mode 0644, of layer 0, unless said otherwise."""
+    """The entry of a regular file, owned by root with mode 0644, of layer 0, by default."""
     shown: dict[str, Any] = {"mode": 0o644, "uid": 0, "gid": 0, "layer": 0} | fields
     digest = hashlib.sha256(data).hexdigest()
     return Entry(path, image.Kind.FILE, len(data), sha256=digest, target=b"", **shown)
 
 
 def write_layout(path: Path, images: dict[str, Sequence[Blob]], **descriptor: Any) -> dict[str, str]:
-    """Write an OCI layout with one image for each reference name; gives their digests."""
+    """Write an OCI layout with one image for each reference name; return their digests."""
     found, listed = {}, []
     for name, layers in images.items():
         entry = write_manifest(path, layers)
@@ -101,7 +101,7 @@ def write_layout(path: Path, images: dict[str, Sequence[Blob]], **descriptor: An
 
 
 def write_manifest(path: Path, layers: Sequence[Blob]) -> dict[str, Any]:
-    """Write the blobs, the config and the manifest of an image; gives the manifest's descriptor."""
+    """Write the blobs, the config and the manifest of an image; return the manifest's descriptor."""
     config = json.dumps({"rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]}}).encode()
     listed = [{"mediaType": layer.media_type, "digest": layer.digest, "size": 0} for layer in layers]
     for layer in layers:

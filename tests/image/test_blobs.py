@@ -38,13 +38,13 @@ def packed(data: bytes) -> Blob:
     ],
     ids=["gzip members", "empty gzip member", "zstd frames", "skippable frame"],
 )
-def test_reads_what_layers_are_pieced_together_from(tmp_path: Path, data: bytes) -> None:
+def test_reads_concatenated_compressed_members(tmp_path: Path, data: bytes) -> None:
     assert names(making.build_blobs(tmp_path, packed(data))) == [b"/", b"/f"]
 
 
 @pytest.mark.parametrize("compression", ["", "+gzip", "+zstd"])
 @pytest.mark.parametrize("part", [0.01, 0.5, 0.999])
-def test_a_truncated_layer_is_corrupt_and_named(tmp_path: Path, compression: str, part: float) -> None:
+def test_truncated_layer_is_corrupt_and_named(tmp_path: Path, compression: str, part: float) -> None:
     whole = making.blob(LAYER, compression)
     data = whole.open().read()
     cut = dataclasses.replace(whole, opener=lambda: io.BytesIO(data[: int(len(data) * part)]))
@@ -80,18 +80,18 @@ def test_garbage_is_corrupt(tmp_path: Path, data: bytes) -> None:
         "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
     ],
 )
-def test_a_foreign_layer_says_so(tmp_path: Path, media_type: str) -> None:
+def test_foreign_layer_is_refused_with_its_reason(tmp_path: Path, media_type: str) -> None:
     with pytest.raises(ImageError, match="a foreign layer"):
         making.build_blobs(tmp_path, dataclasses.replace(making.blob(LAYER), media_type=media_type))
 
 
-def test_a_layer_of_another_type_says_what_was_expected(tmp_path: Path) -> None:
+def test_unknown_media_type_lists_the_expected_ones(tmp_path: Path) -> None:
     encrypted = dataclasses.replace(making.blob(LAYER), media_type="application/vnd.oci.image.layer.v1.tar+encrypted")
     with pytest.raises(ImageError, match=r"expected one of application/vnd\.docker"):
         making.build_blobs(tmp_path, encrypted)
 
 
-def test_an_error_leaves_no_thread_behind(tmp_path: Path) -> None:
+def test_error_ends_the_worker_thread(tmp_path: Path) -> None:
     with pytest.raises(CorruptImage):
         making.build_blobs(
             tmp_path, making.blob(archive(member("f"), member("f/g"), member("big", data=bytes(9 << 20))))
@@ -114,7 +114,7 @@ def test_a_whiteout_does_not_hide_its_siblings(tmp_path: Path, order: int) -> No
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_an_opaque_directory_hides_what_lower_layers_have_in_it(tmp_path: Path, order: int) -> None:
+def test_opaque_directory_hides_lower_children(tmp_path: Path, order: int) -> None:
     members = [member("d/.wh..wh..opq"), member("d/e/new")][::order]
     index = making.build(tmp_path, archive(member("d/e/old"), member("other")), archive(*members))
     assert names(index) == [b"/", b"/d", b"/d/e", b"/d/e/new", b"/other"]
@@ -124,31 +124,31 @@ def test_an_opaque_root_hides_everything(tmp_path: Path) -> None:
     assert names(making.build(tmp_path, archive(member("f")), archive(member(".wh..wh..opq")))) == [b"/"]
 
 
-def test_a_later_layer_may_bring_a_hidden_name_back(tmp_path: Path) -> None:
+def test_later_layer_may_add_a_hidden_name_again(tmp_path: Path) -> None:
     index = making.build(tmp_path, archive(member("f")), archive(member(".wh.f")), archive(member("f", data=b"2")))
     assert index.at(b"/f") == making.file_entry(b"/f", b"2", layer=2)
 
 
 @pytest.mark.parametrize("name", [".wh.", ".wh..", ".wh...", "d/.wh..."])
-def test_a_whiteout_of_no_name_is_corrupt(tmp_path: Path, name: str) -> None:
+def test_whiteout_without_a_name_is_corrupt(tmp_path: Path, name: str) -> None:
     with pytest.raises(CorruptImage, match="whiteout without a name"):
         making.build(tmp_path, archive(member(name)))
 
 
-def test_metadata_of_aufs_is_no_content(tmp_path: Path) -> None:
+def test_aufs_bookkeeping_is_ignored(tmp_path: Path) -> None:
     assert names(making.build(tmp_path, archive(member(".wh..wh.plnk"), member(".wh..wh.aufs")))) == [b"/"]
 
 
-def test_a_device_that_overlayfs_takes_for_a_whiteout_is_one(tmp_path: Path) -> None:
+def test_character_device_0_0_is_a_whiteout(tmp_path: Path) -> None:
     assert names(making.build(tmp_path, archive(member("f")), archive(device("f", 0, 0)))) == [b"/"]
 
 
-def test_an_opaque_xattr_in_a_pax_header_counts(tmp_path: Path) -> None:
+def test_opaque_xattr_in_a_pax_header_makes_the_directory_opaque(tmp_path: Path) -> None:
     opaque = directory("d", pax_headers={"SCHILY.xattr.trusted.overlay.opaque": "y"})
     assert names(making.build(tmp_path, archive(member("d/f")), archive(opaque))) == [b"/", b"/d"]
 
 
-def test_all_kinds_of_files_are_told_apart(tmp_path: Path) -> None:
+def test_every_kind_of_file_is_recognized(tmp_path: Path) -> None:
     layer = archive(
         symlink("link", "else/where"), device("null", 1, 3), member("block", b"4", devmajor=8), member("fifo", b"6")
     )
@@ -163,7 +163,7 @@ def test_all_kinds_of_files_are_told_apart(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [b"new\nline", b"\xff\xfe", b"\x1b[2J", b" ", b"\\", b"x" * 4000])
-def test_absurd_names_survive(tmp_path: Path, name: bytes) -> None:
+def test_names_with_any_bytes_are_kept(tmp_path: Path, name: bytes) -> None:
     assert names(making.build(tmp_path, archive(member(name), form=1))) == [b"/", b"/" + name]
 
 
@@ -172,7 +172,7 @@ def test_absurd_names_survive(tmp_path: Path, name: bytes) -> None:
     st.sampled_from(["", "+gzip", "+zstd"]),
     st.lists(st.tuples(st.integers(0, 5000), st.binary(max_size=12)), max_size=4),
 )
-def test_a_damaged_layer_is_an_index_or_corrupt(compression: str, damages: list[tuple[int, bytes]]) -> None:
+def test_damaged_layer_gives_an_index_or_corrupt_image(compression: str, damages: list[tuple[int, bytes]]) -> None:
     header = {"SCHILY.xattr.user.k": "v", "path": "p" * 150}
     members = [directory("d"), member("d/f", data=b"x" * 700), member("p", pax_headers=header), member("d/.wh.g")]
     data = bytearray(making.COMPRESS[compression](archive(*members)))
@@ -184,7 +184,7 @@ def test_a_damaged_layer_is_an_index_or_corrupt(compression: str, damages: list[
 
 
 def _with_checksums(data: bytearray) -> bytes:
-    # What is wrong with a header is only seen once its checksum is right.
+    # A wrong checksum would hide every other damage of a header, so repair it.
     for at in range(0, len(data) - 511, 512):
         if data[at + 257 : at + 262] == b"ustar":
             data[at + 148 : at + 156] = b" " * 8

@@ -22,19 +22,19 @@ STACKS = st.lists(st.lists(OPERATIONS, max_size=8), min_size=1, max_size=4)
 
 
 def above(path: str) -> list[str]:
-    """The directories a path lies in, without the root."""
+    """Parent directories of a path, without the root."""
     parts = path.split("/")
     return ["/".join(parts[:end]) for end in range(1, len(parts))]
 
 
 class Model:
-    """One layer after the other over one flat mapping, as layer.md puts it, with no care for speed."""
+    """Apply the layers in turn to one flat mapping, as layer.md describes; simple and slow."""
 
     def __init__(self) -> None:
         self.image: dict[str, tuple[str, str]] = {}
 
     def apply(self, operations: Sequence[Operation]) -> tuple["Layer", list[Operation]]:
-        """Add a layer; gives it and the operations a container runtime would take."""
+        """Add a layer; return it and the operations that a container runtime would perform."""
         layer = Layer(self.image)
         taken = [operation for operation in operations if layer.apply(*operation)]
         kept = {path: what for path, what in self.image.items() if not layer.hides(path)}
@@ -43,7 +43,7 @@ class Model:
 
 
 class Layer:
-    """What one layer has of its own, and what it hides."""
+    """Entries of one layer, and the names that it hides."""
 
     def __init__(self, lower: dict[str, tuple[str, str]]) -> None:
         self.lower = lower
@@ -136,7 +136,7 @@ def _all_paths() -> list[str]:
 
 @settings(max_examples=200, deadline=None)
 @given(STACKS)
-def test_blobs_give_what_the_model_gives(stack: list[list[Operation]]) -> None:
+def test_blobs_agree_with_the_model(stack: list[list[Operation]]) -> None:
     model = Model()
     archives = [as_archive(model.apply(operations)[1]) for operations in stack]
     with tempfile.TemporaryDirectory() as place, making.build(Path(place), *archives) as index:

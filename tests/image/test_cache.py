@@ -38,7 +38,7 @@ def test_a_damaged_file_is_built_again(tmp_path: Path, damage: bytes | None) -> 
     assert len(cache.build(making.DIGEST, LAYERS)) == 2
 
 
-def test_the_index_of_another_image_is_not_taken(tmp_path: Path) -> None:
+def test_index_of_another_image_is_discarded(tmp_path: Path) -> None:
     cache = ImageCache(tmp_path)
     cache.build(digest(1), LAYERS).close()
     cache.path(digest(1)).rename(cache.path(digest(2)))
@@ -64,7 +64,7 @@ def test_many_builders_read_the_layers_once(tmp_path: Path) -> None:
     assert reads == [1]
 
 
-def test_the_longest_unused_go_when_it_is_full(tmp_path: Path) -> None:
+def test_least_recently_used_indexes_are_evicted(tmp_path: Path) -> None:
     cache = ImageCache(tmp_path)
     for number in (1, 2, 3):
         cache.build(digest(number), LAYERS).close()
@@ -80,7 +80,7 @@ def test_an_image_larger_than_the_cache_is_still_indexed(tmp_path: Path) -> None
     assert len(ImageCache(tmp_path, max_bytes=1).build(making.DIGEST, LAYERS)) == 2
 
 
-def test_files_a_dead_builder_left_go_after_an_hour(tmp_path: Path) -> None:
+def test_temporary_files_of_a_crashed_builder_are_removed_after_an_hour(tmp_path: Path) -> None:
     for name, age in ((".new-old", 1), (".new-fresh", None)):
         (tmp_path / name).write_text("half")
         if age:
@@ -90,18 +90,18 @@ def test_files_a_dead_builder_left_go_after_an_hour(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "../../etc/passwd", "sha256:../x", "sha256:AB", "md5:" + "0" * 64])
-def test_what_is_no_digest_never_becomes_a_path(tmp_path: Path, name: str) -> None:
+def test_malformed_digest_never_becomes_a_path(tmp_path: Path, name: str) -> None:
     with pytest.raises(InvalidReference, match="not an image digest"):
         ImageCache(tmp_path).build(name, LAYERS)
 
 
-def test_a_corrupt_image_leaves_nothing(tmp_path: Path) -> None:
+def test_corrupt_image_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(CorruptImage):
         ImageCache(tmp_path).build(making.DIGEST, Blobs([Blob("", "", lambda: io.BytesIO(b"x" * 600))]))
     assert not [path for path in tmp_path.iterdir() if not path.name.startswith("lock-")]
 
 
-def test_a_cache_that_cannot_be_made_says_so(tmp_path: Path) -> None:
+def test_cache_directory_that_cannot_be_made_raises_image_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ImageError, match=os.strerror(errno.ENOTDIR)):
         ImageCache(tmp_path / "file" / "cache")

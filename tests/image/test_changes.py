@@ -8,7 +8,7 @@ from tests.image import making
 from tests.image.making import archive, directory, member, symlink
 
 
-def test_tells_what_changed_in_path_order(tmp_path: Path) -> None:
+def test_changes_come_in_path_order(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     before = making.build(
         tmp_path,
@@ -51,7 +51,7 @@ def test_an_image_does_not_differ_from_itself(tmp_path: Path) -> None:
     assert list(image.diff(index, index)) == []
 
 
-def test_a_change_carries_both_sides(tmp_path: Path) -> None:
+def test_change_has_both_entries(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     before = making.build(tmp_path, archive(member("f", data=b"1")))
     after = making.build(tmp_path / "b", archive(member("f", data=b"2")))

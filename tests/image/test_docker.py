@@ -12,7 +12,7 @@ LAYER = making.archive(making.member("f"))
 
 
 def write(path: Path, *tags: str, layers: int = 1) -> dict[str, str]:
-    """Write what docker save wrote before 25.0; gives each tag's image id."""
+    """Write an archive as docker save before 25.0; return the image id of each tag."""
     saved, ids = [], {}
     for tag in tags:
         config = json.dumps({"tag": tag, "rootfs": {"diff_ids": [making.sha256(LAYER)] * layers}}).encode()
@@ -25,7 +25,7 @@ def write(path: Path, *tags: str, layers: int = 1) -> dict[str, str]:
     return ids
 
 
-def test_takes_the_only_image(tmp_path: Path) -> None:
+def test_empty_reference_chooses_the_only_image(tmp_path: Path) -> None:
     ids = write(tmp_path, "web:1")
     found = docker.find_image(files.Directory(tmp_path))
     assert (found.digest, [layer.diff_id for layer in found.layers]) == (ids["web:1"], [making.sha256(LAYER)])
@@ -39,13 +39,13 @@ def test_chooses_by_tag_or_id(tmp_path: Path) -> None:
         assert docker.find_image(files.Directory(tmp_path), reference).digest == ids["web:2"]
 
 
-def test_an_open_choice_names_the_images(tmp_path: Path) -> None:
+def test_ambiguous_reference_lists_the_images(tmp_path: Path) -> None:
     write(tmp_path, "web:1", "web:2")
     with pytest.raises(InvalidReference, match="2 images; name one of web:1, web:2"):
         docker.find_image(files.Directory(tmp_path))
 
 
-def test_an_unknown_tag_lists_what_is_there(tmp_path: Path) -> None:
+def test_unknown_tag_lists_the_images(tmp_path: Path) -> None:
     write(tmp_path, "web:1")
     with pytest.raises(ImageNotFound, match="no image 'web:3'; it has web:1"):
         docker.find_image(files.Directory(tmp_path), "web:3")
@@ -58,7 +58,7 @@ def test_diff_ids_must_match_the_layers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[3]", '[{"Config": "x"}]'])
-def test_what_is_no_manifest_is_corrupt(tmp_path: Path, text: str) -> None:
+def test_malformed_manifest_is_corrupt(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(CorruptImage, match="no list of images"):
         docker.find_image(files.Directory(tmp_path))

@@ -10,7 +10,7 @@ from tests.image import making
 
 
 @pytest.mark.parametrize("compress", [bytes, gzip.compress, zstandard.compress])
-def test_members_are_read_where_they_lie(tmp_path: Path, compress: making.Compress) -> None:
+def test_members_are_read_in_place(tmp_path: Path, compress: making.Compress) -> None:
     layers = making.archive(making.member("./a/one", data=b"1" * 700), making.member("two", data=b"2"))
     (tmp_path / "x.tar").write_bytes(compress(layers))
     with files.open_archive(tmp_path / "x.tar") as archive:
@@ -33,14 +33,14 @@ def test_links_between_members_are_followed(tmp_path: Path) -> None:
         assert "loop" not in archive
 
 
-def test_links_lead_to_members_only(tmp_path: Path) -> None:
+def test_links_never_leave_the_archive(tmp_path: Path) -> None:
     (tmp_path / "x.tar").write_bytes(making.archive(making.symlink("x", "/etc/passwd")))
     with files.open_archive(tmp_path / "x.tar") as archive, pytest.raises(ImageNotFound, match="no member 'x'"):
         archive.open("x")
 
 
 @pytest.mark.parametrize("data", [b"x" * 2000, making.archive(making.member("f", data=b"x" * 5000))[:3000]])
-def test_what_is_no_archive_is_corrupt_and_named(tmp_path: Path, data: bytes) -> None:
+def test_malformed_archive_is_corrupt_and_named(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "x.tar").write_bytes(data)
     with pytest.raises(CorruptImage, match=r"x\.tar: "), files.open_archive(tmp_path / "x.tar"):
         pass
@@ -62,7 +62,7 @@ def test_a_document_has_a_limit(tmp_path: Path) -> None:
         files.read_document(files.Directory(tmp_path), "index.json")
 
 
-def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
+def test_unreadable_file_raises_image_error(tmp_path: Path) -> None:
     (tmp_path / "blobs").mkdir()
     with pytest.raises(ImageNotFound, match="no file 'none'"):
         files.Directory(tmp_path).open("none")
@@ -78,14 +78,14 @@ def test_a_member_longer_than_the_archive_is_truncated(tmp_path: Path, size: str
         pass
 
 
-def test_holes_of_members_are_passed_over(tmp_path: Path) -> None:
+def test_huge_holes_are_not_read(tmp_path: Path) -> None:
     sparse = {"GNU.sparse.size": "9" * 18, "GNU.sparse.map": "0,1"}
     (tmp_path / "x.tar").write_bytes(making.archive(making.member("f", data=b"x", pax_headers=sparse)))
     with files.open_archive(tmp_path / "x.tar") as archive:
         assert "f" in archive
 
 
-def test_an_error_of_the_reader_stays_its_own(tmp_path: Path) -> None:
+def test_error_of_the_consumer_is_not_translated(tmp_path: Path) -> None:
     (tmp_path / "x.tar").write_bytes(making.archive())
     with pytest.raises(IsADirectoryError), files.open_archive(tmp_path / "x.tar"):
         tmp_path.read_bytes()

@@ -14,12 +14,12 @@ def test_the_same_image_gives_the_same_bytes() -> None:
     assert layout.encode("sha256:1", nodes) == layout.encode("sha256:1", nodes)
 
 
-def test_hashes_of_paths_differ_between_images() -> None:
+def test_path_hashes_differ_between_images() -> None:
     salts = [layout.salt_of(digest) for digest in ("sha256:1", "sha256:2")]
     assert len({layout.hash_path(salt, b"/bin/sh") for salt in salts}) == 2
 
 
-def test_writing_replaces_a_file_at_once(tmp_path: Path) -> None:
+def test_write_replaces_a_file_atomically(tmp_path: Path) -> None:
     path = tmp_path / "i.index"
     layout.write(b"old", path)
     with path.open("rb") as reader:
@@ -27,7 +27,7 @@ def test_writing_replaces_a_file_at_once(tmp_path: Path) -> None:
         assert (reader.read(), path.read_bytes(), len(list(tmp_path.iterdir()))) == (b"old", b"new", 1)
 
 
-def test_a_full_disk_says_so_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_raises_image_error_and_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_fd: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -37,6 +37,6 @@ def test_a_full_disk_says_so_and_leaves_nothing(tmp_path: Path, monkeypatch: pyt
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_missing_directory_says_so(tmp_path: Path) -> None:
+def test_missing_directory_raises_image_error(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="No such file or directory"):
         layout.write(b"x", tmp_path / "none" / "i.index")

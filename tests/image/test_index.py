@@ -43,7 +43,7 @@ def test_lists_paths_in_order(index: ImageIndex) -> None:
     assert (len(index), paths[0]) == (len(paths), b"/")
 
 
-def test_gives_each_field(index: ImageIndex) -> None:
+def test_entry_has_every_field(index: ImageIndex) -> None:
     assert index.digest == making.DIGEST
     assert index.at(b"/usr/bin") == Entry(b"/usr/bin", Kind.DIRECTORY, 0, 0o2750, 1, 2, "", b"", 0)
     assert index.at(b"/usr/bin/env") == making.file_entry(b"/usr/bin/env", b"env", mode=0o755)
@@ -51,7 +51,7 @@ def test_gives_each_field(index: ImageIndex) -> None:
 
 
 @pytest.mark.parametrize("path", [b"", b"usr", b"/usr/", b"//usr", b"/none", b"/bin/env", b"/empty/x", b"/usr/."])
-def test_at_gives_none_for_what_is_no_path_of_the_image(index: ImageIndex, path: bytes) -> None:
+def test_at_returns_none_for_an_unknown_path(index: ImageIndex, path: bytes) -> None:
     assert index.at(path) is None
 
 
@@ -74,21 +74,21 @@ def test_resolve_follows_symlinks_inside_the_image(index: ImageIndex, path: byte
 
 
 @pytest.mark.parametrize("path", [b"/loop", b"/loop/x", b"/dangling", b"/empty/x", b"/empty/..", b"/none/../copy"])
-def test_resolve_gives_none_where_linux_has_an_error(index: ImageIndex, path: bytes) -> None:
+def test_resolve_returns_none_where_linux_fails(index: ImageIndex, path: bytes) -> None:
     assert index.resolve(path) is None
 
 
-def test_finds_all_paths_of_a_content(index: ImageIndex) -> None:
+def test_paths_of_finds_all_paths_of_a_content(index: ImageIndex) -> None:
     digest = making.sha256(b"env").removeprefix("sha256:")
     assert index.paths_of(digest) == (b"/copy", b"/usr/bin/env", b"/usr/bin/env2")
 
 
 @pytest.mark.parametrize("digest", ["", "zz", "00" * 32, "ff" * 32, "e3b0"])
-def test_finds_no_path_of_an_unknown_content(index: ImageIndex, digest: str) -> None:
+def test_unknown_content_has_no_path(index: ImageIndex, digest: str) -> None:
     assert index.paths_of(digest) == ()
 
 
-def test_a_digest_finds_its_paths_in_a_larger_image(tmp_path: Path) -> None:
+def test_paths_of_works_in_a_larger_image(tmp_path: Path) -> None:
     contents = {b"/%d" % number: b"%d" % (number % 300) for number in range(1000)}
     index = making.build(tmp_path, archive(*(member(path.decode(), data=data) for path, data in contents.items())))
     for data in set(contents.values()):
@@ -103,13 +103,13 @@ def test_closing_unmaps_the_file(tmp_path: Path) -> None:
     assert str(tmp_path) not in Path("/proc/self/maps").read_text()
 
 
-def test_a_file_may_go_while_it_is_open(tmp_path: Path) -> None:
+def test_file_may_be_removed_while_open(tmp_path: Path) -> None:
     with making.build(tmp_path, TREE) as index:
         (tmp_path / "image.index").unlink()
         assert index.at(b"/copy")
 
 
-# Files that are no index
+# Files that are not an index
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_another_version_is_corrupt(tmp_path: Path, data: bytes) -> None:
         image.open_index(tmp_path / "x")
 
 
-def test_every_changed_byte_is_noticed(tmp_path: Path, data: bytes) -> None:
+def test_every_changed_byte_is_detected(tmp_path: Path, data: bytes) -> None:
     for place in range(0, len(data), 7):
         changed = bytearray(data)
         changed[place] ^= 0x55
@@ -176,7 +176,7 @@ def test_a_missing_file_is_not_found(tmp_path: Path) -> None:
         image.open_index(tmp_path / "none")
 
 
-def test_tells_an_index_from_other_files(tmp_path: Path, index: ImageIndex) -> None:
+def test_is_index_recognizes_index_files_only(tmp_path: Path, index: ImageIndex) -> None:
     assert index.digest
     paths = (tmp_path / "image.index", "/bin/true", tmp_path, tmp_path / "none", os.devnull)
     assert [image.is_index(path) for path in paths] == [True, False, False, False, False]

@@ -18,20 +18,20 @@ from tests.image import making
         (Limits(layers=0), "1 layers"),
     ],
 )
-def test_past_a_limit_the_image_is_corrupt(tmp_path: Path, limits: Limits, message: str) -> None:
+def test_image_beyond_a_limit_is_corrupt(tmp_path: Path, limits: Limits, message: str) -> None:
     layer = making.archive(making.member("a/b/c/d/e"), making.member("f", data=b"x" * 3000))
     with pytest.raises(CorruptImage, match=message):
         making.build(tmp_path, layer, limits=limits)
 
 
 @pytest.mark.parametrize("compression", ["+gzip", "+zstd"])
-def test_a_decompression_bomb_is_cut_short(tmp_path: Path, compression: str) -> None:
+def test_decompression_bomb_is_stopped_early(tmp_path: Path, compression: str) -> None:
     bomb = making.blob(making.archive(making.member("zeros", data=bytes(8 << 20))), compression)
     with pytest.raises(CorruptImage, match=r"layer 0 \(sha256:.*over 200 to 1"):
         making.build_blobs(tmp_path, bomb, limits=Limits(ratio_floor=1 << 20))
 
 
-def test_symlinked_parents_cannot_make_paths_longer_than_linux_takes(tmp_path: Path) -> None:
+def test_symlinked_parents_cannot_exceed_path_max(tmp_path: Path) -> None:
     deep = "/".join(["n" * 200] * 15)
     members = [making.symlink("s", deep), making.member("s/" + deep + "/x")]
     with pytest.raises(CorruptImage, match="at most 4096"):

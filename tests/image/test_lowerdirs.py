@@ -30,7 +30,7 @@ def overlay(place: Path, layers: list[Path]) -> Iterator[Path]:
 
 
 def shown(root: Path) -> dict[bytes, object]:
-    """What a mount shows: each path with its type, mode, owner, content, target or device."""
+    """Entries of a mount: each path with its type, mode, owner, content, target or device."""
     found: dict[bytes, object] = {}
     for folder, folders, files in os.walk(os.fsencode(root)):
         for name in (*folders, *files):
@@ -60,7 +60,7 @@ FORMATS = {kind: number for number, kind in lowerdirs.KINDS.items()} | {Kind.DIR
 
 
 def indexed(index: ImageIndex) -> dict[bytes, object]:
-    """What an index holds, in the form of ``shown``."""
+    """Entries of an index, in the form of ``shown``."""
     return {
         entry.path: (
             FORMATS[entry.kind] | entry.mode,
@@ -82,7 +82,7 @@ def build(place: Path, *layers: Path) -> ImageIndex:
 
 @pytest.fixture
 def layer(tmp_path: Path) -> Callable[[str], Path]:
-    """Makes an empty layer directory of that name."""
+    """Make an empty layer directory of this name."""
 
     def make(name: str) -> Path:
         (tmp_path / name).mkdir()
@@ -127,9 +127,7 @@ def test_agrees_with_a_mount_of_the_same_layers(tmp_path: Path, layer: Callable[
 
 
 @pytest.mark.parametrize("marked", ["", "d"])
-def test_agrees_with_a_mount_about_whiteouts_in_xattrs(
-    tmp_path: Path, layer: Callable[[str], Path], marked: str
-) -> None:
+def test_agrees_with_a_mount_on_xattr_whiteouts(tmp_path: Path, layer: Callable[[str], Path], marked: str) -> None:
     low, top = layer("low"), layer("top")
     for name in ("d/hidden", "d/kept"):
         write(low / name, "low")
@@ -142,7 +140,7 @@ def test_agrees_with_a_mount_about_whiteouts_in_xattrs(
         assert indexed(build(tmp_path, top, low)) == found
 
 
-def test_marks_of_unprivileged_mounts_count(tmp_path: Path, layer: Callable[[str], Path]) -> None:
+def test_user_namespace_xattrs_count(tmp_path: Path, layer: Callable[[str], Path]) -> None:
     low, top = layer("low"), layer("top")
     write(low / "d/old")
     write(top / "d/new")
@@ -151,9 +149,7 @@ def test_marks_of_unprivileged_mounts_count(tmp_path: Path, layer: Callable[[str
 
 
 @pytest.mark.parametrize("feature", ["redirect", "metacopy"])
-def test_features_without_a_meaning_in_an_image_are_refused(
-    tmp_path: Path, layer: Callable[[str], Path], feature: str
-) -> None:
+def test_redirects_and_metacopies_are_refused(tmp_path: Path, layer: Callable[[str], Path], feature: str) -> None:
     top = layer("top")
     marked = write(top / "d/f", "") if feature == "metacopy" else write(top / "d/f").parent
     os.setxattr(marked, f"trusted.overlay.{feature}", b"x")
@@ -171,7 +167,7 @@ def test_symlinks_are_never_followed(tmp_path: Path, layer: Callable[[str], Path
     ]
 
 
-def test_a_file_swapped_for_a_symlink_meanwhile_is_an_error(
+def test_file_replaced_with_a_symlink_during_the_read_is_an_error(
     tmp_path: Path, layer: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     top = layer("top")
@@ -190,7 +186,7 @@ def test_a_file_swapped_for_a_symlink_meanwhile_is_an_error(
         lowerdirs.read_lowerdirs([os.fsencode(top)], Budget(Limits()))
 
 
-def test_a_file_swapped_for_another_meanwhile_is_an_error(
+def test_file_replaced_with_another_during_the_read_is_an_error(
     tmp_path: Path, layer: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     top = layer("top")

@@ -13,7 +13,7 @@ def test_reads_octal_and_base_256(field: bytes, value: int) -> None:
 
 
 @pytest.mark.parametrize("field", [b"0o17\0", b"1_0\0", b"-1\0", b"89\0", b"\xff" * 12, b"\x80" + b"\x7f" * 11])
-def test_refuses_what_python_would_take_but_tar_has_not(field: bytes) -> None:
+def test_refuses_numbers_that_only_python_accepts(field: bytes) -> None:
     with pytest.raises(CorruptImage, match="field 'size'"):
         numbers.octal(field, "size")
 

@@ -18,7 +18,7 @@ def find(path: Path, reference: str = "", platform: str = "linux/amd64") -> oci.
     return oci.find_image(files.Directory(path), reference, platform=platform)
 
 
-def test_takes_the_only_image(tmp_path: Path) -> None:
+def test_empty_reference_chooses_the_only_image(tmp_path: Path) -> None:
     digests = making.write_layout(tmp_path, {"latest": ONE})
     found = find(tmp_path)
     assert found.digest == digests["latest"]
@@ -37,13 +37,13 @@ def test_chooses_by_the_name_containerd_writes(tmp_path: Path) -> None:
     assert find(tmp_path, "docker.io/library/web:1").digest == entry["digest"]
 
 
-def test_an_open_choice_names_the_images(tmp_path: Path) -> None:
+def test_ambiguous_reference_lists_the_images(tmp_path: Path) -> None:
     making.write_layout(tmp_path, {"one": ONE, "two": TWO})
     with pytest.raises(InvalidReference, match="2 images; name one of one, two"):
         find(tmp_path)
 
 
-def test_an_unknown_name_lists_what_is_there(tmp_path: Path) -> None:
+def test_unknown_name_lists_the_images(tmp_path: Path) -> None:
     making.write_layout(tmp_path, {"one": ONE})
     with pytest.raises(ImageNotFound, match=r"no image 'three'; it has one, sha256:"):
         find(tmp_path, "three")
@@ -74,13 +74,13 @@ def test_a_digest_inside_a_nested_index_is_found(tmp_path: Path) -> None:
     assert find(tmp_path, digests["arm64"]).digest == digests["arm64"]
 
 
-def test_a_missing_platform_lists_what_is_there(tmp_path: Path) -> None:
+def test_missing_platform_lists_the_platforms(tmp_path: Path) -> None:
     nested(tmp_path)
     with pytest.raises(ImageNotFound, match="no image for linux/s390x; it has linux/amd64, linux/arm64"):
         find(tmp_path, platform="linux/s390x")
 
 
-def test_an_index_without_end_is_corrupt(tmp_path: Path) -> None:
+def test_endlessly_nested_index_is_corrupt(tmp_path: Path) -> None:
     digest = making.write_blob(tmp_path, b'{"manifests": []}')
     for _ in range(12):
         digest = making.write_blob(tmp_path, json.dumps({"manifests": [{"digest": digest}]}).encode())
@@ -98,14 +98,14 @@ def test_a_changed_manifest_is_corrupt(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("digest", ["sha256:../../../etc/passwd", "sha256:" + "A" * 64, "md5:0", ""])
-def test_a_digest_never_becomes_a_path_elsewhere(tmp_path: Path, digest: str) -> None:
+def test_digest_never_becomes_a_path_outside_the_layout(tmp_path: Path, digest: str) -> None:
     making.write_index(tmp_path, [{"digest": digest}])
     with pytest.raises(CorruptImage, match="not a digest"):
         find(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"manifests": 3}', '{"manifests": [{}]}', "[" * 100_000])
-def test_what_is_no_index_is_corrupt(tmp_path: Path, text: str) -> None:
+def test_malformed_index_is_corrupt(tmp_path: Path, text: str) -> None:
     (tmp_path / "index.json").write_text(text)
     with pytest.raises(CorruptImage, match=re.escape(f"{tmp_path}: index.json is no index")):
         find(tmp_path)

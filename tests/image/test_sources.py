@@ -42,7 +42,7 @@ def test_opens_a_layout_in_an_archive(tmp_path: Path, layout: Path, name: str) -
         assert paths(tmp_path, source) == [b"/", b"/f", b"/new"]
 
 
-def test_opens_what_docker_saves_since_25(tmp_path: Path, layout: Path) -> None:
+def test_opens_archives_of_docker_25(tmp_path: Path, layout: Path) -> None:
     with image.open_image(str(layout)) as source:
         digest, layers = source.digest, [f"blobs/{blob.digest.replace(':', '/')}" for blob in LAYERS]
     manifest = json.loads((layout / "blobs" / digest.replace(":", "/")).read_bytes())
@@ -66,19 +66,19 @@ def test_opens_what_docker_saves_since_25(tmp_path: Path, layout: Path) -> None:
         ("docker-archive:{}", r"no manifest\.json"),
     ],
 )
-def test_what_is_no_image_says_what_was_expected(tmp_path: Path, name: str, message: str) -> None:
+def test_unknown_file_lists_the_expected_forms(tmp_path: Path, name: str, message: str) -> None:
     with pytest.raises(InvalidReference, match=message), image.open_image(name.format(tmp_path)):
         pass
 
 
-# What buildah writes
+# Archives written by buildah
 
 BUILDAH = ("buildah", "--storage-driver", "vfs")
 
 
 @pytest.fixture
 def storage(tmp_path: Path) -> tuple[str, ...]:
-    """Buildah with a store of this test's own."""
+    """Buildah with a private store for this test."""
     if os.geteuid() or not shutil.which("buildah"):
         pytest.skip("needs root and buildah")
     return (*BUILDAH, "--root", str(tmp_path / "root"), "--runroot", str(tmp_path / "run"))
@@ -86,7 +86,7 @@ def storage(tmp_path: Path) -> tuple[str, ...]:
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("transport", ["oci", "oci-archive", "docker-archive"])
-def test_reads_what_buildah_writes(tmp_path: Path, storage: tuple[str, ...], transport: str) -> None:
+def test_reads_archives_of_buildah(tmp_path: Path, storage: tuple[str, ...], transport: str) -> None:
     context = tmp_path / "context"
     for name in ("d/kept", "d/gone", "tool"):
         (context / name).parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ def test_holes_are_zeros() -> None:
 
 
 @pytest.mark.parametrize("parts", [[(0, 4), (2, 4)], [(8, 8)], [(0, 4)], [(4, 4), (0, 4)]])
-def test_parts_must_follow_each_other_inside_the_file_and_be_stored(parts: list[tuple[int, int]]) -> None:
+def test_segments_must_be_ordered_inside_the_file_and_stored(parts: list[tuple[int, int]]) -> None:
     with pytest.raises(CorruptImage, match="sparse file"):
         sparse.SparseMap(10, 8, parts)
 
@@ -38,5 +38,5 @@ def test_the_map_has_a_limit() -> None:
         sparse.from_pax(stream(b"9999999\n" + b"1\n" * (2 << 20)), pax, (), stored=3 << 20)
 
 
-def test_a_plain_file_has_no_map() -> None:
+def test_file_without_holes_has_no_map() -> None:
     assert sparse.from_pax(stream(b""), {b"path": b"x"}, (), stored=0) is None

@@ -53,7 +53,7 @@ def test_reads_xattrs_and_large_ids_of_pax_headers() -> None:
     assert (found.uid, found.xattrs) == (3_000_000, {b"user.k": b"v"})
 
 
-def test_global_pax_headers_are_ignored_as_the_runtimes_do() -> None:
+def test_global_pax_headers_are_ignored() -> None:
     info, data = making.member("f", data=b"x")
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", pax_headers={"path": "other"}) as archive:
@@ -61,7 +61,7 @@ def test_global_pax_headers_are_ignored_as_the_runtimes_do() -> None:
     assert read(buffer.getvalue())[0].name == b"f"
 
 
-def test_a_size_on_a_link_is_no_content() -> None:
+def test_size_of_a_link_is_ignored() -> None:
     header = making.link("l", "f")[0]
     header.size = 4096
     data = header.tobuf() + making.archive(making.member("g"))
@@ -69,7 +69,7 @@ def test_a_size_on_a_link_is_no_content() -> None:
 
 
 @pytest.mark.parametrize("version", ["0.0", "0.1", "1.0", "gnu"])
-def test_sparse_files_hash_as_they_read(tmp_path: Path, version: str) -> None:
+def test_sparse_file_has_the_hash_of_its_full_content(tmp_path: Path, version: str) -> None:
     with (tmp_path / "sparse").open("wb") as file:
         for number in range(40):  # more parts than one GNU header holds
             file.seek(number << 16)
@@ -112,7 +112,7 @@ def test_a_flipped_bit_in_a_header_is_corrupt() -> None:
         read(bytes(data))
 
 
-def test_what_is_no_archive_says_so() -> None:
+def test_other_bytes_are_not_an_archive() -> None:
     with pytest.raises(CorruptImage, match=r"not a tar header: it begins with b'#!/bin/sh"):
         read(b"#!/bin/sh\n".ljust(1024, b"x"))
 
@@ -129,17 +129,17 @@ def test_an_extended_header_has_a_limit() -> None:
 
 
 @pytest.mark.parametrize("kind", [b"V", b"M", b"D", b"Z"])
-def test_types_no_layer_can_hold_are_corrupt(kind: bytes) -> None:
+def test_unknown_type_flags_are_corrupt(kind: bytes) -> None:
     with pytest.raises(CorruptImage, match="tar type"):
         read(making.archive(making.member("f", kind), form=tarfile.USTAR_FORMAT))
 
 
-def test_a_nul_in_a_pax_path_is_no_name() -> None:
+def test_nul_in_a_pax_path_is_corrupt() -> None:
     with pytest.raises(CorruptImage, match="not a valid name"):
         read(making.archive(making.member("h", b"x", b"12 path=a\0b\n"), making.member("f")))
 
 
-def test_passes_over_the_contents_of_a_file_and_tells_where_they_are(tmp_path: Path) -> None:
+def test_file_stream_skips_contents_and_records_offsets(tmp_path: Path) -> None:
     path = tmp_path / "a.tar"
     path.write_bytes(making.archive(making.member("f", data=b"one"), making.member("g", data=b"two")))
     with path.open("rb") as file:

@@ -12,12 +12,12 @@ from tests.image.making import archive, directory, link, member, names, symlink
     ("path", "parts"),
     [(b"/", []), (b"./a//b/", [b"a", b"b"]), (b"../../a", [b"a"]), (b"a/../b", [b"b"]), (b"a/../../..", [])],
 )
-def test_paths_are_cleaned_into_the_root(path: bytes, parts: list[bytes]) -> None:
+def test_paths_are_cleaned_lexically(path: bytes, parts: list[bytes]) -> None:
     assert tree.split(path) == parts
 
 
 @pytest.mark.parametrize("name", ["../../etc/passwd", "/etc/passwd", "a/../../etc/passwd", "etc/./passwd"])
-def test_paths_that_climb_out_end_in_the_image(tmp_path: Path, name: str) -> None:
+def test_paths_never_leave_the_image(tmp_path: Path, name: str) -> None:
     assert names(making.build(tmp_path, archive(member(name)))) == [b"/", b"/etc", b"/etc/passwd"]
 
 
@@ -38,12 +38,12 @@ def test_a_loop_of_symlinks_is_corrupt(tmp_path: Path) -> None:
         making.build(tmp_path, archive(symlink("a", "b"), symlink("b", "a"), member("a/f")))
 
 
-def test_nothing_lies_below_a_file(tmp_path: Path) -> None:
+def test_path_below_a_file_is_corrupt(tmp_path: Path) -> None:
     with pytest.raises(CorruptImage, match="not a directory"):
         making.build(tmp_path, archive(member("a"), member("a/b")))
 
 
-def test_the_root_takes_attributes_but_stays_a_directory(tmp_path: Path) -> None:
+def test_root_changes_attributes_but_stays_a_directory(tmp_path: Path) -> None:
     root = making.build(tmp_path, archive(directory("./", mode=0o700, uid=5))).at(b"/")
     assert root
     assert (root.kind, root.mode, root.uid) == (Kind.DIRECTORY, 0o700, 5)
@@ -51,7 +51,7 @@ def test_the_root_takes_attributes_but_stays_a_directory(tmp_path: Path) -> None
         making.build(tmp_path, archive(symlink(".", "/etc")))
 
 
-def test_a_hard_link_is_the_file_it_links_to(tmp_path: Path) -> None:
+def test_hard_link_shares_the_linked_file(tmp_path: Path) -> None:
     index = making.build(tmp_path, archive(member("a", data=b"x", mode=0o755), link("b", "a"), link("c", "./b")))
     assert [index.at(b"/b"), index.at(b"/c")] == [
         making.file_entry(b"/b", b"x", mode=0o755),
@@ -64,9 +64,7 @@ def test_a_hard_link_may_lead_to_a_lower_layer(tmp_path: Path) -> None:
     assert index.at(b"/b") == making.file_entry(b"/b", b"x", layer=1)
 
 
-@pytest.mark.parametrize(
-    ("target", "what"), [("missing", "no layer has"), ("d", "a directory"), ("..", "a directory")]
-)
+@pytest.mark.parametrize(("target", "what"), [("missing", "no layer has"), ("d", "a directory"), ("..", "a directory")])
 def test_a_hard_link_to_no_file_is_corrupt(tmp_path: Path, target: str, what: str) -> None:
     with pytest.raises(CorruptImage, match=what):
         making.build(tmp_path, archive(directory("d"), link("b", target)))
@@ -79,7 +77,7 @@ def test_a_directory_keeps_its_content_when_listed_again(tmp_path: Path) -> None
     assert (found.mode, names(index)) == (0o711, [b"/", b"/d", b"/d/f"])
 
 
-def test_a_file_in_place_of_a_directory_hides_what_was_below(tmp_path: Path) -> None:
+def test_file_in_place_of_a_directory_hides_its_children(tmp_path: Path) -> None:
     assert names(making.build(tmp_path, archive(member("d/f")), archive(member("d")))) == [b"/", b"/d"]
     assert names(making.build(tmp_path, archive(member("d/f"), member("d")))) == [b"/", b"/d"]
 

@@ -1,4 +1,4 @@
-"""The lab itself: real containers come up as kubelet makes them, and nothing of them stays."""
+"""Real containers of the lab: started as by kubelet, removed without a trace."""
 
 import signal
 import subprocess
@@ -23,7 +23,7 @@ def test_every_image_runs_a_shell(container: Containers, image: str) -> None:
     assert container(image).sh("echo $((6 * 7))").check().stdout == b"42\n"
 
 
-def test_exec_tells_status_and_both_streams(container: Containers) -> None:
+def test_exec_returns_status_and_both_streams(container: Containers) -> None:
     done = container().sh("echo out; echo err >&2; exit 3")
 
     assert done == labs.ExecResult(3, b"out\n", b"err\n")
@@ -33,7 +33,7 @@ def test_exec_passes_bytes_to_stdin(container: Containers) -> None:
     assert container().exec("cat", stdin=b"\0\xff\n").stdout == b"\0\xff\n"
 
 
-def test_container_lies_where_kubelet_puts_it(pod: labs.Pod) -> None:
+def test_container_has_the_cgroup_that_kubelet_gives(pod: labs.Pod) -> None:
     container = pod.container()
 
     lines = Path(f"/proc/{container.pid}/cgroup").read_text().splitlines()
@@ -68,7 +68,7 @@ def test_payload_runs_from_a_memfd(container: Containers) -> None:
     assert busybox.sh("cat /tmp/marks").stdout == b"xx"
 
 
-def test_payload_runs_after_its_name_is_gone(container: Containers) -> None:
+def test_payload_runs_after_its_file_is_unlinked(container: Containers) -> None:
     done = container().sh("cp /opt/lab/true /tmp/t && /opt/lab/delexec /tmp/t && ls /tmp").check()
 
     assert done.stdout == b""
@@ -95,7 +95,7 @@ def test_secret_lies_in_memory(pod: labs.Pod) -> None:
     assert b" tmpfs " in container.sh("grep ' /token ' /proc/mounts").stdout
 
 
-def test_removed_pod_leaves_nothing(lab: labs.Lab) -> None:
+def test_removed_pod_leaves_no_volume_or_cgroup(lab: labs.Lab) -> None:
     pod = lab.pod("gone")
     volumes.memory_dir(pod.uid, "cache")
     pod.container()
@@ -106,7 +106,7 @@ def test_removed_pod_leaves_nothing(lab: labs.Lab) -> None:
     assert not list(Path("/sys/fs/cgroup").glob(f"**/pod{pod.uid}"))
 
 
-def test_plain_container_knows_no_pod(lab: labs.Lab) -> None:
+def test_plain_container_has_no_pod(lab: labs.Lab) -> None:
     plain = lab.plain_container(namespace="night")
     try:
         assert f"0::/night/{plain.id}\n" in Path(f"/proc/{plain.pid}/cgroup").read_text()
@@ -115,7 +115,7 @@ def test_plain_container_knows_no_pod(lab: labs.Lab) -> None:
         plain.stop()
 
 
-def test_named_lab_that_runs_is_used_as_it_is() -> None:
+def test_running_named_lab_is_reused() -> None:
     first = labs.start("test-named")
     try:
         container = first.pod("kept").container()
@@ -126,7 +126,7 @@ def test_named_lab_that_runs_is_used_as_it_is() -> None:
         first.stop()
 
 
-def test_next_start_clears_what_a_crash_left() -> None:
+def test_next_start_clears_a_crashed_lab() -> None:
     script = "import lab, os, signal; it = lab.start(); c = it.pod('left').container(); print(it.place.name, c.pid);"
     script += "os.sys.stdout.flush(); os.kill(os.getpid(), signal.SIGKILL)"
     crashed = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
@@ -138,7 +138,7 @@ def test_next_start_clears_what_a_crash_left() -> None:
         assert not Path(f"/proc/{pid}/root").exists()
 
 
-def test_containerd_that_cannot_start_says_why() -> None:
+def test_containerd_that_cannot_start_shows_its_log() -> None:
     place = Place.named("test-broken")
     place.data.mkdir(parents=True, exist_ok=True)
     place.root.write_bytes(b"in the way")

@@ -1,4 +1,4 @@
-"""The lab by hand, as docs/how-to/lab.md says."""
+"""Commands of ``python -m lab``, as in docs/how-to/lab.md."""
 
 import subprocess
 import sys
@@ -16,16 +16,16 @@ def lab(*argv: str) -> "subprocess.CompletedProcess[bytes]":
 
 @pytest.fixture
 def up() -> Iterator[bytes]:
-    """What ``up`` prints."""
+    """Output of ``up``."""
     yield lab("up", "--lab", "test-by-hand").stdout
     lab("down", "--lab", "test-by-hand")
 
 
-def test_up_says_where_containerd_listens(up: bytes) -> None:
+def test_up_prints_the_socket_of_containerd(up: bytes) -> None:
     assert up.startswith(b"containerd: unix:///run/driftline-lab/test-by-hand/containerd.sock\n")
 
 
-def test_container_is_run_entered_and_taken_down(up: bytes) -> None:
+def test_run_exec_and_down(up: bytes) -> None:
     container = lab("run", "busybox", "--lab", "test-by-hand").stdout.decode().strip()
 
     entered = lab("exec", "--lab", "test-by-hand", container, "--", "sh", "-c", "echo here; exit 3")
@@ -35,7 +35,7 @@ def test_container_is_run_entered_and_taken_down(up: bytes) -> None:
     assert not Path("/run/driftline-lab/test-by-hand").exists()
 
 
-def test_unknown_image_names_those_there_are(up: bytes) -> None:
+def test_unknown_image_lists_the_images(up: bytes) -> None:
     refused = lab("run", "nginx", "--lab", "test-by-hand")
 
     assert refused.returncode == 1

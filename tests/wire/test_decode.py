@@ -1,4 +1,4 @@
-"""Bytes from anybody: each way to lie is refused in words, and nothing grows."""
+"""Untrusted bytes: every malformed batch is refused with a reason and within the limits."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def refused(data: bytes, words: str, limits: wire.Limits | None = None) -> None:
         wire.decode(packed(data), limits or wire.Limits())
 
 
-def test_columns_the_sender_does_not_know_are_null_and_unknown_ones_left_out() -> None:
+def test_missing_columns_are_null_and_unknown_ones_dropped() -> None:
     rows = pa.table({"Later": ["x"], "Timestamp": times()})
     found = wire.decode(packed(streamed(rows)), wire.Limits())[EVENTS]
 
@@ -55,7 +55,7 @@ def test_columns_the_sender_does_not_know_are_null_and_unknown_ones_left_out() -
     assert found.to_pylist() == [dict.fromkeys(SCHEMA.names) | {"Timestamp": making.NOW}]
 
 
-def test_a_frame_that_inflates_without_end_is_cut_off() -> None:
+def test_decompression_bomb_is_refused() -> None:
     bomb = zstandard.compress(bytes(1 << 28))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(InvalidBatch, match="inflates to more than 1048576 bytes"):
@@ -64,13 +64,13 @@ def test_a_frame_that_inflates_without_end_is_cut_off() -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000
 
 
-def test_a_body_over_the_bound_is_not_looked_at() -> None:
+def test_body_over_the_limit_is_refused_unread() -> None:
     with pytest.raises(InvalidBatch, match="expected at most 10"):
         wire.decode(b"x" * 11, wire.Limits(compressed=10))
 
 
 @pytest.mark.parametrize("codec", ["zstd", "lz4"])
-def test_compressed_buffers_are_refused_before_they_are_inflated(codec: str) -> None:
+def test_compressed_buffers_are_refused(codec: str) -> None:
     rows = pa.table({"Timestamp": times(), "FileName": ["x" * 1000]})
     refused(streamed(rows, compression=codec), "buffers that are not compressed")
 
@@ -88,16 +88,16 @@ def test_nested_columns_are_refused() -> None:
 @pytest.mark.parametrize(
     ("name", "words"), [("", "no table ''"), ("sqlite_master", "expected one of CloudProcessEvents")]
 )
-def test_a_table_nobody_knows_is_refused(name: str, words: str) -> None:
+def test_unknown_table_is_refused(name: str, words: str) -> None:
     refused(streamed(pa.table({"Timestamp": times()}), name=name), words)
 
 
-def test_columns_twice_are_refused() -> None:
+def test_repeated_column_is_refused() -> None:
     rows = pa.Table.from_arrays([times(), times()], names=["Timestamp", "Timestamp"])
     refused(streamed(rows), "each once")
 
 
-def test_a_table_twice_is_refused() -> None:
+def test_repeated_table_is_refused() -> None:
     refused(PLAIN + PLAIN, "comes twice")
 
 
@@ -105,8 +105,8 @@ def test_too_many_rows_are_refused() -> None:
     refused(PLAIN, "at most 19 rows", wire.Limits(rows=19))
 
 
-# Arrow's own writer gives each column a buffer of its own: the places of the others are bent to the first's.
-def test_columns_that_share_a_buffer_are_measured_each_alone() -> None:
+# Arrow's writer gives each column its own buffer, so point the other columns at the first one's.
+def test_shared_buffers_count_once_per_column() -> None:
     text = "x" * (1 << 20)
     rows = pa.table({"Timestamp": times(), "FileName": [text], "FolderPath": [""], "ContainerName": [""]})
     body = bytearray(streamed(rows))
@@ -121,7 +121,7 @@ def test_columns_that_share_a_buffer_are_measured_each_alone() -> None:
     refused(bytes(body), "more rows, or larger ones", wire.Limits(decoded=2 << 20))
 
 
-def test_a_time_beyond_the_bounds_is_refused() -> None:
+def test_time_outside_the_limits_is_refused() -> None:
     far = pa.array([2**63 - 1], pa.int64()).cast(pa.timestamp("us", tz="UTC"))
     refused(streamed(pa.table({"Timestamp": far})), "expected times from 2000-01-01")
     latest = wire.Limits(latest=making.NOW - datetime.timedelta(seconds=1))
@@ -136,11 +136,11 @@ def test_a_row_without_time_is_refused() -> None:
 @pytest.mark.parametrize(
     "text", ["", "[]", "{", "1", '{"a":' * 2000 + "1" + "}" * 2000, '{"a":' + "[" * 40 + "]" * 40 + "}"]
 )
-def test_a_dynamic_value_that_is_no_shallow_object_is_refused(text: str) -> None:
+def test_dynamic_value_must_be_a_shallow_object(text: str) -> None:
     refused(streamed(pa.table({"Timestamp": times(), "PodLabels": [text]})), "PodLabels: expected a JSON object")
 
 
-def test_many_brackets_side_by_side_are_not_deep() -> None:
+def test_wide_json_is_not_deep() -> None:
     value = msgspec.json.encode({str(number): [] for number in range(100)}).decode()
     rows = pa.table({"Timestamp": times(), "PodLabels": [value]})
 
@@ -154,7 +154,7 @@ def test_offsets_outside_their_buffer_are_refused() -> None:
     refused(bent, "buffers do not fit together")
 
 
-def test_text_that_is_no_utf8_is_refused() -> None:
+def test_text_that_is_not_utf8_is_refused() -> None:
     offsets = pa.py_buffer((0).to_bytes(4, "little") + (2).to_bytes(4, "little"))
     broken = pa.StringArray.from_buffers(1, offsets, pa.py_buffer(b"\xff\xfe"))
     refused(streamed(pa.table({"Timestamp": times(), "FileName": broken})), "buffers do not fit together")

@@ -1,4 +1,4 @@
-"""What is encoded comes back as it was."""
+"""Encoded tables decode to the same tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from driftline.events import TABLES
 from tests.wire import making
 
 
-def test_tables_come_back_in_order_and_whole() -> None:
+def test_tables_round_trip_in_order() -> None:
     tables = {
         "SensorHealth": wire.table("SensorHealth", [making.health()]),
         "CloudProcessEvents": wire.table("CloudProcessEvents", [making.event(), making.event("ls")]),

@@ -1,4 +1,4 @@
-"""Offsets that lead anywhere are followed nowhere."""
+"""Offsets outside the buffer are refused."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from driftline.wire._flatbuffer import View
 TABLE = struct.pack("<IHHHHiI", 12, 8, 8, 4, 0, 8, 7)
 
 
-def test_a_field_is_read_and_one_left_out_has_its_default() -> None:
+def test_absent_field_has_its_default() -> None:
     view = View.root(TABLE)
 
     assert (view.scalar(0, "<I"), view.scalar(1, "<I", 5), view.scalar(9, "<I")) == (7, 5, 0)
 
 
 @pytest.mark.parametrize("offset", [4, 1000, 0xFFFFFFFF])
-def test_a_root_that_is_no_table_is_refused(offset: int) -> None:
+def test_root_that_is_not_a_table_is_refused(offset: int) -> None:
     with pytest.raises(InvalidBatch):
         View.root(struct.pack("<I", offset) + TABLE[4:]).text(0)
 
 
 @pytest.mark.parametrize("back", [-1000, 1000, -(2**31), 2**31 - 1])
-def test_a_vtable_outside_is_refused(back: int) -> None:
+def test_vtable_outside_the_buffer_is_refused(back: int) -> None:
     with pytest.raises(InvalidBatch):
         View.root(TABLE[:12] + struct.pack("<iI", back, 7))
 
@@ -37,7 +37,7 @@ def test_a_text_longer_than_the_buffer_is_refused() -> None:
         View.root(data).text(0)
 
 
-def test_a_vector_longer_than_the_buffer_or_the_bound_is_refused() -> None:
+def test_vector_beyond_the_buffer_or_the_limit_is_refused() -> None:
     data = TABLE[:16] + struct.pack("<II", 4, 3)
     for most in (2, 3):
         with pytest.raises(InvalidBatch, match=f"at most {most} items, got 3"):

@@ -1,4 +1,4 @@
-"""Arrow's streams, read with care: what Arrow itself would not survive is an exception here."""
+"""Arrow IPC streams: metadata that would crash Arrow's reader raises an exception."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def stream(rows: pa.Table) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-def test_what_arrow_writes_is_read() -> None:
+def test_streams_of_arrow_are_read() -> None:
     source = _ipc.Source(stream(ROWS.replace_schema_metadata({"k": "v"})))
     header = _ipc.read_header(source, columns_max=10)
     batches = [
@@ -31,7 +31,7 @@ def test_what_arrow_writes_is_read() -> None:
     assert source.is_at_end()
 
 
-# With each of these pyarrow 26.0.1 ends the process: std::bad_alloc, caught by nobody.
+# Each of these ends the process in pyarrow 26.0.1: an uncaught std::bad_alloc.
 def test_every_single_changed_byte_of_the_metadata_is_read_or_refused() -> None:
     honest = stream(ROWS)
     for position in range(len(honest)):

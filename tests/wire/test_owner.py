@@ -1,4 +1,4 @@
-"""A sensor's batch holds rows of its own node and cluster alone."""
+"""A sensor's batch may hold rows of its own node and cluster only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_own_rows_pass() -> None:
 
 
 @pytest.mark.parametrize("place", [{"cluster": "other"}, {"node": "other"}])
-def test_rows_of_another_place_are_refused(place: dict[str, str]) -> None:
+def test_rows_of_another_cluster_or_node_are_refused(place: dict[str, str]) -> None:
     for rows in (
         {"CloudProcessEvents": [making.event(), making.event(**place)]},  # type: ignore[arg-type] # the two are text
         {"SensorHealth": [making.health(**place)]},
@@ -29,7 +29,7 @@ def test_rows_of_another_place_are_refused(place: dict[str, str]) -> None:
             check(rows)  # type: ignore[arg-type] # a list of one kind of record
 
 
-def test_an_alert_needs_its_evidence_beside_it() -> None:
+def test_alert_needs_evidence_in_the_same_batch() -> None:
     alone = {"AlertInfo": making.alert("b")["AlertInfo"]}
     for rows in (alone, {**making.alert("a"), **alone}):
         with pytest.raises(ForeignRows, match="whose evidence is in the same batch"):

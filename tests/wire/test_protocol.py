@@ -9,14 +9,14 @@ from driftline.wire.protocol import JoinToken
 
 
 @pytest.mark.parametrize("fingerprint", ["", "0" * 64])
-def test_a_token_comes_back_from_its_text(fingerprint: str) -> None:
+def test_token_round_trips_through_its_text(fingerprint: str) -> None:
     token = JoinToken.make(fingerprint)
 
     assert JoinToken.parse(f" {token.text()}\n") == token
 
 
 @pytest.mark.parametrize("text", ["", "dlj1", "dlj1.x.y.z", JoinToken.make("").text() + "0"])
-def test_what_is_none_is_refused_without_being_told_on(text: str) -> None:
+def test_malformed_token_is_refused_without_repeating_it(text: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         JoinToken.parse(text)
     assert str(caught.value) == "the join token is none; expected dlj1.ID.SECRET.FINGERPRINT, whole"

@@ -1,4 +1,4 @@
-"""The Arrow schemas say what the records say."""
+"""Arrow schemas agree with the records."""
 
 from driftline.events import TABLES
 from driftline.wire.schema import DYNAMIC, SCHEMAS
