@@ -1,10 +1,10 @@
-"""Batches of hunting-table rows between a sensor and its server: encode, decode, whose they are.
+"""Batches of hunting-table rows that a sensor sends to its server: encoding, decoding, ownership.
 
-A batch is one zstd frame around Arrow IPC streams, one a table, one behind the other; the
-metadata of each stream's schema names its table. Rows are numbered by their order in the body,
-so ``first`` of a batch and the position say which row of the sensor's it is.
+A batch is one zstd frame that contains Arrow IPC streams, one for each table, one after the other;
+the metadata of each stream's schema names its table. Rows are numbered by their order in the
+batch: the header ``Driftline-First`` is the number of the first row.
 
-Pure: bytes in, Arrow tables out. ``decode`` is made for bytes from anybody.
+No I/O: bytes in, Arrow tables out. ``decode`` accepts untrusted bytes.
 """
 
 from driftline.wire.decode import Limits, decode
@@ -15,3 +15,4 @@ from driftline.wire.schema import SCHEMAS
 __all__ = ["CONTENT_TYPE", "SCHEMAS", "Limits", "check_owner", "decode", "encode", "table"]
 
 CONTENT_TYPE = "application/vnd.driftline.batch"
+"""Media type of a batch, for the header ``Content-Type``."""

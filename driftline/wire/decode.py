@@ -1,15 +1,15 @@
-"""From the bytes of a batch to Arrow tables, for bytes that a hostile sensor made.
+"""Decoder from the bytes of a batch to Arrow tables, for bytes of a hostile sensor.
 
-What such bytes could do, and what keeps them from it:
+Threats, and the check against each:
 
-- a small frame that inflates without end: it is inflated up to a bound, whatever it says of itself;
-- metadata that leads Arrow's reader astray: it is not used (``_ipc``);
-- columns that share one buffer, so that the rows are larger than the bytes: the buffers of all
-  columns are measured as if each were alone;
-- offsets outside their buffer, text that is no UTF-8: ``validate(full=True)``;
-- dictionaries, nested types, columns nobody knows: only the flat types of the tables are taken;
-- JSON that is none, or is nested deeper than a parser's stack, in a dynamic column;
-- times so far away that their day is never dropped.
+- a decompression bomb: decompression stops at a bound, whatever size the frame claims;
+- metadata that crashes Arrow's reader: that reader is not used (``_ipc``);
+- columns that share one buffer, so that the rows are larger than the bytes: the buffers of each
+  column are counted separately;
+- offsets outside their buffer, text that is not UTF-8: ``validate(full=True)``;
+- dictionaries, nested types, unknown columns: only the flat types of the tables are accepted;
+- malformed or deeply nested JSON in a dynamic column: parsed, and its depth limited;
+- times in the far future, whose day would never be dropped by retention: ``Limits.latest``.
 """
 
 from __future__ import annotations
@@ -31,34 +31,41 @@ from driftline.wire.schema import DYNAMIC, SCHEMAS, TABLE_KEY
 __all__ = ["Limits", "decode"]
 
 _TIME = pa.timestamp("us", tz="UTC")
-_WINDOW_BYTES = 8 << 20  # a compressor of level 3 takes at most 2 MiB
-_JSON_DEPTH = 32
+_WINDOW_BYTES = 8 << 20  # zstd window; a compressor of level 3 uses at most 2 MiB
+_JSON_DEPTH = 32  # levels of nesting; later consumers parse recursively
 _object = msgspec.json.Decoder(dict[str, Any])
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds of one batch: bytes as sent, bytes inflated, rows, columns of a table, and times."""
+    """Bounds of one batch."""
 
     compressed: int = 8 << 20
+    """Bytes of the body as sent."""
     decoded: int = 64 << 20
+    """Bytes after decompression, and bytes of all columns together."""
     rows: int = 200_000
+    """Rows of all tables together."""
     columns: int = 256
+    """Columns of one table."""
     earliest: datetime.datetime = datetime.datetime(2000, 1, 1, tzinfo=datetime.UTC)
+    """Earliest accepted time, inclusive, UTC."""
     latest: datetime.datetime = datetime.datetime(2200, 1, 1, tzinfo=datetime.UTC)
+    """Latest accepted time, inclusive, UTC."""
 
 
 def decode(body: bytes, limits: Limits) -> dict[str, pa.Table]:
-    """Decode a batch into tables by name, in the body's order; raises ``InvalidBatch``.
+    """Decode a batch into tables by name, in the order of the body.
 
-    Every table has all columns of ours in our order: those the sender does not know are null,
-    those of a newer sender are left out.
+    Every table has exactly the columns of ``SCHEMAS``, in that order: columns that the sender lacks
+    are null, unknown columns of a newer sender are dropped. Raises ``InvalidBatch`` with the table and
+    column if the batch is malformed, exceeds ``limits`` or contains invalid values.
     """
     source = _ipc.Source(_inflate(body, limits))
-    left = _Allowance(rows=limits.rows, size=limits.decoded)
+    budget = _Budget(rows=limits.rows, size=limits.decoded)
     tables: dict[str, pa.Table] = {}
     while not source.is_at_end():
-        name, rows = _read_table(source, left, limits)
+        name, rows = _read_table(source, budget, limits)
         if name in tables:
             raise InvalidBatch(f"the table {name} comes twice; expected it once")
         tables[name] = rows
@@ -68,6 +75,7 @@ def decode(body: bytes, limits: Limits) -> dict[str, pa.Table]:
 def _inflate(body: bytes, limits: Limits) -> bytes:
     if len(body) > limits.compressed:
         raise InvalidBatch(f"the batch has {len(body)} bytes; expected at most {limits.compressed}")
+    # One byte more than allowed is read, which tells a full batch from an oversized one.
     try:
         with zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES).stream_reader(body) as reader:
             inflated = reader.read(limits.decoded + 1)
@@ -79,7 +87,9 @@ def _inflate(body: bytes, limits: Limits) -> bytes:
 
 
 @dataclass(slots=True)
-class _Allowance:
+class _Budget:
+    # Rows and bytes that the rest of the batch may have.
+
     rows: int
     size: int
 
@@ -87,17 +97,17 @@ class _Allowance:
         self.rows -= len(arrays[0])
         self.size -= sum(array.nbytes for array in arrays)
         if self.rows < 0 or self.size < 0:
-            raise InvalidBatch("the batch has more rows, or larger ones, than a batch may have")
+            raise InvalidBatch("the batch has more rows, or larger ones, than allowed")
 
 
-def _read_table(source: _ipc.Source, left: _Allowance, limits: Limits) -> tuple[str, pa.Table]:
+def _read_table(source: _ipc.Source, budget: _Budget, limits: Limits) -> tuple[str, pa.Table]:
     header = _ipc.read_header(source, columns_max=limits.columns)
     name = _check_header(header)
     schema = pa.schema([(field.name, field.type) for field in header.fields])
     batches = []
     try:
-        for arrays in _ipc.read_batches(source, header.fields, rows_max=left.rows):
-            left.take(arrays)
+        for arrays in _ipc.read_batches(source, header.fields, rows_max=budget.rows):
+            budget.take(arrays)
             batches.append(pa.RecordBatch.from_arrays(arrays, schema=schema))
     except pa.ArrowException as error:
         raise InvalidBatch(f"{name}: a column's buffers do not fit together: {error}") from error
@@ -112,6 +122,7 @@ def _check_header(header: _ipc.Header) -> str:
         raise InvalidBatch(f"no table {name[:100]!r}; expected one of {', '.join(SCHEMAS)}")
     if not header.fields or len({field.name for field in header.fields}) < len(header.fields):
         raise InvalidBatch(f"{name}: expected columns, each once")
+    # Unknown columns pass here and are dropped later, so that a newer sensor can send to this server.
     known = {field.name: field.type for field in SCHEMAS[name]}
     for field in header.fields:
         if field.type != known.get(field.name, field.type):
@@ -121,9 +132,9 @@ def _check_header(header: _ipc.Header) -> str:
 
 def _complete(rows: pa.Table, name: str) -> pa.Table:
     schema = SCHEMAS[name]
-    there = set(rows.column_names)
+    present = set(rows.column_names)
     columns = [
-        rows.column(field.name) if field.name in there else pa.nulls(rows.num_rows, field.type) for field in schema
+        rows.column(field.name) if field.name in present else pa.nulls(rows.num_rows, field.type) for field in schema
     ]
     return pa.table(columns, schema=schema)
 
@@ -138,7 +149,7 @@ def _check_values(name: str, rows: pa.Table, limits: Limits) -> None:
         _check_json(f"{name}.{column}", rows.column(column))
 
 
-# Compared as numbers: Arrow's largest times are beyond what Python has.
+# Compared as integers (microseconds since 1970): Arrow's times exceed the range of Python's datetime.
 def _check_times(where: str, column: pa.ChunkedArray[Any], limits: Limits) -> None:
     bounds = pc.min_max(column.cast(pa.int64()))
     low, high = bounds["min"].as_py(), bounds["max"].as_py()
@@ -152,7 +163,7 @@ def _microseconds(time: datetime.datetime) -> int:
     return (time - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)) // datetime.timedelta(microseconds=1)
 
 
-# Labels repeat from row to row; each text is looked at once.
+# Labels repeat from row to row, so each distinct text is parsed once.
 def _check_json(where: str, column: pa.ChunkedArray[Any]) -> None:
     for text in column.unique().to_pylist():
         if text is not None and not _is_object(text):
@@ -166,9 +177,11 @@ def _is_object(text: str) -> bool:
         value = _object.decode(text)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
         return False
+    # The number of brackets bounds the depth; only longer texts need the walk.
     return text.count("{") + text.count("[") <= _JSON_DEPTH or _depth(value) <= _JSON_DEPTH
 
 
+# Iterative: a recursive walk would overflow the stack on the very values it is to refuse.
 def _depth(value: Any) -> int:
     deepest = 0
     waiting = [(value, 1)]

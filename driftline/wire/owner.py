@@ -1,4 +1,7 @@
-"""Whose rows a batch holds: a sensor writes those of its own node and cluster alone."""
+"""Ownership of the rows in a batch: a sensor may write rows of its own cluster and node only.
+
+Without this check a compromised node could forge or hide activity of other nodes.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +15,17 @@ from driftline.errors import ForeignRows
 
 __all__ = ["check_owner"]
 
+# Columns that hold the cluster and the node. AlertEvidence has Defender's schema, with other names.
 _COLUMNS: Mapping[str, tuple[str, str]] = {"AlertEvidence": ("CloudResource", "DeviceName")}
 _USUAL_COLUMNS = ("ClusterName", "NodeName")
 _BY_ALERT = "AlertInfo"
 
 
 def check_owner(tables: Mapping[str, pa.Table], *, cluster: str, node: str) -> None:
-    """Raise ``ForeignRows`` unless every row is of this cluster and node.
+    """Raise ``ForeignRows`` unless every row belongs to this cluster and node.
 
-    ``AlertInfo`` names neither: each of its rows must come with evidence of the same alert.
+    ``AlertInfo`` has no column for either, so each of its rows must come with an ``AlertEvidence`` row
+    of the same ``AlertId`` in the same batch. ``tables`` are decoded tables by name.
     """
     for name, rows in tables.items():
         if name == _BY_ALERT:
@@ -33,6 +38,7 @@ def check_owner(tables: Mapping[str, pa.Table], *, cluster: str, node: str) -> N
 def _check_column(where: str, column: pa.ChunkedArray[Any], wanted: str) -> None:
     others = [value for value in column.unique().to_pylist() if value != wanted]
     if others:
+        # The value is the sender's: bound what the error repeats into logs.
         got = str(others[0])[:100]
         raise ForeignRows(f"{where}: expected {wanted!r}, which the sensor is enrolled for, got {got!r}")
 

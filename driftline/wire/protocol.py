@@ -1,4 +1,8 @@
-"""What a sensor and its server say to each other beside batches: paths, headers, bodies, join tokens."""
+"""HTTP protocol between sensor and server: paths, headers, bodies and join tokens.
+
+Batches have their own modules (``encode``, ``decode``). Times in bodies are ISO 8601 with an
+offset; certificates, keys and requests are PEM.
+"""
 
 from __future__ import annotations
 
@@ -38,13 +42,13 @@ INGEST_PATH = "/api/v1/ingest"
 POLICY_PATH = "/api/v1/sensor/policy"
 
 FIRST = "Driftline-First"
-"""Number of a batch's first row; the following rows have the following numbers."""
+"""Header: number of a batch's first row; the following rows have the following numbers."""
 FLOOR = "Driftline-Floor"
-"""Below this number the sensor has nothing more to send."""
+"""Header: lowest row number that the sensor still holds; it will never send a lower one."""
 TIME = "Driftline-Time"
-"""The sensor's clock when it sent, in microseconds since 1970 UTC."""
+"""Header: the sensor's clock when it sent the request, in microseconds since 1970 UTC."""
 VERSION = "Driftline-Version"
-"""Version of the sensor."""
+"""Header: version of the sensor."""
 
 Name = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Pem = Annotated[str, Field(min_length=1, max_length=16_384)]
@@ -54,38 +58,43 @@ _TOKEN = re.compile(r"dlj1\.([0-9a-f]{16})\.([0-9a-f]{48})\.([0-9a-f]{64})?")
 
 @dataclass(frozen=True, slots=True)
 class JoinToken:
-    """What lets one sensor enrol once; its text is a secret.
+    """Secret that lets one sensor enrol once.
 
-    ``fingerprint`` is the SHA-256 of the server's authority, so that the sensor knows the server
-    before it trusts any; empty when the server's certificate is of an authority the system knows.
+    Its text has the form ``dlj1.ID.SECRET.FINGERPRINT``.
     """
 
     id: str
+    """Public id, 16 hexadecimal digits."""
     secret: str
+    """48 hexadecimal digits (192 random bits)."""
     fingerprint: str
+    """SHA-256 of the server's certificate authority, in hexadecimal, by which the sensor recognizes the
+    server before it has its authority; empty if the server's certificate is from an authority in the
+    system's trust store.
+    """
 
     @classmethod
     def make(cls, fingerprint: str) -> Self:
-        """Make a new one."""
+        """Make a token with a new id and secret."""
         return cls(secrets.token_hex(8), secrets.token_hex(24), fingerprint)
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read a token's text; raises ``InvalidInput``, without the text in its words."""
+        """Parse a token's text; raise ``InvalidInput``, whose message does not repeat the secret."""
         match = _TOKEN.fullmatch(text.strip())
         if not match:
-            raise InvalidInput("the join token is none; expected dlj1.ID.SECRET.FINGERPRINT, whole")
+            raise InvalidInput("not a join token; expected the complete text dlj1.ID.SECRET.FINGERPRINT")
         return cls(match[1], match[2], match[3] or "")
 
     def text(self) -> str:
-        """Give its text."""
+        """Return the token's text, a secret."""
         return f"dlj1.{self.id}.{self.secret}.{self.fingerprint}"
 
 
 class Enrolment(BaseModel):
-    """A sensor asks for its first certificate; with ``token`` or with a bearer token in the header."""
+    """Request of a sensor for its first certificate, with a join token or a bearer token."""
 
-    csr: Pem = Field(description="PKCS #10 request, PEM; its subject is not looked at")
+    csr: Pem = Field(description="PKCS #10 request, PEM; its subject is ignored")
     node: Name = Field(description="Name of the node")
     token: str = Field("", max_length=256, description="Join token; empty if a service-account token is sent")
     version: str = Field("", max_length=64, description="Version of the sensor")
@@ -93,45 +102,49 @@ class Enrolment(BaseModel):
 
 
 class Renewal(BaseModel):
-    """A sensor asks for its next certificate, over a connection with its present one."""
+    """Request of a sensor for its next certificate, over a connection with its present one."""
 
-    csr: Pem = Field(description="PKCS #10 request of a new key, PEM")
+    csr: Pem = Field(description="PKCS #10 request for a new key, PEM")
 
 
 class Enrolled(BaseModel):
-    """A sensor's certificate, and what it is for."""
+    """Certificate of a sensor and the scope it is valid for."""
 
     sensor: str = Field(description="Id of the sensor")
-    cluster: str = Field(description="The only cluster it may write rows of")
-    node: str = Field(description="The only node it may write rows of")
+    cluster: str = Field(description="Cluster whose rows the sensor may write")
+    node: str = Field(description="Node whose rows the sensor may write")
     certificate: str = Field(description="Client certificate, PEM")
-    authority: str = Field(description="The server's authority, PEM")
-    expires: datetime.datetime = Field(description="End of the certificate")
-    renew_after: datetime.datetime = Field(description="From when on the next one should be asked for")
+    authority: str = Field(description="Certificate authority of the server, PEM")
+    expires: datetime.datetime = Field(description="Time at which the certificate expires, UTC")
+    renew_after: datetime.datetime = Field(description="Time from which the sensor should renew the certificate, UTC")
 
 
 class Acknowledgement(BaseModel):
-    """Rows that are stored, durably."""
+    """Confirmation that the rows of a batch are stored durably."""
 
     first: int = Field(description="Number of the batch's first row")
-    last: int = Field(description="Number of its last row")
-    stored: int = Field(description="How many of them were new")
+    last: int = Field(description="Number of the batch's last row")
+    stored: int = Field(description="Number of rows that were not stored before")
 
 
 class Delivered(BaseModel):
-    """The policy a sensor is to run."""
+    """Policy that a sensor is to apply."""
 
     model_config = ConfigDict(from_attributes=True)
     name: str = Field(examples=["default"])
     version: int = Field(examples=[7])
     digest: str = Field(description="SHA-256 of the text")
-    text: str = Field(description="As somebody put it in force: YAML")
+    text: str = Field(description="Text of the policy, YAML")
 
 
 class PolicyAck(BaseModel):
-    """What a sensor made of the policy delivered."""
+    """Answer of a sensor to a delivered policy."""
 
     model_config = ConfigDict(extra="forbid")
     name: str = Field(max_length=253, examples=["default"])
     version: int = Field(ge=0, le=2**31, examples=[7])
-    error: str = Field(default="", max_length=4096, description="Why it could not use it; empty if it runs it")
+    error: str = Field(
+        default="",
+        max_length=4096,
+        description="Reason why the sensor cannot apply the policy; empty if it applies the policy",
+    )

@@ -1,4 +1,4 @@
-"""The hunting tables as Arrow schemas, derived from their records."""
+"""Arrow schemas of the hunting tables, derived from the records in ``driftline.events``."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from driftline.events import TABLES, Table
 __all__ = ["DYNAMIC", "SCHEMAS", "TABLE_KEY"]
 
 TABLE_KEY = b"table"
-"""The key of a stream's schema metadata under which its table's name stands."""
+"""Key of a stream's schema metadata whose value is the name of the table."""
 
+# Kusto type of a column → Arrow type. Times have microseconds, UTC, as in the store's Parquet files.
 _TYPES: Mapping[str, pa.DataType] = {
     "string": pa.string(),
     "long": pa.int64(),
@@ -29,9 +30,9 @@ def _schema(table: Table) -> pa.Schema:
 
 
 SCHEMAS: Mapping[str, pa.Schema] = {name: _schema(table) for name, table in TABLES.items()}
-"""Arrow schema of each hunting table; dynamic columns are JSON text."""
+"""Arrow schema of each hunting table, by name; dynamic columns hold JSON text."""
 
 DYNAMIC: Mapping[str, tuple[str, ...]] = {
     name: tuple(column.name for column in table.columns if column.type == "dynamic") for name, table in TABLES.items()
 }
-"""The dynamic columns of each table."""
+"""Names of the dynamic columns of each table."""

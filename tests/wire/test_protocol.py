@@ -19,4 +19,4 @@ def test_token_round_trips_through_its_text(fingerprint: str) -> None:
 def test_malformed_token_is_refused_without_repeating_it(text: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         JoinToken.parse(text)
-    assert str(caught.value) == "the join token is none; expected dlj1.ID.SECRET.FINGERPRINT, whole"
+    assert str(caught.value) == "not a join token; expected the complete text dlj1.ID.SECRET.FINGERPRINT"

@@ -175,7 +175,7 @@ def test_a_server_of_another_authority_never_sees_the_token(served: Served, tmp_
     ("url", "token", "words"),
     [
         ("http://localhost:1", "dlj1." + "0" * 16 + "." + "0" * 48 + "." + "0" * 64, "expected https://"),
-        ("https://localhost:1", "nonsense", "the join token is none"),
+        ("https://localhost:1", "nonsense", "not a join token"),
         ("https://localhost:1", "dlj1." + "0" * 16 + "." + "0" * 48 + "." + "0" * 64, "Connection refused"),
         ("https://localhost:1", "", "expected a join token, or a service-account token"),
     ],
