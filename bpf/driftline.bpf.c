@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
  *
- * What containers run, as the kernel sees it. Tracepoints with BTF only (Linux 5.8), so that
- * it loads where kprobes, fentry and LSM programs are refused.
+ * Programs that report what containers execute, load and open, and that block by policy. BTF
+ * tracepoints (Linux 5.8) suffice, so that the object loads where kprobes, fentry and LSM programs
+ * are refused; deny_exec (LSM) is loaded only where the kernel allows it.
  */
 #include "lib/kernel.h"
 #include "driftline.h"
@@ -13,6 +14,7 @@
 #include "lib/syscall.h"
 #include "lib/task.h"
 
+/* Counts by cgroup, so that user space can say which container has a gap. */
 static __always_inline void count_lost_exec(struct cgroup_ref *cgroup)
 {
 	__u64 one = 1, *count = bpf_map_lookup_elem(&losses_by_cgroup, cgroup);
@@ -24,11 +26,14 @@ static __always_inline void count_lost_exec(struct cgroup_ref *cgroup)
 		bpf_map_update_elem(&losses_by_cgroup, cgroup, &one, BPF_ANY);
 }
 
+/* A task is in a container if its mount namespace is not the node's, or if its cgroup is a known
+ * container's (it may have left the mount namespace, but not the cgroup). */
 static __always_inline bool in_container(struct task_struct *task, struct cgroup_ref *cgroup)
 {
 	return mnt_ns(task) != settings.host_mnt_ns || bpf_map_lookup_elem(&containers, cgroup);
 }
 
+/* The sensor never reports itself: its own reads would report endlessly. */
 static __always_inline bool watched(struct task_struct *task, struct cgroup_ref *cgroup)
 {
 	return (settings.watch_hosts || in_container(task, cgroup)) && BPF_CORE_READ(task, tgid) != settings.own_tgid;
@@ -50,6 +55,7 @@ static __always_inline void fill_head(struct record_head *head, __u16 type, stru
 	head->pid = BPF_CORE_READ(task, pid);
 }
 
+/* The last writer of the file, all zeros if no open for writing was seen. */
 static __always_inline void read_writer(struct file_facts *facts)
 {
 	struct file_key key = { facts->inode, facts->device };
@@ -61,8 +67,8 @@ static __always_inline void read_writer(struct file_facts *facts)
 		__builtin_memset(&facts->writer, 0, sizeof(facts->writer));
 }
 
-/* The first exec in a container's own mount namespace is its entry point, before anything in
- * it could have changed its root. */
+/* The first exec in a container's own mount namespace is its entry point. No program of the
+ * container has run before it and could have changed the root. BPF_NOEXIST keeps the first value. */
 static __always_inline void learn_root(struct task_struct *task, struct cgroup_ref *cgroup)
 {
 	struct container_root root = { .first = process_key(task) };
@@ -73,6 +79,8 @@ static __always_inline void learn_root(struct task_struct *task, struct cgroup_r
 	bpf_map_update_elem(&roots, cgroup, &root, BPF_NOEXIST);
 }
 
+/* bprm->filename differs from bprm->interp if the file was reached by a "#!" line or binfmt_misc
+ * (fs/exec.c): then bprm->file is the interpreter. Otherwise its name decides. */
 static __always_inline void learn_interpreter(struct file *file, const char *filename, const char *interp)
 {
 	struct file_key key = key_of(file);
@@ -96,6 +104,7 @@ static __always_inline void read_creds(struct exec_record *record, struct task_s
 
 #define EPERM 1
 
+/* Append a kernel string with its NUL; gives its length. A macro: the record types differ. */
 #define append_string(record, from, most) ({                                                     \
 	__u32 _offset = CURSOR(record);                                                          \
 	long _length = 0;                                                                        \
@@ -107,6 +116,8 @@ static __always_inline void read_creds(struct exec_record *record, struct task_s
 	(__u16)_length;                                                                          \
 })
 
+/* argv as the kernel laid it out at exec: strings with their NULs, from arg_start to arg_end. The
+ * read does not fault pages in, so it can fail; such records are counted. */
 static __always_inline void append_args(struct exec_record *record, struct task_struct *task)
 {
 	unsigned long start = BPF_CORE_READ(task, mm, arg_start), end = BPF_CORE_READ(task, mm, arg_end);
@@ -136,25 +147,28 @@ static __always_inline void append_cwd(struct exec_record *record, struct task_s
 	record->cwd_length = CURSOR(record) - start;
 }
 
+/* For the verifier: the length of a record, bounded by the scratch space. */
 static __always_inline __u32 bounded(__u32 length)
 {
 	return length > RECORD_SIZE ? RECORD_SIZE : length;
 }
 
+/* Fires when the new program is loaded and before its first instruction (fs/exec.c, exec_binprm), so
+ * a SIGKILL sent here is delivered before user space runs. */
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
 	struct cgroup_ref cgroup = cgroup_ref(cgroup_of(task));
-	struct suspect suspect = {};
+	struct candidate candidate = {};
 	struct exec_record *record;
-	bool is_suspected;
+	bool may_block;
 	__u32 length;
 
 	if (!watched(task, &cgroup))
 		return 0;
 	learn_root(task, &cgroup);
 	learn_interpreter(bprm->file, bprm->filename, bprm->interp);
-	is_suspected = is_suspect(&suspect, task, bprm->file, SUBJECT_BINARY, ALL_RULES);
+	may_block = is_candidate(&candidate, task, bprm->file, SUBJECT_BINARY, ALL_RULES);
 	record = take_scratch(SCRATCH_EXEC);
 	if (!record)
 		return 0;
@@ -181,7 +195,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	record->interp_length = append_string(record, bprm->interp, NAME_MAX_LEN);
 	append_args(record, task);
 	append_cwd(record, task);
-	if (is_suspected && is_blocked(&suspect, record, SCRATCH_EXEC, task) && kill_current())
+	if (may_block && is_blocked(&candidate, record, SCRATCH_EXEC, task) && kill_current())
 		record->head.flags |= BLOCKED;
 
 	length = bounded(sizeof(*record) + CURSOR(record));
@@ -197,7 +211,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	struct cgroup_ref cgroup = {};
 	struct exit_record record = {};
 
-	if (BPF_CORE_READ(task, signal, live.counter) != 0) /* other threads live on */
+	if (BPF_CORE_READ(task, signal, live.counter) != 0) /* other threads of the group still run */
 		return 0;
 	cgroup = cgroup_ref(cgroup_of(task));
 	if (!watched(task, &cgroup))
@@ -210,6 +224,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	return 0;
 }
 
+/* In exec_ring, so that a container's cgroup comes before its first exec. */
 static __always_inline int report_cgroup(struct cgroup *cgroup, const char *path, __u16 type)
 {
 	struct cgroup_record *record = take_scratch(SCRATCH_EXEC);
@@ -269,11 +284,13 @@ static __always_inline bool is_interpreter(struct task_struct *task)
 	return bpf_map_lookup_elem(&interpreters, &key);
 }
 
+/* Devices, pipes and directories hold no code. */
 static __always_inline bool is_regular(struct file *file)
 {
 	return (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) == S_IFREG;
 }
 
+/* The part of an open_record that needs only the file. */
 static __always_inline void read_opened(struct open_record *record, struct file *file, struct task_struct *task,
 					 struct cgroup_ref *cgroup)
 {
@@ -291,7 +308,7 @@ static __always_inline void report_open(struct file *file, struct task_struct *t
 					const char *name)
 {
 	struct open_record *record = take_scratch(SCRATCH_FILE);
-	struct suspect suspect = {};
+	struct candidate candidate = {};
 	__u32 offset, length;
 	long stored = 0;
 
@@ -303,8 +320,8 @@ static __always_inline void report_open(struct file *file, struct task_struct *t
 		stored = bpf_probe_read_user_str(AT(record, offset), 4096, name);
 	record->name_length = stored > 0 ? stored : 0;
 	CURSOR(record) = offset + record->name_length;
-	if (is_suspect(&suspect, task, file, SUBJECT_SCRIPT, ALL_RULES) && is_script_argument((__u64)name) &&
-	    is_blocked(&suspect, record, SCRATCH_FILE, task) && kill_current())
+	if (is_candidate(&candidate, task, file, SUBJECT_SCRIPT, ALL_RULES) && is_script_argument((__u64)name) &&
+	    is_blocked(&candidate, record, SCRATCH_FILE, task) && kill_current())
 		record->head.flags |= BLOCKED;
 	length = bounded(sizeof(*record) + CURSOR(record));
 	record->head.length = length;
@@ -312,6 +329,7 @@ static __always_inline void report_open(struct file *file, struct task_struct *t
 		count_loss(LOSS_FILE_RING_FULL);
 }
 
+/* In exec_ring, in order with the exec events of the same process. */
 static __always_inline void send_denied(struct open_record *record, const char *name, struct cgroup_ref *cgroup)
 {
 	__u32 length;
@@ -323,26 +341,26 @@ static __always_inline void send_denied(struct open_record *record, const char *
 		count_lost_exec(cgroup);
 }
 
-/* A library runs its first instruction after mmap has returned; the perf event of the mapping
- * is what reports it. */
-static __always_inline void judge_mapping(struct file *file, struct task_struct *task, struct cgroup_ref *cgroup)
+/* A library runs its first instruction after mmap(2) has returned, so a signal at its exit is early
+ * enough. The perf event of the mapping reports the load; nothing is sent here. */
+static __always_inline void check_mapping(struct file *file, struct task_struct *task, struct cgroup_ref *cgroup)
 {
-	struct suspect suspect = {};
+	struct candidate candidate = {};
 	struct open_record *record;
 
-	if (!is_suspect(&suspect, task, file, mapped_subjects(task), ALL_RULES))
+	if (!is_candidate(&candidate, task, file, mapped_subjects(task), ALL_RULES))
 		return;
 	record = take_scratch(SCRATCH_FILE);
 	if (!record)
 		return;
 	read_opened(record, file, task, cgroup);
-	if (is_blocked(&suspect, record, SCRATCH_FILE, task) && kill_current())
+	if (is_blocked(&candidate, record, SCRATCH_FILE, task) && kill_current())
 		remember_killed(task, file);
 }
 
-/* On the exit of a system call its arguments are still there and the file is open: no
- * program at its entry and no map of calls in flight is needed. Who opens through io_uring
- * is not seen here. */
+/* At the exit of a system call its arguments are still in pt_regs and the file is open, so no
+ * program at its entry and no map of calls in flight is needed. Opens through io_uring do not pass
+ * here. */
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 {
@@ -360,7 +378,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	if (!file || !is_regular(file))
 		return 0;
 	if (by == MAP_EXECUTABLE)
-		judge_mapping(file, task, &cgroup);
+		check_mapping(file, task, &cgroup);
 	else if (BPF_CORE_READ(file, f_mode) & FMODE_WRITE)
 		remember_writer(file, task);
 	else if (is_interpreter(task) && !is_image_file(file, root_of(task)))
@@ -368,26 +386,26 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	return 0;
 }
 
-/* Where the kernel runs BPF LSM programs: EPERM for who tried, which is kinder than a signal.
- * A script comes here before its interpreter does. What this program lets pass for want of
- * scratch space meets on_exec. */
+/* Where the kernel runs BPF LSM programs: execve(2) fails with EPERM, which the caller survives,
+ * unlike a signal. The hook runs for a script first and then for its interpreter. If no scratch
+ * space is free, the exec passes here and on_exec decides. */
 SEC("lsm/bprm_check_security")
 int BPF_PROG(deny_exec, struct linux_binprm *bprm, int refused)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	bool is_script = bprm->buf[0] == '#' && bprm->buf[1] == '!';
 	struct cgroup_ref cgroup = cgroup_ref(cgroup_of(task));
-	struct suspect suspect = {};
+	struct candidate candidate = {};
 	struct open_record *record;
 
 	if (refused ||
-	    !is_suspect(&suspect, task, bprm->file, is_script ? SUBJECT_SCRIPT : SUBJECT_BINARY, ALL_RULES))
+	    !is_candidate(&candidate, task, bprm->file, is_script ? SUBJECT_SCRIPT : SUBJECT_BINARY, ALL_RULES))
 		return refused;
 	record = borrow_scratch(SCRATCH_DENY);
 	if (!record)
 		return 0;
 	read_opened(record, bprm->file, task, &cgroup);
-	if (is_blocked(&suspect, record, SCRATCH_DENY, task)) {
+	if (is_blocked(&candidate, record, SCRATCH_DENY, task)) {
 		record->head.flags |= DENIED | (is_script ? SHEBANG : 0);
 		send_denied(record, bprm->filename, &cgroup);
 		refused = -EPERM;
@@ -396,21 +414,21 @@ int BPF_PROG(deny_exec, struct linux_binprm *bprm, int refused)
 	return refused;
 }
 
-/* The guards block what rules with failClosed block, and report nothing. The sensor pins them
- * where such rules are in force, so that they outlive it. */
+/* The guards enforce rules with failClosed, and report nothing. The sensor pins them to bpffs while
+ * such rules are in force, so that they keep blocking when the sensor is gone. */
 static __always_inline void guard(struct file *file, struct task_struct *task, __u16 subjects)
 {
 	struct cgroup_ref cgroup = cgroup_ref(cgroup_of(task));
-	struct suspect suspect = {};
+	struct candidate candidate = {};
 	struct open_record *record;
 
-	if (!is_suspect(&suspect, task, file, subjects, CLOSED_RULES))
+	if (!is_candidate(&candidate, task, file, subjects, CLOSED_RULES))
 		return;
 	record = take_scratch(SCRATCH_GUARD);
 	if (!record)
 		return;
 	read_opened(record, file, task, &cgroup);
-	if (is_blocked(&suspect, record, SCRATCH_GUARD, task))
+	if (is_blocked(&candidate, record, SCRATCH_GUARD, task))
 		kill_current();
 }
 

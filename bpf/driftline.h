@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
  *
- * The records that the kernel side hands to the sensor. Fixed-size types only, no implicit
- * padding: driftline/sensor/bpf/records.py decodes the same layout, and
- * tests/sensor/test_layout.py compares the two through the object's BTF.
+ * Records that the BPF programs send to the sensor, and the values of the maps that both share.
+ * Fixed-size types only, no implicit padding: driftline/sensor/bpf/records.py decodes the same
+ * layout, and tests/sensor/test_layout.py compares the two through the object's BTF.
  *
- * A record is a fixed head followed by `data`: byte strings laid end to end in the order of
- * the head's length fields. Paths are the names of their components, leaf first, each ended
- * by a NUL: they are found by walking up and turned around in user space.
+ * A record is a fixed head followed by `data`: byte strings end to end, in the order of the
+ * head's length fields. A path is the names of its components, leaf first, each with a NUL: the
+ * programs walk up the dentries, and user space reverses the order.
  */
 #ifndef DRIFTLINE_H
 #define DRIFTLINE_H
@@ -26,17 +26,17 @@ enum record_type {
 };
 
 enum record_flag {
-	PATH_TRUNCATED = 1 << 0,    /* deeper or longer than the walk goes */
+	PATH_TRUNCATED = 1 << 0,    /* deeper than WALK_STEPS, or longer than `data` */
 	ARGS_TRUNCATED = 1 << 1,
 	ARGS_UNREADABLE = 1 << 2,
 	HAS_TTY = 1 << 3,
 	SECURE_EXEC = 1 << 4,       /* setuid, setgid or file capabilities took effect */
 	BLOCKED = 1 << 5,           /* killed here, before its first instruction */
-	DENIED = 1 << 6,            /* the exec failed with EPERM; the rest tells of who tried */
-	SHEBANG = 1 << 7,           /* what was denied is a script */
+	DENIED = 1 << 6,            /* the exec failed with EPERM; the record is of the task that tried */
+	SHEBANG = 1 << 7,           /* the denied file is a script */
 };
 
-/* What was run: bits of the masks below. */
+/* Kind of executed file, as DriftSubject: bits of the masks below. */
 enum subject {
 	SUBJECT_BINARY = 1 << 0,
 	SUBJECT_SCRIPT = 1 << 1,
@@ -44,7 +44,7 @@ enum subject {
 	SUBJECT_LOADER = 1 << 3,
 };
 
-/* Why a record or a part of one was lost. Index of the `losses` map. */
+/* Reason for the loss of a record or of a part of one. Index of the `losses` map. */
 enum loss {
 	LOSS_EXEC_RING_FULL = 0,
 	LOSS_FILE_RING_FULL = 1,
@@ -57,15 +57,15 @@ enum loss {
 
 struct settings {
 	__u32 host_mnt_ns;          /* inode of the node's own mount namespace */
-	__u32 watch_hosts;          /* 1: the node's own processes too */
+	__u32 watch_hosts;          /* 1: report the node's own processes as well */
 	__u32 own_tgid;             /* the sensor, which never reports itself */
 	__u32 pad;
-	__u64 seed;                 /* of the path hashes: no container can foresee a collision */
+	__u64 seed;                 /* mixed into path hashes, so that no container can construct a collision */
 };
 
 struct cgroup_ref {
 	__u64 id;
-	__u64 hierarchy;            /* 0: cgroup v2; ids are unique in their hierarchy only */
+	__u64 hierarchy;            /* 0: cgroup v2; an id is unique within its hierarchy only */
 };
 
 struct file_key {
@@ -78,27 +78,27 @@ struct process_key {
 	__u64 tgid;
 };
 
-/* Where a container starts: its root file system and its first process. */
+/* A container's root file system and first process. */
 struct container_root {
-	__u32 device;
+	__u32 device;               /* s_dev of the root's superblock, the kernel's dev_t */
 	__u32 pad;
 	struct process_key first;
 };
 
 enum block_flag {
-	HAS_LONG_PATHS = 1 << 0,    /* the image has paths beyond what is hashed */
+	HAS_LONG_PATHS = 1 << 0,    /* the image has paths longer than PATH_HASHED */
 	HAS_DIRECTORIES = 1 << 1,   /* an allow list names directories */
 };
 
-/* What to block in a container. Each mask has the bits of the subjects it holds for; the rule
- * that decides may be another for each. */
+/* Policy of one container. Each mask has the bits (enum subject) for which it holds; different
+ * rules may decide for different subjects. */
 struct block_policy {
-	__u32 set;                  /* of its `allowed` and `proofs` entries */
-	__u32 image;                /* of its `image_files` entries; 0: there is no index yet */
-	__u16 block;
-	__u16 closed;               /* what is not proven innocent is blocked */
-	__u16 first;                /* the first process is not exempt */
-	__u16 undecidable;          /* the allow list asks for what only user space can tell */
+	__u32 set;                  /* number of its entries in `allowed` and `verdict_cache` */
+	__u32 image;                /* number of its entries in `image_files`; 0: no index yet */
+	__u16 block;                /* subjects that the rules block */
+	__u16 closed;               /* failClosed: blocked also while no verdict is known */
+	__u16 first;                /* the container's first process is not exempt */
+	__u16 undecidable;          /* the allow list has conditions that only user space can evaluate */
 	__u16 relocated;            /* the allow list exempts image content under other paths */
 	__u16 flags;
 	__u32 pad;
@@ -107,14 +107,14 @@ struct block_policy {
 enum hash_kind {
 	HASH_NAME = 1,              /* of a file, without its folder */
 	HASH_PATH = 2,
-	HASH_DIRECTORY = 3,         /* with all below it */
-	HASH_SIZE = 4,              /* no hash, but a size in bytes */
+	HASH_DIRECTORY = 3,         /* and everything below it */
+	HASH_SIZE = 4,              /* the hash field holds a size in bytes */
 };
 
 /* Key of `allowed` and `image_files`. */
 struct hash_key {
 	__u64 hash;
-	__u32 owner;                /* set or image */
+	__u32 owner;                /* `set` or `image` of struct block_policy */
 	__u32 kind;
 };
 
@@ -123,18 +123,18 @@ struct killed_key {
 	__u64 tgid;
 };
 
-struct proof_key {
+struct verdict_key {
 	struct file_key file;
 	__u32 set;
 	__u32 pad;
 };
 
-/* What user space found out of a file; worth something while the file stays as it was. */
-struct proof {
+/* Verdict of user space on a file; valid while ctime and size are unchanged. */
+struct cached_verdict {
 	__u64 ctime;
 	__u64 size;
-	__u32 innocent;             /* masks by subject */
-	__u32 guilty;
+	__u32 trusted;              /* mask of subjects (enum subject) for which it may run */
+	__u32 untrusted;            /* mask of subjects for which it is blocked */
 };
 
 struct record_head {
@@ -151,7 +151,7 @@ struct record_head {
 };
 
 struct file_writer {
-	__u64 time;                 /* 0: nobody seen */
+	__u64 time;                 /* CLOCK_BOOTTIME of the open, ns; 0: no writer seen */
 	__u64 start;
 	__u32 tgid;
 	__u32 pad;
@@ -162,11 +162,11 @@ struct file_facts {
 	__u64 inode;
 	__u64 size;
 	__u64 ctime;                /* CLOCK_REALTIME, ns */
-	__u64 magic;
+	__u64 magic;                /* s_magic of the superblock */
 	__u32 device;               /* the kernel's dev_t: major << 20 | minor */
 	__u32 mode;
 	__u32 nlink;
-	__u32 lowers;               /* overlay: layers below that hold it */
+	__u32 lowers;               /* overlay: number of lower layers that have the file */
 	__u32 upper;                /* overlay: 1 if it has an upper dentry */
 	__u32 pad;
 	char fs_type[FS_TYPE_LEN];
@@ -186,21 +186,21 @@ struct exec_record {
 	__u32 uid;
 	__u32 gid;
 	__u32 euid;
-	__u32 login_uid;
-	__u32 session_id;
-	__u32 ns_pid;
-	__u32 pid_ns;
+	__u32 login_uid;            /* audit loginuid; -1: unset */
+	__u32 session_id;           /* audit session; -1: unset */
+	__u32 ns_pid;               /* pid in its own pid namespace */
+	__u32 pid_ns;               /* inode number of that namespace */
 	__u32 argc;
-	__u64 args_length;          /* before truncation */
+	__u64 args_length;          /* bytes of argv before truncation */
 	char comm[COMM_LEN];
 	struct ancestor ancestors[ANCESTORS];
-	__u16 fs_path_length;
-	__u16 path_length;
-	__u16 filename_length;
-	__u16 interp_length;
+	__u16 fs_path_length;       /* path from the superblock's root */
+	__u16 path_length;          /* path through mounts, from the namespace's root */
+	__u16 filename_length;      /* bprm->filename */
+	__u16 interp_length;        /* bprm->interp */
 	__u16 args_stored;
 	__u16 cwd_length;
-	__u32 cursor;               /* the writer's own; ends as the length of data */
+	__u32 cursor;               /* write position; finally the length of data */
 	char data[];
 };
 
@@ -222,7 +222,7 @@ struct open_record {
 	struct file_facts file;
 	__u16 fs_path_length;
 	__u16 path_length;
-	__u16 name_length;          /* the path as the system call was given it */
+	__u16 name_length;          /* path argument of the system call */
 	__u16 pad;
 	__u32 cursor;
 	__u32 pad2;

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
  *
- * Whether to block. Theory: what may be blocked is decided before it runs, from tables that
- * the sensor compiled from the drift rules of each container (driftline/sensor/enforcement/blocking.py).
- * An untouched image file is never a candidate. Of the others, those certainly not the image's
- * are blocked: they lie outside its tree, or on a path it does not have, or have another size.
- * What could still turn out to be the image's bytes (copied up, or put back in its place) is
- * let go unless the rule fails closed; user space reads it, and its proof serves the next time.
+ * Decision to block a file. It is made before the file runs, from maps that the sensor compiles
+ * from the drift rules of each container (driftline/sensor/enforcement/blocking.py).
+ *
+ * An unchanged image file is never a candidate. Of the other files, those that are certainly not
+ * image content are blocked: they lie outside the image's tree, or have a path or a size that the
+ * image lacks. A file that may still have the image's bytes (copied up, or restored in place) runs,
+ * unless its rule fails closed; user space then hashes it, and its verdict serves the next exec
+ * from verdict_cache.
+ *
+ * Order: exemption of the first process, cached trusted verdict, allow list, cached untrusted
+ * verdict, fail closed, image content.
  */
 #ifndef DRIFTLINE_BLOCK_H
 #define DRIFTLINE_BLOCK_H
@@ -15,13 +20,14 @@
 #include "maps.h"
 #include "task.h"
 
-#define PATH_HASHED 1024 /* bytes; what the verifier follows */
+#define PATH_HASHED 1024 /* bytes of a path; a bounded loop for the verifier */
 #define SIGKILL 9
-#define TICK_NS 10000000 /* USER_HZ is 100 */
+#define TICK_NS 10000000 /* one clock tick of /proc/PID/stat: USER_HZ is 100 (asm-generic/param.h) */
+/* FNV-1a, 64 bits (draft-eastlake-fnv) */
 #define FNV_OFFSET 0xcbf29ce484222325ULL
 #define FNV_PRIME 0x100000001b3ULL
 
-/* The emergency switch: 0 lets everything run. Written by the sensor. */
+/* Emergency switch: 0 disables all blocking. Written by the sensor. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -29,9 +35,9 @@ struct {
 	__type(value, __u32);
 } armed SEC(".maps");
 
-/* A container's cgroup -> what to block there. One value, replaced whole, names all other
- * entries that belong to it: no exec sees half a policy. Written by the sensor; deleted with
- * the cgroup. When full, the sensor is told, and the container stays without. */
+/* A container's cgroup -> its policy. The value holds the numbers of all other entries that belong
+ * to it and is replaced as a whole, so no exec sees half a policy. Written by the sensor; deleted
+ * with the cgroup. When full, the sensor's update fails and the container has no blocking. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
@@ -39,7 +45,7 @@ struct {
 	__type(value, struct block_policy);
 } blocking SEC(".maps");
 
-/* What allow lists name, by subject. Written and deleted by the sensor. */
+/* Entries of allow lists -> mask of subjects. Written and deleted by the sensor. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -48,8 +54,8 @@ struct {
 	__type(value, __u32);
 } allowed SEC(".maps");
 
-/* The files of images: hash of path -> size; and their sizes alone. Written and deleted by
- * the sensor. When full, the image counts as not indexed. */
+/* Files of images: hash of path -> size, and size -> size (HASH_SIZE). Written and deleted by the
+ * sensor. When full, the image counts as not indexed. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -58,15 +64,17 @@ struct {
 	__type(value, __u64);
 } image_files SEC(".maps");
 
-/* What the sensor found out. The oldest go when full: then it is found out once more. */
+/* Verdicts of the sensor on files. When full, the least recently used go, and the sensor determines
+ * them again. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);
-	__type(key, struct proof_key);
-	__type(value, struct proof);
-} proofs SEC(".maps");
+	__type(key, struct verdict_key);
+	__type(value, struct cached_verdict);
+} verdict_cache SEC(".maps");
 
-/* Processes killed for a file they mapped, for who reports the mapping. */
+/* Processes killed for a file they mapped, so that the report of the mapping can say so. Written
+ * here, read by the sensor; the oldest go when full. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
@@ -76,13 +84,14 @@ struct {
 
 enum rules { ALL_RULES, CLOSED_RULES };
 
-/* What is judged: pointers into one record, so that few arguments tell it all. */
-struct suspect {
+/* A file that may have to be blocked: pointers into one record and the policy, bundled to
+ * keep argument lists short. */
+struct candidate {
 	const struct block_policy *policy;
 	const struct container_root *root;
 	const struct file_facts *file;
 	const struct path_hashes *hashes;
-	__u32 scratch; /* whose record holds `file` and, from `data`, its paths */
+	__u32 scratch; /* enum scratch_of: the record that holds `file` and, from offset `data`, its paths */
 	__u32 data;
 	__u32 fs_path_length;
 	__u32 path_length;
@@ -97,6 +106,7 @@ static __always_inline bool is_armed(void)
 	return value && *value;
 }
 
+/* Tasks of the node itself are never blocked. */
 static __always_inline bool has_rules(struct task_struct *task)
 {
 	return is_armed() && mnt_ns(task) != settings.host_mnt_ns;
@@ -108,8 +118,9 @@ static __always_inline __u64 join_hash(__u64 above, __u64 component)
 }
 
 /* Hash the components of the leaf-first path in a scratch record (FNV-1a), as
- * driftline/sensor/bpf/path_hash.py does. Returns whether all of it was. A global function, as the
- * next one: the verifier follows it once and not for each caller. Hence the scalars. */
+ * driftline/sensor/bpf/path_hash.py does. Returns whether the whole path was hashed. A global
+ * function, like the next: the verifier checks it once instead of at every call, which is why its
+ * arguments are scalars. */
 __noinline int hash_components(__u32 of, __u32 start, __u32 length)
 {
 	union scratch *scratch = bpf_map_lookup_elem(&scratch_space, &of);
@@ -140,7 +151,7 @@ __noinline int hash_components(__u32 of, __u32 start, __u32 length)
 	return i >= length;
 }
 
-/* Join the components' hashes from the root down: all folders' and the whole path's. */
+/* Combine the components' hashes from the root down: one hash for each directory, one for the path. */
 __noinline int join_path(__u32 of)
 {
 	union scratch *scratch = bpf_map_lookup_elem(&scratch_space, &of);
@@ -161,7 +172,7 @@ __noinline int join_path(__u32 of)
 	return 0;
 }
 
-static __always_inline bool hash_of(struct suspect *of, __u32 start, __u32 length)
+static __always_inline bool hash_of(struct candidate *of, __u32 start, __u32 length)
 {
 	bool is_whole = hash_components(of->scratch, of->data + start, length) && !of->truncated;
 
@@ -169,7 +180,7 @@ static __always_inline bool hash_of(struct suspect *of, __u32 start, __u32 lengt
 	return is_whole;
 }
 
-static __always_inline bool is_allowed_as(struct suspect *of, __u64 hash, __u32 kind)
+static __always_inline bool is_allowed_as(struct candidate *of, __u64 hash, __u32 kind)
 {
 	struct hash_key key = { hash, of->policy->set, kind };
 	__u32 *subjects = bpf_map_lookup_elem(&allowed, &key);
@@ -177,7 +188,7 @@ static __always_inline bool is_allowed_as(struct suspect *of, __u64 hash, __u32 
 	return subjects && (*subjects & of->subjects);
 }
 
-static __always_inline bool is_in_allowed_directory(struct suspect *of)
+static __always_inline bool is_in_allowed_directory(struct candidate *of)
 {
 	if (!(of->policy->flags & HAS_DIRECTORIES))
 		return false;
@@ -187,7 +198,7 @@ static __always_inline bool is_in_allowed_directory(struct suspect *of)
 	return false;
 }
 
-static __always_inline bool is_allowed(struct suspect *of)
+static __always_inline bool is_allowed(struct candidate *of)
 {
 	bool is_whole = hash_of(of, of->fs_path_length, of->path_length);
 
@@ -195,15 +206,15 @@ static __always_inline bool is_allowed(struct suspect *of)
 	       (is_whole && (is_allowed_as(of, of->hashes->whole, HASH_PATH) || is_in_allowed_directory(of)));
 }
 
-static __always_inline const struct proof *proof_of(struct suspect *of)
+static __always_inline const struct cached_verdict *cached_verdict_of(struct candidate *of)
 {
-	struct proof_key key = { { of->file->inode, of->file->device }, of->policy->set };
-	struct proof *proof = bpf_map_lookup_elem(&proofs, &key);
+	struct verdict_key key = { { of->file->inode, of->file->device }, of->policy->set };
+	struct cached_verdict *cached = bpf_map_lookup_elem(&verdict_cache, &key);
 
-	return proof && proof->ctime == of->file->ctime && proof->size == of->file->size ? proof : 0;
+	return cached && cached->ctime == of->file->ctime && cached->size == of->file->size ? cached : 0;
 }
 
-static __always_inline bool image_has(struct suspect *of, __u64 hash, __u32 kind)
+static __always_inline bool image_has(struct candidate *of, __u64 hash, __u32 kind)
 {
 	struct hash_key key = { hash, of->policy->image, kind };
 	__u64 *size = bpf_map_lookup_elem(&image_files, &key);
@@ -211,8 +222,8 @@ static __always_inline bool image_has(struct suspect *of, __u64 hash, __u32 kind
 	return size && *size == of->file->size;
 }
 
-/* Could the image have this very file at this very path? */
-static __always_inline bool may_be_identical(struct suspect *of)
+/* Whether the image may have this very file at this very path: it has the path, with this size. */
+static __always_inline bool may_be_identical(struct candidate *of)
 {
 	if (!of->policy->image || of->file->magic != OVERLAYFS_MAGIC)
 		return true;
@@ -221,7 +232,9 @@ static __always_inline bool may_be_identical(struct suspect *of)
 	return image_has(of, of->hashes->whole, HASH_PATH);
 }
 
-static __always_inline bool may_be_innocent(struct suspect *of)
+/* Whether user space could still find the file to be image content, or allowed. `nlink` is 0 for a
+ * deleted file, which is no longer at any path of the image. */
+static __always_inline bool may_be_image_content(struct candidate *of)
 {
 	const struct block_policy *policy = of->policy;
 	bool in_tree = of->file->device == of->root->device;
@@ -233,31 +246,32 @@ static __always_inline bool may_be_innocent(struct suspect *of)
 	return in_tree && of->file->nlink && may_be_identical(of);
 }
 
-/* The sensor knows the start of a process that ran before it to the clock tick only. */
-static __always_inline bool is_first_process(struct suspect *of, struct task_struct *task)
+/* For processes started before the sensor, the start is known to the clock tick only (/proc). */
+static __always_inline bool is_first_process(struct candidate *of, struct task_struct *task)
 {
 	struct process_key key = process_key(task);
 
 	return key.tgid == of->root->first.tgid && key.start - of->root->first.start < TICK_NS;
 }
 
-/* The decision, once it is known that the rules block such a subject. */
-static __always_inline bool is_guilty(struct suspect *of, struct task_struct *task)
+/* The decision for a candidate, in the order given at the head of this file. */
+static __always_inline bool must_block(struct candidate *of, struct task_struct *task)
 {
 	const struct block_policy *policy = of->policy;
-	const struct proof *proof = proof_of(of);
+	const struct cached_verdict *cached = cached_verdict_of(of);
 
 	if (!(policy->first & of->subjects) && is_first_process(of, task))
 		return false;
-	if (proof && proof->innocent & of->subjects)
+	if (cached && cached->trusted & of->subjects)
 		return false;
 	if (is_allowed(of))
 		return false;
-	if (proof && proof->guilty & of->subjects)
+	if (cached && cached->untrusted & of->subjects)
 		return true;
-	return policy->closed & of->subjects || !may_be_innocent(of);
+	return policy->closed & of->subjects || !may_be_image_content(of);
 }
 
+/* Whether the policy blocks all subjects that the file may be. */
 static __always_inline bool is_blocked_by(const struct block_policy *policy, enum rules rules, __u16 subjects)
 {
 	__u16 mask = policy->block & subjects;
@@ -267,9 +281,9 @@ static __always_inline bool is_blocked_by(const struct block_policy *policy, enu
 	return mask && mask == subjects;
 }
 
-/* Whether a file may have to be blocked: the quick question, before its path is read. Where the
- * container's root is not known yet, it is its first process that is about to start. */
-static __always_inline bool is_suspect(struct suspect *of, struct task_struct *task, struct file *file, __u16 subjects,
+/* Whether a file may have to be blocked: the cheap check, before its path is read. An unknown root
+ * means that the container's first process is about to start, which is exempt. */
+static __always_inline bool is_candidate(struct candidate *of, struct task_struct *task, struct file *file, __u16 subjects,
 				       enum rules rules)
 {
 	struct cgroup_ref at;
@@ -282,7 +296,7 @@ static __always_inline bool is_suspect(struct suspect *of, struct task_struct *t
 	return of->root && !is_image_file(file, of->root);
 }
 
-/* The decision, with the facts and paths of exec_record or open_record. */
+/* Decide with the facts and paths of an exec_record or open_record. A macro: the types differ. */
 #define is_blocked(of, record, from, task) ({                                                    \
 	(of)->file = &(record)->file;                                                            \
 	(of)->hashes = (void *)(record);                                                         \
@@ -291,9 +305,10 @@ static __always_inline bool is_suspect(struct suspect *of, struct task_struct *t
 	(of)->fs_path_length = (record)->fs_path_length;                                         \
 	(of)->path_length = (record)->path_length;                                               \
 	(of)->truncated = (record)->head.flags & PATH_TRUNCATED;                                 \
-	is_guilty(of, task);                                                                     \
+	must_block(of, task);                                                                     \
 })
 
+/* bpf_send_signal signals the current task; the signal is delivered on return to user space. */
 static __always_inline bool kill_current(void)
 {
 	if (bpf_send_signal(SIGKILL) == 0)
@@ -310,8 +325,8 @@ static __always_inline void remember_killed(struct task_struct *task, struct fil
 	bpf_map_update_elem(&killed, &key, &one, BPF_ANY);
 }
 
-/* What ld.so maps may be the program it was given or a library of it: blocked in the kernel
- * only where the rules block both. */
+/* Subjects of an executable mapping. A file mapped by ld.so, run as a program, may be the program
+ * given to it or a library: the kernel blocks it only where the rules block both. */
 static __always_inline __u16 mapped_subjects(struct task_struct *task)
 {
 	char name[4] = {};

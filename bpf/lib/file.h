@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
  *
- * What a file is: its inode's facts, its place in an overlay, its path.
+ * Facts of a file: inode attributes, layer of an overlay, path.
  */
 #ifndef DRIFTLINE_FILE_H
 #define DRIFTLINE_FILE_H
@@ -9,8 +9,9 @@
 #include "../driftline.h"
 
 #define NAME_MAX_LEN 256
-#define WALK_STEPS 64
+#define WALK_STEPS 64 /* components of a path that are read; a bounded loop for the verifier */
 
+/* The layout of i_ctime differs by version, see kernel.h. ns since 1970, CLOCK_REALTIME. */
 static __always_inline __u64 inode_ctime(struct inode *inode)
 {
 	struct inode___v6_11 *v6_11 = (void *)inode;
@@ -24,6 +25,9 @@ static __always_inline __u64 inode_ctime(struct inode *inode)
 	return BPF_CORE_READ(v5, i_ctime.tv_sec) * 1000000000ULL + BPF_CORE_READ(v5, i_ctime.tv_nsec);
 }
 
+/* Whether the inode of an overlay has an upper dentry: it was created, or copied up by a write.
+ * Without the BTF of the overlay module, __upperdentry is the pointer behind the VFS inode
+ * (fs/overlayfs/ovl_entry.h, struct ovl_inode). */
 static __always_inline bool on_upper_layer(struct inode *inode)
 {
 	struct dentry *upper = 0;
@@ -37,6 +41,7 @@ static __always_inline bool on_upper_layer(struct inode *inode)
 	return upper != 0;
 }
 
+/* Number of lower layers that have the file. Since v6.5 in ovl_inode.oe, before in d_fsdata. */
 static __always_inline __u32 lower_layers(struct inode *inode, struct dentry *dentry)
 {
 	struct ovl_inode *ovl;
@@ -79,8 +84,8 @@ static __always_inline struct file_key key_of(struct file *file)
 	return (struct file_key){ BPF_CORE_READ(inode, i_ino), BPF_CORE_READ(inode, i_sb, s_dev) };
 }
 
-/* Is this file the image's own, unchanged? Only the container's root overlay counts: on a
- * nested one a dropped file lies below, too. */
+/* Whether the file is unchanged image content. Only the container's root overlay counts: on a nested
+ * overlay, a dropped file may be in a lower layer as well. */
 static __always_inline bool is_image_file(struct file *file, const struct container_root *root)
 {
 	struct inode *inode = BPF_CORE_READ(file, f_inode);
@@ -89,12 +94,12 @@ static __always_inline bool is_image_file(struct file *file, const struct contai
 	       BPF_CORE_READ(inode, i_sb, s_magic) == OVERLAYFS_MAGIC && !on_upper_layer(inode);
 }
 
-/* The cursor lives in map memory and is read anew at each step: the verifier then forgets
- * its range and prunes, where a register would make it follow every possible length. */
+/* The cursor is in map memory and is read again at each step: the verifier then does not track its
+ * range and can prune states; in a register it would follow every possible length. */
 #define CURSOR(record) (*(volatile __u32 *)&(record)->cursor)
 #define AT(record, offset) (&(record)->data[(offset) & (DATA_MAX - 1)])
 
-/* Append the names from a dentry up to its superblock's root. Returns whether it got there. */
+/* Append the names from a dentry up to its superblock's root. Gives whether the root was reached. */
 #define append_fs_path(record, leaf, top) ({                                                     \
 	struct dentry *_dentry = (leaf);                                                         \
 	bool _done = false;                                                                      \
@@ -112,7 +117,7 @@ static __always_inline bool is_image_file(struct file *file, const struct contai
 						    BPF_CORE_READ(_dentry, d_name.name));        \
 		if (_length > 0)                                                                 \
 			CURSOR(record) = _offset + _length;                                      \
-		if (_dentry == _parent) { /* a memfd or pipe: its own root, with a name */       \
+		if (_dentry == _parent) { /* a memfd or pipe is its own root, with a name */       \
 			_done = true;                                                            \
 			break;                                                                   \
 		}                                                                                \
@@ -121,7 +126,8 @@ static __always_inline bool is_image_file(struct file *file, const struct contai
 	_done;                                                                                   \
 })
 
-/* Append the names from a dentry through the mounts above it up to its namespace's root. */
+/* Append the names from a dentry through the mounts above it up to its namespace's root, as the
+ * kernel's prepend_path does (fs/d_path.c). Gives whether the root was reached. */
 #define append_mount_path(record, from_mnt, leaf) ({                                             \
 	struct mount *_mount = (void *)(from_mnt) - bpf_core_field_offset(struct mount, mnt);    \
 	struct dentry *_dentry = (leaf);                                                         \
@@ -155,7 +161,7 @@ static __always_inline bool is_image_file(struct file *file, const struct contai
 	_done;                                                                                   \
 })
 
-/* Append a file's fs_path and, where mounts lie in between, its path. */
+/* Append a file's path within its superblock (fs_path), then its path through mounts (path). */
 #define append_paths(record, file) ({                                                            \
 	struct vfsmount *_mnt = BPF_CORE_READ(file, f_path.mnt);                                 \
 	struct dentry *_leaf = BPF_CORE_READ(file, f_path.dentry);                               \

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
  *
- * Programs that run what they read. They are told by the name of their file: a renamed
- * interpreter is itself relocated, and so alerts on its own.
+ * Interpreters, recognized by the name of their file. A renamed interpreter is relocated image
+ * content and alerts by itself.
  */
 #ifndef DRIFTLINE_INTERPRETER_H
 #define DRIFTLINE_INTERPRETER_H
 
 #include "kernel.h"
 
+/* WORD packs 8 characters as they lie in memory (little-endian); FIRST(n) masks the first n. */
 #define B(c, n) ((__u64)(__u8)(c) << (8 * (n)))
 #define WORD(a, b, c, d, e, f, g, h) (B(a, 0) | B(b, 1) | B(c, 2) | B(d, 3) | B(e, 4) | B(f, 5) | B(g, 6) | B(h, 7))
 #define FIRST(n) (~0ULL >> (8 * (8 - (n))))
 
-/* The first eight bytes of the name decide: FIRST(n) compares a prefix, NUL included where the
- * whole name is meant. */
+/* Compares the first eight bytes of the name. Where FIRST(n) includes the NUL, the whole name must
+ * match; otherwise the prefix, so that python3.11, ruby3.1 and php8 match. */
 static __always_inline bool is_interpreter_name(const unsigned char *name)
 {
 	char buffer[16] = {};

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
  *
- * The few kernel types the programs read, with only the members they read. CO-RE moves the
- * accesses to wherever the running kernel keeps them; ___ flavours name older layouts.
+ * Kernel types, with only the members that the programs read. CO-RE relocates each access to the
+ * layout of the running kernel; types with a ___ suffix ("flavours") describe other versions.
  */
 #ifndef DRIFTLINE_KERNEL_H
 #define DRIFTLINE_KERNEL_H
@@ -45,7 +45,7 @@ struct inode {
 	struct super_block *i_sb;
 };
 
-/* i_ctime became seconds and nanoseconds in v6.11 (commit 3aa63a569c64), was __i_ctime from
+/* i_ctime was split into seconds and nanoseconds in v6.11 (commit 3aa63a569c64), was __i_ctime from
  * v6.6 (commit 13bc24457850) and i_ctime before. */
 struct timespec64 {
 	long long tv_sec;
@@ -100,7 +100,7 @@ struct files_struct {
 	struct fdtable *fdt;
 };
 
-/* Overlayfs may be a module; without its BTF, __upperdentry follows the VFS inode. */
+/* Overlayfs may be a module without BTF: __upperdentry then is the pointer behind the VFS inode. */
 struct ovl_entry {
 	unsigned int __numlower;
 };

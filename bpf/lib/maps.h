@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
  *
- * What the programs share: settings, rings, tables, scratch space.
+ * Settings, ring buffers, maps and scratch space shared by the programs.
  */
 #ifndef DRIFTLINE_MAPS_H
 #define DRIFTLINE_MAPS_H
@@ -9,22 +9,23 @@
 #include "task.h"
 #include "../driftline.h"
 
-/* Written by the sensor before the load; the only constant, so it is all of .rodata. */
+/* Written by the sensor before the load. The only constant, so it makes up all of .rodata. */
 const volatile struct settings settings = {};
 
-/* Execs, exits and cgroups, in their order: a container's cgroup comes before its first exec.
- * Written here, read by the sensor; when full, the record is counted in `losses`. */
+/* Records of execs, exits and cgroups, in their order: a container's cgroup comes before its first
+ * exec. Written here, read by the sensor; when full, the record is dropped and counted in `losses`. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 << 20); /* two seconds of 2,000 execs a second */
 } exec_ring SEC(".maps");
 
-/* Files that interpreters open. A ring of its own, so that they cannot crowd out execs. */
+/* Records of files that interpreters open. A separate ring, so that they cannot displace execs. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20);
 } file_ring SEC(".maps");
 
+/* Losses by reason (enum loss). Counted here, read by the sensor. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, LOSS_MAX);
@@ -32,8 +33,8 @@ struct {
 	__type(value, __u64);
 } losses SEC(".maps");
 
-/* Lost exec records by cgroup, so that a gap names its container. The sensor reads and
- * deletes; the oldest go when full. */
+/* Lost exec records by cgroup, so that a gap can be attributed to its container. The sensor reads
+ * and deletes; the least recently used go when full. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
@@ -41,10 +42,9 @@ struct {
 	__type(value, __u64);
 } losses_by_cgroup SEC(".maps");
 
-/* Cgroup -> where its container starts. Set here at a container's first exec in its own mount
- * namespace; for those that ran before, by the sensor; deleted with the cgroup. When full,
- * files of further containers count as not of the image's overlay, so more are reported, none
- * fewer. */
+/* Cgroup -> root and first process of its container. Set here at a container's first exec in its own
+ * mount namespace, by the sensor for containers that ran before; deleted with the cgroup. When full,
+ * files of further containers count as outside the image's overlay: more is reported, never less. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
@@ -52,8 +52,9 @@ struct {
 	__type(value, struct container_root);
 } roots SEC(".maps");
 
-/* The cgroups of containers, told by the sensor: for who runs there in the node's own mount
- * namespace, by nsenter or an escape. All others in containers are told by their namespace. */
+/* Cgroups of containers, set by the sensor. They identify tasks in a container's cgroup that run in
+ * the node's mount namespace, by nsenter or an escape; other tasks are identified by their mount
+ * namespace. Deleted with the cgroup. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 16384);
@@ -61,8 +62,8 @@ struct {
 	__type(value, __u32);
 } containers SEC(".maps");
 
-/* Who last opened a file for writing. Rename, link and unlink keep the inode, so they keep
- * its writer too. Written and read here; the oldest go when full. */
+/* Process that last opened a file for writing. Rename, link and unlink keep the inode, and thereby
+ * its writer. Written and read here; the least recently used go when full. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);
@@ -70,8 +71,8 @@ struct {
 	__type(value, struct file_writer);
 } writers SEC(".maps");
 
-/* Program files that are interpreters, from the exec that showed them; the sensor adds those
- * that ran before it. */
+/* Files that are interpreters, learned at their exec; the sensor adds those of processes that ran
+ * before it. The least recently used go when full. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
@@ -79,16 +80,16 @@ struct {
 	__type(value, __u32);
 } interpreters SEC(".maps");
 
-#define RECORD_SIZE 24576 /* the longest record; scratch space, since the stack has 512 bytes */
+#define RECORD_SIZE 24576 /* the longest record; in scratch space, since the BPF stack has 512 bytes */
 
-#define PATH_DEPTH 32 /* components of a path that are hashed */
+#define PATH_DEPTH 32 /* components of a path that are hashed at most */
 
-/* Lies behind the longest data a record is given, and is not sent with it. */
+/* Lies behind the longest record, in the same scratch space, and is never sent. */
 struct path_hashes {
 	char record[RECORD_SIZE - (PATH_DEPTH + 4) * sizeof(__u64)];
-	__u64 upwards[PATH_DEPTH]; /* of the path, of its folder, of that one's folder ... */
-	__u64 name;
-	__u64 whole;
+	__u64 upwards[PATH_DEPTH]; /* hash of the path, of its directory, of the parent of that, ... */
+	__u64 name;  /* hash of the last component */
+	__u64 whole; /* hash of the path */
 	__u32 count;
 	__u32 is_lent;
 	__u32 pad[2];
@@ -103,6 +104,7 @@ union scratch {
 	char bytes[RECORD_SIZE];
 };
 
+/* Space to build records in: one for each CPU and use (enum scratch_of). */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 4);
@@ -129,8 +131,7 @@ static __always_inline void *take_scratch(__u32 of)
 	return record;
 }
 
-/* LSM programs can be preempted, and another of them run on the same CPU: who comes second gets
- * nothing. */
+/* LSM programs can be preempted, and another of them may run on the same CPU: the second gets 0. */
 static __always_inline void *borrow_scratch(__u32 of)
 {
 	union scratch *scratch = take_scratch(of);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
  *
- * Whether a file that an interpreter opens is the script it was given.
+ * Recognition of scripts: whether a file that an interpreter opens is its script argument.
  */
 #ifndef DRIFTLINE_SCRIPT_H
 #define DRIFTLINE_SCRIPT_H
@@ -8,14 +8,14 @@
 #include "interpreter.h"
 #include "kernel.h"
 
-#define WORD_LEN 256 /* longer script arguments are left to user space */
+#define WORD_LEN 256 /* bytes; longer arguments are left to user space */
 
 struct words {
 	char argument[WORD_LEN];
 	char name[WORD_LEN];
 };
 
-/* Two strings of user memory; too long for the stack. */
+/* Two strings of user memory, too long for the BPF stack. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -23,7 +23,8 @@ struct {
 	__type(value, struct words);
 } words SEC(".maps");
 
-/* Global functions, which the verifier follows once: hence scalars, and `words` looked up anew. */
+/* Whether the first `length` bytes of both strings are equal. A global function, which the verifier
+ * checks once: its arguments are scalars, and it looks `words` up itself. */
 __noinline int is_same_word(__u64 length)
 {
 	__u32 zero = 0;
@@ -38,7 +39,7 @@ __noinline int is_same_word(__u64 length)
 	return 0;
 }
 
-/* Where the name begins that `argument` ends with; a login shell's has a dash in front. */
+/* Offset of the last component of `argument`, without the leading dash of a login shell. */
 __noinline int last_name(void)
 {
 	__u32 zero = 0, start = 0;
@@ -53,6 +54,7 @@ __noinline int last_name(void)
 	return start;
 }
 
+/* busybox is recognized by its file, since argv[0] is the name of the applet. */
 static __always_inline bool is_busybox(struct task_struct *task)
 {
 	char name[9] = {};
@@ -61,6 +63,7 @@ static __always_inline bool is_busybox(struct task_struct *task)
 	return (*(__u64 *)name & FIRST(7)) == WORD('b', 'u', 's', 'y', 'b', 'o', 'x', 0);
 }
 
+/* APPLET_FOLLOWS: "busybox" itself, whose next argument is the applet. */
 enum applet { APPLET_OTHER, APPLET_SHELL, APPLET_FOLLOWS };
 
 static __always_inline enum applet applet_of(const struct words *of)
@@ -73,10 +76,10 @@ static __always_inline enum applet applet_of(const struct words *of)
 	return name == WORD('b', 'u', 's', 'y', 'b', 'o', 'x', 0) ? APPLET_FOLLOWS : APPLET_OTHER;
 }
 
-/* Whether the current process opens its script by `name`: the first argument that is no option,
- * counted from behind the program's own name. Busybox is an interpreter only by the name of a
- * shell, which may be an argument, too: `busybox sh x`. An option's own argument
- * (`python3 -W ignore x.py`) hides the script: user space sees it. */
+/* Whether `name` is the current process's script: equal to its first argument after argv[0] that is
+ * not an option. Busybox is an interpreter only under the name of a shell, in argv[0] or as an
+ * argument (`busybox sh x`). The value of an option (`python3 -W ignore x.py`) hides the script here;
+ * user space detects it. Eight arguments are read at most. */
 __noinline int is_script_argument(__u64 name)
 {
 	struct task_struct *task = bpf_get_current_task_btf();

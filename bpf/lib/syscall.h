@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
  *
- * Which system call just returned, and the path it was given. The numbers are the kernel's
- * ABI: arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h.
+ * System call that just returned, and its path argument. The numbers are the kernel's ABI:
+ * arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h.
  */
 #ifndef DRIFTLINE_SYSCALL_H
 #define DRIFTLINE_SYSCALL_H
@@ -36,6 +36,7 @@ enum opened_by {
 #define PROT_EXEC 4
 #define MAP_ANONYMOUS 0x20
 
+/* Anonymous executable memory has no file: it is not reported. */
 static __always_inline enum opened_by mapped_by(unsigned long prot, unsigned long flags)
 {
 	return (prot & PROT_EXEC) && !(flags & MAP_ANONYMOUS) ? MAP_EXECUTABLE : NOT_AN_OPEN;
@@ -45,6 +46,7 @@ static __always_inline enum opened_by mapped_by(unsigned long prot, unsigned lon
 
 #define TS_COMPAT 2 /* arch/x86/include/asm/thread_info.h */
 
+/* 32-bit tasks (TS_COMPAT) use the numbers of arch/x86/entry/syscalls/syscall_32.tbl. */
 static __always_inline enum opened_by opened_by(struct pt_regs *regs, struct task_struct *task)
 {
 	long number = regs->orig_ax;
@@ -74,8 +76,9 @@ static __always_inline enum opened_by opened_by(struct pt_regs *regs, struct tas
 	}
 }
 
-/* System call arguments survive until sys_exit in pt_regs. A 32-bit task keeps the first in
- * bx and the second in cx, which are not read: its opens go by the file's path alone. */
+/* Path argument of the call; 0 if it has none. System call arguments are still in pt_regs at
+ * sys_exit. A 32-bit task has the first in bx and the second in cx, which are not read: its scripts
+ * are recognized by the file's path alone. */
 static __always_inline const char *open_name(struct pt_regs *regs, enum opened_by by, struct task_struct *task)
 {
 	if (by == OPEN_NAMELESS || BPF_CORE_READ(task, thread_info.status) & TS_COMPAT)
@@ -116,6 +119,7 @@ static __always_inline long opened_fd(struct pt_regs *regs, enum opened_by by, l
 
 #endif
 
+/* The file of a descriptor of the current task, from files->fdt; 0 if there is none. */
 static __always_inline struct file *file_of_fd(struct task_struct *task, long fd)
 {
 	struct fdtable *table = BPF_CORE_READ(task, files, fdt);

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
  *
- * Who runs: cgroup, namespaces, ancestors.
+ * Facts of a task: cgroup, namespaces, ancestors.
  */
 #ifndef DRIFTLINE_TASK_H
 #define DRIFTLINE_TASK_H
 
 #include "kernel.h"
 
-#define CGROUP_DEPTH 16
+#define CGROUP_DEPTH 16 /* ancestors searched; a bounded loop for the verifier */
 
 static __always_inline struct cgroup_ref cgroup_ref(struct cgroup *cgroup)
 {
 	return (struct cgroup_ref){ BPF_CORE_READ(cgroup, kn, id), BPF_CORE_READ(cgroup, root, hierarchy_id) };
 }
 
-/* The task's cgroup v2 if it is in one below the root; else the first v1 hierarchy's where it
- * is: hosts with v1 alone leave every task at the root of v2. */
+/* The task's cgroup v2 if that is below the root; else its cgroup in the first v1 hierarchy that has
+ * it below the root. Hosts with v1 only leave every task at the root of v2. */
 static __always_inline struct cgroup *cgroup_of(struct task_struct *task)
 {
 	struct css_set *set = BPF_CORE_READ(task, cgroups);
@@ -33,8 +33,8 @@ static __always_inline struct cgroup *cgroup_of(struct task_struct *task)
 	return cgroup;
 }
 
-/* The value of the task's cgroup in a map, or of the nearest one above: who makes a cgroup
- * inside a container does not leave it. */
+/* The value for the task's cgroup in a map, or for its nearest ancestor in it: a process that creates
+ * a cgroup inside its container does not leave the container. Sets *at to the cgroup found. */
 #define nearest(map, task, at) ({                                                                \
 	struct cgroup *_cgroup = cgroup_of(task);                                                \
 	void *_found = 0;                                                                        \
@@ -55,11 +55,13 @@ static __always_inline __u32 mnt_ns(struct task_struct *task)
 	return BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum);
 }
 
+/* A pid can be reused; together with the start time it is unique until reboot. */
 static __always_inline struct process_key process_key(struct task_struct *task)
 {
 	return (struct process_key){ BPF_CORE_READ(task, group_leader, start_boottime), BPF_CORE_READ(task, tgid) };
 }
 
+/* The pid in the innermost namespace is the last of struct pid's numbers[] (include/linux/pid.h). */
 static __always_inline void read_ns_pid(struct exec_record *record, struct task_struct *task)
 {
 	struct pid *pid = BPF_CORE_READ(task, thread_pid);
@@ -72,6 +74,7 @@ static __always_inline void read_ns_pid(struct exec_record *record, struct task_
 	record->pid_ns = BPF_CORE_READ(upid.ns, ns.inum);
 }
 
+/* real_parent, not parent: a debugger becomes the parent of the task it traces (ptrace(2)). */
 static __always_inline void read_ancestors(struct exec_record *record, struct task_struct *task)
 {
 	struct task_struct *parent = BPF_CORE_READ(task, real_parent);

@@ -158,13 +158,13 @@ class BlockTables:
     def prove(self, file: FileFacts, owner: int, subject: Subject, *, is_innocent: bool) -> None:
         """Say what is known of a file, as long as its ctime and size stay."""
         key = PROOF_KEY.pack(file.inode, kernel_device(file.device), owner, 0)
-        known = self._bpf.lookup("proofs", key, PROOF.size)
+        known = self._bpf.lookup("verdict_cache", key, PROOF.size)
         ctime, size, innocent, guilty = PROOF.unpack(known) if known else (0, 0, 0, 0)
         if (ctime, size) != (file.ctime_ns, file.size):
             innocent = guilty = 0
         bit = _BITS[subject]
         innocent, guilty = (innocent | bit, guilty & ~bit) if is_innocent else (innocent & ~bit, guilty | bit)
-        self._bpf.update("proofs", key, PROOF.pack(file.ctime_ns, file.size, innocent, guilty))
+        self._bpf.update("verdict_cache", key, PROOF.pack(file.ctime_ns, file.size, innocent, guilty))
 
     def add_image(self, index: ImageIndex, number: int) -> ImageTable:
         """Enter an image's files as image ``number``. Raises ``OSError`` when they do not fit."""
