@@ -1,6 +1,7 @@
-"""Real containers for the demo, the tests and the benchmarks: containerd, images and pods, without a cluster.
+"""Real containers without a cluster, for the demo, the tests and the benchmarks.
 
-::
+A lab is a private containerd with its CRI plugin, images built from this machine's files, and pods
+started as kubelet starts them::
 
     with lab.start() as it:
         pod = it.pod("web-1", labels={"app": "web"})

@@ -1,4 +1,4 @@
-"""``python -m lab``: the lab by hand. See docs/how-to/lab.md."""
+"""``python -m lab``: command line of the lab. See docs/how-to/lab.md."""
 
 import sys
 from typing import Annotated
@@ -9,31 +9,31 @@ from rich.table import Table
 
 import lab
 from lab import _containerd, _images
-from lab._place import Place
+from lab._paths import LabPaths
 
 app = cyclopts.App(name="python -m lab", help="Run real containers on this machine, without a cluster.")
-Name = Annotated[str, cyclopts.Parameter(name="--lab", help="Which lab.")]
+Name = Annotated[str, cyclopts.Parameter(name="--lab", help="Name of the lab.")]
 
 
 @app.command
 def up(*, name: Name = "main") -> None:
-    """Start the lab's containerd and print where it listens; it runs on until `down`."""
-    with_images = lab.start(name)
-    Console().print(f"containerd: unix://{with_images.socket}\nlog: {with_images.place.log}", highlight=False)
-    with_images.close()
+    """Start the lab's containerd and print its socket; it runs until `down`."""
+    running = lab.start(name)
+    Console().print(f"containerd: unix://{running.socket}\nlog: {running.paths.log}", highlight=False)
+    running.close()
 
 
 @app.command
 def down(*, name: Name = "main") -> None:
-    """Remove all of the lab's containers and end its containerd; images are kept."""
-    _containerd.clear(Place.named(name))
+    """Remove all containers of the lab and stop its containerd; images are kept."""
+    _containerd.clear(LabPaths.named(name))
 
 
 @app.command
 def images(*, name: Name = "main") -> None:
-    """Build and import all of the lab's images."""
+    """Build and import all images of the lab, and list them."""
     running = lab.start(name)
-    table = Table("name", "reference", "what it is", box=None)
+    table = Table("name", "reference", "content", box=None)
     for image, what in _images.IMAGES.items():
         table.add_row(image, running.image(image), what.about)
     running.close()
@@ -42,7 +42,7 @@ def images(*, name: Name = "main") -> None:
 
 @app.command
 def run(image: str, *command: str, pod: str = "web-1", namespace: str = "shop", name: Name = "main") -> None:
-    """Start a pod with one container of IMAGE and print its id; `down` removes it."""
+    """Start a pod with one container of IMAGE and print the container's id; `down` removes it."""
     running = lab.start(name)
     container = running.pod(pod, namespace=namespace, labels={"app": image}).container(image, command=command)
     Console().print(container.id, highlight=False)
@@ -51,7 +51,7 @@ def run(image: str, *command: str, pod: str = "web-1", namespace: str = "shop", 
 
 @app.command(name="exec")
 def exec_(container: str, *command: str, name: Name = "main") -> int:
-    """Run COMMAND in a container that `run` started; the answer's status is its own."""
+    """Run COMMAND in a container started by `run`; exit with the command's status."""
     running = lab.start(name)
     done = lab.LabContainer(running.runtime, container).exec(*command)
     running.close()

@@ -1,4 +1,4 @@
-"""One containerd with its CRI plugin: started, waited for, stopped, and cleared away after a crash."""
+"""One containerd with its CRI plugin: start, readiness, stop, and removal of a crashed one."""
 
 import contextlib
 import os
@@ -11,25 +11,27 @@ from pathlib import Path
 import grpc
 from cri_api.v1 import api_pb2, api_pb2_grpc
 
-from lab._place import Place
+from lab._paths import LabPaths
 from lab._run import LabError, run
 
 __all__ = ["cgroup_mounts", "clear", "clear_cgroup", "open_channel", "restart", "runs", "start"]
 
-PAUSE = "localhost/lab/pause:1"
+PAUSE = "localhost/lab/pause:1"  # first process of every pod sandbox
 KUBELET_PODS = Path("/var/lib/kubelet/pods")
-READY_SECONDS = 30
-STOP_SECONDS = 10
+READY_SECONDS = 30  # for containerd to answer after its start
+STOP_SECONDS = 10  # for a process to end after each signal
 
-# restrict_oom_score_adj: runc cannot lower its score without CAP_SYS_RESOURCE and dies of it.
+# restrict_oom_score_adj: without CAP_SYS_RESOURCE runc cannot lower its score, and fails.
+# discard_unpacked_layers: tests read the packed layers. SystemdCgroup: this machine may lack systemd.
+# No CNI plugin is configured, because pods use the machine's network.
 CONFIG = """\
 version = 2
-root = "{place.root}"
-state = "{place.run}/state"
+root = "{paths.root}"
+state = "{paths.run}/state"
 oom_score = 0
 
 [grpc]
-  address = "{place.socket}"
+  address = "{paths.socket}"
 [ttrpc]
   address = ""
 
@@ -47,54 +49,63 @@ oom_score = 0
       [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
         SystemdCgroup = false
   [plugins."io.containerd.grpc.v1.cri".cni]
-    bin_dir = "{place.run}/cni/bin"
-    conf_dir = "{place.run}/cni/net.d"
+    bin_dir = "{paths.run}/cni/bin"
+    conf_dir = "{paths.run}/cni/net.d"
 """
 
 
-def open_channel(place: Place) -> grpc.Channel:
-    """Open a channel; grpc would otherwise send the socket's path as the authority, which Go refuses."""
+def open_channel(paths: LabPaths) -> grpc.Channel:
+    """Open a gRPC channel to the lab's containerd; the caller closes it.
+
+    By default gRPC sends the socket's path as the authority, which Go servers refuse.
+    """
     backoff = [(f"grpc.{which}_reconnect_backoff_ms", 50) for which in ("initial", "max")]
     options = [("grpc.default_authority", "localhost"), ("grpc.max_receive_message_length", 64 << 20), *backoff]
-    return grpc.insecure_channel(f"unix://{place.socket}", options=options)
+    return grpc.insecure_channel(f"unix://{paths.socket}", options=options)
 
 
-def runs(place: Place) -> bool:
-    """Tell whether a containerd answers there."""
-    with open_channel(place) as channel:
+def runs(paths: LabPaths) -> bool:
+    """Report whether a containerd answers on the lab's socket within 2 seconds."""
+    with open_channel(paths) as channel:
         return _answers(channel, 2)
 
 
-def start(place: Place) -> None:
-    """Start containerd in an emptied place and wait until it answers; raises ``LabError`` with its log."""
-    clear(place)
-    place.run.mkdir(parents=True, exist_ok=True)
-    place.data.mkdir(parents=True, exist_ok=True)
-    place.config.write_text(CONFIG.format(place=place, pause=PAUSE))
-    place.log.unlink(missing_ok=True)
-    _spawn(place)
+def start(paths: LabPaths) -> None:
+    """Clear the lab, start its containerd and wait until it answers.
+
+    Raises ``LabError`` with the end of containerd's log if it ends or does not answer in time.
+    """
+    clear(paths)
+    paths.run.mkdir(parents=True, exist_ok=True)
+    paths.data.mkdir(parents=True, exist_ok=True)
+    paths.config.write_text(CONFIG.format(paths=paths, pause=PAUSE))
+    paths.log.unlink(missing_ok=True)
+    _spawn(paths)
 
 
-def restart(place: Place) -> None:
-    """End containerd and start it again; containers run on meanwhile."""
-    _end(_daemon(place))
-    _spawn(place)
+def restart(paths: LabPaths) -> None:
+    """Stop containerd and start it again; containers keep running."""
+    _end(_daemon(paths))
+    _spawn(paths)
 
 
-def clear(place: Place) -> None:
-    """Remove the processes, mounts, cgroups and files of a lab, whether it ran well or crashed."""
-    _end(_daemon(place))
-    for shim in _shims(place):
+def clear(paths: LabPaths) -> None:
+    """Remove the processes, mounts, cgroups and files of a lab, even after a crash; images remain."""
+    _end(_daemon(paths))
+    for shim in _shims(paths):
         _kill_tree(shim)
-    for cgroup in place.cgroups.read_text().split() if place.cgroups.exists() else ():
+    for cgroup in paths.cgroups.read_text().split() if paths.cgroups.exists() else ():
         clear_cgroup(cgroup)
-    for directory in (place.run, place.root):
+    for directory in (paths.run, paths.root):
         _unmount_below(directory)
-    shutil.rmtree(place.run, ignore_errors=True)
+    shutil.rmtree(paths.run, ignore_errors=True)
 
 
 def clear_cgroup(cgroup: str) -> None:
-    """Remove an ended container's or pod's cgroup, and the pod's volumes."""
+    """Remove the cgroup of an ended container or pod, and the volumes of a pod.
+
+    ``cgroup`` is the path as kubelet names it, ``/kubepods/besteffort/podUID`` for a pod.
+    """
     _remove_cgroups(cgroup.lstrip("/"))
     kind, _, uid = Path(cgroup).name.partition("pod")
     if uid and not kind:
@@ -104,7 +115,7 @@ def clear_cgroup(cgroup: str) -> None:
 
 
 def cgroup_mounts() -> list[Path]:
-    """List where the cgroup hierarchies are mounted, v1 and v2."""
+    """Return the mount points of all cgroup hierarchies, v1 and v2."""
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
     return [Path(line.split()[4]) for line in lines if line.partition(" - ")[2].startswith("cgroup")]
 
@@ -118,35 +129,41 @@ def _answers(channel: grpc.Channel, seconds: float) -> bool:
     return True
 
 
-def _spawn(place: Place) -> None:
-    with place.log.open("ab") as log:
+def _spawn(paths: LabPaths) -> None:
+    with paths.log.open("ab") as log:
         process = subprocess.Popen(
-            ["containerd", "--config", str(place.config)],
+            ["containerd", "--config", str(paths.config)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
             start_new_session=True,
         )
-    place.pid_file.write_text(str(process.pid))
-    _wait_ready(place, process)
-    process.returncode = 0  # it may outlive us: clear() ends it by its pid file
+    paths.pid_file.write_text(str(process.pid))
+    _wait_ready(paths, process)
+    # Popen warns about children that are still running; this one may outlive the process, and
+    # clear() stops it by its pid file.
+    process.returncode = 0
 
 
-def _wait_ready(place: Place, process: "subprocess.Popen[bytes]") -> None:
+def _wait_ready(paths: LabPaths, process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + READY_SECONDS
-    with open_channel(place) as channel:
+    with open_channel(paths) as channel:
         while not _answers(channel, 0.5):
             if process.poll() is not None or time.monotonic() > deadline:
-                tail = place.log.read_text(errors="replace").splitlines()[-15:]
+                tail = paths.log.read_text(errors="replace").splitlines()[-15:]
                 how = "ended" if process.returncode is not None else f"did not answer within {READY_SECONDS} s"
-                raise LabError("\n".join([f"containerd {how}; the end of {place.log}:", *tail]))
+                raise LabError("\n".join([f"containerd {how}; the end of {paths.log}:", *tail]))
 
 
-def _daemon(place: Place) -> int:
-    """The pid of the containerd of this place, 0 if it is gone (or the pid is another's by now)."""
+def _daemon(paths: LabPaths) -> int:
+    """Return the pid of the lab's containerd; 0 if it has ended.
+
+    The command line must contain the lab's configuration file: a pid may belong to another process by
+    now.
+    """
     try:
-        pid = int(place.pid_file.read_text())
-        return pid if os.fsencode(place.config) in _argv(pid) else 0
+        pid = int(paths.pid_file.read_text())
+        return pid if os.fsencode(paths.config) in _argv(pid) else 0
     except (FileNotFoundError, ValueError):
         return 0
 
@@ -172,21 +189,22 @@ def _wait_gone(pid: int) -> bool:
 
 
 def _reap(pid: int) -> None:
-    with contextlib.suppress(ChildProcessError):  # not ours: init reaps it
+    with contextlib.suppress(ChildProcessError):  # started by another process: init reaps it
         os.waitpid(pid, os.WNOHANG)
 
 
 def _argv(pid: int) -> list[bytes]:
-    """The arguments of a living process; a dead one and a zombie have none."""
+    """Return the arguments of a running process; an ended process and a zombie have none."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]
     except (FileNotFoundError, ProcessLookupError):
         return []
 
 
-def _shims(place: Place) -> list[int]:
+# A shim survives containerd. It has the address of its containerd among its arguments.
+def _shims(paths: LabPaths) -> list[int]:
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
-    return [pid for pid in pids if _is_shim(_argv(pid), os.fsencode(place.socket))]
+    return [pid for pid in pids if _is_shim(_argv(pid), os.fsencode(paths.socket))]
 
 
 def _is_shim(argv: list[bytes], socket: bytes) -> bool:
@@ -194,7 +212,7 @@ def _is_shim(argv: list[bytes], socket: bytes) -> bool:
 
 
 def _kill_tree(pid: int) -> None:
-    # A killed first process of a pid namespace takes the namespace's other processes along.
+    # The kernel kills every process of a pid namespace with its first process (pid_namespaces(7)).
     for child in _children(pid):
         _kill(child)
     _kill(pid)
@@ -214,14 +232,16 @@ def _kill(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
+# rmdir(2) needs leaves first; reverse path order has children before their parents.
 def _remove_cgroups(relative: str) -> None:
     for hierarchy in cgroup_mounts():
         top = hierarchy / relative
         for directory in [*sorted(top.rglob("*/"), reverse=True), top]:
-            with contextlib.suppress(OSError):  # not there, or a process is still on its way out
+            with contextlib.suppress(OSError):  # missing, or a process in it has not quite ended
                 directory.rmdir()
 
 
+# Later mounts may lie on earlier ones, so the last goes first; lazily, since files may be open.
 def _unmount_below(directory: Path) -> None:
     lines = Path("/proc/self/mountinfo").read_text().splitlines()
     points = [line.split()[4] for line in lines]

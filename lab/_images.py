@@ -1,8 +1,8 @@
-"""The lab's images: made of this machine's own files by buildah, with no registry.
+"""Images of the lab, built from this machine's own files by buildah, without a registry.
 
-Each recipe yields a build context (a Containerfile and what it adds). What it is built from
-(these modules, the payloads, the machine's packages) gives the key it is kept under, so a
-second build costs a look at a directory.
+Each recipe writes a build context: a Containerfile and the files it adds. An image is kept under a
+key made from everything it is built from (these modules, the payloads, the state of the machine's
+packages), so that a second build only checks for a file.
 """
 
 import hashlib
@@ -13,22 +13,25 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab._place import DATA, locked
+from lab._paths import DATA, locked
 from lab._rootfs import Rootfs, package_files
 from lab._run import LabError, run
 
 __all__ = ["IMAGES", "Image", "build"]
 
 HERE = Path(__file__).parent
+# Payloads linked statically, so that they run in images without a libc.
 STATIC_PAYLOADS = ("true", "mark", "memexec", "delexec", "fdexec", "uid", "disguise", "spawn")
 LAYERS = 40
-"""How many layers the image ``layers40`` has."""
+"""Number of layers of the image ``layers40``."""
 
 # fmt: off
+# Programs of the demo's shop: enough for the attack's steps, but no download tool.
 WEB_PROGRAMS = frozenset((
     "bash", "cat", "chmod", "chown", "cp", "dash", "env", "head", "id", "ln", "ls", "mkdir", "mv", "ps", "rm", "sh",
     "sleep", "touch", "true",
 ))
+# Programs that the tests use to mount, change attributes and copy files inside a container.
 GLIBC_PROGRAMS = WEB_PROGRAMS | frozenset((
     "chroot", "cut", "dd", "echo", "getcap", "ldconfig", "mkfifo", "mknod", "mktemp", "mount", "pivot_root",
     "readlink", "setcap", "setpriv", "stat", "tail", "truncate", "umount", "unshare", "wc",
@@ -38,15 +41,21 @@ GLIBC_PROGRAMS = WEB_PROGRAMS | frozenset((
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One image: the reference it gets, and what puts its build context into a directory."""
+    """Recipe of one image."""
 
     reference: str
+    """Reference under which containerd has the image."""
     about: str
-    prepare: Callable[[Path], None]
+    """Content in a few words, for ``python -m lab images``."""
+    write_context: Callable[[Path], None]
+    """Function that writes the build context into a directory."""
 
 
 def build(name: str) -> tuple[Path, str]:
-    """Build an image unless it is there; returns its OCI archive and the key of its content."""
+    """Build an image unless it exists; return its OCI archive and the key of its content.
+
+    Raises ``LabError`` for an unknown name or a failed tool. Waits for other builds of the image.
+    """
     if name not in IMAGES:
         raise LabError(f"no image {name!r}; there are {', '.join(IMAGES)}")
     key = _key()
@@ -70,15 +79,18 @@ def _build(image: Image, archive: Path) -> None:
         "overlay",
     )
     with tempfile.TemporaryDirectory(dir=archive.parent) as context, locked(DATA / "buildah.lock"):
-        image.prepare(Path(context))
+        image.write_context(Path(context))
+        # chroot isolation needs no runtime; timestamp 0 makes equal inputs give equal digests.
         options = ("--isolation", "chroot", "--layers", "--timestamp", "0", "--tag", image.reference)
         run("buildah", *storage, "build", *options, context).check()
+        # The archive appears under its name only when it is complete.
         partial = Path(context) / "image.tar"
         run("buildah", *storage, "push", image.reference, f"oci-archive:{partial}:{image.reference}").check()
         run("buildah", *storage, "rmi", "--all", "--force").check()
         partial.rename(archive)
 
 
+# dpkg rewrites its status file whenever a package changes, so its time covers all packages.
 def _key() -> str:
     sources = [HERE / "_images.py", HERE / "_rootfs.py", *sorted((HERE / "payloads").iterdir())]
     parts = [source.read_bytes() for source in sources]
@@ -97,7 +109,8 @@ def _compile(name: str, *flags: object, to: Path) -> Path:
 
 
 def _usr(rootfs: Rootfs) -> None:
-    for name in ("bin", "sbin", "lib", "lib64"):  # as on the machine: real directories, or links into /usr
+    # With merged /usr these are symlinks on the machine; the image has what the machine has.
+    for name in ("bin", "sbin", "lib", "lib64"):
         if Path("/", name).is_symlink():
             rootfs.link(f"/{name}", str(Path("/", name).readlink()))
 
@@ -139,7 +152,7 @@ def _busybox(context: Path, *instructions: str) -> None:
 
 
 def _web(context: Path) -> None:
-    # Not busybox: its shell runs every applet, wget too, whether or not there is a link to it.
+    # Not busybox: its shell runs every applet, wget included, even without a link to it.
     rootfs = Rootfs()
     _usr(rootfs)
     _etc(rootfs)
@@ -161,6 +174,7 @@ def _glibc(context: Path) -> None:
     rootfs.file("/opt/lab/script.sh", b'#!/bin/sh\necho "script $*"\n')
     rootfs.file("/opt/lab/script.py", b'#!/usr/bin/python3\nprint("script")\n')
     python = Path("/usr/bin/python3").resolve().name
+    # The interpreter's standard library, and the libraries that its extension modules need.
     standard = [path for part in ("minimal", "stdlib") for path in package_files(f"lib{python}-{part}")]
     for path in standard:
         rootfs.host_file(path)
@@ -172,7 +186,7 @@ def _glibc(context: Path) -> None:
 def _program(name: str) -> str:
     path = shutil.which(name, path="/usr/bin:/usr/sbin")
     if path is None:
-        raise LabError(f"the image glibc needs this machine's {name}, which is not there; run scripts/setup.sh")
+        raise LabError(f"the images need {name} of this machine, which is not installed; run scripts/setup.sh")
     return path
 
 
@@ -184,9 +198,9 @@ def _layers40(context: Path) -> None:
 
 
 IMAGES = {
-    "pause": Image("localhost/lab/pause:1", "the sandbox's own process", _pause),
+    "pause": Image("localhost/lab/pause:1", "the first process of a pod sandbox", _pause),
     "busybox": Image("localhost/lab/busybox:1", "static busybox with all applets and the payloads", _busybox),
-    "web": Image("localhost/demo/web:1.0", "a shell, coreutils and no wget: the demo's shop", _web),
+    "web": Image("localhost/demo/web:1.0", "the demo's shop: a shell and coreutils, no wget", _web),
     "glibc": Image("localhost/lab/glibc:1", "glibc, bash, dash, python3, coreutils and the payloads", _glibc),
     "layers40": Image("localhost/lab/layers40:1", f"busybox in {LAYERS} layers", _layers40),
 }

@@ -1,4 +1,4 @@
-"""One lab: a containerd of its own with images, pods and plain containers."""
+"""One lab: a private containerd with images, pods and plain containers."""
 
 import os
 import uuid
@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from lab import _containerd, _images
-from lab._place import RUN, Place, lock_free_place, locked
+from lab._paths import RUN, LabPaths, lock_free_paths, locked
 from lab._pods import PlainContainer, Pod, Runtime
 from lab._run import LabError
 
@@ -16,32 +16,38 @@ __all__ = ["Lab", "start"]
 
 
 def start(name: str | None = None) -> "Lab":
-    """Start a lab, after clearing what a crash left in its place.
+    """Start a lab, after clearing what a crashed one left in its directories.
 
-    Without a name it belongs to this process alone. A named one may be used by many: if it runs
-    already, it is used as it is. Raises ``LabError`` with the end of containerd's log.
+    Without a name the lab belongs to this process alone. A named lab can be shared: if it is running
+    already, it is used unchanged. Raises ``LabError`` without root, and with the end of containerd's
+    log if containerd does not start.
     """
     if os.geteuid():
         raise LabError("the lab needs root: it starts containers")
     if name is None:
-        place, lock = lock_free_place()
-        return Lab(place, lock=lock, owned=True)
+        paths, lock = lock_free_paths()
+        return Lab(paths, lock=lock, owned=True)
+    # The lock keeps two starts of one name apart; the second finds the first one's containerd.
     with locked(RUN / f"{name}.lock"):
-        place = Place.named(name)
-        return Lab(place, lock=None, owned=not _containerd.runs(place))
+        paths = LabPaths.named(name)
+        return Lab(paths, lock=None, owned=not _containerd.runs(paths))
 
 
 class Lab:
-    """A running containerd. Leaving its ``with`` block stops it, unless it ran before."""
+    """Running lab. Leaving its ``with`` block stops it, unless it was running before.
 
-    def __init__(self, place: Place, *, lock: int | None, owned: bool) -> None:
-        self.place = place
+    ``paths`` are its files; ``lock`` is the descriptor that reserves an unnamed lab; ``owned`` means
+    that this process started the containerd and stops it.
+    """
+
+    def __init__(self, paths: LabPaths, *, lock: int | None, owned: bool) -> None:
+        self.paths = paths
         self._lock = lock
         self._owned = owned
         self._known: dict[str, str] = {}
         if owned:
-            _containerd.start(place)
-        self.runtime = Runtime(place)
+            _containerd.start(paths)
+        self.runtime = Runtime(paths)
         if owned:
             self.runtime.remove_everything()
         self.image("pause")
@@ -56,13 +62,13 @@ class Lab:
 
     @property
     def socket(self) -> Path:
-        """Where its containerd listens, CRI and containerd's own API alike."""
-        return self.place.socket
+        """Path of containerd's socket, for CRI and containerd's own API."""
+        return self.paths.socket
 
     def image(self, name: str) -> str:
-        """Build and import an image unless that is done; returns its reference.
+        """Build and import an image unless that is done; return its reference in containerd.
 
-        A name with a slash is the reference of an image that is there already.
+        A name with a slash is the reference of an image that containerd has already.
         """
         if "/" in name:
             return name
@@ -80,42 +86,43 @@ class Lab:
         labels: Mapping[str, str] | None = None,
         annotations: Mapping[str, str] | None = None,
     ) -> Pod:
-        """Start a pod's sandbox."""
+        """Start a pod's sandbox; its containers are started through the result."""
         return Pod(self.runtime, self, name, namespace=namespace, labels=labels or {}, annotations=annotations or {})
 
     def plain_container(
         self, image: str = "busybox", *, command: tuple[str, ...] = ("sleep", "infinity"), namespace: str = "default"
     ) -> PlainContainer:
-        """Start a container without CRI, in any containerd namespace, as ``ctr run`` does."""
+        """Start a container without CRI, as ``ctr run`` does, in any containerd namespace."""
         self.image(image)
         archive, _ = _images.build(image)
         container = f"plain-{uuid.uuid4().hex[:12]}"
         reference = _images.IMAGES[image].reference
         self.runtime.ctr("images", "import", archive, namespace=namespace).check()
-        self.place.remember(f"/{namespace}/{container}")
+        self.paths.remember(f"/{namespace}/{container}")
         self.runtime.ctr("run", "--detach", reference, container, *command, namespace=namespace).check()
         return PlainContainer(self.runtime, container, namespace=namespace)
 
     def close(self) -> None:
-        """Let go of it; its containers run on."""
+        """Close the connection; the containers keep running."""
         self.runtime.close()
 
     def stop(self) -> None:
-        """Remove everything in it and end its containerd; its images stay for the next start."""
+        """Remove all containers and stop containerd; images remain for the next start."""
         try:
             self.runtime.remove_everything()
         finally:
             self.close()
-            _containerd.clear(self.place)
+            _containerd.clear(self.paths)
             if self._lock is not None:
                 os.close(self._lock)
 
     def restart(self) -> None:
-        """End containerd and start it again; the containers run on meanwhile."""
-        _containerd.restart(self.place)
+        """Stop containerd and start it again; the containers keep running."""
+        _containerd.restart(self.paths)
 
+    # The stamp holds the key of the imported image, so that an unchanged image is not imported again.
     def _import(self, name: str, archive: Path, key: str) -> None:
-        stamp = self.place.data / f"{name}.imported"
+        stamp = self.paths.data / f"{name}.imported"
         if stamp.exists() and stamp.read_text() == key:
             return
         self.runtime.ctr("images", "import", archive).check()

@@ -1,4 +1,4 @@
-"""Pods and containers, made through CRI as kubelet makes them, and plain ones as ``ctr run`` does."""
+"""Pods and containers, created through CRI as by kubelet, and plain ones as by ``ctr run``."""
 
 import time
 import uuid
@@ -12,42 +12,45 @@ import msgspec
 from cri_api.v1 import api_pb2, api_pb2_grpc
 
 from lab import _containerd
-from lab._place import Place
+from lab._paths import LabPaths
 from lab._run import ExecResult, LabError, run
 
 __all__ = ["HostMount", "LabContainer", "PlainContainer", "Pod", "Runtime", "cgroup_id"]
 
-RPC_SECONDS = 60
+RPC_SECONDS = 60  # deadline of a CRI call
 
 
 @dataclass(frozen=True, slots=True)
 class HostMount:
-    """A path of the machine inside a container; ``volumes`` makes such paths as kubelet does."""
+    """Bind mount of a path of the machine into a container; ``volumes`` makes such paths as kubelet does."""
 
     host: Path | str
+    """Path on the machine."""
     container: str
+    """Path inside the container."""
     read_only: bool = False
+    """Mount read-only."""
 
 
 class Images(Protocol):
-    """Whatever turns an image's name into the reference it has in containerd."""
+    """Source of images: builds and imports an image by its name."""
 
     def image(self, name: str) -> str: ...
 
 
 class Runtime:
-    """The CRI and ``ctr`` of one containerd; every failure is a ``LabError``."""
+    """CRI and ``ctr`` of one containerd; every failure is a ``LabError``."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self._channel = _containerd.open_channel(place)
+    def __init__(self, paths: LabPaths) -> None:
+        self.paths = paths
+        self._channel = _containerd.open_channel(paths)
         self._runtime = api_pb2_grpc.RuntimeServiceStub(self._channel)  # type: ignore[no-untyped-call]  # generated
 
     def close(self) -> None:
         self._channel.close()
 
     def call(self, method: str, *, deadline: float = RPC_SECONDS, **fields: object) -> Any:
-        """Call a method of the CRI RuntimeService by its name."""
+        """Call a method of the CRI RuntimeService by name; ``deadline`` in seconds."""
         request = getattr(api_pb2, f"{method}Request")(**fields)
         try:
             return getattr(self._runtime, method)(request, timeout=deadline)
@@ -55,8 +58,8 @@ class Runtime:
             raise LabError(f"{method}: {error.code().name}: {error.details()}") from error
 
     def ctr(self, *argv: object, namespace: str = "k8s.io", stdin: bytes = b"", timeout: float = 300) -> ExecResult:
-        """Run ``ctr`` against this containerd."""
-        address = ("--address", self.place.socket, "--namespace", namespace)
+        """Run ``ctr`` against this containerd and return its result, whatever its status."""
+        address = ("--address", self.paths.socket, "--namespace", namespace)
         return run("ctr", *address, *argv, stdin=stdin, timeout=timeout)
 
     def remove_everything(self) -> None:
@@ -70,7 +73,7 @@ class Runtime:
 
 
 class Container:
-    """What pods' containers and plain ones have in common."""
+    """Common part of the containers of pods and plain containers."""
 
     def __init__(self, runtime: Runtime, container_id: str, *, namespace: str) -> None:
         self.id = container_id
@@ -79,32 +82,35 @@ class Container:
 
     @property
     def pid(self) -> int:
-        """The container's first process, as the machine numbers it."""
+        """Pid of the container's first process in the machine's pid namespace."""
         raise NotImplementedError
 
     @property
     def cgroup_id(self) -> int:
-        """What ``bpf_get_current_cgroup_id`` says in it."""
+        """Cgroup v2 id of the container, as ``bpf_get_current_cgroup_id`` returns it inside."""
         return cgroup_id(self.pid)
 
     @property
     def root(self) -> Path:
-        """Its root directory as the machine sees it: for reading; hostile links lead out of it."""
+        """Root directory of the container, seen from the machine.
+
+        For reading only: absolute symlinks in it lead to the machine's files.
+        """
         return Path(f"/proc/{self.pid}/root")
 
     def exec(self, *argv: str, stdin: bytes | None = None, timeout: float = 30) -> ExecResult:
-        """Run a command inside, as ``kubectl exec`` does, and wait for its end and the end of its output."""
+        """Run a command inside, as ``kubectl exec`` does, and wait for its end and all of its output."""
         exec_id = f"exec-{uuid.uuid4().hex[:12]}"
         task = ("task", "exec", "--exec-id", exec_id, self.id, *argv)
         return self.runtime.ctr(*task, namespace=self._containerd_namespace, stdin=stdin or b"", timeout=timeout)
 
     def sh(self, script: str, *, stdin: bytes | None = None, timeout: float = 30) -> ExecResult:
-        """Run a shell script inside."""
+        """Run a shell script inside with ``/bin/sh -c``."""
         return self.exec("/bin/sh", "-c", script, stdin=stdin, timeout=timeout)
 
 
 class LabContainer(Container):
-    """A container of a pod."""
+    """Container of a pod."""
 
     def __init__(self, runtime: Runtime, container_id: str) -> None:
         super().__init__(runtime, container_id, namespace="k8s.io")
@@ -115,6 +121,7 @@ class LabContainer(Container):
         return int(msgspec.json.decode(answer.info["info"])["pid"])
 
     def exec(self, *argv: str, stdin: bytes | None = None, timeout: float = 30) -> ExecResult:
+        # CRI's ExecSync has no stdin; ``ctr`` passes it on.
         if stdin is not None:
             return super().exec(*argv, stdin=stdin, timeout=timeout)
         seconds = max(1, round(timeout))
@@ -124,7 +131,10 @@ class LabContainer(Container):
         return ExecResult(answer.exit_code, answer.stdout, answer.stderr)
 
     def wait(self, *, timeout: float = 30) -> int:
-        """Wait until it ended; returns its status."""
+        """Wait until the container has ended; return its exit status.
+
+        Raises ``LabError`` after ``timeout`` seconds.
+        """
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
             status = self.runtime.call("ContainerStatus", container_id=self.id).status
@@ -134,13 +144,13 @@ class LabContainer(Container):
         raise LabError(f"container {self.id} still runs after {timeout:g} s")
 
     def stop(self) -> None:
-        """Kill and remove it."""
+        """Kill and remove the container."""
         self.runtime.call("StopContainer", container_id=self.id, timeout=0)
         self.runtime.call("RemoveContainer", container_id=self.id)
 
 
 class PlainContainer(Container):
-    """A container that knows no pod: ``ctr run --detach``."""
+    """Container without a pod, as made by ``ctr run --detach``."""
 
     @property
     def pid(self) -> int:
@@ -149,13 +159,17 @@ class PlainContainer(Container):
         return tasks[self.id]
 
     def stop(self) -> None:
-        """Kill and remove it."""
+        """Kill and remove the container."""
         for command in (("task", "delete", "--force"), ("container", "delete")):
             self.runtime.ctr(*command, self.id, namespace=self._containerd_namespace)
 
 
 class Pod:
-    """A pod: its sandbox and the containers started in it."""
+    """Pod: its sandbox and the containers started in it.
+
+    The constructor starts the sandbox. Labels, annotations and cgroup are those that kubelet gives a
+    best-effort pod.
+    """
 
     def __init__(
         self,
@@ -169,13 +183,13 @@ class Pod:
     ) -> None:
         self.name, self.namespace, self.uid = name, namespace, str(uuid.uuid4())
         self._runtime, self._images = runtime, images
-        runtime.place.remember(self.cgroup_parent)
+        runtime.paths.remember(self.cgroup_parent)
         self._config = self._sandbox_config(labels, annotations)
         self.id = str(runtime.call("RunPodSandbox", config=self._config).pod_sandbox_id)
 
     @property
     def cgroup_parent(self) -> str:
-        """As kubelet's cgroupfs driver names it for a best-effort pod."""
+        """Cgroup of the pod, as kubelet's cgroupfs driver names it for a best-effort pod."""
         return f"/kubepods/besteffort/pod{self.uid}"
 
     def container(
@@ -187,7 +201,7 @@ class Pod:
         mounts: tuple[HostMount, ...] = (),
         privileged: bool = False,
     ) -> LabContainer:
-        """Start a container from one of the lab's images; without ``command`` it sleeps."""
+        """Start a container from one of the lab's images; an empty ``command`` runs the image's own."""
         own = {"io.kubernetes.container.name": name, "io.kubernetes.container.restartCount": "0"}
         config = api_pb2.ContainerConfig(
             metadata=api_pb2.ContainerMetadata(name=name),
@@ -208,10 +222,10 @@ class Pod:
         return LabContainer(self._runtime, created.container_id)
 
     def remove(self) -> None:
-        """Stop and remove it with all its containers, volumes and cgroups."""
+        """Stop and remove the pod with its containers, volumes and cgroups."""
         try:
             self._runtime.call("StopPodSandbox", pod_sandbox_id=self.id)
-        except LabError:  # containerd 1.6 kills what ended meanwhile, and fails at it once
+        except LabError:  # containerd 1.6 fails once if a process ends before it is killed
             self._runtime.call("StopPodSandbox", pod_sandbox_id=self.id)
         self._runtime.call("RemovePodSandbox", pod_sandbox_id=self.id)
         _containerd.clear_cgroup(self.cgroup_parent)
@@ -237,7 +251,7 @@ class Pod:
 
 
 def cgroup_id(pid: int) -> int:
-    """Look up the cgroup v2 id of a process: the inode number of its directory."""
+    """Return the cgroup v2 id of a process: the inode number of its cgroup directory."""
     lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
     path = next(line.removeprefix("0::") for line in lines if line.startswith("0::"))
     unified = next(mount for mount in _containerd.cgroup_mounts() if (mount / "cgroup.controllers").exists())
@@ -249,5 +263,5 @@ def _mount(mount: HostMount) -> api_pb2.Mount:
 
 
 def _namespaces() -> api_pb2.NamespaceOption:
-    # The machine's network: no CNI plugin is needed, and the demo's attacker can reach its server.
+    # The machine's network needs no CNI plugin, and the demo's attacker can reach its server.
     return api_pb2.NamespaceOption(network=api_pb2.NODE, pid=api_pb2.CONTAINER, ipc=api_pb2.POD)

@@ -1,4 +1,4 @@
-"""Start the tools the lab is made of, and say what they said when they fail."""
+"""Runs the tools that the lab is made of; failures carry the tool's output."""
 
 import subprocess
 from collections.abc import Sequence
@@ -8,27 +8,33 @@ __all__ = ["ExecResult", "LabError", "run"]
 
 
 class LabError(Exception):
-    """The lab could not do what was asked; the message carries the tool's own words."""
+    """Failure of the lab; the message contains the output of the tool that failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class ExecResult:
-    """How a command ended: its status (128 + signal if one ended it) and what it wrote."""
+    """Result of a command."""
 
     exit_code: int
+    """Exit status; 128 + signal number if a signal ended the command."""
     stdout: bytes
+    """Standard output."""
     stderr: bytes
+    """Standard error."""
 
     def check(self) -> "ExecResult":
-        """Return itself if the command succeeded, else raise ``LabError`` with its output."""
+        """Return the result if the command succeeded; raise ``LabError`` with its output otherwise."""
         if self.exit_code:
-            said = (self.stderr or self.stdout).decode(errors="replace").strip()
-            raise LabError(f"status {self.exit_code}: {said[-4000:]}")
+            output = (self.stderr or self.stdout).decode(errors="replace").strip()
+            raise LabError(f"status {self.exit_code}: {output[-4000:]}")
         return self
 
 
 def run(*argv: object, stdin: bytes = b"", timeout: float = 300) -> ExecResult:
-    """Run a tool to its end."""
+    """Run a tool to its end and return its result, whatever its status.
+
+    Raises ``LabError`` if the tool is not installed or runs longer than ``timeout`` seconds.
+    """
     command: Sequence[str] = [str(argument) for argument in argv]
     try:
         done = subprocess.run(command, input=stdin, capture_output=True, timeout=timeout, check=False)

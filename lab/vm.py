@@ -1,7 +1,7 @@
-"""A virtual machine with a kernel of Debian's, to run things on that this machine's kernel refuses.
+"""Virtual machine with a Debian kernel, for programs that this machine's kernel refuses.
 
-It boots to the files of this machine, read-only, with all it writes in its memory. Emulated, for
-nested virtualisation is rarely to be had: expect a tenth of the speed.
+The machine boots into this machine's files, read-only below an overlay in memory. It is emulated,
+because nested virtualization is rarely available: expect a tenth of the speed.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from lab._place import DATA, locked
+from lab._paths import DATA, locked
 from lab._run import LabError, run
 
 __all__ = ["run_in_vm"]
 
 KERNEL = "linux-image-amd64"
-# In the order in which they need each other.
+# In load order: each module needs earlier ones.
 MODULES = (
     "drivers/virtio/virtio_ring", "drivers/virtio/virtio", "drivers/virtio/virtio_pci_legacy_dev",
     "drivers/virtio/virtio_pci_modern_dev", "drivers/virtio/virtio_pci", "net/9p/9pnet", "net/9p/9pnet_virtio",
@@ -25,7 +25,9 @@ MODULES = (
 )  # fmt: skip
 BEGIN, END = "vm: begin", "vm: end"
 
-# What is mounted makes the machine look like any node: cgroup v2, BPF and security file systems.
+# The first init mounts this machine's files (9p) below an overlay and switches to it. The second one
+# mounts the file systems that a node has (cgroup v2, bpffs, securityfs), runs the command between
+# two marker lines and powers the machine off.
 INIT = """#!/busybox sh
 b=/busybox
 $b mkdir -p /proc /host /rw /root
@@ -58,19 +60,24 @@ sleep 60
 
 
 def run_in_vm(command: str, *, folder: Path, timeout: float = 300) -> str:
-    """Run a shell command in ``folder``; gives what it printed. Raises ``LabError`` if it failed."""
+    """Run a shell command in ``folder`` inside the virtual machine; return its output.
+
+    Raises ``LabError`` with the end of the console if the command fails or takes longer than
+    ``timeout`` seconds.
+    """
     kernel = _kernel()
     with tempfile.TemporaryDirectory(prefix="driftline-vm-") as scratch:
         initrd = _initrd(kernel, Path(scratch), command, folder)
-        said = run("qemu-system-x86_64", *_options(kernel, initrd), timeout=timeout).stdout.decode(errors="replace")
-    lines = said.replace("\r", "").partition(BEGIN)[2]
+        console = run("qemu-system-x86_64", *_options(kernel, initrd), timeout=timeout).stdout.decode(errors="replace")
+    lines = console.replace("\r", "").partition(BEGIN)[2]
     printed, _, code = lines.rpartition(END)
     if code.split()[:1] != ["0"]:
-        raise LabError(f"the virtual machine did not do {command!r}:\n{said[-4000:]}")
+        raise LabError(f"the virtual machine failed to run {command!r}:\n{console[-4000:]}")
     return printed.strip()
 
 
 def _options(kernel: Path, initrd: Path) -> list[object]:
+    # multidevs=remap: the root spans several devices, whose inode numbers would collide over 9p.
     share = "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"
     machine = ("-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2048", "-M", "q35")
     quiet = ("-display", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot", "-nic", "none")
@@ -104,7 +111,7 @@ def _write(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-# Unpacked, not installed: this machine boots something else.
+# The kernel package is unpacked only, not installed: this machine boots another kernel.
 def _kernel() -> Path:
     name = _depends(KERNEL)
     target = DATA / "kernels" / name
@@ -122,5 +129,5 @@ def _depends(package: str) -> str:
     found = run("apt-cache", "depends", "--important", package).check().stdout.decode()
     names = [line.split()[-1] for line in found.splitlines() if line.strip().startswith("Depends:")]
     if not names:
-        raise LabError(f"apt knows no {package}")
+        raise LabError(f"apt has no package {package}")
     return names[0]

@@ -11,7 +11,7 @@ import pytest
 import lab as labs
 from lab import _containerd, volumes
 from lab._images import IMAGES, LAYERS
-from lab._place import Place
+from lab._paths import LabPaths
 
 pytestmark = pytest.mark.e2e
 
@@ -127,27 +127,27 @@ def test_running_named_lab_is_reused() -> None:
 
 
 def test_next_start_clears_a_crashed_lab() -> None:
-    script = "import lab, os, signal; it = lab.start(); c = it.pod('left').container(); print(it.place.name, c.pid);"
+    script = "import lab, os, signal; it = lab.start(); c = it.pod('left').container(); print(it.paths.name, c.pid);"
     script += "os.sys.stdout.flush(); os.kill(os.getpid(), signal.SIGKILL)"
     crashed = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     name, pid = crashed.stdout.decode().split()
     assert Path(f"/proc/{pid}/root").exists()
 
     with labs.start() as next_lab:
-        assert (crashed.returncode, next_lab.place.name) == (-signal.SIGKILL, name)
+        assert (crashed.returncode, next_lab.paths.name) == (-signal.SIGKILL, name)
         assert not Path(f"/proc/{pid}/root").exists()
 
 
 def test_containerd_that_cannot_start_shows_its_log() -> None:
-    place = Place.named("test-broken")
-    place.data.mkdir(parents=True, exist_ok=True)
-    place.root.write_bytes(b"in the way")
+    paths = LabPaths.named("test-broken")
+    paths.data.mkdir(parents=True, exist_ok=True)
+    paths.root.write_bytes(b"in the way")
     try:
         with pytest.raises(labs.LabError, match=r"containerd ended.*(?s:.*)not a directory"):
             labs.start("test-broken")
     finally:
-        place.root.unlink()
-        _containerd.clear(place)
+        paths.root.unlink()
+        _containerd.clear(paths)
 
 
 def test_stopped_lab_leaves_no_mount_and_no_process() -> None:
@@ -157,7 +157,7 @@ def test_stopped_lab_leaves_no_mount_and_no_process() -> None:
     running.stop()
 
     assert not Path(f"/proc/{pid}/root").exists()
-    assert str(running.place.run) not in Path("/proc/self/mountinfo").read_text()
+    assert str(running.paths.run) not in Path("/proc/self/mountinfo").read_text()
     assert not running.socket.exists()
 
 
