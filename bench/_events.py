@@ -1,8 +1,8 @@
-"""Ten days of made-up but life-like events, as the store keeps cold days: Parquet files by table and day.
+"""Ten days of synthetic events in the form of the store's cold days: Parquet files by table and day.
 
-Skewed as real clusters are: few images make most events, a handful of programs most execs, command
-lines carry ids and paths that never repeat, and what hunts look for is rare. Made once, by hash, so
-that every run sees the same rows.
+The distribution follows real clusters: few images cause most events, a handful of programs most
+execs, command lines contain ids and paths that never repeat, and the matches of hunts are rare.
+Values derive from hashes of the row number, so that every run has the same rows.
 """
 
 from __future__ import annotations
@@ -63,11 +63,15 @@ SELECT TIMESTAMPTZ '{day} 00:00:00+00' + to_microseconds((i * 86400000000) // {r
     || '","namespace":"' || ['shop', 'pay', 'search'][1 + h % 3] || '","name":"cart-' || h % 500 || '"}},"responseStatus":{{"code":200}}}}' AS RawEventData
 FROM (SELECT i, (hash(i + {day_number}) % 1000003)::BIGINT AS h FROM range({rows}) AS t(i))
 """
+# Table → (query, rows as a share of the process events).
 SHARES = {"CloudProcessEvents": (PROCESS, 1.0), "CloudAuditEvents": (AUDIT, 0.05)}
 
 
 def make(directory: Path, rows: int) -> dict[str, list[Path]]:
-    """Make the files unless they are there: ``rows`` process events, and a twentieth as many audit events."""
+    """Make the files unless they exist; return the paths of each table, one for each day.
+
+    ``rows`` is the number of process events over all days; present are a twentieth as many audit events.
+    """
     with duckdb.connect(config={"threads": 2, "memory_limit": "2GB"}) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         return {table: [_day(connection, table, directory, number, rows) for number in range(DAYS)] for table in SHARES}
@@ -88,12 +92,12 @@ def _day(connection: duckdb.DuckDBPyConnection, table: str, directory: Path, num
     return path
 
 
-# What a kind of event leaves empty is in the files as well.
+# The files have every column of the table, as the store's have: absent ones are empty or null.
 def _columns(connection: duckdb.DuckDBPyConnection, table: str, made: str) -> str:
-    there = {row[0] for row in connection.execute(f"DESCRIBE {made}").fetchall()}
-    return ", ".join(_column(c.name, c.type, there) for c in TABLES[table].columns)
+    present = {row[0] for row in connection.execute(f"DESCRIBE {made}").fetchall()}
+    return ", ".join(_column(c.name, c.type, present) for c in TABLES[table].columns)
 
 
-def _column(name: str, kind: str, there: set[str]) -> str:
+def _column(name: str, kind: str, present: set[str]) -> str:
     empty = {"string": "''", "dynamic": "'{}'"}.get(kind, "NULL")
-    return f"CAST({quoted(name) if name in there else empty} AS {COLUMN_TYPES[kind]}) AS {quoted(name)}"
+    return f"CAST({quoted(name) if name in present else empty} AS {COLUMN_TYPES[kind]}) AS {quoted(name)}"

@@ -1,4 +1,4 @@
-"""The sensors that are compared, each started and stopped the same way."""
+"""Sensors under comparison, each as a context manager that starts and stops it."""
 
 from __future__ import annotations
 
@@ -27,24 +27,27 @@ ALERT_ON_ALL = "rules: [{name: everywhere, priority: 1, action: alert}]"
 
 @contextmanager
 def off(_: Lab) -> Iterator[None]:
-    """No sensor at all."""
+    """Run no sensor."""
     yield
 
 
 @dataclass(frozen=True)
 class Running:
-    """A sensor at work."""
+    """Running ``driftline sensor``."""
 
     pid: int
+    """Pid of the sensor's process."""
     store: Path
+    """Directory of its store."""
     policy: Path
+    """Policy file that it follows."""
     address: str
-    """Where it answers ``/status``."""
+    """Host and port of its HTTP endpoint (``/status``)."""
 
 
 @contextmanager
 def driftline(lab: Lab, *arguments: str, policy: str = ALERT_ON_ALL) -> Iterator[Running]:
-    """Run ``driftline sensor`` into a store of its own, like on a node."""
+    """Run ``driftline sensor`` with a store of its own, as on a node; yield when it has started."""
     with tempfile.TemporaryDirectory(prefix="driftline-bench-") as folder:
         file = Path(folder, "policy.yaml")
         file.write_text(policy)
@@ -64,9 +67,10 @@ def driftline(lab: Lab, *arguments: str, policy: str = ALERT_ON_ALL) -> Iterator
 
 @contextmanager
 def driftline_kernel_side(lab: Lab) -> Iterator[None]:
-    """Stop the sensor's process and leave its programs at work: what an exec itself pays.
+    """Stop the sensor's process (SIGSTOP) while its BPF programs keep running.
 
-    The rest is user space that competes for this machine's two cores.
+    This measures the cost inside the exec itself; the rest is user space that competes for the
+    machine's two cores.
     """
     with driftline(lab) as running:
         os.kill(running.pid, signal.SIGSTOP)
@@ -78,14 +82,14 @@ def driftline_kernel_side(lab: Lab) -> Iterator[None]:
 
 @contextmanager
 def driftline_without_provenance(lab: Lab) -> Iterator[None]:
-    """Run it without the program on the exit of system calls."""
+    """Run the sensor without its BPF program at the exit of system calls."""
     with driftline(lab, "--no-provenance"):
         yield
 
 
 @contextmanager
 def auditd(_: Lab) -> Iterator[None]:
-    """Run auditd with a rule on execve, as hardening guides have it."""
+    """Run auditd with a rule on execve, as hardening guides recommend."""
     daemon = subprocess.Popen(("auditd", "-n"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         for rule in ("-b 8192", "-e 1", "-a always,exit -F arch=b64 -S execve,execveat -k bench"):
@@ -127,7 +131,7 @@ SENSORS: dict[str, Callable[[Lab], AbstractContextManager[object]]] = {
 
 
 def missing_tools() -> list[str]:
-    """List the packages that the comparison needs and that are not there."""
+    """Return the Debian packages that the comparison needs and that are not installed."""
     return [tool for tool in ("auditd", "bpftrace") if not shutil.which(tool)]
 
 

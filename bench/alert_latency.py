@@ -1,8 +1,7 @@
-"""From a drifted exec to its alert in the store: median and 99th percentile.
+"""Latency from a drifted exec to its alert in the store: median and 99th percentile.
 
-The alert's ``Timestamp`` is the kernel's own time of the exec. A reader asks the store as fast
-as it answers; the time it first sees the alert ends the measurement. Run
-``python -m bench.alert_latency [ALERTS]``.
+The alert's ``Timestamp`` is the kernel's time of the exec. A reader polls the store without a pause;
+the measurement ends when it first sees the alert. Run ``python -m bench.alert_latency [ALERTS]``.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ def main(alerts: int = 200) -> None:
     with lab.start("bench") as it, _sensors.driftline(it) as running:
         container = it.pod("latency").container("busybox")
         container.sh("cp /opt/lab/true /tmp/drift; /tmp/drift")
-        time.sleep(5)  # the image's index is built once, at its first container
+        time.sleep(5)  # lets the sensor build the image's index, which it does once
         load = f"i=0; while [ $i -lt {alerts} ]; do /tmp/drift; i=$((i+1)); sleep 0.05; done"
         worker = threading.Thread(target=container.sh, args=(load,), kwargs={"timeout": 300})
         reader = open_reader(running.store)

@@ -1,7 +1,7 @@
-"""What block mode stops, what it costs, and how soon a policy is in force.
+"""Block mode: attempts that get through, cost of an exec, and time until a policy is in force.
 
-Run ``python -m bench.blocking [ATTEMPTS] [INNOCENT] [ROUNDS]``. A payload writes a byte to a file
-as the first thing it does and another from main: bytes in that file are runs that were not stopped.
+Run ``python -m bench.blocking [ATTEMPTS] [ALLOWED] [ROUNDS]``. A payload writes one byte to a file
+as its first action and another from main: every byte in that file is a run that was not stopped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lab import HostMount, LabContainer, volumes
 
 CONTAINERS = 100
 BLOCK = "rules: [{name: everywhere, priority: 1, action: block}]"
-# 199 rules that come first and have no say here: half by scope, half by subject.
+# 199 rules of higher priority that never match here: half by scope, half by subject.
 MANY = "rules:" + "".join(
     f"\n- {{name: rule {n}, priority: {n}, action: alert, "
     + ("subjects: [script]}" if n % 2 else "resourceScope: [{field: namespace, values: [other]}]}")
@@ -27,7 +27,7 @@ MANY = "rules:" + "".join(
 )
 MANY += "\n- {name: the last, priority: 200, action: block, allow: [{name: updater}, {path: /opt/agent/*}]}\n"
 
-# Each is given a count and appends to /data/ran if it is not stopped.
+# Ways to run new code. Each command makes {count} attempts that append to /data/ran if not stopped.
 WAYS = {
     "exec": "/opt/lab/spawn {count} /tmp/new /data/ran",
     "execveat of a memfd": "/opt/lab/spawn {count} /opt/lab/memexec /opt/lab/mark payload /data/ran",
@@ -36,12 +36,13 @@ WAYS = {
         "i=0; while [ $i -lt {count} ]; do mv /tmp/n$i /tmp/n$((i+1)); i=$((i+1)); /tmp/n$i /data/ran; done"
     ),
 }
+# Tenths of all attempts for each way, and the number of processes that make them at the same time.
 SHARES = {"exec": 4, "execveat of a memfd": 3, "exec from a memory volume": 2, "renamed copies": 1}
 PARALLEL = {"exec": 3, "execveat of a memfd": 2, "exec from a memory volume": 2, "renamed copies": 1}
 
 
 def in_parallel(container: LabContainer, scripts: Sequence[str]) -> float:
-    """Run scripts at the same time; gives the seconds until the last is done."""
+    """Run scripts at the same time; return the seconds until the last one ends."""
     start = time.monotonic()
     threads = [
         threading.Thread(target=container.sh, args=(f"({script}) >/dev/null 2>&1",), kwargs={"timeout": 3600})
@@ -64,7 +65,7 @@ def wait_in_force(container: LabContainer) -> None:
 
 
 def attempts(it: lab.Lab, count: int) -> None:
-    """Try to run what is not the image's, by eight at a time."""
+    """Try to run files that are not image content, eight at a time, and print how many ran."""
     pod = it.pod("blocking")
     container = pod.container("busybox", mounts=(HostMount(volumes.memory_dir(pod.uid, "scratch"), "/scratch"),))
     container.sh("cp /opt/lab/mark /tmp/new; echo x >> /tmp/new; cp /tmp/new /scratch/new; cp /tmp/new /tmp/n0")
@@ -87,9 +88,9 @@ def _scripts(count: int) -> list[str]:
     return scripts
 
 
-def innocents(it: lab.Lab, count: int) -> None:
-    """Run an image binary many times where all else is blocked."""
-    container = it.pod("innocent").container("busybox")
+def allowed_execs(it: lab.Lab, count: int) -> None:
+    """Run an image binary many times while everything else is blocked, and print how many were blocked."""
+    container = it.pod("allowed").container("busybox")
     with _sensors.driftline(it, policy=BLOCK):
         wait_in_force(container)
         took = in_parallel(container, [f"/opt/lab/spawn {count // 2} /opt/lab/mark /data/ran"] * 2)
@@ -98,7 +99,10 @@ def innocents(it: lab.Lab, count: int) -> None:
 
 
 def latency(it: lab.Lab, rounds: int) -> None:
-    """Compare exec latency in block mode under 200 rules with no sensor; paced, as services exec."""
+    """Compare exec latency in block mode with 200 rules to that without a sensor.
+
+    Once at the pace at which services exec, once without a pause.
+    """
     container = it.pod("latency").container("busybox")
     for name, pause in (("one exec each 2 ms", 2000), ("as many as there can be", 0)):
         ratios = []
@@ -118,7 +122,7 @@ def _median_ns(container: LabContainer, pause: int) -> float:
 
 
 def delivery(it: lab.Lab, rounds: int) -> None:
-    """Save a policy, and wait until it is in force in all containers."""
+    """Save a policy, and print the time until it is in force in all containers."""
     pods = [it.pod(f"delivery-{number}") for number in range(CONTAINERS // 10)]
     containers = [pod.container("busybox", name=f"c{n}") for pod in pods for n in range(10)]
     found = []
@@ -138,12 +142,12 @@ def delivery(it: lab.Lab, rounds: int) -> None:
     )
 
 
-def main(count: int = 100_000, innocent: int = 1_000_000, rounds: int = 10) -> None:
+def main(count: int = 100_000, allowed: int = 1_000_000, rounds: int = 10) -> None:
     with lab.start("bench") as it:
         delivery(it, rounds)
         attempts(it, count)
         latency(it, rounds)
-        innocents(it, innocent)
+        allowed_execs(it, allowed)
 
 
 if __name__ == "__main__":

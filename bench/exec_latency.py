@@ -1,8 +1,8 @@
-"""What a sensor adds to fork+exec+exit of an image binary in a container.
+"""Time that a sensor adds to fork+exec+exit of an image binary in a container.
 
-Each round measures every sensor between two rounds without one, so that what else the machine
-does hits all alike; the ratio of a round is its median over the mean of its neighbours'. Run
-``python -m bench.exec_latency [ROUNDS] [SPAWNS]``.
+Each round measures every sensor between two measurements without one, so that other load on the
+machine affects all alike. A round's ratio is the median with the sensor over the mean of the two
+medians around it. Run ``python -m bench.exec_latency [ROUNDS] [SPAWNS]``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lab import LabContainer
 
 
 def median_ns(container: LabContainer, spawns: int) -> float:
-    """Spawn an image binary many times; the median of one, in nanoseconds."""
+    """Spawn an image binary ``spawns`` times; return the median time of one spawn in nanoseconds."""
     result = container.exec("/opt/lab/spawn", str(spawns), "/opt/lab/true", timeout=300)
     return statistics.median(int(line) for line in result.stdout.split())
 

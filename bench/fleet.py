@@ -1,12 +1,13 @@
-"""Simulated sensors against one real server, over mutual TLS: rows a second, their age, the server's memory.
+"""Simulated sensors against one real server over mutual TLS: rows per second, their age, the server's memory.
 
-``python -m bench.fleet [SENSORS] [ROWS_A_SECOND] [SECONDS] [INTERVAL] [KILLS]``. Each sensor has a certificate
-and a connection of its own, sends what it has every so many seconds (1), and the next batch when the
-last is acknowledged. A row's age is the time from its making to the acknowledgement of its batch, when it
-is durable and can be asked for. A sensor's rows are made once and sent again and again under new
-numbers, for the simulators share the processor with the server. With ``KILLS`` the server is killed (-9) that often, at
-random moments, and started again. At the end the rows of each node in the store are compared with those
-acknowledged to it. Memory is given by the minute, and as the slope of the second half of the run.
+``python -m bench.fleet [SENSORS] [ROWS_PER_SECOND] [SECONDS] [INTERVAL] [KILLS]``. Each sensor has a
+certificate and a connection of its own. It sends a batch every INTERVAL seconds (1), the next one
+only after the acknowledgement of the last. The age of a row is the time from its creation to the
+acknowledgement of its batch, when the row is durable and can be queried. A sensor's rows are made
+once and sent repeatedly under new numbers, because the simulators share the processor with the
+server. With KILLS the server is killed (SIGKILL) that often, at random moments, and started again.
+Finally the rows of each node in the store are compared with those acknowledged to it. Memory is
+printed for each minute, and as the slope of the second half of the run.
 """
 
 from __future__ import annotations
@@ -40,23 +41,28 @@ LIMITS = httpx.Limits(keepalive_expiry=60)
 
 @dataclass
 class Tally:
-    """What all sensors saw."""
+    """Totals over all sensors."""
 
     ages: list[float] = field(default_factory=list)
+    """Age of each row, in seconds."""
     rows: int = 0
+    """Rows acknowledged."""
     batches: int = 0
+    """Batches acknowledged."""
     refused: int = 0
+    """Requests that the server refused with a time to retry after."""
     broken: int = 0
+    """Requests whose connection broke."""
     acknowledged: Counter[str] = field(default_factory=Counter)
-    """Rows by node."""
+    """Acknowledged rows by node."""
     processor: float = 0.0
-    """Seconds of all servers, the killed ones included but for the time since the last look."""
+    """Processor seconds of all server processes; of a killed one, up to the last sample."""
     memory: list[tuple[float, float]] = field(default_factory=list)
-    """Minutes since the start, and MiB: about once a second while a server ran."""
+    """Samples (minutes since the start, MiB), about one a second while a server runs."""
 
 
 def enrol(served: Served, count: int) -> list[Client]:
-    """Sensors of a fleet, their certificates written where the server looks, which spares requests."""
+    """Enrol ``count`` sensors directly in the server's files, which saves the requests."""
     authority = pki.open_authority(served.directory / "pki", now=now())
     register = served.sensors
     key = new_key()
@@ -72,7 +78,7 @@ def enrol(served: Served, count: int) -> list[Client]:
 async def simulate(
     client: Client, tally: Tally, *, rows: float, every: float, end: float, choose: random.Random
 ) -> None:
-    """Be one sensor until the end."""
+    """Run one sensor until ``end`` (monotonic time): ``rows`` rows per second in batches ``every`` seconds."""
     node = Node(client.said["node"], choose)
     count = max(4, int(rows * every) // 4 * 4)
     body = wire.encode({EVENTS: wire.table(EVENTS, node.rows(count))})
@@ -108,11 +114,11 @@ async def deliver(http: httpx.AsyncClient, body: bytes, first: int, tally: Tally
 
 
 async def watch(served: Served, tally: Tally, end: float) -> None:
-    """Note the server's memory and processor time each second."""
+    """Sample the server's memory and processor time each second."""
     seen = dict[int, float]()
     begun, first = time.monotonic(), used(served.process.pid)
     while time.monotonic() < end:
-        with contextlib.suppress(OSError, IndexError):  # it was killed a moment ago
+        with contextlib.suppress(OSError, IndexError):  # the server was just killed
             pid = served.process.pid
             tally.memory.append(((time.monotonic() - begun) / 60, resident(pid)))
             seen[pid] = used(pid)
@@ -121,7 +127,7 @@ async def watch(served: Served, tally: Tally, end: float) -> None:
 
 
 async def kill(served: Served, kills: int, end: float, choose: random.Random) -> None:
-    """Kill the server at random moments, spread over the run, and start it again."""
+    """Kill the server at random moments, spread over the run, and start it again each time."""
     if not kills:
         return
     span = (end - time.monotonic()) / kills
@@ -142,26 +148,26 @@ async def run(clients: Sequence[Client], rate: float, seconds: float, every: flo
 
 
 def resident(pid: int) -> float:
-    """Give the memory of a process, in MiB."""
+    """Return the resident memory of a process in MiB."""
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 def used(pid: int) -> float:
-    """Give the processor time of a process, in seconds."""
+    """Return the processor time of a process in seconds."""
     ticks = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
     return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
 
 def stored_rows(directory: Path) -> Counter[str]:
-    """Count the rows in the store by node."""
+    """Return the number of rows in the store by node."""
     with open_reader(directory) as reader:
         rows = reader.hunt(Ask(text=f"{EVENTS} | summarize Rows = count() by NodeName"))
     return Counter({str(row["NodeName"]): row["Rows"] for row in rows.to_pylist()})
 
 
-def tell_memory(memory: Sequence[tuple[float, float]]) -> None:
-    """Print the server's memory by the minute, and how it grew in the second half."""
+def print_memory(memory: Sequence[tuple[float, float]]) -> None:
+    """Print the server's memory by minute, and its growth in the second half."""
     minutes = [[size for _, size in it] for _, it in itertools.groupby(memory, key=lambda sample: int(sample[0]))]
     print(f"server, MiB by the minute: {', '.join(f'{statistics.fmean(it):.0f}' for it in minutes)}")
     times, sizes = zip(*(sample for sample in memory if sample[0] > memory[-1][0] / 2), strict=True)
@@ -178,11 +184,11 @@ def main(sensors: int, rate: float, seconds: float, *, every: float, kills: int)
     rates = f"{tally.rows / seconds:,.0f} rows/s in {tally.batches / seconds:,.0f} batches/s"
     print(f"{sensors:,} sensors, {seconds:.0f} s: {rates}; load of the machine {os.getloadavg()[1]:.1f}")
     print(f"age of a row: median {ages[len(ages) // 2]:.2f} s, p99 {ages[len(ages) * 99 // 100]:.2f} s (aim 2)")
-    print(f"told to come later: {tally.refused}, kills: {kills}, broken connections: {tally.broken}")
+    print(f"refused with retry-after: {tally.refused}, kills: {kills}, broken connections: {tally.broken}")
     wrong = [node for node in tally.acknowledged | stored if tally.acknowledged[node] != stored[node]]
     print(f"acknowledged {tally.rows:,}, stored {stored.total():,}; nodes that differ: {len(wrong)} (aim 0)")
     print(f"server: {tally.processor / seconds:.2f} cores")
-    tell_memory(tally.memory)
+    print_memory(tally.memory)
 
 
 if __name__ == "__main__":

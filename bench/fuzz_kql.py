@@ -1,9 +1,9 @@
-"""Coverage-guided fuzzing of the compiler: no text may do worse than ``InvalidQuery``.
+"""Coverage-guided fuzzing of the KQL compiler: any text may raise ``InvalidQuery`` and nothing else.
 
-``python -m bench.fuzz_kql [SECONDS] [KEEP]``. Starts from the fixtures and the hunts of the
-library, and writes the text that broke something into the folder KEEP. Texts are translated for
-both dialects; what parses is printed, and printing what was printed gives
-the same text. libFuzzer itself bounds the time and memory of one text.
+``python -m bench.fuzz_kql [SECONDS] [KEEP]``. Starts from the test fixtures and the library's hunts,
+and writes a text that fails into the folder KEEP. Each text is translated for both dialects; a text
+that parses is printed, and printing the result again must give the same text. libFuzzer bounds the
+time and memory of one text.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ SCHEMA = {
     "CloudProcessEvents": {"Timestamp": "datetime", "ProcessCommandLine": "string", "AdditionalFields": "dynamic"},
 }
 ROOT = Path(__file__).parents[1]
-LONGEST = 2048  # longer texts only repeat what short ones find
+MAX_BYTES = 2048  # longer texts find the same failures, more slowly
 
 
 def seeds() -> Iterator[str]:
-    """Give the queries of all fixtures, of the corpus that must parse, and of the library's hunts."""
+    """Yield the queries of all fixtures, of the corpus that must parse, and of the library's hunts."""
     for path in sorted((ROOT / "tests/kql/fixtures").rglob("*.kql")):
         for block in path.read_text().split("\n---\n"):
             yield block.partition("\n")[2].partition("\n=>\n")[0]
@@ -42,14 +42,14 @@ def seeds() -> Iterator[str]:
 
 
 def translated(text: str) -> None:
-    """Translate for both engines; raises what a text must not raise."""
+    """Translate for both dialects; ``InvalidQuery`` is the only expected error."""
     for dialect in ("duckdb", "clickhouse"):
         with contextlib.suppress(InvalidQuery):
             kql.compiled(text, SCHEMA, dialect)
 
 
 def printed(text: str) -> None:
-    """Print what parses; what was printed parses, and prints as itself."""
+    """Print a text that parses; the result must parse and print as itself."""
     try:
         once = printer.formatted(text)
     except InvalidQuery:
@@ -58,7 +58,7 @@ def printed(text: str) -> None:
 
 
 def one(data: bytes) -> None:
-    """Do all that is done with a query's text."""
+    """Run all checks on one text."""
     text = data.decode("utf-8", "ignore")
     translated(text)
     printed(text)
@@ -68,7 +68,7 @@ def main(seconds: int, keep: str) -> None:
     with tempfile.TemporaryDirectory() as corpus:
         for number, seed in enumerate(seeds()):
             Path(corpus, f"{number}").write_text(seed)
-        bounds = [f"-max_total_time={seconds}", f"-max_len={LONGEST}", "-rss_limit_mb=2048", "-timeout=10"]
+        bounds = [f"-max_total_time={seconds}", f"-max_len={MAX_BYTES}", "-rss_limit_mb=2048", "-timeout=10"]
         atheris.Setup([sys.argv[0], corpus, *bounds, f"-artifact_prefix={keep}/", "-verbosity=1"], one)
         atheris.Fuzz()
 

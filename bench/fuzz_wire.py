@@ -1,7 +1,7 @@
-"""Coverage-guided fuzzing of the batch decoder: no input may do worse than ``InvalidBatch``.
+"""Coverage-guided fuzzing of the batch decoder: any input may raise ``InvalidBatch`` and nothing else.
 
-``python -m bench.fuzz_wire [SECONDS]``. Starts from honest streams; memory is bounded, so that a
-small body that grows is found too.
+``python -m bench.fuzz_wire [SECONDS]``. Starts from valid batches. Memory is bounded, so that a small
+body that expands without limit is found as well.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LIMITS = wire.Limits(decoded=1 << 20, rows=1000)
 
 
 def decode(data: bytes) -> None:
-    """Decode the bytes as they are, and as what a frame holds."""
+    """Decode the bytes as a batch, and as the content of a zstd frame."""
     for body in (data, zstandard.compress(data)):
         try:
             tables = wire.decode(body, LIMITS)
@@ -37,9 +37,9 @@ def decode(data: bytes) -> None:
 
 def main(seconds: int) -> None:
     health = SensorHealth(Timestamp=making.NOW, ActionType="Heartbeat", AdditionalFields={"a": [1, {"b": None}]})
-    honest = (making.events("a", "b"), {"SensorHealth": wire.table("SensorHealth", [health])})
+    valid = (making.events("a", "b"), {"SensorHealth": wire.table("SensorHealth", [health])})
     with tempfile.TemporaryDirectory() as corpus:
-        for number, tables in enumerate(honest):
+        for number, tables in enumerate(valid):
             body = wire.encode(tables)
             plain = zstandard.ZstdDecompressor().decompress(body, max_output_size=1 << 20)
             Path(corpus, f"body-{number}").write_bytes(body)

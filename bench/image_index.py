@@ -1,8 +1,8 @@
-"""The image index beside plain tarfile + gzip + sqlite, over one Debian image of 15,000 files and more.
+"""Image index against plain tarfile + gzip + sqlite, over a Debian image of more than 15,000 files.
 
-The image is made once by debootstrap, as four layers, under /var/tmp/driftline-bench. Each way
-runs three times, taking turns; the table has the medians, and each one's ratio to the plain
-way. A process of its own does each build, so that its peak of memory is its own too. Run
+The image is made once by debootstrap, with four layers, under /var/tmp/driftline-bench. Each way
+runs three times, in turns; the table has the medians, and the ratio of each to the plain way. Each
+build runs in a process of its own, so that its peak memory is its own. Run
 ``python -m bench.image_index``.
 """
 
@@ -33,7 +33,7 @@ from driftline import image
 from driftline.image import Blob, Blobs, ImageIndex, Kind, LowerDirs
 from driftline.image.tar import ChunkStream, members
 
-PLACE = Path("/var/tmp/driftline-bench/image")
+DIRECTORY = Path("/var/tmp/driftline-bench/image")
 DIGEST = "sha256:" + "b" * 64
 MIRROR = "http://deb.debian.org/debian"
 PACKAGES = "gcc,git,manpages,manpages-dev,perl,python3,python3-pip,vim,curl,locales,openssh-client"
@@ -66,43 +66,43 @@ def main() -> None:
 
 
 def prepare() -> None:
-    if (PLACE / "done").exists():
+    if (DIRECTORY / "done").exists():
         return
     if os.geteuid():
         sys.exit("bench: needs root to run debootstrap")
-    subprocess.run(["rm", "-rf", PLACE], check=True)
-    PLACE.mkdir(parents=True)
+    subprocess.run(["rm", "-rf", DIRECTORY], check=True)
+    DIRECTORY.mkdir(parents=True)
     print("making the image with debootstrap; this takes some minutes", file=sys.stderr)
-    root = PLACE / "root"
+    root = DIRECTORY / "root"
     subprocess.run(
         ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", "bookworm", root, MIRROR],
         check=True,
         stdout=subprocess.DEVNULL,
     )
     digests = [pack(number, split(root, number)) for number in range(len(LAYERS) + 1)]
-    (PLACE / "layers.json").write_text(json.dumps(digests))
-    (PLACE / "done").touch()
+    (DIRECTORY / "layers.json").write_text(json.dumps(digests))
+    (DIRECTORY / "done").touch()
 
 
 def split(root: Path, number: int) -> Path:
-    """Give layer ``number`` as an unpacked directory: what LAYERS names, 0 being the rest."""
+    """Return layer ``number`` as an unpacked directory: the paths of LAYERS; 0 is the rest."""
     if not number:
         for layer in range(1, len(LAYERS) + 1):
-            split_off(root, PLACE / f"layer{layer}", LAYERS[layer - 1])
-        return root.rename(PLACE / "layer0")
-    return PLACE / f"layer{number}"
+            split_off(root, DIRECTORY / f"layer{layer}", LAYERS[layer - 1])
+        return root.rename(DIRECTORY / "layer0")
+    return DIRECTORY / f"layer{number}"
 
 
 def split_off(root: Path, target: Path, patterns: Sequence[str]) -> None:
     for path in (found for pattern in patterns for found in root.glob(pattern)):
-        place = target / path.relative_to(root)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        path.rename(place)
+        destination = target / path.relative_to(root)
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(destination)
 
 
 def pack(number: int, directory: Path) -> dict[str, str]:
-    """Write a layer as tar, tar.gz and tar.zst; gives their digests."""
-    tar = PLACE / f"layer{number}.tar"
+    """Write a layer as tar, tar.gz and tar.zst; return the digest of each."""
+    tar = DIRECTORY / f"layer{number}.tar"
     subprocess.run(["tar", "--xattrs", "--format=pax", "-cf", tar, "-C", directory, "."], check=True)
     subprocess.run(["gzip", "-k", "-6", tar], check=True)
     with tar.open("rb") as plain, tar.with_suffix(".tar.zst").open("wb") as packed:
@@ -116,10 +116,10 @@ def digest_of(path: Path) -> str:
 
 
 def blobs(form: str) -> Blobs:
-    digests = json.loads((PLACE / "layers.json").read_text())
+    digests = json.loads((DIRECTORY / "layers.json").read_text())
     return Blobs(
         [
-            Blob(layer[form], "", opener(PLACE / f"layer{number}.{form}"), layer["tar"])
+            Blob(layer[form], "", opener(DIRECTORY / f"layer{number}.{form}"), layer["tar"])
             for number, layer in enumerate(digests)
         ]
     )
@@ -133,23 +133,23 @@ def opener(path: Path) -> Callable[[], BinaryIO]:
 
 
 def build_blobs(form: str) -> None:
-    image.build_index(DIGEST, blobs(form), PLACE / "index")
+    image.build_index(DIGEST, blobs(form), DIRECTORY / "index")
 
 
 def build_lowerdirs() -> None:
-    layers = [os.fsencode(PLACE / f"layer{number}") for number in range(len(LAYERS), -1, -1)]
-    image.build_index(DIGEST, LowerDirs(layers), PLACE / "index-of-directories")
+    layers = [os.fsencode(DIRECTORY / f"layer{number}") for number in range(len(LAYERS), -1, -1)]
+    image.build_index(DIGEST, LowerDirs(layers), DIRECTORY / "index-of-directories")
 
 
 def build_plainly() -> None:
-    """What one writes first: gzip and tarfile of the standard library, a table in SQLite."""
-    (PLACE / "plain.sqlite").unlink(missing_ok=True)
+    """Build a table in SQLite with gzip and tarfile of the standard library: the obvious solution."""
+    (DIRECTORY / "plain.sqlite").unlink(missing_ok=True)
     found: dict[str, tuple[object, ...]] = {}
     for blob in blobs("tar.gz").blobs:
         with blob.open() as raw, gzip.GzipFile(fileobj=raw) as plain, tarfile.open(fileobj=plain, mode="r|") as tar:
             for member in tar:
                 found[member.name] = (*facts(tar, member), member.mode, member.uid, member.gid, member.linkname)
-    with sqlite3.connect(PLACE / "plain.sqlite") as connection:
+    with sqlite3.connect(DIRECTORY / "plain.sqlite") as connection:
         connection.execute("CREATE TABLE f (path PRIMARY KEY, sha256, size, mode, uid, gid, target) WITHOUT ROWID")
         connection.executemany("INSERT INTO f VALUES (?,?,?,?,?,?,?)", ((p, *row) for p, row in found.items()))
         connection.execute("CREATE INDEX by_content ON f (sha256)")
@@ -162,7 +162,7 @@ def facts(tar: tarfile.TarFile, member: tarfile.TarInfo) -> tuple[str, int]:
 
 
 def in_child(build: Callable[[], None]) -> Measured:
-    """Run in a forked process; seconds, and MiB its memory grew to."""
+    """Run ``build`` in a forked process; return its seconds and its peak memory in MiB."""
     receiver, sender = multiprocessing.Pipe(duplex=False)
     pid = os.fork()
     if not pid:
@@ -180,7 +180,7 @@ def in_child(build: Callable[[], None]) -> Measured:
 
 
 def show_builds(figures: dict[str, list[Measured]]) -> None:
-    with image.open_index(PLACE / "index") as index:
+    with image.open_index(DIRECTORY / "index") as index:
         files = sum(entry.kind == Kind.FILE for entry in index)
         size = sum(entry.size for entry in index)
         title = f"{files} files, {len(index)} entries, {size >> 20} MiB, {len(LAYERS) + 1} layers"
@@ -191,18 +191,18 @@ def show_builds(figures: dict[str, list[Measured]]) -> None:
         peak = max(peak for _, peak in runs)
         table.add_row(way, f"{seconds[way]:.2f}", f"{seconds[way] / first:.2f}", f"{peak:.0f}")
     Console().print(table)
-    for name, path in (("driftline", PLACE / "index"), ("sqlite", PLACE / "plain.sqlite")):
+    for name, path in (("driftline", DIRECTORY / "index"), ("sqlite", DIRECTORY / "plain.sqlite")):
         print(f"{name}: {path.stat().st_size} bytes, {path.stat().st_size / files:.1f} bytes a file")
 
 
 def show_readers() -> None:
-    """Our tar reader against tarfile with everything else the same: same chunks, same hashes."""
-    ours, theirs = [], []
+    """Compare the tar reader with tarfile, with the same chunks and hashes."""
+    driftline, standard = [], []
     for _ in range(ROUNDS):
-        ours.append(timed(lambda: read_layers(with_members)))
-        theirs.append(timed(lambda: read_layers(with_tarfile)))
-    ratio = statistics.median(theirs) / statistics.median(ours)
-    print(f"zstd layers, tar reader only: {statistics.median(ours):.2f} s, tarfile: {ratio:.2f} times that")
+        driftline.append(timed(lambda: read_layers(with_members)))
+        standard.append(timed(lambda: read_layers(with_tarfile)))
+    ratio = statistics.median(standard) / statistics.median(driftline)
+    print(f"zstd layers, tar reader only: {statistics.median(driftline):.2f} s, tarfile: {ratio:.2f} times that")
 
 
 def read_layers(read: Callable[[zstandard.ZstdDecompressionReader], None]) -> None:
@@ -223,9 +223,9 @@ def with_tarfile(plain: zstandard.ZstdDecompressionReader) -> None:
 
 
 def show_lookups() -> None:
-    opened = statistics.median(timed(lambda: image.open_index(PLACE / "index").close()) for _ in range(50))
+    opened = statistics.median(timed(lambda: image.open_index(DIRECTORY / "index").close()) for _ in range(50))
     print(f"reopened from the cache in {opened * 1000:.2f} ms")
-    with image.open_index(PLACE / "index") as index, sqlite3.connect(PLACE / "plain.sqlite") as table:
+    with image.open_index(DIRECTORY / "index") as index, sqlite3.connect(DIRECTORY / "plain.sqlite") as table:
         show_lookup_times(index, table)
     table.close()
 
@@ -244,7 +244,7 @@ def show_lookup_times(index: ImageIndex, table: sqlite3.Connection) -> None:
 
 
 def per_item(call: Callable[[T], object], items: Sequence[T]) -> float:
-    """Microseconds a call, the median of five rounds over all items."""
+    """Return the microseconds of one call: the median of five rounds over all items."""
 
     def everything() -> None:
         for item in items:

@@ -1,11 +1,11 @@
-"""Ingest on one core: events a second and bytes an event, beside plain INSERT ... SELECT of the same rows.
+"""Ingest on one core: events per second and bytes per event, against plain INSERT ... SELECT.
 
-``python -m bench.ingest [ROWS]``. Times are processor time of the one core, so that what else runs on
-the machine does not count (nor does waiting for the disk; the last line has both). Rows are a
-realistic mix (execs, exits, library loads; thirty containers a node; every process key and command
-line its own), made once. Per round: ``store`` takes batches of 2,000 rows, committed together by 25
-as the server's writer does under load; ``decode and check`` is what a thread of the server does
-before; ``plain`` inserts the same Arrow rows at once.
+``python -m bench.ingest [ROWS]``. Times are processor time of one core, so that other processes and
+waiting for the disk do not count (the last line has wall time as well). The rows are a realistic
+mix, made once: execs, exits and library loads of thirty containers a node, with unique process keys
+and command lines. In each round, ``store`` ingests batches of 2,000 rows, 25 to a commit as the
+server's writer does under load; ``decode and check`` is the work of a server thread before that;
+``plain`` inserts the same Arrow rows in one statement.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ LIBRARIES = ("libc.so.6", "libssl.so.3", "libcrypto.so.3", "libz.so.1", "libm.so
 
 
 class Node:
-    """Makes one node's rows."""
+    """Generator of one node's rows."""
 
     def __init__(self, name: str, choose: random.Random) -> None:
         self.name = name
@@ -74,7 +74,7 @@ class Node:
     def rows(self, count: int) -> list[CloudProcessEvent]:
         return [event for _ in range(count // 4) for event in self.process()]
 
-    # An exec with a library load or two, and its end.
+    # Events of one process: its exec, two library loads and its exit.
     def process(self) -> list[CloudProcessEvent]:
         choose = self.choose
         self.pid += choose.randrange(1, 5)
@@ -123,7 +123,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Load:
-    """The rows of a run as batches, as their bodies, and as one table."""
+    """Rows of a run as batches, as encoded bodies, and as one table."""
 
     batches: list[Batch]
     bodies: list[bytes]
@@ -157,7 +157,7 @@ def directory() -> Iterator[Path]:
 
 
 def store(load: Load) -> tuple[float, dict[str, float]]:
-    """Seconds for all batches through the store, and bytes an event hot and cold."""
+    """Return the seconds for all batches through the store, and bytes per event hot and cold."""
     with directory() as path:
         database = Database(path)
         begun = time.process_time()
@@ -173,7 +173,7 @@ def store(load: Load) -> tuple[float, dict[str, float]]:
 
 
 def decode(load: Load) -> float:
-    """Seconds to decode all bodies and check whose rows they are."""
+    """Return the seconds to decode all bodies and check the owner of their rows."""
     begun = time.process_time()
     for batch, body in zip(load.batches, load.bodies, strict=True):
         wire.check_owner(wire.decode(body, wire.Limits()), cluster="prod", node=batch.stream)
@@ -181,7 +181,7 @@ def decode(load: Load) -> float:
 
 
 def plain(load: Load) -> float:
-    """Seconds for the same rows by one INSERT ... SELECT of one Arrow table."""
+    """Return the seconds to insert the same rows with one INSERT ... SELECT of one Arrow table."""
     rows = load.table()
     with directory() as path, duckdb.connect(path / "plain.duckdb", config={"threads": 2}) as connection:
         connection.execute(create_statement(EVENTS))

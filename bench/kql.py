@@ -1,9 +1,9 @@
-"""How long translation takes, and six typical hunts against hand-written DuckDB SQL.
+"""KQL: time of translation, and six typical hunts against hand-written DuckDB SQL.
 
 Both sides read the same ten days of Parquet files (``_events``) with two threads: the hunts through
-``store.stored``, from the query's text to the typed answer; the SQL as one would write it for
-these files by hand. Runs alternate; the least of the processor seconds counts, since wall clocks
-of a shared machine tell of its other tenants.
+``store.stored``, from the text of the query to the typed result; the SQL as an expert would write it
+for these files. Runs alternate; the minimum of the processor seconds counts, since wall time on a
+shared machine measures its other users.
 
 Run: ``python -m bench.kql [rows]``; the default is ten million rows, made once (two minutes, 500 MB)
 under ``/tmp/driftline-bench``.
@@ -116,14 +116,14 @@ TIMES = 5
 
 
 def seconds(work: Callable[[], object]) -> float:
-    """Give the processor seconds of one run, of all threads."""
+    """Return the processor seconds of one run, summed over all threads."""
     start = time.process_time()
     work()
     return time.process_time() - start
 
 
-def ratio(name: str, ours: Callable[[], object], theirs: Callable[[], object]) -> None:
-    pairs = [(seconds(ours), seconds(theirs)) for _ in range(TIMES)]
+def ratio(name: str, driftline_run: Callable[[], object], reference_run: Callable[[], object]) -> None:
+    pairs = [(seconds(driftline_run), seconds(reference_run)) for _ in range(TIMES)]
     mine, best = min(a for a, _ in pairs), min(b for _, b in pairs)
     print(f"{name}: {mine * 1000:.0f} ms, by hand {best * 1000:.0f} ms, ratio {mine / best:.2f}", flush=True)
 
@@ -186,7 +186,7 @@ def _scan(source: str, column: str, word: str) -> str:
 
 
 def index_files(rows: int) -> None:
-    """Find the terms of all files, and say what that takes."""
+    """Build the term index of all files, and print its cost."""
     files = [path for paths in _events.make(DIRECTORY, rows).values() for path in paths]
     taken = sum(seconds(partial(write_index, path)) for path in files)
     size = sum(terms_path(path).stat().st_size for path in files) / sum(path.stat().st_size for path in files)

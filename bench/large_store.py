@@ -1,8 +1,9 @@
-"""A server over a large store and many alerts: size, start-up, alerts page, hunts, check, backup.
+"""A server with a large store and many alerts: size, start-up, alerts page, hunts, check, backup.
 
-``python -m bench.large_store [MILLIONS] [ALERTS]`` (100, 50000). Rows are those of ``bench._events``, ten
-days as Parquet, put into a store as ``_cold`` knows them; made once, in /var/tmp/driftline-bench/large.
-All is asked of a real ``driftline server``; the backup is made while it runs.
+``python -m bench.large_store [MILLIONS] [ALERTS]`` (100, 50000). The rows are those of
+``bench._events``, ten days as Parquet, registered as cold files of a store; made once, in
+/var/tmp/driftline-bench/large. All requests go to a real ``driftline server``; the backup is made
+while it runs.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ FILTERS: tuple[Mapping[str, str | int], ...] = (
 
 
 def make_store(directory: Path, rows: int) -> None:
-    """Make a store whose cold files are links to those made once."""
+    """Make a store whose cold files are hard links to files that are made once."""
     database = Database(directory)
     for table, files in _events.make(MADE, rows).items():
         for number, path in enumerate(files):
@@ -105,7 +106,7 @@ def alert(number: int, choose: random.Random) -> Alert:
 
 @contextmanager
 def serving_store(directory: Path) -> Iterator[float]:
-    """Run the server that owns the store; gives the seconds from its start until it says it is ready."""
+    """Run the server that owns the store; yield the seconds from its start until it is ready."""
     begun = time.perf_counter()
     process = serving.start(directory, "--set", "sensor_names=localhost")
     try:
@@ -130,8 +131,8 @@ def timed(name: str) -> Iterator[None]:
     print(f"{name:32} {time.perf_counter() - begun:9.2f} s", flush=True)
 
 
-def tell_pages(client: httpx.Client) -> None:
-    """Ask for pages of alerts, filter by filter in turn, and follow each to its second page."""
+def measure_pages(client: httpx.Client) -> None:
+    """Request pages of alerts with each filter in turn, follow each to its second page, print the times."""
     times: dict[str, list[float]] = {}
     for number in range(PAGES):
         wanted = FILTERS[number % len(FILTERS)]
@@ -148,8 +149,8 @@ def tell_pages(client: httpx.Client) -> None:
     )
 
 
-def tell_store(reader: Reader, directory: Path) -> None:
-    """Time what is asked of the whole store while the server runs."""
+def measure_store(reader: Reader, directory: Path) -> None:
+    """Time hunts and maintenance of the whole store while the server runs."""
     for name, text in HUNTS.items():
         with timed(f"hunt: {name}"):
             reader.hunt(Ask(text=text))
@@ -178,11 +179,11 @@ def main(millions: int, count: int) -> None:
             with serving_store(directory) as seconds:
                 starts.append(seconds)
         print(f"start to ready: median {statistics.median(starts):.2f} s, longest {max(starts):.2f} s")
-        (directory / "log").unlink()  # it has the setup tokens of those before
+        (directory / "log").unlink()  # it contains the setup tokens of earlier starts
         with serving.serve(directory) as served:
-            tell_pages(served.admin)
+            measure_pages(served.admin)
         with serving_store(directory), open_reader(directory / "store") as reader:
-            tell_store(reader, directory)
+            measure_store(reader, directory)
         print(f"load of the machine meanwhile {os.getloadavg()[1]:.1f}")
     finally:
         shutil.rmtree(directory)

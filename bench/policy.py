@@ -1,10 +1,10 @@
-"""How long a policy takes to decide, in user space.
+"""Time of a policy decision in user space.
 
-Run: ``python -m bench.policy``. Times are medians. "Exec" is what every drifted execution pays:
-the rules that apply to its container are known. "Container" is what a new container pays once.
-Policies have as many rules as may be (1,000), and ten times as many, which loading refuses. All
-rules but the last are passed over for the reason that the line names; the last has an allow list of
-200 paths, none of which fits. The ratio is what it saves to work out a container's rules once.
+Run: ``python -m bench.policy``. Times are medians. "Exec" is the cost of every drifted execution,
+when the rules of its container are known. "Container" is the cost of a new container, paid once.
+Policies have the maximum of 1,000 rules, and ten times as many, which loading refuses. All rules but
+the last are skipped for the reason in the line; the last has an allow list of 200 paths, none of
+which matches. The ratio is the saving of determining a container's rules once.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def rule(number: int, **more: object) -> Rule:
 
 
 def made(count: int, other: Callable[[int], Rule]) -> Policy:
-    """Make a policy, however large: without the check of its length."""
+    """Make a policy of ``count`` rules, bypassing the check of the maximum."""
     allow = tuple(AllowedProcess(path=f"/opt/{number}/*") for number in range(200))
     return Policy.model_construct(rules=(*map(other, range(1, count)), rule(count, allow=allow)))
 

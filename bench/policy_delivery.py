@@ -1,9 +1,9 @@
-"""How fast a policy reaches a fleet: 1,000 sensors in one process, each with its own certificate and connection.
+"""Time until a policy reaches a fleet of 1,000 sensors in one process, each with its own certificate.
 
-One run, on this machine: a server process, a process of sensors that wait by long poll, and a
-version put in force ``ROUNDS`` times. Printed are the seconds from the ``PUT``'s sending until half,
-99 % and all of the sensors have the text, and until all their acknowledgements are stored; and how
-long the fleet takes to come anew, as after a restart.
+One run, on this machine: a server process, a process of sensors that wait by long poll, and
+``ROUNDS`` new versions. Printed are the seconds from sending the ``PUT`` until half, 99 % and all of
+the sensors have the text, and until all acknowledgements are stored; and the time for the whole
+fleet to connect and fetch, as after a restart.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def put(admin: httpx.Client, number: int) -> int:
 
 
 def enrolled(served: serving.Served, number: int) -> ssl.SSLContext:
-    """Make a sensor as enrolment does, without the requests, which are not what is measured."""
+    """Enrol a sensor directly in the server's files; the requests of enrolment are not measured."""
     now = datetime.datetime.now(datetime.UTC)
     authority, register = pki.open_authority(served.data / "pki", now=now), open_sensors(served.data)
     key = new_key()
@@ -61,7 +61,10 @@ def enrolled(served: serving.Served, number: int) -> ssl.SSLContext:
 
 
 class Wire:
-    """One kept connection that speaks just enough HTTP/1.1: a thousand full clients would be what is measured."""
+    """Kept-alive connection with a minimal HTTP/1.1 client.
+
+    A thousand full clients in one process would take more time than the server that is measured.
+    """
 
     def __init__(self, port: int, context: ssl.SSLContext) -> None:
         self._port = port
@@ -82,7 +85,7 @@ class Wire:
 
 
 class Fleet:
-    """Sensors that wait, fetch and acknowledge, for ever."""
+    """Sensors that wait for, fetch and acknowledge policies until cancelled."""
 
     def __init__(self, url: str, contexts: Sequence[ssl.SSLContext]) -> None:
         self.port = int(url.rpartition(":")[2])

@@ -1,6 +1,6 @@
-"""2,000 execs a second from 100 containers: what is lost, and what the sensor takes.
+"""2,000 execs per second from 100 containers: records lost, and resources used by the sensor.
 
-Run ``python -m bench.throughput [SECONDS] [CONTAINERS]``. Then the same sensor idle.
+Run ``python -m bench.throughput [SECONDS] [CONTAINERS]``. The sensor is measured idle first.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lab import LabContainer
 
 TICKS = os.sysconf("SC_CLK_TCK")
 LOAD = "while :; do /opt/lab/spawn 19 /opt/lab/true >/dev/null; sleep 0.9; done"
-"""Some 20 execs a second from each container: of ``true``, ``spawn`` and ``sleep``."""
+"""Some 20 execs per second in each container: of ``true``, ``spawn`` and ``sleep``."""
 
 
 def status(address: str) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def children(pid: int) -> list[int]:
 
 
 def measure(name: str, running: _sensors.Running, seconds: float) -> None:
-    """Watch the sensor for a while and print what it did and took."""
+    """Observe the sensor for ``seconds`` and print execs, losses, processor time and memory."""
     before, started = status(running.address), time.monotonic()
     processes = {"sensor": running.pid, "store": children(running.pid)[0]}
     cpu = {who: cpu_seconds(process) for who, process in processes.items()}
