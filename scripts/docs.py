@@ -1,4 +1,4 @@
-"""Write the files that are derived from code; ``--check`` only compares."""
+"""Write the files that are generated from code; ``--check`` only compares them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ has come first, with its names, order and types; driftline's own follow. Times a
 
 
 def tables() -> str:
-    """Give the page of the hunting tables."""
+    """Return the page of the hunting tables."""
     return "\n".join([HEAD, *(_section(table) for table in TABLES.values())])
 
 
@@ -33,13 +33,13 @@ def _section(table: Table) -> str:
 
 
 def crd() -> str:
-    """Give the custom resource of drift policies."""
+    """Return the CustomResourceDefinition of drift policies."""
     head = "# Made from driftline/policy/ by `python -m scripts.docs`.\n"
     return head + yaml.safe_dump(schema.custom_resource_definition(), sort_keys=False, width=120)
 
 
 def json_schema() -> str:
-    """Give the JSON schema of policy files."""
+    """Return the JSON schema of policy files."""
     return json.dumps(schema.json_schema(), indent=2) + "\n"
 
 
@@ -54,12 +54,12 @@ PAGES = {
 
 
 def stale() -> list[Path]:
-    """List the pages that are not what the code says."""
+    """Return the files that differ from what the code generates."""
     return [path for path, page in PAGES.items() if not path.exists() or path.read_text() != page()]
 
 
 def main() -> None:
-    """Write or check all pages."""
+    """Write all files, or with ``--check`` exit with an error that lists the stale ones."""
     if "--check" in sys.argv:
         sys.exit("\n".join(f"stale: {path}; run python -m scripts.docs" for path in stale()) or 0)
     for path, page in PAGES.items():

@@ -1,4 +1,4 @@
-"""The reference pages of the server: its API, from the OpenAPI document; its settings, from their model."""
+"""Reference pages of the server: the API, from its OpenAPI document; the settings, from their model."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from driftline.server.settings import PREFIX, Settings
 API_HEAD = """# HTTP API
 
 Made from the server's OpenAPI document by `python -m scripts.docs`; a running server serves the
-document itself, with the shapes of bodies and examples, at `/api/v1/openapi.json`.
+document itself, with schemas and examples of all bodies, at `/api/v1/openapi.json`.
 
-Credentials go into `Authorization: Bearer TOKEN`; a browser's session cookie does as well, but a write
-by it also needs the header `X-Driftline`. Every error is an `application/problem+json` document
-(RFC 9457): `type` for programs, `detail` for people, `errors` with the places that are wrong. Lists
-are pages; `next` of one is the `cursor` of the following.
+Send credentials as `Authorization: Bearer TOKEN`. A browser's session cookie works as well, but a
+write with it also needs the header `X-Driftline`. Every error is an `application/problem+json`
+document (RFC 9457): `type` for programs, `detail` for people, `errors` with the invalid fields. Lists
+are paged; `next` of one page is the `cursor` of the following.
 """
 SETTINGS_HEAD = f"""# Settings of the server
 
-Made from `driftline/server/settings.py` by `python -m scripts.docs`. A flag wins over the
-environment (`{PREFIX}` and the setting's name in capitals), which wins over the file
-(`/etc/driftline/server.yaml`, or `--config`), which wins over the default. `driftline config show`
+Made from `driftline/server/settings.py` by `python -m scripts.docs`. A flag takes precedence
+over the environment (`{PREFIX}` and the setting's name in capitals), the environment over the file
+(`/etc/driftline/server.yaml`, or `--config`), the file over the default. `driftline config show`
 shows each value with its source. Lists are comma-separated in flags and variables, mappings
 `key=value,key=value`.
 
@@ -36,7 +36,7 @@ shows each value with its source. Lists are comma-separated in flags and variabl
 
 
 def api() -> str:
-    """Give the page of the API."""
+    """Return the page of the API, by tag, with the permissions and the life of an alert."""
     document = _document()
     sections: dict[str, list[str]] = defaultdict(list)
     for path, methods in document["paths"].items():
@@ -60,21 +60,21 @@ def _document() -> dict[str, Any]:
 def _permissions() -> str:
     rows = [f"| `{name}` | {role} | {about} |" for name, (role, about) in PERMISSIONS.items()]
     head = ["## Roles and permissions", "", "A role has the permissions of those before it: viewer, analyst, admin.",
-            "A token's scopes are permissions, and narrow its owner's.", "", "| permission | least role | to |",
-            "| --- | --- | --- |"]  # fmt: skip
+            "A token's scopes are permissions, and limit those of its owner.", "",
+            "| permission | least role | allows to |", "| --- | --- | --- |"]  # fmt: skip
     return "\n".join([*head, *rows, ""])
 
 
 def _lifecycle() -> str:
     rows = [f"| {status} | {action} | {target} |" for (status, action), target in TRANSITIONS.items()]
-    head = ["## The life of an alert", "", "| status | action | leads to |", "| --- | --- | --- |"]
+    head = ["## States of an alert", "", "| status | action | new status |", "| --- | --- | --- |"]
     reasons = [f"| {name} | {', '.join(each)} |" for name, each in CLASSIFICATIONS.items()]
     more = ["", "| classification | determinations |", "| --- | --- |", *reasons, ""]
     return "\n".join([*head, *rows, *more])
 
 
 def settings() -> str:
-    """Give the page of the settings."""
+    """Return the page of the settings."""
     fields = Settings.model_fields.items()
     rows = [f"| `{name}` | {_default(field.default)} | {field.description} |" for name, field in fields]
     return SETTINGS_HEAD + "\n".join(rows) + "\n"
@@ -90,5 +90,5 @@ PAGES = {"api.md": api, "server-settings.md": settings}
 
 
 def pages(folder: Path) -> dict[Path, Any]:
-    """Give each page's maker by its path."""
+    """Return the function that makes each page, by the page's path."""
     return {folder / name: make for name, make in PAGES.items()}
