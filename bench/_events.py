@@ -78,6 +78,7 @@ def make(directory: Path, rows: int) -> dict[str, list[Path]]:
 
 
 def _day(connection: duckdb.DuckDBPyConnection, table: str, directory: Path, number: int, rows: int) -> Path:
+    """Make the file of one day unless it exists; it appears under its name only when complete."""
     day = FIRST + datetime.timedelta(days=number)
     path = directory / str(rows) / f"{table}-{day}.parquet"
     if not path.exists():

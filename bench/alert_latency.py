@@ -19,6 +19,7 @@ from driftline.store.query.row_query import Query
 
 
 def main(alerts: int = 200) -> None:
+    """Execute ``alerts`` drifted files and print the latency of their alerts."""
     with lab.start("bench") as it, _sensors.driftline(it) as running:
         container = it.pod("latency").container("busybox")
         container.sh("cp /opt/lab/true /tmp/drift; /tmp/drift")
@@ -39,6 +40,7 @@ def main(alerts: int = 200) -> None:
 
 
 def rows(reader: Reader) -> list[dict[str, Any]]:
+    """Return the newest alerts of the store, at most 20."""
     return reader.select(Query(table="AlertInfo", limit=20)).to_pylist()
 
 

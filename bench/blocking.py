@@ -56,10 +56,12 @@ def in_parallel(container: LabContainer, scripts: Sequence[str]) -> float:
 
 
 def size(container: LabContainer, path: str) -> int:
+    """Return the size of a file in the container, in bytes; 0 if it does not exist."""
     return int(container.sh(f"cat {path} 2>/dev/null | wc -c").stdout)
 
 
 def wait_in_force(container: LabContainer) -> None:
+    """Wait until the block rule is in force: until a changed copy of a program fails to run."""
     while container.sh("cp /opt/lab/true /tmp/p; echo xx >> /tmp/p; /tmp/p; echo $?").stdout == b"0\n":
         time.sleep(0.1)
 
@@ -71,6 +73,7 @@ def attempts(it: lab.Lab, count: int) -> None:
     container.sh("cp /opt/lab/mark /tmp/new; echo x >> /tmp/new; cp /tmp/new /scratch/new; cp /tmp/new /tmp/n0")
     in_parallel(container, _scripts(100))
     print(f"100 attempts with no sensor: {size(container, '/data/ran')} bytes written")
+    # The renaming loop has moved /tmp/n0 away.
     container.sh("rm /data/ran; cp /tmp/new /tmp/n0")
     with _sensors.driftline(it, policy=BLOCK) as running:
         wait_in_force(container)
@@ -81,6 +84,7 @@ def attempts(it: lab.Lab, count: int) -> None:
 
 
 def _scripts(count: int) -> list[str]:
+    """Return the shell scripts that together make ``count`` attempts in all ways."""
     scripts = []
     for way, command in WAYS.items():
         times = PARALLEL[way]
@@ -104,6 +108,7 @@ def latency(it: lab.Lab, rounds: int) -> None:
     Once at the pace at which services exec, once without a pause.
     """
     container = it.pod("latency").container("busybox")
+    # Services exec with pauses; back-to-back execs are the worst case.
     for name, pause in (("one exec each 2 ms", 2000), ("as many as there can be", 0)):
         ratios = []
         for _ in range(rounds):
@@ -143,6 +148,7 @@ def delivery(it: lab.Lab, rounds: int) -> None:
 
 
 def main(count: int = 100_000, allowed: int = 1_000_000, rounds: int = 10) -> None:
+    """Run all measurements: ``count`` attempts, ``allowed`` execs of an image binary, ``rounds`` rounds."""
     with lab.start("bench") as it:
         delivery(it, rounds)
         attempts(it, count)

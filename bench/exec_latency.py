@@ -23,6 +23,7 @@ def median_ns(container: LabContainer, spawns: int) -> float:
 
 
 def main(rounds: int = 10, spawns: int = 1000) -> None:
+    """Compare all sensors over ``rounds`` rounds and print a Markdown table."""
     missing = _sensors.missing_tools()
     if missing:
         subprocess.run(("apt-get", "install", "-y", "-qq", *missing), check=True, stdout=subprocess.DEVNULL)

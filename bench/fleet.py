@@ -79,6 +79,7 @@ async def simulate(
     client: Client, tally: Tally, *, rows: float, every: float, end: float, choose: random.Random
 ) -> None:
     """Run one sensor until ``end`` (monotonic time): ``rows`` rows per second in batches ``every`` seconds."""
+    # The first batch is due at a random time of the interval, so that sensors do not send in step.
     node = Node(client.said["node"], choose)
     count = max(4, int(rows * every) // 4 * 4)
     body = wire.encode({EVENTS: wire.table(EVENTS, node.rows(count))})
@@ -94,6 +95,7 @@ async def simulate(
             tally.rows += count
             tally.acknowledged[node.name] += count
             tally.batches += 1
+            # The rows of a batch arise evenly over the interval before it was due.
             tally.ages += [time.monotonic() - made - every * choose.random() for _ in range(count)]
 
 
@@ -138,6 +140,7 @@ async def kill(served: Served, kills: int, end: float, choose: random.Random) ->
 
 
 async def run(clients: Sequence[Client], rate: float, seconds: float, every: float, kills: int) -> Tally:
+    """Run the simulation for ``seconds`` and return its totals."""
     tally = Tally()
     end = time.monotonic() + seconds
     choose = random.Random(3)
@@ -176,6 +179,7 @@ def print_memory(memory: Sequence[tuple[float, float]]) -> None:
 
 
 def main(sensors: int, rate: float, seconds: float, *, every: float, kills: int) -> None:
+    """Start the server, simulate the fleet, and print rates, ages, losses and the server's resources."""
     with tempfile.TemporaryDirectory(dir="/var/tmp") as folder, contextlib.ExitStack() as stack:
         served = stack.enter_context(contextlib.closing(Served(Path(folder))))
         tally = asyncio.run(run(enrol(served, sensors), rate, seconds, every, kills))

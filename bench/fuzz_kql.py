@@ -65,6 +65,7 @@ def one(data: bytes) -> None:
 
 
 def main(seconds: int, keep: str) -> None:
+    """Fuzz for ``seconds`` and write a text that fails into the folder ``keep``."""
     with tempfile.TemporaryDirectory() as corpus:
         for number, seed in enumerate(seeds()):
             Path(corpus, f"{number}").write_text(seed)

@@ -36,6 +36,7 @@ def decode(data: bytes) -> None:
 
 
 def main(seconds: int) -> None:
+    """Fuzz for ``seconds``."""
     health = SensorHealth(Timestamp=making.NOW, ActionType="Heartbeat", AdditionalFields={"a": [1, {"b": None}]})
     valid = (making.events("a", "b"), {"SensorHealth": wire.table("SensorHealth", [health])})
     with tempfile.TemporaryDirectory() as corpus:

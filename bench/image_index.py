@@ -45,6 +45,7 @@ Measured = tuple[float, float]  # seconds, MiB at the peak
 
 
 def main() -> None:
+    """Make the image if necessary, build its index in every way, and print builds, readers and look-ups."""
     prepare()
     ways: dict[str, Callable[[], None]] = {
         "tarfile + gzip + sqlite": build_plainly,
@@ -66,6 +67,7 @@ def main() -> None:
 
 
 def prepare() -> None:
+    """Make the Debian image with debootstrap, unless it exists."""
     if (DIRECTORY / "done").exists():
         return
     if os.geteuid():
@@ -94,6 +96,7 @@ def split(root: Path, number: int) -> Path:
 
 
 def split_off(root: Path, target: Path, patterns: Sequence[str]) -> None:
+    """Move the paths that match ``patterns`` from ``root`` to the same places below ``target``."""
     for path in (found for pattern in patterns for found in root.glob(pattern)):
         destination = target / path.relative_to(root)
         destination.parent.mkdir(parents=True, exist_ok=True)
@@ -111,11 +114,13 @@ def pack(number: int, directory: Path) -> dict[str, str]:
 
 
 def digest_of(path: Path) -> str:
+    """Return the digest ``sha256:…`` of a file."""
     with path.open("rb") as file:
         return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def blobs(form: str) -> Blobs:
+    """Return the layers in one form (``tar``, ``tar.gz`` or ``tar.zst``), bottom first."""
     digests = json.loads((DIRECTORY / "layers.json").read_text())
     return Blobs(
         [
@@ -133,10 +138,12 @@ def opener(path: Path) -> Callable[[], BinaryIO]:
 
 
 def build_blobs(form: str) -> None:
+    """Build the index from archives."""
     image.build_index(DIGEST, blobs(form), DIRECTORY / "index")
 
 
 def build_lowerdirs() -> None:
+    """Build the index from unpacked layers."""
     layers = [os.fsencode(DIRECTORY / f"layer{number}") for number in range(len(LAYERS), -1, -1)]
     image.build_index(DIGEST, LowerDirs(layers), DIRECTORY / "index-of-directories")
 
@@ -157,6 +164,7 @@ def build_plainly() -> None:
 
 
 def facts(tar: tarfile.TarFile, member: tarfile.TarInfo) -> tuple[str, int]:
+    """Return the SHA-256 (hexadecimal, "" unless a regular file) and the size of a tar member."""
     file = tar.extractfile(member) if member.isreg() else None
     return (hashlib.file_digest(file, "sha256").hexdigest() if file else "", member.size)  # type: ignore[arg-type]
 
@@ -180,6 +188,7 @@ def in_child(build: Callable[[], None]) -> Measured:
 
 
 def show_builds(figures: dict[str, list[Measured]]) -> None:
+    """Print time, ratio and peak memory of each way, and the size of the results."""
     with image.open_index(DIRECTORY / "index") as index:
         files = sum(entry.kind == Kind.FILE for entry in index)
         size = sum(entry.size for entry in index)
@@ -223,6 +232,7 @@ def with_tarfile(plain: zstandard.ZstdDecompressionReader) -> None:
 
 
 def show_lookups() -> None:
+    """Print the time to open an index and to find paths and contents, against SQLite."""
     opened = statistics.median(timed(lambda: image.open_index(DIRECTORY / "index").close()) for _ in range(50))
     print(f"reopened from the cache in {opened * 1000:.2f} ms")
     with image.open_index(DIRECTORY / "index") as index, sqlite3.connect(DIRECTORY / "plain.sqlite") as table:
@@ -254,6 +264,7 @@ def per_item(call: Callable[[T], object], items: Sequence[T]) -> float:
 
 
 def timed(call: Callable[[], object]) -> float:
+    """Return the seconds of one call."""
     started = time.perf_counter()
     call()
     return time.perf_counter() - started

@@ -55,6 +55,7 @@ class Node:
         self.time = DAY
 
     def container(self, number: int) -> dict[str, Any]:
+        """Return the columns that all events of one container share."""
         choose = self.choose
         app = f"app{number % 12}"
         return {
@@ -72,6 +73,7 @@ class Node:
         }
 
     def rows(self, count: int) -> list[CloudProcessEvent]:
+        """Return the next ``count`` events, a multiple of 4."""
         return [event for _ in range(count // 4) for event in self.process()]
 
     # Events of one process: its exec, two library loads and its exit.
@@ -110,6 +112,7 @@ class Node:
         ]
 
     def event(self, shared: dict[str, Any], action: str, name: str, folder: str, **more: Any) -> CloudProcessEvent:
+        """Return one event, some time after the last one."""
         self.time += datetime.timedelta(microseconds=self.choose.randrange(20, 4000))
         digest = self.hashes[name] if action != "ProcessEnded" else ""
         return CloudProcessEvent(
@@ -118,6 +121,7 @@ class Node:
         )  # fmt: skip
 
     def key(self, pid: int) -> str:
+        """Return the process key of a pid."""
         return f"1f6a0c3d-{pid}-{pid * 1_000_003 % (1 << 40)}"
 
 
@@ -133,10 +137,12 @@ class Load:
         return sum(batch.rows for batch in self.batches)
 
     def table(self) -> pa.Table:
+        """Return all rows as one Arrow table."""
         return pa.concat_tables([batch.tables[EVENTS] for batch in self.batches])
 
 
 def make(rows: int) -> Load:
+    """Make ``rows`` rows of ``TOGETHER`` nodes, in batches."""
     choose = random.Random(1)
     nodes = [Node(f"node-{number:02}", choose) for number in range(TOGETHER)]
     batches = []
@@ -149,6 +155,7 @@ def make(rows: int) -> Load:
 
 @contextmanager
 def directory() -> Iterator[Path]:
+    """Make a temporary directory on disk (/tmp may be in memory)."""
     path = Path(tempfile.mkdtemp(dir="/var/tmp"))
     try:
         yield path
@@ -192,6 +199,7 @@ def plain(load: Load) -> float:
 
 
 def main(rows: int) -> None:
+    """Pin the process to one core, run all rounds and print rates, ratios and sizes."""
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     load = make(rows)
     begun = time.perf_counter(), time.process_time()

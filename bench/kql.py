@@ -111,6 +111,7 @@ HUNTS = {
         WHERE ActionType = 'ProcessCreated') GROUP BY 1""",
     ),
 }
+# ``has`` as a regular expression: the word between characters that are not ASCII letters or digits.
 PATTERN = r"(?i)(?:^|[\x00-/:-@\[-`{-\x7f])WORD(?:$|[\x00-/:-@\[-`{-\x7f])"
 TIMES = 5
 
@@ -123,17 +124,20 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def ratio(name: str, driftline_run: Callable[[], object], reference_run: Callable[[], object]) -> None:
+    """Run both in turn, and print the least processor time of each and their ratio."""
     pairs = [(seconds(driftline_run), seconds(reference_run)) for _ in range(TIMES)]
     mine, best = min(a for a, _ in pairs), min(b for _, b in pairs)
     print(f"{name}: {mine * 1000:.0f} ms, by hand {best * 1000:.0f} ms, ratio {mine / best:.2f}", flush=True)
 
 
 def arrow(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
+    """Run SQL and return its result as an Arrow table."""
     found: pa.Table = connection.sql(sql).to_arrow_table()
     return found
 
 
 def compare_hunts(connection: duckdb.DuckDBPyConnection, rows: int) -> None:
+    """Compare each hunt with its hand-written SQL."""
     files = _events.make(DIRECTORY, rows)
     tables = {name: _stored(connection, name, paths) for name, paths in files.items()}
     names = {
@@ -182,6 +186,7 @@ def _compare_word(connection: duckdb.DuckDBPyConnection, word: str, stored: dict
 
 
 def _scan(source: str, column: str, word: str) -> str:
+    """Return SQL that counts the rows whose column matches the pattern of a word."""
     return f"SELECT count(*) FROM {source} WHERE regexp_matches({column}, '{PATTERN.replace('WORD', word)}')"
 
 
@@ -194,6 +199,7 @@ def index_files(rows: int) -> None:
 
 
 def main() -> None:
+    """Measure translation, the term index, the hunts and ``has``."""
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000
     kql.translate(LONG, SCHEMA)
     times = sorted(seconds(lambda: kql.translate(LONG, SCHEMA)) for _ in range(30))

@@ -86,6 +86,7 @@ def make_alerts(data: Path, count: int) -> None:
 
 
 def alert(number: int, choose: random.Random) -> Alert:
+    """Return one random alert; nine of ten are resolved."""
     status = choose.choices(("resolved", "new", "in progress"), (90, 8, 2))[0]
     service = choose.choice(("cart", "catalog", "gateway", "ledger", "mail"))
     seen = LAST - datetime.timedelta(seconds=choose.randrange(10 * 86_400))
@@ -117,6 +118,7 @@ def serving_store(directory: Path) -> Iterator[float]:
 
 
 def ready(directory: Path) -> bool:
+    """Report whether the server answers ``/readyz`` with 200."""
     url = serving.address(directory).replace("http:", "https:")
     try:
         return httpx.get(f"{url}/readyz", verify=False).status_code == 200
@@ -126,6 +128,7 @@ def ready(directory: Path) -> bool:
 
 @contextmanager
 def timed(name: str) -> Iterator[None]:
+    """Print the wall time of the block."""
     begun = time.perf_counter()
     yield
     print(f"{name:32} {time.perf_counter() - begun:9.2f} s", flush=True)
@@ -166,6 +169,7 @@ def measure_store(reader: Reader, directory: Path) -> None:
 
 
 def main(millions: int, count: int) -> None:
+    """Make store and alerts, measure the server with them, and remove them."""
     directory = Path(tempfile.mkdtemp(dir="/var/tmp/driftline-bench"))
     try:
         make_store(directory / "store", millions * 1_000_000)

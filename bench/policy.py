@@ -38,6 +38,7 @@ AIM_US = 50.0
 
 
 def condition(operator: Operator, *values: str, field: ResourceField = ResourceField.POD_NAME) -> Condition:
+    """Return a condition on the pod's name, or on another field."""
     return Condition(field=field, operator=operator, values=values)
 
 
@@ -53,6 +54,7 @@ OTHERS: Mapping[str, Callable[[int], Rule]] = {
 
 
 def rule(number: int, **more: object) -> Rule:
+    """Return an alert rule with priority ``number``."""
     facts: dict[str, object] = {"name": f"r{number}", "priority": number, "action": Action.ALERT}
     return Rule.model_validate(facts | more)
 
@@ -64,6 +66,7 @@ def made(count: int, other: Callable[[int], Rule]) -> Policy:
 
 
 def microseconds(run: Callable[[], object], *, repeat: int) -> float:
+    """Return the median microseconds of ``repeat`` runs."""
     times = []
     for _ in range(repeat):
         start = time.perf_counter_ns()
@@ -73,6 +76,7 @@ def microseconds(run: Callable[[], object], *, repeat: int) -> float:
 
 
 def main() -> None:
+    """Print decision and scope times for each reason why rules are skipped."""
     print(f"{'rules':>6}  {'passed over for':22} {'exec':>10} {'container':>12} {'ratio':>6}")
     for count in (1000, 10_000):
         for reason, other in OTHERS.items():

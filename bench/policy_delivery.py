@@ -33,6 +33,7 @@ TEXT = "rules:\n- name: Round {0}\n  priority: 1\n  action: alert\n"
 
 
 def main() -> None:
+    """Start the server, enrol the sensors and run all rounds."""
     sensors = int(sys.argv[1]) if len(sys.argv) > 1 else SENSORS
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -43,6 +44,7 @@ def main() -> None:
 
 
 def put(admin: httpx.Client, number: int) -> int:
+    """Save a new version of the policy and return its number."""
     answer = admin.put(f"/policies/{CLUSTER}", json={"text": TEXT.format(number)})
     return int(answer.raise_for_status().json()["version"])
 
@@ -71,9 +73,11 @@ class Wire:
         self._context = context
 
     async def open(self) -> None:
+        """Connect with TLS and the sensor's certificate."""
         self._reader, self._writer = await asyncio.open_connection("localhost", self._port, ssl=self._context)
 
     async def call(self, method: str, path: str, *, etag: str = "", body: bytes = b"") -> tuple[int, str, bytes]:
+        """Send a request; return status, ETag and body of the response."""
         lines = f"{method} /api/v1{path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n"
         lines += "Content-Type: application/json\r\n" if body else ""
         lines += f"If-None-Match: {etag}\r\n\r\n" if etag else "\r\n"
@@ -94,6 +98,7 @@ class Fleet:
         self.acknowledged: dict[int, list[float]] = {}
 
     async def live(self, number: int) -> None:
+        """Run one sensor: wait for a policy, record its arrival, acknowledge it, without end."""
         wire = Wire(self.port, self.contexts[number])
         await wire.open()
         etag = ""
@@ -111,11 +116,13 @@ class Fleet:
             self.acknowledged.setdefault(version, []).append(time.perf_counter())
 
     async def wait_all(self, version: int) -> None:
+        """Wait until every sensor has acknowledged ``version``."""
         while len(self.acknowledged.get(version, ())) < len(self.contexts):
             await asyncio.sleep(0.01)
 
 
 async def run(served: serving.Served, contexts: Sequence[ssl.SSLContext]) -> None:
+    """Start the fleet and print the times of all rounds."""
     fleet, count = Fleet(served.url, contexts), len(contexts)
     tasks = [asyncio.create_task(fleet.live(number)) for number in range(count)]
     begun = time.perf_counter()
@@ -136,6 +143,7 @@ async def run(served: serving.Served, contexts: Sequence[ssl.SSLContext]) -> Non
 
 
 def figures(fleet: Fleet, version: int, begun: float) -> tuple[float, float, float, float]:
+    """Return the seconds until half, 99 % and all sensors have the version, and until all acknowledged it."""
     had = sorted(moment - begun for moment in fleet.had[version])
     return had[len(had) // 2], had[int(len(had) * 0.99) - 1], had[-1], max(fleet.acknowledged[version]) - begun
 

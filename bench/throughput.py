@@ -23,21 +23,25 @@ LOAD = "while :; do /opt/lab/spawn 19 /opt/lab/true >/dev/null; sleep 0.9; done"
 
 
 def status(address: str) -> dict[str, Any]:
+    """Return the sensor's ``/status`` document."""
     with urllib.request.urlopen(f"http://{address}/status", timeout=10) as answer:
         found: dict[str, Any] = json.load(answer)
     return found
 
 
 def cpu_seconds(pid: int) -> float:
+    """Return the user and system time of a process in seconds (proc_pid_stat(5), fields 14 and 15)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def resident_mib(pid: int) -> float:
+    """Return the resident memory of a process in MiB."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
 
 
 def children(pid: int) -> list[int]:
+    """Return the pids of a process's children."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
@@ -57,10 +61,12 @@ def measure(name: str, running: _sensors.Running, seconds: float) -> None:
 
 
 def start_load(container: LabContainer) -> None:
+    """Start the endless load in a container, in the background."""
     container.sh(f"({LOAD}) >/dev/null 2>&1 &")
 
 
 def main(seconds: float = 60, containers: int = 100) -> None:
+    """Measure the sensor idle, then with the load."""
     with lab.start("bench") as it, _sensors.driftline(it) as running:
         time.sleep(5)
         measure("idle", running, min(seconds, 20))

@@ -146,6 +146,7 @@ def _spawn(paths: LabPaths) -> None:
 
 
 def _wait_ready(paths: LabPaths, process: "subprocess.Popen[bytes]") -> None:
+    """Wait until containerd answers; raise ``LabError`` with the end of its log if it does not."""
     deadline = time.monotonic() + READY_SECONDS
     with open_channel(paths) as channel:
         while not _answers(channel, 0.5):
@@ -169,6 +170,7 @@ def _daemon(paths: LabPaths) -> int:
 
 
 def _end(pid: int) -> None:
+    """End a process with SIGTERM, then SIGKILL; return when it has ended."""
     for sign in (signal.SIGTERM, signal.SIGKILL) if pid else ():
         try:
             os.kill(pid, sign)
@@ -203,6 +205,7 @@ def _argv(pid: int) -> list[bytes]:
 
 # A shim survives containerd. It has the address of its containerd among its arguments.
 def _shims(paths: LabPaths) -> list[int]:
+    """Return the pids of all shims that belong to the lab's containerd."""
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
     return [pid for pid in pids if _is_shim(_argv(pid), os.fsencode(paths.socket))]
 
@@ -220,6 +223,7 @@ def _kill_tree(pid: int) -> None:
 
 
 def _children(pid: int) -> list[int]:
+    """Return the pids of a process's children, of all its threads."""
     try:
         tasks = list(Path(f"/proc/{pid}/task").iterdir())
         return [int(child) for task in tasks for child in (task / "children").read_text().split()]

@@ -70,6 +70,7 @@ def build(name: str) -> tuple[Path, str]:
 
 
 def _build(image: Image, archive: Path) -> None:
+    """Build the image with buildah and export it as an OCI archive."""
     storage = (
         "--root",
         DATA / "buildah" / "root",
@@ -92,6 +93,7 @@ def _build(image: Image, archive: Path) -> None:
 
 # dpkg rewrites its status file whenever a package changes, so its time covers all packages.
 def _key() -> str:
+    """Return a key of everything that the images are built from."""
     sources = [HERE / "_images.py", HERE / "_rootfs.py", *sorted((HERE / "payloads").iterdir())]
     parts = [source.read_bytes() for source in sources]
     parts.append(str(Path("/var/lib/dpkg/status").stat().st_mtime_ns).encode())
@@ -99,11 +101,13 @@ def _key() -> str:
 
 
 def _write(rootfs: Rootfs, context: Path, *instructions: str) -> None:
+    """Write the build context: the root file system as a tar, and a Containerfile that adds it."""
     rootfs.write(context / "rootfs.tar")
     (context / "Containerfile").write_text("\n".join(["FROM scratch", "ADD rootfs.tar /", *instructions, ""]))
 
 
 def _compile(name: str, *flags: object, to: Path) -> Path:
+    """Compile a payload and return the program's path."""
     run("gcc", "-O1", "-o", to, HERE / "payloads" / f"{name}.c", *flags).check()
     return to
 
@@ -124,6 +128,7 @@ def _etc(rootfs: Rootfs) -> None:
 
 
 def _applets(rootfs: Rootfs) -> None:
+    """Add busybox and a symlink for each of its applets."""
     source = shutil.which("busybox") or "/bin/busybox"
     rootfs.file("/bin/busybox", Path(source))
     for applet in run(source, "--list").check().stdout.decode().split():
@@ -132,6 +137,7 @@ def _applets(rootfs: Rootfs) -> None:
 
 
 def _payloads(rootfs: Rootfs, context: Path) -> None:
+    """Add the static payloads below ``/opt/lab``."""
     for name in STATIC_PAYLOADS:
         rootfs.file(f"/opt/lab/{name}", _compile(name, "-static", to=context / name))
 
@@ -184,6 +190,7 @@ def _glibc(context: Path) -> None:
 
 
 def _program(name: str) -> str:
+    """Return the path of a program of this machine; raise ``LabError`` if it is not installed."""
     path = shutil.which(name, path="/usr/bin:/usr/sbin")
     if path is None:
         raise LabError(f"the images need {name} of this machine, which is not installed; run scripts/setup.sh")

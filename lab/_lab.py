@@ -48,6 +48,7 @@ class Lab:
         if owned:
             _containerd.start(paths)
         self.runtime = Runtime(paths)
+        # containerd keeps its database of containers in ``data``, which outlives a crash.
         if owned:
             self.runtime.remove_everything()
         self.image("pause")

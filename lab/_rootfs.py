@@ -81,6 +81,7 @@ def package_files(package: str) -> list[str]:
 
 
 def _needed(paths: Iterable[str]) -> list[str]:
+    """Return the shared libraries of this machine that the programs need, by ldd(1)."""
     # ldd prints "libc.so.6 => /lib/… (0x…)" and "/lib64/ld-linux-x86-64.so.2 (0x…)"; for a static
     # program it prints a message that matches neither.
     said = os.fsdecode(run("ldd", *paths).stdout)

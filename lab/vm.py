@@ -77,6 +77,7 @@ def run_in_vm(command: str, *, folder: Path, timeout: float = 300) -> str:
 
 
 def _options(kernel: Path, initrd: Path) -> list[object]:
+    """Return the options of QEMU: machine, devices, kernel and the shared root."""
     # multidevs=remap: the root spans several devices, whose inode numbers would collide over 9p.
     share = "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"
     machine = ("-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2048", "-M", "q35")
@@ -87,6 +88,7 @@ def _options(kernel: Path, initrd: Path) -> list[object]:
 
 
 def _initrd(kernel: Path, scratch: Path, command: str, folder: Path) -> Path:
+    """Build the initial RAM disk: busybox, the kernel modules and both init scripts."""
     tree = scratch / "tree"
     (tree / "modules").mkdir(parents=True)
     shutil.copy("/bin/busybox", tree / "busybox")
@@ -113,6 +115,7 @@ def _write(path: Path, text: str) -> None:
 
 # The kernel package is unpacked only, not installed: this machine boots another kernel.
 def _kernel() -> Path:
+    """Download and unpack Debian's newest kernel unless that is done; return its directory."""
     name = _depends(KERNEL)
     target = DATA / "kernels" / name
     with locked(DATA / "kernels.lock"):
@@ -126,6 +129,7 @@ def _kernel() -> Path:
 
 
 def _depends(package: str) -> str:
+    """Return the first package that ``package`` depends on: the versioned kernel of a meta package."""
     found = run("apt-cache", "depends", "--important", package).check().stdout.decode()
     names = [line.split()[-1] for line in found.splitlines() if line.strip().startswith("Depends:")]
     if not names:

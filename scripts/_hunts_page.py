@@ -26,6 +26,7 @@ def _row(hunt: hunts.Hunt) -> str:
 
 
 def _section(hunt: hunts.Hunt) -> str:
+    """Return the section of one hunt: description, ATT&CK techniques, tables and query."""
     links = ", ".join(f"[{each}]({_link(each)})" for each in hunt.techniques)
     facts = f"{hunt.tactic} · {links} · {', '.join(f'`{table}`' for table in hunt.tables)}"
     return (

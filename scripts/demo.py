@@ -60,6 +60,7 @@ EXPECTED_ALERTS = 8  # one for each step, for the program run from memory, and f
 
 
 def say(text: str = "") -> None:
+    """Print a line at once, since other processes write to the same terminal."""
     print(text, flush=True)
 
 
@@ -108,6 +109,7 @@ def server() -> Iterator[_client.Client]:
 
 
 def is_ready(url: str) -> bool:
+    """Report whether the server answers ``/readyz``."""
     try:
         return httpx.get(f"{url}/readyz", verify=ssl.create_default_context(cafile=str(CA))).is_success
     except (httpx.TransportError, OSError):
@@ -149,6 +151,7 @@ def sensor(runtime: Path, client: _client.Client) -> Iterator[None]:
 
 
 def act(container: LabContainer, about: str, script: str) -> None:
+    """Run one step in the container: print its description and script, then its output."""
     say(f"\n\033[2m# someone in the container {about}\033[0m\n\033[1m$ {script}\033[0m")
     result = container.sh(script)
     if result.stdout:
@@ -162,6 +165,7 @@ def bring(container: LabContainer, name: str, content: bytes) -> None:
 
 
 def main() -> None:
+    """Run the demonstration; exit with an error if the alerts are not the expected ones."""
     if os.geteuid():
         sys.exit("demo: needs root, for containers and eBPF")
     for name in ("store", "server", "sensor"):
@@ -205,6 +209,7 @@ def _count(alerts: Sequence[Mapping[str, Any]]) -> int:
 
 
 def of_drift(client: _client.Client) -> list[dict[str, Any]]:
+    """Return the server's alerts of the drift detection."""
     return [alert for alert in client.items("/alerts") if alert["detection_source"] == "Binary drift"]
 
 

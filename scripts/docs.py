@@ -27,6 +27,7 @@ def tables() -> str:
 
 
 def _section(table: Table) -> str:
+    """Return the section of one table, with a row for each column."""
     rows = [f"| `{column.name}` | {column.type} | {column.description} |" for column in table.columns]
     return "\n".join([f"## {table.name}", "", table.description + ".", "", "| column | type | meaning |",
                       "| --- | --- | --- |", *rows, ""])  # fmt: skip

@@ -52,12 +52,14 @@ def api() -> str:
 
 
 def _document() -> dict[str, Any]:
+    """Return the OpenAPI document of a server that is made for it and never started."""
     with tempfile.TemporaryDirectory() as folder:
         app = create_app(Settings.model_validate({"data": folder}))
         return app.openapi()
 
 
 def _permissions() -> str:
+    """Return the section of roles and permissions."""
     rows = [f"| `{name}` | {role} | {about} |" for name, (role, about) in PERMISSIONS.items()]
     head = ["## Roles and permissions", "", "A role has the permissions of those before it: viewer, analyst, admin.",
             "A token's scopes are permissions, and limit those of its owner.", "",
@@ -66,6 +68,7 @@ def _permissions() -> str:
 
 
 def _lifecycle() -> str:
+    """Return the section of alert states and classifications."""
     rows = [f"| {status} | {action} | {target} |" for (status, action), target in TRANSITIONS.items()]
     head = ["## States of an alert", "", "| status | action | new status |", "| --- | --- | --- |"]
     reasons = [f"| {name} | {', '.join(each)} |" for name, each in CLASSIFICATIONS.items()]
@@ -81,6 +84,7 @@ def settings() -> str:
 
 
 def _default(value: Any) -> str:
+    """Return a default value as Markdown; "" for an empty one."""
     if value is None or str(value) == "" or value == {}:
         return ""
     return f"`{', '.join(value) if isinstance(value, tuple) else value}`"
