@@ -33,7 +33,7 @@ from driftline import wire
 from driftline.server import pki
 from driftline.store.process.reader import open_reader
 from driftline.store.query.hunt_store import Ask
-from driftline.wire.protocol import FIRST, FLOOR, INGEST_PATH, TIME
+from driftline.wire.protocol import FIRST_HEADER, FLOOR_HEADER, INGEST_PATH, TIME_HEADER
 from tests.server.gateways import Client, Served, new_key, now, request_for
 
 LIMITS = httpx.Limits(keepalive_expiry=60)
@@ -102,7 +102,7 @@ async def simulate(
 async def deliver(http: httpx.AsyncClient, body: bytes, first: int, tally: Tally) -> None:
     """Send a batch until it is acknowledged."""
     while True:
-        headers = {FIRST: str(first), FLOOR: str(first), TIME: str(time.time_ns() // 1000)}
+        headers = {FIRST_HEADER: str(first), FLOOR_HEADER: str(first), TIME_HEADER: str(time.time_ns() // 1000)}
         try:
             answer = await http.post(INGEST_PATH, content=body, headers=headers)
         except httpx.TransportError:

@@ -19,13 +19,13 @@ from driftline.errors import InvalidInput
 __all__ = [
     "AUTHORITY_PATH",
     "ENROL_PATH",
-    "FIRST",
-    "FLOOR",
+    "FIRST_HEADER",
+    "FLOOR_HEADER",
     "INGEST_PATH",
     "POLICY_PATH",
     "RENEW_PATH",
-    "TIME",
-    "VERSION",
+    "TIME_HEADER",
+    "VERSION_HEADER",
     "Acknowledgement",
     "Delivered",
     "Enrolled",
@@ -41,13 +41,13 @@ RENEW_PATH = "/api/v1/sensors/renew"
 INGEST_PATH = "/api/v1/ingest"
 POLICY_PATH = "/api/v1/sensor/policy"
 
-FIRST = "Driftline-First"
+FIRST_HEADER = "Driftline-First"
 """Header: number of a batch's first row; the following rows have the following numbers."""
-FLOOR = "Driftline-Floor"
+FLOOR_HEADER = "Driftline-Floor"
 """Header: lowest row number that the sensor still holds; it will never send a lower one."""
-TIME = "Driftline-Time"
+TIME_HEADER = "Driftline-Time"
 """Header: the sensor's clock when it sent the request, in microseconds since 1970 UTC."""
-VERSION = "Driftline-Version"
+VERSION_HEADER = "Driftline-Version"
 """Header: version of the sensor."""
 
 Name = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[^\x00-\x1f\x7f]+$")]

@@ -30,7 +30,7 @@ from driftline.server.fleet import enrolment, ingest
 from driftline.server.fleet.gateway import open_gateway
 from driftline.server.http import tls
 from driftline.server.sensors import Sensors, open_sensors
-from driftline.wire.protocol import ENROL_PATH, FIRST, FLOOR, INGEST_PATH, TIME, JoinToken
+from driftline.wire.protocol import ENROL_PATH, FIRST_HEADER, FLOOR_HEADER, INGEST_PATH, TIME_HEADER, JoinToken
 
 STATUSES = (
     (errors.InvalidInput, 400),
@@ -173,7 +173,12 @@ def send(
     http: httpx.Client, body: bytes, first: int, *, floor: int = 0, when: datetime.datetime | None = None
 ) -> httpx.Response:
     clock = int((when or now()).timestamp() * 1e6)
-    headers = {FIRST: str(first), FLOOR: str(floor), TIME: str(clock), "Content-Type": wire.CONTENT_TYPE}
+    headers = {
+        FIRST_HEADER: str(first),
+        FLOOR_HEADER: str(floor),
+        TIME_HEADER: str(clock),
+        "Content-Type": wire.CONTENT_TYPE,
+    }
     return http.post(INGEST_PATH, content=body, headers=headers)
 
 

@@ -36,7 +36,7 @@ from driftline.sensor.shipping import credentials, policy_subscriber, priorities
 from driftline.sensor.shipping.backoff import Patience
 from driftline.sensor.shipping.credentials import Credentials
 from driftline.sensor.shipping.spool import Entry, Spool
-from driftline.wire.protocol import FIRST, FLOOR, INGEST_PATH, TIME, VERSION
+from driftline.wire.protocol import FIRST_HEADER, FLOOR_HEADER, INGEST_PATH, TIME_HEADER, VERSION_HEADER
 
 __all__ = ["Intake", "Sender", "main"]
 
@@ -260,10 +260,10 @@ class Sender:
     def _headers(self, entry: Entry) -> dict[str, str]:
         return {
             "Content-Type": wire.CONTENT_TYPE,
-            FIRST: str(entry.first),
-            FLOOR: str(self._spool.floor()),
-            TIME: str(time.time_ns() // 1000),
-            VERSION: driftline.__version__,
+            FIRST_HEADER: str(entry.first),
+            FLOOR_HEADER: str(self._spool.floor()),
+            TIME_HEADER: str(time.time_ns() // 1000),
+            VERSION_HEADER: driftline.__version__,
         }
 
     def _is_hopeless(self, entry: Entry, status: int) -> bool:

@@ -25,7 +25,7 @@ from driftline.server.fleet.enrolment import CLOCK_MAX, check_clock
 from driftline.server.fleet.gateway import Gate, Gateway, Peer
 from driftline.server.pki import Identity
 from driftline.store.files.dedup import Batch
-from driftline.wire.protocol import FIRST, FLOOR, TIME, VERSION, Acknowledgement
+from driftline.wire.protocol import FIRST_HEADER, FLOOR_HEADER, TIME_HEADER, VERSION_HEADER, Acknowledgement
 
 __all__ = ["router"]
 
@@ -44,10 +44,10 @@ async def ingest(
     request: Request,
     gateway: Gate,
     peer: Peer,
-    first: Annotated[int, Header(alias=FIRST, ge=0, le=NUMBER_MAX)],
-    time: Annotated[int, Header(alias=TIME, ge=0, le=4_102_444_800_000_000)],
-    floor: Annotated[int, Header(alias=FLOOR, ge=0, le=NUMBER_MAX)] = 0,
-    version: Annotated[str, Header(alias=VERSION, max_length=64)] = "",
+    first: Annotated[int, Header(alias=FIRST_HEADER, ge=0, le=NUMBER_MAX)],
+    time: Annotated[int, Header(alias=TIME_HEADER, ge=0, le=4_102_444_800_000_000)],
+    floor: Annotated[int, Header(alias=FLOOR_HEADER, ge=0, le=NUMBER_MAX)] = 0,
+    version: Annotated[str, Header(alias=VERSION_HEADER, max_length=64)] = "",
 ) -> Acknowledgement:
     """Store a batch of hunting-table rows of the sensor's own node, each row once."""
     now = gateway.now()
