@@ -30,4 +30,4 @@ bench: setup bpf
 	@for each in exec_latency throughput alert_latency image_index policy blocking ingest fleet policy_delivery large_store; do $(PY) -m bench.$$each || exit 1; done
 
 lock:
-	@.venv/bin/uv pip compile --quiet --universal --generate-hashes --group dev --no-emit-find-links -o requirements.lock pyproject.toml
+	@.venv/bin/uv pip compile --quiet --universal --generate-hashes --all-extras --group dev --no-emit-find-links -o requirements.lock pyproject.toml
