@@ -3,10 +3,36 @@
 import os
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 import lab as labs
+
+TESTS = Path(__file__).parent
+
+
+NODE = "node"
+"""The xdist group of all tests that share this machine's kernel and one lab: one worker runs them."""
+NODE_FOLDERS = {"kernel", "e2e", "lab"}
+FREE_FOLDERS = {"kql", "policy", "verdict", "wire", "events", "image"}
+"""Folders whose tests share no fixture that is expensive to set up: each test goes to any worker."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give each test the group that one worker runs (``--dist loadgroup``), the longest group first."""
+    for item in items:
+        group = _group(item)
+        if group:
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: _group(item) != NODE)
+
+
+def _group(item: pytest.Item) -> str:
+    folder = item.path.relative_to(TESTS).parts[0]
+    if folder in NODE_FOLDERS or "lab" in getattr(item, "fixturenames", ()):
+        return NODE
+    return "" if folder in FREE_FOLDERS else str(item.path.relative_to(TESTS))
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from driftline.kql.parse import parse
 from driftline.kql.print import comments, printer
 from driftline.kql.print.constants import string
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 FIXTURES = [
     block.strip().partition("\n")[2].partition("\n=>\n")[0]
     for path in sorted((HERE / "fixtures").rglob("*.kql"))
