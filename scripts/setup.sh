@@ -35,7 +35,7 @@ fi
 [[ -x .venv/bin/uv ]] || { python3 -m venv .venv && .venv/bin/python -m pip install --quiet uv; }
 stamp=.venv/.synced
 if [[ ! -f $stamp || requirements.lock -nt $stamp || pyproject.toml -nt $stamp || hatch_build.py -nt $stamp ]]; then
-  .venv/bin/uv pip install --quiet --require-hashes -r requirements.lock
+  .venv/bin/uv pip install --quiet --require-hashes --no-deps -r requirements.lock # it is complete; see [tool.uv]
   .venv/bin/uv pip install --quiet --no-deps --no-build-isolation -e .
   touch "$stamp"
 fi
