@@ -1,130 +1,172 @@
-"""What each operator looks like and does: the rows of the reference page."""
+"""Syntax and description of each source, operator and plugin: rows of ``docs/reference/kql.md``.
+
+Each table maps a name to its syntax and a one-line description. An empty syntax marks a name that
+the parser reads and the binder refuses; the description then gives the reason.
+``tests/kql/test_reference.py`` compares the names with the parser's and the binder's tables.
+"""
 
 from __future__ import annotations
 
 __all__ = ["FORMS", "PLUGIN_FORMS", "SOURCE_FORMS"]
 
 SOURCE_FORMS: dict[str, tuple[str, str]] = {
-    "datatable": ("datatable (a: type, …) [values]", "Rows written in the query."),
+    "datatable": ("datatable (a: type, …) [values]", "Return rows written in the query."),
     "externaldata": ("", "A hunt reads only the tables it is given."),
     "find": (
         "find [withsource=c] [in (tables)] where p [project a, b: type, pack(*)]",
-        "Rows of many tables; what no column shows is packed.",
+        "Return matching rows of several tables; columns that are not shown are packed into the bag `pack_`.",
     ),
-    "macro-expand": ("", "There is one group of tables."),
-    "print": ("print [a =] x, …", "One row of values."),
-    "range": ("range a from x to y step z", "Numbers, datetimes or timespans; both ends included."),
-    "search": ("search [kind=case_sensitive] [in (tables)] p", "Rows with a text in any column; `x*`, `*x`, `c: x`."),
+    "macro-expand": ("", "Only one group of tables exists."),
+    "print": ("print [a =] x, …", "Return one row of computed values."),
+    "range": ("range a from x to y step z", "Return a column of numbers, datetimes or timespans; both ends included."),
+    "search": (
+        "search [kind=case_sensitive] [in (tables)] p",
+        "Return rows with a term in any column; also `x*`, `*x` and `column: x`.",
+    ),
     "union": (
         "union [kind=outer\\|inner] [withsource=c] [isfuzzy=true] tables",
-        "Tables under each other, by names and types of columns.",
+        "Concatenate tables; columns are matched by name and type.",
     ),
 }
-"""What a pipe may begin with, besides a table, and how it is written; "" if it is refused."""
+"""Sources that begin a pipe, besides table names: syntax (empty if refused) and description."""
 FORMS: dict[str, tuple[str, str]] = {
-    "as": ("as name", "Name what stands so far."),
-    "assert-schema": ("", ""),
-    "consume": ("", "It gives no rows."),
+    "as": ("as name", "Name the table computed so far."),
+    "assert-schema": ("", "Not implemented."),
+    "consume": ("", "It returns no rows."),
     "count": ("count [as a]", "Count the rows."),
-    "distinct": ("distinct a, x, … or *", "Each combination of values once."),
-    "evaluate": ("evaluate plugin(…) [: (*, a: type)]", "Run a plugin; see below."),
+    "distinct": ("distinct a, x, … or *", "Return each combination of values once."),
+    "evaluate": (
+        "evaluate plugin(…) [: (*, a: type)]",
+        "Run a plugin, see [Plugins of evaluate](#plugins-of-evaluate).",
+    ),
     "extend": ("extend a = x, …", "Add or replace columns."),
-    "facet": ("", "A hunt has one result."),
-    "filter": ("filter p", "As where."),
-    "fork": ("", "A hunt has one result."),
-    "getschema": ("getschema", "The names and types of columns."),
-    "graph-mark-components": ("", ""),
+    "facet": ("", "A hunt returns one table."),
+    "filter": ("filter p", "Same as `where`."),
+    "fork": ("", "A hunt returns one table."),
+    "getschema": ("getschema", "Return the names and types of the columns."),
+    "graph-mark-components": ("", "Not implemented."),
     "graph-match": (
         "graph-match [cycles=all\\|none\\|unique_edges] (a)-[e]->(b)<-[f*1..3]-(c), … [where p] project …",
-        "Find patterns; paths of up to 16 edges, with all(), any() and map() over their edges.",
+        "Match a pattern of nodes and edges; variable-length paths have up to 16 edges, and all(), any() and map() read"
+        " them.",
     ),
-    "graph-shortest-paths": ("", ""),
-    "graph-to-table": ("graph-to-table nodes\\|edges", "A graph's nodes or edges as a table."),
+    "graph-shortest-paths": ("", "Not implemented."),
+    "graph-to-table": ("graph-to-table nodes\\|edges", "Return the nodes or the edges of a graph as a table."),
     "invoke": (
         "invoke f(…)",
-        "Call a function of the table; `FileProfile(hash, [records])` tells what the fleet knows of a file.",
+        "Call a function on the table; `FileProfile(hash, [records])` adds the fleet-wide prevalence of a file.",
     ),
     "join": (
         "join [kind=k] table on a, $left.b == $right.c",
-        "innerunique (as unsaid), inner, leftouter, rightouter, fullouter, left- and rightsemi, left- and rightanti.",
+        "Join two tables; kinds are innerunique (the default), inner, leftouter, rightouter, fullouter, leftsemi,"
+        " rightsemi, leftanti and rightanti.",
     ),
-    "limit": ("limit n", "As take."),
-    "lookup": ("lookup [kind=leftouter\\|inner] table on a", "Join, without the right side's keys."),
-    "macro-expand": ("", "There is one group of tables."),
-    "make-graph": ("make-graph a --> b [with nodes on key, …] or [with_node_id=c]", "A graph of edges and nodes."),
+    "limit": ("limit n", "Same as `take`."),
+    "lookup": (
+        "lookup [kind=leftouter\\|inner] table on a",
+        "Add columns of a lookup table by key; the right side's keys are left out.",
+    ),
+    "macro-expand": ("", "Only one group of tables exists."),
+    "make-graph": (
+        "make-graph a --> b [with nodes on key, …] or [with_node_id=c]",
+        "Make a graph of a table of edges and, optionally, tables of nodes.",
+    ),
     "make-series": (
         "make-series [kind=nonempty] [a =] x [default=d], … on t [from u] [to v] step w [by …]",
-        "Aggregates by bins as arrays, gaps filled.",
+        "Aggregate into bins of an axis; each series is an array, and empty bins get the default.",
     ),
     "mv-apply": (
         "mv-apply [with_itemindex=i] [a =] x [to typeof(t)] [limit n] on (pipeline)",
-        "Run a pipeline on each row's array.",
+        "Run a pipeline on the elements of each row's array.",
     ),
     "mv-expand": (
         "mv-expand [kind=bag\\|array] [with_itemindex=i] [a =] x [to typeof(t)] [limit n]",
-        "A row for each element.",
+        "Return one row for each element of an array or property of a bag.",
     ),
-    "mvapply": ("mvapply …", "As mv-apply."),
-    "mvexpand": ("mvexpand …", "As mv-expand."),
-    "order": ("order by …", "As sort."),
-    "parse": ("parse [kind=simple\\|regex\\|relaxed] [flags=f] x with * 'text' a: type …", "Columns by a pattern."),
+    "mvapply": ("mvapply …", "Old name of `mv-apply`."),
+    "mvexpand": ("mvexpand …", "Old name of `mv-expand`."),
+    "order": ("order by …", "Same as `sort`."),
+    "parse": (
+        "parse [kind=simple\\|regex\\|relaxed] [flags=f] x with * 'text' a: type …",
+        "Extract columns from a text by a pattern; rows without a match get nulls and empty strings.",
+    ),
     "parse-kv": (
         "parse-kv x as (a: type, …) [with (pair_delimiter=p, kv_delimiter=d, quote=q, greedy=true) \\| (regex=r)]",
-        "Columns by their keys.",
+        "Extract columns from key-value pairs in a text.",
     ),
-    "parse-where": ("parse-where …", "As parse; drops rows that do not match."),
-    "partition": ("partition by a (pipeline)", "Run a pipeline on the rows of each value."),
-    "project": ("project a, b = x, …", "These columns only."),
-    "project-away": ("project-away a, b*", "All columns but these."),
-    "project-by-names": ("", "Its columns depend on values."),
-    "project-keep": ("project-keep a, b*", "These columns, in their order."),
+    "parse-where": ("parse-where …", "Same as `parse`, but drop rows without a match."),
+    "partition": ("partition by a (pipeline)", "Run a pipeline separately on the rows of each value."),
+    "project": ("project a, b = x, …", "Return only these columns."),
+    "project-away": ("project-away a, b*", "Remove these columns."),
+    "project-by-names": ("", "Its columns depend on the data."),
+    "project-keep": ("project-keep a, b*", "Keep only these columns, in the order of the table."),
     "project-rename": ("project-rename new = old, …", "Rename columns."),
-    "project-reorder": ("project-reorder a, b*", "These columns first."),
+    "project-reorder": ("project-reorder a, b*", "Move these columns to the front."),
     "reduce": (
         "reduce [kind=source] by x [with threshold=0.1, characters='…']",
-        "Groups of similar texts with a pattern, by rules of our own, or the rows with theirs; DuckDB only.",
+        "Group similar texts under patterns; with `kind=source`, add its pattern to each row. The patterns may differ"
+        " from Kusto's; DuckDB only.",
     ),
-    "render": ("render chart [with (…)]", "A hint for the chart; changes no row."),
-    "sample": ("sample n", "Any rows."),
-    "sample-distinct": ("sample-distinct n of x", "Any values."),
+    "render": ("render chart [with (…)]", "Suggest a chart to the client; rows are unchanged."),
+    "sample": ("sample n", "Return up to n random rows."),
+    "sample-distinct": ("sample-distinct n of x", "Return up to n distinct values, any of them."),
     "scan": (
         "scan [with_match_id=c] [declare (a: type = x)] with (step s [output=all\\|last\\|none]: p => a = x; …)",
-        "Find sequences row by row; on ClickHouse some 2 ms a row.",
+        "Match sequences of steps in ordered rows; on ClickHouse about 2 ms for each row.",
     ),
-    "search": ("search p", "Rows with a text in any column."),
-    "serialize": ("serialize [a = x]", "Let the order of rows count: row_number, prev, next, row_cumsum."),
-    "sort": ("sort by x [asc\\|desc] [nulls first\\|last], …", "Sort; descending unless said otherwise."),
-    "summarize": ("summarize [a =] x, … by …", "Aggregates by groups."),
-    "take": ("take n", "Any rows; the first ones of a sorted table."),
-    "top": ("top n by x [asc\\|desc] [nulls first\\|last]", "The first rows by a value."),
-    "top-hitters": ("top-hitters n of x [by y]", "The values met most; exact here."),
+    "search": ("search p", "Keep rows with a term in any column."),
+    "serialize": (
+        "serialize [a = x]",
+        "Mark the order of rows as final, for `row_number`, `prev`, `next` and `row_cumsum`.",
+    ),
+    "sort": ("sort by x [asc\\|desc] [nulls first\\|last], …", "Sort rows; descending by default."),
+    "summarize": ("summarize [a =] x, … by …", "Aggregate rows by groups."),
+    "take": ("take n", "Return up to n rows: any, or the first ones of a sorted table."),
+    "top": (
+        "top n by x [asc\\|desc] [nulls first\\|last]",
+        "Return the first n rows by a value; descending by default.",
+    ),
+    "top-hitters": (
+        "top-hitters n of x [by y]",
+        "Return the n most frequent values, or those with the greatest sum of y; exact, not approximate.",
+    ),
     "top-nested": (
         "top-nested [n] of x [with others = y] by aggregate [asc\\|desc], …",
-        "The greatest values, within those of the level above.",
+        "Return the top values of each level within each value of the level above.",
     ),
-    "union": ("union tables", "Tables under each other."),
-    "where": ("where p", "Rows that meet a condition."),
+    "union": ("union tables", "Append the rows of other tables."),
+    "where": ("where p", "Keep rows that satisfy a condition."),
 }
-"""How each operator is written, and what it does; "" if it is refused, with the reason."""
+"""Operators behind a pipe: syntax (empty if refused) and description, or the reason of the refusal."""
 PLUGIN_FORMS: dict[str, tuple[str, str]] = {
     "bag_unpack": (
         "bag_unpack(bag, [prefix], [error\\|replace_source\\|keep_source], [ignored])",
-        "A column for each property.",
+        "Add a column for each property of a bag.",
     ),
     "autocluster": (
         "autocluster([weight of size], [~], [seeds])",
-        "A few patterns that many rows share, by rules of our own; DuckDB only.",
+        "Find a few patterns that many rows share. They may differ from Kusto's; DuckDB only.",
     ),
-    "basket": ("basket([threshold], [~], [columns])", "Each combination of values that many rows share, all of them."),
+    "basket": (
+        "basket([threshold], [~], [columns])",
+        "Return every combination of values whose share of the rows reaches the threshold.",
+    ),
     "ipv4_lookup": (
         "ipv4_lookup(table, address, network, [return_unmatched])",
-        "Rows of a table whose network holds an address.",
+        "Add the columns of a lookup table by the network that contains an address.",
     ),
     "ipv6_lookup": (
         "ipv6_lookup(table, address, network, [return_unmatched])",
-        "As ipv4_lookup, with the table's columns first.",
+        "Same as `ipv4_lookup`, for IPv6 addresses; the lookup table's columns come first.",
     ),
-    "narrow": ("narrow()", "A row for each cell."),
-    "pivot": ("pivot(x, [aggregate], [columns])", "A column for each value."),
+    "narrow": ("narrow()", "Return one row for each cell: row number, column name and value as text."),
+    "pivot": (
+        "pivot(x, [aggregate], [columns])",
+        "Return one column for each value of x, with an aggregate (count by default) of its rows.",
+    ),
 }
-"""The plugins of evaluate. Where the columns depend on the data, a small query runs first."""
+"""Plugins of ``evaluate``: syntax and description.
+
+The columns of ``pivot`` and ``bag_unpack`` depend on the data: a query for their names runs first, unless
+the hunt declares the columns.
+"""
