@@ -11,7 +11,7 @@ from sqlglot import Dialect as SqlDialect
 
 from driftline.kql import bind, emit, parse, rewrite, syntax
 from driftline.kql.bind import Schema
-from driftline.kql.parameters import given
+from driftline.kql.parameters import parameter_constants
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Column, Key, Plan
@@ -125,7 +125,7 @@ def _compiled(text: str, setting: Setting, problems: Problems) -> Translation:
         problems.raise_if_any()
     query = parse.Parser(tokenize(text, problems), problems, text).parse_query()
     problems.raise_if_any()
-    names = given(query, setting.parameters, problems)
+    names = parameter_constants(query, setting.parameters, problems)
     discover = setting.rows if setting.discover else None
     relation = bind.bind(
         query, setting.schema, problems=problems, names=names, discover=discover, refused=setting.refused

@@ -18,7 +18,7 @@ MISTAKES: list[tuple[str, list[str]]] = [
         "SELECT File FROM Processes WHERE File = 'x'",
         ["1:1 'SELECT' is SQL; a hunt begins with a table: Table | where … | project …"],
     ),
-    ('Processes | where File = "bash"', ["1:24 expected '|' or the end of the query, got '='; '==' compares"]),
+    ('Processes | where File = "bash"', ["1:24 expected '|' or the end of the query, got '='; write '==' to compare"]),
     (
         'Processes | where File == "bash" AND Account == "root"',
         ["1:34 expected '|' or the end of the query, got 'AND'; write 'and'"],
@@ -36,11 +36,9 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ('Processes | where File IN ("a", "b")', ["1:24 expected '|' or the end of the query, got 'IN'; write 'in'"]),
     (
         'Processes | where File not in ("a", "b")',
-        [
-            "1:24 expected '|' or the end of the query, got 'not'; a '!' goes before the operator, as in !in or !contains"
-        ],
+        ["1:24 expected '|' or the end of the query, got 'not'; write '!' before the operator, as in !in or !contains"],
     ),
-    ('Processes | where File in ["a", "b"]', ["1:27 expected '(', got '['; a list stands in round brackets"]),
+    ('Processes | where File in ["a", "b"]', ["1:27 expected '(', got '['; write a list in round brackets"]),
     ('Processes | where File in "a", "b"', ["1:27 expected '(', got 'a'"]),
     (
         "Processes | where File is null",
@@ -78,15 +76,15 @@ MISTAKES: list[tuple[str, list[str]]] = [
         'Processes | where File == "bash" | | take 5',
         ["1:36 expected an operator such as 'where' or 'summarize', got '|'"],
     ),
-    ("Processes | where File == “bash”", ["1:27 unexpected character '“'; strings stand in straight quotes"]),
-    ("Processes | where File == `bash`", ["1:27 unexpected character '`'; strings stand in straight quotes"]),
+    ("Processes | where File == “bash”", ["1:27 unexpected character '“'; write strings in straight quotes"]),
+    ("Processes | where File == `bash`", ["1:27 unexpected character '`'; write strings in straight quotes"]),
     ('Processes | where File == "bash | take 5', ['1:27 this string has no closing " on its line']),
     ("Processes | where File == 'bash\n| take 5", ["1:27 this string has no closing ' on its line"]),
     ('Processes | where Fil == "bash"', ["1:19 unknown column 'Fil'; did you mean 'File'?"]),
     ("Proceses | take 5", ["1:1 unknown table 'Proceses'; did you mean 'Processes'?"]),
     (
         'Processes | where Pid == "a2"',
-        ["1:19 cannot compare long with string; a number has no quotes; tostring(…) makes a string"],
+        ["1:19 cannot compare long with string; write a number without quotes, or convert it with tostring(…)"],
     ),
     (
         'Processes | where Timestamp > "2026-01-01"',
@@ -111,7 +109,7 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ("Processes | project File Account", ["1:26 expected '|' or the end of the query, got 'Account'"]),
     (
         "Processes | project File as Name",
-        ["1:26 expected '|' or the end of the query, got 'as'; a new name stands before: new = old"],
+        ["1:26 expected '|' or the end of the query, got 'as'; write the new name first: new = old"],
     ),
     ("Processes | project *", ["1:21 project takes no '*'; leave the operator out to keep all columns"]),
     ("Processes | extend Name == File", ["1:20 '==' compares, and there is no column 'Name'; '=' names a value"]),
@@ -137,7 +135,7 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ("Processes | left join Network on File", ["1:13 unknown operator 'left'; did you mean 'join kind=leftouter'?"]),
     ("Processes | join Network on file", ["1:29 unknown column 'file'; did you mean 'File'?"]),
     ('Processes | where File has_any "a", "b"', ["1:32 expected '(', got 'a'"]),
-    ('Processes | where File !has_any ("a", "b")', ["1:24 there is no '!has_any'; write not(x has_any …)"]),
+    ('Processes | where File !has_any ("a", "b")', ["1:24 unknown operator '!has_any'; write not(x has_any …)"]),
     ("Processes | where File contains", ["1:32 expected an expression, got the end of the query"]),
     (
         'Processes | where File matches "a.*"',
@@ -154,11 +152,11 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ("processes | take 5", ["1:1 unknown table 'processes'; did you mean 'Processes'?"]),
     (
         'Processes | take "5"',
-        ["1:18 expected a long, got a string; a number has no quotes; tostring(…) makes a string"],
+        ["1:18 expected a long, got a string; write a number without quotes, or convert it with tostring(…)"],
     ),
     (
         "Processes | mv-expand File",
-        ["1:23 expected a dynamic, got a string; todynamic(…) reads JSON, split(…) makes a list"],
+        ["1:23 expected a dynamic, got a string; todynamic(…) parses JSON, split(…) makes an array"],
     ),
     (
         "Processes | where count() > 5",
@@ -166,7 +164,7 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ),
     (
         "Processes | summarize count() by File having count_ > 5",
-        ["1:39 expected '|' or the end of the query, got 'having'; put '| where' behind the summarize"],
+        ["1:39 expected '|' or the end of the query, got 'having'; write '| where …' after the summarize"],
     ),
     (
         'Processes | summarize c = count() by File | where Account == "x"',
@@ -220,7 +218,7 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ("Processes | make-series count() by File", ["1:33 expected 'on', got 'by'"]),
     (
         "Processes | where File",
-        ["1:19 expected a bool, got a string; a condition compares, as in x == 'y'; true has no quotes"],
+        ["1:19 expected a bool, got a string; write a comparison such as x == 'y', and true without quotes"],
     ),
     ("Processes | where File + 1 == 2", ["1:19 '+' does not work on string and long"]),
     (
@@ -238,7 +236,7 @@ MISTAKES: list[tuple[str, list[str]]] = [
     (".show tables", ["1:1 not supported: management commands; a hunt only reads"]),
     (
         "index=main sourcetype=x | stats count by host",
-        ["1:6 expected '|', ';' or the end of the query, got '='; '==' compares"],
+        ["1:6 expected '|', ';' or the end of the query, got '='; write '==' to compare"],
     ),
     (
         "Processes | parse-kv File as (b:string) with (greedy=true)",

@@ -30,7 +30,7 @@ def test_problems_have_places_and_suggestions() -> None:
         ("Events | where Size", ""),
         (
             "Events | where Name > 5",
-            "1:16: cannot compare string with long; a number has no quotes; tostring(…) makes a string",
+            "1:16: cannot compare string with long; write a number without quotes, or convert it with tostring(…)",
         ),
         (
             "Events | where count() > 5",

@@ -1,4 +1,9 @@
-"""Groups of regular expressions, found in their text."""
+"""Capture groups of a regular expression, found in its text.
+
+``extract`` takes one group by its number, but DuckDB's ``regexp_extract`` numbers only nine groups. With every
+other group rewritten to ``(?:…)``, the chosen group is the first one, whatever its number was.
+
+"""
 
 from __future__ import annotations
 
@@ -7,17 +12,24 @@ import re
 __all__ = ["SET", "groups", "only"]
 
 SET = r"\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*\]"
-"""What matches a set of characters in a regular expression."""
+"""Pattern of a character class such as ``[^]a-z[:alpha:]]``; parentheses within it are no groups."""
+# An escape or a class (skipped), or an opening parenthesis: with a name, or plain; ``(?:``, ``(?i)`` do not match.
 GROUP = re.compile(rf"\\.|{SET}|\((\?P?<(\w+)>|(?!\?))", re.DOTALL)
 
 
 def groups(pattern: str) -> list[str]:
-    """Name the groups of a regular expression, in order; nameless ones are empty."""
+    """Return the names of a regular expression's capture groups in order, empty for a group without a name.
+
+    ``(a)(?<n>b)(?:c)`` has the groups ``["", "n"]``.
+    """
     return [match[2] or "" for match in GROUP.finditer(pattern) if match[1] is not None]
 
 
 def only(pattern: str, place: int) -> str:
-    """Leave one group of a regular expression: the first is 1, and 0 leaves none."""
+    """Return a regular expression with one capture group left, the others made ``(?:…)``.
+
+    ``place`` counts from 1; 0 keeps none. Of ``(a)(b)`` and 2 remains ``(?:a)(b)``.
+    """
     count = 0
 
     def kept(match: re.Match[str]) -> str:

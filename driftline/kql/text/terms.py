@@ -1,7 +1,7 @@
-"""What a term is: a run of letters and digits, between separators or the ends of a text.
+"""Terms of ``has``: runs of letters and digits, bounded by separators or the ends of the text.
 
-https://learn.microsoft.com/kusto/query/datatypes-string-operators#what-is-a-term
-Every character beyond ASCII belongs to a term, here as in both engines' patterns.
+Kusto's definition: https://learn.microsoft.com/kusto/query/datatypes-string-operators#what-is-a-term. Here each
+character beyond ASCII belongs to a term, letter or not, so that the SQL patterns and the term index agree.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ from collections.abc import Iterator
 __all__ = ["SEPARATOR", "plain_terms"]
 
 SEPARATOR = r"[\x00-/:-@\[-`{-\x7f]"
-"""The pattern of a character that ends a term: all of ASCII but letters and digits."""
+"""Pattern of one separator: any ASCII character except letters and digits."""
 
 _TERM = re.compile(r"[0-9A-Za-z\x80-\U0010ffff]+")
 
 
 def plain_terms(text: str, *, begins: bool, ends: bool) -> Iterator[str]:
-    """Give the terms that are in every text that holds this one, in lower case, as far as they are ASCII.
+    """Yield the ASCII terms, in lower case, of every text that contains ``text``.
 
-    ``begins`` says that where this text begins, a term begins; ``ends`` the same of its end.
+    ``begins`` and ``ends``: the text begins or ends at a term boundary. ``contains "tc/shadow/x"`` guarantees the
+    term ``shadow`` only, because ``tc`` and ``x`` may be parts of longer terms; ``has "tc/shadow/x"`` guarantees all
+    three. Terms with other characters are left out, because lower-casing here covers ASCII only.
     """
     for found in _TERM.finditer(text):
         whole = (begins or found.start() > 0) and (ends or found.end() < len(text))

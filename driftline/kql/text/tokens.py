@@ -1,10 +1,12 @@
-"""From KQL text to tokens, each with its place in the text.
+"""Tokenizer: KQL text to tokens with their positions.
 
-One regular expression knows the lexical grammar; its alternatives are tried in order, so
-that longer forms come first. Words keep their text: KQL has hardly any reserved word, so
-only the parser can tell ``count`` the operator from ``count`` the column.
+``T | take 5`` becomes ``T`` (name), ``|`` (symbol), ``take`` (name), ``5`` (number) and the end of the query.
 
-https://learn.microsoft.com/kusto/query/scalar-data-types describes the literals.
+One regular expression, ``LEXEMES``, holds the lexical grammar. Python tries its alternatives in order, so
+longer forms come first: ``1d`` is a timespan, not the number 1 and a name. Keywords are plain names here, because
+KQL reserves hardly any word: only the parser can tell the operator ``count`` from a column ``count``.
+
+Source of the literals: https://learn.microsoft.com/kusto/query/scalar-data-types/.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ __all__ = ["Kind", "Token", "tokenize", "unescaped"]
 
 
 class Kind(enum.Enum):
-    """What a token is."""
+    """Kind of a token; the value is its name in messages."""
 
     WORD = "name"
     QUOTED = "quoted name"
@@ -35,13 +37,15 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token: its kind, its text (a string's value, without quotes) and its place."""
+    """One token of a query."""
 
     kind: Kind
     text: str
+    """Text of the token; for a string its value without quotes and escapes, for ``datetime(x)`` the inner ``x``."""
     span: Span
 
 
+# Names with a hyphen. Anywhere else a hyphen is a minus: ``a-b`` is a subtraction.
 COMPOUND_WORDS = [
     "project-away",
     "project-keep",
@@ -66,12 +70,15 @@ COMPOUND_WORDS = [
     "granny-asc",
     "granny-desc",
 ]
+# Longer spellings first, because Python takes the first alternative that matches.
 UNITS = "days?|d|hours?|hrs?|hr|h|minutes?|min|m|seconds?|sec|s|milliseconds?|millis|ms|microseconds?|micros|ticks?"
 NEGATED = (
     "has_cs|hasprefix_cs|hasprefix|hassuffix_cs|hassuffix|has|contains_cs|contains|startswith_cs|startswith|"
     "endswith_cs|endswith|between|in~|in"
 )
 
+# ``directive`` are lines such as ``#connect cluster(…)`` of Kusto's clients. ``foreign`` is syntax of other languages,
+# ``&&`` or an unclosed string, read as probably meant. ``1..5`` is a range, so a real number has no second dot.
 LEXEMES = re.compile(
     rf"""
       (?P<space>\s+|//[^\n]*)
@@ -110,20 +117,23 @@ KINDS = {
     "word": Kind.WORD,
     "symbol": Kind.SYMBOL,
 }
-INNER = {"datetime": "moment", "time": "length", "guid": "id"}
+INNER = {"datetime": "moment", "time": "length", "guid": "id"}  # group of the text in brackets
 QUOTES = "`\u201c\u201d\u201e\u2018\u2019\u201a"
 ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
 ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))", re.DOTALL)
 
 
 def tokenize(text: str, problems: Problems) -> list[Token]:
-    """Split a query into tokens, the last of kind ``END``; what is no token goes to ``problems``."""
+    """Return the tokens of a query; the last one is of kind ``END``. Comments and white space are left out.
+
+    Characters that begin no token are added to ``problems`` and skipped, so that the parser still runs.
+    """
     tokens = []
     at = 0
     while at < len(text):
         match = LEXEMES.match(text, at)
         if match is None:
-            problems.add(_complaint(text[at]), Span(at, 1))
+            problems.add(_unexpected(text[at]), Span(at, 1))
             at += 1
             continue
         if match["directive"]:
@@ -141,22 +151,26 @@ def tokenize(text: str, problems: Problems) -> list[Token]:
 
 
 def unescaped(text: str) -> str:
-    """Resolve the escapes of a regular string literal's inside."""
+    r"""Return the value of a string literal's content: ``\n`` is a line feed, ``\x41`` and ``\u0041`` are ``A``.
+
+    A backslash before any other character is dropped. Verbatim strings (``@"…"``) have no escapes.
+    """
     return ESCAPE.sub(_resolved, text) if "\\" in text else text
 
 
-def _complaint(character: str) -> str:
+def _unexpected(character: str) -> str:
     return f"unexpected character {character!r}" + ("; write not(…)" if character == "!" else "")
 
 
-# What other languages write is noted, and read as what was meant, so that one mistake is one problem.
+# A foreign spelling becomes a problem and the token that the user most likely means: the parser reads on, and one
+# mistake is one problem.
 def _foreign(match: re.Match[str], problems: Problems) -> list[Token]:
     text, span = match["foreign"], Span(match.start(), match.end() - match.start())
     if text[0] in "\"'":
         problems.add(f"this string has no closing {text[0]} on its line", Span(span.offset, 1))
         return [Token(Kind.STRING, text[1:], span)]
     if text[0] in QUOTES:
-        problems.add(f"unexpected character {text[0]!r}; strings stand in straight quotes", Span(span.offset, 1))
+        problems.add(f"unexpected character {text[0]!r}; write strings in straight quotes", Span(span.offset, 1))
         return [Token(Kind.STRING, text[1:-1], span)]
     if text[0] == "#":
         problems.add("unexpected character '#'; a comment begins with '//'", Span(span.offset, 1))
@@ -164,16 +178,18 @@ def _foreign(match: re.Match[str], problems: Problems) -> list[Token]:
     if text == "&&":
         problems.add("unexpected '&&'; write 'and'", span)
         return [Token(Kind.WORD, "and", span)]
-    problems.add(f"there is no '{text}'; write not(x {text[1:]} …)", span)
+    problems.add(f"unknown operator '{text}'; write not(x {text[1:]} …)", span)
     return [Token(Kind.WORD, text[1:], span)]
 
 
+# Exactly one of the groups named in ``KINDS`` takes part in a match.
 def _token(match: re.Match[str]) -> Token:
     name = next(name for name in KINDS if match[name] is not None)
     span = Span(match.start(), match.end() - match.start())
     return Token(KINDS[name], _value(match, name), span)
 
 
+# The opening quote is the same as the last character; before it may stand ``h`` or ``H`` (a hidden string) and ``@``.
 def _value(match: re.Match[str], name: str) -> str:
     text = match[name]
     if name == "string":
@@ -186,8 +202,10 @@ def _value(match: re.Match[str], name: str) -> str:
     return match[INNER[name]].strip() if name in INNER else text
 
 
+# Code points end at U+10FFFF; beyond it U+FFFD, the replacement character.
 def _resolved(match: re.Match[str]) -> str:
     code = match[1] or match[2] or match[3]
+
     if code:
         return chr(int(code, 16)) if int(code, 16) < 0x110000 else "\ufffd"
     return ESCAPES.get(match[4], match[4])
