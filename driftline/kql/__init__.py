@@ -1,4 +1,10 @@
-"""KQL text in, SQL for DuckDB or ClickHouse out; pure."""
+"""KQL compiler: query text in, SQL for DuckDB or ClickHouse out.
+
+Pure: no clock, no files, no database. ``translate`` returns the SQL, ``compiled`` also the result columns and the rows
+that the query needs, ``outline`` prints the plan. The stages are folders, in the order of the pipeline: ``text``,
+``parse`` (to ``syntax``), ``bind`` (to ``plan``), ``rewrite``, ``emit``; ``functions`` has one row per KQL function,
+``print`` formats a query. ``docs/explanation/kql.md`` explains how they work together.
+"""
 
 from driftline.kql.explain import outline
 from driftline.kql.text.problems import QueryProblem

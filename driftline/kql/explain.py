@@ -1,4 +1,11 @@
-"""What a query means after all rewrites, as people read it: a line for each step, inputs below."""
+"""The plan of a query as text, for ``driftline hunt --explain``: one line for each node, its inputs indented below.
+
+``T | where n > 3 | count`` prints as::
+
+    aggregate count()
+      filter (n > 3)
+        table T: n
+"""
 
 from __future__ import annotations
 
@@ -14,13 +21,13 @@ from driftline.kql.translate import Translation
 __all__ = ["outline"]
 
 EPOCH = datetime.datetime(1970, 1, 1)
+# Functions printed between their operands, without the suffixes that tell their SQL templates apart.
 INFIX = {"and", "or", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "==filter", "!=filter", "==string", "!=string"}
-LONGEST = 160
+LONGEST = 160  # characters of a line's text; the rest is cut off with "…"
 
 
 def outline(translation: Translation) -> str:
-    """Write a translation's plan as indented lines."""
-    assert translation.plan is not None
+    """Return a query's plan as indented lines; a shared plan is written out at its first use only."""
     return "\n".join(_lines(translation.plan, 0, set()))
 
 
@@ -35,6 +42,7 @@ def _lines(node: Plan, depth: int, seen: set[str]) -> Iterator[str]:
         yield from _lines(each, depth + 1, seen)
 
 
+# The node's own values, without those of its inputs.
 def _about(node: Plan) -> str:
     if isinstance(node, nodes.Table):
         return f"{node.name}: {', '.join(column.name for column in node.columns)}"
@@ -57,6 +65,7 @@ def _text(value: Scalar) -> str:
     return f"{name}({', '.join(parts)})"
 
 
+# Datetimes are microseconds since 1970, timespans ticks of 100 ns.
 def _constant(kind: str, value: Any) -> str:
     if value is None:
         return "null"

@@ -1,4 +1,8 @@
-"""The way through the compiler: text, tokens, tree, plan, rewritten plan, SQL."""
+"""Compiler pipeline: KQL text → tokens → syntax tree → bound plan → rewritten plan → SQL.
+
+``docs/explanation/kql.md`` walks one hunt through the stages. Nothing here reads a clock, a file or a table; the time
+and the schema are arguments, and data-dependent columns come from the caller's ``discover``.
+"""
 
 from __future__ import annotations
 
@@ -20,39 +24,42 @@ from driftline.kql.text.tokens import tokenize
 
 __all__ = ["Dialect", "Discover", "Translation", "compiled", "translate"]
 
-MOST_CHARACTERS = 500_000
+MOST_CHARACTERS = 500_000  # nonsense of this length is refused within 2.1 s (docs/explanation/performance.md)
 Dialect = Literal["duckdb", "clickhouse"]
 
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """A translated hunt: its SQL, the result's columns with their Kusto types, and the render hint.
-
-    ``tables`` are those it reads in alphabetical order, ``reach`` what it may need of their rows,
-    ``plan`` what it means, after all rewrites.
-    """
+    """A compiled query."""
 
     sql: str
+    """One SELECT statement. It reads only the tables in ``tables``, by name."""
     columns: tuple[tuple[str, str], ...]
+    """Name and Kusto type of each result column, in order."""
     plan: Plan = field(repr=False)
+    """Plan after all rewrites, from which the SQL is emitted."""
     render: str = ""
+    """Chart of a final ``render`` operator, such as ``timechart``; empty without one."""
     tables: tuple[str, ...] = ()
+    """Names of the tables that the query reads, sorted."""
     reach: Mapping[str, rewrite.Reach] = field(default_factory=dict)
+    """Time range and terms of the rows that the query needs, by table name."""
 
     @property
     def grows(self) -> bool:
-        """Whether some value may be far larger than those that are stored."""
+        """Whether some computed value may be far larger than stored values, see ``rewrite.grows``."""
         return rewrite.grows(self.plan)
 
 
 Discover = Callable[[Translation], list[tuple[Any, ...]]]
+"""Function that runs a compiled query and returns its rows; finds the columns of ``pivot`` and ``bag_unpack``."""
 
 
 def translate(text: str, schema: Schema, dialect: Dialect = "duckdb") -> str:
-    """Give the SQL of a KQL query over tables: name -> column name -> Kusto type.
+    """Return the SQL of a KQL query.
 
-    Raises ``errors.InvalidQuery``, whose problems are ``QueryProblem`` with offset, length,
-    line and column; all that could be found in one go.
+    ``schema`` maps each table's name to its columns: name to Kusto type. Raises ``errors.InvalidQuery`` with a
+    ``QueryProblem`` (offset, length, line, column) for each mistake that could be found.
     """
     return compiled(text, schema, dialect).sql
 
@@ -68,34 +75,41 @@ def compiled(
     bounded: bool = False,
     discover: Discover | None = None,
 ) -> Translation:
-    """Translate a query, and tell what its result looks like; raises ``InvalidQuery``.
+    """Compile a query to SQL, with its result columns and the rows it needs of each table.
 
-    ``now`` (aware) is the time it runs at; without it the engine's clock is asked. ``parameters``
-    are values, as text, of those it declares. ``refused`` are tables that may not be read, with
-    the reason. ``bounded`` promises that whoever runs it gives only rows within the bounds of ``reach``.
-    The columns of ``evaluate pivot`` and ``bag_unpack`` depend on the data: ``discover`` gives the
-    rows of a query that finds them; without it such operators must say their columns.
+    ``schema`` maps each table's name to its columns: name to Kusto type.
+
+    - ``now``: time of the query, with a time zone; ``now()`` and ``ago()`` become constants. None leaves them to the
+      engine's clock, and the query then has no time bounds from ``ago()``.
+    - ``parameters``: values, as text, of the parameters that the query declares.
+    - ``refused``: tables that may not be read, with the reason for the message.
+    - ``bounded``: the caller gives the SQL only rows within the bounds of ``reach``; conditions on ``Timestamp`` that
+      say the same are then left out.
+    - ``discover``: runs a query for the columns of ``evaluate pivot`` and ``bag_unpack``, which depend on the data.
+      With None such operators must declare their columns.
+
+    Raises ``errors.InvalidQuery`` with a ``QueryProblem`` for each mistake that could be found.
     """
     problems = Problems(text)
-    setting = Setting(schema, dialect, now, parameters or {}, refused or {}, bounded, discover)
+    options = Options(schema, dialect, now, parameters or {}, refused or {}, bounded, discover)
     try:
-        return _compiled(text, setting, problems)
-    except RecursionError:
-        problems.add("not supported: a query nested so deeply", Span(0, 0))
+        return _compiled(text, options, problems)
+    except RecursionError:  # the stages are recursive functions over the tree
+        problems.add("not supported: a query nested too deeply", Span(0, 0))
     except emit.Unsupported as error:
         name = str(error)
         problems.add(f"not supported on {dialect}: '{name}'", Span(max(text.find(name), 0), len(name)))
     except emit.TooLarge:
-        problems.add("not supported: a query of so many calls inside of each other", Span(0, 0))
-    except Stuck:
-        problems.add("this query cannot be understood", Span(0, 0))
+        problems.add("not supported: a query with too many nested calls", Span(0, 0))
+    except Stuck:  # its problem is already collected, as a rule
+        problems.add("this query cannot be compiled", Span(0, 0))
     problems.raise_if_any()
     raise AssertionError  # pragma: no cover -- there is a problem
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """All that a translation depends on but the query."""
+class Options:
+    """Arguments of ``compiled`` except the query's text."""
 
     schema: Schema
     dialect: Dialect
@@ -106,37 +120,39 @@ class Setting:
     discover: Discover | None
 
     def sql(self, found: Plan, columns: tuple[Column, ...], order: tuple[Key, ...]) -> str:
-        """Write a plan in the setting's dialect."""
+        """Return the SQL of a plan: visible columns by name, rows in the given order."""
         found = rewrite.free_subqueries(found) if self.dialect == "duckdb" else found
         tree = emit.PlanEmitter(self.dialect).query(emit.sized(found, self.dialect), columns, order)
         return SqlDialect.get_or_raise(self.dialect).generate(tree, copy=False)
 
     def rows(self, found: Plan) -> list[tuple[Any, ...]]:
-        """Run a plan that tells columns."""
+        """Return the rows of a plan that finds data-dependent columns; called by the binder."""
         assert self.discover
         needed = {column.id for column in found.columns}
         asked = rewrite.rewritten(bind.levelled(found), needed, self.now)
         return self.discover(_translation(asked, self.sql(asked, found.columns, ()), found.columns))
 
 
-def _compiled(text: str, setting: Setting, problems: Problems) -> Translation:
+# Problems stop the pipeline at two stages: after the parser, because the binder needs a whole tree, and after the
+# binder (which raises them itself), because a rewrite needs a whole plan.
+def _compiled(text: str, options: Options, problems: Problems) -> Translation:
     if len(text) > MOST_CHARACTERS:
         problems.add(f"expected a query of at most {MOST_CHARACTERS:,} characters", Span(0, 0))
         problems.raise_if_any()
     query = parse.Parser(tokenize(text, problems), problems, text).parse_query()
     problems.raise_if_any()
-    names = parameter_constants(query, setting.parameters, problems)
-    discover = setting.rows if setting.discover else None
+    names = parameter_constants(query, options.parameters, problems)
+    discover = options.rows if options.discover else None
     relation = bind.bind(
-        query, setting.schema, problems=problems, names=names, discover=discover, refused=setting.refused
+        query, options.schema, problems=problems, names=names, discover=discover, refused=options.refused
     )
     needed = _needed(relation)
-    found = rewrite.rewritten(bind.levelled(relation.plan), needed, setting.now)
-    reach = rewrite.reach_of(found)
-    if setting.bounded:
+    found = rewrite.rewritten(bind.levelled(relation.plan), needed, options.now)
+    reach = rewrite.reach_of(found)  # before the conditions that give the bounds are dropped
+    if options.bounded:
         bounds = {name: each.bounds for name, each in reach.items()}
         found = rewrite.prune_columns(rewrite.drop_enforced(found, bounds), needed)
-    sql = setting.sql(found, relation.columns, relation.order)
+    sql = options.sql(found, relation.columns, relation.order)
     return _translation(found, sql, relation.columns, reach, _render(query))
 
 
@@ -152,6 +168,7 @@ def _translation(
     return Translation(sql, named, found, render, tuple(sorted(reach)), reach)
 
 
+# Result columns, and hidden columns that the final ORDER BY reads.
 def _needed(relation: bind.Relation) -> set[str]:
     return {column.id for column in relation.columns} | walk.columns_of(*(key.value for key in relation.order))
 

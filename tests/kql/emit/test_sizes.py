@@ -28,5 +28,5 @@ def test_what_no_column_can_hold_is_refused() -> None:
     value = "a.x"
     for _ in range(7):
         value = f"tostring(totimespan({value}))"
-    with pytest.raises(errors.InvalidQuery, match="so many calls inside of each other"):
+    with pytest.raises(errors.InvalidQuery, match="too many nested calls"):
         kql.translate(f"T | sort by s asc | scan declare (x: string) with (step a: true => x = {value};)", SCHEMA)
