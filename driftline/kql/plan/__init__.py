@@ -1,1 +1,1 @@
-"""The algebra of plans, and walks through them."""
+"""Relational algebra of queries: the node classes of plans, and functions that traverse and rebuild plans."""

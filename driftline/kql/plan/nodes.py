@@ -1,9 +1,21 @@
-"""What a query means: a small algebra with types, to which all of KQL's operators come down.
+"""Plan nodes: a small, typed relational algebra to which the binder lowers all of KQL's operators.
 
-The binder makes plans, the rewrites improve them, the emitters turn them into SQL. Every
-column has an identifier of its own (``Column.id``), unique in the query regardless of case,
-so that joins never collide and no rewrite has to think about names; ``Column.name`` is what
-the user sees. Columns without a name are hidden: they carry the order of rows.
+The binder makes plans, the rewrites transform them, the emitters turn them into SQL. A *plan* computes rows, a
+*scalar* computes a value of one row. All nodes are immutable; a rewrite makes new ones.
+
+``T | where n > 3 | project double = n * 2`` becomes::
+
+    Project(
+        Filter(Table("T", (Column("n", "long", "n"),)), Call(">", (Col("n", "long"), Const("long", 3)), "bool")),
+        (Column("double", "long", "double"),),
+        (Call("*", (Col("n", "long"), Const("long", 2)), "long"),),
+    )
+
+Every column has an identifier (``Column.id``), unique in the query regardless of case (DuckDB's identifiers ignore
+case). So joins never collide, and a rewrite can move an expression without thinking of names. ``Column.name`` is the
+name that the user sees. Columns without a name are hidden: they carry the order of rows.
+
+Types are Kusto's: ``bool``, ``int``, ``long``, ``real``, ``string``, ``datetime``, ``timespan``, ``guid``, ``dynamic``.
 """
 
 from __future__ import annotations
@@ -42,37 +54,49 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Const:
-    """A constant. Timespans are ticks of 100 ns, datetimes microseconds since 1970, UTC."""
+    """A constant."""
 
     type: str
     value: Any
+    """None for null; microseconds since 1970-01-01 UTC for a datetime, ticks of 100 ns for a timespan, JSON text for a
+    dynamic, otherwise the Python value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Col:
-    """A column's value."""
+    """The value of an input's column in the present row."""
 
     id: str
+    """``Column.id`` of the column."""
     type: str
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A function's or an aggregate's result; ``function`` names a row of the emitters' tables."""
+    """The result of a scalar function, an operator or (within ``Aggregate`` and ``Window``) an aggregate."""
 
     function: str
+    """Name of a row of ``functions.FUNCTIONS`` or ``functions.AGGREGATES``, or of one of the emitters' special cases;
+    operators are named by their sign."""
     args: tuple[Scalar, ...]
     type: str
+    """Kusto type of the result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A window function over rows in the order of ``keys``, up to the present row if ``running``."""
+    """A window function, SQL's ``call OVER (PARTITION BY … ORDER BY …)``.
+
+    ``row_number()``, ``prev(x)`` and ``row_cumsum(x)`` become windows over the order of the last ``sort``.
+    """
 
     call: Call
     keys: tuple[Key, ...]
+    """Order of the rows; empty for any order."""
     partition: tuple[Scalar, ...] = ()
+    """Values that part the rows; empty for a single part."""
     running: bool = False
+    """Whether the frame ends at the present row (``row_cumsum``), not at the last one."""
 
     @property
     def type(self) -> str:
@@ -81,7 +105,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Subquery:
-    """The value of the first column of the only row of a plan, null if there is none."""
+    """The value of the first column of a plan of at most one row, null without a row: ``toscalar(T | count)``."""
 
     plan: Plan
     type: str
@@ -89,7 +113,7 @@ class Subquery:
 
 @dataclass(frozen=True, slots=True)
 class InPlan:
-    """Whether a value is among those of a plan's only column."""
+    """Whether a value is among those of a plan's only column: ``x in ((T | project y))``."""
 
     value: Scalar
     plan: Plan
@@ -104,7 +128,7 @@ Scalar = Const | Col | Call | Window | Subquery | InPlan
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A sort key."""
+    """A sort key, SQL's ``value [DESC] NULLS FIRST|LAST``. Kusto puts nulls first ascending, last descending."""
 
     value: Scalar
     descending: bool
@@ -116,36 +140,39 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a plan: its identifier, its type, and its name unless it is hidden."""
+    """A column of a plan."""
 
     id: str
+    """Identifier, unique in the query regardless of case; the column's name in the nested SELECTs."""
     type: str
+    """Kusto type."""
     name: str = ""
+    """Name that the user sees; empty for a hidden column."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of a stored table. ``columns[i]`` reads the stored column ``columns[i].name``.
-
-    ``present`` are identifiers of columns whose nulls a filter right above drops anyway.
-    """
+    """Rows of a stored table, SQL's ``SELECT name AS id, … FROM name``."""
 
     name: str
     columns: tuple[Column, ...]
+    """``columns[i]`` reads the stored column ``columns[i].name``."""
     present: frozenset[str] = frozenset()
+    """Identifiers of the columns whose nulls the filter right above drops, set by ``rewrite.present_texts``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """Given rows."""
+    """Rows written in the query: ``print`` and ``datatable``. Without rows, an empty table with typed columns."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[Scalar, ...], ...]
+    """One scalar for each column of each row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """The whole numbers from 0 up to (not including) ``count``."""
+    """The whole numbers from 0 to ``count`` - 1, one a row: ``range`` and the bins of ``make-series``."""
 
     column: Column
     count: Scalar
@@ -157,7 +184,7 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Rows for which the predicate is true (neither false nor null)."""
+    """Rows for which the predicate is true, neither false nor null: SQL's ``WHERE predicate``."""
 
     input: Plan
     predicate: Scalar
@@ -169,7 +196,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """One value for each column."""
+    """One value for each column: SQL's ``SELECT value AS column, …``. ``extend`` and ``project`` become projections."""
 
     input: Plan
     columns: tuple[Column, ...]
@@ -178,17 +205,24 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """Groups by the first columns, aggregates in the rest."""
+    """One row for each group: SQL's ``SELECT groups, aggregates … GROUP BY groups``.
+
+    Without groups there is exactly one row, even of no input rows.
+    """
 
     input: Plan
     columns: tuple[Column, ...]
+    """Columns of the groups first, then those of the aggregates."""
     groups: tuple[Scalar, ...]
     aggregates: tuple[Scalar, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Distinct:
-    """One row for each combination of ``by``: the first by the keys, any without keys."""
+    """One row for each combination of ``by``: DuckDB's ``DISTINCT ON``, ClickHouse's ``LIMIT 1 BY``.
+
+    The first row by the keys stays, any row without keys. ``join kind=innerunique`` makes the left side distinct.
+    """
 
     input: Plan
     by: tuple[Scalar, ...]
@@ -201,12 +235,14 @@ class Distinct:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Rows of both sides; ``kind`` is inner, left, right, full, semi or anti."""
+    """A join; KQL's kinds are lowered to SQL's by the binder."""
 
     kind: str
+    """``inner``, ``left``, ``right``, ``full``, ``semi`` or ``anti``; the last two return the left side's columns."""
     left: Plan
     right: Plan
     condition: Scalar
+    """Boolean over the columns of both sides; a ``Const`` (true) for a cross join."""
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -215,7 +251,7 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class Union:
-    """All rows of all inputs, whose columns agree in number and type."""
+    """All rows of all inputs: SQL's ``UNION ALL``. The i-th columns of all inputs have the type of ``columns[i]``."""
 
     inputs: tuple[Plan, ...]
     columns: tuple[Column, ...]
@@ -223,11 +259,12 @@ class Union:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The first rows by the keys."""
+    """The first rows by the keys: SQL's ``ORDER BY keys LIMIT count``; any rows without keys (``take``)."""
 
     input: Plan
     keys: tuple[Key, ...]
     count: Scalar
+    """Number of rows."""
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -236,18 +273,21 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Expand:
-    """One row for each element of dynamic arrays, side by side; ``index`` counts from 0.
+    """One row for each element of dynamic arrays: ``mv-expand``, DuckDB's ``unnest``, ClickHouse's ``ARRAY JOIN``.
 
-    A row whose arrays are all empty or null stays if ``outer``. Of the input's columns those
-    ``kept`` come along; None means all.
+    Several arrays are expanded side by side; the shorter ones are filled with nulls.
     """
 
     input: Plan
     arrays: tuple[Scalar, ...]
     elements: tuple[Column, ...]
+    """Column of the elements of each array."""
     index: Column | None
+    """Column of the element's position, from 0; None for none."""
     outer: bool = False
+    """Whether a row stays whose arrays are all empty or null, with null elements."""
     kept: tuple[Column, ...] | None = None
+    """Columns of the input that each row keeps; None for all."""
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -257,21 +297,27 @@ class Expand:
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Rows taken one by one by their number (from 1, in each part), with a state that goes along.
+    """A left fold over ordered rows, for ``scan``: each row with the state after it.
 
-    ``following`` makes the ``state`` after a row from the row's columns and the state ``before``
-    it; the result is each row with the state after it. The engines do so by recursion, a row (of each
-    part) at a time, over rows computed once under a name of their own.
+    Emitted as a recursive common table expression that takes one row (of each part) at a time; its input is computed
+    once.
     """
 
     name: str
+    """Name of the common table expression."""
     input: Plan
     number: Col
+    """Position of the row in its part, from 1."""
     partition: tuple[Col, ...]
+    """Columns that part the rows; each part has a state of its own."""
     state: tuple[Column, ...]
+    """Columns of the state after the row."""
     before: tuple[Column, ...]
+    """Columns by which ``following`` reads the state before the row, parallel to ``state``."""
     initial: tuple[Scalar, ...]
+    """State before the first row."""
     following: tuple[Scalar, ...]
+    """State after a row, computed from the row's columns and ``before``."""
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -280,9 +326,13 @@ class Fold:
 
 @dataclass(frozen=True, slots=True)
 class Shared:
-    """A plan computed once and used in several places, under a name of its own."""
+    """A plan that is computed once and read in several places: SQL's ``WITH name AS MATERIALIZED (…)``.
+
+    ``materialize()`` and operators that read their input twice make shared plans. Every use holds the same input.
+    """
 
     name: str
+    """Name of the common table expression."""
     input: Plan
 
     @property

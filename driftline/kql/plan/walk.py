@@ -1,7 +1,8 @@
-"""Go through plans: rebuild one with parts changed, or list what it is made of.
+"""Traversal of plans: rebuild a plan with changed parts, or list the nodes that it consists of.
 
-All of it goes by the annotations of the records' fields, so that a new kind of plan or scalar
-needs no line here.
+The functions find the child nodes by the type annotations of the classes' fields (``_fields``), so that a new node
+class needs no line here. A rebuilt node is the same object if none of its parts changed. *Direct* children are those
+in a node's own fields; the plans inside of scalars (``Subquery``, ``InPlan``) are children of the scalar.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ import typing
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from driftline.kql.plan import nodes as plan
-from driftline.kql.plan.nodes import Plan, Scalar
+from driftline.kql.plan.nodes import Col, Column, Key, Plan, Project, Scalar
 
 __all__ = [
     "bottom_up",
@@ -34,6 +34,8 @@ __all__ = [
 Node = TypeVar("Node", bound=Any)
 
 
+# Names of a class's fields whose annotation names one of the classes: with ``from __future__ import annotations`` an
+# annotation is its source text, such as ``tuple[Scalar, ...]``.
 def _fields(kind: type, words: set[str]) -> tuple[str, ...]:
     return tuple(name for name, hint in kind.__annotations__.items() if words & set(re.findall(r"\w+", str(hint))))
 
@@ -46,49 +48,58 @@ SCALAR_FIELDS: dict[type, tuple[str, ...]] = {kind: _fields(kind, SCALARS) for k
 
 
 def bottom_up(node: Plan, change: Callable[[Plan], Plan]) -> Plan:
-    """Change every plan, inputs first; not those inside of scalars."""
+    """Return a plan with ``change`` applied to every plan node, inputs before the nodes above them.
+
+    Plans inside of scalars are left as they are. Most rewrites are one ``change`` function and this call.
+    """
     return change(map_plans(node, lambda each: bottom_up(each, change)))
 
 
 def map_plans(node: Node, change: Callable[[Plan], Plan]) -> Node:
-    """Change the plans a plan stands on, or a scalar reads, directly."""
+    """Return a node with ``change`` applied to its direct child plans: a plan's inputs, or a scalar's subquery."""
     return _mapped(node, PLAN_FIELDS[type(node)], change)
 
 
 def map_scalars(node: Node, change: Callable[[Scalar], Scalar]) -> Node:
-    """Change the scalars a plan, or a scalar, is computed with directly."""
+    """Return a node with ``change`` applied to its direct child scalars, those of sort keys included."""
     return _mapped(node, SCALAR_FIELDS[type(node)], change)
 
 
 def replaced(value: Scalar, values: dict[str, Scalar]) -> Scalar:
-    """Put values in the places of columns, by their identifiers."""
-    if isinstance(value, plan.Col):
+    """Return a scalar with columns replaced by values, by identifier; other columns stay.
+
+    ``a + b`` with ``{"a": x * 2}`` is ``x * 2 + b``. Plans inside of the scalar are left as they are.
+    """
+    if isinstance(value, Col):
         return values.get(value.id, value)
     return map_scalars(value, lambda part: replaced(part, values))
 
 
 def exchanged(value: Scalar, old: Scalar, new: Scalar) -> Scalar:
-    """Put one value in the place of another, wherever that stands."""
+    """Return a scalar with each occurrence of ``old`` replaced by ``new``."""
     return new if value == old else map_scalars(value, lambda part: exchanged(part, old, new))
 
 
-def widened(node: Plan, pairs: Iterable[tuple[plan.Column, Scalar]]) -> plan.Project:
-    """Compute more columns beside those of a plan."""
+def widened(node: Plan, pairs: Iterable[tuple[Column, Scalar]]) -> Project:
+    """Return a projection of all columns of a plan and of the new columns in ``pairs`` (at least one)."""
     columns, values = zip(*pairs, strict=True)
-    kept = tuple(plan.Col(column.id, column.type) for column in node.columns)
-    return plan.Project(node, (*node.columns, *columns), (*kept, *values))
+    kept = tuple(Col(column.id, column.type) for column in node.columns)
+    return Project(node, (*node.columns, *columns), (*kept, *values))
 
 
-def narrowed(node: Plan, columns: tuple[plan.Column, ...]) -> Plan:
-    """Give these columns of a plan, which has them, and no others."""
+def narrowed(node: Plan, columns: tuple[Column, ...]) -> Plan:
+    """Return a projection to some of a plan's columns, or the plan itself if these are all of them, in order."""
     if node.columns == columns:
         return node
-    return plan.Project(node, columns, tuple(plan.Col(column.id, column.type) for column in columns))
+    return Project(node, columns, tuple(Col(column.id, column.type) for column in columns))
 
 
 def nodes(value: Plan | Scalar) -> Iterator[Plan | Scalar]:
-    """Give a plan or scalar and all that it is made of, plans inside of scalars too."""
-    left = [value]
+    """Yield a node and all nodes below it: plans, scalars, and the plans inside of scalars, each before its children.
+
+    A shared plan is yielded at each of its uses.
+    """
+    left = [value]  # nodes still to visit
     while left:
         value = left.pop()
         yield value
@@ -98,7 +109,7 @@ def nodes(value: Plan | Scalar) -> Iterator[Plan | Scalar]:
 
 
 def scalars(node: Plan | Scalar) -> list[Scalar]:
-    """Give the scalars a plan or a scalar itself computes with, not those of a plan's inputs."""
+    """Return the direct child scalars of a node, those of sort keys included; not those of a plan's inputs."""
     found: list[Any] = []
     for name in SCALAR_FIELDS[type(node)]:
         _collect(getattr(node, name), found)
@@ -106,7 +117,7 @@ def scalars(node: Plan | Scalar) -> list[Scalar]:
 
 
 def inputs(node: Plan) -> list[Plan]:
-    """Give the plans a plan stands on directly."""
+    """Return the direct inputs of a plan."""
     found: list[Any] = []
     for name in PLAN_FIELDS[type(node)]:
         _collect(getattr(node, name), found)
@@ -114,7 +125,7 @@ def inputs(node: Plan) -> list[Plan]:
 
 
 def parts(value: Plan | Scalar) -> list[Plan | Scalar]:
-    """Give the scalars and plans that a scalar or a plan is computed from directly."""
+    """Return the direct child nodes of a node, scalars before plans."""
     kind = type(value)
     found: list[Any] = []
     for name in SCALAR_FIELDS[kind] + PLAN_FIELDS[kind]:
@@ -123,15 +134,15 @@ def parts(value: Plan | Scalar) -> list[Plan | Scalar]:
 
 
 def columns_of(*values: Scalar) -> set[str]:
-    """Give the identifiers of the columns that values are computed from."""
-    return {part.id for value in values for part in nodes(value) if isinstance(part, plan.Col)}
+    """Return the identifiers of all columns that scalars read, those within subqueries included."""
+    return {part.id for value in values for part in nodes(value) if isinstance(part, Col)}
 
 
 def _collect(value: Any, into: list[Any]) -> None:
     if isinstance(value, tuple):
         for each in value:
             _collect(each, into)
-    elif isinstance(value, plan.Key):
+    elif isinstance(value, Key):
         into.append(value.value)
     elif value is not None:
         into.append(value)
@@ -151,6 +162,6 @@ def _changed(value: Any, change: Callable[[Any], Any]) -> Any:
     if isinstance(value, tuple):
         made = tuple([_changed(each, change) for each in value])
         return value if all(map(operator.is_, made, value)) else made
-    if isinstance(value, plan.Key):
+    if isinstance(value, Key):
         return _mapped(value, ("value",), change)
     return None if value is None else change(value)
