@@ -10,8 +10,8 @@ import datetime
 from collections.abc import Callable, Collection
 
 from driftline.kql.plan.nodes import Plan
+from driftline.kql.rewrite.choose_word_search import choose_word_search
 from driftline.kql.rewrite.drop_enforced import drop_enforced
-from driftline.kql.rewrite.few_rows import few_rows
 from driftline.kql.rewrite.fold_constants import fold_constants
 from driftline.kql.rewrite.free_subqueries import free_subqueries
 from driftline.kql.rewrite.growth import grows
@@ -50,7 +50,7 @@ REWRITES: tuple[Callable[[Plan], Plan], ...] = (
     merge_filters,  # after pushing, which leaves filters upon filters
     plain_conditions,  # sees whole conditions only now
     present_texts,  # knows plain conditions
-    few_rows,
+    choose_word_search,
 )
 
 

@@ -12,13 +12,13 @@ import dataclasses
 from driftline.kql.plan.nodes import Call, Filter, Plan, Scalar
 from driftline.kql.plan.walk import bottom_up
 
-__all__ = ["few_rows"]
+__all__ = ["choose_word_search"]
 
 EQUAL = frozenset(["==filter", "==string", "infilter", "=~"])
 OF_FEW = {"has": "has_of_few", "term": "term_of_few"}
 
 
-def few_rows(node: Plan) -> Plan:
+def choose_word_search(node: Plan) -> Plan:
     """Change the words of all filters that ask for equality too."""
     return bottom_up(node, _change)
 
