@@ -19,13 +19,13 @@ from driftline.kql.rewrite.inline_shared import inline_shared
 from driftline.kql.rewrite.merge_filters import merge_filters
 from driftline.kql.rewrite.merge_projects import merge_projects
 from driftline.kql.rewrite.needed_terms import ANY_ROW, All, Either, Need, Term
-from driftline.kql.rewrite.plain_conditions import plain_conditions
 from driftline.kql.rewrite.present_texts import present_texts
 from driftline.kql.rewrite.prune_columns import prune_columns
 from driftline.kql.rewrite.push_filters import push_filters
 from driftline.kql.rewrite.reach import Reach, reach_of
 from driftline.kql.rewrite.text_elements import text_elements
 from driftline.kql.rewrite.time_bounds import Bounds
+from driftline.kql.rewrite.use_sql_equality import use_sql_equality
 
 __all__ = [
     "ANY_ROW",
@@ -48,7 +48,7 @@ REWRITES: tuple[Callable[[Plan], Plan], ...] = (
     inline_shared,  # before filters are pushed: what is used once is no barrier
     push_filters,
     merge_filters,  # after pushing, which leaves filters upon filters
-    plain_conditions,  # sees whole conditions only now
+    use_sql_equality,  # sees whole conditions only now
     present_texts,  # knows plain conditions
     choose_word_search,
 )

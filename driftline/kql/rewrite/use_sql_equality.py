@@ -12,12 +12,12 @@ import dataclasses
 from driftline.kql.plan.nodes import Call, Filter, Plan, Scalar
 from driftline.kql.plan.walk import bottom_up
 
-__all__ = ["plain_conditions"]
+__all__ = ["use_sql_equality"]
 
 PLAIN = {"==": "==filter", "!=": "!=filter", "in": "infilter"}
 
 
-def plain_conditions(node: Plan) -> Plan:
+def use_sql_equality(node: Plan) -> Plan:
     """Simplify the conditions of all filters."""
     return bottom_up(node, _change)
 
