@@ -158,7 +158,7 @@ class Table:
     columns: tuple[Column, ...]
     """``columns[i]`` reads the stored column ``columns[i].name``."""
     present: frozenset[str] = frozenset()
-    """Identifiers of the columns whose nulls the filter right above drops, set by ``rewrite.present_texts``."""
+    """Identifiers of the columns whose nulls the filter right above drops, set by ``rewrite.mark_present_texts``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ from driftline.kql.rewrite.fold_constants import fold_constants
 from driftline.kql.rewrite.free_subqueries import free_subqueries
 from driftline.kql.rewrite.growth import grows
 from driftline.kql.rewrite.inline_shared import inline_shared
+from driftline.kql.rewrite.mark_present_texts import mark_present_texts
 from driftline.kql.rewrite.merge_filters import merge_filters
 from driftline.kql.rewrite.merge_projects import merge_projects
 from driftline.kql.rewrite.needed_terms import ANY_ROW, All, Either, Need, Term
-from driftline.kql.rewrite.present_texts import present_texts
 from driftline.kql.rewrite.prune_columns import prune_columns
 from driftline.kql.rewrite.push_filters import push_filters
 from driftline.kql.rewrite.reach import Reach, reach_of
@@ -49,7 +49,7 @@ REWRITES: tuple[Callable[[Plan], Plan], ...] = (
     push_filters,
     merge_filters,  # after pushing, which leaves filters upon filters
     use_sql_equality,  # sees whole conditions only now
-    present_texts,  # knows plain conditions
+    mark_present_texts,  # knows plain conditions
     choose_word_search,
 )
 

@@ -12,7 +12,7 @@ import dataclasses
 from driftline.kql.plan.nodes import Call, Col, Const, Filter, Plan, Scalar, Table
 from driftline.kql.plan.walk import bottom_up
 
-__all__ = ["present_texts"]
+__all__ = ["mark_present_texts"]
 
 # Each is false of an empty first argument, and null of null, if all others are constants and not empty.
 STRICT = frozenset(
@@ -23,7 +23,7 @@ STRICT = frozenset(
 )
 
 
-def present_texts(node: Plan) -> Plan:
+def mark_present_texts(node: Plan) -> Plan:
     """Note at each table which of its texts a filter right above lets through only if they are there."""
     return bottom_up(node, _change)
 
