@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection
 from driftline.kql.plan.nodes import Plan
 from driftline.kql.rewrite.choose_word_search import choose_word_search
 from driftline.kql.rewrite.drop_enforced import drop_enforced
+from driftline.kql.rewrite.expand_as_texts import expand_as_texts
 from driftline.kql.rewrite.fold_constants import fold_constants
 from driftline.kql.rewrite.free_subqueries import free_subqueries
 from driftline.kql.rewrite.growth import grows
@@ -23,7 +24,6 @@ from driftline.kql.rewrite.needed_terms import ANY_ROW, All, Either, Need, Term
 from driftline.kql.rewrite.prune_columns import prune_columns
 from driftline.kql.rewrite.push_filters import push_filters
 from driftline.kql.rewrite.reach import Reach, reach_of
-from driftline.kql.rewrite.text_elements import text_elements
 from driftline.kql.rewrite.time_bounds import Bounds
 from driftline.kql.rewrite.use_sql_equality import use_sql_equality
 
@@ -63,4 +63,4 @@ def rewritten(plan: Plan, needed: Collection[str], now: datetime.datetime | None
     plan = fold_constants(plan, now)
     for rewrite in REWRITES:
         plan = rewrite(plan)
-    return prune_columns(text_elements(merge_projects(prune_columns(plan, needed))), needed)
+    return prune_columns(expand_as_texts(merge_projects(prune_columns(plan, needed))), needed)

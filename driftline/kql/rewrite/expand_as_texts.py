@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Aggregate, Call, Col, Column, Expand, Filter, Plan, Project, Scalar
 
-__all__ = ["text_elements"]
+__all__ = ["expand_as_texts"]
 
 
-def text_elements(node: Plan) -> Plan:
+def expand_as_texts(node: Plan) -> Plan:
     """Expand into texts the arrays of whose elements nobody asks for more."""
     return walk.bottom_up(node, _change)
 
