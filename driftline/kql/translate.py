@@ -121,7 +121,7 @@ class Options:
 
     def sql(self, found: Plan, columns: tuple[Column, ...], order: tuple[Key, ...]) -> str:
         """Return the SQL of a plan: visible columns by name, rows in the given order."""
-        found = rewrite.free_subqueries(found) if self.dialect == "duckdb" else found
+        found = rewrite.lift_subqueries(found) if self.dialect == "duckdb" else found
         tree = emit.PlanEmitter(self.dialect).query(emit.sized(found, self.dialect), columns, order)
         return SqlDialect.get_or_raise(self.dialect).generate(tree, copy=False)
 

@@ -14,9 +14,9 @@ from driftline.kql.rewrite.choose_word_search import choose_word_search
 from driftline.kql.rewrite.drop_enforced import drop_enforced
 from driftline.kql.rewrite.expand_as_texts import expand_as_texts
 from driftline.kql.rewrite.fold_constants import fold_constants
-from driftline.kql.rewrite.free_subqueries import free_subqueries
 from driftline.kql.rewrite.growth import grows
 from driftline.kql.rewrite.inline_shared import inline_shared
+from driftline.kql.rewrite.lift_subqueries import lift_subqueries
 from driftline.kql.rewrite.mark_present_texts import mark_present_texts
 from driftline.kql.rewrite.merge_filters import merge_filters
 from driftline.kql.rewrite.merge_projects import merge_projects
@@ -37,7 +37,7 @@ __all__ = [
     "Reach",
     "Term",
     "drop_enforced",
-    "free_subqueries",
+    "lift_subqueries",
     "grows",
     "prune_columns",
     "reach_of",

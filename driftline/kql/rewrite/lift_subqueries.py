@@ -12,13 +12,13 @@ from driftline.kql.functions import FUNCTIONS
 from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Aggregate, Call, Col, Column, Expand, Filter, Plan, Project, Scalar, Subquery
 
-__all__ = ["free_subqueries"]
+__all__ = ["lift_subqueries"]
 
 WITH_LAMBDAS = frozenset(name for name, row in FUNCTIONS.items() if "lambda" in str(row.duckdb))
 Steps = dict[str, Scalar]
 
 
-def free_subqueries(plan: Plan) -> Plan:
+def lift_subqueries(plan: Plan) -> Plan:
     """Move subqueries out of calls whose SQL has lambdas; none of the plan's columns changes."""
     return _freed(plan, (f"·once {number}" for number in itertools.count()))
 
