@@ -1,7 +1,20 @@
-"""Improve plans: each rewrite a file and a function from plan to plan; the order is here.
+"""Optimizer: rewrites of plans, one file and one function from plan to plan each; this module has their order.
 
-None changes what a hunt answers. A kind of plan that a rewrite does not know is left as it is,
-with all the columns it may read.
+A rewrite never changes the result of a query, only its cost: ``tests/kql/test_fixtures.py`` runs every fixture with
+and without rewrites. A rewrite leaves a node class that it does not know as it is, with all the columns that the node
+may read.
+
+``rewritten`` applies them in three steps:
+
+1. ``fold_constants`` first, because every later step looks for constant times and not for ``ago()``.
+2. ``REWRITES``, which work on filters: bring each condition to its table, then choose its cheapest SQL.
+3. Projections and columns: prune, so that unused expressions do not keep projections apart; merge projections; expand
+   arrays into texts, which needs the merged projection right above; prune again, for the columns that became unused.
+
+The analyses change nothing: ``reach_of`` (time range and terms of the rows that a query needs, for choosing files and
+row groups) and ``grows`` (whether values may become large, for running the query in a process of its own).
+Two more rewrites depend on the caller: ``drop_enforced`` (the reader enforces the time range) and ``lift_subqueries``
+(DuckDB only).
 """
 
 from __future__ import annotations
@@ -37,28 +50,29 @@ __all__ = [
     "Reach",
     "Term",
     "drop_enforced",
-    "lift_subqueries",
     "grows",
+    "lift_subqueries",
     "prune_columns",
     "reach_of",
     "rewritten",
 ]
 
 REWRITES: tuple[Callable[[Plan], Plan], ...] = (
-    inline_shared,  # before filters are pushed: what is used once is no barrier
+    inline_shared,  # first: no condition is pushed into a shared plan
     push_filters,
-    merge_filters,  # after pushing, which leaves filters upon filters
-    use_sql_equality,  # sees whole conditions only now
-    mark_present_texts,  # knows plain conditions
-    choose_word_search,
+    merge_filters,  # after pushing, which can leave a filter above another
+    use_sql_equality,  # after merging: the conditions are complete
+    mark_present_texts,  # after use_sql_equality: its list of functions has the SQL comparisons only
+    choose_word_search,  # last: the rewrites before it do not know the functions that it introduces
 )
+"""Rewrites of filters, in the order of their application."""
 
 
 def rewritten(plan: Plan, needed: Collection[str], now: datetime.datetime | None = None) -> Plan:
-    """Apply all rewrites in their order.
+    """Return a plan with all rewrites applied that every caller and dialect can use.
 
-    ``needed`` are the identifiers of the columns that are read from the whole; ``now`` is the
-    time the hunt runs at, if that is known when it is translated.
+    ``needed`` are the identifiers of the columns that the caller reads from the plan; all others may be removed.
+    ``now`` is the time of the query, with a time zone; None if only the engine knows it.
     """
     plan = fold_constants(plan, now)
     for rewrite in REWRITES:

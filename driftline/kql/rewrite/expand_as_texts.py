@@ -1,6 +1,16 @@
-"""Expand arrays into texts right away where each element is only turned into text.
+"""Expand an array into texts directly where its elements are only converted to text.
 
-An element on its own is a JSON document to be parsed again; the array's texts come of one parse.
+::
+
+    T | mv-expand d | summarize count() by tostring(d)
+    expand expand_list(d), tostring(element)   →   expand expand_texts(d), text_or_empty(element)
+
+An element of a dynamic array is a JSON document, which ``tostring`` parses again, row by row. ``expand_texts`` casts
+the array to a list of texts, with one parse.
+
+Precondition: every use of the element, in the projection or aggregation right above the expansion and in the filters
+between them, is ``tostring(element)``. Runs after ``merge_projects``, which brings ``tostring`` right above the
+expansion.
 """
 
 from __future__ import annotations
@@ -15,10 +25,11 @@ __all__ = ["expand_as_texts"]
 
 
 def expand_as_texts(node: Plan) -> Plan:
-    """Expand into texts the arrays of whose elements nobody asks for more."""
+    """Return a plan whose expansions yield texts where only the elements' text is used."""
     return walk.bottom_up(node, _change)
 
 
+# The element's column ends at a projection or an aggregation, so all its uses are known there.
 def _change(node: Plan) -> Plan:
     if not isinstance(node, (Project, Aggregate)):
         return node
@@ -36,7 +47,8 @@ def _is_plain(array: Scalar) -> bool:
     return isinstance(array, Call) and array.function == "expand_list"
 
 
-# Filters between give what they get, so the whole stack's values are all that reads the elements.
+# The node, the filters below it and the node below these. Filters pass all columns on, so the scalars of this stack are
+# all readers of the elements, if the last node is an expansion.
 def _down_to_expand(node: Project | Aggregate) -> Iterator[Plan]:
     yield node
     inner = node.input
@@ -46,6 +58,7 @@ def _down_to_expand(node: Project | Aggregate) -> Iterator[Plan]:
     yield inner
 
 
+# As many references to the element as there are calls ``tostring(element)``.
 def _only_as_text(element: Column, values: list[Scalar]) -> bool:
     uses = sum(isinstance(part, Col) and part.id == element.id for value in values for part in walk.nodes(value))
     texts = sum(_is_text(part, {element.id}) for value in values for part in walk.nodes(value))
@@ -81,6 +94,7 @@ def _expand_texts(node: Expand, ids: set[str]) -> Plan:
     return dataclasses.replace(node, arrays=arrays, elements=elements)
 
 
+# An array that is read from a property (``d.list``) is a fresh JSON value, which has a cheaper cast.
 def _texts(array: Scalar) -> Scalar:
     assert isinstance(array, Call)
     (of,) = array.args

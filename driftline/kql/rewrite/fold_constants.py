@@ -1,7 +1,15 @@
-"""Compute times that are known already: ``ago(7d)`` becomes a point in time.
+"""Fold arithmetic on constant times: ``ago(7d)`` becomes a datetime constant.
 
-Kusto's ``now()`` is one time for a whole query. A condition on a constant time is one that
-files and row groups can be chosen by.
+::
+
+    T | where Timestamp > ago(7d)   →   T | where Timestamp > datetime(2026-11-16T12:00:00)
+
+Kusto evaluates ``now()`` once for a whole query (https://learn.microsoft.com/kusto/query/now-function). Only a
+comparison with a constant bounds the time range that a query reads (``time_bounds``), and lets the engines skip
+row groups by their statistics.
+
+Precondition: ``now`` is known; without it only arithmetic on other constants is folded. Runs first, because the other
+rewrites and analyses look for constants.
 """
 
 from __future__ import annotations
@@ -15,18 +23,24 @@ from driftline.kql.plan.nodes import Call, Const, Plan, Scalar
 __all__ = ["fold_constants"]
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-YEAR_ONE = 62_135_596_800_000_000  # microseconds from year 1, where Kusto's bins begin, to 1970
+YEAR_ONE = 62_135_596_800_000_000  # microseconds from 0001-01-01, where Kusto's bins begin, to 1970-01-01
+# Datetimes are microseconds and timespans ticks of 100 ns, so a factor of 10 lies between them. A bin of less than a
+# microsecond is left to the engine.
 FOLDS: dict[str, Callable[[int, int], int | None]] = {
     "datetime+": lambda moment, ticks: moment + ticks // 10,
     "datetime-": lambda moment, ticks: moment - ticks // 10,
     "datetime_minus": lambda left, right: (left - right) * 10,
     "bin_datetime": lambda moment, ticks: moment - (moment + YEAR_ONE) % (ticks // 10) if ticks >= 10 else None,
 }
-FIRST, LAST = -YEAR_ONE, 253_402_300_800_000_000 - 1  # what a datetime can be: years 1 to 9999
+FIRST, LAST = -YEAR_ONE, 253_402_300_800_000_000 - 1  # range of a datetime in microseconds: years 1 to 9999
 
 
 def fold_constants(node: Plan, now: datetime.datetime | None) -> Plan:
-    """Compute calls on constant times; of the present only if it is given."""
+    """Return a plan with calls on constant times replaced by their values, in subqueries too.
+
+    ``now`` (with a time zone) is the value of ``now()``; None leaves ``now()`` and ``ago()`` to the engine. Calls
+    whose result is outside of Kusto's datetimes are left as well, so that the engine decides.
+    """
     moment = None if now is None else Const("datetime", (now - EPOCH) // datetime.timedelta(microseconds=1))
 
     def change(value: Scalar) -> Scalar:

@@ -1,10 +1,19 @@
-"""Whether values may grow far beyond those that are stored; changes nothing.
+"""Analysis: whether a query's values may become far larger than stored values. Changes nothing.
 
-An engine computes some thousand values of a column at once, and DuckDB neither counts what their
-arrays and texts take nor hears that it shall stop meanwhile. As long as values weigh about what
-stored ones do, that is little. Weights are counted in stored values: a column weighs 1, two
-joined weigh 2; what cannot be told, such as an array of as many elements as a column says, is
-without bound.
+::
+
+    T | extend u = strcat(s, s)          weight 2: does not grow
+    T | extend u = strrep(s, 1000)       weight 1031: grows
+    T | extend l = range(0, n)           no bound: grows
+
+DuckDB computes a vector of 2,048 rows at once. It neither counts the memory of the texts and arrays in it against its
+limit nor checks for interrupts before the vector is done. With values about as large as stored ones that does not matter; queries with
+larger values run in a process of their own
+(``docs/explanation/decisions/033-hunts-that-grow-run-apart.md``).
+
+A *weight* is an upper bound of a value's size, in stored values: a text or dynamic column weighs 1, the concatenation
+of two weighs 2, numbers weigh 0. A size that depends on the data (``range(0, n)``) has no bound. Runs on the rewritten
+plan, so that pruned columns do not count.
 """
 
 from __future__ import annotations
@@ -35,31 +44,31 @@ from driftline.kql.plan.nodes import (
 
 __all__ = ["grows"]
 
-MOST = 512.0
-GATHERED = 64.0  # of all the rows of a group together
-CHARACTERS = 256  # of a stored value
-ELEMENTS = 32  # of a stored array
+MOST = 512.0  # weight beyond which a value has grown
+GATHERED = 64.0  # weight of the values of all rows of a group together (``make_list``)
+CHARACTERS = 256  # of a stored value of weight 1
+ELEMENTS = 32  # of a stored array of weight 1
 TICKS_PER_US = 10
 LARGE = frozenset(["string", "dynamic"])
 Rule = Callable[[Call, Sequence[float]], float]
 
 
 def grows(plan: Plan) -> bool:
-    """Say whether some value of a plan may weigh more than some hundred stored ones."""
-    scale = _Scale()
-    scale.weigh(plan)
-    return scale.most > MOST
+    """Return whether some value of a plan may be larger than 512 stored values (131,072 characters)."""
+    weights = _Weights()
+    weights.weigh(plan)
+    return weights.most > MOST
 
 
-class _Scale:
+class _Weights:
     def __init__(self) -> None:
-        self.most = 0.0
-        self._columns: dict[str, float] = {}
+        self.most = 0.0  # greatest weight met so far
+        self._columns: dict[str, float] = {}  # weight by column identifier
 
     def weigh(self, node: Plan) -> None:
         for below in walk.inputs(node):
             self.weigh(below)
-        _PLANS.get(type(node), _Scale._others)(self, node)
+        _PLANS.get(type(node), _Weights._others)(self, node)
 
     def _stored(self, node: Table) -> None:
         self._columns |= dict.fromkeys((column.id for column in node.columns), 1.0)
@@ -76,7 +85,7 @@ class _Scale:
         weights = [self._value(value) for value in (*node.groups, *node.aggregates)]
         self._columns |= {column.id: weight for column, weight in zip(node.columns, weights, strict=True)}
 
-    # What all rows of a group weigh together may now come with each of many rows.
+    # A join repeats a row's values in many rows, so the list of a whole group (``GATHERED``) may be repeated: no bound.
     def _join(self, node: Join) -> None:
         self._value(node.condition)
         self._spread(column.id for column in node.columns)
@@ -95,7 +104,8 @@ class _Scale:
         for index, column in enumerate(node.columns):
             self._columns[column.id] = max(self._columns.get(each.columns[index].id, 0.0) for each in node.inputs)
 
-    # Row by row a state goes on from the one before: what makes it larger once does so without end.
+    # A state is computed from the state before it, row by row: an expression that makes it larger once, such as
+    # ``x = strcat(a.x, s)``, makes it larger with every row.
     def _fold(self, node: Fold) -> None:
         first = [self._value(value) for value in node.initial]
         for column, weight in zip((*node.before, *node.state), (*first, *first), strict=True):
@@ -125,7 +135,8 @@ class _Scale:
         self._spread([value.plan.columns[0].id])
         return self._columns.get(value.plan.columns[0].id, 1.0)
 
-    # A subquery's value is one for all rows.
+    # The arguments of a call with a small result (``strlen(strcat(…))``) exist in every row and count, except a
+    # subquery's value, which exists once for all rows.
     def _call(self, call: Call) -> float:
         weights = [self._value(arg) for arg in call.args]
         many = [weight for arg, weight in zip(call.args, weights, strict=True) if not isinstance(arg, Subquery)]
@@ -134,15 +145,15 @@ class _Scale:
         return made
 
 
-_PLANS: dict[type, Callable[[_Scale, Any], None]] = {
-    Table: _Scale._stored,
-    Values: _Scale._given,
-    Project: _Scale._project,
-    Aggregate: _Scale._aggregate,
-    Join: _Scale._join,
-    Expand: _Scale._expand,
-    Union: _Scale._union,
-    Fold: _Scale._fold,
+_PLANS: dict[type, Callable[[_Weights, Any], None]] = {
+    Table: _Weights._stored,
+    Values: _Weights._given,
+    Project: _Weights._project,
+    Aggregate: _Weights._aggregate,
+    Join: _Weights._join,
+    Expand: _Weights._expand,
+    Union: _Weights._union,
+    Fold: _Weights._fold,
 }
 
 
@@ -166,13 +177,14 @@ def _times(factor: float) -> Rule:
     return lambda _, weights: factor * sum(weights)
 
 
-# A text or an array, and how often.
+# ``strrep(text, 1000)``, ``repeat(x, 1000)``: without a constant count there is no bound.
 def _counted(call: Call, weights: Sequence[float]) -> float:
     count = call.args[1]
     often = float(count.value or 0) if isinstance(count, Const) else math.inf
     return often * (sum(weights) + 1 / ELEMENTS)
 
 
+# ``range(first, last, step)``: the number of elements, known only of constants; a step of 0 gives no bound.
 def _of_steps(call: Call, _: Sequence[float]) -> float:
     values = [arg.value for arg in call.args if isinstance(arg, Const)]
     if len(values) < len(call.args) or not all(isinstance(value, (int, float)) for value in values) or not values[2]:
@@ -181,7 +193,8 @@ def _of_steps(call: Call, _: Sequence[float]) -> float:
     return float(abs((values[1] - values[0]) / step) / ELEMENTS)
 
 
-# As often as the text has characters, at worst.
+# At worst the text consists of matches only, each of which becomes the replacement; an empty pattern matches between
+# all characters.
 def _replaced(call: Call, weights: Sequence[float]) -> float:
     pattern, new = call.args[1:3]
     if not isinstance(new, Const) or not isinstance(pattern, Const):
@@ -190,6 +203,7 @@ def _replaced(call: Call, weights: Sequence[float]) -> float:
     return weights[0] * max(1.0, len(str(new.value)) / max(found, 1) + (found == 0))
 
 
+# ``strcat_array(list, delimiter)``: a delimiter behind each element, at worst elements of one character.
 def _delimited(call: Call, weights: Sequence[float]) -> float:
     delimiter = call.args[1]
     return weights[0] * (1 + len(str(delimiter.value))) if isinstance(delimiter, Const) else math.inf

@@ -1,7 +1,14 @@
-"""Put a shared plan in its place if that is its only one.
+"""Inline a shared plan that is used once.
 
-What is computed once and kept cannot take part in anything around it: no condition reaches
-into it and no column is left out.
+::
+
+    let m = materialize(T | where a > 1); m | where s == 'x'   →   T | where a > 1 | where s == 'x'
+
+A shared plan becomes ``WITH … AS MATERIALIZED``. No rewrite pushes a condition into it, nor do the engines. Computing
+it once has no use if it is read once.
+
+Precondition: one use in the whole query, subqueries included. Runs before ``push_filters``, for which a shared plan is
+a barrier.
 """
 
 from __future__ import annotations
@@ -15,7 +22,10 @@ __all__ = ["inline_shared"]
 
 
 def inline_shared(node: Plan) -> Plan:
-    """Inline shared plans that are used once."""
+    """Return a plan with each shared plan that is used once replaced by its input.
+
+    Shared plans within subqueries stay: ``walk.bottom_up`` does not enter scalars.
+    """
     uses = Counter(part.name for part in walk.nodes(node) if isinstance(part, Shared))
 
     def change(part: Plan) -> Plan:

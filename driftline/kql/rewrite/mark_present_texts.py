@@ -1,8 +1,15 @@
-"""Find the stored texts that a filter lets through only if they are not null.
+"""Mark the stored texts whose nulls a filter drops anyway, so that they are read without ``coalesce``.
 
-Kusto has no null strings, so each stored text is read through a ``coalesce``, which costs as
-much as looking for a word in it. Where a condition drops empty texts anyway, a null does as well:
-SQL's answer is then null, and a filter takes that for false.
+::
+
+    T | where s has 'x'
+    SELECT coalesce(s, '') … WHERE coalesce(s, '') ILIKE '%x%' …   →   SELECT s … WHERE s ILIKE '%x%' …
+
+Kusto has no null strings (https://learn.microsoft.com/kusto/query/scalar-data-types/null-values), stored columns have,
+so each stored text is read through ``coalesce(s, '')``, which costs as much as searching a word in it. A condition that is
+false for an empty text is null in SQL for a null text, and a filter drops the row either way.
+
+Precondition: the filter is right above the table. Runs after ``use_sql_equality``: Kusto's own ``==`` is never null.
 """
 
 from __future__ import annotations
@@ -14,7 +21,8 @@ from driftline.kql.plan.walk import bottom_up
 
 __all__ = ["mark_present_texts"]
 
-# Each is false of an empty first argument, and null of null, if all others are constants and not empty.
+# Functions that are false for an empty first argument and null for a null one, if all other arguments are constants and
+# not empty.
 STRICT = frozenset(
     [
         *("==filter", "==string", "infilter", "=~", "has", "has_cs", "term", "term_cs", "contains", "contains_cs"),
@@ -24,7 +32,7 @@ STRICT = frozenset(
 
 
 def mark_present_texts(node: Plan) -> Plan:
-    """Note at each table which of its texts a filter right above lets through only if they are there."""
+    """Return a plan whose tables have ``present`` set to the text columns without which their filter is never true."""
     return bottom_up(node, _change)
 
 
@@ -37,19 +45,20 @@ def _change(node: Plan) -> Plan:
 
 
 def _present(value: Scalar) -> frozenset[str]:
-    """Give the columns without whose text a condition is never true."""
+    """Return the identifiers of the columns that must have a text for a condition to be true."""
     if not isinstance(value, Call):
         return frozenset()
     if value.function == "and":
         return frozenset().union(*map(_present, value.args))
     if value.function == "or":
         return frozenset.intersection(*map(_present, value.args))
-    return _asked(value) if value.function in STRICT else frozenset()
+    return _required(value) if value.function in STRICT else frozenset()
 
 
-def _asked(value: Call) -> frozenset[str]:
+# A text equal to '', or compared with another column, may be empty.
+def _required(value: Call) -> frozenset[str]:
     text, *others = value.args
     if isinstance(text, Call) and text.function in {"tolower", "toupper"}:
         text = text.args[0]
-    says = all(isinstance(other, Const) and other.value for other in others)
-    return frozenset([text.id]) if says and isinstance(text, Col) else frozenset()
+    strict = all(isinstance(other, Const) and other.value for other in others)
+    return frozenset([text.id]) if strict and isinstance(text, Col) else frozenset()

@@ -1,4 +1,16 @@
-"""Make one step of a projection and what stands on it, so that there is less to write and to read."""
+"""Merge a projection or an aggregation with the projection below it.
+
+::
+
+    T | extend b = a + 1 | project c = b * 2   →   T | project c = (a + 1) * 2
+
+The SQL has one SELECT less, and an expression stands where its value is used: ``expand_as_texts`` sees
+``tostring(element)`` only in the projection right above the expansion.
+
+Precondition, for every value of the lower projection: a column or a constant, or used at most once and neither volatile
+(``rand()``) nor a window function (it must see the rows of the lower step). So nothing is computed twice. Runs after
+``prune_columns``, because one unused window function would keep two projections apart.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +25,7 @@ __all__ = ["merge_projects"]
 
 
 def merge_projects(node: Plan) -> Plan:
-    """Merge projections and aggregations with the projection they stand on.
-
-    Not where something would then be computed twice, or at another place than a window.
-    """
+    """Return a plan with projections and aggregations merged into the projection below them, where possible."""
     return walk.bottom_up(node, _change)
 
 
@@ -31,6 +40,7 @@ def _change(node: Plan) -> Plan:
     return dataclasses.replace(merged, input=node.input.input)
 
 
+# ``uses`` counts the references from the upper node. All values must be movable, or none moves.
 def _movable(value: Scalar, uses: int) -> bool:
     if isinstance(value, (Col, Const)):
         return True

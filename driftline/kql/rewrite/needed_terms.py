@@ -1,7 +1,17 @@
-"""Which terms a row must have for a hunt to want it, as far as the conditions say; changes nothing.
+"""Analysis: the terms that a row must contain to pass a query's conditions. Changes nothing.
 
-Whoever knows which terms some stored rows have can leave out those that lack them: the answer is
-the same, for the conditions stay.
+::
+
+    T | where s has "/etc/shadow" and a > 1   →   All(Term("s", "etc"), Term("s", "shadow"))
+    T | where s in ("nc", "ncat")             →   Either(Term("s", "nc"), Term("s", "ncat"))
+    T | where s !has "nc"                     →   ANY_ROW
+
+The store has an index of the terms in each Parquet file
+(``docs/explanation/decisions/031-an-index-of-terms.md``) and skips files without a needed term. The conditions stay in
+the SQL, so a need that is too weak costs time only; a need that is too strong would lose rows. Everything that is not
+understood is therefore ``ANY_ROW``.
+
+Precondition: filters are right above the tables, so it runs on the rewritten plan.
 """
 
 from __future__ import annotations
@@ -19,30 +29,34 @@ __all__ = ["ANY_ROW", "All", "Either", "Need", "Term", "needed_terms"]
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """A stored column has a term (lower-case letters and digits)."""
+    """Need of a term in a stored column."""
 
     column: str
+    """Name of the stored column."""
     term: str
+    """ASCII letters and digits, lower case."""
 
 
 @dataclass(frozen=True, slots=True)
 class All:
-    """All of these; of none of them: any row."""
+    """Need of all parts; without parts, no need: any row."""
 
     parts: tuple[Need, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Either:
-    """One of these, at least."""
+    """Need of at least one part."""
 
     parts: tuple[Need, ...]
 
 
 Need = Term | All | Either
 ANY_ROW = All()
+"""No term is needed."""
 
-# Where a term begins and ends for sure, in the text that is looked for: at its beginning, at its end.
+# By function: whether a term boundary is certain at the start and at the end of the searched text. ``contains "ab"``
+# also matches "xabx", which has no term "ab".
 BOUNDS = {
     "==filter": (True, True),
     "==string": (True, True),
@@ -60,15 +74,18 @@ BOUNDS = {
     "endswith_cs": (False, True),
 }
 TERMS = frozenset(["term", "term_cs", "term_of_few"])
-MOST_CHOICES = 200
-# As a number may be written in JSON, and then be read and written anew.
+MOST_CHOICES = 200  # of ``in``; a longer list needs any row
+# Numbers within JSON have more than one spelling (1e5, 100000), so their terms in the stored text are unknown.
 NUMBER = re.compile(r"\d*e?\d*")
-CASES = frozenset(["tolower", "toupper"])
-PROPERTIES = frozenset(["member", "element"])
+CASES = frozenset(["tolower", "toupper"])  # keep a text's terms, which are compared in lower case
+PROPERTIES = frozenset(["member", "element"])  # of a dynamic: ``d.name``, ``d[0]``
 
 
 def needed_terms(node: Plan) -> dict[str, Need]:
-    """Give what a hunt needs of the rows of each table it reads, by the table's name."""
+    """Return the need of the rows of each table that a plan reads, by table name.
+
+    Of a table that is read twice, a row is needed if either use needs it.
+    """
     parts = list(walk.nodes(node))
     filters = {id(part.input): part.predicate for part in parts if isinstance(part, Filter)}
     found: dict[str, list[Need]] = {}
@@ -90,6 +107,7 @@ def _of_condition(value: Scalar, table: Table) -> Need:
     return _of_match(value, table)
 
 
+# A comparison or search with constants; ``in`` has its choices behind the first argument, the others one text.
 def _of_match(value: Call, table: Table) -> Need:
     bounds = _bounds(value)
     column = _column(value.args[0], table) if bounds else None
@@ -101,7 +119,8 @@ def _of_match(value: Call, table: Table) -> Need:
     return _either([_of_text(choice, column, bounds) for choice in choices])
 
 
-# The terms of a property's text are terms of the whole JSON text as well, but for how it writes numbers.
+# The stored column that a searched text comes from. The terms of a property's text (``d.user.name``) are terms of the
+# whole JSON text as well, except numbers, see ``NUMBER``.
 def _column(text: Scalar, table: Table) -> Column | None:
     while isinstance(text, Call) and text.function in CASES:
         text = text.args[0]
@@ -114,6 +133,8 @@ def _column(text: Scalar, table: Table) -> Column | None:
     return next((column for column in table.columns if column.id == text.id), None)
 
 
+# ``term`` and its variants (``hasprefix``, ``hassuffix``, ``has`` of a word with separators at its ends) show in their
+# pattern whether they ask for a boundary.
 def _bounds(value: Call) -> tuple[bool, bool] | None:
     if value.function not in TERMS:
         return BOUNDS.get(value.function)
@@ -130,8 +151,8 @@ def _of_text(choice: Scalar, column: Column, bounds: tuple[bool, bool]) -> Need:
 
 
 def _all(parts: Sequence[Need]) -> Need:
-    asked = tuple(part for part in parts if part != ANY_ROW)
-    return asked[0] if len(asked) == 1 else All(asked)
+    needs = tuple(part for part in parts if part != ANY_ROW)
+    return needs[0] if len(needs) == 1 else All(needs)
 
 
 def _either(parts: Sequence[Need]) -> Need:

@@ -1,7 +1,19 @@
-"""Leave out columns that nobody reads, down to the tables: a file's other columns are not read.
+"""Remove unused columns, down to the tables.
 
-A shared plan has to give what all its uses need: they are collected first, from the outside in,
-and it is pruned when no use is left to come.
+::
+
+    project a                    project a
+      project a, s, b = a + 1      project a
+        table T: a, s, d    →        table T: a
+
+Parquet files are read by columns, so unused ones cost nothing. The engines prune as well, but not through materialized
+plans.
+
+A shared plan must return the columns that any of its uses reads. So the uses are collected first, from the outside in,
+and a shared plan is pruned when all its uses are known.
+
+Precondition: the caller names the columns that it reads of the whole plan. Runs before ``merge_projects``, which merges
+more once unused expressions are gone, and again after all other rewrites.
 """
 
 from __future__ import annotations
@@ -31,28 +43,32 @@ from driftline.kql.plan.nodes import (
 __all__ = ["prune_columns"]
 
 Needed = set[str]
+"""Identifiers of columns."""
 
 
 def prune_columns(node: Plan, needed: Collection[str]) -> Plan:
-    """Keep the columns with these identifiers, and what they are computed from."""
+    """Return a plan with the columns of these identifiers, and those that they are computed from.
+
+    The result may have other columns too (a table keeps at least one); the caller selects by identifier.
+    """
     return _Pruner().whole(node, set(needed))
 
 
 class _Pruner:
     def __init__(self) -> None:
-        self.needs: dict[str, Needed] = {}
-        self.shared: dict[str, Plan] = {}
+        self.needs: dict[str, Needed] = {}  # columns that the uses of each shared plan read, by its name
+        self.shared: dict[str, Plan] = {}  # inputs of the shared plans met so far, by name
 
     def whole(self, node: Plan, needed: Needed) -> Plan:
         pruned = self.prune(node, needed)
         made: dict[str, Plan] = {}
         before: dict[str, Needed] = {}
-        while before != self.needs:  # one shared plan may read another
+        while before != self.needs:  # pruning one shared plan may add needs of another; needs only grow, so it ends
             before = dict(self.needs)
             made = {name: self.prune(self.shared[name], each) for name, each in before.items()}
         return self._placed(pruned, made) if made else pruned
 
-    # Every use has to hold the very same plan.
+    # All uses of a shared plan must hold the same pruned input: the emitter writes the first one.
     def _placed(self, node: Plan, made: dict[str, Plan]) -> Plan:
         def change(part: Any) -> Any:
             part = walk.map_scalars(walk.map_plans(part, change), change)
@@ -60,13 +76,13 @@ class _Pruner:
 
         return change(node)  # type: ignore[no-any-return] # a plan makes a plan
 
-    # One column stays where none is needed: a row without columns is nothing SQL knows.
+    # One column stays where none is needed (``count()``): SQL has no rows without columns.
     def prune(self, node: Plan, needed: Needed) -> Plan:
         prune = PRUNES.get(type(node), _prune_unknown)
         ids = _ids(node.columns)
         return prune(self, self._inside(node), needed & ids or {column.id for column in node.columns[:1]})
 
-    # Plans inside of scalars stand for themselves: all they give is read.
+    # A subquery needs all of its columns: the scalar around it reads them.
     def _inside(self, node: Plan) -> Plan:
         def change(value: Any) -> Any:
             return walk.map_plans(walk.map_scalars(value, change), lambda each: self.prune(each, _ids(each.columns)))
@@ -78,6 +94,7 @@ def _ids(columns: Sequence[Column]) -> Needed:
     return {column.id for column in columns}
 
 
+# A node class without a rule keeps all columns of its inputs.
 def _prune_unknown(pruner: _Pruner, node: Plan, _: Needed) -> Plan:
     return walk.map_plans(node, lambda each: pruner.prune(each, _ids(each.columns)))
 
@@ -98,7 +115,7 @@ def _prune_project(pruner: _Pruner, node: Project, needed: Needed) -> Plan:
     return Project(pruner.prune(node.input, walk.columns_of(*values)), columns, values)
 
 
-# Filters, limits, distinct: the same columns come out, and some are read.
+# Filter, Limit and Distinct pass their input's columns on and read some of them.
 def _prune_through(pruner: _Pruner, node: Any, needed: Needed) -> Plan:
     inner = pruner.prune(node.input, needed | walk.columns_of(*walk.scalars(node)))
     return dataclasses.replace(node, input=inner)  # type: ignore[no-any-return] # a plan makes a plan
@@ -128,7 +145,7 @@ def _prune_union(pruner: _Pruner, node: Union, needed: Needed) -> Plan:
     return Union(tuple(inputs), tuple(node.columns[number] for number in kept))
 
 
-# A union's columns go by their places.
+# The columns of a union are matched by position, so each input has exactly these, in this order.
 def _exactly(node: Plan, columns: tuple[Column, ...]) -> Plan:
     if node.columns == columns:
         return node
@@ -149,6 +166,7 @@ def _prune_shared(pruner: _Pruner, node: Shared, needed: Needed) -> Plan:
     return node
 
 
+# By node class: the function that prunes a node to the needed columns.
 PRUNES: dict[type, Callable[[_Pruner, Any, Needed], Plan]] = {
     Aggregate: _prune_aggregate,
     Distinct: _prune_through,

@@ -1,7 +1,25 @@
-"""Move conditions down to the tables, through everything that does not care.
+"""Predicate pushdown: move conditions down to the tables, through all nodes that do not change their meaning.
 
-The engines do so themselves for what they understand; not through materialized tables, windows
-and expanded arrays, and not before it is chosen which files are read.
+::
+
+    T | extend b = a + 1 | where b > 1          →   T | where a + 1 > 1 | extend b = a + 1
+    union T, U | where a > 1                    →   union (T | where a > 1), (U | where a > 1)
+    T | summarize count() by s | where s == ''  →   T | where s == '' | summarize count() by s
+
+The engines push conditions down too, but not through materialized plans, windows and expanded arrays. And the store
+chooses the files to read before an engine runs, by the conditions right above the tables (``time_bounds``,
+``needed_terms``).
+
+A condition passes a node if all its columns come from the node's input; a computed column is replaced by its
+expression. It stays above the node
+
+- if the column is volatile (``rand()``): computing it twice gives two values;
+- if it reads no column (``where toscalar(…) > 3``): below an aggregation without groups it would not drop the row;
+- if the projection has a window function, which reads rows that the condition would drop;
+- on the side of an outer join that adds null rows, see ``SIDES``;
+- above ``take`` and ``top``: they would count other rows.
+
+Runs after ``inline_shared`` and before the rewrites that look at the filter right above a table.
 """
 
 from __future__ import annotations
@@ -31,11 +49,11 @@ from driftline.kql.rewrite.volatile import is_volatile
 __all__ = ["push_filters"]
 
 Pushed = tuple[Plan, list[Scalar]]
-"""A plan with some of the conditions inside, and those that stay above."""
+"""A node with some conditions pushed into it, and the conditions that must stay above it."""
 
 
 def push_filters(node: Plan) -> Plan:
-    """Push the conditions of all filters as far down as they can go."""
+    """Return a plan with the conditions of all filters as close to the tables as their meaning permits."""
     return walk.bottom_up(node, _change)
 
 
@@ -66,6 +84,7 @@ def _filtered(node: Plan, conditions: Sequence[Scalar]) -> Plan:
     return Filter(node, conditions[0] if len(conditions) == 1 else Call("and", tuple(conditions), "bool"))
 
 
+# Conditions that read only columns ``within``, and the others.
 def _split(conditions: list[Scalar], within: set[str]) -> tuple[list[Scalar], list[Scalar]]:
     inside = [condition for condition in conditions if walk.columns_of(condition) <= within]
     return inside, [condition for condition in conditions if condition not in inside]
@@ -75,7 +94,7 @@ def _through_filter(node: Filter, conditions: list[Scalar]) -> Pushed:
     return _pushed(node.input, [*_conjuncts(node.predicate), *conditions]), []
 
 
-# Not through windows: they read rows that the condition would drop.
+# A window function reads rows that the condition would drop, so nothing passes a projection that has one.
 def _through_project(node: Project, conditions: list[Scalar]) -> Pushed:
     if any(isinstance(part, Window) for value in node.values for part in walk.nodes(value)):
         return node, conditions
@@ -86,6 +105,7 @@ def _through_project(node: Project, conditions: list[Scalar]) -> Pushed:
     return dataclasses.replace(node, input=_pushed(node.input, moved)), above
 
 
+# Only conditions on groups pass: they drop whole groups. ``where n > 1`` on a count needs the whole group.
 def _through_aggregate(node: Aggregate, conditions: list[Scalar]) -> Pushed:
     values = dict(zip((column.id for column in node.columns), node.groups, strict=False))
     inside, above = _split(conditions, {name for name, value in values.items() if not is_volatile(value)})
@@ -93,6 +113,8 @@ def _through_aggregate(node: Aggregate, conditions: list[Scalar]) -> Pushed:
     return dataclasses.replace(node, input=_pushed(node.input, moved)), above
 
 
+# A condition on the distinct columns drops whole groups of equal rows; one on other columns would change which row
+# stays.
 def _through_distinct(node: Distinct, conditions: list[Scalar]) -> Pushed:
     inside, above = _split(conditions, {value.id for value in node.by if isinstance(value, Col)})
     return dataclasses.replace(node, input=_pushed(node.input, inside)), above
@@ -113,7 +135,8 @@ def _through_union(node: Union, conditions: list[Scalar]) -> Pushed:
     return dataclasses.replace(node, inputs=tuple(inputs)), []
 
 
-# The sides whose rows the join keeps only as they are: on the others it adds rows of nulls.
+# By kind of join: whether a condition on the left and on the right columns may pass. An outer join adds rows of nulls
+# on the other side, and a condition must see these rows.
 SIDES = {
     "inner": (True, True),
     "left": (True, False),
@@ -134,6 +157,7 @@ def _ids(columns: Sequence[Column]) -> set[str]:
     return {column.id for column in columns}
 
 
+# By node class: the function that takes conditions through a node. Shared, Limit, Fold and others are barriers.
 PUSHES: dict[type, Callable[[Any, list[Scalar]], Pushed]] = {
     Aggregate: _through_aggregate,
     Distinct: _through_distinct,

@@ -1,4 +1,16 @@
-"""Between which times a hunt reads each table, as far as its conditions say; changes nothing."""
+"""Analysis: the range of ``Timestamp`` that a query reads of each table. Changes nothing.
+
+::
+
+    T | where Timestamp > ago(7d)                                    →   Bounds(now - 7 d + 1 µs, None)
+    T | where Timestamp between (datetime(2026-11-01) .. 2d)          →   Bounds(2026-11-01, 2026-11-03)
+    T | where Timestamp > ago(1d) or a > 1                            →   Bounds(None, None)
+
+Tables are stored in files by time, so the range selects the files to read.
+
+Precondition: conditions are right above the tables and times are constants (after ``push_filters`` and
+``fold_constants``). A condition that is not understood bounds nothing.
+"""
 
 from __future__ import annotations
 
@@ -10,43 +22,49 @@ from driftline.kql.plan.nodes import Call, Col, Const, Filter, Plan, Scalar, Tab
 
 __all__ = ["Bounds", "bounds_of", "time_bounds"]
 
-TIME = "Timestamp"
+TIME = "Timestamp"  # column of the event's time, in every hunting table
+# The comparison with its sides exchanged: ``5 < x`` is ``x > 5``.
 FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "==filter": "=="}
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """A stretch of time, both ends in it, in microseconds since 1970 UTC; None where it is open."""
+    """A range of time with both ends included, in microseconds since 1970-01-01 UTC."""
 
     first: int | None = None
+    """Earliest time; None without a lower bound."""
     last: int | None = None
+    """Latest time; None without an upper bound."""
 
     def within(self, other: Bounds) -> Bounds:
-        """Give what both have in common."""
+        """Return the intersection of two ranges; its ``first`` is later than its ``last`` if they do not overlap."""
         firsts = [each for each in (self.first, other.first) if each is not None]
         lasts = [each for each in (self.last, other.last) if each is not None]
         return Bounds(max(firsts, default=None), min(lasts, default=None))
 
     def around(self, other: Bounds) -> Bounds:
-        """Give the shortest stretch that holds both."""
+        """Return the shortest range that contains both ranges."""
         first = None if self.first is None or other.first is None else min(self.first, other.first)
         last = None if self.last is None or other.last is None else max(self.last, other.last)
         return Bounds(first, last)
 
 
-# Datetimes are whole microseconds, so all of these are exact.
-STRETCHES: dict[str, Callable[[int], Bounds]] = {
+# Range by comparison. Datetimes are whole microseconds, so ``>`` begins exactly one microsecond later.
+RANGES: dict[str, Callable[[int], Bounds]] = {
     ">": lambda moment: Bounds(moment + 1, None),
     ">=": lambda moment: Bounds(moment, None),
     "<": lambda moment: Bounds(None, moment - 1),
     "<=": lambda moment: Bounds(None, moment),
     "==": lambda moment: Bounds(moment, moment),
 }
-STRETCHES["==filter"] = STRETCHES["=="]
+RANGES["==filter"] = RANGES["=="]
 
 
 def time_bounds(node: Plan) -> dict[str, Bounds]:
-    """Give the stretch of ``Timestamp`` that is read of each table, by the table's name."""
+    """Return the range of ``Timestamp`` that a plan reads of each table, by table name.
+
+    Of a table that is read several times, the range contains all uses.
+    """
     parts = list(walk.nodes(node))
     filters = {id(part.input): part.predicate for part in parts if isinstance(part, Filter)}
     found: dict[str, Bounds] = {}
@@ -59,11 +77,15 @@ def time_bounds(node: Plan) -> dict[str, Bounds]:
 
 
 def bounds_of(table: Table, predicate: Scalar) -> Bounds:
-    """Give the stretch of a table's ``Timestamp`` for which a condition can be true."""
+    """Return the range of a table's ``Timestamp`` for which a condition can be true.
+
+    Open at both ends if the condition or the table does not have the column.
+    """
     column = next((column.id for column in table.columns if column.name == TIME), None)
     return Bounds() if column is None else _of_condition(predicate, column)
 
 
+# ``or`` bounds nothing, even if both sides do: ``Timestamp < a or Timestamp > b`` has no single range.
 def _of_condition(value: Scalar, column: str) -> Bounds:
     if not isinstance(value, Call):
         return Bounds()
@@ -84,4 +106,4 @@ def _of_comparison(value: Call, column: str) -> Bounds:
         left, right, function = right, left, FLIPPED[function]
     if not isinstance(left, Col) or left.id != column or not isinstance(right, Const) or right.value is None:
         return Bounds()
-    return STRETCHES[function](right.value)
+    return RANGES[function](right.value)

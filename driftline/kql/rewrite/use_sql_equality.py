@@ -1,8 +1,15 @@
-"""Use SQL's own ``=`` and ``<>`` where null and false mean the same.
+"""Use SQL's own ``=``, ``<>`` and ``IN`` where a filter drops null and false alike.
 
-Kusto's ``null == 1`` is false and SQL's is null; a filter drops both. Under ``not`` they
-differ, so only conditions reached through ``and`` and ``or`` alone are changed. The engines
-can push a plain comparison down to row groups, a CASE they cannot.
+::
+
+    where not(a == 1)   NOT (CASE WHEN a IS NULL AND 1 IS NULL THEN NULL ELSE coalesce(a = 1, FALSE) END)
+    where a == 1        a = 1
+
+Kusto's ``null == 1`` is false, SQL's is null; a filter drops the row either way. Below ``not`` the two differ, so only
+comparisons that are reached through ``and`` and ``or`` are changed. DuckDB and ClickHouse use a plain comparison to
+skip row groups; a ``CASE`` around it hides the comparison.
+
+Precondition: the comparison is a condition of a filter. Runs after ``merge_filters``, when conditions are complete.
 """
 
 from __future__ import annotations
@@ -14,11 +21,12 @@ from driftline.kql.plan.walk import bottom_up
 
 __all__ = ["use_sql_equality"]
 
+# The function that is emitted as plain SQL, by Kusto's.
 PLAIN = {"==": "==filter", "!=": "!=filter", "in": "infilter"}
 
 
 def use_sql_equality(node: Plan) -> Plan:
-    """Simplify the conditions of all filters."""
+    """Return a plan whose filters compare with plain SQL operators."""
     return bottom_up(node, _change)
 
 

@@ -1,4 +1,8 @@
-"""Which values may not be computed at another place or another number of times."""
+"""Volatile values: those that differ at each computation, such as ``rand()``.
+
+A rewrite must not compute them twice or for other rows: ``T | extend r = rand() | where r > 0.5 | project r`` must
+return numbers above 0.5 only.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,10 @@ from driftline.kql.plan.nodes import Call, Scalar
 
 __all__ = ["is_volatile"]
 
+# Functions that return another value at each call.
 VOLATILE = {"rand", "rand_below", "new_guid"}
 
 
 def is_volatile(value: Scalar) -> bool:
-    """Say whether a value differs each time it is computed."""
+    """Return whether a value contains a volatile call, in a subquery too."""
     return any(isinstance(part, Call) and part.function in VOLATILE for part in walk.nodes(value))
