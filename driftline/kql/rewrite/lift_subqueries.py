@@ -6,8 +6,10 @@
     SELECT list_filter(d, lambda x: list_contains("·once 0", x))
     FROM (SELECT d, (SELECT list(a) FROM U) AS "·once 0" FROM T)
 
-(before and after, shortened). DuckDB refuses a subquery within a lambda, and a template may use its argument there. Precondition: the
-dialect is DuckDB. Runs just before the SQL is emitted, after all other rewrites: ``merge_projects`` would undo it.
+(before and after, shortened). DuckDB refuses a subquery within a lambda, and a template may use its argument there.
+
+Precondition: the dialect is DuckDB. Runs just before the SQL is emitted, after all other rewrites: ``merge_projects``
+would undo it.
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@
     SELECT coalesce(s, '') … WHERE coalesce(s, '') ILIKE '%x%' …   →   SELECT s … WHERE s ILIKE '%x%' …
 
 Kusto has no null strings (https://learn.microsoft.com/kusto/query/scalar-data-types/null-values), stored columns have,
-so each stored text is read through ``coalesce(s, '')``, which costs as much as searching a word in it. A condition that is
-false for an empty text is null in SQL for a null text, and a filter drops the row either way.
+so each stored text is read through ``coalesce(s, '')``, which costs as much as searching a word in it. A condition that
+is false for an empty text is null in SQL for a null text, and a filter drops the row either way.
 
 Precondition: the filter is right above the table. Runs after ``use_sql_equality``: Kusto's own ``==`` is never null.
 """
