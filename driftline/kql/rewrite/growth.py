@@ -7,7 +7,7 @@
     T | extend l = range(0, n)           no bound: grows
 
 DuckDB computes a vector of 2,048 rows at once. It neither counts the memory of the texts and arrays in it against its
-limit nor checks for interrupts before the vector is done. With values about as large as stored ones that does not matter;
+limit nor checks for interrupts before the vector is done. With values about as large as stored ones that is harmless;
 queries with larger values run in a process of their own
 (``docs/explanation/decisions/033-hunts-that-grow-run-apart.md``).
 
