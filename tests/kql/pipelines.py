@@ -1,5 +1,5 @@
 # ruff: noqa: E501 -- tables of expressions
-"""Hunts that are right by construction: pipelines whose columns and values have known types."""
+"""Hypothesis strategies of valid queries: pipelines whose columns and values have known types."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ CONSTANTS = {
     "timespan": ["1h", "-2d", "90s"],
     "dynamic": ["dynamic([1, 'a'])", "dynamic({'k': 'v'})", "dynamic(null)"],
 }
-# What makes a value of a type, from values of others in braces. No reals in arrays: of an array's
-# elements ClickHouse writes 2.0 as 2.
+# Expressions by the type of their result; a type in braces is replaced by an expression of that type. Arrays have no
+# reals, because ClickHouse writes an element 2.0 as 2.
 CALLS = {
     "long": """({long} + {long})|({long} - {long})|({long} * 3)|({long} % 5)|abs({long})|sign({long})|bin({long}, 4)
         |strlen({string})|indexof({string}, {string})|countof({string}, 'a')|tolong({string})|tolong({bool})|tolong({real})
@@ -99,7 +99,7 @@ def value(draw: st.DrawFn, columns: Columns, kind: str, depth: int = 3) -> str:
 
 @st.composite
 def filled(draw: st.DrawFn, template: str, columns: Columns, depth: int = 1) -> str:
-    """Put expressions in the places of a template that name types."""
+    """Draw an expression from a template: each type in braces becomes an expression of that type."""
     for kind in CONSTANTS:
         while f"{{{kind}}}" in template:
             template = template.replace(f"{{{kind}}}", draw(value(columns, kind, depth)), 1)
@@ -193,7 +193,7 @@ STEPS: list[Callable[[Columns], st.SearchStrategy[Step]]] = [
 
 @st.composite
 def pipelines(draw: st.DrawFn) -> str:
-    """Draw a hunt over the tables that ``TABLES`` defines."""
+    """Draw a query of two to five operators over the tables of ``TABLES``."""
     columns, parts = START, ["T"]
     for _ in range(draw(st.integers(2, 5))):
         taken = {"key", "key1", "m", "u", "text", "f", "h"} & columns.keys()

@@ -1,5 +1,5 @@
 # ruff: noqa: E501 -- the messages are compared whole
-"""Typical mistakes get one problem each: where it is, what was expected, what to write instead."""
+"""Each typical mistake is one problem, with its position, what was expected and what to write instead."""
 
 from __future__ import annotations
 
@@ -277,15 +277,15 @@ MISTAKES: list[tuple[str, list[str]]] = [
 ]
 
 
-def complaints(text: str) -> list[str]:
+def messages(text: str) -> list[str]:
     with pytest.raises(errors.InvalidQuery) as caught:
         compiled(text, SCHEMA)
     return [f"{problem.line}:{problem.column} {problem.message}" for problem in caught.value.problems]
 
 
 @pytest.mark.parametrize(("text", "expected"), MISTAKES)
-def test_a_mistake(text: str, expected: list[str]) -> None:
-    assert complaints(text) == expected
+def test_message_of_a_mistake(text: str, expected: list[str]) -> None:
+    assert messages(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -302,7 +302,7 @@ def test_a_mistake(text: str, expected: list[str]) -> None:
     ],
 )
 def test_one_mistake_is_one_problem(text: str) -> None:
-    assert len(complaints(text)) == 1
+    assert len(messages(text)) == 1
 
 
 @pytest.mark.parametrize(
@@ -318,5 +318,5 @@ def test_one_mistake_is_one_problem(text: str) -> None:
         ),
     ],
 )
-def test_several_mistakes_are_told_at_once(text: str, places: list[str]) -> None:
-    assert [complaint.partition(" ")[0] for complaint in complaints(text)] == places
+def test_several_mistakes_are_reported_at_once(text: str, places: list[str]) -> None:
+    assert [message.partition(" ")[0] for message in messages(text)] == places

@@ -1,9 +1,8 @@
-"""Every fixture gives the rows it promises, on DuckDB and on ClickHouse's engine, rewritten or not.
+"""Every fixture returns its expected rows, on DuckDB and on ClickHouse's engine, with and without rewrites.
 
-A fixture is text that needs no Python: blocks parted by a line of ``---``; in each block a
-title after ``#``, the query, a line ``=>``, and the expected columns and rows as CSV, whose
-cells are JSON (``null``, ``1``, ``"x"``, ``[1,2]``). Input tables are ``let`` datatables. A title that
-ends with ``[duckdb]`` is of what ClickHouse has not and must refuse.
+A fixture file is plain text: blocks separated by a line ``---``. Each block has a title after ``#``, the query, a line
+``=>``, and the expected columns and rows as CSV, whose cells are JSON (``null``, ``1``, ``"x"``, ``[1,2]``). Input
+tables are ``let`` datatables. ``[duckdb]`` at the end of a title marks a query that must be refused on ClickHouse.
 """
 
 from __future__ import annotations
@@ -22,11 +21,11 @@ from driftline.kql import rewrite
 from driftline.kql.text import constants
 from driftline.store.query.hunt_tables import Engine
 
-Case = tuple[str, str, list[str]]
+Fixture = tuple[str, str, list[str]]
 FOLDER = Path(__file__).parent / "fixtures"
 
 
-def blocks() -> Iterator[Case]:
+def blocks() -> Iterator[Fixture]:
     for path in sorted(FOLDER.rglob("*.kql")):
         for block in path.read_text().split("\n---\n"):
             title, _, rest = block.strip().partition("\n")
@@ -48,11 +47,11 @@ def written(value: Any, kind: str) -> Any:
     return json.loads(value, parse_float=lambda text: round(float(text), 9)) if kind == "dynamic" else value
 
 
-CASES = list(blocks())
+FIXTURES = list(blocks())
 
 
-def answered(query: str, engine: Engine) -> list[str | list[Any]]:
-    """Give the names of the columns, then the rows, as a fixture writes them."""
+def actual(query: str, engine: Engine) -> list[str | list[Any]]:
+    """Return the column names and then the rows of a query, in the form of ``promised``."""
     rows = store.hunt(query, {}, engine)
     kinds = [(field.metadata or {})[b"kusto"].decode() for field in rows.schema]
     found = [
@@ -66,21 +65,21 @@ def promised(expected: list[str]) -> list[str | list[Any]]:
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
-@pytest.mark.parametrize("case", CASES, ids=[case[0] for case in CASES])
+@pytest.mark.parametrize("fixture", FIXTURES, ids=[fixture[0] for fixture in FIXTURES])
 class TestFixture:
-    def test_rewritten(self, case: Case, engine: Engine) -> None:
-        check(case, engine)
+    def test_with_rewrites(self, fixture: Fixture, engine: Engine) -> None:
+        check(fixture, engine)
 
-    def test_as_bound(self, case: Case, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_rewrites(self, fixture: Fixture, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(rewrite, "rewritten", lambda plan, *_: plan)
 
-        check(case, engine)
+        check(fixture, engine)
 
 
-def check(case: Case, engine: Engine) -> None:
-    title, query, expected = case
+def check(fixture: Fixture, engine: Engine) -> None:
+    title, query, expected = fixture
     if engine == "clickhouse" and title.endswith("[duckdb]"):
         with pytest.raises(errors.InvalidQuery, match="not supported on clickhouse"):
-            answered(query, engine)
+            actual(query, engine)
     else:
-        assert answered(query, engine) == promised(expected)
+        assert actual(query, engine) == promised(expected)

@@ -1,4 +1,4 @@
-"""Whatever the text: a translation that the engine accepts, or ``InvalidQuery``."""
+"""Any text is compiled to SQL that the engine accepts, or refused with ``InvalidQuery``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from driftline import errors, kql
 from driftline.kql.print import printer
-from tests.kql.test_fixtures import CASES
+from tests.kql.test_fixtures import FIXTURES
 
 SCHEMA = {"T": {"a": "long", "s": "string", "t": "datetime", "d": "dynamic", "r": "real", "b": "bool", "p": "timespan"}}
 DDL = "CREATE TABLE T (a BIGINT, s TEXT, t TIMESTAMP, d JSON, r DOUBLE, b BOOLEAN, p BIGINT)"
@@ -185,14 +185,14 @@ hunts = st.lists(operators, min_size=1, max_size=4).map(lambda found: " | ".join
 
 
 def broken(texts: list[str], draw: random.Random) -> str:
-    """Take a stretch out of a text, and put one of another text there."""
+    """Return a random text with a part replaced by a part of another text."""
     text, other = draw.choice(texts), draw.choice(texts)
     first, start = draw.randrange(len(text) + 1), draw.randrange(len(other) + 1)
     return text[:first] + other[start : start + draw.randrange(12)] + text[first + draw.randrange(12) :]
 
 
-def test_hunts_that_were_cut_and_joined_are_translated_or_refused() -> None:
-    draw, texts = random.Random(5), [query for _, query, _ in CASES]
+def test_spliced_queries_are_compiled_or_refused() -> None:
+    draw, texts = random.Random(5), [query for _, query, _ in FIXTURES]
 
     for text in (broken(texts, draw) for _ in range(1500)):
         with contextlib.suppress(errors.InvalidQuery):
@@ -211,7 +211,7 @@ def engine() -> duckdb.DuckDBPyConnection:
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=60) | st.lists(st.sampled_from(WORDS), max_size=25).map(" ".join))
-def test_any_text_is_translated_or_refused(text: str) -> None:
+def test_random_text_is_compiled_or_refused(text: str) -> None:
     with contextlib.suppress(errors.InvalidQuery):
         kql.translate(text, SCHEMA)
         kql.translate(text, SCHEMA, "clickhouse")
@@ -219,14 +219,14 @@ def test_any_text_is_translated_or_refused(text: str) -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(hunts)
-def test_what_is_translated_binds_in_the_engine(text: str) -> None:
+def test_compiled_sql_binds_in_duckdb(text: str) -> None:
     with contextlib.suppress(errors.InvalidQuery):
         engine().execute("EXPLAIN " + kql.translate(text, SCHEMA))
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30))
-def test_text_in_a_query_stays_text(text: str) -> None:
+def test_string_literals_return_their_value(text: str) -> None:
     escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
 
     assert engine().execute(kql.translate(f"print '{escaped}'", {})).fetchall() == [(text,)]

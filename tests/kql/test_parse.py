@@ -1,4 +1,4 @@
-"""What published hunts look like is parsed; what is wrong is reported with its place."""
+"""Published hunting queries parse; mistakes are reported with their position."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ALLOWED = (
 )
 
 
-def complaints(text: str) -> list[str]:
+def messages(text: str) -> list[str]:
     try:
         translate(text, {})
     except errors.InvalidQuery as error:
@@ -31,17 +31,17 @@ def complaints(text: str) -> list[str]:
 
 
 @pytest.mark.parametrize("text", QUERIES)
-def test_hunts_parse(text: str) -> None:
+def test_published_queries_parse(text: str) -> None:
     assert repr(parse(text).body) == repr(parse(text + "\n// the end\n;").body)  # a NaN equals no NaN
 
 
 @pytest.mark.parametrize("text", QUERIES)
-def test_hunts_lack_nothing_but_tables(text: str) -> None:
-    """Without any table the only complaints are of tables, and of what is refused by name."""
-    assert [problem for problem in complaints(text) if not problem.startswith(ALLOWED)] == []
+def test_published_queries_lack_only_tables(text: str) -> None:
+    """Against an empty schema, all problems are unknown tables and features refused by name."""
+    assert [problem for problem in messages(text) if not problem.startswith(ALLOWED)] == []
 
 
-def test_a_problem_says_where() -> None:
+def test_a_problem_has_line_column_and_span() -> None:
     with pytest.raises(errors.InvalidQuery) as caught:
         parse("T\n| wher x == 1")
 
@@ -55,11 +55,11 @@ def test_all_problems_are_found_at_once() -> None:
     assert [problem.column for problem in caught.value.problems] == [5, 19, 31, 43]
 
 
-def test_deep_nesting_is_refused() -> None:
+def test_deeply_nested_brackets_are_refused() -> None:
     with pytest.raises(errors.InvalidQuery, match="nested too deeply") as caught:
         parse("print " + "(" * 10_000 + "1" + ")" * 10_000)
     assert len(caught.value.problems) == 1
 
 
-def test_a_thousand_alternatives_are_not_deep() -> None:
+def test_a_thousand_alternatives_parse() -> None:
     parse("T | where " + " or ".join(f"a == {n}" for n in range(1000)))

@@ -1,4 +1,4 @@
-"""Pipelines of known types, whatever they are, give the same rows on both engines, bound and rewritten."""
+"""Random valid pipelines return the same rows on both engines, with and without rewrites."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RUNS = settings(max_examples=120, deadline=None, derandomize=True, suppress_heal
 
 
 def rows(query: str, engine: Engine) -> collections.Counter[str]:
-    """Give the rows in any order; numbers to nine digits, for sums add up in any order, too."""
+    """Return the rows without their order; reals to nine digits, because engines add in different orders."""
     found = store.hunt(query, {}, engine)
     kinds = [(field.metadata or {})[b"kusto"].decode() for field in found.schema]
     return collections.Counter(
@@ -34,13 +34,13 @@ def _plain(value: Any, kind: str) -> Any:
 
 @RUNS
 @given(pipelines())
-def test_both_engines_give_the_same_rows(query: str) -> None:
+def test_both_engines_return_the_same_rows(query: str) -> None:
     assert rows(query, "duckdb") == rows(query, "clickhouse")
 
 
 @RUNS
 @given(pipelines())
-def test_rewrites_change_no_row(query: str) -> None:
+def test_rewrites_do_not_change_the_rows(query: str) -> None:
     rewritten = rows(query, "duckdb")
 
     with pytest.MonkeyPatch.context() as patch:

@@ -1,4 +1,4 @@
-"""Whatever a query says, its SQL names the given tables and nothing else that could be read."""
+"""The SQL of any query reads the given tables only: no files, settings or other tables."""
 
 from __future__ import annotations
 
@@ -67,15 +67,15 @@ def check(sql: str, tables: set[str]) -> None:
 
 
 @pytest.mark.parametrize("text", [*LIBRARY, *FIXTURES])
-def test_known_queries(text: str) -> None:
-    asked: list[str] = []
+def test_fixtures_and_library_hunts(text: str) -> None:
+    discovery: list[str] = []
 
     def discover(wanted: kql.Translation) -> list[tuple[Any, ...]]:
-        asked.append(wanted.sql)
+        discovery.append(wanted.sql)
         return [("x", "string")]
 
-    # pivot and bag_unpack first ask the data for their columns.
-    for sql in (kql.compiled(text, EVENTS, discover=discover).sql, *asked):
+    # pivot and bag_unpack first run a query for their columns.
+    for sql in (kql.compiled(text, EVENTS, discover=discover).sql, *discovery):
         check(sql, set(EVENTS))
 
 
@@ -83,7 +83,7 @@ def test_known_queries(text: str) -> None:
     "sql",
     ["SELECT * FROM read_csv('x')", "SELECT * FROM secret", "SELECT getenv('HOME')", "SELECT * FROM x.T", "FROM 'f'"],
 )
-def test_the_check_itself_finds_what_reaches_out(sql: str) -> None:
+def test_check_rejects_other_sources(sql: str) -> None:
     with pytest.raises(AssertionError):
         check(sql, {"T"})
 
@@ -97,7 +97,7 @@ def quoted(text: str) -> str:
 
 @settings(max_examples=200, deadline=None)
 @given(NASTY, NASTY, NASTY)
-def test_texts_and_names(text: str, name: str, table: str) -> None:
+def test_hostile_literals_and_identifiers(text: str, name: str, table: str) -> None:
     column, source = "c" + name, "T" + table
     schema = {source: {column: "string", "d": "dynamic"}}
     query = (
@@ -156,7 +156,7 @@ WORDS = [
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.sampled_from(WORDS), max_size=14))
-def test_any_words(words: list[str]) -> None:
+def test_random_word_sequences(words: list[str]) -> None:
     schema = {"T": {"a": "string"}, "U": {"a": "string", "b": "long"}}
     with contextlib.suppress(errors.InvalidQuery):
         check(kql.translate("T " + " ".join(words), schema), set(schema))

@@ -1,4 +1,4 @@
-"""The reference page is the one the tables print, and every function in it can be emitted."""
+"""The reference page is up to date, and has every operator, source and plugin."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from driftline.kql.bind.operators import SUPPORTED, plugins
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "kql.md"
 
 
-def test_the_page_is_fresh() -> None:
+def test_the_page_is_up_to_date() -> None:
     assert PAGE.read_text() == reference.page()
 
 
-def test_every_operator_has_its_row_and_says_whether_it_is_supported() -> None:
+def test_every_operator_has_a_row_that_shows_whether_it_is_supported() -> None:
     assert operator_docs.FORMS.keys() == parse.OPERATORS.keys()
     assert {name for name, (form, _) in operator_docs.FORMS.items() if form} == SUPPORTED
 
 
-def test_every_source_and_plugin_has_its_row() -> None:
+def test_every_source_and_plugin_has_a_row() -> None:
     assert operator_docs.SOURCE_FORMS.keys() == parse.SOURCES.keys()
     assert operator_docs.PLUGIN_FORMS.keys() == plugins.PLUGINS.keys()

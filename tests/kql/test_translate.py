@@ -1,4 +1,4 @@
-"""The promises of ``translate``: places of problems, several at once, nothing unquoted."""
+"""``translate`` reports problems with positions, several at once; refusals carry their reason."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def problems(text: str) -> list[str]:
     return [str(problem) for problem in caught.value.problems]
 
 
-def test_problems_have_places_and_suggestions() -> None:
+def test_problems_have_positions_and_suggestions() -> None:
     assert problems("Events | where Nam == 'x'\n| extend b = strlenn(Name)") == (
         ["1:16: unknown column 'Nam'; did you mean 'Name'?", "2:14: unknown function 'strlenn'; did you mean 'strlen'?"]
     )
@@ -52,20 +52,20 @@ def test_problems_have_places_and_suggestions() -> None:
         ),
     ],
 )
-def test_what_is_refused(text: str, expected: str) -> None:
+def test_first_problem_of_a_query(text: str, expected: str) -> None:
     if not expected:
         assert translate(text, SCHEMA)
         return
     assert problems(text)[0].startswith(expected)
 
 
-def test_the_result_s_columns_are_told() -> None:
+def test_result_columns_and_render_hint() -> None:
     found = compiled("Events | summarize count() by bin(When, 1h) | render timechart", SCHEMA)
 
     assert (found.columns, found.render) == ((("When", "datetime"), ("count_", "long")), "timechart")
 
 
-def test_columns_that_depend_on_data_must_be_said_where_nobody_can_look() -> None:
+def test_data_dependent_columns_must_be_declared_without_discover() -> None:
     with pytest.raises(errors.InvalidQuery, match=r"say them: evaluate pivot\(…\)"):
         translate("T | evaluate pivot(a)", {"T": {"a": "string"}})
 
@@ -87,7 +87,7 @@ def test_columns_that_depend_on_data_must_be_said_where_nobody_can_look() -> Non
         ("parse kind=regex flags=x a with 'b' c", "flags other than"),
     ],
 )
-def test_refusals_say_why_and_where(operator: str, reason: str) -> None:
+def test_refusals_have_a_reason_and_a_position(operator: str, reason: str) -> None:
     with pytest.raises(errors.InvalidQuery, match=f"not supported.*{reason}") as caught:
         translate(f"T\n| {operator}", {"T": {"a": "string"}})
 
@@ -97,13 +97,13 @@ def test_refusals_say_why_and_where(operator: str, reason: str) -> None:
 @pytest.mark.parametrize(
     "text", ["externaldata (a:string) ['https://x/y.csv']", "cluster('c').database('d').T | take 1"]
 )
-def test_what_lies_elsewhere_is_refused(text: str) -> None:
+def test_external_data_is_refused(text: str) -> None:
     with pytest.raises(errors.InvalidQuery, match="a hunt reads only the tables it is given"):
         translate(text, {})
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         ("T | make-graph a --> b", "a graph is no result"),
         ("T | make-graph a --> b | take 1", "expected graph-match or graph-to-table"),
@@ -118,13 +118,13 @@ def test_what_lies_elsewhere_is_refused(text: str) -> None:
         ("T | make-graph a --> b | graph-shortest-paths (x)-[e*1..3]->(y) project x", "not supported"),
     ],
 )
-def test_graphs_complain(text: str, complaint: str) -> None:
-    with pytest.raises(errors.InvalidQuery, match=complaint):
+def test_problems_of_graph_operators(text: str, message: str) -> None:
+    with pytest.raises(errors.InvalidQuery, match=message):
         translate(text, {"T": {"a": "string", "b": "string", "n": "long"}})
 
 
 @pytest.mark.parametrize(
-    ("operator", "complaint"),
+    ("operator", "message"),
     [
         ("scan with (step s: true;)", "scan needs rows in an order"),
         ("sort by a | scan with (step s optional: true;)", "not supported: optional steps"),
@@ -135,13 +135,13 @@ def test_graphs_complain(text: str, complaint: str) -> None:
         ("sort by a | scan declare (x:long) with (step s: true => x = 'text';)", "expected a long, got a string"),
     ],
 )
-def test_scans_complain(operator: str, complaint: str) -> None:
-    with pytest.raises(errors.InvalidQuery, match=complaint):
+def test_problems_of_scan(operator: str, message: str) -> None:
+    with pytest.raises(errors.InvalidQuery, match=message):
         translate(f"T | {operator}", {"T": {"a": "string"}})
 
 
 @pytest.mark.parametrize(
-    ("operator", "complaint"),
+    ("operator", "message"),
     [
         ("evaluate basket(2.0)", "a threshold from 0.015 to less than 1"),
         ("invoke FileProfile(a, 0)", "a number of records from 1 to 1000"),
@@ -152,13 +152,13 @@ def test_scans_complain(operator: str, complaint: str) -> None:
         ("where parse_version(a) < 5", "versions compare with versions"),
     ],
 )
-def test_arguments_that_are_none_say_what_was_expected(operator: str, complaint: str) -> None:
-    with pytest.raises(errors.InvalidQuery, match=complaint):
+def test_invalid_arguments_show_the_expected_ones(operator: str, message: str) -> None:
+    with pytest.raises(errors.InvalidQuery, match=message):
         translate(f"T | {operator}", {"T": {"a": "string"}})
 
 
 @pytest.mark.parametrize(
-    ("value", "complaint"),
+    ("value", "message"),
     [
         ("extract('(a)', 17, a)", "expected a constant group from 0 to 16"),
         ("extract('(a)', strlen(a), a)", "expected a constant long"),
@@ -188,6 +188,6 @@ def test_arguments_that_are_none_say_what_was_expected(operator: str, complaint:
         ("has_any_index(a, 'x')", "expected a dynamic, got a string"),
     ],
 )
-def test_searches_in_texts_complain(value: str, complaint: str) -> None:
-    with pytest.raises(errors.InvalidQuery, match=complaint):
+def test_problems_of_text_functions(value: str, message: str) -> None:
+    with pytest.raises(errors.InvalidQuery, match=message):
         translate(f"T | extend b = {value}", {"T": {"a": "string"}})

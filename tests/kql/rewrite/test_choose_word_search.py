@@ -1,4 +1,4 @@
-"""Words are looked for in another way beside an equality."""
+"""Next to an equality, words are searched with ``contains(lower(…))`` instead of ``ILIKE``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from driftline import kql, store
 
 
 @pytest.mark.parametrize(
-    ("condition", "way"),
+    ("condition", "function"),
     [
         ("s has 'x'", "ILIKE"),
         ("s has 'x' and n > 1", "ILIKE"),
@@ -18,15 +18,15 @@ from driftline import kql, store
         ("s has 'x' and not(n == 1)", "ILIKE"),
     ],
 )
-def test_an_equality_leaves_few_rows(condition: str, way: str) -> None:
+def test_an_equality_selects_contains(condition: str, function: str) -> None:
     sql = kql.translate(f"T | where {condition}", {"T": {"s": "string", "t": "string", "n": "long"}})
 
-    assert {each for each in ("ILIKE", "CONTAINS") if each in sql} == {way}
+    assert {each for each in ("ILIKE", "CONTAINS") if each in sql} == {function}
 
 
 @pytest.mark.parametrize("word", ["curl", "CURL", "c%l", "c_l", "a.b", "é", "k"])
 @pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
-def test_both_ways_find_the_same(word: str, engine: str) -> None:
+def test_both_searches_find_the_same_rows(word: str, engine: str) -> None:
     texts = ["curl", "CURL x", "xcurl", "c%l", "cxl", "c_l", "A.B", "axb", "É", "\u212a", ""]
     rows = ", ".join(f'"{text}", 1' for text in texts)
     source = f"datatable(s: string, n: long)[{rows}] | where s has '{word}'"

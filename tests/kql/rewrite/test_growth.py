@@ -1,4 +1,4 @@
-"""Whether a hunt's values may grow far beyond stored ones is told from its plan."""
+"""The plan of a query shows whether its values may become far larger than stored ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SCHEMA = {"T": {"s": "string", "t": "string", "n": "long", "d": "dynamic", "Time
         "T | extend s = replace_regex(tolower(s), @'\\d+', '<n>') | summarize count() by s",
     ],
 )
-def test_usual_values_stay_small(text: str) -> None:
+def test_usual_queries_do_not_grow(text: str) -> None:
     assert not kql.compiled(text, SCHEMA).grows
 
 
@@ -52,9 +52,9 @@ def test_usual_values_stay_small(text: str) -> None:
         "union (T | extend l = range(0, n)), (T | extend l = d)",
     ],
 )
-def test_values_that_may_grow_are_told(text: str) -> None:
+def test_queries_that_may_grow(text: str) -> None:
     assert kql.compiled(text, SCHEMA).grows
 
 
-def test_what_no_row_needs_does_not_count() -> None:
+def test_unused_columns_do_not_count() -> None:
     assert not kql.compiled("T | extend l = range(0, n) | project s", SCHEMA).grows

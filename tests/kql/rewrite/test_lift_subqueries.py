@@ -1,4 +1,4 @@
-"""What is read from another table may stand in any call."""
+"""A subquery may be an argument of a function whose SQL has lambdas."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LISTED = "let known = toscalar(datatable(a: string)['x', 'y'] | summarize make_l
         ("print b = 'z' | summarize n = max(array_length(set_union(known, pack_array(b))))", [3]),
     ],
 )
-def test_within_calls_on_sets(query: str, expected: list[object], engine: Engine) -> None:
+def test_subqueries_in_set_functions(query: str, expected: list[object], engine: Engine) -> None:
     rows = store.hunt(LISTED + query, {}, engine)
 
     assert rows.num_columns == 1

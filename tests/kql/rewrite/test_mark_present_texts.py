@@ -1,4 +1,4 @@
-"""A text is read as it is stored where a filter drops nulls anyway."""
+"""Stored texts are read without ``coalesce`` where a filter drops their nulls."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ CONDITIONS = [
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)
-def test_a_null_text_is_an_empty_one(condition: str) -> None:
+def test_a_null_text_equals_an_empty_text(condition: str) -> None:
     texts = {name: [text or "" for text in TABLE.column(name).to_pylist()] for name in "ab"}
     empty = pa.table({**texts, "n": TABLE.column("n")})
     query = f"T | where {condition} | extend c = strcat(a, b), d = isempty(a), e = a == 'sh' | sort by n asc"
@@ -64,7 +64,7 @@ def test_a_null_text_is_an_empty_one(condition: str) -> None:
         ("a has b", {"a", "b"}),
     ],
 )
-def test_texts_that_are_there_are_read_as_they_are(condition: str, read: set[str]) -> None:
+def test_columns_read_with_coalesce(condition: str, read: set[str]) -> None:
     sql = kql.translate(f"T | where {condition}", {"T": {"a": "string", "b": "string"}})
 
     assert {name for name in "ab" if f"COALESCE(\"{name}\", '')" in sql} == read

@@ -1,4 +1,4 @@
-"""Which terms a hunt needs of the rows it reads."""
+"""Terms that a row must contain, derived from the conditions of a query."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ def d(term: str) -> Term:
         ('d.number has "1e5"', ANY_ROW),
     ],
 )  # fmt: skip
-def test_a_condition_needs(condition: str, need: Need) -> None:
+def test_need_of_a_condition(condition: str, need: Need) -> None:
     assert needed(f"T | where {condition}") == need
 
 
-def test_what_is_needed_is_seen_through_let_extend_and_union() -> None:
+def test_need_through_let_extend_and_union() -> None:
     assert needed('let v = T | extend l = tolower(s); v | where l has "nc" | count') == s("nc")
     assert needed('union (T | where s has "a"), (T | where u has "b") | count') == Either((Term("u", "b"), s("a")))
     assert needed('union (T | where s has "a"), T | count') == ANY_ROW

@@ -1,4 +1,4 @@
-"""Rewrites change how a hunt runs, never what it answers."""
+"""Columns read, conditions pushed, time ranges and SQL after all rewrites."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import pytest
 
 from driftline import kql, store
 from driftline.kql import rewrite
-from driftline.kql.plan import nodes as plan
-from driftline.kql.plan import walk
+from driftline.kql.plan import nodes, walk
 
 SCHEMA = {
     "T": {"Timestamp": "datetime", "a": "long", "s": "string", "d": "dynamic"},
@@ -18,21 +17,21 @@ SCHEMA = {
 NOW = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.UTC)
 
 
-def rewritten(text: str) -> plan.Plan:
+def rewritten(text: str) -> nodes.Plan:
     found = kql.compiled(text, SCHEMA, now=NOW).plan
     assert found is not None
     return found
 
 
 def read(text: str) -> dict[str, list[str]]:
-    tables = [node for node in walk.nodes(rewritten(text)) if isinstance(node, plan.Table)]
+    tables = [node for node in walk.nodes(rewritten(text)) if isinstance(node, nodes.Table)]
     return {table.name: [column.name for column in table.columns] for table in tables}
 
 
 def conditions(text: str) -> list[str]:
-    """Give the tables right under a filter."""
-    nodes = walk.nodes(rewritten(text))
-    return [each.input.name for each in nodes if isinstance(each, plan.Filter) and isinstance(each.input, plan.Table)]
+    """Return the names of the tables directly below a filter."""
+    parts = walk.nodes(rewritten(text))
+    return [each.input.name for each in parts if isinstance(each, nodes.Filter) and isinstance(each.input, nodes.Table)]
 
 
 @pytest.mark.parametrize(
@@ -52,7 +51,7 @@ def conditions(text: str) -> list[str]:
         ("T | where a in ((U | project a)) | project s", {"T": ["a", "s"], "U": ["a"]}),
     ],
 )  # fmt: skip
-def test_only_what_is_read_is_read(text: str, columns: dict[str, list[str]]) -> None:
+def test_only_used_columns_are_read(text: str, columns: dict[str, list[str]]) -> None:
     assert read(text) == columns
 
 
@@ -76,7 +75,7 @@ def test_only_what_is_read_is_read(text: str, columns: dict[str, list[str]]) -> 
         ("T | distinct s | where s == 'x'", ["T"]),
     ],
 )
-def test_conditions_go_down_to_the_tables(text: str, tables: list[str]) -> None:
+def test_conditions_are_pushed_to_the_tables(text: str, tables: list[str]) -> None:
     assert sorted(conditions(text)) == tables
 
 
@@ -101,16 +100,16 @@ FIRST = MIDDAY - 22 * DAY - DAY // 2
         ("T | where Timestamp > todatetime(s)", None, None),
     ],
 )
-def test_the_times_a_hunt_reads_are_known(text: str, first: int | None, last: int | None) -> None:
+def test_time_bounds(text: str, first: int | None, last: int | None) -> None:
     assert kql.compiled(text, SCHEMA, now=NOW).reach["T"].bounds == rewrite.Bounds(first, last)
 
 
-def test_elements_that_become_text_are_text_at_once() -> None:
+def test_elements_used_as_text_are_expanded_as_text() -> None:
     assert "->>" not in kql.translate("T | mv-expand d | summarize count() by tostring(d)", SCHEMA).partition("ELSE")[0]
 
 
 @pytest.mark.parametrize(
-    ("text", "asked"),
+    ("text", "kept"),
     [
         ("T | where Timestamp > ago(1d) and a > 1", False),
         ("T | where Timestamp > ago(1d) | project a", False),
@@ -119,18 +118,18 @@ def test_elements_that_become_text_are_text_at_once() -> None:
         ("T | where Timestamp > ago(1d) and Timestamp != now()", True),
     ],
 )
-def test_what_the_reader_keeps_to_is_not_asked_again(text: str, asked: bool) -> None:
+def test_enforced_time_conditions_are_dropped(text: str, kept: bool) -> None:
     found = kql.compiled(text, SCHEMA, now=NOW, bounded=True).plan
     assert found is not None
 
     compared = [
         part
         for node in walk.nodes(found)
-        if isinstance(node, plan.Filter)
+        if isinstance(node, nodes.Filter)
         for part in walk.nodes(node.predicate)
-        if isinstance(part, plan.Col) and part.type == "datetime"
+        if isinstance(part, nodes.Col) and part.type == "datetime"
     ]
-    assert bool(compared) == asked
+    assert bool(compared) == kept
 
 
 ARRAY = """dynamic([1.5, "x", null, true, {"a": [1, "b"]}])"""
@@ -148,7 +147,7 @@ BAG = """dynamic({"a": 1, "b": null})"""
         ("dynamic([])", []),
     ],
 )
-def test_what_elements_become_as_text(value: str, texts: list[str], engine: kql.Dialect) -> None:
+def test_text_of_elements(value: str, texts: list[str], engine: kql.Dialect) -> None:
     rest = "| summarize by t = tostring(e) | sort by t asc"
     plain = store.hunt(f"print d = {value} | mv-expand e = d {rest}", {}, engine)
     member = store.hunt(f"print b = bag_pack('d', {value}) | mv-expand e = b.d {rest}", {}, engine)
@@ -162,7 +161,7 @@ def test_make_series_reads_its_table_once() -> None:
     assert kql.translate(text, SCHEMA).count('FROM "T"') == 1
 
 
-def test_a_path_of_members_is_read_at_once() -> None:
+def test_a_member_path_is_one_extraction() -> None:
     sql = kql.translate("T | project tostring(d.a.b)", SCHEMA)
 
     assert sql.count("->") == 1 and """'$."a"."b"'""" in sql

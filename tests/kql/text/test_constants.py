@@ -1,4 +1,4 @@
-"""Constants are read as Kusto reads them."""
+"""Datetime and timespan constants are read and written in Kusto's forms."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from driftline.kql.text.constants import SECOND, datetime_us, timespan_text, tim
         ("", None),
     ],
 )
-def test_timespans(text: str, ticks: int | None) -> None:
+def test_timespans_in_ticks(text: str, ticks: int | None) -> None:
     assert timespan_ticks(text) == ticks
 
 
 @pytest.mark.parametrize("text", ["1.02:03:04.5000000", "-00:00:01", "00:00:00", "10675199.02:48:05.4775807"])
-def test_timespans_are_written_as_they_are_read(text: str) -> None:
+def test_timespans_round_trip(text: str) -> None:
     assert timespan_text(timespan_ticks(text) or 0) == text
 
 
@@ -48,5 +48,5 @@ def test_timespans_are_written_as_they_are_read(text: str) -> None:
         ("soon", None),
     ],
 )
-def test_datetimes(text: str, microseconds: int | None) -> None:
+def test_datetimes_in_microseconds(text: str, microseconds: int | None) -> None:
     assert datetime_us(text) == microseconds

@@ -1,4 +1,4 @@
-"""Groups are counted as the engines count them."""
+"""Capture groups of regular expressions are counted as the engines count them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from driftline.kql.text import regex_groups
         ("[[:alpha:](](a)", [""]),
     ],
 )
-def test_groups_have_names_or_none(pattern: str, names: list[str]) -> None:
+def test_names_of_capture_groups(pattern: str, names: list[str]) -> None:
     assert regex_groups.groups(pattern) == names
 
 
@@ -34,5 +34,5 @@ def test_groups_have_names_or_none(pattern: str, names: list[str]) -> None:
         (r"\((?i:a)(b)", 1, r"\((?i:a)(b)"),
     ],
 )
-def test_all_groups_but_one_go(pattern: str, place: int, made: str) -> None:
+def test_one_capture_group_is_left(pattern: str, place: int, made: str) -> None:
     assert regex_groups.only(pattern, place) == made
