@@ -24,7 +24,7 @@ from bench import _events
 from driftline import kql
 from driftline.events import TABLES
 from driftline.store.files.database import day_bounds
-from driftline.store.query.file_pruning import Part
+from driftline.store.query.file_pruning import DataFile
 from driftline.store.query.hunt_store import Ask, hunt
 from driftline.store.query.views import Stored
 from driftline.store.schema import create_statement, quoted
@@ -151,8 +151,8 @@ def compare_hunts(connection: duckdb.DuckDBPyConnection, rows: int) -> None:
 def _stored(connection: duckdb.DuckDBPyConnection, name: str, paths: list[Path]) -> Stored:
     connection.execute(create_statement(name))
     days = [_events.FIRST.replace(day=_events.FIRST.day + number) for number in range(_events.DAYS)]
-    parts = [Part(path, day_bounds(day)) for path, day in zip(paths, days, strict=True)]
-    return Stored(f"memory.main.{quoted(name)}", parts)
+    files = [DataFile(path, day_bounds(day)) for path, day in zip(paths, days, strict=True)]
+    return Stored(f"memory.main.{quoted(name)}", files)
 
 
 def _read_parquet(paths: list[Path]) -> str:

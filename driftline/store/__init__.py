@@ -1,7 +1,7 @@
 """The event store; the only importer of DuckDB.
 
-``writer`` hands rows to the store's own process (``service``), ``reader`` asks for them,
-``hunt`` runs KQL over tables (``hunting``). Nothing is imported here: the sensor writes without
+``process.writer`` hands rows to the store's own process (``process.service``), ``process.reader`` reads them,
+``hunt`` runs KQL over tables (``query.hunt_tables``). Nothing is imported here: the sensor writes without
 DuckDB and Arrow in its memory.
 """
 

@@ -12,7 +12,7 @@ import pytest
 from driftline import kql
 from driftline.events import TABLES
 from driftline.kql.rewrite import Bounds
-from driftline.store.query.file_pruning import Part
+from driftline.store.query.file_pruning import DataFile
 from driftline.store.query.views import Stored, Wanted, view
 from driftline.store.schema import create_statement
 from driftline.store.term_index.index import write_index
@@ -41,7 +41,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tables]:
             select = f"SELECT * FROM {name} UNION ALL BY NAME {rows}"
             connection.execute(f"COPY ({select}) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE {GROUP_ROWS})")
             write_index(path)
-            tables[name] = Stored(f"memory.main.{name}", [Part(path, Bounds())])
+            tables[name] = Stored(f"memory.main.{name}", [DataFile(path, Bounds())])
         yield connection, tables
 
 

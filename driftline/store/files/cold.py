@@ -5,7 +5,7 @@ from where they were. That transaction sees the rows as of its beginning, so row
 appended meanwhile stay where they are. A busy day moves in parts, as the hot table grows. A file
 that no longer counts is kept until the queries and hunts that may still read it have ended.
 
-The terms of a file (``terms``) are found later, a file at a time: a hunt does without them.
+The terms of a file (``term_index.index``) are found later, a file at a time: a hunt does without them.
 """
 
 from __future__ import annotations

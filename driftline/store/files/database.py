@@ -33,7 +33,7 @@ from driftline.store.files.engine import COLD, HOT, QUERY_SECONDS, transaction, 
 from driftline.store.files.migrations import migrate, require_current
 from driftline.store.files.snapshots import Snapshots
 from driftline.store.query import hunt_store
-from driftline.store.query.file_pruning import Part
+from driftline.store.query.file_pruning import DataFile
 from driftline.store.query.hunt_store import Ask, Explained
 from driftline.store.query.limits import OnHunt, Stop
 from driftline.store.query.messages import TableStatistics
@@ -162,11 +162,11 @@ class Database:
         rows = cursor.execute("SELECT table_name, day, file FROM _cold ORDER BY day").fetchall()
         (catalog,) = cursor.execute("SELECT current_database()").fetchall()[0]
         there = {row[0] for row in cursor.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
-        parts: dict[str, list[Part]] = {name: [] for name in TABLES}
+        files: dict[str, list[DataFile]] = {name: [] for name in TABLES}
         for name, day, file in rows:
-            if name in parts:
-                parts[name].append(Part(self.directory / COLD / file, day_bounds(day)))
-        return {name: Stored(f"{quoted(catalog)}.main.{quoted(name)}", parts[name]) for name in TABLES if name in there}
+            if name in files:
+                files[name].append(DataFile(self.directory / COLD / file, day_bounds(day)))
+        return {name: Stored(f"{quoted(catalog)}.main.{quoted(name)}", files[name]) for name in TABLES if name in there}
 
     def move_cold(self, before: datetime.date) -> int:
         """Move rows of before that day or time (UTC) to Parquet; gives how many files it made."""

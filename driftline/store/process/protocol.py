@@ -1,6 +1,6 @@
 """How a question to the process that owns a store, and its answer, look on the socket.
 
-A question is four bytes of length and JSON (``questions``). The answer is one byte of status, eight
+A question is four bytes of length and JSON (``query.messages``). The answer is one byte of status, eight
 of length, and a body: an Arrow IPC stream, JSON, or a ``Failure`` as JSON. Lengths are
 little-endian. Who hangs up before the answer came has cancelled the question, if it is a hunt.
 """

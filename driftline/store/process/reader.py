@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Streamed:
-    """An answer that is being read, with Kusto's types as ``hunting.hunt`` gives them."""
+    """An answer that is being read, with Kusto's types as ``hunt_tables.hunt`` gives them."""
 
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]

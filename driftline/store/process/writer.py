@@ -1,6 +1,6 @@
 """The sender's side of the store: hands lines to the store's process, and never waits for it.
 
-The process that ships to a server (``sensor.ship``) is one more such process.
+The process that ships to a server (``driftline.sensor.shipping.process``) is one more such process.
 
 Lines are kept until the store says they are stored. If its process dies it is started again and
 gets what it has not stored, by its own word; so a crash loses nothing, and doubles nothing. What

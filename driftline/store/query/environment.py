@@ -16,7 +16,7 @@ from driftline.store.query.limits import Limits
 from driftline.store.query.views import literal
 from driftline.store.udf import registration
 
-__all__ = ["Scene", "opened"]
+__all__ = ["Environment", "open_environment"]
 
 LOCKED = """
 SET error_on_division_by_zero = false; SET allowed_paths = [{files}]; SET enable_external_access = false;
@@ -25,7 +25,7 @@ SET python_enable_replacements = false; SET lock_configuration = true
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class Environment:
     """``rows`` by name, ``views`` (statements that make them), and the ``files`` these may read."""
 
     rows: Mapping[str, pa.Table]
@@ -34,14 +34,14 @@ class Scene:
 
 
 @contextlib.contextmanager
-def opened(scene: Scene, limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Set a scene, switch off all else, and lock; raises ``InvalidInput`` if its tables cannot be read."""
+def open_environment(environment: Environment, limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Set a environment, switch off all else, and lock; raises ``InvalidInput`` if its tables cannot be read."""
     with (
         tempfile.TemporaryDirectory(prefix="driftline-hunt-") as scratch,
         duckdb.connect(":memory:", config=_settings(limits, scratch)) as connection,
     ):
         try:
-            _set(connection, scene)
+            _set(connection, environment)
         except duckdb.Error as error:
             raise errors.InvalidInput(f"the tables cannot be read: {error}") from error
         yield connection
@@ -58,11 +58,11 @@ def _settings(limits: Limits, scratch: str) -> dict[str, Any]:
     }
 
 
-def _set(connection: duckdb.DuckDBPyConnection, scene: Scene) -> None:
+def _set(connection: duckdb.DuckDBPyConnection, environment: Environment) -> None:
     connection.execute("SET TimeZone = 'UTC'")
     registration.offer(connection)
-    for name, rows in scene.rows.items():
+    for name, rows in environment.rows.items():
         connection.register(name, rows)
-    for statement in scene.views:
+    for statement in environment.views:
         connection.execute(statement)
-    connection.execute(LOCKED.format(files=", ".join(literal(path) for path in scene.files)))
+    connection.execute(LOCKED.format(files=", ".join(literal(path) for path in environment.files)))

@@ -10,11 +10,11 @@ from pathlib import Path
 from driftline.kql.rewrite import ANY_ROW, Bounds, Need, Reach
 from driftline.store.term_index.index import TermIndex
 
-__all__ = ["Part", "parts_within"]
+__all__ = ["DataFile", "prune_files"]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class DataFile:
     """A Parquet file whose rows all lie within ``bounds``.
 
     ``rows`` are the first and last numbers, from 0, of stretches of rows; None stands for all.
@@ -25,22 +25,22 @@ class Part:
     rows: Sequence[tuple[int, int]] | None = None
 
 
-def parts_within(parts: Sequence[Part], reach: Reach) -> list[Part]:
+def prune_files(files: Sequence[DataFile], reach: Reach) -> list[DataFile]:
     """Give the files with rows that a hunt may need, and which rows of them."""
-    met = (part for part in parts if _meet(part.bounds, reach.bounds))
-    return list(met if reach.need == ANY_ROW else _having(met, reach.need))
+    met = (file for file in files if _overlap(file.bounds, reach.bounds))
+    return list(met if reach.need == ANY_ROW else _with_terms(met, reach.need))
 
 
-def _having(parts: Iterator[Part], need: Need) -> Iterator[Part]:
-    for part in parts:
-        index = TermIndex.open(part.path)
+def _with_terms(files: Iterator[DataFile], need: Need) -> Iterator[DataFile]:
+    for file in files:
+        index = TermIndex.open(file.path)
         rows = index.wanted(need) if index else None
         if index is None or rows == index.all_rows:
-            yield part
+            yield file
         elif rows:
-            yield dataclasses.replace(part, rows=rows)
+            yield dataclasses.replace(file, rows=rows)
 
 
-def _meet(one: Bounds, other: Bounds) -> bool:
+def _overlap(one: Bounds, other: Bounds) -> bool:
     common = one.within(other)
     return common.first is None or common.last is None or common.first <= common.last

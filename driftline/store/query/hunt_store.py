@@ -23,10 +23,10 @@ from driftline import errors, kql
 from driftline.events import TABLES
 from driftline.kql.rewrite import Bounds, Reach
 from driftline.store.query import results
-from driftline.store.query.file_pruning import parts_within
+from driftline.store.query.file_pruning import prune_files
 from driftline.store.query.limits import Limits, OnHunt, Stop, audited, run
-from driftline.store.query.sandbox import run_apart
-from driftline.store.query.snapshot_rows import COLUMNS, excerpt
+from driftline.store.query.sandbox import run_sandboxed
+from driftline.store.query.snapshot_rows import COLUMNS, snapshot_rows
 from driftline.store.query.views import CLUSTER, CLUSTER_COLUMNS, EPOCH, OF_ALERTS, Stored, Wanted, view
 
 __all__ = ["Ask", "Explained", "Reading", "explain", "explained", "hunt", "tables_of"]
@@ -88,7 +88,7 @@ def hunt(
 ) -> pa.Table:
     """Run a hunt on a connection of its own over tables that lie where ``tables`` says.
 
-    Gives rows as ``hunting.hunt`` does. Raises ``InvalidQuery`` for what the query says wrong or
+    Gives rows as ``hunt_tables.hunt`` does. Raises ``InvalidQuery`` for what the query says wrong or
     may not read, and ``StoreError`` when a limit is reached.
     """
     with audited(ask.text, on_hunt, ask.clusters) as told:
@@ -143,8 +143,8 @@ class _Run:
         limits = Limits(seconds=ask.seconds, left=left, rows=ask.rows, size=ask.size, take=take)
         if asked.grows:
             with _readable():
-                scene = excerpt(self.connection, self.tables, asked.plan, self._wanted(asked))
-            return run_apart(scene, asked.sql, limits, self.stop)
+                environment = snapshot_rows(self.connection, self.tables, asked.plan, self._wanted(asked))
+            return run_sandboxed(environment, asked.sql, limits, self.stop)
         self._set(asked)
         return run(self.connection, asked.sql, limits, self.stop)
 
@@ -200,10 +200,10 @@ def _names_clusters(name: str) -> bool:
 
 
 def _reading(name: str, stored: Stored, reach: Reach) -> Reading:
-    parts = parts_within(stored.parts, reach)
-    partly = sum(part.rows is not None for part in parts)
+    files = prune_files(stored.files, reach)
+    partly = sum(file.rows is not None for file in files)
     first, last = _iso(reach.bounds.first), _iso(reach.bounds.last)
-    return Reading(table=name, files=len(parts), of=len(stored.parts), partly=partly, first=first, last=last)
+    return Reading(table=name, files=len(files), of=len(stored.files), partly=partly, first=first, last=last)
 
 
 def _iso(microseconds: int | None) -> str:

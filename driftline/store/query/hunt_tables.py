@@ -1,7 +1,7 @@
 """Run KQL over Arrow tables and files, with nothing else in reach.
 
-DuckDB gets a scene of the tables (``scenes``), in a process of its own if the hunt's values may grow
-(``apart``). Memory, disk, threads, time and the answer's size are bounded. ClickHouse's engine
+DuckDB gets a environment of the tables (``query.environment``), in a process of its own if the hunt's values may grow
+(``query.sandbox``). Memory, disk, threads, time and the answer's size are bounded. ClickHouse's engine
 (``chdb``, a development dependency) reads the same tables from Parquet files in a directory of its
 own; it is the second opinion.
 """
@@ -24,11 +24,11 @@ import pyarrow.json
 import pyarrow.parquet
 
 from driftline import errors, kql
-from driftline.store.query.environment import Scene, opened
+from driftline.store.query.environment import Environment, open_environment
 from driftline.store.query.hunt_store import Explained, Reading, explained
 from driftline.store.query.limits import Limits, OnHunt, Stop, audited, run
 from driftline.store.query.results import TICKS_PER_US, TYPES, tuples, typed
-from driftline.store.query.sandbox import run_apart
+from driftline.store.query.sandbox import run_sandboxed
 from driftline.store.query.views import literal
 from driftline.store.schema import quoted
 
@@ -110,7 +110,7 @@ def explain(
     discover = lambda asked: tuples(_on_duckdb(asked, given, Limits(), None))  # noqa: E731
     translation = _translated(text, given, "duckdb", parameters, discover)
     read = {name: given[name] for name in translation.tables}
-    with opened(_scene(read), Limits()) as connection:
+    with open_environment(_environment(read), Limits()) as connection:
         plan = run(connection, f"EXPLAIN {translation.sql}", Limits())
     readings = tuple(Reading(table=name, files=int(table.path is not None), of=1) for name, table in read.items())
     return explained(translation, plan, readings)
@@ -255,18 +255,18 @@ def _json_texts(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
 
 
 def _on_duckdb(asked: kql.Translation, tables: Mapping[str, Given], limits: Limits, stop: Stop | None) -> pa.Table:
-    scene = _scene(tables)
+    environment = _environment(tables)
     if asked.grows:
-        return run_apart(scene, asked.sql, limits, stop)
-    with opened(scene, limits) as connection:
+        return run_sandboxed(environment, asked.sql, limits, stop)
+    with open_environment(environment, limits) as connection:
         return run(connection, asked.sql, limits, stop)
 
 
-def _scene(tables: Mapping[str, Given]) -> Scene:
+def _environment(tables: Mapping[str, Given]) -> Environment:
     rows = {name: table.rows for name, table in tables.items() if table.rows is not None}
     files = {name: table for name, table in tables.items() if table.rows is None}
     views = tuple(_file_view(name, table) for name, table in files.items())
-    return Scene(rows, views, files=tuple(str(table.path) for table in files.values()))
+    return Environment(rows, views, files=tuple(str(table.path) for table in files.values()))
 
 
 def _file_view(name: str, table: Given) -> str:

@@ -25,10 +25,10 @@ import msgspec
 import pyarrow as pa
 
 from driftline import errors
-from driftline.store.query.environment import Scene, opened
+from driftline.store.query.environment import Environment, open_environment
 from driftline.store.query.limits import Limits, Stop, awaited, out_of_memory, run
 
-__all__ = ["run_apart"]
+__all__ = ["run_sandboxed"]
 
 COMMAND = (sys.executable, "-P", "-m", "driftline.store.query.sandbox")
 FAILED, REFUSED = 1, 3  # exit codes: Python's for an exception; an error of ours, in words
@@ -46,17 +46,17 @@ class Job(msgspec.Struct, frozen=True):
     files: Sequence[str]
 
 
-def run_apart(scene: Scene, sql: str, limits: Limits, stop: Stop | None = None) -> pa.Table:
+def run_sandboxed(environment: Environment, sql: str, limits: Limits, stop: Stop | None = None) -> pa.Table:
     """Run a hunt's SQL in a process of its own, and give its rows; raises ``StoreError``."""
-    return awaited(lambda stop: _asked(scene, sql, limits, stop), limits, stop)
+    return awaited(lambda stop: _asked(environment, sql, limits, stop), limits, stop)
 
 
-def _asked(scene: Scene, sql: str, limits: Limits, stop: Stop) -> pa.Table:
+def _asked(environment: Environment, sql: str, limits: Limits, stop: Stop) -> pa.Table:
     with ExitStack() as stack:
-        rows = {name: stack.enter_context(_handed(each)) for name, each in scene.rows.items()}
+        rows = {name: stack.enter_context(_handed(each)) for name, each in environment.rows.items()}
         said = stack.enter_context(tempfile.TemporaryFile())
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="driftline-hunt-"))
-        job = Job(sql, limits, rows, scene.views, scene.files)
+        job = Job(sql, limits, rows, environment.views, environment.files)
         process = stack.enter_context(_started(tuple(rows.values()), said.fileno(), scratch))
         with stop.stopping(process.kill):
             answer = _answer(process, msgspec.msgpack.encode(job))
@@ -130,9 +130,9 @@ def main() -> None:
 
 
 def _answered(job: Job) -> pa.Table:
-    scene = Scene({name: _mapped(memory) for name, memory in job.rows.items()}, job.views, job.files)
+    environment = Environment({name: _mapped(memory) for name, memory in job.rows.items()}, job.views, job.files)
     _bound(job.limits)
-    with opened(scene, job.limits) as connection:
+    with open_environment(environment, job.limits) as connection:
         return run(connection, job.sql, job.limits)
 
 

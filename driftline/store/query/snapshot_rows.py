@@ -14,7 +14,7 @@ from driftline.events import TABLES
 from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Plan, Table
 from driftline.kql.rewrite import Bounds
-from driftline.store.query.environment import Scene
+from driftline.store.query.environment import Environment
 from driftline.store.query.views import (
     ALERT,
     CLUSTER,
@@ -29,25 +29,25 @@ from driftline.store.query.views import (
 )
 from driftline.store.schema import quoted
 
-__all__ = ["COLUMNS", "excerpt"]
+__all__ = ["COLUMNS", "snapshot_rows"]
 
 COLUMNS = {name: {column.name: column.type for column in table.columns} for name, table in TABLES.items()}
 ALWAYS = frozenset({TIME, CLUSTER, ALERT, *CLUSTER_COLUMNS.values()})
 
 
-def excerpt(
+def snapshot_rows(
     connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Stored], plan: Plan, wanted: Mapping[str, Wanted]
-) -> Scene:
+) -> Environment:
     """Take what a plan reads; raises ``duckdb.Error`` if that cannot be read."""
     columns = _columns(plan)
-    places = {name: Stored(quoted(_copy(name)), tables[name].parts) for name in columns}
+    places = {name: Stored(quoted(_copy(name)), tables[name].files) for name in columns}
     bounds = {name: each.reach.bounds for name, each in wanted.items()}
     rows = {
         _copy(name): connection.sql(newest(tables[name], shown, bounds.get(name, Bounds()))).to_arrow_table()
         for name, shown in columns.items()
     }
     views = [view(name, columns[name], places, each) for name, each in wanted.items()]
-    return Scene(rows, views, [str(part.path) for place in places.values() for part in place.parts])
+    return Environment(rows, views, [str(file.path) for place in places.values() for file in place.files])
 
 
 def _copy(name: str) -> str:

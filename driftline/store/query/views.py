@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from driftline.kql.rewrite import Bounds, Reach
-from driftline.store.query.file_pruning import Part, parts_within
+from driftline.store.query.file_pruning import DataFile, prune_files
 from driftline.store.schema import quoted
 
 __all__ = [
@@ -47,7 +47,7 @@ class Stored:
     """Where a table's rows lie: the relation of the newest (as SQL), and files."""
 
     hot: str
-    parts: Sequence[Part] = ()
+    files: Sequence[DataFile] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +88,18 @@ def _rows(stored: Stored, reach: Reach) -> str:
 def _sources(stored: Stored, reach: Reach) -> Iterator[str]:
     during = _during(reach.bounds)
     yield f"SELECT * FROM {stored.hot}{_where(during)}"  # noqa: S608 -- all is quoted
-    together: dict[tuple[str, ...], list[Part]] = {}
-    for part in parts_within(stored.parts, reach):
-        condition = [] if part.bounds.within(reach.bounds) == part.bounds else during
-        if part.rows is None:
-            together.setdefault(tuple(condition), []).append(part)
+    together: dict[tuple[str, ...], list[DataFile]] = {}
+    for file in prune_files(stored.files, reach):
+        condition = [] if file.bounds.within(reach.bounds) == file.bounds else during
+        if file.rows is None:
+            together.setdefault(tuple(condition), []).append(file)
         else:
-            yield f"SELECT * FROM {_files([part], numbered=True)}{_where([*condition, _among(part.rows)])}"  # noqa: S608
-    yield from (f"SELECT * FROM {_files(parts)}{_where(condition)}" for condition, parts in together.items())  # noqa: S608
+            yield f"SELECT * FROM {_files([file], numbered=True)}{_where([*condition, _among(file.rows)])}"  # noqa: S608
+    yield from (f"SELECT * FROM {_files(files)}{_where(condition)}" for condition, files in together.items())  # noqa: S608
 
 
-def _files(parts: Sequence[Part], *, numbered: bool = False) -> str:
-    listed = ", ".join(literal(str(part.path)) for part in parts)
+def _files(files: Sequence[DataFile], *, numbered: bool = False) -> str:
+    listed = ", ".join(literal(str(file.path)) for file in files)
     options = f"union_by_name = true, hive_partitioning = false, file_row_number = {str(numbered).lower()}"
     return f"read_parquet([{listed}], {options})"
 

@@ -127,9 +127,9 @@ def test_kill_at_any_point_loses_and_doubles_nothing(tmp_path: Path) -> None:
 MOVE = """
 import sys
 from pathlib import Path
-from driftline.store import _cold
+from driftline.store.files import cold
 from driftline.store.files.database import Database
-_cold.SLICE_ROWS = 20
+cold.SLICE_ROWS = 20
 database = Database(Path(sys.argv[1]))
 print("begun", flush=True)
 database.move_large(0)

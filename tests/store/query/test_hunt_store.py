@@ -53,10 +53,10 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(params=["here", "apart"])
+@pytest.fixture(params=["here", "sandboxed"])
 def database(directory: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
     """Open the store; hunts run in this process, or all of them in one of their own."""
-    if request.param == "apart":
+    if request.param == "sandboxed":
         monkeypatch.setattr(Translation, "grows", True)
     opened = Database(directory, read_only=True)
     yield opened

@@ -81,12 +81,12 @@ def _growing(operators: list[str]) -> str:
 
 
 @pytest.fixture
-def apart(monkeypatch: pytest.MonkeyPatch) -> None:
+def sandboxed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every hunt run in a process of its own."""
     monkeypatch.setattr(Translation, "grows", True)
 
 
-@pytest.mark.usefixtures("apart")
+@pytest.mark.usefixtures("sandboxed")
 def test_rows_and_files_go_along(tmp_path: Path) -> None:
     rows = pa.table({"a": [1, 2, None], "s": ["x", "", "'quoted"], "d": [["a"], [], None]})
     pyarrow.parquet.write_table(rows, tmp_path / "rows.parquet")
@@ -96,7 +96,7 @@ def test_rows_and_files_go_along(tmp_path: Path) -> None:
     assert found.to_pylist() == [{"a": 2, "s": "", "d": "[]"}] * 2
 
 
-@pytest.mark.usefixtures("apart")
+@pytest.mark.usefixtures("sandboxed")
 def test_it_reads_no_other_files(tmp_path: Path) -> None:
     (tmp_path / "rows.parquet").write_bytes(b"PAR1 but damaged")
 
@@ -104,7 +104,7 @@ def test_it_reads_no_other_files(tmp_path: Path) -> None:
         hunt("F", {"F": tmp_path / "rows.parquet"})
 
 
-@pytest.mark.usefixtures("apart")
+@pytest.mark.usefixtures("sandboxed")
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -118,7 +118,7 @@ def test_it_says_what_is_wrong(text: str, said: str) -> None:
         hunt(text, {}, limits=SMALL)
 
 
-@pytest.mark.usefixtures("apart")
+@pytest.mark.usefixtures("sandboxed")
 def test_it_is_stopped_from_another_thread_at_once() -> None:
     stop, began = Stop(), time.monotonic()
     threading.Timer(1.5, stop.stop, ["enough"]).start()

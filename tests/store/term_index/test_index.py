@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from driftline.kql.rewrite import All, Bounds, Either, Term
-from driftline.store.query.file_pruning import Part
+from driftline.store.query.file_pruning import DataFile
 from driftline.store.query.hunt_store import Ask, explain, hunt
 from driftline.store.query.views import Stored
 from driftline.store.schema import create_statement
@@ -168,7 +168,7 @@ def test_no_row_is_hidden(
     select = f"SELECT * FROM {TABLE} UNION ALL BY NAME SELECT {shown} FROM batch"
     connection.execute(f"COPY ({select}) TO '{path}' (FORMAT parquet)")
     terms_path(path).unlink(missing_ok=True)
-    tables = {TABLE: Stored(f"memory.main.{TABLE}", [Part(path, Bounds())])}
+    tables = {TABLE: Stored(f"memory.main.{TABLE}", [DataFile(path, Bounds())])}
     ask = Ask(text=f"{TABLE} | where {predicate} | count")
 
     plainly = hunt(connection.cursor(), tables, ask)
@@ -182,7 +182,7 @@ def test_a_hunt_reads_the_groups_with_its_word_only(connection: duckdb.DuckDBPyC
     rows = f"SELECT * FROM {TABLE} UNION ALL BY NAME SELECT {line} FROM range(10000) t(i)"
     connection.execute(f"COPY ({rows}) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 2048)")
     write_index(path)
-    tables = {TABLE: Stored(f"memory.main.{TABLE}", [Part(path, Bounds())])}
+    tables = {TABLE: Stored(f"memory.main.{TABLE}", [DataFile(path, Bounds())])}
 
     def told(predicate: str) -> tuple[int, int, int]:
         ask = Ask(text=f"{TABLE} | where {predicate} | project ProcessCommandLine")
