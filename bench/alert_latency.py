@@ -15,7 +15,7 @@ from typing import Any
 import lab
 from bench import _sensors
 from driftline.store.process.reader import Reader, open_reader
-from driftline.store.query.row_query import Query
+from driftline.store.query.row_query import RowQuery
 
 
 def main(alerts: int = 200) -> None:
@@ -41,7 +41,7 @@ def main(alerts: int = 200) -> None:
 
 def rows(reader: Reader) -> list[dict[str, Any]]:
     """Return the newest alerts of the store, at most 20."""
-    return reader.select(Query(table="AlertInfo", limit=20)).to_pylist()
+    return reader.select(RowQuery(table="AlertInfo", limit=20)).to_pylist()
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ from bench.ingest import EVENTS, Node
 from driftline import wire
 from driftline.server import pki
 from driftline.store.process.reader import open_reader
-from driftline.store.query.hunt_store import Ask
+from driftline.store.query.hunt_store import Hunt
 from driftline.wire.protocol import FIRST_HEADER, FLOOR_HEADER, INGEST_PATH, TIME_HEADER
 from tests.server.gateways import Client, Served, new_key, now, request_for
 
@@ -165,7 +165,7 @@ def used(pid: int) -> float:
 def stored_rows(directory: Path) -> Counter[str]:
     """Return the number of rows in the store by node."""
     with open_reader(directory) as reader:
-        rows = reader.hunt(Ask(text=f"{EVENTS} | summarize Rows = count() by NodeName"))
+        rows = reader.hunt(Hunt(text=f"{EVENTS} | summarize Rows = count() by NodeName"))
     return Counter({str(row["NodeName"]): row["Rows"] for row in rows.to_pylist()})
 
 

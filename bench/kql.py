@@ -25,7 +25,7 @@ from driftline import kql
 from driftline.events import TABLES
 from driftline.store.files.database import day_bounds
 from driftline.store.query.file_pruning import DataFile
-from driftline.store.query.hunt_store import Ask, hunt
+from driftline.store.query.hunt_store import Hunt, hunt
 from driftline.store.query.views import Stored
 from driftline.store.schema import create_statement, quoted
 from driftline.store.term_index.index import terms_path, write_index
@@ -145,7 +145,7 @@ def compare_hunts(connection: duckdb.DuckDBPyConnection, rows: int) -> None:
     }  # fmt: skip
     for name, (text, by_hand) in HUNTS.items():
         sql = by_hand.format(**names)
-        ratio(name, lambda: hunt(connection.cursor(), tables, Ask(text=text)), lambda: arrow(connection, sql))  # noqa: B023 -- called at once
+        ratio(name, lambda: hunt(connection.cursor(), tables, Hunt(text=text)), lambda: arrow(connection, sql))  # noqa: B023 -- called at once
 
 
 def _stored(connection: duckdb.DuckDBPyConnection, name: str, paths: list[Path]) -> Stored:
@@ -176,11 +176,11 @@ def _compare_word(connection: duckdb.DuckDBPyConnection, word: str, stored: dict
         partial(arrow, connection, lines),
         partial(arrow, connection, scan),
     )
-    ask = Ask(text=f'CloudProcessEvents | where ProcessCommandLine has "{word}" | count')
+    request = Hunt(text=f'CloudProcessEvents | where ProcessCommandLine has "{word}" | count')
     scan = _scan(files, "ProcessCommandLine", word)
     ratio(
         f"in files, has '{word}' against its pattern",
-        partial(hunt, connection, stored, ask),
+        partial(hunt, connection, stored, request),
         partial(arrow, connection, scan),
     )
 

@@ -30,7 +30,7 @@ from driftline.server.state.models import Alert
 from driftline.store.files.backup import restore
 from driftline.store.files.database import COLD, Database
 from driftline.store.process.reader import Reader, open_reader
-from driftline.store.query.hunt_store import Ask
+from driftline.store.query.hunt_store import Hunt
 from tests.server import serving
 
 MADE = Path("/var/tmp/driftline-bench/large")
@@ -156,7 +156,7 @@ def measure_store(reader: Reader, directory: Path) -> None:
     """Time hunts and maintenance of the whole store while the server runs."""
     for name, text in HUNTS.items():
         with timed(f"hunt: {name}"):
-            reader.hunt(Ask(text=text))
+            reader.hunt(Hunt(text=text))
     steps: Mapping[str, Callable[[], object]] = {
         "store stats": reader.statistics,
         "store backup, the server running": lambda: reader.backup(directory / "backup"),

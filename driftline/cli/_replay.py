@@ -18,7 +18,7 @@ from driftline.cli._alert import safe
 from driftline.errors import InvalidInput
 from driftline.events import CloudProcessEvent
 from driftline.policy import Difference, FieldChange, Simulation, Suggestion, Suggestions
-from driftline.store.query.row_query import MAX_ROWS, Filter, Query
+from driftline.store.query.row_query import MAX_ROWS, Filter, RowQuery
 
 __all__ = ["print_difference", "print_simulation", "print_suggestions", "read_events"]
 
@@ -29,7 +29,7 @@ def read_events(store: Path, since: str, until: str) -> Iterator[CloudProcessEve
 
     where = [Filter("Drift", "in", ["yes", "unknown"]), *_rows.time_filters(since, until)]
     with open_reader(store) as reader:
-        rows = reader.select(Query(table="CloudProcessEvents", where=where, limit=MAX_ROWS))
+        rows = reader.select(RowQuery(table="CloudProcessEvents", where=where, limit=MAX_ROWS))
     if rows.num_rows >= MAX_ROWS:
         raise InvalidInput(f"there are more than {MAX_ROWS} such executions; give a --since or --until with fewer")
     for batch in rows.to_batches(max_chunksize=_BATCH):

@@ -16,7 +16,7 @@ import yaml
 from cyclopts import Parameter
 
 from driftline.errors import InvalidInput
-from driftline.store.query.row_query import Filter, Query
+from driftline.store.query.row_query import Filter, RowQuery
 
 if TYPE_CHECKING:
     from driftline.store.process.reader import Reader
@@ -79,13 +79,15 @@ def streamed(output: Format) -> Format:
     return "jsonl" if output == "json" else output
 
 
-def follow(reader: Reader, query: Query, key: Callable[[Row], object], show: Callable[[Sequence[Row]], None]) -> None:
+def follow(
+    reader: Reader, query: RowQuery, key: Callable[[Row], object], show: Callable[[Sequence[Row]], None]
+) -> None:
     """Show what matches, then what comes, until interrupted."""
     seen: OrderedDict[object, None] = OrderedDict()
     start = [item for item in query.where if item.column == "Timestamp"]
     others = [item for item in query.where if item.column != "Timestamp"]
     while True:
-        rows = reader.select(Query(table=query.table, where=[*others, *start], limit=query.limit)).to_pylist()
+        rows = reader.select(RowQuery(table=query.table, where=[*others, *start], limit=query.limit)).to_pylist()
         fresh = [row for row in reversed(rows) if key(row) not in seen]
         for row in fresh:
             seen[key(row)] = None

@@ -12,7 +12,7 @@ from driftline.cli import _alert, _rows, _served_alerts
 from driftline.cli._rows import DEFAULT_STORE, Format, Row, Store
 from driftline.errors import InvalidInput
 from driftline.store.process.reader import open_reader
-from driftline.store.query.row_query import Filter, Query
+from driftline.store.query.row_query import Filter, RowQuery
 
 app = App(name="alerts", help="Show the alerts of a store; work on those of a server.")
 _served_alerts.add_to(app)
@@ -70,7 +70,7 @@ def alerts(
     where = [Filter("EntityType", "=", "Process"), *_rows.time_filters(since, until)]
     where += [Filter("Severity", "=", severity)] if severity else []
     where += [Filter(f"AdditionalFields.{_PROPERTIES[name]}", "=", value) for name, value in asked.items() if value]
-    query = Query(table="AlertEvidence", where=where, limit=limit)
+    query = RowQuery(table="AlertEvidence", where=where, limit=limit)
     with open_reader(store) as reader:
         if follow:
             _rows.follow(
@@ -94,7 +94,7 @@ def show(alert_id: str, *, store: Store = DEFAULT_STORE, output: Format = "table
         For people, or a format for programs.
     """
     with open_reader(store) as reader:
-        query = Query(table="AlertEvidence", where=[Filter("EntityType", "=", "Process")], limit=1_000_000)
+        query = RowQuery(table="AlertEvidence", where=[Filter("EntityType", "=", "Process")], limit=1_000_000)
         found = [row for row in reader.select(query).to_pylist() if row["AlertId"].startswith(alert_id)]
     if len(found) != 1:
         raise InvalidInput(f"{len(found) or 'no'} alerts have an id that begins with {alert_id!r}; expected one")

@@ -14,7 +14,7 @@ from driftline.cli._rows import DEFAULT_STORE, Format, Row, Store
 from driftline.errors import InvalidInput
 from driftline.events import TABLES
 from driftline.store.process.reader import open_reader
-from driftline.store.query.row_query import Filter, Query
+from driftline.store.query.row_query import Filter, RowQuery
 
 app = App(name="events", help="Show the rows of a store's hunting tables.")
 
@@ -86,7 +86,7 @@ def events(
         "ActionType": action_type,
     }
     where = [Filter(column, "=", value) for column, value in asked.items() if value]
-    query = Query(table=table, where=[*_rows.time_filters(since, until), *where], limit=limit)
+    query = RowQuery(table=table, where=[*_rows.time_filters(since, until), *where], limit=limit)
     with open_reader(store) as reader:
         if follow:
             _rows.follow(reader, query, _key, lambda rows: _show(rows, table, _rows.streamed(output)))

@@ -25,7 +25,7 @@ from driftline.kql.print import printer
 from driftline.kql.text import constants
 from driftline.store.process.reader import is_store, open_reader
 from driftline.store.query import hunt_tables
-from driftline.store.query.hunt_store import Ask, Explained, tables_of
+from driftline.store.query.hunt_store import Explained, Hunt, tables_of
 from driftline.store.query.hunt_tables import Limits
 
 app = App(name="hunt", help="Ask in KQL what happened.")
@@ -170,7 +170,7 @@ class _OfStore:
     def ask(self, text: str, parameters: dict[str, str], after: datetime.datetime | None) -> _Asked:
         micros = None if after is None else (after - EPOCH) // MICROSECOND
         limits = self.limits
-        asked = Ask(text=text, parameters=parameters, after=micros, seconds=limits.seconds, rows=limits.rows)
+        asked = Hunt(text=text, parameters=parameters, after=micros, seconds=limits.seconds, rows=limits.rows)
         if not is_store(self.directory) and not tables_of(asked):
             return _FilesAsked(_OfFiles({}, {}, limits), text, parameters, None)
         return _StoreAsked(self.directory, asked)
@@ -189,7 +189,7 @@ class _OfFiles:
 @dataclass(frozen=True, slots=True)
 class _StoreAsked:
     directory: Path
-    asked: Ask
+    asked: Hunt
 
     def hunt(self) -> pa.Table:
         with open_reader(self.directory) as reader:

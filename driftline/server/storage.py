@@ -12,9 +12,9 @@ import pyarrow as pa
 
 from driftline.errors import StoreBusy
 from driftline.store.process.reader import Streamed, open_reader
-from driftline.store.query.hunt_store import Ask
+from driftline.store.query.hunt_store import Hunt
 from driftline.store.query.limits import Stop
-from driftline.store.query.row_query import Query
+from driftline.store.query.row_query import RowQuery
 
 __all__ = ["Storage"]
 
@@ -29,20 +29,20 @@ class Storage:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
 
-    def select(self, query: Query) -> pa.Table:
+    def select(self, query: RowQuery) -> pa.Table:
         """Answer a query; raises ``InvalidInput`` and ``StoreError``."""
         return _patiently(lambda: self._select(query))
 
-    def _select(self, query: Query) -> pa.Table:
+    def _select(self, query: RowQuery) -> pa.Table:
         with open_reader(self._directory) as reader:
             return reader.select(query)
 
     @contextlib.contextmanager
-    def hunt(self, ask: Ask, *, stop: Stop) -> Iterator[Streamed]:
+    def hunt(self, hunt: Hunt, *, stop: Stop) -> Iterator[Streamed]:
         """Answer a hunt, whose rows are read meanwhile; raises ``InvalidQuery`` and ``StoreError``."""
         with contextlib.ExitStack() as stack:
             reader = stack.enter_context(open_reader(self._directory))
-            yield _patiently(lambda: stack.enter_context(reader.streamed(ask, stop=stop)))
+            yield _patiently(lambda: stack.enter_context(reader.streamed(hunt, stop=stop)))
 
 
 # A process that has the files and does not answer yet is starting or stopping.

@@ -16,7 +16,7 @@ import pytest
 
 import lab as labs
 from driftline.store.process.reader import open_reader
-from driftline.store.query.row_query import Filter, Query
+from driftline.store.query.row_query import Filter, RowQuery
 from tests.e2e.conftest import POLICY, start_sensor
 from tests.server import serving
 from tests.server.gateways import Served
@@ -34,7 +34,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
     running.stop()
 
 
-def wait_for(served: Served, query: Query) -> dict[str, Any]:
+def wait_for(served: Served, query: RowQuery) -> dict[str, Any]:
     deadline = time.monotonic() + 30
     with open_reader(served.directory / "store") as reader:
         while True:
@@ -45,8 +45,8 @@ def wait_for(served: Served, query: Query) -> dict[str, Any]:
             time.sleep(0.05)
 
 
-def of_action(action: str) -> Query:
-    return Query(table="SensorHealth", where=[Filter("ActionType", "=", action)])
+def of_action(action: str) -> RowQuery:
+    return RowQuery(table="SensorHealth", where=[Filter("ActionType", "=", action)])
 
 
 def test_an_alert_and_the_sensors_death_arrive(
@@ -60,7 +60,7 @@ def test_an_alert_and_the_sensors_death_arrive(
     with start_sensor(lab, tmp_path, *settings, code=-signal.SIGKILL) as sensor:
         started.sh(DRIFT)
         container_filter = Filter("AdditionalFields.ContainerId", "=", started.id)
-        found = wait_for(served, Query(table="AlertEvidence", where=[container_filter]))
+        found = wait_for(served, RowQuery(table="AlertEvidence", where=[container_filter]))
         heartbeat = wait_for(served, of_action("Heartbeat"))
         os.kill(sensor.process.pid, signal.SIGKILL)
         killed = wait_for(served, of_action("SensorKilled"))

@@ -9,7 +9,7 @@ import pytest
 
 from driftline.errors import StoreError
 from driftline.server.storage import Storage
-from driftline.store.query.row_query import Query
+from driftline.store.query.row_query import RowQuery
 from tests.server import raising
 
 
@@ -18,7 +18,7 @@ def test_many_questions_at_once_are_answered(tmp_path: Path) -> None:
     storage = Storage(tmp_path)
 
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda _: storage.select(Query(table="AlertInfo")).num_rows, range(50)))
+        answers = list(pool.map(lambda _: storage.select(RowQuery(table="AlertInfo")).num_rows, range(50)))
 
     assert answers == [1] * 50
 
@@ -26,8 +26,8 @@ def test_many_questions_at_once_are_answered(tmp_path: Path) -> None:
 def test_a_store_that_comes_later(tmp_path: Path) -> None:
     storage = Storage(tmp_path)
     with pytest.raises(StoreError, match="there is no store"):
-        storage.select(Query(table="AlertInfo"))
+        storage.select(RowQuery(table="AlertInfo"))
 
     raising.store(tmp_path, [raising.alert()])
 
-    assert storage.select(Query(table="AlertInfo")).num_rows == 1
+    assert storage.select(RowQuery(table="AlertInfo")).num_rows == 1

@@ -16,10 +16,10 @@ import pytest
 from driftline.errors import InvalidInput, StoreBusy, StoreCorrupt, StoreError
 from driftline.events import CloudProcessEvent, stream
 from driftline.store.files.database import Database
-from driftline.store.process.protocol import QUESTION, SOCKET
+from driftline.store.process.protocol import REQUEST_HEAD, SOCKET
 from driftline.store.process.reader import Reader, open_reader
 from driftline.store.process.writer import Writer, start_writer
-from driftline.store.query.row_query import Filter, Query
+from driftline.store.query.row_query import Filter, RowQuery
 
 NOW = datetime.datetime.now(datetime.UTC)
 pytestmark = pytest.mark.timeout(120)
@@ -34,7 +34,7 @@ def lines(*names: str) -> list[bytes]:
 
 
 def names(reader: Reader | Database, *where: Filter) -> list[str]:
-    query = Query(table="CloudProcessEvents", where=where, order="FileName", limit=1_000_000)
+    query = RowQuery(table="CloudProcessEvents", where=where, order="FileName", limit=1_000_000)
     return [str(name) for name in reader.select(query)["FileName"].to_pylist()]
 
 
@@ -109,10 +109,10 @@ def test_its_socket_is_the_owners_alone(writer: Writer, tmp_path: Path) -> None:
 
 
 def test_a_peer_that_talks_nonsense_is_answered_or_dropped(writer: Writer, tmp_path: Path) -> None:
-    for question in (b"\xff\xff\xff\xff", QUESTION.pack(3) + b"{}{", QUESTION.pack(2) + b"{}"):
+    for request in (b"\xff\xff\xff\xff", REQUEST_HEAD.pack(3) + b"{}{", REQUEST_HEAD.pack(2) + b"{}"):
         with socket.socket(socket.AF_UNIX) as peer:
             peer.connect(str(tmp_path / SOCKET))
-            peer.sendall(question)
+            peer.sendall(request)
             peer.shutdown(socket.SHUT_WR)
             assert peer.recv(1) in (b"", b"\x02")
     writer.write(lines("a"))
@@ -140,20 +140,20 @@ def test_filters_order_and_limit(database: Database) -> None:
     assert names(database, Filter("FileName", "contains", "B")) == ["b"]
     assert names(database, Filter("PodLabels.app", "=", "web")) == ["a", "b", "c"]
     assert names(database, Filter("Timestamp", ">", NOW.isoformat())) == []
-    newest = database.select(Query(table="CloudProcessEvents", order="-FileName", limit=1))
+    newest = database.select(RowQuery(table="CloudProcessEvents", order="-FileName", limit=1))
     assert newest["FileName"].to_pylist() == ["c"]
 
 
 @pytest.mark.parametrize(
     "query",
     [
-        Query(table="duckdb_settings()"),
-        Query(table="CloudProcessEvents", order="1; DROP TABLE AlertInfo"),
-        Query(table="CloudProcessEvents", where=[Filter('"', "=", "x")]),
-        Query(table="CloudProcessEvents", where=[Filter("PodLabels.a') OR 1=1--", "=", "x")]),
+        RowQuery(table="duckdb_settings()"),
+        RowQuery(table="CloudProcessEvents", order="1; DROP TABLE AlertInfo"),
+        RowQuery(table="CloudProcessEvents", where=[Filter('"', "=", "x")]),
+        RowQuery(table="CloudProcessEvents", where=[Filter("PodLabels.a') OR 1=1--", "=", "x")]),
     ],
 )
-def test_nothing_but_tables_and_columns_can_be_named(database: Database, query: Query) -> None:
+def test_nothing_but_tables_and_columns_can_be_named(database: Database, query: RowQuery) -> None:
     with pytest.raises(InvalidInput, match="expected"):
         database.select(query)
 

@@ -27,7 +27,7 @@ from driftline.server.alerts.findings import Finding, finding_of
 from driftline.server.context import Context
 from driftline.server.state import alerts
 from driftline.server.storage import Storage
-from driftline.store.query.row_query import MAX_ROWS, Filter, Query
+from driftline.store.query.row_query import MAX_ROWS, Filter, RowQuery
 
 __all__ = ["Tailer", "tailing"]
 
@@ -121,7 +121,7 @@ def _pages(storage: Storage, start: datetime.datetime) -> Iterator[list[dict[str
     limit = _PAGE
     while True:
         where = [Filter("Timestamp", ">=", start.isoformat())]
-        rows = storage.select(Query(table="AlertInfo", where=where, order="Timestamp", limit=limit)).to_pylist()
+        rows = storage.select(RowQuery(table="AlertInfo", where=where, order="Timestamp", limit=limit)).to_pylist()
         yield rows
         if len(rows) < limit or limit >= MAX_ROWS:
             return
@@ -138,7 +138,7 @@ def _findings(storage: Storage, infos: Sequence[dict[str, Any]]) -> Iterator[Fin
             Filter("AlertId", "in", [info["AlertId"] for info in part]),
             Filter("Timestamp", ">=", min(info["Timestamp"] for info in part).isoformat()),
         ]
-        for row in storage.select(Query(table="AlertEvidence", where=where, limit=MAX_ROWS)).to_pylist():
+        for row in storage.select(RowQuery(table="AlertEvidence", where=where, limit=MAX_ROWS)).to_pylist():
             evidence[row["AlertId"]].append(row)
         found = (finding_of(info, evidence[info["AlertId"]]) for info in part)
         yield from (finding for finding in found if finding)

@@ -25,7 +25,7 @@ from driftline.server.context import Context
 from driftline.server.http import problems
 from driftline.server.hunts.formats import FORMATS, Answer
 from driftline.store.process.reader import Streamed
-from driftline.store.query.hunt_store import Ask
+from driftline.store.query.hunt_store import Hunt
 from driftline.store.query.limits import Stop
 from driftline.store.query.results import TRUNCATED
 
@@ -41,7 +41,7 @@ _END = b""
 class Prepared:
     """What is asked of the store, and how errors get the places that the caller knows."""
 
-    ask: Ask
+    hunt: Hunt
     placed: Callable[[InvalidQuery], InvalidQuery]
 
 
@@ -74,7 +74,7 @@ class Running:
     def _found(self, prepared: Prepared) -> Streamed:
         self._stack.enter_context(self._turn())
         try:
-            return self._stack.enter_context(self._context.storage.hunt(prepared.ask, stop=self._stop))
+            return self._stack.enter_context(self._context.storage.hunt(prepared.hunt, stop=self._stop))
         except InvalidQuery as error:
             raise prepared.placed(error) from error
 

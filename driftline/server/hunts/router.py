@@ -23,7 +23,7 @@ from driftline.server.hunts.execution import HuntResponse, Prepared, Running
 from driftline.server.hunts.formats import ARROW, JSON_LINES, chosen
 from driftline.server.hunts.saved import visible
 from driftline.server.hunts.schemas import ColumnInfo, HuntAnswer, HuntRequest, TableInfo
-from driftline.store.query.hunt_store import Ask
+from driftline.store.query.hunt_store import Hunt
 
 __all__ = ["router"]
 
@@ -96,9 +96,9 @@ def _tell(request: Request, caller: Principal, body: HuntRequest, end: Mapping[s
     trail.note(request, caller, "hunt", clusters=list(caller.clusters), **asked, **end)
 
 
-def _asked(text: str, body: HuntRequest, here: Context, caller: Principal) -> Ask:
+def _hunt_of(text: str, body: HuntRequest, here: Context, caller: Principal) -> Hunt:
     settings = here.settings
-    return Ask(
+    return Hunt(
         text=text,
         clusters=caller.visible,
         after=_after(here, body.timespan),
@@ -112,7 +112,7 @@ def _asked(text: str, body: HuntRequest, here: Context, caller: Principal) -> As
 def _prepared(body: HuntRequest, here: Context, caller: Principal) -> Prepared:
     saved = visible(here, caller)
     whole = functions.compose(_text(body, saved), saved)
-    return Prepared(_asked(whole.text, body, here, caller), whole.with_source_positions)
+    return Prepared(_hunt_of(whole.text, body, here, caller), whole.with_source_positions)
 
 
 def _text(body: HuntRequest, saved: Mapping[str, functions.SavedHunt]) -> str:

@@ -72,7 +72,7 @@ class _Look:
         where = [row_query.Filter("Timestamp", ">=", self._since.isoformat()), *self._where]
         if principal.visible is not None:
             where.append(row_query.Filter(CLUSTER, "in", list(principal.visible)))
-        rows = self._context.storage.select(row_query.Query(table=self._table, where=where, limit=_PAGE))
+        rows = self._context.storage.select(row_query.RowQuery(table=self._table, where=where, limit=_PAGE))
         return list(rows.to_pylist())
 
 

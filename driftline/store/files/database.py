@@ -34,10 +34,10 @@ from driftline.store.files.migrations import migrate, require_current
 from driftline.store.files.snapshots import Snapshots
 from driftline.store.query import hunt_store
 from driftline.store.query.file_pruning import DataFile
-from driftline.store.query.hunt_store import Ask, Explained
+from driftline.store.query.hunt_store import Explained, Hunt
 from driftline.store.query.limits import OnHunt, Stop
 from driftline.store.query.messages import TableStatistics
-from driftline.store.query.row_query import Query, compile_query
+from driftline.store.query.row_query import RowQuery, compile_row_query
 from driftline.store.query.views import EPOCH, Stored
 from driftline.store.schema import quoted
 
@@ -127,13 +127,13 @@ class Database:
         self._connection.execute(f"INSERT INTO {quoted(name)} BY NAME SELECT * FROM batch")  # noqa: S608
         self._connection.unregister("batch")
 
-    def select(self, query: Query) -> pa.Table:
+    def select(self, query: RowQuery) -> pa.Table:
         """Answer a query within its limits; raises ``InvalidInput`` and ``StoreError``."""
         with self._snapshots.open() as cursor:
             timer = threading.Timer(QUERY_SECONDS, cursor.interrupt)
             timer.start()
             try:
-                sql, parameters = compile_query(query, self._source(cursor, query.table))
+                sql, parameters = compile_row_query(query, self._source(cursor, query.table))
                 answer: pa.Table = cursor.sql(sql, params=parameters).to_arrow_table()
                 return answer
             finally:
@@ -148,15 +148,15 @@ class Database:
         cold = f"SELECT * FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"  # noqa: S608
         return f"(SELECT * FROM {quoted(name)} UNION ALL BY NAME {cold})"  # noqa: S608
 
-    def hunt(self, ask: Ask, *, stop: Stop | None = None, on_hunt: OnHunt | None = None) -> pa.Table:
+    def hunt(self, request: Hunt, *, stop: Stop | None = None, on_hunt: OnHunt | None = None) -> pa.Table:
         """Answer a hunt; raises ``InvalidQuery`` and ``StoreError``."""
         with self._snapshots.open() as cursor:
-            return hunt_store.hunt(cursor, self._stored(cursor), ask, stop=stop, on_hunt=on_hunt)
+            return hunt_store.hunt(cursor, self._stored(cursor), request, stop=stop, on_hunt=on_hunt)
 
-    def explain(self, ask: Ask) -> Explained:
+    def explain(self, request: Hunt) -> Explained:
         """Tell how a hunt would run; raises as ``hunt`` does."""
         with self._snapshots.open() as cursor:
-            return hunt_store.explain(cursor, self._stored(cursor), ask)
+            return hunt_store.explain(cursor, self._stored(cursor), request)
 
     def _stored(self, cursor: duckdb.DuckDBPyConnection) -> dict[str, Stored]:
         rows = cursor.execute("SELECT table_name, day, file FROM _cold ORDER BY day").fetchall()

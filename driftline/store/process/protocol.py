@@ -1,8 +1,8 @@
-"""How a question to the process that owns a store, and its answer, look on the socket.
+"""How a request to the process that owns a store, and its answer, look on the socket.
 
-A question is four bytes of length and JSON (``query.messages``). The answer is one byte of status, eight
+A request is four bytes of length and JSON (``query.messages``). The answer is one byte of status, eight
 of length, and a body: an Arrow IPC stream, JSON, or a ``Failure`` as JSON. Lengths are
-little-endian. Who hangs up before the answer came has cancelled the question, if it is a hunt.
+little-endian. Who hangs up before the answer came has cancelled the request, if it is a hunt.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from driftline import errors
 from driftline.errors import DriftlineError, InvalidInput, Problem, StoreError
 from driftline.kql import QueryProblem
 from driftline.store.query.hunt_store import Explained
-from driftline.store.query.messages import Question, TableStatistics
+from driftline.store.query.messages import Request, TableStatistics
 
 __all__ = [
-    "ANSWER",
     "BATCH_ROWS",
-    "QUESTION",
-    "QUESTION_MAX",
+    "REQUEST_HEAD",
+    "REQUEST_MAX",
+    "RESPONSE_HEAD",
     "ROWS",
     "SOCKET",
-    "Answer",
-    "decode_answer",
-    "decode_question",
-    "encode_answer",
+    "Response",
+    "decode_request",
+    "decode_response",
     "encode_error",
-    "encode_question",
+    "encode_request",
+    "encode_response",
 ]
 
 SOCKET = "store.sock"
 """The socket's name in the store's directory."""
-QUESTION = struct.Struct("<I")
-ANSWER = struct.Struct("<BQ")
-QUESTION_MAX = 1 << 20
+REQUEST_HEAD = struct.Struct("<I")
+RESPONSE_HEAD = struct.Struct("<BQ")
+REQUEST_MAX = 1 << 20
 BATCH_ROWS = 8192
 """Most rows of a batch of an answer, so that who passes it on never holds much."""
 ROWS, RECORD, FAILED = range(3)
 
-Answer = pa.Table | Explained | Mapping[str, TableStatistics] | Sequence[str] | int
+Response = pa.Table | Explained | Mapping[str, TableStatistics] | Sequence[str] | int
 T = TypeVar("T")
 
 
@@ -69,31 +69,31 @@ _KINDS: Mapping[str, type[DriftlineError]] = {
         errors.StoreError,
     )
 }
-_question: msgspec.json.Decoder[Question] = msgspec.json.Decoder(Question)
+_request: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 _failure = msgspec.json.Decoder(Failure)
 
 
-def encode_question(question: Question) -> bytes:
-    """Give a question as it goes onto the socket, its length included."""
-    body = msgspec.json.encode(question)
-    return QUESTION.pack(len(body)) + body
+def encode_request(request: Request) -> bytes:
+    """Give a request as it goes onto the socket, its length included."""
+    body = msgspec.json.encode(request)
+    return REQUEST_HEAD.pack(len(body)) + body
 
 
-def decode_question(body: bytes) -> Question:
-    """Read a question; raises ``InvalidInput``."""
+def decode_request(body: bytes) -> Request:
+    """Read a request; raises ``InvalidInput``."""
     try:
-        return _question.decode(body)
+        return _request.decode(body)
     except msgspec.DecodeError as error:
-        raise InvalidInput(f"not a question: {error}") from error
+        raise InvalidInput(f"not a request: {error}") from error
 
 
-def encode_answer(answer: Answer) -> tuple[int, bytes | memoryview]:
+def encode_response(response: Response) -> tuple[int, bytes | memoryview]:
     """Give the status and body of an answer."""
-    if not isinstance(answer, pa.Table):
-        return RECORD, msgspec.json.encode(answer)
+    if not isinstance(response, pa.Table):
+        return RECORD, msgspec.json.encode(response)
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, answer.schema) as writer:
-        writer.write_table(answer, BATCH_ROWS)
+    with pa.ipc.new_stream(sink, response.schema) as writer:
+        writer.write_table(response, BATCH_ROWS)
     return ROWS, memoryview(sink.getvalue())
 
 
@@ -107,7 +107,7 @@ def encode_error(error: DriftlineError) -> tuple[int, bytes]:
     return FAILED, msgspec.json.encode(failure)
 
 
-def decode_answer(status: int, body: bytes | memoryview, kind: type[T]) -> T:
+def decode_response(status: int, body: bytes | memoryview, kind: type[T]) -> T:
     """Read an answer that is a ``kind``; raises what it says went wrong."""
     if status == FAILED:
         raise _error(_failure.decode(body))

@@ -16,11 +16,11 @@ import pyarrow as pa
 
 from driftline.errors import StoreError
 from driftline.store.files.database import HOT, Database
-from driftline.store.process.protocol import ANSWER, BATCH_ROWS, ROWS, SOCKET, decode_answer, encode_question
-from driftline.store.query.hunt_store import Ask, Explained
+from driftline.store.process.protocol import BATCH_ROWS, RESPONSE_HEAD, ROWS, SOCKET, decode_response, encode_request
+from driftline.store.query.hunt_store import Explained, Hunt
 from driftline.store.query.limits import Stop
-from driftline.store.query.messages import Backup, Check, Question, Statistics, TableStatistics
-from driftline.store.query.row_query import Query
+from driftline.store.query.messages import Backup, Check, Request, Statistics, TableStatistics
+from driftline.store.query.row_query import RowQuery
 
 __all__ = ["Reader", "Streamed", "is_store", "open_reader"]
 
@@ -41,7 +41,7 @@ class Streamed:
 class Reader:
     """A store to read from; close it, or use it in a ``with`` statement.
 
-    The files are held open for a question only: as long as somebody reads them directly, no process
+    The files are held open for a request only: as long as somebody reads them directly, no process
     can begin to serve them.
     """
 
@@ -49,21 +49,21 @@ class Reader:
         self._directory = directory
         self._client: _Client | None = None
 
-    def select(self, query: Query) -> pa.Table:
+    def select(self, query: RowQuery) -> pa.Table:
         """Answer a query; raises ``InvalidInput`` for one that asks for what is not there."""
         return self._asked(query, pa.Table, lambda database: database.select(query))
 
-    def hunt(self, ask: Ask, *, stop: Stop | None = None) -> pa.Table:
+    def hunt(self, request: Hunt, *, stop: Stop | None = None) -> pa.Table:
         """Answer a hunt; raises ``InvalidQuery`` and ``StoreError``.
 
         An exception in the caller's thread meanwhile, such as Ctrl-C, ends the hunt, and so does
         ``stop`` from another.
         """
-        with self.streamed(ask, stop=stop) as answer:
+        with self.streamed(request, stop=stop) as answer:
             return pa.Table.from_batches(answer.batches, answer.schema)
 
     @contextlib.contextmanager
-    def streamed(self, ask: Ask, *, stop: Stop | None = None) -> Iterator[Streamed]:
+    def streamed(self, request: Hunt, *, stop: Stop | None = None) -> Iterator[Streamed]:
         """Answer a hunt, whose rows are read while they come; raises as ``hunt`` does.
 
         The answer is whole where it is made; here no more than a batch is held. What was not read
@@ -72,15 +72,15 @@ class Reader:
         stop, client = stop or Stop(), _connect(self._directory)  # one of its own: it may be hung up
         if client:
             with contextlib.closing(client), stop.stopping(client.hang_up):
-                yield client.streamed(ask, stop)
+                yield client.streamed(request, stop)
         else:
-            rows = self._directly(lambda database: database.hunt(ask, stop=stop))
+            rows = self._directly(lambda database: database.hunt(request, stop=stop))
             yield Streamed(rows.schema, iter(rows.to_batches(BATCH_ROWS)))
 
-    def explain(self, ask: Ask) -> Explained:
+    def explain(self, request: Hunt) -> Explained:
         """Tell how a hunt would run; raises as ``hunt`` does."""
-        question = msgspec.structs.replace(ask, explain=True)
-        return self._asked(question, Explained, lambda database: database.explain(question))
+        request = msgspec.structs.replace(request, explain=True)
+        return self._asked(request, Explained, lambda database: database.explain(request))
 
     def statistics(self) -> dict[str, TableStatistics]:
         """Count rows and files of each table."""
@@ -92,13 +92,13 @@ class Reader:
 
     def backup(self, destination: Path) -> int:
         """Copy the store into a new directory; gives the bytes. Raises ``InvalidInput`` and ``StoreError``."""
-        question = Backup(str(destination.absolute()))
-        return self._asked(question, int, lambda database: database.backup(destination))
+        request = Backup(str(destination.absolute()))
+        return self._asked(request, int, lambda database: database.backup(destination))
 
-    def _asked(self, question: Question, kind: type[T], directly: Callable[[Database], T]) -> T:
+    def _asked(self, request: Request, kind: type[T], directly: Callable[[Database], T]) -> T:
         self._client = self._client or _connect(self._directory)
         if self._client:
-            return self._client.ask(question, kind)
+            return self._client.ask(request, kind)
         return self._directly(directly)
 
     def _directly(self, asked: Callable[[Database], T]) -> T:
@@ -151,25 +151,25 @@ class _Client:
             raise
         self._file = self._socket.makefile("rb")
 
-    def ask(self, question: Question, kind: type[T]) -> T:
+    def ask(self, request: Request, kind: type[T]) -> T:
         with _translated(Stop()):
-            status, length = self._begin(question)
+            status, length = self._begin(request)
             body = self._file.read(length)
-        return decode_answer(status, body, kind)
+        return decode_response(status, body, kind)
 
-    def streamed(self, ask: Ask, stop: Stop) -> Streamed:
+    def streamed(self, request: Hunt, stop: Stop) -> Streamed:
         with _translated(stop):
-            status, length = self._begin(ask)
+            status, length = self._begin(request)
             if status == ROWS:
                 rows = pa.ipc.open_stream(pa.PythonFile(self._file, "r"))
                 return Streamed(rows.schema, _translating(rows, stop))
             body = self._file.read(length)
-        return decode_answer(status, body, Streamed)
+        return decode_response(status, body, Streamed)
 
-    def _begin(self, question: Question) -> tuple[int, int]:
-        self._socket.settimeout(_patience(question))
-        self._socket.sendall(encode_question(question))
-        status, length = ANSWER.unpack(self._file.read(ANSWER.size))
+    def _begin(self, request: Request) -> tuple[int, int]:
+        self._socket.settimeout(_patience(request))
+        self._socket.sendall(encode_request(request))
+        status, length = RESPONSE_HEAD.unpack(self._file.read(RESPONSE_HEAD.size))
         return status, length
 
     def hang_up(self) -> None:
@@ -194,6 +194,6 @@ def _translating(rows: pa.RecordBatchReader, stop: Stop) -> Iterator[pa.RecordBa
         yield from rows
 
 
-def _patience(question: Question) -> float:
-    own = question.seconds if isinstance(question, Ask) else 0.0
-    return own + _LONG_SECONDS.get(type(question), _TIMEOUT_SECONDS)
+def _patience(request: Request) -> float:
+    own = request.seconds if isinstance(request, Hunt) else 0.0
+    return own + _LONG_SECONDS.get(type(request), _TIMEOUT_SECONDS)

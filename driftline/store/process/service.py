@@ -4,7 +4,7 @@ DuckDB lets one process write a file, and takes some 50 MB: so the privileged se
 hold it, and other processes ask this one. It reads messages (``events.stream``) from standard
 input, appends them in batches, and after each commit writes to standard output the number of
 the last message that is stored, eight bytes, little-endian. The first such number comes at the
-start: from there the sender goes on. On ``DIR/store.sock`` it answers questions (``process.socket_server``).
+start: from there the sender goes on. On ``DIR/store.sock`` it answers requests (``process.socket_server``).
 """
 
 from __future__ import annotations

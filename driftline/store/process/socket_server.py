@@ -18,10 +18,10 @@ from typing import Any
 from driftline.errors import DriftlineError
 from driftline.store.files.database import Database
 from driftline.store.process import protocol
-from driftline.store.query.hunt_store import Ask
+from driftline.store.query.hunt_store import Hunt
 from driftline.store.query.limits import Stop
 from driftline.store.query.messages import Backup, Check, Statistics
-from driftline.store.query.row_query import Query
+from driftline.store.query.row_query import RowQuery
 
 __all__ = ["Service"]
 
@@ -62,35 +62,35 @@ class _Handler(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         with contextlib.suppress(ConnectionError):  # whoever asked does not wait for the answer
-            while len(head := self.rfile.read(protocol.QUESTION.size)) == protocol.QUESTION.size:
-                (length,) = protocol.QUESTION.unpack(head)
-                if length > protocol.QUESTION_MAX:
+            while len(head := self.rfile.read(protocol.REQUEST_HEAD.size)) == protocol.REQUEST_HEAD.size:
+                (length,) = protocol.REQUEST_HEAD.unpack(head)
+                if length > protocol.REQUEST_MAX:
                     return
                 status, body = self._answer(self.rfile.read(length))
-                self.wfile.write(protocol.ANSWER.pack(status, len(body)))
+                self.wfile.write(protocol.RESPONSE_HEAD.pack(status, len(body)))
                 self.wfile.write(body)
 
     def _answer(self, data: bytes) -> tuple[int, bytes | memoryview]:
         try:
-            question = protocol.decode_question(data)
-            return protocol.encode_answer(_ANSWERS[type(question)](self.server.database, question, self.connection))
+            request = protocol.decode_request(data)
+            return protocol.encode_response(_HANDLERS[type(request)](self.server.database, request, self.connection))
         except DriftlineError as error:
             return protocol.encode_error(error)
 
 
-def _hunted(database: Database, ask: Ask, peer: socket.socket) -> protocol.Answer:
-    if ask.explain:
-        return database.explain(ask)
+def _hunted(database: Database, request: Hunt, peer: socket.socket) -> protocol.Response:
+    if request.explain:
+        return database.explain(request)
     with _stopped_without(peer) as stop:
-        return database.hunt(ask, stop=stop)
+        return database.hunt(request, stop=stop)
 
 
-_ANSWERS: Mapping[type, Callable[[Database, Any, socket.socket], protocol.Answer]] = {
-    Query: lambda database, query, _: database.select(query),
-    Ask: _hunted,
+_HANDLERS: Mapping[type, Callable[[Database, Any, socket.socket], protocol.Response]] = {
+    RowQuery: lambda database, query, _: database.select(query),
+    Hunt: _hunted,
     Statistics: lambda database, *_: database.statistics(),
     Check: lambda database, *_: database.check(),
-    Backup: lambda database, question, _: database.backup(Path(question.path)),
+    Backup: lambda database, request, _: database.backup(Path(request.path)),
 }
 
 
@@ -106,7 +106,7 @@ def _stopped_without(peer: socket.socket) -> Iterator[Stop]:
         watcher.join()
 
 
-# Nothing comes between a question and its answer: what can be read is the end.
+# Nothing comes between a request and its answer: what can be read is the end.
 def _stop_when_gone(peer: socket.socket, stop: Stop, done: threading.Event) -> None:
     while not done.is_set():
         if select.select([peer], [], [], _WATCH_SECONDS)[0]:

@@ -29,10 +29,10 @@ from driftline.store.query.sandbox import run_sandboxed
 from driftline.store.query.snapshot_rows import COLUMNS, snapshot_rows
 from driftline.store.query.views import CLUSTER, CLUSTER_COLUMNS, EPOCH, OF_ALERTS, Stored, Wanted, view
 
-__all__ = ["Ask", "Explained", "Reading", "explain", "explained", "hunt", "tables_of"]
+__all__ = ["Explained", "Hunt", "Reading", "explain", "explained", "hunt", "tables_of"]
 
 
-class Ask(msgspec.Struct, frozen=True, kw_only=True, tag="hunt"):
+class Hunt(msgspec.Struct, frozen=True, kw_only=True, tag="hunt"):
     """A hunt as it crosses to the store's process.
 
     ``clusters`` are those whose rows the caller may see, None for all. ``after`` (microseconds
@@ -81,7 +81,7 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
 def hunt(
     connection: duckdb.DuckDBPyConnection,
     tables: Mapping[str, Stored],
-    ask: Ask,
+    request: Hunt,
     *,
     stop: Stop | None = None,
     on_hunt: OnHunt | None = None,
@@ -91,20 +91,20 @@ def hunt(
     Gives rows as ``hunt_tables.hunt`` does. Raises ``InvalidQuery`` for what the query says wrong or
     may not read, and ``StoreError`` when a limit is reached.
     """
-    with audited(ask.text, on_hunt, ask.clusters) as told:
-        running = _Run(connection, tables, ask, stop or Stop())
+    with audited(request.text, on_hunt, request.clusters) as told:
+        running = _Run(connection, tables, request, stop or Stop())
         translation = running.translated()
         told.tables = translation.tables
-        rows = running.answered(translation, take=ask.take)
-        shown = rows if ask.take is None else rows.slice(0, ask.take)
+        rows = running.answered(translation, take=request.take)
+        shown = rows if request.take is None else rows.slice(0, request.take)
         told.rows = shown.num_rows
         answer = results.typed(shown, translation.columns)
         return answer.replace_schema_metadata({results.TRUNCATED: b"true"}) if len(rows) > len(shown) else answer
 
 
-def explain(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Stored], ask: Ask) -> Explained:
+def explain(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Stored], request: Hunt) -> Explained:
     """Tell how a hunt would run; raises as ``hunt`` does."""
-    running = _Run(connection, tables, ask, Stop())
+    running = _Run(connection, tables, request, Stop())
     translation = running.translated()
     plan = running.plan(translation)
     readings = (_reading(name, tables[name], reach) for name, reach in running.within(translation.reach).items())
@@ -117,9 +117,9 @@ def explained(translation: kql.Translation, plan: pa.Table, readings: tuple[Read
     return Explained(meaning=kql.outline(translation), sql=translation.sql, engine=engine, readings=readings)
 
 
-def tables_of(ask: Ask) -> tuple[str, ...]:
+def tables_of(request: Hunt) -> tuple[str, ...]:
     """Give the tables a hunt reads; raises ``InvalidQuery``."""
-    return _translated(dict.fromkeys(TABLES, Stored("")), ask, lambda *_: []).tables
+    return _translated(dict.fromkeys(TABLES, Stored("")), request, lambda *_: []).tables
 
 
 # What a hunt's parts share: one that asks the data for its columns runs more than one query, all
@@ -128,19 +128,19 @@ def tables_of(ask: Ask) -> tuple[str, ...]:
 class _Run:
     connection: duckdb.DuckDBPyConnection
     tables: Mapping[str, Stored]
-    ask: Ask
+    request: Hunt
     stop: Stop
     deadline: float = field(init=False)
 
     def __post_init__(self) -> None:
-        self.deadline = time.monotonic() + self.ask.seconds
+        self.deadline = time.monotonic() + self.request.seconds
 
     def translated(self) -> kql.Translation:
-        return _translated(self.tables, self.ask, lambda asked: results.tuples(self.answered(asked)))
+        return _translated(self.tables, self.request, lambda asked: results.tuples(self.answered(asked)))
 
     def answered(self, asked: kql.Translation, *, take: int | None = None) -> pa.Table:
-        ask, left = self.ask, max(self.deadline - time.monotonic(), 0)
-        limits = Limits(seconds=ask.seconds, left=left, rows=ask.rows, size=ask.size, take=take)
+        request, left = self.request, max(self.deadline - time.monotonic(), 0)
+        limits = Limits(seconds=request.seconds, left=left, rows=request.rows, size=request.size, take=take)
         if asked.grows:
             with _readable():
                 environment = snapshot_rows(self.connection, self.tables, asked.plan, self._wanted(asked))
@@ -150,7 +150,7 @@ class _Run:
 
     def plan(self, asked: kql.Translation) -> pa.Table:
         self._set(asked)
-        return run(self.connection, f"EXPLAIN {asked.sql}", Limits(seconds=self.ask.seconds), self.stop)
+        return run(self.connection, f"EXPLAIN {asked.sql}", Limits(seconds=self.request.seconds), self.stop)
 
     def _set(self, asked: kql.Translation) -> None:
         with _readable():
@@ -158,10 +158,10 @@ class _Run:
                 self.connection.execute(view(name, COLUMNS[name], self.tables, wanted))
 
     def _wanted(self, asked: kql.Translation) -> dict[str, Wanted]:
-        return {name: Wanted(reach, self.ask.clusters) for name, reach in self.within(asked.reach).items()}
+        return {name: Wanted(reach, self.request.clusters) for name, reach in self.within(asked.reach).items()}
 
     def within(self, reach: Mapping[str, Reach]) -> Mapping[str, Reach]:
-        after = Bounds(self.ask.after)
+        after = Bounds(self.request.after)
         return {name: Reach(each.bounds.within(after), each.need) for name, each in sorted(reach.items())}
 
 
@@ -173,14 +173,14 @@ def _readable() -> Iterator[None]:
         raise errors.StoreError(f"the store's tables could not be read: {error}") from error
 
 
-def _translated(tables: Mapping[str, Stored], ask: Ask, discover: kql.Discover) -> kql.Translation:
-    refused = _refused(tables, ask)
+def _translated(tables: Mapping[str, Stored], request: Hunt, discover: kql.Discover) -> kql.Translation:
+    refused = _refused(tables, request)
     schema = {name: COLUMNS[name] for name in tables if name not in refused}
     return kql.compiled(
-        ask.text,
+        request.text,
         schema,
         now=datetime.datetime.now(datetime.UTC),
-        parameters=ask.parameters,
+        parameters=request.parameters,
         refused=refused,
         bounded=True,
         discover=discover,
@@ -188,8 +188,8 @@ def _translated(tables: Mapping[str, Stored], ask: Ask, discover: kql.Discover) 
 
 
 # A grant of clusters says nothing of rows that name none.
-def _refused(tables: Mapping[str, Stored], ask: Ask) -> dict[str, str]:
-    if ask.clusters is None:
+def _refused(tables: Mapping[str, Stored], request: Hunt) -> dict[str, str]:
+    if request.clusters is None:
         return {}
     why = f"it has no {CLUSTER}, and you may see single clusters only"
     return {name: why for name in tables if not _names_clusters(name)}

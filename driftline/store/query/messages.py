@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from driftline.store.query.hunt_store import Ask
-from driftline.store.query.row_query import Query
+from driftline.store.query.hunt_store import Hunt
+from driftline.store.query.row_query import RowQuery
 
-__all__ = ["Backup", "Check", "Question", "Statistics", "TableStatistics"]
+__all__ = ["Backup", "Check", "Request", "Statistics", "TableStatistics"]
 
 
 class TableStatistics(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,5 +40,5 @@ class Backup(msgspec.Struct, frozen=True, tag="backup"):
     path: str
 
 
-Question = Query | Ask | Statistics | Check | Backup
+Request = RowQuery | Hunt | Statistics | Check | Backup
 """Answered with: a table, a table (or ``Explained``), and what each of the others says."""

@@ -15,7 +15,7 @@ from driftline.errors import InvalidInput
 from driftline.events import TABLES
 from driftline.store.schema import quoted
 
-__all__ = ["MAX_ROWS", "Filter", "Query", "compile_query"]
+__all__ = ["MAX_ROWS", "Filter", "RowQuery", "compile_row_query"]
 
 MAX_ROWS = 1_000_000
 
@@ -32,7 +32,7 @@ class Filter(msgspec.Struct, frozen=True):
     value: Value
 
 
-class Query(msgspec.Struct, frozen=True, kw_only=True, tag="query"):
+class RowQuery(msgspec.Struct, frozen=True, kw_only=True, tag="query"):
     """Rows of one table that satisfy all filters.
 
     ``order`` is a column, with ``-`` before it for descending; ``limit`` counts rows.
@@ -50,7 +50,7 @@ _OPERATORS: dict[str, Callable[[str], str]] = {
 }
 
 
-def compile_query(query: Query, source: str) -> tuple[str, list[Any]]:
+def compile_row_query(query: RowQuery, source: str) -> tuple[str, list[Any]]:
     """Give the SQL over ``source`` (already SQL) and its parameters; raises ``InvalidInput``."""
     table = TABLES.get(query.table)
     if table is None:

@@ -23,7 +23,7 @@ from driftline.sensor.shipping.spool import Lane, Spool
 from driftline.server import pki
 from driftline.store.process.reader import open_reader
 from driftline.store.process.writer import Writer
-from driftline.store.query.row_query import Query
+from driftline.store.query.row_query import RowQuery
 from tests.server.gateways import Served, new_key, now, request_for, write_pair
 from tests.wire import making
 
@@ -70,7 +70,7 @@ def is_empty(state: Path) -> bool:
 def rows(served: Served, table: str) -> list[dict[str, Any]]:
     served.stop()
     with open_reader(served.directory / "store") as reader:
-        return reader.select(Query(table=table, order="Timestamp", limit=1_000_000)).to_pylist()
+        return reader.select(RowQuery(table=table, order="Timestamp", limit=1_000_000)).to_pylist()
 
 
 def test_rows_arrive_and_a_stop_is_no_alarm(served: Served, state: Path) -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from driftline import wire
 from driftline.events import Record
 from driftline.store.process.reader import open_reader
-from driftline.store.query.row_query import Query
+from driftline.store.query.row_query import RowQuery
 from tests.server.gateways import Served, now, send
 from tests.wire import making
 
@@ -48,7 +48,7 @@ def names(served: Served, prefix: str) -> list[str]:
     served.stop()
     try:
         with open_reader(served.directory / "store") as reader:
-            rows = reader.select(Query(table=EVENTS, order="FileName", limit=1_000_000))
+            rows = reader.select(RowQuery(table=EVENTS, order="FileName", limit=1_000_000))
         return [name for name in map(str, rows["FileName"].to_pylist()) if name.startswith(prefix)]
     finally:
         served.start()
@@ -148,7 +148,7 @@ def test_killed_under_load_every_acknowledged_row_is_there_once(tmp_path: Path) 
         sender.stop()
     served.stop()
     with open_reader(tmp_path / "store") as reader:
-        rows = reader.select(Query(table=EVENTS, limit=1_000_000))
+        rows = reader.select(RowQuery(table=EVENTS, limit=1_000_000))
     stored = defaultdict[str | None, list[int]](list)
     for node, name in zip(rows["NodeName"].to_pylist(), rows["FileName"].to_pylist(), strict=True):
         stored[node].append(int(str(name)))

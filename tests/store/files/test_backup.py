@@ -14,7 +14,7 @@ from driftline.store.files.database import HOT, Database
 from driftline.store.files.dedup import Batch
 from driftline.store.process.reader import open_reader
 from driftline.store.process.socket_server import Service
-from driftline.store.query.row_query import Query
+from driftline.store.query.row_query import RowQuery
 from tests.wire import making
 
 EVENTS = "CloudProcessEvents"
@@ -31,7 +31,7 @@ def filled(path: Path) -> Database:
 
 def names(path: Path) -> list[str]:
     with open_reader(path) as reader:
-        rows = reader.select(Query(table=EVENTS, order="FileName"))
+        rows = reader.select(RowQuery(table=EVENTS, order="FileName"))
     return [str(name) for name in rows["FileName"].to_pylist()]
 
 

@@ -22,8 +22,8 @@ from driftline.errors import StoreError
 from driftline.store.files import cold
 from driftline.store.files.database import HOT, Database
 from driftline.store.files.dedup import Batch
-from driftline.store.query.hunt_store import Ask
-from driftline.store.query.row_query import Query
+from driftline.store.query.hunt_store import Hunt
+from driftline.store.query.row_query import RowQuery
 from tests.wire import making
 
 EVENTS = "CloudProcessEvents"
@@ -47,7 +47,7 @@ def at(when: datetime.datetime, first: int, name: str) -> Batch:
 
 
 def names(database: Database) -> list[str]:
-    rows = database.select(Query(table=EVENTS, order="FileName", limit=1_000_000))
+    rows = database.select(RowQuery(table=EVENTS, order="FileName", limit=1_000_000))
     return [str(name) for name in rows["FileName"].to_pylist()]
 
 
@@ -91,7 +91,7 @@ import datetime, os, sys
 from pathlib import Path
 from driftline.store.files.database import Database
 from driftline.store.files.dedup import Batch
-from driftline.store.query.hunt_store import Ask
+from driftline.store.query.hunt_store import Hunt
 from tests.wire import making
 database = Database(Path(sys.argv[1]))
 for number in range(int(sys.argv[2]), 100_000, 10):
@@ -304,7 +304,7 @@ def test_a_hunt_sees_each_row_once_while_days_move(database: Database) -> None:
     mover.start()
     found = set()
     while mover.is_alive():
-        found |= set(database.hunt(Ask(text=f"{EVENTS} | count"))["Count"].to_pylist())
+        found |= set(database.hunt(Hunt(text=f"{EVENTS} | count"))["Count"].to_pylist())
     mover.join()
 
     assert found == {20}

@@ -8,25 +8,25 @@ import pytest
 from driftline import errors
 from driftline.kql import QueryProblem
 from driftline.store.process import protocol
-from driftline.store.process.protocol import Answer
-from driftline.store.query.hunt_store import Ask, Explained, Reading
-from driftline.store.query.messages import Backup, Check, Question, Statistics, TableStatistics
-from driftline.store.query.row_query import Query
+from driftline.store.process.protocol import Response
+from driftline.store.query.hunt_store import Explained, Hunt, Reading
+from driftline.store.query.messages import Backup, Check, Request, Statistics, TableStatistics
+from driftline.store.query.row_query import RowQuery
 
 EXPLAINED = Explained(meaning="m", sql="s", engine="e", readings=(Reading(table="T", files=1, of=2),))
 COUNTED = {"T": TableStatistics(hot_rows=1, cold_rows=2, files=3, bytes=4)}
-QUESTIONS = [
-    Query(table="AlertInfo", where=[]),
-    Ask(text="print 1", clusters=("a",)),
+REQUESTS = [
+    RowQuery(table="AlertInfo", where=[]),
+    Hunt(text="print 1", clusters=("a",)),
     Statistics(),
     Check(),
     Backup("/x"),
 ]
 
 
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_questions(question: Question) -> None:
-    assert protocol.decode_question(protocol.encode_question(question)[protocol.QUESTION.size :]) == question
+@pytest.mark.parametrize("message", REQUESTS)
+def test_requests(message: Request) -> None:
+    assert protocol.decode_request(protocol.encode_request(message)[protocol.REQUEST_HEAD.size :]) == message
 
 
 @pytest.mark.parametrize(
@@ -44,12 +44,12 @@ def test_questions(question: Question) -> None:
     ],
 )
 def test_nonsense_is_refused(body: bytes) -> None:
-    with pytest.raises(errors.InvalidInput, match="not a question"):
-        protocol.decode_question(body)
+    with pytest.raises(errors.InvalidInput, match="not a request"):
+        protocol.decode_request(body)
 
 
 @pytest.mark.parametrize(
-    ("answer", "kind"),
+    ("response", "kind"),
     [
         (pa.table({"a": [1, 2]}), pa.Table),
         (EXPLAINED, Explained),
@@ -58,8 +58,8 @@ def test_nonsense_is_refused(body: bytes) -> None:
         (7, int),
     ],
 )
-def test_answers(answer: Answer, kind: type[Answer]) -> None:
-    assert protocol.decode_answer(*protocol.encode_answer(answer), kind) == answer
+def test_responses(response: Response, kind: type[Response]) -> None:
+    assert protocol.decode_response(*protocol.encode_response(response), kind) == response
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_answers(answer: Answer, kind: type[Answer]) -> None:
 )
 def test_errors_arrive_as_they_were_raised(error: errors.DriftlineError) -> None:
     with pytest.raises(errors.DriftlineError) as caught:
-        protocol.decode_answer(*protocol.encode_error(error), pa.Table)
+        protocol.decode_response(*protocol.encode_error(error), pa.Table)
 
     assert (type(caught.value), str(caught.value)) == (type(error), str(error))
     assert getattr(caught.value, "problems", ()) == getattr(error, "problems", ())
@@ -83,6 +83,6 @@ def test_errors_arrive_as_they_were_raised(error: errors.DriftlineError) -> None
 
 def test_an_error_of_no_name_here_arrives_as_its_base() -> None:
     with pytest.raises(errors.InvalidInput, match="a hole") as caught:
-        protocol.decode_answer(*protocol.encode_error(errors.InvalidBatch("a hole")), int)
+        protocol.decode_response(*protocol.encode_error(errors.InvalidBatch("a hole")), int)
 
     assert type(caught.value) is errors.InvalidInput

@@ -14,11 +14,11 @@ from driftline import errors
 from driftline.events import AlertEvidence, AlertInfo, CloudProcessEvent, Record
 from driftline.kql import Translation
 from driftline.store.files.database import Database
-from driftline.store.process.protocol import BATCH_ROWS, SOCKET, encode_question
+from driftline.store.process.protocol import BATCH_ROWS, SOCKET, encode_request
 from driftline.store.process.reader import open_reader
 from driftline.store.process.writer import start_writer
 from driftline.store.query import hunt_store
-from driftline.store.query.hunt_store import Ask
+from driftline.store.query.hunt_store import Hunt
 from driftline.store.query.limits import Hunted, Stop
 from driftline.store.query.results import TRUNCATED
 
@@ -64,7 +64,7 @@ def database(directory: Path, request: pytest.FixtureRequest, monkeypatch: pytes
 
 
 def found(database: Database, text: str, **more: object) -> list[dict[str, object]]:
-    rows: list[dict[str, object]] = database.hunt(Ask(text=text, **more)).to_pylist()  # type: ignore[arg-type] # a test's options
+    rows: list[dict[str, object]] = database.hunt(Hunt(text=text, **more)).to_pylist()  # type: ignore[arg-type] # a test's options
     return rows
 
 
@@ -96,7 +96,7 @@ def test_dynamics_and_times_have_kustos_types(database: Database) -> None:
     ],
 )
 def test_only_files_of_the_time_are_read(database: Database, text: str, files: int) -> None:
-    read = {each.table: each for each in database.explain(Ask(text=text)).readings}["CloudProcessEvents"]
+    read = {each.table: each for each in database.explain(Hunt(text=text)).readings}["CloudProcessEvents"]
 
     assert read.files in {files, files + 1}  # near midnight (UTC) one more day has rows
     assert read.of == DAYS - 1
@@ -161,7 +161,7 @@ def test_columns_that_depend_on_data_are_found_in_the_hunts_time(database: Datab
 
 
 def test_the_first_rows_of_many_are_given_and_it_is_told_that_there_are_more(database: Database) -> None:
-    few, all_ = (database.hunt(Ask(text="range a from 1 to 3 step 1", take=take)) for take in (2, 3))
+    few, all_ = (database.hunt(Hunt(text="range a from 1 to 3 step 1", take=take)) for take in (2, 3))
 
     assert (few.num_rows, all_.num_rows) == (2, 3)
     assert few.schema.metadata == {TRUNCATED: b"true"}
@@ -204,7 +204,7 @@ REACHES = [
 @pytest.mark.parametrize("text", REACHES)
 def test_nothing_but_hunting_tables_is_in_reach(database: Database, text: str) -> None:
     with pytest.raises(errors.InvalidQuery):
-        database.hunt(Ask(text=text))
+        database.hunt(Hunt(text=text))
 
 
 QUOTES = ["'", '"', "''", "\\", "\\'", "'; DROP TABLE x; --", "$$", "/*", "{0}", "%s", "\n--", "\u2018", "?", ":x"]
@@ -228,7 +228,7 @@ def test_a_hunt_is_stopped_from_another_thread(database: Database) -> None:
     threading.Timer(0.2, stop.stop).start()
 
     with pytest.raises(errors.StoreError, match="cancelled"):
-        database.hunt(Ask(text=SLOW), stop=stop)
+        database.hunt(Hunt(text=SLOW), stop=stop)
 
 
 def test_a_hunt_stopped_before_it_began_does_not_begin(database: Database) -> None:
@@ -236,7 +236,7 @@ def test_a_hunt_stopped_before_it_began_does_not_begin(database: Database) -> No
     stop.stop("enough")
 
     with pytest.raises(errors.StoreError, match="enough"):
-        database.hunt(Ask(text="print 1"), stop=stop)
+        database.hunt(Hunt(text="print 1"), stop=stop)
 
 
 def test_an_answer_that_is_too_long_is_no_answer(database: Database) -> None:
@@ -256,7 +256,7 @@ def test_the_audit_trail_has_every_hunt(
 ) -> None:
     trail: list[Hunted] = []
     try:
-        database.hunt(Ask(text=text, clusters=("test",)), on_hunt=trail.append)
+        database.hunt(Hunt(text=text, clusters=("test",)), on_hunt=trail.append)
     except errors.InvalidQuery as failure:
         assert error and error in str(failure)
 
@@ -274,13 +274,13 @@ def served(tmp_path: Path) -> Iterator[Path]:
 
 def test_the_stores_process_answers_hunts(served: Path) -> None:
     with open_reader(served) as reader:
-        assert reader.hunt(Ask(text="CloudProcessEvents | count")).to_pydict() == {"Count": [0]}
-        assert "CloudProcessEvents" in reader.explain(Ask(text="CloudProcessEvents | count")).sql
+        assert reader.hunt(Hunt(text="CloudProcessEvents | count")).to_pydict() == {"Count": [0]}
+        assert "CloudProcessEvents" in reader.explain(Hunt(text="CloudProcessEvents | count")).sql
 
 
 def test_problems_keep_their_places_over_the_socket(served: Path) -> None:
     with open_reader(served) as reader, pytest.raises(errors.InvalidQuery) as caught:
-        reader.hunt(Ask(text="print strlenn('x')"))
+        reader.hunt(Hunt(text="print strlenn('x')"))
 
     assert [(p.line, p.column, p.offset, p.length) for p in caught.value.problems] == [(1, 7, 6, 7)]  # type: ignore[attr-defined] # QueryProblem
 
@@ -289,14 +289,14 @@ def test_who_hangs_up_cancels_the_hunt(served: Path) -> None:
     with socket.socket(socket.AF_UNIX) as peer:
         peer.settimeout(20)
         peer.connect(str(served / SOCKET))
-        peer.sendall(encode_question(Ask(text=SLOW)))
+        peer.sendall(encode_request(Hunt(text=SLOW)))
         peer.shutdown(socket.SHUT_WR)
 
         assert b"the caller went away" in peer.makefile("rb").read()
 
 
 def test_an_answer_comes_in_batches_that_are_read_one_by_one(served: Path) -> None:
-    with open_reader(served) as reader, reader.streamed(Ask(text="range a from 1 to 20000 step 1")) as answer:
+    with open_reader(served) as reader, reader.streamed(Hunt(text="range a from 1 to 20000 step 1")) as answer:
         batch = next(answer.batches)
 
     assert (answer.schema.names, batch.num_rows) == (["a"], BATCH_ROWS)
@@ -307,13 +307,13 @@ def test_a_hunt_in_the_stores_process_is_stopped_from_another_thread(served: Pat
     threading.Timer(0.2, stop.stop, ["enough"]).start()
 
     with open_reader(served) as reader, pytest.raises(errors.StoreError, match="enough"):
-        reader.hunt(Ask(text=SLOW), stop=stop)
+        reader.hunt(Hunt(text=SLOW), stop=stop)
 
 
 def test_an_answer_that_is_being_read_can_be_stopped(served: Path) -> None:
     stop = Stop()
     text = "range a from 1 to 900000 step 1 | extend b = strcat('some text that is long ', a)"
-    with open_reader(served) as reader, reader.streamed(Ask(text=text), stop=stop) as answer:
+    with open_reader(served) as reader, reader.streamed(Hunt(text=text), stop=stop) as answer:
         next(answer.batches)
         stop.stop("enough")
 
@@ -323,4 +323,4 @@ def test_an_answer_that_is_being_read_can_be_stopped(served: Path) -> None:
 
 def test_who_serves_bounds_what_may_be_asked(served: Path) -> None:
     with open_reader(served) as reader, pytest.raises(errors.InvalidInput, match="seconds"):
-        reader.hunt(Ask(text="print 1", seconds=1e9))
+        reader.hunt(Hunt(text="print 1", seconds=1e9))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from driftline.kql.rewrite import All, Bounds, Either, Term
 from driftline.store.query.file_pruning import DataFile
-from driftline.store.query.hunt_store import Ask, explain, hunt
+from driftline.store.query.hunt_store import Hunt, explain, hunt
 from driftline.store.query.views import Stored
 from driftline.store.schema import create_statement
 from driftline.store.term_index.index import TermIndex, terms_path, write_index
@@ -169,11 +169,11 @@ def test_no_row_is_hidden(
     connection.execute(f"COPY ({select}) TO '{path}' (FORMAT parquet)")
     terms_path(path).unlink(missing_ok=True)
     tables = {TABLE: Stored(f"memory.main.{TABLE}", [DataFile(path, Bounds())])}
-    ask = Ask(text=f"{TABLE} | where {predicate} | count")
+    request = Hunt(text=f"{TABLE} | where {predicate} | count")
 
-    plainly = hunt(connection.cursor(), tables, ask)
+    plainly = hunt(connection.cursor(), tables, request)
     write_index(path)
-    assert hunt(connection.cursor(), tables, ask) == plainly, (stored, predicate)
+    assert hunt(connection.cursor(), tables, request) == plainly, (stored, predicate)
 
 
 def test_a_hunt_reads_the_groups_with_its_word_only(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
@@ -185,13 +185,13 @@ def test_a_hunt_reads_the_groups_with_its_word_only(connection: duckdb.DuckDBPyC
     tables = {TABLE: Stored(f"memory.main.{TABLE}", [DataFile(path, Bounds())])}
 
     def told(predicate: str) -> tuple[int, int, int]:
-        ask = Ask(text=f"{TABLE} | where {predicate} | project ProcessCommandLine")
-        (reading,) = explain(connection.cursor(), tables, ask).readings
-        return hunt(connection.cursor(), tables, ask).num_rows, reading.files, reading.partly
+        request = Hunt(text=f"{TABLE} | where {predicate} | project ProcessCommandLine")
+        (reading,) = explain(connection.cursor(), tables, request).readings
+        return hunt(connection.cursor(), tables, request).num_rows, reading.files, reading.partly
 
     assert told('ProcessCommandLine has "nc"') == (1, 1, 1)
     assert told('ProcessCommandLine has_any ("nc", "sleep")') == (10_000, 1, 0)
     assert told('ProcessCommandLine has "ncat-1"') == (0, 0, 0)
     assert told('ProcessCommandLine !has "nc"') == (9_999, 1, 0)
     view = f"{TABLE} | extend Line = tolower(ProcessCommandLine) | where Line has 'nc'"
-    assert explain(connection.cursor(), tables, Ask(text=view)).readings[0].partly == 1
+    assert explain(connection.cursor(), tables, Hunt(text=view)).readings[0].partly == 1
