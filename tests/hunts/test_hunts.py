@@ -14,6 +14,7 @@ import pytest
 from driftline import errors, hunts, kql
 from driftline.events import TABLES
 from driftline.store.query import hunt_tables
+from tests import clickhouse_engine
 
 LIBRARY = hunts.load()
 SCHEMA = {name: {column.name: column.type for column in table.columns} for name, table in TABLES.items()}
@@ -41,12 +42,12 @@ def table(name: str, rows: list[dict[str, Any]]) -> pa.Table:
 @pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
 @pytest.mark.parametrize(("hunt", "sample", "fires"), list(samples()))
 def test_a_hunt_fires_for_its_samples_only(
-    hunt: hunts.Hunt, sample: hunts.SampleRows, fires: bool, engine: hunt_tables.Engine
+    hunt: hunts.Hunt, sample: hunts.SampleRows, fires: bool, engine: clickhouse_engine.EngineName
 ) -> None:
     rows = hunts.sample_rows(sample, datetime.datetime.now(datetime.UTC))
     tables = {name: table(name, rows.get(name, [])) for name in hunt.tables}
 
-    assert bool(hunt_tables.hunt(hunt.query, tables, engine).num_rows) == fires
+    assert bool(clickhouse_engine.hunt(hunt.query, tables, engine).num_rows) == fires
 
 
 @pytest.mark.parametrize("hunt", list(LIBRARY.values()), ids=lambda hunt: str(hunt.name))

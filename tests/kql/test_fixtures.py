@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from driftline import errors, store
+from driftline import errors
 from driftline.kql import rewrite
 from driftline.kql.text import constants
-from driftline.store.query.hunt_tables import Engine
+from tests.clickhouse_engine import EngineName, hunt
 
 Fixture = tuple[str, str, list[str]]
 FOLDER = Path(__file__).parent / "fixtures"
@@ -50,9 +50,9 @@ def written(value: Any, kind: str) -> Any:
 FIXTURES = list(blocks())
 
 
-def actual(query: str, engine: Engine) -> list[str | list[Any]]:
+def actual(query: str, engine: EngineName) -> list[str | list[Any]]:
     """Return the column names and then the rows of a query, in the form of ``promised``."""
-    rows = store.hunt(query, {}, engine)
+    rows = hunt(query, {}, engine)
     kinds = [(field.metadata or {})[b"kusto"].decode() for field in rows.schema]
     found = [
         [written(value, kind) for value, kind in zip(row.values(), kinds, strict=True)] for row in rows.to_pylist()
@@ -67,16 +67,16 @@ def promised(expected: list[str]) -> list[str | list[Any]]:
 @pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
 @pytest.mark.parametrize("fixture", FIXTURES, ids=[fixture[0] for fixture in FIXTURES])
 class TestFixture:
-    def test_with_rewrites(self, fixture: Fixture, engine: Engine) -> None:
+    def test_with_rewrites(self, fixture: Fixture, engine: EngineName) -> None:
         check(fixture, engine)
 
-    def test_without_rewrites(self, fixture: Fixture, engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_without_rewrites(self, fixture: Fixture, engine: EngineName, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(rewrite, "rewritten", lambda plan, *_: plan)
 
         check(fixture, engine)
 
 
-def check(fixture: Fixture, engine: Engine) -> None:
+def check(fixture: Fixture, engine: EngineName) -> None:
     title, query, expected = fixture
     if engine == "clickhouse" and title.endswith("[duckdb]"):
         with pytest.raises(errors.InvalidQuery, match="not supported on clickhouse"):

@@ -9,18 +9,17 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from driftline import store
 from driftline.kql import rewrite
-from driftline.store.query.hunt_tables import Engine
+from tests.clickhouse_engine import EngineName, hunt
 from tests.kql.pipelines import pipelines
 from tests.kql.test_fixtures import written
 
 RUNS = settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 
 
-def rows(query: str, engine: Engine) -> collections.Counter[str]:
+def rows(query: str, engine: EngineName) -> collections.Counter[str]:
     """Return the rows without their order; reals to nine digits, because engines add in different orders."""
-    found = store.hunt(query, {}, engine)
+    found = hunt(query, {}, engine)
     kinds = [(field.metadata or {})[b"kusto"].decode() for field in found.schema]
     return collections.Counter(
         json.dumps([_plain(value, kind) for value, kind in zip(row.values(), kinds, strict=True)], sort_keys=True)

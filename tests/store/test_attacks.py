@@ -7,7 +7,8 @@ import time
 import pytest
 
 from driftline import errors
-from driftline.store.query.hunt_tables import Limits, hunt
+from driftline.store.query.limits import Limits
+from tests.clickhouse_engine import EngineName, hunt
 
 SOON = 20.0
 SMALL = Limits(seconds=2, memory=256, rows=10_000, size=16, disk=16)
@@ -26,23 +27,23 @@ TOO_LONG = "more elements than may be made"
         "print array_length(repeat(1, 1000000000))",
     ],
 )
-def test_nothing_is_made_of_too_many_elements(text: str, engine: str) -> None:
+def test_nothing_is_made_of_too_many_elements(text: str, engine: EngineName) -> None:
     with pytest.raises(errors.StoreError, match=TOO_LONG):
-        hunt(text, {}, engine, limits=SMALL)  # type: ignore[arg-type] # a test's engine
+        hunt(text, {}, engine, limits=SMALL)
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
-def test_range_ends_where_kusto_ends_it(engine: str) -> None:
+def test_range_ends_where_kusto_ends_it(engine: EngineName) -> None:
     text = "print a = array_length(range(1, 1000000000)), b = array_length(range(1000000000, 1, -1))"
-    rows = hunt(text, {}, engine).to_pylist()  # type: ignore[arg-type] # a test's engine
+    rows = hunt(text, {}, engine).to_pylist()
 
     assert rows == [{"a": 1_048_576, "b": 1_048_576}]
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
-def test_ranges_of_any_direction_are_made_within_the_bounds(engine: str) -> None:
+def test_ranges_of_any_direction_are_made_within_the_bounds(engine: EngineName) -> None:
     text = "print a = range(1, 3), b = range(3, 1, -2), c = range(3, 1), d = array_length(range(1, 1048576))"
-    rows = hunt(text, {}, engine).to_pylist()  # type: ignore[arg-type] # a test's engine
+    rows = hunt(text, {}, engine).to_pylist()
 
     assert rows == [{"a": "[1,2,3]", "b": "[3,1]", "c": "[]", "d": 1_048_576}]
 
@@ -104,11 +105,11 @@ def test_what_grows_without_bound_is_stopped_and_the_next_hunt_works(text: str) 
     ],
 )
 @pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
-def test_what_reaches_too_far_is_refused_before_it_runs(text: str, said: str, engine: str) -> None:
+def test_what_reaches_too_far_is_refused_before_it_runs(text: str, said: str, engine: EngineName) -> None:
     began = time.monotonic()
 
     with pytest.raises(errors.InvalidQuery, match=said):
-        hunt(text, {}, engine, limits=SMALL)  # type: ignore[arg-type] # a test's engine
+        hunt(text, {}, engine, limits=SMALL)
 
     assert time.monotonic() - began < SOON
 
@@ -140,19 +141,19 @@ def test_a_text_of_a_query_stays_a_text() -> None:
 
 @pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
 @pytest.mark.parametrize("call", ["tostring(totimespan({}))", "tostring(todatetime({}))", "tostring(parse_json({}).x)"])
-def test_calls_inside_of_each_other_do_not_multiply(call: str, engine: str) -> None:
+def test_calls_inside_of_each_other_do_not_multiply(call: str, engine: EngineName) -> None:
     value = "s"
     for _ in range(8):
         value = call.format(value)
     rows = 'datatable(s: string) ["01:00:00", ""]'
     text = f"{rows} | where isempty({value}) | extend x = {value} | summarize count(), max(x)"
 
-    assert hunt(text, {}, engine).num_rows == 1  # type: ignore[arg-type] # a test's engine
+    assert hunt(text, {}, engine).num_rows == 1
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
-def test_a_list_of_many_words_is_looked_for_within_the_time(engine: str) -> None:
+def test_a_list_of_many_words_is_looked_for_within_the_time(engine: EngineName) -> None:
     words = ", ".join(f"'W{2 * number}'" for number in range(12_000))
     text = f"range a from 1 to 1000 step 1 | where strcat('x w', a, '-y') has_any ('p.q', '-z', {words}) | count"
 
-    assert hunt(text, {}, engine).to_pylist() == [{"Count": 500}]  # type: ignore[arg-type] # a test's engine
+    assert hunt(text, {}, engine).to_pylist() == [{"Count": 500}]

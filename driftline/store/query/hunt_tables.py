@@ -1,21 +1,21 @@
-"""Run KQL over Arrow tables and files, with nothing else in reach.
+"""Hunts over Arrow tables and files that the caller names, with nothing else in reach.
 
-DuckDB gets a environment of the tables (``query.environment``), in a process of its own if the hunt's values may grow
-(``query.sandbox``). Memory, disk, threads, time and the answer's size are bounded. ClickHouse's engine
-(``chdb``, a development dependency) reads the same tables from Parquet files in a directory of its
-own; it is the second opinion.
+DuckDB gets an environment that holds the tables (``query.environment``): in this process, or in a
+sandbox process if the hunt's values may grow (``query.sandbox``). ``Limits`` bound memory, disk,
+threads, time and the size of the answer.
+
+The engine is a parameter of ``hunt_on`` (``Engine``), so that the tests can run the same hunt on
+ClickHouse and compare. driftline itself runs hunts on DuckDB only.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
-import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -32,69 +32,129 @@ from driftline.store.query.sandbox import run_sandboxed
 from driftline.store.query.views import literal
 from driftline.store.schema import quoted
 
-__all__ = ["TYPES", "Engine", "Limits", "Stop", "explain", "hunt", "open_table", "schema_of"]
+__all__ = [
+    "DUCKDB",
+    "TYPES",
+    "Engine",
+    "InputTable",
+    "Limits",
+    "Stop",
+    "explain",
+    "hunt",
+    "hunt_on",
+    "open_table",
+    "rows_of",
+    "schema_of",
+]
 
-Engine = Literal["duckdb", "clickhouse"]
 Tables = Mapping[str, "pa.Table | str | Path"]
-READERS: dict[str, Callable[[str], pa.Table]] = {
+Schema = Mapping[str, Mapping[str, str]]
+
+FILE_READERS: dict[str, Callable[[str], pa.Table]] = {
     ".parquet": pyarrow.parquet.read_table,
     ".csv": pyarrow.csv.read_csv,
     ".json": pyarrow.json.read_json,
     ".jsonl": pyarrow.json.read_json,
     ".ndjson": pyarrow.json.read_json,
 }
-LONGEST_SQL = 16 << 20  # hunts may list a hundred thousand hashes
-CLICKHOUSE_SETTINGS = {
-    "join_use_nulls": 1,
-    "session_timezone": "'UTC'",
-    "enable_unaligned_array_join": 1,
-    "output_format_json_escape_forward_slashes": 0,
-    "enable_materialized_cte": 1,
-    "max_recursive_cte_evaluation_depth": 100_000,  # a row of a scan each
-    "output_format_arrow_string_as_string": 1,
-}
+
+
+@dataclass(frozen=True, slots=True)
+class InputTable:
+    """A table that the caller of ``hunt`` names."""
+
+    types: Mapping[str, str]
+    """Kusto type by column."""
+    rows: pa.Table | None
+    """All rows, stored as the engines store Kusto's types; None for a Parquet file, which is read on demand."""
+    path: Path | None = None
+    """Absolute path of the Parquet file; None if ``rows`` has the rows."""
+    file_schema: pa.Schema | None = None
+    """Arrow schema of the Parquet file."""
+    after: datetime.datetime | None = None
+    """Rows of the file with an older ``Timestamp`` are left out (aware); None for all rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A database that runs hunts over input tables."""
+
+    dialect: kql.Dialect
+    """Dialect of SQL to translate KQL into."""
+    run: Callable[[kql.Translation, Mapping[str, InputTable], Limits, Stop | None], pa.Table]
+    """Runs a translation over the tables it reads, by name, and returns rows in the engine's Arrow types.
+
+    Raises ``StoreError`` for a hunt that fails or reaches a limit.
+    """
 
 
 def hunt(
     text: str,
     tables: Tables,
-    engine: Engine = "duckdb",
     *,
-    schema: Mapping[str, Mapping[str, str]] | None = None,
+    schema: Schema | None = None,
     parameters: Mapping[str, str] | None = None,
     after: datetime.datetime | None = None,
     limits: Limits | None = None,
     stop: Stop | None = None,
     on_hunt: OnHunt | None = None,
 ) -> pa.Table:
-    """Run a query over tables by name, and give its rows.
+    """Run a KQL query over tables by name, and return its rows.
 
     A table is an Arrow table or the name of a Parquet, CSV or JSON-lines file. Of a Parquet file
-    only the columns and row groups are read that the query needs, the others are read whole.
+    only the columns and row groups that the query needs are read; other files are read whole.
+    ``tables`` may be empty for a query that brings its own data (``datatable``, ``print``).
+
     ``schema`` overrides Kusto types by table and column (``dynamic`` for JSON text, ``timespan``,
     ``guid``). ``parameters`` are values, as text, for ``declare query_parameters``. ``after``
-    (aware) leaves out rows whose ``Timestamp`` is older. ``stop`` ends the hunt from another
-    thread, ``on_hunt`` is told of it when it ended.
+    (aware) leaves out rows with an older ``Timestamp``. ``stop`` ends the hunt from another thread.
+    ``on_hunt`` is called with a record of the hunt when it has ended.
 
-    The result has timestamps in UTC, timespans as durations and dynamic values as JSON text; its
-    field metadata names the Kusto type under ``kusto``. ``{}`` serves queries that bring their
-    own data.
+    The result has timestamps in UTC, timespans as durations in microseconds and dynamic values as
+    JSON text. The metadata of each field names its Kusto type under ``kusto``.
 
-    Raises ``InvalidQuery`` for what the query says wrong, ``InvalidInput`` for tables that
-    cannot be read, and ``StoreError`` when a limit is reached or the engine fails.
+    Raises ``InvalidQuery`` for mistakes in the query, ``InvalidInput`` for tables that cannot be
+    read, and ``StoreError`` when a limit is reached or the engine fails.
     """
-    if engine not in ENGINES:
-        raise errors.InvalidInput(f"expected the engine duckdb or clickhouse, got {engine!r}")
-    with audited(text, on_hunt) as told:
-        given = {name: _given(name, table, (schema or {}).get(name, {})) for name, table in tables.items()}
+    return hunt_on(
+        DUCKDB,
+        text,
+        tables,
+        schema=schema,
+        parameters=parameters,
+        after=after,
+        limits=limits,
+        stop=stop,
+        on_hunt=on_hunt,
+    )
+
+
+def hunt_on(
+    engine: Engine,
+    text: str,
+    tables: Tables,
+    *,
+    schema: Schema | None = None,
+    parameters: Mapping[str, str] | None = None,
+    after: datetime.datetime | None = None,
+    limits: Limits | None = None,
+    stop: Stop | None = None,
+    on_hunt: OnHunt | None = None,
+) -> pa.Table:
+    """Run a KQL query on an engine; parameters, result and errors are those of ``hunt``."""
+    with audited(text, on_hunt) as outcome:
+        given = _input_tables(tables, schema)
         recent = {name: _since(table, after) for name, table in given.items()}
         bounds = limits or Limits()
-        discover = lambda asked: tuples(ENGINES[engine](asked, recent, bounds, stop))  # noqa: E731
-        translation = _translated(text, given, engine, parameters, discover)
-        told.tables = translation.tables
+
+        def discover(lookup: kql.Translation) -> list[tuple[Any, ...]]:
+            return tuples(engine.run(lookup, recent, bounds, stop))
+
+        translation = _translate(text, given, engine.dialect, parameters, discover)
+        outcome.tables = translation.tables
         read = {name: recent[name] for name in translation.tables}
-        rows = typed(ENGINES[engine](translation, read, bounds, stop), translation.columns)
-        told.rows = rows.num_rows
+        rows = typed(engine.run(translation, read, bounds, stop), translation.columns)
+        outcome.rows = rows.num_rows
         return rows
 
 
@@ -102,13 +162,16 @@ def explain(
     text: str,
     tables: Tables,
     *,
-    schema: Mapping[str, Mapping[str, str]] | None = None,
+    schema: Schema | None = None,
     parameters: Mapping[str, str] | None = None,
 ) -> Explained:
-    """Tell how a hunt over such tables would run on DuckDB; raises as ``hunt`` does."""
-    given = {name: _given(name, table, (schema or {}).get(name, {})) for name, table in tables.items()}
-    discover = lambda asked: tuples(_on_duckdb(asked, given, Limits(), None))  # noqa: E731
-    translation = _translated(text, given, "duckdb", parameters, discover)
+    """Explain how DuckDB would run a hunt over such tables; raises as ``hunt`` does."""
+    given = _input_tables(tables, schema)
+
+    def discover(lookup: kql.Translation) -> list[tuple[Any, ...]]:
+        return tuples(_run_on_duckdb(lookup, given, Limits(), None))
+
+    translation = _translate(text, given, "duckdb", parameters, discover)
     read = {name: given[name] for name in translation.tables}
     with open_environment(_environment(read), Limits()) as connection:
         plan = run(connection, f"EXPLAIN {translation.sql}", Limits())
@@ -116,21 +179,28 @@ def explain(
     return explained(translation, plan, readings)
 
 
-def _translated(
+def _translate(
     text: str,
-    given: Mapping[str, Given],
-    engine: Engine,
+    given: Mapping[str, InputTable],
+    dialect: kql.Dialect,
     parameters: Mapping[str, str] | None,
     discover: kql.Discover,
 ) -> kql.Translation:
     types = {name: table.types for name, table in given.items()}
     now = datetime.datetime.now(datetime.UTC)
-    return kql.compiled(text, types, engine, now=now, parameters=parameters, discover=discover)
+    return kql.compiled(text, types, dialect, now=now, parameters=parameters, discover=discover)
+
+
+# Input tables
 
 
 def open_table(path: str | Path) -> pa.Table:
-    """Read a Parquet, CSV or JSON-lines file; raises ``InvalidInput`` if it is none."""
-    read = READERS.get(Path(path).suffix.lower())
+    """Read all rows of a Parquet, CSV or JSON-lines file.
+
+    The ending of the name tells the format. Raises ``InvalidInput`` for another ending, and for a
+    file that cannot be read.
+    """
+    read = FILE_READERS.get(Path(path).suffix.lower())
     if read is None:
         raise errors.InvalidInput(f"{path}: expected a file named .parquet, .csv, .json, .jsonl or .ndjson")
     try:
@@ -140,28 +210,30 @@ def open_table(path: str | Path) -> pa.Table:
 
 
 def schema_of(table: pa.Table) -> dict[str, str]:
-    """Give the Kusto type of each column of an Arrow table."""
-    return {field.name: _kusto(field) for field in table.schema}
+    """Return the Kusto type of each column of an Arrow table.
+
+    The field metadata ``kusto`` names the type if it is there; otherwise the Arrow type decides.
+    Raises ``InvalidInput`` for an Arrow type without a Kusto type.
+    """
+    return {field.name: _kusto_type(field) for field in table.schema}
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
-    """A table that was given: its Kusto types by column, and its rows or the Parquet file they are in."""
-
-    types: Mapping[str, str]
-    rows: pa.Table | None
-    path: Path | None = None
-    stored: pa.Schema | None = None
-    after: datetime.datetime | None = None
+def rows_of(table: InputTable) -> pa.Table:
+    """Return all rows of an input table, reading its Parquet file if it has one."""
+    return table.rows if table.rows is not None else _to_storage(open_table(table.path or ""), table.types)
 
 
-def _given(name: str, table: pa.Table | str | Path, types: Mapping[str, str]) -> Given:
+def _input_tables(tables: Tables, schema: Schema | None) -> dict[str, InputTable]:
+    return {name: _input_table(name, table, (schema or {}).get(name, {})) for name, table in tables.items()}
+
+
+def _input_table(name: str, table: pa.Table | str | Path, types: Mapping[str, str]) -> InputTable:
     if isinstance(table, (str, Path)) and Path(table).suffix.lower() == ".parquet":
-        stored = _parquet_schema(Path(table))
-        return Given(_types(name, stored, types), None, Path(table).absolute(), stored)
+        file_schema = _parquet_schema(Path(table))
+        return InputTable(_types(name, file_schema, types), None, Path(table).absolute(), file_schema)
     rows = open_table(table) if isinstance(table, (str, Path)) else table
     found = _types(name, rows.schema, types)
-    return Given(found, _plain(rows, found))
+    return InputTable(found, _to_storage(rows, found))
 
 
 def _parquet_schema(path: Path) -> pa.Schema:
@@ -171,17 +243,18 @@ def _parquet_schema(path: Path) -> pa.Schema:
         raise errors.InvalidInput(f"{path}: {error}") from error
 
 
-def _types(name: str, stored: pa.Schema, given: Mapping[str, str]) -> dict[str, str]:
-    folded = [column.casefold() for column in stored.names]
+# DuckDB's column names ignore case, Kusto's do not: two names that differ in case alone would be one column.
+def _types(name: str, arrow: pa.Schema, overrides: Mapping[str, str]) -> dict[str, str]:
+    folded = [column.casefold() for column in arrow.names]
     if len(set(folded)) < len(folded):
-        raise errors.InvalidInput(f"the table {name} has two columns of one name, but for case")
-    missing = given.keys() - set(stored.names)
+        raise errors.InvalidInput(f"the table {name} has two columns whose names differ only in case")
+    missing = overrides.keys() - set(arrow.names)
     if missing:
-        raise errors.InvalidInput(f"the schema names columns the table has not: {', '.join(sorted(missing))}")
-    return {field.name: given.get(field.name) or _kusto(field) for field in stored}
+        raise errors.InvalidInput(f"the schema names columns that the table lacks: {', '.join(sorted(missing))}")
+    return {field.name: overrides.get(field.name) or _kusto_type(field) for field in arrow}
 
 
-def _since(table: Given, after: datetime.datetime | None) -> Given:
+def _since(table: InputTable, after: datetime.datetime | None) -> InputTable:
     if after is None or table.types.get("Timestamp") != "datetime":
         return table
     if table.rows is None:
@@ -191,19 +264,21 @@ def _since(table: Given, after: datetime.datetime | None) -> Given:
     return dataclasses.replace(table, rows=recent)
 
 
-def _kusto(field: pa.Field[Any]) -> str:
-    said = (field.metadata or {}).get(b"kusto")
-    return said.decode() if said else _kusto_of(field.type)
+def _kusto_type(field: pa.Field[Any]) -> str:
+    named = (field.metadata or {}).get(b"kusto")
+    return named.decode() if named else _kusto_type_of(field.type)
 
 
-def _kusto_of(kind: pa.DataType) -> str:
-    for accepts, name in KUSTO:
+def _kusto_type_of(kind: pa.DataType) -> str:
+    for accepts, name in KUSTO_TYPES:
         if accepts(kind):
             return name
     raise errors.InvalidInput(f"a column of Arrow type {kind} has no Kusto type")
 
 
-KUSTO: list[tuple[Any, str]] = [
+# The first match counts: signed integers of up to 32 bits are Kusto's int, all other integers its long.
+# https://learn.microsoft.com/kusto/query/scalar-data-types/
+KUSTO_TYPES: list[tuple[Any, str]] = [
     (pa.types.is_boolean, "bool"),
     (lambda kind: pa.types.is_signed_integer(kind) and kind.bit_width <= 32, "int"),
     (pa.types.is_integer, "long"),
@@ -222,13 +297,14 @@ KUSTO: list[tuple[Any, str]] = [
 ]
 
 
-# Tables as the engines store them: datetimes without zone, timespans as ticks, dynamics as text.
-def _plain(table: pa.Table, types: Mapping[str, str]) -> pa.Table:
-    columns = [_plain_column(table.column(name), kind) for name, kind in types.items()]
+# Kusto's types as the engines store them: datetime as a timestamp without time zone (UTC), timespan as
+# ticks of 100 ns in a 64-bit integer, dynamic as JSON text.
+def _to_storage(table: pa.Table, types: Mapping[str, str]) -> pa.Table:
+    columns = [_column_to_storage(table.column(name), kind) for name, kind in types.items()]
     return pa.table(dict(zip(types, columns, strict=True)))
 
 
-def _plain_column(column: pa.ChunkedArray[Any], kind: str) -> pa.ChunkedArray[Any]:
+def _column_to_storage(column: pa.ChunkedArray[Any], kind: str) -> pa.ChunkedArray[Any]:
     try:
         if kind == "datetime":
             return column.cast(pa.timestamp("us"), safe=False)
@@ -241,6 +317,7 @@ def _plain_column(column: pa.ChunkedArray[Any], kind: str) -> pa.ChunkedArray[An
         raise errors.InvalidInput(f"a column of Arrow type {column.type} cannot be read as {kind}: {error}") from error
 
 
+# Arrow has no function that writes nested values as JSON; DuckDB's to_json does.
 def _json_texts(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     with duckdb.connect() as connection:
         connection.register("nested", pa.table({"value": column}))
@@ -251,28 +328,33 @@ def _json_texts(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
         return texts.column("value")
 
 
-# Engines
+# DuckDB
 
 
-def _on_duckdb(asked: kql.Translation, tables: Mapping[str, Given], limits: Limits, stop: Stop | None) -> pa.Table:
+def _run_on_duckdb(
+    translation: kql.Translation, tables: Mapping[str, InputTable], limits: Limits, stop: Stop | None
+) -> pa.Table:
     environment = _environment(tables)
-    if asked.grows:
-        return run_sandboxed(environment, asked.sql, limits, stop)
+    if translation.grows:
+        return run_sandboxed(environment, translation.sql, limits, stop)
     with open_environment(environment, limits) as connection:
-        return run(connection, asked.sql, limits, stop)
+        return run(connection, translation.sql, limits, stop)
 
 
-def _environment(tables: Mapping[str, Given]) -> Environment:
+DUCKDB = Engine("duckdb", _run_on_duckdb)
+
+
+def _environment(tables: Mapping[str, InputTable]) -> Environment:
     rows = {name: table.rows for name, table in tables.items() if table.rows is not None}
     files = {name: table for name, table in tables.items() if table.rows is None}
     views = tuple(_file_view(name, table) for name, table in files.items())
     return Environment(rows, views, files=tuple(str(table.path) for table in files.values()))
 
 
-def _file_view(name: str, table: Given) -> str:
-    assert table.stored is not None
-    shown = ", ".join(_file_column(table.stored.field(column), kind) for column, kind in table.types.items())
-    rows = f"SELECT {shown} FROM read_parquet([{literal(str(table.path))}])"  # noqa: S608 -- all is quoted
+def _file_view(name: str, table: InputTable) -> str:
+    assert table.file_schema is not None
+    columns = ", ".join(_file_column(table.file_schema.field(column), kind) for column, kind in table.types.items())
+    rows = f"SELECT {columns} FROM read_parquet([{literal(str(table.path))}])"  # noqa: S608 -- all is quoted
     condition = f' WHERE "Timestamp" >= {literal(table.after.isoformat())}' if table.after else ""
     return f"CREATE VIEW {quoted(name)} AS {rows}{condition}"
 
@@ -282,13 +364,13 @@ def _file_column(field: pa.Field[Any], kind: str) -> str:
     return f"{_file_value(name, field.type, kind)} AS {name}"
 
 
-def _file_value(name: str, stored: pa.DataType, kind: str) -> str:
-    if kind == "datetime" and pa.types.is_timestamp(stored) and stored.tz:
+def _file_value(name: str, arrow: pa.DataType, kind: str) -> str:
+    if kind == "datetime" and pa.types.is_timestamp(arrow) and arrow.tz:
         return f"make_timestamp(epoch_us({name}))"
-    if kind == "timespan" and pa.types.is_duration(stored):
+    if kind == "timespan" and pa.types.is_duration(arrow):
         return f"CAST(epoch_us({name}) * {TICKS_PER_US} AS BIGINT)"
     if kind == "dynamic":
-        return f"to_json({name})" if pa.types.is_nested(stored) else f"TRY_CAST({name} AS JSON)"
+        return f"to_json({name})" if pa.types.is_nested(arrow) else f"TRY_CAST({name} AS JSON)"
     return f"CAST({name} AS {DUCKDB_TYPES[kind]})"
 
 
@@ -302,36 +384,3 @@ DUCKDB_TYPES = {
     "datetime": "TIMESTAMP",
     "timespan": "BIGINT",
 }
-
-
-def _on_clickhouse(asked: kql.Translation, tables: Mapping[str, Given], limits: Limits, _: Stop | None) -> pa.Table:
-    from chdb import session  # noqa: PLC0415 -- a development dependency, 500 MB
-
-    with ExitStack() as stack:
-        directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="driftline-hunt-"))
-        connection = stack.enter_context(session.Session())  # type: ignore[no-untyped-call] # chdb is not typed
-        for number, (name, table) in enumerate(tables.items()):
-            path = f"{directory}/{number}.parquet"
-            pyarrow.parquet.write_table(_rows(table), path)
-            quoted_name = "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
-            connection.query(f"CREATE OR REPLACE VIEW {quoted_name} AS SELECT * FROM file('{path}', 'Parquet')")  # noqa: S608
-        settings = CLICKHOUSE_SETTINGS | {
-            "max_threads": limits.threads,
-            "max_execution_time": limits.seconds,
-            "max_memory_usage": limits.memory << 20,
-        }
-        connection.query(f"SET max_query_size = {LONGEST_SQL}")  # read before the query's own settings
-        suffix = "SETTINGS " + ", ".join(f"{name} = {value}" for name, value in settings.items())
-        try:
-            answer = connection.query(f"{asked.sql} {suffix}", "ArrowStream")
-        except RuntimeError as error:
-            raise errors.StoreError(f"the hunt failed: {error}") from error
-        with pa.ipc.open_stream(answer.bytes()) as stream:
-            return stream.read_all()
-
-
-def _rows(table: Given) -> pa.Table:
-    return table.rows if table.rows is not None else _plain(open_table(table.path or ""), table.types)
-
-
-ENGINES = {"duckdb": _on_duckdb, "clickhouse": _on_clickhouse}

@@ -21,12 +21,12 @@ MISTAKES = {
 @pytest.mark.parametrize("query", MISTAKES)
 def test_mistake_is_named(query: str) -> None:
     with pytest.raises(errors.InvalidQuery) as caught:
-        store.hunt(query, {}, "duckdb")
+        store.hunt(query, {})
 
     assert MISTAKES[query] in str(caught.value)
 
 
 def test_property_is_named_as_it_is_written_in_any_case() -> None:
-    rows = store.hunt("set Query_Bin_Auto_Size = 10; print n = bin_auto(17)", {}, "duckdb")
+    rows = store.hunt("set Query_Bin_Auto_Size = 10; print n = bin_auto(17)", {})
 
     assert rows.to_pylist() == [{"n": 10}]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from driftline import store
-from driftline.store.query.hunt_tables import Engine
+from tests.clickhouse_engine import EngineName, hunt
 
 LISTED = "let known = toscalar(datatable(a: string)['x', 'y'] | summarize make_list(a)); "
 
@@ -20,8 +19,8 @@ LISTED = "let known = toscalar(datatable(a: string)['x', 'y'] | summarize make_l
         ("print b = 'z' | summarize n = max(array_length(set_union(known, pack_array(b))))", [3]),
     ],
 )
-def test_subqueries_in_set_functions(query: str, expected: list[object], engine: Engine) -> None:
-    rows = store.hunt(LISTED + query, {}, engine)
+def test_subqueries_in_set_functions(query: str, expected: list[object], engine: EngineName) -> None:
+    rows = hunt(LISTED + query, {}, engine)
 
     assert rows.num_columns == 1
     assert rows.column(0).to_pylist() == expected

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from driftline import kql, store
+from tests import clickhouse_engine
 
 TABLE = pa.table(
     {
@@ -49,7 +50,7 @@ def test_a_null_text_equals_an_empty_text(condition: str) -> None:
     expected = store.hunt(query, {"T": empty}).to_pylist()
 
     assert store.hunt(query, {"T": TABLE}).to_pylist() == expected
-    assert store.hunt(query, {"T": TABLE}, "clickhouse").to_pylist() == expected
+    assert clickhouse_engine.hunt(query, {"T": TABLE}, "clickhouse").to_pylist() == expected
 
 
 @pytest.mark.parametrize(

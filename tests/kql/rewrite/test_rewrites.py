@@ -6,9 +6,10 @@ import datetime
 
 import pytest
 
-from driftline import kql, store
+from driftline import kql
 from driftline.kql import rewrite
 from driftline.kql.plan import nodes, walk
+from tests import clickhouse_engine
 
 SCHEMA = {
     "T": {"Timestamp": "datetime", "a": "long", "s": "string", "d": "dynamic"},
@@ -149,8 +150,8 @@ BAG = """dynamic({"a": 1, "b": null})"""
 )
 def test_text_of_elements(value: str, texts: list[str], engine: kql.Dialect) -> None:
     rest = "| summarize by t = tostring(e) | sort by t asc"
-    plain = store.hunt(f"print d = {value} | mv-expand e = d {rest}", {}, engine)
-    member = store.hunt(f"print b = bag_pack('d', {value}) | mv-expand e = b.d {rest}", {}, engine)
+    plain = clickhouse_engine.hunt(f"print d = {value} | mv-expand e = d {rest}", {}, engine)
+    member = clickhouse_engine.hunt(f"print b = bag_pack('d', {value}) | mv-expand e = b.d {rest}", {}, engine)
 
     assert plain.column("t").to_pylist() == member.column("t").to_pylist() == texts
 

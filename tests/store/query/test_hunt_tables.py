@@ -11,6 +11,7 @@ import pytest
 
 from driftline import errors, store
 from driftline.store.query.hunt_tables import Limits, hunt
+from tests import clickhouse_engine
 
 WHEN = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 TABLE = pa.table(
@@ -25,8 +26,8 @@ TABLE = pa.table(
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
-def test_arrow_types_become_kusto_types(engine: str) -> None:
-    rows = hunt("T | extend Two = Bag.a[1], Later = When + Took", {"T": TABLE}, engine)  # type: ignore[arg-type]
+def test_arrow_types_become_kusto_types(engine: clickhouse_engine.EngineName) -> None:
+    rows = clickhouse_engine.hunt("T | extend Two = Bag.a[1], Later = When + Took", {"T": TABLE}, engine)
 
     assert [(field.metadata or {})[b"kusto"] for field in rows.schema] == (
         [b"string", b"datetime", b"timespan", b"dynamic", b"long", b"dynamic", b"datetime"]
