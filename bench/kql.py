@@ -26,7 +26,7 @@ from driftline.events import TABLES
 from driftline.store.files.database import day_bounds
 from driftline.store.query.file_pruning import DataFile
 from driftline.store.query.hunt_store import Hunt, hunt
-from driftline.store.query.views import Stored
+from driftline.store.query.views import TableSource
 from driftline.store.schema import create_statement, quoted
 from driftline.store.term_index.index import terms_path, write_index
 
@@ -148,11 +148,11 @@ def compare_hunts(connection: duckdb.DuckDBPyConnection, rows: int) -> None:
         ratio(name, lambda: hunt(connection.cursor(), tables, Hunt(text=text)), lambda: arrow(connection, sql))  # noqa: B023 -- called at once
 
 
-def _stored(connection: duckdb.DuckDBPyConnection, name: str, paths: list[Path]) -> Stored:
+def _stored(connection: duckdb.DuckDBPyConnection, name: str, paths: list[Path]) -> TableSource:
     connection.execute(create_statement(name))
     days = [_events.FIRST.replace(day=_events.FIRST.day + number) for number in range(_events.DAYS)]
     files = [DataFile(path, day_bounds(day)) for path, day in zip(paths, days, strict=True)]
-    return Stored(f"memory.main.{quoted(name)}", files)
+    return TableSource(f"memory.main.{quoted(name)}", files)
 
 
 def _read_parquet(paths: list[Path]) -> str:
@@ -168,7 +168,7 @@ def compare_has(connection: duckdb.DuckDBPyConnection, rows: int) -> None:
         _compare_word(connection, word, stored, _read_parquet(files))
 
 
-def _compare_word(connection: duckdb.DuckDBPyConnection, word: str, stored: dict[str, Stored], files: str) -> None:
+def _compare_word(connection: duckdb.DuckDBPyConnection, word: str, stored: dict[str, TableSource], files: str) -> None:
     lines = kql.translate(f'Lines | where Line has "{word}" | count', {"Lines": {"Line": "string"}})
     scan = _scan("Lines", "Line", word)
     ratio(

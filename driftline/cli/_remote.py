@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from driftline.cli import _client
 from driftline.errors import InvalidInput
-from driftline.store.query.hunt_store import Explained
+from driftline.store.query.hunt_store import Explanation
 
 __all__ = ["ServerAsked"]
 
@@ -36,7 +36,7 @@ class ServerAsked:
             raise InvalidInput(f"the answer has more than {self.rows:,} rows; add a 'summarize' or a 'take'")
         return found.rows
 
-    def explain(self) -> Explained:
+    def explain(self) -> Explanation:
         """Raise ``InvalidInput``: a server tells nobody how its store lies."""
         raise InvalidInput("--explain: a server does not explain hunts; use --store where the store is")
 

@@ -25,7 +25,7 @@ from driftline.kql.print import printer
 from driftline.kql.text import constants
 from driftline.store.process.reader import is_store, open_reader
 from driftline.store.query import hunt_tables
-from driftline.store.query.hunt_store import Explained, Hunt, tables_of
+from driftline.store.query.hunt_store import Explanation, Hunt, tables_of
 from driftline.store.query.hunt_tables import Limits
 
 app = App(name="hunt", help="Ask in KQL what happened.")
@@ -195,7 +195,7 @@ class _StoreAsked:
         with open_reader(self.directory) as reader:
             return reader.hunt(self.asked)
 
-    def explain(self) -> Explained:
+    def explain(self) -> Explanation:
         with open_reader(self.directory) as reader:
             return reader.explain(self.asked)
 
@@ -217,7 +217,7 @@ class _FilesAsked:
             limits=self.files.limits,
         )
 
-    def explain(self) -> Explained:
+    def explain(self) -> Explanation:
         return hunt_tables.explain(self.text, self.files.tables, schema=self.files.types, parameters=self.parameters)
 
 
@@ -283,7 +283,7 @@ def _described(name: str) -> str:
     return "\n".join(f"// {line}" for line in (found.title, found.description, facts)) + f"\n{found.query.rstrip()}"
 
 
-def _print_explained(found: Explained) -> None:
+def _print_explained(found: Explanation) -> None:
     print(f"Means\n{found.meaning}\n\nReads")
     for each in found.readings:
         times = f", {each.first or '…'} to {each.last or '…'}" if each.first or each.last else ""

@@ -11,7 +11,7 @@ from typing import TypeVar
 import pyarrow as pa
 
 from driftline.errors import StoreBusy
-from driftline.store.process.reader import Streamed, open_reader
+from driftline.store.process.reader import RowStream, open_reader
 from driftline.store.query.hunt_store import Hunt
 from driftline.store.query.limits import Stop
 from driftline.store.query.row_query import RowQuery
@@ -38,11 +38,11 @@ class Storage:
             return reader.select(query)
 
     @contextlib.contextmanager
-    def hunt(self, hunt: Hunt, *, stop: Stop) -> Iterator[Streamed]:
+    def hunt(self, hunt: Hunt, *, stop: Stop) -> Iterator[RowStream]:
         """Answer a hunt, whose rows are read meanwhile; raises ``InvalidQuery`` and ``StoreError``."""
         with contextlib.ExitStack() as stack:
             reader = stack.enter_context(open_reader(self._directory))
-            yield _patiently(lambda: stack.enter_context(reader.streamed(hunt, stop=stop)))
+            yield _patiently(lambda: stack.enter_context(reader.stream(hunt, stop=stop)))
 
 
 # A process that has the files and does not answer yet is starting or stopping.

@@ -13,7 +13,7 @@ from driftline import kql
 from driftline.events import TABLES
 from driftline.kql.rewrite import Bounds
 from driftline.store.query.file_pruning import DataFile
-from driftline.store.query.views import Stored, Wanted, view
+from driftline.store.query.views import RowScope, TableSource, view_statement
 from driftline.store.schema import create_statement
 from driftline.store.term_index.index import write_index
 
@@ -27,7 +27,7 @@ AUDIT = f"{SECOND}, 'user-' || i AS ActionType FROM range(50) t(i)"
 EARLY = "Timestamp between (datetime(2026-11-01 00:00) .. 10m)"
 
 
-Tables = tuple[duckdb.DuckDBPyConnection, Mapping[str, Stored]]
+Tables = tuple[duckdb.DuckDBPyConnection, Mapping[str, TableSource]]
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tables]:
             select = f"SELECT * FROM {name} UNION ALL BY NAME {rows}"
             connection.execute(f"COPY ({select}) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE {GROUP_ROWS})")
             write_index(path)
-            tables[name] = Stored(f"memory.main.{name}", [DataFile(path, Bounds())])
+            tables[name] = TableSource(f"memory.main.{name}", [DataFile(path, Bounds())])
         yield connection, tables
 
 
@@ -51,7 +51,7 @@ def profile(stored: Tables, text: str) -> dict[str, Any]:
     found = kql.compiled(text, COLUMNS, bounded=True)
     cursor = connection.cursor()
     for name, reach in found.reach.items():
-        cursor.execute(view(name, COLUMNS[name], tables, Wanted(reach)))
+        cursor.execute(view_statement(name, COLUMNS[name], tables, RowScope(reach)))
     ((_, told),) = cursor.execute(f"EXPLAIN (ANALYZE, FORMAT json) {found.sql}").fetchall()
     account: dict[str, Any] = json.loads(told)
     return account

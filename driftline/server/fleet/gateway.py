@@ -31,9 +31,9 @@ from driftline.server.http.refusal_log import Complaints
 from driftline.server.http.tls import peer_certificate
 from driftline.server.pki import Authority, Identity
 from driftline.server.sensors import Sensors, open_sensors
-from driftline.store.files.batch_writer import Intake
+from driftline.store.files.batch_writer import BatchWriter
 from driftline.store.files.database import Database
-from driftline.store.files.housekeeping import KEPT_DAYS, keep_house
+from driftline.store.files.housekeeping import KEPT_DAYS, run_housekeeping
 from driftline.store.process import socket_server
 
 __all__ = ["Gate", "Gateway", "Listener", "Peer", "open_gateway"]
@@ -57,7 +57,7 @@ class Gateway:
     authority: Authority
     sensors: Sensors
     database: Database
-    intake: Intake
+    intake: BatchWriter
     ledger: Ledger
     now: Callable[[], datetime.datetime]
     complaints: Complaints
@@ -118,9 +118,9 @@ def open_gateway(
     with contextlib.ExitStack() as stack:
         database = Database(store)
         stack.callback(database.close)
-        service = socket_server.Service(database)
+        service = socket_server.SocketServer(database)
         stack.callback(service.close)
-        intake = Intake(database)
+        intake = BatchWriter(database)
         stack.callback(intake.close)
         gateway = Gateway(
             authority, sensors, database, intake, Ledger(sensors), now, Complaints(now), reviewer, listeners
@@ -144,7 +144,7 @@ def _save_now_and_then(gateway: Gateway, stopping: threading.Event, _: Days) -> 
 
 
 def _keep_house(gateway: Gateway, stopping: threading.Event, days: Days) -> None:
-    keep_house(gateway.database, stopping, now=gateway.now, days=days)
+    run_housekeeping(gateway.database, stopping, now=gateway.now, days=days)
 
 
 async def _gateway(request: Request) -> Gateway:  # not in a thread: it never waits

@@ -24,7 +24,7 @@ from driftline.errors import DriftlineError, InvalidQuery, StoreError, TooMany
 from driftline.server.context import Context
 from driftline.server.http import problems
 from driftline.server.hunts.formats import FORMATS, Answer
-from driftline.store.process.reader import Streamed
+from driftline.store.process.reader import RowStream
 from driftline.store.query.hunt_store import Hunt
 from driftline.store.query.limits import Stop
 from driftline.store.query.results import TRUNCATED
@@ -71,7 +71,7 @@ class Running:
         schema = found.schema.remove_metadata()
         self.answer = Answer(schema, self._counted(found.batches), truncated, seconds)
 
-    def _found(self, prepared: Prepared) -> Streamed:
+    def _found(self, prepared: Prepared) -> RowStream:
         self._stack.enter_context(self._turn())
         try:
             return self._stack.enter_context(self._context.storage.hunt(prepared.hunt, stop=self._stop))

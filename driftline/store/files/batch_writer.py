@@ -18,7 +18,7 @@ from driftline.errors import StoreError, StoreOverloaded
 from driftline.store.files.database import Database
 from driftline.store.files.dedup import Batch
 
-__all__ = ["Intake"]
+__all__ = ["BatchWriter"]
 
 MAX_BYTES = 128 << 20
 _COMMIT_BYTES = 64 << 20
@@ -33,7 +33,7 @@ class _Waiting:
     stored: Future[int]
 
 
-class Intake:
+class BatchWriter:
     """Takes batches from any thread and stores them in one of its own."""
 
     def __init__(self, database: Database, *, max_bytes: int = MAX_BYTES) -> None:

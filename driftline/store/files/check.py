@@ -14,10 +14,10 @@ from driftline.store.files.engine import COLD
 from driftline.store.schema import quoted
 from driftline.store.term_index.index import TermIndex
 
-__all__ = ["problems"]
+__all__ = ["find_problems"]
 
 
-def problems(cursor: duckdb.DuckDBPyConnection, directory: Path) -> list[str]:
+def find_problems(cursor: duckdb.DuckDBPyConnection, directory: Path) -> list[str]:
     """Read everything; gives what is wrong, one text for each."""
     return [*_hot_problems(cursor), *_cold_problems(cursor, directory / COLD), *_range_problems(cursor)]
 
@@ -50,7 +50,7 @@ def _file_problem(path: Path, rows: int, size: int) -> str:
     if found != rows:
         return f"expected {rows} rows, found {found}"
     index = TermIndex.open(path)
-    return "" if index is None or index.whole() else "its terms are damaged: remove the file, and they are found anew"
+    return "" if index is None or index.is_intact() else "its term index is damaged; remove the file to have it rebuilt"
 
 
 def _range_problems(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:

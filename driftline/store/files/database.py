@@ -24,21 +24,20 @@ import pyarrow as pa
 from driftline import wire
 from driftline.events import TABLES, Record
 from driftline.kql.rewrite import Bounds
-from driftline.store.files import check as checking
-from driftline.store.files import engine
+from driftline.store.files import check, engine
 from driftline.store.files.backup import copy_files
 from driftline.store.files.cold import ColdFiles
-from driftline.store.files.dedup import Batch, Received
-from driftline.store.files.engine import COLD, HOT, QUERY_SECONDS, transaction, translated
+from driftline.store.files.dedup import Batch, StoredRanges
+from driftline.store.files.engine import COLD, HOT, QUERY_SECONDS, transaction, translate_errors
 from driftline.store.files.migrations import migrate, require_current
 from driftline.store.files.snapshots import Snapshots
 from driftline.store.query import hunt_store
 from driftline.store.query.file_pruning import DataFile
-from driftline.store.query.hunt_store import Explained, Hunt
+from driftline.store.query.hunt_store import Explanation, Hunt
 from driftline.store.query.limits import OnHunt, Stop
 from driftline.store.query.messages import TableStatistics
 from driftline.store.query.row_query import RowQuery, compile_row_query
-from driftline.store.query.views import EPOCH, Stored
+from driftline.store.query.views import EPOCH, TableSource
 from driftline.store.schema import quoted
 
 __all__ = ["COLD", "HOT", "HOT_ROWS", "Database", "day_bounds"]
@@ -59,18 +58,18 @@ class Database:
         self._read_only = read_only
         self._lock = threading.Lock()
         self._housekeeping = threading.Lock()
-        with translated():
+        with translate_errors():
             if not read_only:
                 (directory / COLD).mkdir(mode=0o700, parents=True, exist_ok=True)
             self._connection = engine.connect(directory, read_only=read_only)
             self._snapshots = Snapshots(self._connection)
             if read_only:
-                self._open_for_reading()
+                self._open_for_table_scan()
             else:
                 migrate(self._connection, directory)
                 self._open_for_writing()
 
-    def _open_for_reading(self) -> None:
+    def _open_for_table_scan(self) -> None:
         try:
             require_current(self._connection)
         except BaseException:
@@ -81,13 +80,13 @@ class Database:
         self._cold = ColdFiles(self._connection.cursor(), self.directory / COLD)
         self._cold.remove_orphans()
         known = self._connection.execute("SELECT stream, first, last FROM _received").fetchall()
-        self._received = Received(known)
+        self._received = StoredRanges(known)
         self._unmerged = len(known)
         self._warm_up()
 
     def sequence(self, stream: str) -> int:
         """Give the number of the last message of a stream that is stored; 0 for one that begins."""
-        with self._lock, translated():
+        with self._lock, translate_errors():
             self._connection.execute("INSERT OR IGNORE INTO _streams VALUES (?, 0)", [stream])
             row = self._connection.execute("SELECT sequence FROM _streams WHERE stream = ?", [stream]).fetchone()
         return int(row[0]) if row else 0
@@ -97,7 +96,7 @@ class Database:
 
         ``sequence(stream)`` must have been asked before.
         """
-        with self._lock, translated(), transaction(self._connection):
+        with self._lock, translate_errors(), transaction(self._connection):
             for name, records in rows.items():
                 self._insert(name, wire.table(name, records))
             self._connection.execute("UPDATE _streams SET sequence = ? WHERE stream = ?", [sequence, stream])
@@ -107,13 +106,13 @@ class Database:
 
         Gives how many rows of each were new. Raises ``StoreError``, and then nothing is stored.
         """
-        with self._lock, translated():
+        with self._lock, translate_errors():
             plan = self._received.plan(batches)
             with transaction(self._connection):
                 for name, rows in plan.tables.items():
                     self._insert(name, pa.concat_tables(rows).combine_chunks())  # a scan costs by the chunk
                 self._insert("_received", _ranges_table(plan.ranges))
-            self._received.keep(plan, batches)
+            self._received.commit(plan, batches)
             self._unmerged += len(plan.ranges)
         return plan.stored
 
@@ -153,12 +152,12 @@ class Database:
         with self._snapshots.open() as cursor:
             return hunt_store.hunt(cursor, self._stored(cursor), request, stop=stop, on_hunt=on_hunt)
 
-    def explain(self, request: Hunt) -> Explained:
+    def explain(self, request: Hunt) -> Explanation:
         """Tell how a hunt would run; raises as ``hunt`` does."""
         with self._snapshots.open() as cursor:
             return hunt_store.explain(cursor, self._stored(cursor), request)
 
-    def _stored(self, cursor: duckdb.DuckDBPyConnection) -> dict[str, Stored]:
+    def _stored(self, cursor: duckdb.DuckDBPyConnection) -> dict[str, TableSource]:
         rows = cursor.execute("SELECT table_name, day, file FROM _cold ORDER BY day").fetchall()
         (catalog,) = cursor.execute("SELECT current_database()").fetchall()[0]
         there = {row[0] for row in cursor.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
@@ -166,28 +165,30 @@ class Database:
         for name, day, file in rows:
             if name in files:
                 files[name].append(DataFile(self.directory / COLD / file, day_bounds(day)))
-        return {name: Stored(f"{quoted(catalog)}.main.{quoted(name)}", files[name]) for name in TABLES if name in there}
+        return {
+            name: TableSource(f"{quoted(catalog)}.main.{quoted(name)}", files[name]) for name in TABLES if name in there
+        }
 
     def move_cold(self, before: datetime.date) -> int:
         """Move rows of before that day or time (UTC) to Parquet; gives how many files it made."""
-        with self._housekeeping, translated():
+        with self._housekeeping, translate_errors():
             return self._cold.move(before)
 
     def move_large(self, rows: int = HOT_ROWS) -> int:
         """Move hot tables of more than so many rows to Parquet; gives how many files it made."""
-        with self._housekeeping, translated():
+        with self._housekeeping, translate_errors():
             return self._cold.move_large(rows)
 
     def compact(self) -> int:
         """Make one Parquet file of a day's small ones, and one range of a stream's adjoining ones."""
-        with self._housekeeping, translated():
+        with self._housekeeping, translate_errors():
             self._merge_ranges()
-            self._cold.remove_retired(self._snapshots.oldest())
+            self._cold.remove_retired(self._snapshots.oldest_start())
             return self._cold.compact()
 
     def index_next(self) -> bool:
         """Find the terms of one Parquet file that lacks them, the newest; tells whether there was one."""
-        with self._housekeeping, translated():
+        with self._housekeeping, translate_errors():
             return self._cold.index_next()
 
     def _merge_ranges(self) -> None:
@@ -202,7 +203,7 @@ class Database:
 
     def drop_before(self, name: str, day: datetime.date) -> int:
         """Drop the cold days of a table before ``day``; gives how many files went."""
-        with self._housekeeping, translated():
+        with self._housekeeping, translate_errors():
             return self._cold.drop_before(name, day)
 
     # The first Arrow table makes DuckDB import most of pyarrow, which takes about a second.
@@ -216,15 +217,15 @@ class Database:
 
     def check(self) -> list[str]:
         """Read every row and file; gives what is wrong, in words."""
-        with self._housekeeping, translated():
-            return checking.problems(self._connection.cursor(), self.directory)
+        with self._housekeeping, translate_errors():
+            return check.find_problems(self._connection.cursor(), self.directory)
 
     def backup(self, destination: Path) -> int:
         """Copy the store into a new directory while queries go on; gives the bytes.
 
         Rows wait while the hot file is copied. Raises ``InvalidInput`` and ``StoreError``.
         """
-        with self._housekeeping, self._lock, translated():
+        with self._housekeeping, self._lock, translate_errors():
             if not self._read_only:
                 self._connection.execute("CHECKPOINT")
             cold = self._connection.execute("SELECT file FROM _cold").fetchall()

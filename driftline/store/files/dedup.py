@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from driftline.errors import InvalidBatch
 
-__all__ = ["Batch", "Plan", "Ranges", "Received"]
+__all__ = ["Batch", "Plan", "Ranges", "StoredRanges"]
 
 RANGES_MAX = 65_536
 """How many ranges a stream may have: what an outage of hours leaves, if alerts are sent first."""
@@ -103,7 +103,7 @@ class Plan:
     """Of each batch, how many rows are new."""
 
 
-class Received:
+class StoredRanges:
     """What is stored of every stream. One thread uses it at a time; ``check`` any thread may."""
 
     def __init__(self, rows: Iterable[tuple[str, int, int]]) -> None:
@@ -128,7 +128,7 @@ class Received:
             stored.append(sum(last - first + 1 for first, last in gaps))
         return Plan(tables, planned, stored)
 
-    def keep(self, plan: Plan, batches: Sequence[Batch]) -> None:
+    def commit(self, plan: Plan, batches: Sequence[Batch]) -> None:
         """Take a plan as done."""
         for stream, first, last in plan.ranges:
             self._ranges(stream).add(first, last)

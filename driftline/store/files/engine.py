@@ -1,4 +1,4 @@
-"""DuckDB as the store uses it: opened within bounds, its errors translated."""
+"""DuckDB as the store uses it: opened within bounds, its errors translate_errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import duckdb
 from driftline.errors import DriftlineError, StoreBusy, StoreCorrupt, StoreError, StoreFull
 from driftline.store.udf import registration
 
-__all__ = ["COLD", "HOT", "QUERY_SECONDS", "connect", "transaction", "translated"]
+__all__ = ["COLD", "HOT", "QUERY_SECONDS", "connect", "transaction", "translate_errors"]
 
 HOT = "hot.duckdb"
 COLD = "cold"
@@ -38,7 +38,7 @@ def connect(directory: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         "lock_configuration = true",
     ):
         connection.execute(f"SET {setting}")
-    registration.offer(connection)
+    registration.register_functions(connection)
     return connection
 
 
@@ -63,7 +63,7 @@ _MESSAGES = (
 
 
 @contextlib.contextmanager
-def translated() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Turn DuckDB's and the system's errors into ``StoreError``."""
     try:
         yield

@@ -16,7 +16,7 @@ from driftline.errors import StoreError
 from driftline.events import TABLES
 from driftline.store.files.database import Database
 
-__all__ = ["KEPT_DAYS", "keep_house"]
+__all__ = ["KEPT_DAYS", "run_housekeeping"]
 
 KEPT_DAYS = 30
 """How long rows are kept unless somebody says otherwise."""
@@ -26,7 +26,7 @@ _HOUR = 3600.0
 _log = logging.getLogger(__name__)
 
 
-def keep_house(
+def run_housekeeping(
     database: Database,
     stopping: threading.Event,
     *,

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import duckdb
 
-from driftline.store.files.engine import transaction, translated
+from driftline.store.files.engine import transaction, translate_errors
 
 __all__ = ["Snapshots"]
 
@@ -26,11 +26,16 @@ class Snapshots:
     @contextlib.contextmanager
     def open(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Give a cursor that sees the tables, and which files count, as of one moment."""
-        with self._noted(), translated(), contextlib.closing(self._connection.cursor()) as cursor, transaction(cursor):
+        with (
+            self._tracked(),
+            translate_errors(),
+            contextlib.closing(self._connection.cursor()) as cursor,
+            transaction(cursor),
+        ):
             yield cursor
 
     @contextlib.contextmanager
-    def _noted(self) -> Iterator[None]:
+    def _tracked(self) -> Iterator[None]:
         with self._lock:
             began = time.monotonic()
             self._began.append(began)
@@ -40,7 +45,7 @@ class Snapshots:
             with self._lock:
                 self._began.remove(began)
 
-    def oldest(self) -> float:
+    def oldest_start(self) -> float:
         """Say when the oldest that is still open began, as of ``time.monotonic``; infinity if none is."""
         with self._lock:
             return min(self._began, default=math.inf)

@@ -18,7 +18,7 @@ import pyarrow as pa
 from driftline import errors
 from driftline.errors import DriftlineError, InvalidInput, Problem, StoreError
 from driftline.kql import QueryProblem
-from driftline.store.query.hunt_store import Explained
+from driftline.store.query.hunt_store import Explanation
 from driftline.store.query.messages import Request, TableStatistics
 
 __all__ = [
@@ -45,7 +45,7 @@ BATCH_ROWS = 8192
 """Most rows of a batch of an answer, so that who passes it on never holds much."""
 ROWS, RECORD, FAILED = range(3)
 
-Response = pa.Table | Explained | Mapping[str, TableStatistics] | Sequence[str] | int
+Response = pa.Table | Explanation | Mapping[str, TableStatistics] | Sequence[str] | int
 T = TypeVar("T")
 
 

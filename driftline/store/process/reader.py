@@ -17,12 +17,12 @@ import pyarrow as pa
 from driftline.errors import StoreError
 from driftline.store.files.database import HOT, Database
 from driftline.store.process.protocol import BATCH_ROWS, RESPONSE_HEAD, ROWS, SOCKET, decode_response, encode_request
-from driftline.store.query.hunt_store import Explained, Hunt
+from driftline.store.query.hunt_store import Explanation, Hunt
 from driftline.store.query.limits import Stop
 from driftline.store.query.messages import Backup, Check, Request, Statistics, TableStatistics
 from driftline.store.query.row_query import RowQuery
 
-__all__ = ["Reader", "Streamed", "is_store", "open_reader"]
+__all__ = ["Reader", "RowStream", "is_store", "open_reader"]
 
 _TIMEOUT_SECONDS = 60.0
 _LONG_SECONDS: Mapping[type, float] = {Check: 3600.0, Backup: 3600.0}  # both read all there is
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Streamed:
+class RowStream:
     """An answer that is being read, with Kusto's types as ``hunt_tables.hunt`` gives them."""
 
     schema: pa.Schema
@@ -59,11 +59,11 @@ class Reader:
         An exception in the caller's thread meanwhile, such as Ctrl-C, ends the hunt, and so does
         ``stop`` from another.
         """
-        with self.streamed(request, stop=stop) as answer:
+        with self.stream(request, stop=stop) as answer:
             return pa.Table.from_batches(answer.batches, answer.schema)
 
     @contextlib.contextmanager
-    def streamed(self, request: Hunt, *, stop: Stop | None = None) -> Iterator[Streamed]:
+    def stream(self, request: Hunt, *, stop: Stop | None = None) -> Iterator[RowStream]:
         """Answer a hunt, whose rows are read while they come; raises as ``hunt`` does.
 
         The answer is whole where it is made; here no more than a batch is held. What was not read
@@ -71,16 +71,16 @@ class Reader:
         """
         stop, client = stop or Stop(), _connect(self._directory)  # one of its own: it may be hung up
         if client:
-            with contextlib.closing(client), stop.stopping(client.hang_up):
-                yield client.streamed(request, stop)
+            with contextlib.closing(client), stop.on_stop(client.hang_up):
+                yield client.stream(request, stop)
         else:
             rows = self._directly(lambda database: database.hunt(request, stop=stop))
-            yield Streamed(rows.schema, iter(rows.to_batches(BATCH_ROWS)))
+            yield RowStream(rows.schema, iter(rows.to_batches(BATCH_ROWS)))
 
-    def explain(self, request: Hunt) -> Explained:
+    def explain(self, request: Hunt) -> Explanation:
         """Tell how a hunt would run; raises as ``hunt`` does."""
         request = msgspec.structs.replace(request, explain=True)
-        return self._asked(request, Explained, lambda database: database.explain(request))
+        return self._asked(request, Explanation, lambda database: database.explain(request))
 
     def statistics(self) -> dict[str, TableStatistics]:
         """Count rows and files of each table."""
@@ -157,14 +157,14 @@ class _Client:
             body = self._file.read(length)
         return decode_response(status, body, kind)
 
-    def streamed(self, request: Hunt, stop: Stop) -> Streamed:
+    def stream(self, request: Hunt, stop: Stop) -> RowStream:
         with _translated(stop):
             status, length = self._begin(request)
             if status == ROWS:
                 rows = pa.ipc.open_stream(pa.PythonFile(self._file, "r"))
-                return Streamed(rows.schema, _translating(rows, stop))
+                return RowStream(rows.schema, _translating(rows, stop))
             body = self._file.read(length)
-        return decode_response(status, body, Streamed)
+        return decode_response(status, body, RowStream)
 
     def _begin(self, request: Request) -> tuple[int, int]:
         self._socket.settimeout(_patience(request))

@@ -26,7 +26,7 @@ import msgspec
 from driftline.errors import DriftlineError, StoreBusy, StoreFull
 from driftline.events import Record, stream
 from driftline.store.files.database import Database
-from driftline.store.files.housekeeping import keep_house
+from driftline.store.files.housekeeping import run_housekeeping
 from driftline.store.process import socket_server
 
 __all__ = ["ACK", "main"]
@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 def main(directory: Path, stream_id: str) -> None:
     """Serve until standard input ends; raises ``StoreError`` if the store cannot be opened."""
     database = _open(directory)
-    server = socket_server.Service(database)
+    server = socket_server.SocketServer(database)
     threading.Thread(target=_keep_house, args=(database,), name="housekeeping", daemon=True).start()
     try:
         _append_until_end(database, stream_id)
@@ -113,7 +113,7 @@ def _rows(lines: Sequence[bytes]) -> dict[str, list[Record]]:
 
 # Ends with the process: a move that is cut short leaves every row in one place.
 def _keep_house(database: Database) -> None:
-    keep_house(database, threading.Event(), now=lambda: datetime.datetime.now(datetime.UTC))
+    run_housekeeping(database, threading.Event(), now=lambda: datetime.datetime.now(datetime.UTC))
 
 
 if __name__ == "__main__":

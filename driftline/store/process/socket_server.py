@@ -23,12 +23,12 @@ from driftline.store.query.limits import Stop
 from driftline.store.query.messages import Backup, Check, Statistics
 from driftline.store.query.row_query import RowQuery
 
-__all__ = ["Service"]
+__all__ = ["SocketServer"]
 
 _WATCH_SECONDS = 0.1
 
 
-class Service:
+class SocketServer:
     """Answers for one database, in threads of its own, until closed."""
 
     def __init__(self, database: Database) -> None:

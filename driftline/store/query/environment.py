@@ -60,7 +60,7 @@ def _settings(limits: Limits, scratch: str) -> dict[str, Any]:
 
 def _set(connection: duckdb.DuckDBPyConnection, environment: Environment) -> None:
     connection.execute("SET TimeZone = 'UTC'")
-    registration.offer(connection)
+    registration.register_functions(connection)
     for name, rows in environment.rows.items():
         connection.register(name, rows)
     for statement in environment.views:

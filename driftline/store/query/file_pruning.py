@@ -34,7 +34,7 @@ def prune_files(files: Sequence[DataFile], reach: Reach) -> list[DataFile]:
 def _with_terms(files: Iterator[DataFile], need: Need) -> Iterator[DataFile]:
     for file in files:
         index = TermIndex.open(file.path)
-        rows = index.wanted(need) if index else None
+        rows = index.matching_rows(need) if index else None
         if index is None or rows == index.all_rows:
             yield file
         elif rows:

@@ -24,12 +24,20 @@ from driftline.events import TABLES
 from driftline.kql.rewrite import Bounds, Reach
 from driftline.store.query import results
 from driftline.store.query.file_pruning import prune_files
-from driftline.store.query.limits import Limits, OnHunt, Stop, audited, run
+from driftline.store.query.limits import Limits, OnHunt, Stop, audit, run
 from driftline.store.query.sandbox import run_sandboxed
 from driftline.store.query.snapshot_rows import COLUMNS, snapshot_rows
-from driftline.store.query.views import CLUSTER, CLUSTER_COLUMNS, EPOCH, OF_ALERTS, Stored, Wanted, view
+from driftline.store.query.views import (
+    ALERT_TABLES,
+    CLUSTER,
+    CLUSTER_COLUMNS,
+    EPOCH,
+    RowScope,
+    TableSource,
+    view_statement,
+)
 
-__all__ = ["Explained", "Hunt", "Reading", "explain", "explained", "hunt", "tables_of"]
+__all__ = ["Explanation", "Hunt", "TableScan", "explain", "explanation", "hunt", "tables_of"]
 
 
 class Hunt(msgspec.Struct, frozen=True, kw_only=True, tag="hunt"):
@@ -55,7 +63,7 @@ class Hunt(msgspec.Struct, frozen=True, kw_only=True, tag="hunt"):
     explain: bool = False
 
 
-class Reading(msgspec.Struct, frozen=True, kw_only=True):
+class TableScan(msgspec.Struct, frozen=True, kw_only=True):
     """What a hunt reads of a table: so many of its files, between times (ISO 8601, "" for open).
 
     Of ``partly`` files it reads only row groups that may have the terms it looks for.
@@ -69,18 +77,18 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     last: str = ""
 
 
-class Explained(msgspec.Struct, frozen=True, kw_only=True):
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """How a hunt runs: what it means after all rewrites, the SQL, the engine's plan, what is read."""
 
     meaning: str
     sql: str
     engine: str
-    readings: tuple[Reading, ...]
+    readings: tuple[TableScan, ...]
 
 
 def hunt(
     connection: duckdb.DuckDBPyConnection,
-    tables: Mapping[str, Stored],
+    tables: Mapping[str, TableSource],
     request: Hunt,
     *,
     stop: Stop | None = None,
@@ -91,35 +99,35 @@ def hunt(
     Gives rows as ``hunt_tables.hunt`` does. Raises ``InvalidQuery`` for what the query says wrong or
     may not read, and ``StoreError`` when a limit is reached.
     """
-    with audited(request.text, on_hunt, request.clusters) as told:
+    with audit(request.text, on_hunt, request.clusters) as told:
         running = _Run(connection, tables, request, stop or Stop())
         translation = running.translated()
         told.tables = translation.tables
         rows = running.answered(translation, take=request.take)
         shown = rows if request.take is None else rows.slice(0, request.take)
         told.rows = shown.num_rows
-        answer = results.typed(shown, translation.columns)
+        answer = results.to_kusto_types(shown, translation.columns)
         return answer.replace_schema_metadata({results.TRUNCATED: b"true"}) if len(rows) > len(shown) else answer
 
 
-def explain(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Stored], request: Hunt) -> Explained:
+def explain(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, TableSource], request: Hunt) -> Explanation:
     """Tell how a hunt would run; raises as ``hunt`` does."""
     running = _Run(connection, tables, request, Stop())
     translation = running.translated()
     plan = running.plan(translation)
-    readings = (_reading(name, tables[name], reach) for name, reach in running.within(translation.reach).items())
-    return explained(translation, plan, tuple(readings))
+    readings = (_table_scan(name, tables[name], reach) for name, reach in running.within(translation.reach).items())
+    return explanation(translation, plan, tuple(readings))
 
 
-def explained(translation: kql.Translation, plan: pa.Table, readings: tuple[Reading, ...]) -> Explained:
+def explanation(translation: kql.Translation, plan: pa.Table, readings: tuple[TableScan, ...]) -> Explanation:
     """Put together what is told of a hunt; ``plan`` is DuckDB's answer to EXPLAIN."""
     engine = "\n".join(str(text) for text in plan.column(plan.num_columns - 1).to_pylist())
-    return Explained(meaning=kql.outline(translation), sql=translation.sql, engine=engine, readings=readings)
+    return Explanation(meaning=kql.outline(translation), sql=translation.sql, engine=engine, readings=readings)
 
 
 def tables_of(request: Hunt) -> tuple[str, ...]:
     """Give the tables a hunt reads; raises ``InvalidQuery``."""
-    return _translated(dict.fromkeys(TABLES, Stored("")), request, lambda *_: []).tables
+    return _translated(dict.fromkeys(TABLES, TableSource("")), request, lambda *_: []).tables
 
 
 # What a hunt's parts share: one that asks the data for its columns runs more than one query, all
@@ -127,7 +135,7 @@ def tables_of(request: Hunt) -> tuple[str, ...]:
 @dataclass(slots=True)
 class _Run:
     connection: duckdb.DuckDBPyConnection
-    tables: Mapping[str, Stored]
+    tables: Mapping[str, TableSource]
     request: Hunt
     stop: Stop
     deadline: float = field(init=False)
@@ -136,11 +144,11 @@ class _Run:
         self.deadline = time.monotonic() + self.request.seconds
 
     def translated(self) -> kql.Translation:
-        return _translated(self.tables, self.request, lambda asked: results.tuples(self.answered(asked)))
+        return _translated(self.tables, self.request, lambda asked: results.row_tuples(self.answered(asked)))
 
     def answered(self, asked: kql.Translation, *, take: int | None = None) -> pa.Table:
-        request, left = self.request, max(self.deadline - time.monotonic(), 0)
-        limits = Limits(seconds=request.seconds, left=left, rows=request.rows, size=request.size, take=take)
+        request, remaining = self.request, max(self.deadline - time.monotonic(), 0)
+        limits = Limits(seconds=request.seconds, remaining=remaining, rows=request.rows, size=request.size, take=take)
         if asked.grows:
             with _readable():
                 environment = snapshot_rows(self.connection, self.tables, asked.plan, self._wanted(asked))
@@ -155,10 +163,10 @@ class _Run:
     def _set(self, asked: kql.Translation) -> None:
         with _readable():
             for name, wanted in self._wanted(asked).items():
-                self.connection.execute(view(name, COLUMNS[name], self.tables, wanted))
+                self.connection.execute(view_statement(name, COLUMNS[name], self.tables, wanted))
 
-    def _wanted(self, asked: kql.Translation) -> dict[str, Wanted]:
-        return {name: Wanted(reach, self.request.clusters) for name, reach in self.within(asked.reach).items()}
+    def _wanted(self, asked: kql.Translation) -> dict[str, RowScope]:
+        return {name: RowScope(reach, self.request.clusters) for name, reach in self.within(asked.reach).items()}
 
     def within(self, reach: Mapping[str, Reach]) -> Mapping[str, Reach]:
         after = Bounds(self.request.after)
@@ -173,7 +181,7 @@ def _readable() -> Iterator[None]:
         raise errors.StoreError(f"the store's tables could not be read: {error}") from error
 
 
-def _translated(tables: Mapping[str, Stored], request: Hunt, discover: kql.Discover) -> kql.Translation:
+def _translated(tables: Mapping[str, TableSource], request: Hunt, discover: kql.Discover) -> kql.Translation:
     refused = _refused(tables, request)
     schema = {name: COLUMNS[name] for name in tables if name not in refused}
     return kql.compiled(
@@ -188,7 +196,7 @@ def _translated(tables: Mapping[str, Stored], request: Hunt, discover: kql.Disco
 
 
 # A grant of clusters says nothing of rows that name none.
-def _refused(tables: Mapping[str, Stored], request: Hunt) -> dict[str, str]:
+def _refused(tables: Mapping[str, TableSource], request: Hunt) -> dict[str, str]:
     if request.clusters is None:
         return {}
     why = f"it has no {CLUSTER}, and you may see single clusters only"
@@ -196,14 +204,14 @@ def _refused(tables: Mapping[str, Stored], request: Hunt) -> dict[str, str]:
 
 
 def _names_clusters(name: str) -> bool:
-    return name in OF_ALERTS or CLUSTER_COLUMNS.get(name, CLUSTER) in COLUMNS[name]
+    return name in ALERT_TABLES or CLUSTER_COLUMNS.get(name, CLUSTER) in COLUMNS[name]
 
 
-def _reading(name: str, stored: Stored, reach: Reach) -> Reading:
+def _table_scan(name: str, stored: TableSource, reach: Reach) -> TableScan:
     files = prune_files(stored.files, reach)
     partly = sum(file.rows is not None for file in files)
     first, last = _iso(reach.bounds.first), _iso(reach.bounds.last)
-    return Reading(table=name, files=len(files), of=len(stored.files), partly=partly, first=first, last=last)
+    return TableScan(table=name, files=len(files), of=len(stored.files), partly=partly, first=first, last=last)
 
 
 def _iso(microseconds: int | None) -> str:

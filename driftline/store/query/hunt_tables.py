@@ -25,9 +25,9 @@ import pyarrow.parquet
 
 from driftline import errors, kql
 from driftline.store.query.environment import Environment, open_environment
-from driftline.store.query.hunt_store import Explained, Reading, explained
-from driftline.store.query.limits import Limits, OnHunt, Stop, audited, run
-from driftline.store.query.results import TICKS_PER_US, TYPES, tuples, typed
+from driftline.store.query.hunt_store import Explanation, TableScan, explanation
+from driftline.store.query.limits import Limits, OnHunt, Stop, audit, run
+from driftline.store.query.results import TICKS_PER_US, TYPES, row_tuples, to_kusto_types
 from driftline.store.query.sandbox import run_sandboxed
 from driftline.store.query.views import literal
 from driftline.store.schema import quoted
@@ -142,18 +142,18 @@ def hunt_on(
     on_hunt: OnHunt | None = None,
 ) -> pa.Table:
     """Run a KQL query on an engine; parameters, result and errors are those of ``hunt``."""
-    with audited(text, on_hunt) as outcome:
+    with audit(text, on_hunt) as outcome:
         given = _input_tables(tables, schema)
         recent = {name: _since(table, after) for name, table in given.items()}
         bounds = limits or Limits()
 
         def discover(lookup: kql.Translation) -> list[tuple[Any, ...]]:
-            return tuples(engine.run(lookup, recent, bounds, stop))
+            return row_tuples(engine.run(lookup, recent, bounds, stop))
 
         translation = _translate(text, given, engine.dialect, parameters, discover)
         outcome.tables = translation.tables
         read = {name: recent[name] for name in translation.tables}
-        rows = typed(engine.run(translation, read, bounds, stop), translation.columns)
+        rows = to_kusto_types(engine.run(translation, read, bounds, stop), translation.columns)
         outcome.rows = rows.num_rows
         return rows
 
@@ -164,19 +164,19 @@ def explain(
     *,
     schema: Schema | None = None,
     parameters: Mapping[str, str] | None = None,
-) -> Explained:
+) -> Explanation:
     """Explain how DuckDB would run a hunt over such tables; raises as ``hunt`` does."""
     given = _input_tables(tables, schema)
 
     def discover(lookup: kql.Translation) -> list[tuple[Any, ...]]:
-        return tuples(_run_on_duckdb(lookup, given, Limits(), None))
+        return row_tuples(_run_on_duckdb(lookup, given, Limits(), None))
 
     translation = _translate(text, given, "duckdb", parameters, discover)
     read = {name: given[name] for name in translation.tables}
     with open_environment(_environment(read), Limits()) as connection:
         plan = run(connection, f"EXPLAIN {translation.sql}", Limits())
-    readings = tuple(Reading(table=name, files=int(table.path is not None), of=1) for name, table in read.items())
-    return explained(translation, plan, readings)
+    readings = tuple(TableScan(table=name, files=int(table.path is not None), of=1) for name, table in read.items())
+    return explanation(translation, plan, readings)
 
 
 def _translate(

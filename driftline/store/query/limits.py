@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from driftline import errors
 
-__all__ = ["Hunted", "Limits", "OnHunt", "Stop", "audited", "awaited", "out_of_memory", "run"]
+__all__ = ["HuntRecord", "Limits", "OnHunt", "Stop", "audit", "out_of_memory_message", "run", "run_in_time"]
 
 BATCH_ROWS = 50_000
 WATCH_SECONDS = 0.05
@@ -37,7 +37,7 @@ class Limits:
     size: int = 512
     disk: int = 4096
     take: int | None = None
-    left: float | None = None
+    remaining: float | None = None
     """Of the ``seconds``, those that are left; None for all."""
 
 
@@ -57,7 +57,7 @@ class Stop:
                 self._interrupt()
 
     @contextlib.contextmanager
-    def stopping(self, interrupt: Callable[[], None]) -> Iterator[None]:
+    def on_stop(self, interrupt: Callable[[], None]) -> Iterator[None]:
         """Let ``stop`` call ``interrupt`` from now on; raises ``StoreError`` if it was called before."""
         with self._lock:
             self._raise_if_stopped()
@@ -74,7 +74,7 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hunted:
+class HuntRecord:
     """One hunt as the audit trail has it. ``error`` is empty for one that was answered."""
 
     text: str
@@ -87,7 +87,7 @@ class Hunted:
     error: str = ""
 
 
-OnHunt = Callable[[Hunted], None]
+OnHunt = Callable[[HuntRecord], None]
 
 
 @dataclass(slots=True)
@@ -97,7 +97,7 @@ class _Told:
 
 
 @contextlib.contextmanager
-def audited(text: str, on_hunt: OnHunt | None, clusters: Sequence[str] | None = None) -> Iterator[_Told]:
+def audit(text: str, on_hunt: OnHunt | None, clusters: Sequence[str] | None = None) -> Iterator[_Told]:
     """Tell ``on_hunt`` of a hunt when it ended, in whatever way."""
     told, began, start = _Told(), datetime.datetime.now(datetime.UTC), time.perf_counter()
     failure = "interrupted"
@@ -110,7 +110,7 @@ def audited(text: str, on_hunt: OnHunt | None, clusters: Sequence[str] | None = 
     finally:
         if on_hunt:
             on_hunt(
-                Hunted(
+                HuntRecord(
                     text=text,
                     began=began,
                     seconds=time.perf_counter() - start,
@@ -124,11 +124,11 @@ def audited(text: str, on_hunt: OnHunt | None, clusters: Sequence[str] | None = 
 
 def run(connection: duckdb.DuckDBPyConnection, sql: str, limits: Limits, stop: Stop | None = None) -> pa.Table:
     """Run a hunt's SQL within its limits; raises ``StoreError``."""
-    return awaited(lambda stop: _run(connection, sql, limits, stop), limits, stop)
+    return run_in_time(lambda stop: _run(connection, sql, limits, stop), limits, stop)
 
 
 # Who answers holds its thread until it ends; whoever waits here hears Ctrl-C and the clock.
-def awaited(answer: Callable[[Stop], pa.Table], limits: Limits, stop: Stop | None = None) -> pa.Table:
+def run_in_time(answer: Callable[[Stop], pa.Table], limits: Limits, stop: Stop | None = None) -> pa.Table:
     """Wait for an answer, and stop what makes it when its time is over; raises ``StoreError``."""
     stop, deadline = stop or Stop(), time.monotonic() + _left(limits)
     with ThreadPoolExecutor(1, "hunt") as pool:
@@ -145,7 +145,7 @@ def awaited(answer: Callable[[Stop], pa.Table], limits: Limits, stop: Stop | Non
 
 
 def _left(limits: Limits) -> float:
-    return limits.seconds if limits.left is None else limits.left
+    return limits.seconds if limits.remaining is None else limits.remaining
 
 
 # DuckDB forgets an interrupt that comes before it begins, so it is said again.
@@ -158,7 +158,7 @@ def _watch(stop: Stop, deadline: float, limits: Limits) -> None:
 
 def _run(connection: duckdb.DuckDBPyConnection, sql: str, limits: Limits, stop: Stop) -> pa.Table:
     try:
-        with stop.stopping(connection.interrupt), connection.sql(sql).to_arrow_reader(BATCH_ROWS) as reader:
+        with stop.on_stop(connection.interrupt), connection.sql(sql).to_arrow_reader(BATCH_ROWS) as reader:
             return _collected(reader, limits)
     except (duckdb.Error, pa.ArrowException, OSError) as error:  # Arrow says OSError for an interrupt while reading
         raise errors.StoreError(stop.reason or _said(error, limits)) from error
@@ -182,10 +182,10 @@ def _collected(reader: pa.RecordBatchReader, limits: Limits) -> pa.Table:
 
 def _said(error: Exception, limits: Limits) -> str:
     if isinstance(error, (duckdb.OutOfMemoryException, MemoryError)) or "Out of Memory" in str(error):
-        return out_of_memory(limits)
+        return out_of_memory_message(limits)
     return f"the hunt failed: {error}"
 
 
-def out_of_memory(limits: Limits) -> str:
+def out_of_memory_message(limits: Limits) -> str:
     """Say that a hunt needs more memory than it may have."""
     return f"the hunt needs more than {limits.memory:,} MiB of memory; add a condition on Timestamp"

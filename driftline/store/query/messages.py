@@ -41,4 +41,4 @@ class Backup(msgspec.Struct, frozen=True, tag="backup"):
 
 
 Request = RowQuery | Hunt | Statistics | Check | Backup
-"""Answered with: a table, a table (or ``Explained``), and what each of the others says."""
+"""Answered with: a table, a table (or ``Explanation``), and what each of the others says."""

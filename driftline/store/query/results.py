@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["TICKS_PER_US", "TRUNCATED", "TYPES", "tuples", "typed"]
+__all__ = ["TICKS_PER_US", "TRUNCATED", "TYPES", "row_tuples", "to_kusto_types"]
 
 TYPES = {
     "string": pa.string(),
@@ -26,7 +26,7 @@ TRUNCATED = b"truncated"
 """Key of an answer's metadata, there if rows were left out because no more were wanted."""
 
 
-def typed(rows: pa.Table, columns: tuple[tuple[str, str], ...]) -> pa.Table:
+def to_kusto_types(rows: pa.Table, columns: tuple[tuple[str, str], ...]) -> pa.Table:
     """Give an answer its types, and its names, which may differ in case alone.
 
     The fields' metadata names the Kusto type under ``kusto``.
@@ -36,7 +36,7 @@ def typed(rows: pa.Table, columns: tuple[tuple[str, str], ...]) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=pa.schema(fields))
 
 
-def tuples(rows: pa.Table) -> list[tuple[Any, ...]]:
+def row_tuples(rows: pa.Table) -> list[tuple[Any, ...]]:
     """Give rows as tuples."""
     return list(zip(*(column.to_pylist() for column in rows.columns), strict=True))
 

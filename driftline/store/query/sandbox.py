@@ -26,7 +26,7 @@ import pyarrow as pa
 
 from driftline import errors
 from driftline.store.query.environment import Environment, open_environment
-from driftline.store.query.limits import Limits, Stop, awaited, out_of_memory, run
+from driftline.store.query.limits import Limits, Stop, out_of_memory_message, run, run_in_time
 
 __all__ = ["run_sandboxed"]
 
@@ -48,7 +48,7 @@ class Job(msgspec.Struct, frozen=True):
 
 def run_sandboxed(environment: Environment, sql: str, limits: Limits, stop: Stop | None = None) -> pa.Table:
     """Run a hunt's SQL in a process of its own, and give its rows; raises ``StoreError``."""
-    return awaited(lambda stop: _asked(environment, sql, limits, stop), limits, stop)
+    return run_in_time(lambda stop: _asked(environment, sql, limits, stop), limits, stop)
 
 
 def _asked(environment: Environment, sql: str, limits: Limits, stop: Stop) -> pa.Table:
@@ -58,7 +58,7 @@ def _asked(environment: Environment, sql: str, limits: Limits, stop: Stop) -> pa
         scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="driftline-hunt-"))
         job = Job(sql, limits, rows, environment.views, environment.files)
         process = stack.enter_context(_started(tuple(rows.values()), said.fileno(), scratch))
-        with stop.stopping(process.kill):
+        with stop.on_stop(process.kill):
             answer = _answer(process, msgspec.msgpack.encode(job))
         if answer is None:
             said.seek(0)
@@ -111,7 +111,7 @@ def _reason(code: int, said: str, limits: Limits) -> str:
         return said
     if code == FAILED and "MemoryError" not in said:
         return f"the hunt failed: {said.strip().splitlines()[-1]}"
-    return out_of_memory(limits)
+    return out_of_memory_message(limits)
 
 
 # The other side

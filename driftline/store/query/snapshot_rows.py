@@ -17,15 +17,15 @@ from driftline.kql.rewrite import Bounds
 from driftline.store.query.environment import Environment
 from driftline.store.query.views import (
     ALERT,
+    ALERT_TABLES,
     CLUSTER,
     CLUSTER_COLUMNS,
     EVIDENCE,
-    OF_ALERTS,
     TIME,
-    Stored,
-    Wanted,
-    newest,
-    view,
+    RowScope,
+    TableSource,
+    hot_rows_query,
+    view_statement,
 )
 from driftline.store.schema import quoted
 
@@ -36,17 +36,17 @@ ALWAYS = frozenset({TIME, CLUSTER, ALERT, *CLUSTER_COLUMNS.values()})
 
 
 def snapshot_rows(
-    connection: duckdb.DuckDBPyConnection, tables: Mapping[str, Stored], plan: Plan, wanted: Mapping[str, Wanted]
+    connection: duckdb.DuckDBPyConnection, tables: Mapping[str, TableSource], plan: Plan, wanted: Mapping[str, RowScope]
 ) -> Environment:
     """Take what a plan reads; raises ``duckdb.Error`` if that cannot be read."""
     columns = _columns(plan)
-    places = {name: Stored(quoted(_copy(name)), tables[name].files) for name in columns}
+    places = {name: TableSource(quoted(_copy(name)), tables[name].files) for name in columns}
     bounds = {name: each.reach.bounds for name, each in wanted.items()}
     rows = {
-        _copy(name): connection.sql(newest(tables[name], shown, bounds.get(name, Bounds()))).to_arrow_table()
+        _copy(name): connection.sql(hot_rows_query(tables[name], shown, bounds.get(name, Bounds()))).to_arrow_table()
         for name, shown in columns.items()
     }
-    views = [view(name, columns[name], places, each) for name, each in wanted.items()]
+    views = [view_statement(name, columns[name], places, each) for name, each in wanted.items()]
     return Environment(rows, views, [str(file.path) for place in places.values() for file in place.files])
 
 
@@ -59,7 +59,7 @@ def _columns(plan: Plan) -> dict[str, dict[str, str]]:
     for node in walk.nodes(plan):
         if isinstance(node, Table):
             used.setdefault(node.name, set()).update(column.name for column in node.columns)
-    if OF_ALERTS & used.keys():
+    if ALERT_TABLES & used.keys():
         used.setdefault(EVIDENCE, set())
     return {
         name: {column: kind for column, kind in COLUMNS[name].items() if column in names | ALWAYS}

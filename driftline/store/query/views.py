@@ -17,16 +17,16 @@ from driftline.store.schema import quoted
 
 __all__ = [
     "ALERT",
+    "ALERT_TABLES",
     "CLUSTER",
     "CLUSTER_COLUMNS",
     "EVIDENCE",
-    "OF_ALERTS",
     "TIME",
-    "Stored",
-    "Wanted",
+    "RowScope",
+    "TableSource",
+    "hot_rows_query",
     "literal",
-    "newest",
-    "view",
+    "view_statement",
 ]
 
 ALL = Reach()
@@ -35,7 +35,7 @@ CLUSTER = "ClusterName"
 CLUSTER_COLUMNS: Mapping[str, str] = {"AlertEvidence": "CloudResource"}
 """The column that names a row's cluster, where it is not ``ClusterName``."""
 EVIDENCE, ALERT = "AlertEvidence", "AlertId"
-OF_ALERTS = frozenset({"AlertInfo"})
+ALERT_TABLES = frozenset({"AlertInfo"})
 """Tables whose rows name no cluster, but an alert whose evidence does."""
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 # ``AT TIME ZONE`` asks the calendar for each row, which takes five times as long.
@@ -43,7 +43,7 @@ CONVERTED = {"datetime": "make_timestamp(epoch_us({0}))", "dynamic": "CAST({0} A
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class TableSource:
     """Where a table's rows lie: the relation of the newest (as SQL), and files."""
 
     hot: str
@@ -51,21 +51,21 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RowScope:
     """Which rows of a table are wanted: those the hunt may need, of some clusters (None: all)."""
 
     reach: Reach = ALL
     clusters: Sequence[str] | None = None
 
 
-def view(name: str, columns: Mapping[str, str], tables: Mapping[str, Stored], wanted: Wanted) -> str:
+def view_statement(name: str, columns: Mapping[str, str], tables: Mapping[str, TableSource], wanted: RowScope) -> str:
     """Give the statement that makes a table's view; ``columns`` are Kusto types by name."""
     shown = ", ".join(f"{_shown(column, kind)} AS {quoted(column)}" for column, kind in columns.items())
     rows, granted = _rows(tables[name], wanted.reach), _granted(name, tables, wanted.clusters)
     return f"CREATE OR REPLACE TEMP VIEW {quoted(name)} AS SELECT {shown} FROM {rows}{granted}"  # noqa: S608 -- all is quoted
 
 
-def newest(stored: Stored, columns: Mapping[str, str], bounds: Bounds) -> str:
+def hot_rows_query(stored: TableSource, columns: Mapping[str, str], bounds: Bounds) -> str:
     """Give the query for the newest rows of a table, as they are stored."""
     shown = ", ".join(map(quoted, columns))
     return f"SELECT {shown} FROM {stored.hot}{_where(_during(bounds))}"  # noqa: S608 -- all is quoted
@@ -80,12 +80,12 @@ def _shown(column: str, kind: str) -> str:
     return CONVERTED.get(kind, "{0}").format(quoted(column))
 
 
-def _rows(stored: Stored, reach: Reach) -> str:
+def _rows(stored: TableSource, reach: Reach) -> str:
     return f"({' UNION ALL BY NAME '.join(_sources(stored, reach))})"
 
 
 # Files of which all is wanted are read together, and so are those of which a stretch of time is.
-def _sources(stored: Stored, reach: Reach) -> Iterator[str]:
+def _sources(stored: TableSource, reach: Reach) -> Iterator[str]:
     during = _during(reach.bounds)
     yield f"SELECT * FROM {stored.hot}{_where(during)}"  # noqa: S608 -- all is quoted
     together: dict[tuple[str, ...], list[DataFile]] = {}
@@ -122,12 +122,12 @@ def _moment(microseconds: int) -> str:
     return f"make_timestamptz({microseconds})"
 
 
-def _granted(name: str, tables: Mapping[str, Stored], clusters: Sequence[str] | None) -> str:
+def _granted(name: str, tables: Mapping[str, TableSource], clusters: Sequence[str] | None) -> str:
     if clusters is None:
         return ""
     if not clusters:
         return " WHERE false"
-    if name in OF_ALERTS:
+    if name in ALERT_TABLES:
         evidence = f"{_rows(tables[EVIDENCE], ALL)}{_granted(EVIDENCE, tables, clusters)}"
         return f" WHERE {quoted(ALERT)} IN (SELECT {quoted(ALERT)} FROM {evidence})"  # noqa: S608 -- all is quoted
     listed = ", ".join(literal(each) for each in clusters)

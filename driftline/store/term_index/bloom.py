@@ -11,7 +11,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["bloom_filter", "may_hold"]
+__all__ = ["build_filter", "may_contain"]
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -22,7 +22,7 @@ _SALTS = np.array(
 )
 
 
-def bloom_filter(hashes: Hashes) -> bytes:
+def build_filter(hashes: Hashes) -> bytes:
     """Make the filter of some distinct hashes."""
     blocks = max(1, math.ceil(len(hashes) * _BITS_PER_HASH / (32 * _BLOCK_WORDS)))
     words = np.zeros(blocks * _BLOCK_WORDS, np.uint32)
@@ -31,7 +31,7 @@ def bloom_filter(hashes: Hashes) -> bytes:
     return words.tobytes()
 
 
-def may_hold(kept: memoryview, hashes: Hashes) -> bool:
+def may_contain(kept: memoryview, hashes: Hashes) -> bool:
     """Tell whether all of some hashes may be in a filter; reads no more of it than that takes."""
     words = np.frombuffer(kept, np.uint32)
     if not len(words):

@@ -20,9 +20,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from driftline.kql.rewrite import All, Either, Need, Term
-from driftline.store.term_index.bloom import bloom_filter, may_hold
-from driftline.store.term_index.term_hash import hash_of, hashes_of
-from driftline.store.term_index.text_forms import forms_of
+from driftline.store.term_index.bloom import build_filter, may_contain
+from driftline.store.term_index.term_hash import term_hash, term_hashes
+from driftline.store.term_index.text_forms import text_forms
 
 __all__ = ["TermIndex", "terms_path", "write_index"]
 
@@ -63,8 +63,8 @@ def _index(parquet: Path) -> pa.Table:
 
 
 def _filter(values: pa.ChunkedArray[Any]) -> bytes:
-    hashes = [found for chunk in values.chunks for texts in forms_of(chunk) for found in hashes_of(texts)]
-    return bloom_filter(pc.unique(pa.array(np.concatenate(hashes))).to_numpy()) if hashes else b""
+    hashes = [found for chunk in values.chunks for texts in text_forms(chunk) for found in term_hashes(texts)]
+    return build_filter(pc.unique(pa.array(np.concatenate(hashes))).to_numpy()) if hashes else b""
 
 
 def _digest(index: pa.Table) -> str:
@@ -90,16 +90,16 @@ class TermIndex:
         except (OSError, pa.ArrowException):
             return None
 
-    def whole(self) -> bool:
+    def is_intact(self) -> bool:
         """Tell whether all of it is as it was written."""
         return (self.table.schema.metadata or {}).get(_DIGEST, b"").decode() == _digest(self.table)
 
     @property
     def all_rows(self) -> list[tuple[int, int]]:
         """What ``wanted`` gives if any row may meet the need."""
-        return self.wanted(All())
+        return self.matching_rows(All())
 
-    def wanted(self, need: Need) -> list[tuple[int, int]]:
+    def matching_rows(self, need: Need) -> list[tuple[int, int]]:
         """Give the first and last number of the rows, from 0, that may meet a need, a pair for each stretch."""
         limits = np.concatenate(([0], np.cumsum(self.table.column(_ROWS).to_numpy())))
         kept = np.concatenate(([False], self._groups(need), [False]))
@@ -119,4 +119,4 @@ class TermIndex:
 
     def _having(self, column: str, term: str) -> npt.NDArray[np.bool_]:
         filters = self.table.column(column)
-        return np.array([may_hold(memoryview(each.as_buffer()), hash_of(term)) for each in filters], bool)
+        return np.array([may_contain(memoryview(each.as_buffer()), term_hash(term)) for each in filters], bool)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["hash_of", "hashes_of"]
+__all__ = ["term_hash", "term_hashes"]
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -33,7 +33,7 @@ _CODES = np.array([_code(byte) for byte in range(256)], np.uint64)
 _IN_TERM = _CODES != 0
 
 
-def hashes_of(texts: pa.Array[Any]) -> Iterator[Hashes]:
+def term_hashes(texts: pa.Array[Any]) -> Iterator[Hashes]:
     """Give the hashes of all terms of some texts (``pa.string``), some texts at a time."""
     _, offsets, data = texts.buffers()
     if offsets is None or data is None:
@@ -48,9 +48,9 @@ def hashes_of(texts: pa.Array[Any]) -> Iterator[Hashes]:
 
 
 @functools.lru_cache(maxsize=4096)
-def hash_of(term: str) -> Hashes:
+def term_hash(term: str) -> Hashes:
     """Give the hash of one term, as an array of one."""
-    (found,) = hashes_of(pa.array([term], pa.string()))
+    (found,) = term_hashes(pa.array([term], pa.string()))
     return found
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["forms_of"]
+__all__ = ["text_forms"]
 
 _FOLDED = {"\u0130": "i", "\u0131": "i", "\u017f": "s", "\u212a": "k"}
 _ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|.)", re.DOTALL)
@@ -22,7 +22,7 @@ _ANY_ESCAPE = r"(?s)\\(?:u[0-9A-Fa-f]{4}|.)"
 _LETTER_ESCAPE = r"(?i)\\u(?:003[0-9]|004[1-9a-f]|005[0-9a]|006[1-9a-f]|007[0-9a]|013[01]|017f|212a)"
 
 
-def forms_of(column: pa.Array[Any]) -> Iterator[pa.Array[Any]]:
+def text_forms(column: pa.Array[Any]) -> Iterator[pa.Array[Any]]:
     """Give the distinct texts of a column of texts (dictionary-encoded) or JSON, in each of their forms."""
     if isinstance(column, pa.DictionaryArray):
         yield _folded(column.dictionary)

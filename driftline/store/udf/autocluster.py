@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["clustered"]
+__all__ = ["find_patterns"]
 
 _MOST_ROWS = 20_000
 _MOST_SEEDS = 100
@@ -45,7 +45,7 @@ class _Rows:
         return float(size**self.weight * told ** (1 - self.weight))
 
 
-def clustered(rows: str | None, weight: float | None, seeds: int | None) -> str:
+def find_patterns(rows: str | None, weight: float | None, seeds: int | None) -> str:
     """Find patterns in distinct rows of texts, the last of each its count.
 
     ``weight``, from 0 to 1, prefers patterns of more rows to those of more columns. Gives a JSON

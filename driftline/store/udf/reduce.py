@@ -14,7 +14,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["patterns", "reduced"]
+__all__ = ["assign_patterns", "reduce_texts"]
 
 _MOST_TEXTS = 20_000
 _MOST_TERMS = 64  # what follows them is one term
@@ -33,7 +33,7 @@ class _Group:
     places: set[int] = field(default_factory=set)  # of the pattern, where its texts differ
 
 
-def reduced(texts: str | None, threshold: float | None, separators: str | None) -> str:
+def reduce_texts(texts: str | None, threshold: float | None, separators: str | None) -> str:
     """Group texts with their counts: a JSON array of pairs; gives pattern, count and representative of each.
 
     ``separators`` are characters that part terms besides all of ASCII that is neither letter nor
@@ -47,7 +47,7 @@ def reduced(texts: str | None, threshold: float | None, separators: str | None) 
     return json.dumps([*found, *[(OTHERS, alone, "")] * bool(alone)], ensure_ascii=False)
 
 
-def patterns(texts: str | None, threshold: float | None, separators: str | None) -> str:
+def assign_patterns(texts: str | None, threshold: float | None, separators: str | None) -> str:
     """Group texts in the same way; gives a JSON array of each text with its group's pattern."""
     groups = _grouped(texts, threshold, separators)
     named = [(_written(group, separators or "") if group.count > 1 else OTHERS, group) for group in groups]

@@ -20,13 +20,13 @@ from duckdb.sqltypes import BIGINT, BOOLEAN, DOUBLE, VARCHAR, DuckDBPyType
 
 from driftline.store.udf import autocluster, distributions, reduce, series, xml
 
-__all__ = ["offer"]
+__all__ = ["register_functions"]
 
 _MOST_PATHS = 100_000
 _MOST_BYTES = 1 << 20
 
 
-def offer(connection: duckdb.DuckDBPyConnection) -> None:
+def register_functions(connection: duckdb.DuckDBPyConnection) -> None:
     """Let the SQL of hunts call these functions."""
     for name, (function, parameters, result) in _FUNCTIONS.items():
         connection.create_function(name, function, parameters, result, null_handling=FunctionNullHandling.SPECIAL)
@@ -189,14 +189,14 @@ def _error_function(value: float | None, complement: bool | None) -> float | Non
 
 
 _FUNCTIONS: dict[str, tuple[Callable[..., Any], list[Any], DuckDBPyType]] = {
-    "xml_to_json": (xml.parsed, [VARCHAR], VARCHAR),
+    "xml_to_json": (xml.parse_xml, [VARCHAR], VARCHAR),
     "hash_text": (_hash_text, [VARCHAR], BIGINT),
     "hash_whole": (_hash_whole, [BIGINT], BIGINT),
     "ipv4_ranges": (_ipv4_ranges, [VARCHAR, VARCHAR], VARCHAR),
     "punycode": (_punycode, [VARCHAR, VARCHAR], VARCHAR),
-    "clustered": (autocluster.clustered, [VARCHAR, DOUBLE, BIGINT], VARCHAR),
-    "reduced": (reduce.reduced, [VARCHAR, DOUBLE, VARCHAR], VARCHAR),
-    "reduced_patterns": (reduce.patterns, [VARCHAR, DOUBLE, VARCHAR], VARCHAR),
+    "clustered": (autocluster.find_patterns, [VARCHAR, DOUBLE, BIGINT], VARCHAR),
+    "reduced": (reduce.reduce_texts, [VARCHAR, DOUBLE, VARCHAR], VARCHAR),
+    "reduced_patterns": (reduce.assign_patterns, [VARCHAR, DOUBLE, VARCHAR], VARCHAR),
     "tree_paths": (_tree_paths, [VARCHAR], VARCHAR),
     "built_schema": (_schema, [VARCHAR], VARCHAR),
     "replaced_texts": (_replaced, [VARCHAR, VARCHAR, VARCHAR], VARCHAR),
@@ -207,8 +207,8 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Any], list[Any], DuckDBPyType]] = {
     "beta_inv": (distributions.beta_inv, [DOUBLE] * 3, DOUBLE),
     "beta_pdf": (distributions.beta_pdf, [DOUBLE] * 3, DOUBLE),
     "welch_test": (distributions.welch_test, [DOUBLE] * 6, DOUBLE),
-    "series_transformed": (series.transformed, [VARCHAR, VARCHAR, BOOLEAN], VARCHAR),
-    "series_periods": (series.periods, [VARCHAR, DOUBLE, DOUBLE, BIGINT], VARCHAR),
-    "series_validated": (series.validated, [VARCHAR, VARCHAR], VARCHAR),
-    "series_fitted": (series.fitted, [VARCHAR, VARCHAR, BIGINT], VARCHAR),
+    "series_transformed": (series.fourier_transform, [VARCHAR, VARCHAR, BOOLEAN], VARCHAR),
+    "series_periods": (series.find_periods, [VARCHAR, DOUBLE, DOUBLE, BIGINT], VARCHAR),
+    "series_validated": (series.validate_periods, [VARCHAR, VARCHAR], VARCHAR),
+    "series_fitted": (series.fit_polynomial, [VARCHAR, VARCHAR, BIGINT], VARCHAR),
 }

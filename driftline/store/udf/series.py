@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["fitted", "periods", "transformed", "validated"]
+__all__ = ["find_periods", "fit_polynomial", "fourier_transform", "validate_periods"]
 
 Series = npt.NDArray[np.float64]
 
@@ -22,7 +22,7 @@ _MOST_VALUES = 1 << 17
 _HIGHEST_DEGREE = 10
 
 
-def transformed(real: str | None, imaginary: str | None, inverse: bool) -> str | None:
+def fourier_transform(real: str | None, imaginary: str | None, inverse: bool) -> str | None:
     """Give the real and the imaginary part of a series' Fourier transform, or of the inverse one."""
     values = _series(real)
     other = _series(imaginary) if imaginary else None
@@ -33,7 +33,7 @@ def transformed(real: str | None, imaginary: str | None, inverse: bool) -> str |
     return _written(found.real, found.imag)
 
 
-def periods(text: str | None, least: float | None, most: float | None, number: int | None) -> str | None:
+def find_periods(text: str | None, least: float | None, most: float | None, number: int | None) -> str | None:
     """Find the periods of a series between two lengths, with scores from 0 to 1, the best first.
 
     A period is where the periodogram stands out of noise (one chance in a hundred) and the
@@ -51,7 +51,7 @@ def periods(text: str | None, least: float | None, most: float | None, number: i
     return _written([*map(float, best), *padded], [*(round(float(scores[each]), 2) for each in best), *padded])
 
 
-def validated(text: str | None, lengths: str | None) -> str | None:
+def validate_periods(text: str | None, lengths: str | None) -> str | None:
     """Give lengths and how well each is a period of a series, from 0 to 1."""
     values, asked = _series(text), _series(lengths)
     if values is None or asked is None:
@@ -60,7 +60,7 @@ def validated(text: str | None, lengths: str | None) -> str | None:
     return _written(asked, [_score_at(scores, length) for length in asked])
 
 
-def fitted(text: str | None, places: str | None, degree: int | None) -> str | None:
+def fit_polynomial(text: str | None, places: str | None, degree: int | None) -> str | None:
     """Fit a polynomial; give rsquare, coefficients (highest power first), variance, rvariance and its values."""
     y = _series(text)
     x = np.arange(len(y), dtype=float) if y is not None and not places else _series(places)

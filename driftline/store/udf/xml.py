@@ -9,7 +9,7 @@ import json
 from typing import Any
 from xml.parsers import expat
 
-__all__ = ["parsed"]
+__all__ = ["parse_xml"]
 
 _MOST_BYTES = 1 << 20
 _DEEPEST = 100
@@ -69,7 +69,7 @@ def _add(to: dict[str, Any], name: str, value: Any) -> None:
         to[name] = [to[name], value]
 
 
-def parsed(text: str | None) -> str | None:
+def parse_xml(text: str | None) -> str | None:
     """Give a document as JSON text; None if it is no XML, longer than 1 MB, or has a document type."""
     if text is None or len(text.encode()) > _MOST_BYTES:
         return None

@@ -13,7 +13,7 @@ from driftline.store.files import backup
 from driftline.store.files.database import HOT, Database
 from driftline.store.files.dedup import Batch
 from driftline.store.process.reader import open_reader
-from driftline.store.process.socket_server import Service
+from driftline.store.process.socket_server import SocketServer
 from driftline.store.query.row_query import RowQuery
 from tests.wire import making
 
@@ -37,7 +37,7 @@ def names(path: Path) -> list[str]:
 
 def test_a_backup_of_a_store_in_use_is_restored(tmp_path: Path) -> None:
     database = filled(tmp_path / "store")
-    service = Service(database)
+    service = SocketServer(database)
     with open_reader(tmp_path / "store") as reader:
         size = reader.backup(tmp_path / "copy")
     database.ingest([Batch("s", 3, 0, making.events("later"))])

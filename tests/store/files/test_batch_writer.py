@@ -11,7 +11,7 @@ import pytest
 
 from driftline import wire
 from driftline.errors import StoreError, StoreOverloaded
-from driftline.store.files.batch_writer import Intake
+from driftline.store.files.batch_writer import BatchWriter
 from driftline.store.files.database import Database
 from driftline.store.files.dedup import Batch
 from tests.wire import making
@@ -51,7 +51,7 @@ def broken() -> Batch:
 
 
 def test_what_comes_during_a_commit_goes_together_into_the_next(database: HeldDatabase) -> None:
-    intake = Intake(database)
+    intake = BatchWriter(database)
     futures = [intake.offer(batch("s", number)) for number in range(1, 12)]
     database.may_commit.set()
 
@@ -62,7 +62,7 @@ def test_what_comes_during_a_commit_goes_together_into_the_next(database: HeldDa
 
 
 def test_a_batch_too_many_is_not_taken(database: HeldDatabase) -> None:
-    intake = Intake(database, max_bytes=1)
+    intake = BatchWriter(database, max_bytes=1)
     intake.offer(batch("s", 1))
     with pytest.raises(StoreOverloaded, match="wait to be stored already"):
         while True:  # the first may have gone to the writer
@@ -72,7 +72,7 @@ def test_a_batch_too_many_is_not_taken(database: HeldDatabase) -> None:
 
 
 def test_one_bad_batch_keeps_no_other_out(database: HeldDatabase) -> None:
-    intake = Intake(database)
+    intake = BatchWriter(database)
     futures = [intake.offer(it) for it in (batch("a"), batch("b"), broken(), batch("c"))]
     database.may_commit.set()
 
@@ -83,7 +83,7 @@ def test_one_bad_batch_keeps_no_other_out(database: HeldDatabase) -> None:
 
 
 def test_closing_stores_what_waits(database: HeldDatabase) -> None:
-    intake = Intake(database)
+    intake = BatchWriter(database)
     future = intake.offer(batch("s"))
     database.may_commit.set()
     intake.close()

@@ -259,7 +259,7 @@ def test_damaged_terms_are_found_by_the_check(database: Database, tmp_path: Path
     write_terms_of_another_file(file)
 
     (problem,) = database.check()
-    assert "its terms are damaged" in problem
+    assert "its term index is damaged" in problem
 
 
 def write_terms_of_another_file(file: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from driftline import wire
 from driftline.errors import InvalidBatch
 from driftline.store.files import dedup
-from driftline.store.files.dedup import Batch, Ranges, Received
+from driftline.store.files.dedup import Batch, Ranges, StoredRanges
 from tests.wire import making
 
 pairs = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)))
@@ -43,14 +43,14 @@ def batch(first: int, *names: str, floor: int = 0) -> Batch:
     return Batch("s", first, floor, {**making.events(*names), "SensorHealth": health})
 
 
-def new_rows(known: Received, *batches: Batch) -> list[list[str | None]]:
+def new_rows(known: StoredRanges, *batches: Batch) -> list[list[str | None]]:
     plan = known.plan(batches)
-    known.keep(plan, batches)
+    known.commit(plan, batches)
     return [rows["FileName"].to_pylist() for rows in plan.tables.get("CloudProcessEvents", [])]
 
 
 def test_only_the_new_rows_of_an_overlapping_batch_are_planned() -> None:
-    known = Received([("s", 3, 4)])
+    known = StoredRanges([("s", 3, 4)])
 
     assert new_rows(known, batch(1, "1", "2", "3", "4", "5")) == [["1", "2"], ["5"]]
     assert known.rows() == [("s", 1, 6)]
@@ -58,7 +58,7 @@ def test_only_the_new_rows_of_an_overlapping_batch_are_planned() -> None:
 
 
 def test_a_replay_within_one_commit_counts_once() -> None:
-    known = Received([])
+    known = StoredRanges([])
     plan = known.plan([batch(1, "a"), batch(1, "a"), batch(3, "b")])
 
     assert list(plan.stored) == [2, 0, 2]
@@ -67,7 +67,7 @@ def test_a_replay_within_one_commit_counts_once() -> None:
 
 def test_a_stream_with_too_many_holes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dedup, "RANGES_MAX", 2)
-    known = Received([("s", 1, 1), ("s", 3, 3)])
+    known = StoredRanges([("s", 1, 1), ("s", 3, 3)])
     with pytest.raises(InvalidBatch, match="2 holes"):
         known.check("s")
     known.check("t")

@@ -27,7 +27,7 @@ def kept(directory: Path, *ages: int, until: Callable[[TableStatistics], bool], 
     database, stopping = Database(directory), threading.Event()
     rows = [making.event(str(age), when=making.NOW - DAY * age) for age in ages]
     database.ingest([Batch("s", 1, 0, {EVENTS: wire.table(EVENTS, rows)})])
-    keep = partial(housekeeping.keep_house, database, stopping, now=lambda: making.NOW, days=lambda _: days)
+    keep = partial(housekeeping.run_housekeeping, database, stopping, now=lambda: making.NOW, days=lambda _: days)
     thread = threading.Thread(target=keep)
     thread.start()
     deadline = time.monotonic() + 20

@@ -28,10 +28,10 @@ def test_what_comes_later_is_not_seen(connection: duckdb.DuckDBPyConnection) -> 
 def test_the_oldest_open_one_is_known(connection: duckdb.DuckDBPyConnection) -> None:
     snapshots = Snapshots(connection)
     with snapshots.open():
-        first = snapshots.oldest()
+        first = snapshots.oldest_start()
         with snapshots.open():
-            assert snapshots.oldest() == first < math.inf
-    assert snapshots.oldest() == math.inf
+            assert snapshots.oldest_start() == first < math.inf
+    assert snapshots.oldest_start() == math.inf
 
 
 def test_one_that_fails_is_closed(connection: duckdb.DuckDBPyConnection) -> None:
@@ -39,4 +39,4 @@ def test_one_that_fails_is_closed(connection: duckdb.DuckDBPyConnection) -> None
     with pytest.raises(StoreError), snapshots.open() as cursor:
         cursor.execute("FROM missing")
 
-    assert snapshots.oldest() == math.inf
+    assert snapshots.oldest_start() == math.inf

@@ -9,11 +9,11 @@ from driftline import errors
 from driftline.kql import QueryProblem
 from driftline.store.process import protocol
 from driftline.store.process.protocol import Response
-from driftline.store.query.hunt_store import Explained, Hunt, Reading
+from driftline.store.query.hunt_store import Explanation, Hunt, TableScan
 from driftline.store.query.messages import Backup, Check, Request, Statistics, TableStatistics
 from driftline.store.query.row_query import RowQuery
 
-EXPLAINED = Explained(meaning="m", sql="s", engine="e", readings=(Reading(table="T", files=1, of=2),))
+EXPLAINED = Explanation(meaning="m", sql="s", engine="e", readings=(TableScan(table="T", files=1, of=2),))
 COUNTED = {"T": TableStatistics(hot_rows=1, cold_rows=2, files=3, bytes=4)}
 REQUESTS = [
     RowQuery(table="AlertInfo", where=[]),
@@ -52,7 +52,7 @@ def test_nonsense_is_refused(body: bytes) -> None:
     ("response", "kind"),
     [
         (pa.table({"a": [1, 2]}), pa.Table),
-        (EXPLAINED, Explained),
+        (EXPLAINED, Explanation),
         (COUNTED, dict[str, TableStatistics]),
         (["broken"], list[str]),
         (7, int),
@@ -78,7 +78,7 @@ def test_errors_arrive_as_they_were_raised(error: errors.DriftlineError) -> None
         protocol.decode_response(*protocol.encode_error(error), pa.Table)
 
     assert (type(caught.value), str(caught.value)) == (type(error), str(error))
-    assert getattr(caught.value, "problems", ()) == getattr(error, "problems", ())
+    assert getattr(caught.value, "find_problems", ()) == getattr(error, "find_problems", ())
 
 
 def test_an_error_of_no_name_here_arrives_as_its_base() -> None:

@@ -19,7 +19,7 @@ from driftline.store.process.reader import open_reader
 from driftline.store.process.writer import start_writer
 from driftline.store.query import hunt_store
 from driftline.store.query.hunt_store import Hunt
-from driftline.store.query.limits import Hunted, Stop
+from driftline.store.query.limits import HuntRecord, Stop
 from driftline.store.query.results import TRUNCATED
 
 NOW = datetime.datetime.now(datetime.UTC)
@@ -130,7 +130,7 @@ def test_only_granted_clusters_are_seen(
 def test_a_table_without_clusters_is_denied_to_who_may_see_single_clusters(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hunt_store, "OF_ALERTS", frozenset())  # as a table to come is
+    monkeypatch.setattr(hunt_store, "ALERT_TABLES", frozenset())  # as a table to come is
 
     with pytest.raises(errors.InvalidQuery, match="1:1: the table 'AlertInfo' may not be read: it has no ClusterName"):
         found(database, "AlertInfo", clusters=("prod",))
@@ -254,7 +254,7 @@ def test_an_answer_that_is_too_long_is_no_answer(database: Database) -> None:
 def test_the_audit_trail_has_every_hunt(
     database: Database, text: str, rows: int, error: str, tables: tuple[str, ...]
 ) -> None:
-    trail: list[Hunted] = []
+    trail: list[HuntRecord] = []
     try:
         database.hunt(Hunt(text=text, clusters=("test",)), on_hunt=trail.append)
     except errors.InvalidQuery as failure:
@@ -296,7 +296,7 @@ def test_who_hangs_up_cancels_the_hunt(served: Path) -> None:
 
 
 def test_an_answer_comes_in_batches_that_are_read_one_by_one(served: Path) -> None:
-    with open_reader(served) as reader, reader.streamed(Hunt(text="range a from 1 to 20000 step 1")) as answer:
+    with open_reader(served) as reader, reader.stream(Hunt(text="range a from 1 to 20000 step 1")) as answer:
         batch = next(answer.batches)
 
     assert (answer.schema.names, batch.num_rows) == (["a"], BATCH_ROWS)
@@ -313,7 +313,7 @@ def test_a_hunt_in_the_stores_process_is_stopped_from_another_thread(served: Pat
 def test_an_answer_that_is_being_read_can_be_stopped(served: Path) -> None:
     stop = Stop()
     text = "range a from 1 to 900000 step 1 | extend b = strcat('some text that is long ', a)"
-    with open_reader(served) as reader, reader.streamed(Hunt(text=text), stop=stop) as answer:
+    with open_reader(served) as reader, reader.stream(Hunt(text=text), stop=stop) as answer:
         next(answer.batches)
         stop.stop("enough")
 

@@ -6,7 +6,7 @@ import pytest
 
 from driftline import errors
 from driftline.store import hunt
-from driftline.store.query.limits import Hunted, Limits
+from driftline.store.query.limits import HuntRecord, Limits
 
 
 def test_memory_is_bounded() -> None:
@@ -28,7 +28,7 @@ def test_the_answers_size_is_bounded() -> None:
 
 
 def test_a_hunt_over_given_tables_is_in_the_trail() -> None:
-    trail: list[Hunted] = []
+    trail: list[HuntRecord] = []
     hunt("print a = 1", {}, on_hunt=trail.append)
 
     assert [(told.text, told.rows, told.clusters, told.error) for told in trail] == [("print a = 1", 1, None, "")]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from driftline.kql.rewrite import All, Bounds, Either, Term
 from driftline.store.query.file_pruning import DataFile
 from driftline.store.query.hunt_store import Hunt, explain, hunt
-from driftline.store.query.views import Stored
+from driftline.store.query.views import TableSource
 from driftline.store.schema import create_statement
 from driftline.store.term_index.index import TermIndex, terms_path, write_index
 
@@ -35,35 +35,35 @@ def indexed(path: Path, texts: Sequence[str], group: int = 1) -> TermIndex:
 def test_rows_are_wanted_by_the_group_they_lie_in(tmp_path: Path) -> None:
     index = indexed(tmp_path / "x.parquet", LINES, group=2)
 
-    assert index.wanted(Term("line", "wget")) == [(0, 1)]
-    assert index.wanted(Term("line", "sleep")) == [(2, 3)]
-    assert index.wanted(Term("line", "curl")) == [(0, 3)]
-    assert index.wanted(Term("line", "cur")) == []
+    assert index.matching_rows(Term("line", "wget")) == [(0, 1)]
+    assert index.matching_rows(Term("line", "sleep")) == [(2, 3)]
+    assert index.matching_rows(Term("line", "curl")) == [(0, 3)]
+    assert index.matching_rows(Term("line", "cur")) == []
 
 
 def test_stretches_that_do_not_touch_are_told_apart(tmp_path: Path) -> None:
     index = indexed(tmp_path / "x.parquet", LINES)
 
-    assert index.wanted(Term("line", "curl")) == [(0, 0), (3, 3)]
+    assert index.matching_rows(Term("line", "curl")) == [(0, 0), (3, 3)]
 
 
 def test_needs_are_joined(tmp_path: Path) -> None:
     index = indexed(tmp_path / "x.parquet", LINES)
     curl, tmp, sleep = Term("line", "curl"), Term("line", "tmp"), Term("line", "sleep")
 
-    assert index.wanted(All((curl, tmp))) == [(0, 0)]
-    assert index.wanted(Either((tmp, sleep))) == [(0, 0), (2, 2)]
-    assert index.wanted(All()) == [(0, 3)]
+    assert index.matching_rows(All((curl, tmp))) == [(0, 0)]
+    assert index.matching_rows(Either((tmp, sleep))) == [(0, 0), (2, 2)]
+    assert index.matching_rows(All()) == [(0, 3)]
 
 
 def test_of_a_column_that_the_file_lacks_nothing_is_known(tmp_path: Path) -> None:
-    assert indexed(tmp_path / "x.parquet", LINES).wanted(Term("other", "curl")) == [(0, 3)]
+    assert indexed(tmp_path / "x.parquet", LINES).matching_rows(Term("other", "curl")) == [(0, 3)]
 
 
 def test_a_term_that_is_not_there_is_ruled_out_99_times_of_100(tmp_path: Path) -> None:
     index = indexed(tmp_path / "x.parquet", [" ".join(f"w{n}" for n in range(20_000))])
 
-    wrong = sum(bool(index.wanted(Term("line", f"x{n}"))) for n in range(2_000))
+    wrong = sum(bool(index.matching_rows(Term("line", f"x{n}"))) for n in range(2_000))
     assert 0 < wrong < 40
 
 
@@ -76,7 +76,7 @@ def test_an_index_is_no_index_if_it_cannot_be_read(tmp_path: Path) -> None:
 
 def test_damage_is_seen(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
-    assert indexed(path, LINES).whole()
+    assert indexed(path, LINES).is_intact()
     data = bytearray(terms_path(path).read_bytes())
     index = pa.ipc.open_file(bytes(data)).read_all()
     kept = index.column("line").chunk(0)[0].as_buffer().to_pybytes()
@@ -85,7 +85,7 @@ def test_damage_is_seen(tmp_path: Path) -> None:
     terms_path(path).write_bytes(data)
 
     damaged = TermIndex.open(path)
-    assert damaged and not damaged.whole()
+    assert damaged and not damaged.is_intact()
 
 
 # A hunt with an index and without
@@ -168,7 +168,7 @@ def test_no_row_is_hidden(
     select = f"SELECT * FROM {TABLE} UNION ALL BY NAME SELECT {shown} FROM batch"
     connection.execute(f"COPY ({select}) TO '{path}' (FORMAT parquet)")
     terms_path(path).unlink(missing_ok=True)
-    tables = {TABLE: Stored(f"memory.main.{TABLE}", [DataFile(path, Bounds())])}
+    tables = {TABLE: TableSource(f"memory.main.{TABLE}", [DataFile(path, Bounds())])}
     request = Hunt(text=f"{TABLE} | where {predicate} | count")
 
     plainly = hunt(connection.cursor(), tables, request)
@@ -182,7 +182,7 @@ def test_a_hunt_reads_the_groups_with_its_word_only(connection: duckdb.DuckDBPyC
     rows = f"SELECT * FROM {TABLE} UNION ALL BY NAME SELECT {line} FROM range(10000) t(i)"
     connection.execute(f"COPY ({rows}) TO '{path}' (FORMAT parquet, ROW_GROUP_SIZE 2048)")
     write_index(path)
-    tables = {TABLE: Stored(f"memory.main.{TABLE}", [DataFile(path, Bounds())])}
+    tables = {TABLE: TableSource(f"memory.main.{TABLE}", [DataFile(path, Bounds())])}
 
     def told(predicate: str) -> tuple[int, int, int]:
         request = Hunt(text=f"{TABLE} | where {predicate} | project ProcessCommandLine")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from driftline import errors, kql
-from driftline.store.udf.autocluster import clustered
+from driftline.store.udf.autocluster import find_patterns
 
 CELLS = st.sampled_from(["", "a", "b", "c"])
 ROWS = st.dictionaries(st.tuples(CELLS, CELLS, CELLS), st.integers(1, 9), max_size=12)
@@ -19,7 +19,7 @@ ROWS = st.dictionaries(st.tuples(CELLS, CELLS, CELLS), st.integers(1, 9), max_si
 def test_each_pattern_covers_as_many_rows_as_it_says(
     rows: dict[tuple[str, ...], int], weight: float, seeds: int
 ) -> None:
-    found = json.loads(clustered(json.dumps([[*row, count] for row, count in rows.items()]), weight, seeds))
+    found = json.loads(find_patterns(json.dumps([[*row, count] for row, count in rows.items()]), weight, seeds))
 
     for count, percent, *cells in found:
         met = [n for row, n in rows.items() if all(want in (None, have) for want, have in zip(cells, row, strict=True))]
