@@ -1,8 +1,10 @@
-"""How a request to the process that owns a store, and its answer, look on the socket.
+"""Messages between a reader and the process that owns a store, on its Unix socket.
 
-A request is four bytes of length and JSON (``query.messages``). The answer is one byte of status, eight
-of length, and a body: an Arrow IPC stream, JSON, or a ``Failure`` as JSON. Lengths are
-little-endian. Who hangs up before the answer came has cancelled the request, if it is a hunt.
+A request is a length of four bytes and JSON (``query.messages``). A response is a status of one
+byte, a length of eight bytes, and a body: an Arrow IPC stream, JSON, or a ``Failure`` as JSON.
+Lengths are in bytes, little-endian. One connection carries requests and responses in turn.
+
+A client cancels its hunt by closing the connection before the response.
 """
 
 from __future__ import annotations
@@ -37,27 +39,37 @@ __all__ = [
 ]
 
 SOCKET = "store.sock"
-"""The socket's name in the store's directory."""
+"""Name of the socket in the store's directory."""
 REQUEST_HEAD = struct.Struct("<I")
+"""Length of the request in bytes."""
 RESPONSE_HEAD = struct.Struct("<BQ")
+"""Status, and length of the body in bytes."""
 REQUEST_MAX = 1 << 20
+"""Largest request, in bytes; the server closes the connection on a larger one."""
 BATCH_ROWS = 8192
-"""Most rows of a batch of an answer, so that who passes it on never holds much."""
+"""Most rows of one record batch in a response, so that a client that forwards batches holds little memory."""
 ROWS, RECORD, FAILED = range(3)
 
 Response = pa.Table | Explanation | Mapping[str, TableStatistics] | Sequence[str] | int
+"""A response's value, by request: rows, a hunt's explanation, statistics by table, found problems, bytes copied."""
 T = TypeVar("T")
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What went wrong: the name of an error, and its message or, with their places, its problems."""
+    """An error on its way to the client: the name of its class, and its message or its problems.
+
+    Problems keep their positions in the query, so that the client can point at them.
+    """
 
     kind: str
+    """Name of the error's class in ``driftline.errors``."""
     message: str = ""
+    """Text of the error; empty if ``problems`` say it."""
     problems: Sequence[Mapping[str, Any]] = ()
+    """Fields of each ``Problem`` or ``QueryProblem`` of an ``InvalidInput``."""
 
 
-# From the special to the general: an error that is not told by its own name is told by a base's.
+# From subclass to base class: an error of another class is sent as the first of these that it is an instance of.
 _KINDS: Mapping[str, type[DriftlineError]] = {
     kind.__name__: kind
     for kind in (
@@ -74,21 +86,29 @@ _failure = msgspec.json.Decoder(Failure)
 
 
 def encode_request(request: Request) -> bytes:
-    """Give a request as it goes onto the socket, its length included."""
+    """Encode a request with its length, ready to be sent."""
     body = msgspec.json.encode(request)
     return REQUEST_HEAD.pack(len(body)) + body
 
 
 def decode_request(body: bytes) -> Request:
-    """Read a request; raises ``InvalidInput``."""
+    """Decode the JSON of a request, without its length.
+
+    Raises ``InvalidInput`` for JSON that is no request, or has values beyond the bounds of its type.
+    """
     try:
         return _request.decode(body)
     except msgspec.DecodeError as error:
         raise InvalidInput(f"not a request: {error}") from error
 
 
+# Arrow keeps the types and needs no parsing at the other end; JSON serves for the few small records.
 def encode_response(response: Response) -> tuple[int, bytes | memoryview]:
-    """Give the status and body of an answer."""
+    """Encode a value as the status and the body of a response.
+
+    A table becomes an Arrow IPC stream of batches of at most ``BATCH_ROWS`` rows
+    (https://arrow.apache.org/docs/format/Columnar.html#ipc-streaming-format), any other value JSON.
+    """
     if not isinstance(response, pa.Table):
         return RECORD, msgspec.json.encode(response)
     sink = pa.BufferOutputStream()
@@ -98,7 +118,11 @@ def encode_response(response: Response) -> tuple[int, bytes | memoryview]:
 
 
 def encode_error(error: DriftlineError) -> tuple[int, bytes]:
-    """Give the status and body of what went wrong."""
+    """Encode an error as the status and the body of a response.
+
+    An error of a class that the protocol does not name is sent as its nearest base class.
+    """
+    # InvalidBatch, for instance, becomes InvalidInput: the client knows the names above only.
     kind = next((name for name, kind in _KINDS.items() if isinstance(error, kind)), StoreError.__name__)
     if isinstance(error, InvalidInput):
         failure = Failure(kind=kind, problems=[dataclasses.asdict(problem) for problem in error.problems])
@@ -108,7 +132,11 @@ def encode_error(error: DriftlineError) -> tuple[int, bytes]:
 
 
 def decode_response(status: int, body: bytes | memoryview, kind: type[T]) -> T:
-    """Read an answer that is a ``kind``; raises what it says went wrong."""
+    """Decode a response into a value of type ``kind``.
+
+    Raises the error that the response carries: ``InvalidInput``, ``InvalidQuery``, ``StoreError`` or
+    one of its subclasses.
+    """
     if status == FAILED:
         raise _error(_failure.decode(body))
     if status == ROWS:

@@ -1,10 +1,12 @@
 """The store's own process: ``python -m driftline.store.process.service DIR STREAM``.
 
-DuckDB lets one process write a file, and takes some 50 MB: so the privileged sensor does not
-hold it, and other processes ask this one. It reads messages (``events.stream``) from standard
-input, appends them in batches, and after each commit writes to standard output the number of
-the last message that is stored, eight bytes, little-endian. The first such number comes at the
-start: from there the sender goes on. On ``DIR/store.sock`` it answers requests (``process.socket_server``).
+DuckDB lets one process open a file for writing, and needs some 50 MB of memory. So the privileged
+sensor does not load DuckDB, and other processes send requests to this one.
+
+The process reads messages (``events.stream``) from standard input and appends their rows in
+batches. After each commit it writes the number of the last stored message to standard output, as
+eight bytes, little-endian. It writes the first number at its start: the sender continues after that
+message. On ``DIR/store.sock`` it answers requests (``process.socket_server``).
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ from driftline.store.process import socket_server
 __all__ = ["ACK", "main"]
 
 ACK = struct.Struct("<Q")
+"""Number of the last stored message, as written to standard output."""
 
 _CHUNK = 1 << 20
 _BATCH_BYTES = 16 << 20
@@ -41,7 +44,11 @@ _log = logging.getLogger(__name__)
 
 
 def main(directory: Path, stream_id: str) -> None:
-    """Serve until standard input ends; raises ``StoreError`` if the store cannot be opened."""
+    """Store messages until standard input ends.
+
+    ``stream_id`` names the sender's sequence of messages; its numbers start at 1. Raises
+    ``StoreError`` if the store cannot be opened.
+    """
     database = _open(directory)
     server = socket_server.SocketServer(database)
     threading.Thread(target=_keep_house, args=(database,), name="housekeeping", daemon=True).start()
@@ -52,7 +59,7 @@ def main(directory: Path, stream_id: str) -> None:
         database.close()
 
 
-# Whoever reads the files directly holds them for the time of a query.
+# A reader without a running process opens the files itself, for the time of one request; wait that long.
 def _open(directory: Path) -> Database:
     deadline = time.monotonic() + _OPEN_SECONDS
     while True:
@@ -76,7 +83,8 @@ def _append_until_end(database: Database, stream_id: str) -> None:
             os.write(1, ACK.pack(sequence))
 
 
-# One commit costs some milliseconds however many rows it has: what comes meanwhile goes together.
+# A commit costs some milliseconds however many rows it has. So read all that has arrived since the last commit,
+# and store it in one.
 def _read_batch() -> bytes:
     chunks = [os.read(0, _CHUNK)]
     size = len(chunks[0])
@@ -86,6 +94,8 @@ def _read_batch() -> bytes:
     return b"".join(chunks)
 
 
+# A full disk is the operator's to free; dropping rows meanwhile would lose them, so try again. The sender's
+# memory is bounded, and the sender counts what it drops.
 def _append(database: Database, lines: Sequence[bytes], *, stream_id: str, sequence: int) -> None:
     rows = _rows(lines)
     while True:
@@ -98,6 +108,7 @@ def _append(database: Database, lines: Sequence[bytes], *, stream_id: str, seque
             return
 
 
+# A line that is no message gets its number all the same, so that the sender's numbers and these agree.
 def _rows(lines: Sequence[bytes]) -> dict[str, list[Record]]:
     rows: dict[str, list[Record]] = defaultdict(list)
     for line in lines:
@@ -111,7 +122,7 @@ def _rows(lines: Sequence[bytes]) -> dict[str, list[Record]]:
     return rows
 
 
-# Ends with the process: a move that is cut short leaves every row in one place.
+# A daemon thread, which ends with the process: a move of rows that is cut short leaves every row in one place.
 def _keep_house(database: Database) -> None:
     run_housekeeping(database, threading.Event(), now=lambda: datetime.datetime.now(datetime.UTC))
 
@@ -122,5 +133,6 @@ if __name__ == "__main__":
         main(Path(sys.argv[1]), sys.argv[2])
     except DriftlineError as failure:
         sys.exit(f"driftline: store: {failure}")
+    # Daemon threads may still hold DuckDB's objects, whose destructors fail once Python's interpreter shuts down.
     # Threads may still hold DuckDB's objects, which it complains of when Python tears them down.
     os._exit(0)

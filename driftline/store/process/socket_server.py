@@ -1,6 +1,6 @@
-"""A store's socket: who owns the files answers there for all who do not.
+"""The socket of a store, on which the process that has the files open answers requests of others.
 
-``DIR/store.sock``, open to its owner alone; ``protocol`` says what goes over it.
+``DIR/store.sock`` is open to its owner only (mode 0600); ``protocol`` describes the messages.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ _WATCH_SECONDS = 0.1
 
 
 class SocketServer:
-    """Answers for one database, in threads of its own, until closed."""
+    """Answers requests to one database, each connection in a thread, until it is closed."""
 
     def __init__(self, database: Database) -> None:
-        """Listen in the database's directory."""
+        """Listen in the database's directory, in place of a socket that a crash left behind."""
         self._path = database.directory / protocol.SOCKET
         self._path.unlink(missing_ok=True)
+        # The mode must be set before anything can connect: bind(2) applies the umask to the file (unix(7)).
         previous = os.umask(0o177)
         try:
             self._server = _Server(str(self._path), database)
@@ -43,7 +44,7 @@ class SocketServer:
         threading.Thread(target=self._server.serve_forever, name="queries", daemon=True).start()
 
     def close(self) -> None:
-        """Listen no more."""
+        """Stop listening, and remove the socket. Requests that are being answered are not awaited."""
         self._server.shutdown()
         self._server.server_close()
         self._path.unlink(missing_ok=True)
@@ -57,11 +58,12 @@ class _Server(socketserver.ThreadingUnixStreamServer):
         super().__init__(path, _Handler)
 
 
+# One connection: requests in turn, until the client closes it or sends a length beyond the limit.
 class _Handler(socketserver.StreamRequestHandler):
     server: _Server
 
     def handle(self) -> None:
-        with contextlib.suppress(ConnectionError):  # whoever asked does not wait for the answer
+        with contextlib.suppress(ConnectionError):  # the client closed the connection before the response
             while len(head := self.rfile.read(protocol.REQUEST_HEAD.size)) == protocol.REQUEST_HEAD.size:
                 (length,) = protocol.REQUEST_HEAD.unpack(head)
                 if length > protocol.REQUEST_MAX:
@@ -78,26 +80,28 @@ class _Handler(socketserver.StreamRequestHandler):
             return protocol.encode_error(error)
 
 
-def _hunted(database: Database, request: Hunt, peer: socket.socket) -> protocol.Response:
+# A hunt that no client waits for would hold memory and two threads until its time is over.
+def _hunt(database: Database, request: Hunt, peer: socket.socket) -> protocol.Response:
     if request.explain:
         return database.explain(request)
-    with _stopped_without(peer) as stop:
+    with _stop_if_gone(peer) as stop:
         return database.hunt(request, stop=stop)
 
 
 _HANDLERS: Mapping[type, Callable[[Database, Any, socket.socket], protocol.Response]] = {
     RowQuery: lambda database, query, _: database.select(query),
-    Hunt: _hunted,
+    Hunt: _hunt,
     Statistics: lambda database, *_: database.statistics(),
     Check: lambda database, *_: database.check(),
     Backup: lambda database, request, _: database.backup(Path(request.path)),
 }
 
 
+# A thread for each running hunt; select(2) with a short timeout, so that it ends soon after the hunt.
 @contextlib.contextmanager
-def _stopped_without(peer: socket.socket) -> Iterator[Stop]:
+def _stop_if_gone(peer: socket.socket) -> Iterator[Stop]:
     stop, done = Stop(), threading.Event()
-    watcher = threading.Thread(target=_stop_when_gone, args=(peer, stop, done), daemon=True)
+    watcher = threading.Thread(target=_watch_peer, args=(peer, stop, done), daemon=True)
     watcher.start()
     try:
         yield stop
@@ -106,8 +110,9 @@ def _stopped_without(peer: socket.socket) -> Iterator[Stop]:
         watcher.join()
 
 
-# Nothing comes between a request and its answer: what can be read is the end.
-def _stop_when_gone(peer: socket.socket, stop: Stop, done: threading.Event) -> None:
+# A client sends nothing between a request and its response: a readable socket means that it hung up. If it did
+# send something, the request goes on unwatched.
+def _watch_peer(peer: socket.socket, stop: Stop, done: threading.Event) -> None:
     while not done.is_set():
         if select.select([peer], [], [], _WATCH_SECONDS)[0]:
             if not done.is_set() and not _has_more(peer):

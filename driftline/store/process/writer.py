@@ -1,10 +1,12 @@
-"""The sender's side of the store: hands lines to the store's process, and never waits for it.
+"""The sender's side of the store: queues lines for the store's process, and never waits for it.
 
-The process that ships to a server (``driftline.sensor.shipping.process``) is one more such process.
+The sender keeps lines until the process confirms that they are stored. If the process dies, the
+sender starts it again, and sends the lines after the last one that the new process reports as
+stored. So a crash of the process neither loses nor repeats a row. Memory is bounded; lines beyond
+it are dropped and counted.
 
-Lines are kept until the store says they are stored. If its process dies it is started again and
-gets what it has not stored, by its own word; so a crash loses nothing, and doubles nothing. What
-does not fit into the bounded memory is dropped and counted.
+The process that ships rows to a server (``driftline.sensor.shipping.process``) is started and fed
+in the same way.
 """
 
 from __future__ import annotations
@@ -27,7 +29,9 @@ from driftline.errors import StoreError
 __all__ = ["Writer", "start_writer"]
 
 _ACK_BYTES = 8
-_PIPE_BYTES = 1 << 20  # /proc/sys/fs/pipe-max-size for everybody
+_PIPE_BYTES = (
+    1 << 20
+)  # the default of /proc/sys/fs/pipe-max-size, the most that an unprivileged process may set (pipe(7))
 _MAX_BYTES = 64 << 20
 _BACK_OFF = (0.1, 0.5, 2.0, 10.0)
 _CLOSE_SECONDS = 10.0
@@ -35,41 +39,52 @@ _log = logging.getLogger(__name__)
 
 
 def start_writer(directory: Path, *, max_bytes: int = _MAX_BYTES) -> Writer:
-    """Start the store's process on a directory; raises ``StoreError`` if it does not come up."""
+    """Start the store's process on a directory and return the writer that feeds it.
+
+    ``max_bytes`` bounds the lines that wait in memory. Raises ``StoreError`` if the process does not
+    start, for instance because another process has the store open.
+    """
     command = (sys.executable, "-P", "-m", "driftline.store.process.service", str(directory))
     return Writer(command, name=f"the store at {directory}", max_bytes=max_bytes)
 
 
 class Writer:
-    """Lines on their way to a process. ``write`` may be called from any thread."""
+    """A queue of lines for a process; ``write`` may be called from any thread.
+
+    A thread sends the lines, a second one reads the process's confirmations.
+    """
 
     def __init__(self, command: Sequence[str], *, name: str, max_bytes: int = _MAX_BYTES) -> None:
-        """Start ``command``, with the id of this stream as its last argument; ``name`` is for messages."""
+        """Start ``command``, with the id of this stream as its last argument; ``name`` names it in messages.
+
+        The id is random, so that each writer has a sequence of its own. Raises ``StoreError`` if the
+        process does not start.
+        """
         self._command = command
         self._name = name
         self._stream = uuid.uuid4().hex
         self._max_bytes = max_bytes
         self._condition = threading.Condition()
         self._lines: deque[bytes] = deque()
-        """What is not known to be stored; the first has number ``_stored + 1``."""
+        """Lines that are not known to be stored; the first has number ``_stored + 1``."""
         self._stored = 0
         self._sent = 0
-        """The number of the last line that was written to the process."""
+        """Number of the last line written to the process."""
         self._bytes = 0
         self._is_closing = False
         self.lost = 0
-        """How many lines were dropped, ever."""
+        """Lines dropped since the start."""
         self._process = self._start()
         self._thread = threading.Thread(target=self._run, name="store", daemon=True)
         self._thread.start()
 
     @property
     def pid(self) -> int:
-        """The id of the store's process as of now."""
+        """Id of the process as of now; it changes when the process is started again."""
         return self._process.pid
 
     def write(self, lines: list[bytes]) -> None:
-        """Take lines, each with its end."""
+        """Queue lines, each with its line break; a line that does not fit into ``max_bytes`` is dropped and counted."""
         with self._condition:
             for line in lines:
                 if self._bytes + len(line) > self._max_bytes:
@@ -80,7 +95,10 @@ class Writer:
             self._condition.notify()
 
     def close(self) -> None:
-        """Send what is left, wait for it to be stored, and end the process."""
+        """Send the remaining lines, wait for their confirmation, and end the process.
+
+        Waits up to ten seconds for each of these; lines not confirmed by then count as lost.
+        """
         with self._condition:
             self._is_closing = True
             self._condition.notify()
@@ -94,6 +112,8 @@ class Writer:
         self._acks.join(_CLOSE_SECONDS)
         self.lost += len(self._lines)
 
+    # The process first reports what it has stored of this stream: zero for a new one, or the last number before
+    # it died. Lines after that number are sent again.
     def _start(self) -> subprocess.Popen[bytes]:
         command = (*self._command, self._stream)
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pipesize=_PIPE_BYTES)
@@ -119,12 +139,13 @@ class Writer:
             self._stored += 1
         self._condition.notify_all()
 
+    # The first number is read by ``_start``; this thread reads the others until the process ends.
     def _read_acks(self, source: IO[bytes]) -> None:
         with source:
             while len(data := source.read(_ACK_BYTES)) == _ACK_BYTES:
                 with self._condition:
                     self._confirm(int.from_bytes(data, "little"))
-        with self._condition:  # it died: what it was sent and has not stored must be sent again
+        with self._condition:  # the process died: unconfirmed lines must be sent again
             if source is self._stdout:
                 self._sent = self._stored
             self._condition.notify_all()
@@ -138,6 +159,7 @@ class Writer:
                 _log.error("%s: its process is gone; starting it again: %s", self._name, error)
                 self._restart()
 
+    # Everything that waits goes out at once; the pipe's size bounds what the process gets before it reads.
     def _next_batch(self) -> list[bytes] | None:
         with self._condition:
             while True:
@@ -150,6 +172,7 @@ class Writer:
                     return None
                 self._condition.wait()
 
+    # Pauses grow, because a process that cannot start (a full disk, a damaged file) would fail again at once.
     def _restart(self) -> None:
         with contextlib.suppress(OSError):
             self._stdin.close()
