@@ -1,1 +1,5 @@
-"""Row queries and hunts: limits, views, environment, sandbox, results."""
+"""Queries over a store: row queries and hunts, their limits, views, sandbox and results.
+
+``row_query`` filters the rows of one table. ``hunt_store`` runs KQL over a store's tables,
+``hunt_tables`` over tables of the caller. ``messages`` lists all requests.
+"""

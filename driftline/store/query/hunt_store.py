@@ -1,9 +1,9 @@
-"""Hunts over a store's own tables: nothing is copied, and nothing else is in reach.
+"""Hunts over a store's own tables: nothing is copied, and nothing else can be read.
 
-The connection given is one whose configuration is locked and whose only files are the store's
-(``Database``). The hunt gets views of its own, named as its tables, over the rows the caller may
-see; the SQL comes from ``driftline.kql``, which knows no other names. What the caller may not see is
-said at the name of the table.
+``Database`` passes a connection whose configuration is locked and that may read the store's files
+only. The hunt gets temporary views, named as its tables, over the rows that the caller may see. Its
+SQL comes from ``driftline.kql``, which knows no other names. A table that the caller may not read is
+a problem at its name in the query.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import datetime
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 import duckdb
 import msgspec
@@ -41,49 +41,59 @@ __all__ = ["Explanation", "Hunt", "TableScan", "explain", "explanation", "hunt",
 
 
 class Hunt(msgspec.Struct, frozen=True, kw_only=True, tag="hunt"):
-    """A hunt as it crosses to the store's process.
+    """A request to run a hunt over a store.
 
-    ``clusters`` are those whose rows the caller may see, None for all. ``after`` (microseconds
-    since 1970, UTC) leaves out older rows of every table. ``parameters`` are values, as text, for
-    ``declare query_parameters``. With ``explain`` it is told how the hunt would run.
-
-    It may take ``seconds``; an answer of more than ``rows``, or ``size`` (MiB), is an error. Rows
-    after the first ``take`` are left out, and the answer's metadata says so
-    (``results.TRUNCATED``). Who serves a store refuses what asks for more than is written here.
+    The sender decides which clusters the caller may see. The store's process refuses values beyond
+    the bounds given here.
     """
 
     text: str
+    """The query in KQL."""
     clusters: tuple[str, ...] | None = None
+    """Clusters whose rows the caller may see; None for all, empty for none."""
     after: int | None = None
+    """Microseconds since 1970 (UTC): rows of every table with an older ``Timestamp`` are left out; None for all."""
     parameters: Mapping[str, str] = {}
+    """Values, as text, for ``declare query_parameters``."""
     seconds: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0
+    """Time in seconds after which the hunt is stopped."""
     rows: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 1_000_000
+    """An answer of more rows is an error."""
     size: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 512
+    """An answer of more MiB is an error."""
     take: Annotated[int, msgspec.Meta(ge=0, le=10_000_000)] | None = None
+    """Rows after the first ``take`` are left out, and the answer's metadata has ``results.TRUNCATED``; None for all."""
     explain: bool = False
+    """Explain how the hunt would run instead of running it."""
 
 
 class TableScan(msgspec.Struct, frozen=True, kw_only=True):
-    """What a hunt reads of a table: so many of its files, between times (ISO 8601, "" for open).
-
-    Of ``partly`` files it reads only row groups that may have the terms it looks for.
-    """
+    """The files of one table that a hunt reads."""
 
     table: str
     files: int
+    """Number of files that it reads."""
     of: int
+    """Number of files that the table has."""
     partly: int = 0
+    """Number of files of which it reads only the row groups that may have the terms it looks for."""
     first: str = ""
+    """Earliest time that it reads, ISO 8601 in UTC; empty if unbounded."""
     last: str = ""
+    """Latest time that it reads, ISO 8601 in UTC; empty if unbounded."""
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """How a hunt runs: what it means after all rewrites, the SQL, the engine's plan, what is read."""
+    """A description of how a hunt runs."""
 
     meaning: str
+    """The query's plan after all rewrites."""
     sql: str
+    """The SQL that the engine gets."""
     engine: str
+    """The engine's own plan: DuckDB's answer to EXPLAIN."""
     readings: tuple[TableScan, ...]
+    """Files that the hunt reads, by table."""
 
 
 def hunt(
@@ -94,44 +104,52 @@ def hunt(
     stop: Stop | None = None,
     on_hunt: OnHunt | None = None,
 ) -> pa.Table:
-    """Run a hunt on a connection of its own over tables that lie where ``tables`` says.
+    """Run a hunt over the sources of a store's tables, by name.
 
-    Gives rows as ``hunt_tables.hunt`` does. Raises ``InvalidQuery`` for what the query says wrong or
-    may not read, and ``StoreError`` when a limit is reached.
+    The connection must be the hunt's own, for its temporary views are made there. Returns rows as
+    ``hunt_tables.hunt`` does. Raises ``InvalidQuery`` for mistakes in the query and tables that the
+    caller may not read, and ``StoreError`` when a limit is reached or the hunt is stopped.
     """
-    with audit(request.text, on_hunt, request.clusters) as told:
+    with audit(request.text, on_hunt, request.clusters) as outcome:
         running = _Run(connection, tables, request, stop or Stop())
-        translation = running.translated()
-        told.tables = translation.tables
-        rows = running.answered(translation, take=request.take)
-        shown = rows if request.take is None else rows.slice(0, request.take)
-        told.rows = shown.num_rows
-        answer = results.to_kusto_types(shown, translation.columns)
-        return answer.replace_schema_metadata({results.TRUNCATED: b"true"}) if len(rows) > len(shown) else answer
+        translation = running.translate()
+        outcome.tables = translation.tables
+        rows = running.answer(translation, take=request.take)
+        kept = rows if request.take is None else rows.slice(0, request.take)
+        outcome.rows = kept.num_rows
+        answer = results.to_kusto_types(kept, translation.columns)
+        return answer.replace_schema_metadata({results.TRUNCATED: b"true"}) if len(rows) > len(kept) else answer
 
 
 def explain(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, TableSource], request: Hunt) -> Explanation:
-    """Tell how a hunt would run; raises as ``hunt`` does."""
+    """Explain how a hunt would run, without running it; raises as ``hunt`` does.
+
+    Columns that depend on the data (``evaluate pivot``) are looked up in the data all the same.
+    """
     running = _Run(connection, tables, request, Stop())
-    translation = running.translated()
+    translation = running.translate()
     plan = running.plan(translation)
-    readings = (_table_scan(name, tables[name], reach) for name, reach in running.within(translation.reach).items())
-    return explanation(translation, plan, tuple(readings))
+    reach = running.within_request(translation.reach)
+    scans = (_table_scan(name, tables[name], each) for name, each in reach.items())
+    return explanation(translation, plan, tuple(scans))
 
 
-def explanation(translation: kql.Translation, plan: pa.Table, readings: tuple[TableScan, ...]) -> Explanation:
-    """Put together what is told of a hunt; ``plan`` is DuckDB's answer to EXPLAIN."""
+def explanation(translation: kql.Translation, plan: pa.Table, scans: tuple[TableScan, ...]) -> Explanation:
+    """Put an explanation together; ``plan`` is DuckDB's answer to EXPLAIN, whose last column is text."""
     engine = "\n".join(str(text) for text in plan.column(plan.num_columns - 1).to_pylist())
-    return Explanation(meaning=kql.outline(translation), sql=translation.sql, engine=engine, readings=readings)
+    return Explanation(meaning=kql.outline(translation), sql=translation.sql, engine=engine, readings=scans)
 
 
 def tables_of(request: Hunt) -> tuple[str, ...]:
-    """Give the tables a hunt reads; raises ``InvalidQuery``."""
-    return _translated(dict.fromkeys(TABLES, TableSource("")), request, lambda *_: []).tables
+    """Return the names of the hunting tables that a hunt reads; raises ``InvalidQuery``.
+
+    No store is needed: a table whose columns depend on data counts as empty.
+    """
+    return _translate(dict.fromkeys(TABLES, TableSource("")), request, lambda _: []).tables
 
 
-# What a hunt's parts share: one that asks the data for its columns runs more than one query, all
-# of which have the hunt's time together.
+# One hunt may run several statements: a query whose columns depend on the data (``evaluate pivot``) first looks
+# those up. All statements share the connection, the caller's rights and the hunt's time.
 @dataclass(slots=True)
 class _Run:
     connection: duckdb.DuckDBPyConnection
@@ -143,46 +161,53 @@ class _Run:
     def __post_init__(self) -> None:
         self.deadline = time.monotonic() + self.request.seconds
 
-    def translated(self) -> kql.Translation:
-        return _translated(self.tables, self.request, lambda asked: results.row_tuples(self.answered(asked)))
+    def translate(self) -> kql.Translation:
+        def discover(lookup: kql.Translation) -> list[tuple[Any, ...]]:
+            return results.row_tuples(self.answer(lookup))
 
-    def answered(self, asked: kql.Translation, *, take: int | None = None) -> pa.Table:
+        return _translate(self.tables, self.request, discover)
+
+    # Values that may grow are computed in the sandbox process. It cannot read the newest rows, which only the
+    # process with the database file open can, so a copy of those goes along.
+    def answer(self, translation: kql.Translation, *, take: int | None = None) -> pa.Table:
         request, remaining = self.request, max(self.deadline - time.monotonic(), 0)
         limits = Limits(seconds=request.seconds, remaining=remaining, rows=request.rows, size=request.size, take=take)
-        if asked.grows:
-            with _readable():
-                environment = snapshot_rows(self.connection, self.tables, asked.plan, self._wanted(asked))
-            return run_sandboxed(environment, asked.sql, limits, self.stop)
-        self._set(asked)
-        return run(self.connection, asked.sql, limits, self.stop)
+        if translation.grows:
+            with _store_errors():
+                environment = snapshot_rows(self.connection, self.tables, translation.plan, self._scopes(translation))
+            return run_sandboxed(environment, translation.sql, limits, self.stop)
+        self._make_views(translation)
+        return run(self.connection, translation.sql, limits, self.stop)
 
-    def plan(self, asked: kql.Translation) -> pa.Table:
-        self._set(asked)
-        return run(self.connection, f"EXPLAIN {asked.sql}", Limits(seconds=self.request.seconds), self.stop)
+    def plan(self, translation: kql.Translation) -> pa.Table:
+        self._make_views(translation)
+        limits = Limits(seconds=self.request.seconds)
+        return run(self.connection, f"EXPLAIN {translation.sql}", limits, self.stop)
 
-    def _set(self, asked: kql.Translation) -> None:
-        with _readable():
-            for name, wanted in self._wanted(asked).items():
-                self.connection.execute(view_statement(name, COLUMNS[name], self.tables, wanted))
+    def _make_views(self, translation: kql.Translation) -> None:
+        with _store_errors():
+            for name, scope in self._scopes(translation).items():
+                self.connection.execute(view_statement(name, COLUMNS[name], self.tables, scope))
 
-    def _wanted(self, asked: kql.Translation) -> dict[str, RowScope]:
-        return {name: RowScope(reach, self.request.clusters) for name, reach in self.within(asked.reach).items()}
+    def _scopes(self, translation: kql.Translation) -> dict[str, RowScope]:
+        reach = self.within_request(translation.reach)
+        return {name: RowScope(each, self.request.clusters) for name, each in reach.items()}
 
-    def within(self, reach: Mapping[str, Reach]) -> Mapping[str, Reach]:
+    def within_request(self, reach: Mapping[str, Reach]) -> Mapping[str, Reach]:
         after = Bounds(self.request.after)
         return {name: Reach(each.bounds.within(after), each.need) for name, each in sorted(reach.items())}
 
 
 @contextlib.contextmanager
-def _readable() -> Iterator[None]:
+def _store_errors() -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
         raise errors.StoreError(f"the store's tables could not be read: {error}") from error
 
 
-def _translated(tables: Mapping[str, TableSource], request: Hunt, discover: kql.Discover) -> kql.Translation:
-    refused = _refused(tables, request)
+def _translate(tables: Mapping[str, TableSource], request: Hunt, discover: kql.Discover) -> kql.Translation:
+    refused = _refused_tables(tables, request)
     schema = {name: COLUMNS[name] for name in tables if name not in refused}
     return kql.compiled(
         request.text,
@@ -195,23 +220,24 @@ def _translated(tables: Mapping[str, TableSource], request: Hunt, discover: kql.
     )
 
 
-# A grant of clusters says nothing of rows that name none.
-def _refused(tables: Mapping[str, TableSource], request: Hunt) -> dict[str, str]:
+# Rights are granted by cluster. A table whose rows name no cluster holds rows of all of them, so it is refused to a
+# caller who may see only some.
+def _refused_tables(tables: Mapping[str, TableSource], request: Hunt) -> dict[str, str]:
     if request.clusters is None:
         return {}
-    why = f"it has no {CLUSTER}, and you may see single clusters only"
-    return {name: why for name in tables if not _names_clusters(name)}
+    reason = f"it has no {CLUSTER}, and you may see single clusters only"
+    return {name: reason for name in tables if not _names_clusters(name)}
 
 
 def _names_clusters(name: str) -> bool:
     return name in ALERT_TABLES or CLUSTER_COLUMNS.get(name, CLUSTER) in COLUMNS[name]
 
 
-def _table_scan(name: str, stored: TableSource, reach: Reach) -> TableScan:
-    files = prune_files(stored.files, reach)
+def _table_scan(name: str, source: TableSource, reach: Reach) -> TableScan:
+    files = prune_files(source.files, reach)
     partly = sum(file.rows is not None for file in files)
     first, last = _iso(reach.bounds.first), _iso(reach.bounds.last)
-    return TableScan(table=name, files=len(files), of=len(stored.files), partly=partly, first=first, last=last)
+    return TableScan(table=name, files=len(files), of=len(source.files), partly=partly, first=first, last=last)
 
 
 def _iso(microseconds: int | None) -> str:

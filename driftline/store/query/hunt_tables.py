@@ -227,6 +227,7 @@ def _input_tables(tables: Tables, schema: Schema | None) -> dict[str, InputTable
     return {name: _input_table(name, table, (schema or {}).get(name, {})) for name, table in tables.items()}
 
 
+# CSV and JSON have no statistics by which parts could be skipped, so they are read whole.
 def _input_table(name: str, table: pa.Table | str | Path, types: Mapping[str, str]) -> InputTable:
     if isinstance(table, (str, Path)) and Path(table).suffix.lower() == ".parquet":
         file_schema = _parquet_schema(Path(table))
@@ -254,6 +255,7 @@ def _types(name: str, arrow: pa.Schema, overrides: Mapping[str, str]) -> dict[st
     return {field.name: overrides.get(field.name) or _kusto_type(field) for field in arrow}
 
 
+# An Arrow table is filtered at once; a Parquet file by its view, so that DuckDB can skip row groups.
 def _since(table: InputTable, after: datetime.datetime | None) -> InputTable:
     if after is None or table.types.get("Timestamp") != "datetime":
         return table
@@ -351,6 +353,7 @@ def _environment(tables: Mapping[str, InputTable]) -> Environment:
     return Environment(rows, views, files=tuple(str(table.path) for table in files.values()))
 
 
+# A view, so that DuckDB reads only the columns and row groups that the hunt needs.
 def _file_view(name: str, table: InputTable) -> str:
     assert table.file_schema is not None
     columns = ", ".join(_file_column(table.file_schema.field(column), kind) for column, kind in table.types.items())
@@ -364,6 +367,7 @@ def _file_column(field: pa.Field[Any], kind: str) -> str:
     return f"{_file_value(name, field.type, kind)} AS {name}"
 
 
+# The same storage types as ``_to_storage`` gives, for values that are still in the file.
 def _file_value(name: str, arrow: pa.DataType, kind: str) -> str:
     if kind == "datetime" and pa.types.is_timestamp(arrow) and arrow.tz:
         return f"make_timestamp(epoch_us({name}))"

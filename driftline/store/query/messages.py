@@ -1,4 +1,4 @@
-"""What may be asked of the process that owns a store."""
+"""Requests that the process of a store answers, and their records."""
 
 from __future__ import annotations
 
@@ -11,34 +11,40 @@ __all__ = ["Backup", "Check", "Request", "Statistics", "TableStatistics"]
 
 
 class TableStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """Rows of one table in the hot and in the cold store, its Parquet files, their bytes and first day."""
+    """Numbers of one table."""
 
     hot_rows: int
+    """Rows in the database file."""
     cold_rows: int
+    """Rows in Parquet files."""
     files: int
+    """Number of Parquet files."""
     bytes: int
+    """Bytes of the Parquet files."""
     first_day: str = ""
-    """The earliest day there is, as ``YYYY-MM-DD``; empty if there are no rows."""
+    """Earliest day with rows (UTC), as ``YYYY-MM-DD``; empty if there are no rows."""
 
     @property
     def rows(self) -> int:
-        """All rows."""
+        """Rows in the database file and in Parquet files."""
         return self.hot_rows + self.cold_rows
 
 
 class Statistics(msgspec.Struct, frozen=True, tag="statistics"):
-    """How much there is: ``TableStatistics`` by table."""
+    """A request for ``TableStatistics`` of every table, by name."""
 
 
 class Check(msgspec.Struct, frozen=True, tag="check"):
-    """Read everything; gives what is wrong, in words, one text for each."""
+    """A request to read the whole store; answered with its problems, one sentence each."""
 
 
 class Backup(msgspec.Struct, frozen=True, tag="backup"):
-    """Copy the store into a directory that is not there yet; gives its bytes."""
+    """A request to copy the store into a new directory; answered with the bytes copied."""
 
     path: str
+    """Absolute path of a directory that does not exist yet."""
 
 
+# One type for the decoder, which tells them apart by their tags (``type`` in the JSON).
 Request = RowQuery | Hunt | Statistics | Check | Backup
-"""Answered with: a table, a table (or ``Explanation``), and what each of the others says."""
+"""Request to the store's process: answered with rows, with rows or an ``Explanation``, and as the others say."""

@@ -1,4 +1,4 @@
-"""Answers as callers get them: Arrow tables with Kusto's types, whichever engine gave them."""
+"""Results of hunts: Arrow tables with Kusto's types, the same from every engine."""
 
 from __future__ import annotations
 
@@ -21,15 +21,19 @@ TYPES = {
     "datetime": pa.timestamp("us", "UTC"),
     "timespan": pa.duration("us"),
 }
+"""Arrow type of each Kusto type in a result (https://learn.microsoft.com/kusto/query/scalar-data-types/)."""
 TICKS_PER_US = 10
+"""Kusto counts time in ticks of 100 nanoseconds, a result in microseconds."""
 TRUNCATED = b"truncated"
-"""Key of an answer's metadata, there if rows were left out because no more were wanted."""
+"""Key of a result's schema metadata that is there if rows after ``take`` were left out."""
 
 
 def to_kusto_types(rows: pa.Table, columns: tuple[tuple[str, str], ...]) -> pa.Table:
-    """Give an answer its types, and its names, which may differ in case alone.
+    """Return an engine's rows with the names and Arrow types of a result.
 
-    The fields' metadata names the Kusto type under ``kusto``.
+    ``columns`` are name and Kusto type in the order of the engine's columns, whose own names are ignored:
+    Kusto's names may differ in case alone, an engine's may not. The metadata of each field names
+    the Kusto type under ``kusto``.
     """
     arrays = [_typed_column(rows.column(number), kind) for number, (_, kind) in enumerate(columns)]
     fields = [pa.field(name, TYPES[kind], metadata={"kusto": kind}) for name, kind in columns]
@@ -37,11 +41,12 @@ def to_kusto_types(rows: pa.Table, columns: tuple[tuple[str, str], ...]) -> pa.T
 
 
 def row_tuples(rows: pa.Table) -> list[tuple[Any, ...]]:
-    """Give rows as tuples."""
+    """Return rows as a list of tuples of Python values."""
     return list(zip(*(column.to_pylist() for column in rows.columns), strict=True))
 
 
-# From the year 1 to 9999, as in Kusto; Python knows no others either.
+# Microseconds since 1970 of 0001-01-01 00:00:00 and 9999-12-31 23:59:59.999999, the range of Kusto's datetime
+# (https://learn.microsoft.com/kusto/query/scalar-data-types/datetime) and of Python's. Other moments become null.
 _FIRST, _LAST = pa.scalar(-62_135_596_800_000_000, pa.int64()), pa.scalar(253_402_300_799_999_999, pa.int64())
 
 
@@ -53,6 +58,7 @@ def _moments(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     return found.cast(TYPES["datetime"])
 
 
+# Timespans arrive as ticks. ClickHouse returns some texts as binary.
 def _typed_column(column: pa.ChunkedArray[Any], kind: str) -> pa.ChunkedArray[Any]:
     if kind == "timespan":
         return pc.divide(column.cast(pa.int64()), TICKS_PER_US).cast(pa.duration("us"))
@@ -60,6 +66,6 @@ def _typed_column(column: pa.ChunkedArray[Any], kind: str) -> pa.ChunkedArray[An
         return _moments(column)
     if pa.types.is_binary(column.type):
         column = column.cast(pa.string())
-    if kind == "decimal":  # of 32 digits, so that they sort as texts
+    if kind == "decimal":  # decimals have leading zeros, so that they sort as texts in the engines
         column = pc.replace_substring_regex(column.cast(pa.string()), "^0+([0-9])", r"\1")
     return column.cast(TYPES[kind])

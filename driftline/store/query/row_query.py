@@ -1,7 +1,7 @@
-"""What may be asked of the store: one table, filters, an order, a limit. Never SQL text.
+"""Row queries: one table, filters, an order, a limit; never SQL text.
 
-A query crosses a socket between processes, so it is data that is checked against the tables;
-its values are bound as parameters.
+A row query crosses a socket between processes. So it is data that is checked against the tables'
+columns, and its values are bound as parameters.
 """
 
 from __future__ import annotations
@@ -18,30 +18,35 @@ from driftline.store.schema import quoted
 __all__ = ["MAX_ROWS", "Filter", "RowQuery", "compile_row_query"]
 
 MAX_ROWS = 1_000_000
+"""Most rows that one query returns."""
 
 Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "contains"]
 Value = str | int | float | list[str]
-"""Times are ISO 8601 text."""
+"""A value to compare with; times are ISO 8601 text."""
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """One condition on a column, or on a property of a dynamic one (``AdditionalFields.Pod``)."""
+    """A condition on a column."""
 
     column: str
+    """Name of a column, or of a property of a dynamic column (``AdditionalFields.Pod``)."""
     operator: Operator
+    """Comparison; ``in`` takes a list of texts, ``contains`` ignores case."""
     value: Value
+    """Value to compare with."""
 
 
 class RowQuery(msgspec.Struct, frozen=True, kw_only=True, tag="query"):
-    """Rows of one table that satisfy all filters.
-
-    ``order`` is a column, with ``-`` before it for descending; ``limit`` counts rows.
-    """
+    """A request for the rows of one table that satisfy all filters."""
 
     table: str
+    """Name of a hunting table."""
     where: Sequence[Filter] = ()
+    """Filters, all of which a row must satisfy."""
     order: str = "-Timestamp"
+    """Column to sort by, with ``-`` before it for descending."""
     limit: int = 1000
+    """Most rows to return; at most ``MAX_ROWS``."""
 
 
 _OPERATORS: dict[str, Callable[[str], str]] = {
@@ -51,7 +56,11 @@ _OPERATORS: dict[str, Callable[[str], str]] = {
 
 
 def compile_row_query(query: RowQuery, source: str) -> tuple[str, list[Any]]:
-    """Give the SQL over ``source`` (already SQL) and its parameters; raises ``InvalidInput``."""
+    """Return the SQL of a row query and the parameters to bind.
+
+    ``source`` is the table's relation, already SQL. Raises ``InvalidInput`` for a table, column or
+    property name that is not allowed.
+    """
     table = TABLES.get(query.table)
     if table is None:
         raise InvalidInput(f"no table {query.table!r}; expected one of {', '.join(TABLES)}")
@@ -62,10 +71,12 @@ def compile_row_query(query: RowQuery, source: str) -> tuple[str, list[Any]]:
     columns = ", ".join(quoted(name) for name in names)
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     limit = max(0, min(query.limit, MAX_ROWS))
+    # A bounded sort: DuckDB keeps the first ``limit`` rows only (its Top-N operator).
     sql = f"SELECT {columns} FROM {source}{where} ORDER BY {quoted(order)} {direction} LIMIT {limit}"  # noqa: S608 (names are checked, values bound)
     return sql, [item.value for item in query.where]
 
 
+# Names cannot be bound as parameters: columns are checked against the table, property names must be identifiers.
 def _condition(item: Filter, names: Sequence[str]) -> str:
     name, _, key = item.column.partition(".")
     _check_column(name, names)

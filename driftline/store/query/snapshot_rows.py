@@ -1,7 +1,8 @@
-"""What of a store a hunt needs that runs in another process.
+"""The rows of a store that a hunt in the sandbox process needs.
 
-Files are read where they lie. The newest rows only the store's own process can read: what the hunt
-may need of them goes along, in the columns it uses and those by which rows are granted.
+The sandbox reads Parquet files itself. The newest rows are in the database file, which only the
+store's own process can read: those that the hunt may need are copied, with the columns that it uses
+and the columns by which rows are granted to the caller.
 """
 
 from __future__ import annotations
@@ -32,28 +33,40 @@ from driftline.store.schema import quoted
 __all__ = ["COLUMNS", "snapshot_rows"]
 
 COLUMNS = {name: {column.name: column.type for column in table.columns} for name, table in TABLES.items()}
-ALWAYS = frozenset({TIME, CLUSTER, ALERT, *CLUSTER_COLUMNS.values()})
+"""Kusto type by column, of each hunting table."""
+# The views' own conditions read these columns: time, cluster, and the alert that evidence belongs to.
+ALWAYS_COPIED = frozenset({TIME, CLUSTER, ALERT, *CLUSTER_COLUMNS.values()})
 
 
 def snapshot_rows(
-    connection: duckdb.DuckDBPyConnection, tables: Mapping[str, TableSource], plan: Plan, wanted: Mapping[str, RowScope]
+    connection: duckdb.DuckDBPyConnection,
+    tables: Mapping[str, TableSource],
+    plan: Plan,
+    scopes: Mapping[str, RowScope],
 ) -> Environment:
-    """Take what a plan reads; raises ``duckdb.Error`` if that cannot be read."""
+    """Copy the newest rows that a plan reads into an environment for the sandbox process.
+
+    The environment's views are named as the tables, and hold the rows of each table's scope. Raises
+    ``duckdb.Error`` if the rows cannot be read.
+    """
     columns = _columns(plan)
-    places = {name: TableSource(quoted(_copy(name)), tables[name].files) for name in columns}
-    bounds = {name: each.reach.bounds for name, each in wanted.items()}
+    sources = {name: TableSource(quoted(_copy_name(name)), tables[name].files) for name in columns}
+    bounds = {name: scope.reach.bounds for name, scope in scopes.items()}
     rows = {
-        _copy(name): connection.sql(hot_rows_query(tables[name], shown, bounds.get(name, Bounds()))).to_arrow_table()
-        for name, shown in columns.items()
+        _copy_name(name): connection.sql(
+            hot_rows_query(tables[name], kinds, bounds.get(name, Bounds()))
+        ).to_arrow_table()
+        for name, kinds in columns.items()
     }
-    views = [view_statement(name, columns[name], places, each) for name, each in wanted.items()]
-    return Environment(rows, views, [str(file.path) for place in places.values() for file in place.files])
+    views = [view_statement(name, columns[name], sources, scope) for name, scope in scopes.items()]
+    return Environment(rows, views, [str(file.path) for source in sources.values() for file in source.files])
 
 
-def _copy(name: str) -> str:
+def _copy_name(name: str) -> str:
     return f"newest {name}"
 
 
+# Tables of alerts are granted by their evidence, so that table is copied too although the plan does not read it.
 def _columns(plan: Plan) -> dict[str, dict[str, str]]:
     used: dict[str, set[str]] = {}
     for node in walk.nodes(plan):
@@ -62,6 +75,6 @@ def _columns(plan: Plan) -> dict[str, dict[str, str]]:
     if ALERT_TABLES & used.keys():
         used.setdefault(EVIDENCE, set())
     return {
-        name: {column: kind for column, kind in COLUMNS[name].items() if column in names | ALWAYS}
+        name: {column: kind for column, kind in COLUMNS[name].items() if column in names | ALWAYS_COPIED}
         for name, names in used.items()
     }
