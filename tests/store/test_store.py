@@ -218,7 +218,7 @@ def test_a_column_that_came_later_is_added(tmp_path: Path) -> None:
 def test_a_damaged_file_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "hot.duckdb").write_bytes(b"not a database at all" * 1000)
 
-    with pytest.raises(StoreCorrupt, match="move it away to start anew"):
+    with pytest.raises(StoreCorrupt, match="move it away to start with an empty store"):
         Database(tmp_path)
 
 

@@ -1,7 +1,7 @@
-"""Copies of a store: made while it is written to, restored, verified.
+"""Backups of a store: made while it is written to, verified, restored.
 
-A backup is a directory with the same files and ``manifest.json``, which names each with size and
-SHA-256 and is written last: without it a backup is not whole.
+A backup is a directory with the store's files and ``manifest.json``, which names each file with its
+size and SHA-256. The manifest is written last, so a backup without one is incomplete.
 """
 
 from __future__ import annotations
@@ -34,16 +34,18 @@ class _Manifest(msgspec.Struct, frozen=True):
 
 
 def copy_files(directory: Path, names: Sequence[str], destination: Path) -> int:
-    """Copy files of a store, then write the manifest; gives the bytes. Raises ``InvalidInput``, ``OSError``.
+    """Copy files of a store into a new directory, then write the manifest; return the bytes copied.
 
-    The files must stay as they are meanwhile. ``cp`` copies them, in a process of its own: closing
-    a file drops all locks that this process has on it (fcntl(2)), DuckDB's on the hot one among them.
+    ``names`` are relative to ``directory``. The files must not change meanwhile. Raises
+    ``InvalidInput`` if the destination exists, ``StoreError`` if copying fails, and ``OSError``.
     """
     if destination.exists():
-        raise InvalidInput(f"{destination} is there already; expected the name of a new directory")
+        raise InvalidInput(f"{destination} exists; expected the name of a new directory")
     for name in names:
         target = destination / name
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # In a process of its own: when a process closes any descriptor of a file, the system drops all its record locks
+        # on that file (fcntl(2)), and DuckDB holds such a lock on the database file.
         done = subprocess.run(
             ("cp", "--reflink=auto", "--", directory / name, target), capture_output=True, text=True, check=False
         )
@@ -55,13 +57,15 @@ def copy_files(directory: Path, names: Sequence[str], destination: Path) -> int:
 
 
 def restore(source: Path, directory: Path) -> int:
-    """Make a store of a backup, in a directory that is empty or not there; gives the bytes.
+    """Make a store from a backup, in a directory that is empty or does not exist; return the bytes copied.
 
-    Raises ``InvalidInput`` for directories that do not fit, ``StoreCorrupt`` for a damaged backup.
+    Raises ``InvalidInput`` if the directory is not empty or the source is no backup, and
+    ``StoreCorrupt`` if a file is missing or differs from the manifest; then nothing is restored.
     """
     if directory.exists() and any(directory.iterdir()):
-        raise InvalidInput(f"{directory} is not empty; expected a new directory, for nothing is overwritten")
+        raise InvalidInput(f"{directory} is not empty; expected a new directory, because nothing is overwritten")
     manifest = _read_manifest(source)
+    # Copied beside and renamed at the end: a restore that is cut short leaves no directory that looks like a store.
     unfinished = directory.with_name(directory.name + ".restoring")
     shutil.rmtree(unfinished, ignore_errors=True)
     for file in manifest.files:
@@ -69,7 +73,7 @@ def restore(source: Path, directory: Path) -> int:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         shutil.copyfile(source / file.name, target)
         if _describe(unfinished, file.name) != file:
-            raise StoreCorrupt(f"{source / file.name} is not as the backup's manifest says; nothing was restored")
+            raise StoreCorrupt(f"{source / file.name} differs from the backup's manifest; nothing was restored")
     if directory.exists():
         directory.rmdir()
     unfinished.rename(directory)
@@ -80,8 +84,9 @@ def _read_manifest(source: Path) -> _Manifest:
     try:
         manifest = msgspec.json.decode((source / MANIFEST).read_bytes(), type=_Manifest)
     except (OSError, msgspec.DecodeError) as error:
-        raise InvalidInput(f"{source} is no whole backup: its {MANIFEST} cannot be read: {error}") from error
+        raise InvalidInput(f"{source} is not a complete backup: its {MANIFEST} cannot be read: {error}") from error
     names = [file.name for file in manifest.files]
+    # The manifest is untrusted: its names must not lead out of the two directories.
     if HOT not in names or any(Path(name).is_absolute() or ".." in Path(name).parts for name in names):
         raise InvalidInput(f"{source / MANIFEST}: expected names of a store's files")
     missing = [name for name in names if not (source / name).is_file()]

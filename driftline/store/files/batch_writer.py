@@ -1,8 +1,8 @@
-"""The one writer of a fleet's rows: batches from many senders, committed together.
+"""The one writer of a fleet's rows: batches of many senders, committed together.
 
-A commit waits for the disk, however many rows it has; so whatever came while the last one was
-under way goes into the next. What waits is bounded in bytes: beyond that a batch is not taken,
-and the sender, who has it on disk, comes again.
+A commit waits for the disk however many rows it has. So all batches that arrive during one commit go
+into the next. The bytes that wait are bounded: beyond the bound a batch is refused, and the
+sender, which keeps it on its disk, sends it again later.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["BatchWriter"]
 
 MAX_BYTES = 128 << 20
 _COMMIT_BYTES = 64 << 20
-_GATHER_SECONDS = 0.05  # a commit of forty rows takes 5 ms of processor time, one of two thousand 12
+_GATHER_SECONDS = 0.05  # a commit of forty rows takes 5 ms of processor time, one of two thousand rows 12 ms
 _log = logging.getLogger(__name__)
 
 
@@ -30,45 +30,50 @@ _log = logging.getLogger(__name__)
 class _Waiting:
     batch: Batch
     size: int
+    """Bytes in memory."""
     stored: Future[int]
+    """Number of new rows, once they are durable."""
 
 
 class BatchWriter:
-    """Takes batches from any thread and stores them in one of its own."""
+    """Takes batches from any thread and stores them in a thread of its own."""
 
     def __init__(self, database: Database, *, max_bytes: int = MAX_BYTES) -> None:
+        """Start the writer; ``max_bytes`` bounds the batches that wait."""
         self._database = database
         self._max_bytes = max_bytes
         self._condition = threading.Condition()
         self._waiting: deque[_Waiting] = deque()
         self._bytes = 0
         self._is_closing = False
-        self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="batch-writer", daemon=True)
         self._thread.start()
 
     @property
     def waiting_bytes(self) -> int:
-        """How many bytes wait to be stored."""
+        """Bytes of the batches that wait to be stored."""
         return self._bytes
 
     def offer(self, batch: Batch) -> Future[int]:
-        """Take a batch; the future gives how many of its rows were new, when they are durable.
+        """Queue a batch; the future gives the number of its rows that were new, once they are durable.
 
-        Raises ``StoreOverloaded`` if too much waits already, and ``InvalidBatch`` for a stream
-        with too many holes.
+        The future raises ``StoreError`` if the batch cannot be stored. Raises ``StoreOverloaded`` if the
+        bytes that wait would pass the bound, or the writer is closed, and ``InvalidBatch`` for a stream
+        with too many holes (``dedup.RANGES_MAX``).
         """
         self._database.check_stream(batch.stream)
         waiting = _Waiting(batch, batch.size, Future())
         with self._condition:
+            # An empty queue takes any batch: one larger than the bound would be refused forever.
             if self._is_closing or (self._waiting and self._bytes + waiting.size > self._max_bytes):
-                raise StoreOverloaded(f"{self._bytes} bytes wait to be stored already")
+                raise StoreOverloaded(f"{self._bytes} bytes already wait to be stored")
             self._waiting.append(waiting)
             self._bytes += waiting.size
             self._condition.notify()
         return waiting.stored
 
     def close(self) -> None:
-        """Store what waits, and end."""
+        """Store the batches that wait, then stop."""
         with self._condition:
             self._is_closing = True
             self._condition.notify()
@@ -80,6 +85,7 @@ class BatchWriter:
             with self._condition:
                 self._bytes -= sum(waiting.size for waiting in group)
 
+    # Once something waits, gather for a moment: a fleet's small batches then share one commit.
     def _next_group(self) -> list[_Waiting]:
         with self._condition:
             self._condition.wait_for(lambda: self._waiting or self._is_closing)
@@ -91,13 +97,13 @@ class BatchWriter:
                 size += group[-1].size
             return group
 
-    # What one sensor sent must not keep another's rows out: after a failure each is tried alone.
+    # One sensor's bad batch must not keep out the rows of others: after a failure each batch is stored alone.
     def _store(self, group: Sequence[_Waiting]) -> None:
         try:
             stored = self._database.ingest([waiting.batch for waiting in group])
-        except Exception as error:  # noqa: BLE001 (told to who sent it; the writer must live)
+        except Exception as error:  # noqa: BLE001 (raised to the sender by its future; the writer must go on)
             if len(group) == 1:
-                group[0].stored.set_exception(_told(error))
+                group[0].stored.set_exception(_as_store_error(error))
                 return
             for waiting in group:
                 self._store([waiting])
@@ -106,7 +112,7 @@ class BatchWriter:
                 waiting.stored.set_result(count)
 
 
-def _told(error: Exception) -> StoreError:
+def _as_store_error(error: Exception) -> StoreError:
     if isinstance(error, StoreError):
         return error
     _log.error("a batch could not be stored", exc_info=error)

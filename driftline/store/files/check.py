@@ -1,4 +1,4 @@
-"""Whether a store is whole: every row and file read, and compared with what is said of them."""
+"""Verification of a store: every row and file is read and compared with the store's own records."""
 
 from __future__ import annotations
 
@@ -18,17 +18,21 @@ __all__ = ["find_problems"]
 
 
 def find_problems(cursor: duckdb.DuckDBPyConnection, directory: Path) -> list[str]:
-    """Read everything; gives what is wrong, one text for each."""
+    """Read the whole store and return its problems, one sentence each.
+
+    ``directory`` is the store's, ``cursor`` one of its database. An empty list means that it is intact.
+    """
     return [*_hot_problems(cursor), *_cold_problems(cursor, directory / COLD), *_range_problems(cursor)]
 
 
-# To hash every value it must be read, and DuckDB compares each block with its checksum then.
+# Hashing a row needs every value, so DuckDB reads every block and compares it with its checksum
+# (https://duckdb.org/docs/stable/internals/storage).
 def _hot_problems(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
     for name in TABLES:
         try:
             cursor.execute(f"SELECT bit_xor(hash(t)) FROM {quoted(name)} t").fetchall()  # noqa: S608
         except duckdb.Error as error:
-            yield f"{name}: its rows of today cannot be read: {error}"
+            yield f"{name}: its newest rows cannot be read: {error}"
 
 
 def _cold_problems(cursor: duckdb.DuckDBPyConnection, directory: Path) -> Iterator[str]:
@@ -39,6 +43,8 @@ def _cold_problems(cursor: duckdb.DuckDBPyConnection, directory: Path) -> Iterat
             yield f"{directory / file}: {problem}"
 
 
+# The size first, for it costs no reading. Reading all batches decompresses every page. Parquet's checksums of pages
+# are optional, so the number of rows is compared too.
 def _file_problem(path: Path, rows: int, size: int) -> str:
     try:
         if path.stat().st_size != size:
@@ -53,7 +59,8 @@ def _file_problem(path: Path, rows: int, size: int) -> str:
     return "" if index is None or index.is_intact() else "its term index is damaged; remove the file to have it rebuilt"
 
 
+# Ranges of row numbers of a stream (``dedup``), both ends included.
 def _range_problems(cursor: duckdb.DuckDBPyConnection) -> Iterator[str]:
     sql = "SELECT DISTINCT stream FROM _received WHERE last < first"
     for (stream,) in cursor.execute(sql).fetchall():
-        yield f"the ranges of the stream {stream!r} end before they begin"
+        yield f"a range of the stream {stream!r} ends before it begins"

@@ -1,11 +1,11 @@
-"""Earlier days as Parquet: moved out of the hot table, compacted, dropped.
+"""Parquet files of earlier days: made of the hot table's rows, merged, indexed, dropped.
 
-A file counts once its name is committed in ``_cold``, in the transaction that removes its rows
-from where they were. That transaction sees the rows as of its beginning, so rows that are
-appended meanwhile stay where they are. A busy day moves in parts, as the hot table grows. A file
-that no longer counts is kept until the queries and hunts that may still read it have ended.
+A file counts once its name is committed in the table ``_cold``, in the same transaction that deletes
+its rows from where they were. That transaction sees the rows as of its beginning, so rows that are
+appended meanwhile stay in the hot table. A busy day moves in several files, as the hot table grows.
+A file that no longer counts is kept until the queries that may still read it have ended.
 
-The terms of a file (``term_index.index``) are found later, a file at a time: a hunt does without them.
+A file's term index (``term_index.index``) is made later, one file at a time: a hunt can do without it.
 """
 
 from __future__ import annotations
@@ -31,29 +31,32 @@ from driftline.store.term_index.index import terms_path, write_index
 __all__ = ["SLICE_ROWS", "ColdFiles"]
 
 SLICE_ROWS = 250_000
-"""How many rows are sorted and moved at once."""
+"""Rows that are sorted and moved in one transaction."""
 
+# Files below both bounds are merged with others of their day: bytes, and rows.
 _SMALL_BYTES = 64 << 20
-_MERGED_ROWS = 3_000_000  # sorted they take some 2 GB, where DuckDB may spill 4
+_MERGED_ROWS = 3_000_000  # sorting so many takes some 2 GB, and DuckDB may spill 4 GB
+# The greatest time of epoch_us: the last slice takes all rows that are left.
 _LATEST = (1 << 63) - 1
 _SETTINGS = "FORMAT parquet, COMPRESSION zstd"
 
 
 class ColdFiles:
-    """The Parquet files of one store. One thread uses it at a time."""
+    """The Parquet files of one store; one thread uses it at a time."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, directory: Path) -> None:
         self._connection = connection
         self._directory = directory
         self._retired: list[tuple[float, Path]] = []
+        """Files that no longer count, with the time (``time.monotonic``) at which they ceased to."""
         self._unreadable: set[Path] = set()
 
     def move(self, before: datetime.date | datetime.datetime) -> int:
-        """Move the rows of before that time (UTC) out of the hot tables; gives how many files it made."""
+        """Move rows older than a day or time (UTC) out of the hot tables; return the number of files made."""
         return sum(self._move(name, f"Timestamp < TIMESTAMPTZ '{before}'") for name in TABLES)
 
     def move_large(self, rows: int) -> int:
-        """Move all rows of each hot table that has more than ``rows``; gives how many files it made."""
+        """Move all rows of each hot table that has more than ``rows``; return the number of files made."""
         return sum(self._move(name, "true") for name in TABLES if self._count(name, "true") > rows)
 
     def _move(self, name: str, condition: str) -> int:
@@ -61,22 +64,22 @@ class ColdFiles:
         days = [row[0] for row in self._connection.execute(sql).fetchall()]
         return sum(self._move_day(name, day, condition) for day in days)
 
-    # In slices, each a transaction: what is sorted at once must fit into memory and spill.
+    # A transaction for each slice, because the rows of one must fit into memory and spill space when they are sorted.
     def _move_day(self, name: str, day: datetime.date, condition: str) -> int:
         condition = f"CAST(Timestamp AS DATE) = DATE '{day}' AND {condition}"
         slices = math.ceil(self._count(name, condition) / SLICE_ROWS)
         for left in range(slices, 0, -1):
             with transaction(self._connection):
-                part = f"{condition} AND epoch_us(Timestamp) <= {self._cut(name, condition, left)}"
-                self._write(name, day, f"FROM {quoted(name)} WHERE {part}")
-                self._connection.execute(f"DELETE FROM {quoted(name)} WHERE {part}")  # noqa: S608
+                chosen = f"{condition} AND epoch_us(Timestamp) <= {self._cut(name, condition, left)}"
+                self._write(name, day, f"FROM {quoted(name)} WHERE {chosen}")
+                self._connection.execute(f"DELETE FROM {quoted(name)} WHERE {chosen}")  # noqa: S608
         return slices
 
-    # The time up to which about one in ``parts`` of the rows lies.
-    def _cut(self, name: str, condition: str, parts: int) -> int:
-        if parts == 1:
+    # The time up to which about one in ``slices`` of the rows lies. An estimate will do: slices need not be equal.
+    def _cut(self, name: str, condition: str, slices: int) -> int:
+        if slices == 1:
             return _LATEST
-        sql = f"SELECT approx_quantile(epoch_us(Timestamp), {1 / parts}) FROM {quoted(name)} WHERE {condition}"  # noqa: S608
+        sql = f"SELECT approx_quantile(epoch_us(Timestamp), {1 / slices}) FROM {quoted(name)} WHERE {condition}"  # noqa: S608
         row = self._connection.execute(sql).fetchone()
         return _LATEST if row is None or row[0] is None else int(row[0])
 
@@ -85,7 +88,7 @@ class ColdFiles:
         return int(row[0]) if row else 0
 
     def compact(self) -> int:
-        """Make one file of several small ones of a day; gives how many it took."""
+        """Merge small files of the same table and day; return the number of files merged."""
         sql = f"""SELECT table_name, day, file, greatest(bytes / {_SMALL_BYTES}, rows / {_MERGED_ROWS}) AS weight
                   FROM _cold WHERE weight < 1 ORDER BY table_name, day, weight"""  # noqa: S608
         self._unreadable.clear()
@@ -102,6 +105,8 @@ class ColdFiles:
         self._retire(files)
         return len(files)
 
+    # The file is on the disk before the transaction commits its name. Sorted by time, so that row groups have narrow
+    # time spans and a hunt skips most of them.
     def _write(self, name: str, day: datetime.date, source: str) -> None:
         file = f"{name}/date={day}/{uuid.uuid4().hex}.parquet"
         path = self._directory / file
@@ -113,16 +118,16 @@ class ColdFiles:
         self._connection.execute("INSERT INTO _cold VALUES (?, ?, ?, ?, ?)", values)
 
     def drop_before(self, name: str, day: datetime.date) -> int:
-        """Drop the files of a table's days before ``day``; gives how many went."""
+        """Drop the files of a table's days before ``day`` (UTC); return their number."""
         sql = "DELETE FROM _cold WHERE table_name = ? AND day < ? RETURNING file"
         files = [row[0] for row in self._connection.execute(sql, [name, day]).fetchall()]
         self._retire(files)
         return len(files)
 
     def index_next(self) -> bool:
-        """Find the terms of the newest file that lacks them; tells whether there was one.
+        """Make the term index of the newest file without one; return whether there was one.
 
-        Raises ``StoreError`` for a file that cannot be read, once between two ``compact``.
+        Raises ``StoreError`` for a file that cannot be read, once between two calls of ``compact``.
         """
         files = self._connection.execute("SELECT file FROM _cold ORDER BY day DESC, file").fetchall()
         lacking = (path for (file,) in files if not terms_path(path := self._directory / file).exists())
@@ -141,20 +146,20 @@ class ColdFiles:
         self._retired += [(now, self._directory / file) for file in files]
 
     def remove_retired(self, oldest: float) -> None:
-        """Remove the files that ceased to count before the ``oldest`` snapshot began (``time.monotonic``)."""
+        """Remove the files that ceased to count before the oldest snapshot began (``time.monotonic``)."""
         for _, path in (gone for gone in self._retired if gone[0] < oldest):
             _remove(path)
         self._retired = [waiting for waiting in self._retired if waiting[0] >= oldest]
 
     def remove_orphans(self) -> None:
-        """Remove what a crash left behind: written, but never counted; or no longer, but not removed."""
+        """Remove files that a crash left: written and never counted, or no longer counted and not yet removed."""
         known = {row[0] for row in self._connection.execute("SELECT file FROM _cold").fetchall()}
         for path in self._directory.rglob("*.*"):
             if str(path.with_suffix(".parquet").relative_to(self._directory)) not in known:
                 _remove(path)
 
 
-# As many as one sort may take (a weight of 1), and no group of one.
+# Greedy, by weight: a group weighs at most 1 (one sort's worth), and has at least two files.
 def _groups(files: Sequence[tuple[str, float]]) -> Iterator[list[str]]:
     group: list[str] = []
     total = 0.0
@@ -177,6 +182,7 @@ def _literal(path: Path) -> str:
     return "'" + str(path).replace("'", "''") + "'"
 
 
+# The file's bytes, then its directory's entry: fsync(2) of a file does not cover the entry.
 def _sync(path: Path) -> None:
     for target in (path, path.parent):
         fd = os.open(target, os.O_RDONLY)

@@ -1,14 +1,15 @@
-"""The tables on disk: the newest rows in DuckDB, earlier ones as Parquet by table and day.
+"""The tables of a store: the newest rows in DuckDB, earlier ones in Parquet files by table and day.
 
-``DIR/hot.duckdb`` holds the rows of today, the last half million or so, and which Parquet files under
-``DIR/cold`` hold the others (``_cold``); a crash at any point leaves every row in exactly one place.
+``DIR/hot.duckdb`` holds the newest rows (of today, at most some half a million) and the table
+``_cold``, which names the Parquet files under ``DIR/cold`` with all other rows. A crash at any point
+leaves every row in exactly one place.
 
-Rows come with their numbers, and what is stored of each stream is committed with its rows: for a
-node's own sensor the last number (``append``), for a fleet's the ranges (``ingest``). Whoever
-sends again after a crash stores nothing twice.
+Rows come with numbers. The numbers stored of each stream are committed together with the rows: the
+last number for a node's own sensor (``append``), ranges of numbers for a fleet (``ingest``). So a
+sender that repeats rows after a crash stores none twice.
 
-One connection writes rows, under a lock; queries and housekeeping have cursors of their own and
-see the tables as of one moment.
+One connection writes rows, under a lock. Queries and housekeeping have cursors of their own and
+see the tables as of one moment (DuckDB's snapshot isolation).
 """
 
 from __future__ import annotations
@@ -43,17 +44,24 @@ from driftline.store.schema import quoted
 __all__ = ["COLD", "HOT", "HOT_ROWS", "Database", "day_bounds"]
 
 HOT_ROWS = 500_000
-"""How many rows a hot table may have before they are moved: what DuckDB caches of it grows with them."""
+"""Rows that a hot table may have before they are moved; DuckDB's cache of the table grows with them."""
 
 _RECEIVED_TYPES: Mapping[str, pa.DataType] = {"stream": pa.string(), "first": pa.int64(), "last": pa.int64()}
 _RECEIVED_SCHEMA = pa.schema(_RECEIVED_TYPES)
 
 
 class Database:
-    """One store's files, opened by the one process that may write, or read-only."""
+    """The files of one store, opened for writing by one process, or read-only by several.
+
+    Methods may be called from any thread. They raise ``StoreError`` if DuckDB or the disk fails.
+    """
 
     def __init__(self, directory: Path, *, read_only: bool = False) -> None:
-        """Open a store, making or migrating it unless ``read_only``; raises ``StoreError``."""
+        """Open the store in a directory; unless ``read_only``, create it or migrate it first.
+
+        Raises ``StoreBusy`` if another process has it open, ``StoreCorrupt`` if the file is damaged, and
+        ``StoreError`` for a store of another version.
+        """
         self.directory = directory
         self._read_only = read_only
         self._lock = threading.Lock()
@@ -85,16 +93,16 @@ class Database:
         self._warm_up()
 
     def sequence(self, stream: str) -> int:
-        """Give the number of the last message of a stream that is stored; 0 for one that begins."""
+        """Return the number of the last stored message of a stream; 0 for a new stream."""
         with self._lock, translate_errors():
             self._connection.execute("INSERT OR IGNORE INTO _streams VALUES (?, 0)", [stream])
             row = self._connection.execute("SELECT sequence FROM _streams WHERE stream = ?", [stream]).fetchone()
         return int(row[0]) if row else 0
 
     def append(self, rows: Mapping[str, Sequence[Record]], *, stream: str, sequence: int) -> None:
-        """Store rows by table, up to and with message number ``sequence``; durable on return.
+        """Store rows by table, up to and including the message number ``sequence``; durable on return.
 
-        ``sequence(stream)`` must have been asked before.
+        ``sequence(stream)`` must have been called before for the stream.
         """
         with self._lock, translate_errors(), transaction(self._connection):
             for name, records in rows.items():
@@ -102,9 +110,9 @@ class Database:
             self._connection.execute("UPDATE _streams SET sequence = ? WHERE stream = ?", [sequence, stream])
 
     def ingest(self, batches: Sequence[Batch]) -> Sequence[int]:
-        """Store what is new of some batches, in one commit; durable on return.
+        """Store the new rows of some batches in one commit; durable on return.
 
-        Gives how many rows of each were new. Raises ``StoreError``, and then nothing is stored.
+        Returns the number of new rows of each batch. Raises ``StoreError``, and then nothing is stored.
         """
         with self._lock, translate_errors():
             plan = self._received.plan(batches)
@@ -117,28 +125,30 @@ class Database:
         return plan.stored
 
     def check_stream(self, stream: str) -> None:
-        """Raise ``InvalidBatch`` if a stream has too many holes to take more of it; never waits."""
+        """Raise ``InvalidBatch`` for a stream with too many holes to take more of it; never waits."""
         self._received.check(stream)
 
-    # By name, for a migrated table has its new columns last.
+    # By name, because a migrated table has its new columns last.
     def _insert(self, name: str, rows: pa.Table) -> None:
         self._connection.register("batch", rows)
         self._connection.execute(f"INSERT INTO {quoted(name)} BY NAME SELECT * FROM batch")  # noqa: S608
         self._connection.unregister("batch")
 
+    # DuckDB has no setting for a query's time, so a timer interrupts it.
     def select(self, query: RowQuery) -> pa.Table:
-        """Answer a query within its limits; raises ``InvalidInput`` and ``StoreError``."""
+        """Return the rows of a row query; raises ``InvalidInput``, and ``StoreError`` after ``QUERY_SECONDS``."""
         with self._snapshots.open() as cursor:
             timer = threading.Timer(QUERY_SECONDS, cursor.interrupt)
             timer.start()
             try:
-                sql, parameters = compile_row_query(query, self._source(cursor, query.table))
-                answer: pa.Table = cursor.sql(sql, params=parameters).to_arrow_table()
-                return answer
+                sql, parameters = compile_row_query(query, self._relation(cursor, query.table))
+                rows: pa.Table = cursor.sql(sql, params=parameters).to_arrow_table()
+                return rows
             finally:
                 timer.cancel()
 
-    def _source(self, cursor: duckdb.DuckDBPyConnection, name: str) -> str:
+    # By name, because files of earlier versions lack columns that came later.
+    def _relation(self, cursor: duckdb.DuckDBPyConnection, name: str) -> str:
         rows = cursor.execute("SELECT file FROM _cold WHERE table_name = ? ORDER BY day", [name]).fetchall()
         if not rows:
             return quoted(name)
@@ -148,49 +158,60 @@ class Database:
         return f"(SELECT * FROM {quoted(name)} UNION ALL BY NAME {cold})"  # noqa: S608
 
     def hunt(self, request: Hunt, *, stop: Stop | None = None, on_hunt: OnHunt | None = None) -> pa.Table:
-        """Answer a hunt; raises ``InvalidQuery`` and ``StoreError``."""
+        """Run a hunt and return its rows; raises ``InvalidQuery`` and ``StoreError``.
+
+        ``stop`` ends it from another thread; ``on_hunt`` gets its record when it has ended.
+        """
         with self._snapshots.open() as cursor:
-            return hunt_store.hunt(cursor, self._stored(cursor), request, stop=stop, on_hunt=on_hunt)
+            return hunt_store.hunt(cursor, self._sources(cursor), request, stop=stop, on_hunt=on_hunt)
 
     def explain(self, request: Hunt) -> Explanation:
-        """Tell how a hunt would run; raises as ``hunt`` does."""
+        """Explain how a hunt would run, without running it; raises as ``hunt`` does."""
         with self._snapshots.open() as cursor:
-            return hunt_store.explain(cursor, self._stored(cursor), request)
+            return hunt_store.explain(cursor, self._sources(cursor), request)
 
-    def _stored(self, cursor: duckdb.DuckDBPyConnection) -> dict[str, TableSource]:
+    # The catalog is named in full, so that a hunt's view may have the table's own name. A store that is open read-only
+    # may lack tables that came later.
+    def _sources(self, cursor: duckdb.DuckDBPyConnection) -> dict[str, TableSource]:
         rows = cursor.execute("SELECT table_name, day, file FROM _cold ORDER BY day").fetchall()
         (catalog,) = cursor.execute("SELECT current_database()").fetchall()[0]
-        there = {row[0] for row in cursor.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+        existing = {row[0] for row in cursor.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
         files: dict[str, list[DataFile]] = {name: [] for name in TABLES}
         for name, day, file in rows:
             if name in files:
                 files[name].append(DataFile(self.directory / COLD / file, day_bounds(day)))
         return {
-            name: TableSource(f"{quoted(catalog)}.main.{quoted(name)}", files[name]) for name in TABLES if name in there
+            name: TableSource(f"{quoted(catalog)}.main.{quoted(name)}", files[name])
+            for name in TABLES
+            if name in existing
         }
 
     def move_cold(self, before: datetime.date) -> int:
-        """Move rows of before that day or time (UTC) to Parquet; gives how many files it made."""
+        """Move rows older than that day or time (UTC) to Parquet; return the number of files made."""
         with self._housekeeping, translate_errors():
             return self._cold.move(before)
 
     def move_large(self, rows: int = HOT_ROWS) -> int:
-        """Move hot tables of more than so many rows to Parquet; gives how many files it made."""
+        """Move hot tables of more than so many rows to Parquet; return the number of files made."""
         with self._housekeeping, translate_errors():
             return self._cold.move_large(rows)
 
     def compact(self) -> int:
-        """Make one Parquet file of a day's small ones, and one range of a stream's adjoining ones."""
+        """Merge a day's small Parquet files, and adjoining ranges of a stream; return the number of files merged.
+
+        Removes the files that no query can read any more.
+        """
         with self._housekeeping, translate_errors():
             self._merge_ranges()
             self._cold.remove_retired(self._snapshots.oldest_start())
             return self._cold.compact()
 
     def index_next(self) -> bool:
-        """Find the terms of one Parquet file that lacks them, the newest; tells whether there was one."""
+        """Make the term index of the newest Parquet file without one; return whether there was one."""
         with self._housekeeping, translate_errors():
             return self._cold.index_next()
 
+    # Each batch adds ranges as rows; they are rewritten when they have become twice as many as needed.
     def _merge_ranges(self) -> None:
         with self._lock:
             rows = self._received.rows()
@@ -202,50 +223,53 @@ class Database:
             self._unmerged = len(rows)
 
     def drop_before(self, name: str, day: datetime.date) -> int:
-        """Drop the cold days of a table before ``day``; gives how many files went."""
+        """Drop a table's Parquet files of days before ``day`` (UTC); return their number."""
         with self._housekeeping, translate_errors():
             return self._cold.drop_before(name, day)
 
-    # The first Arrow table makes DuckDB import most of pyarrow, which takes about a second.
+    # The first Arrow table makes DuckDB import most of pyarrow, which takes about a second; better now than during the
+    # first batch.
     def _warm_up(self) -> None:
         self._insert("SensorHealth", wire.SCHEMAS["SensorHealth"].empty_table())
 
     def statistics(self) -> dict[str, TableStatistics]:
-        """Count rows and files of each table."""
+        """Count rows, files and bytes of each table, by name."""
         with self._snapshots.open() as cursor:
-            return {name: _counted(cursor, name) for name in TABLES}
+            return {name: _statistics(cursor, name) for name in TABLES}
 
     def check(self) -> list[str]:
-        """Read every row and file; gives what is wrong, in words."""
+        """Read every row and file and return the problems, one sentence each; an empty list means intact."""
         with self._housekeeping, translate_errors():
             return check.find_problems(self._connection.cursor(), self.directory)
 
     def backup(self, destination: Path) -> int:
-        """Copy the store into a new directory while queries go on; gives the bytes.
+        """Copy the store into a new directory while queries go on; return the bytes copied.
 
-        Rows wait while the hot file is copied. Raises ``InvalidInput`` and ``StoreError``.
+        Writers wait while the files are copied. Raises ``InvalidInput`` if the directory exists, and
+        ``StoreError``.
         """
         with self._housekeeping, self._lock, translate_errors():
             if not self._read_only:
                 self._connection.execute("CHECKPOINT")
             cold = self._connection.execute("SELECT file FROM _cold").fetchall()
+            # After a checkpoint the log is usually gone; a read-only store cannot make one, so its log is copied too.
             names = [HOT, f"{HOT}.wal"] if (self.directory / f"{HOT}.wal").exists() else [HOT]
             return copy_files(self.directory, [*names, *(f"{COLD}/{row[0]}" for row in cold)], destination)
 
     def close(self) -> None:
-        """Close the files."""
+        """Close the files; waits for a write or a housekeeping step that is under way."""
         with self._lock, self._housekeeping:
             self._connection.close()
 
 
 def day_bounds(day: datetime.date) -> Bounds:
-    """Give the first and the last microsecond of a day (UTC)."""
+    """Return the first and the last microsecond of a day (UTC), both included."""
     midnight = datetime.datetime.combine(day, datetime.time(), datetime.UTC)
     first = (midnight - EPOCH) // datetime.timedelta(microseconds=1)
     return Bounds(first, first + 86_400_000_000 - 1)
 
 
-def _counted(cursor: duckdb.DuckDBPyConnection, name: str) -> TableStatistics:
+def _statistics(cursor: duckdb.DuckDBPyConnection, name: str) -> TableStatistics:
     hot = cursor.execute(f"SELECT count(*), min(Timestamp)::DATE FROM {quoted(name)}").fetchone()  # noqa: S608
     sql = """SELECT coalesce(sum(rows), 0), count(*), coalesce(sum(bytes), 0), min(day)
              FROM _cold WHERE table_name = ?"""

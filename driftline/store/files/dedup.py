@@ -1,10 +1,11 @@
-"""Which rows of each sensor are stored: what makes at-least-once on the wire exactly-once here.
+"""Deduplication of a fleet's rows: delivery at least once on the wire, storage exactly once.
 
-A sensor numbers its rows; a batch is the rows ``first`` to ``last``. Batches come twice, out of
-order and overlapping, so what is stored of a stream is a set of ranges. Its numbers have holes,
-for a spool drops rows when it is full and begins anew after a restart at the time in
-microseconds; so each batch names a ``floor``, below which nothing will ever come, and the ranges
-below it become one.
+A sensor numbers its rows; a batch is the rows ``first`` to ``last`` of its stream. Batches come
+twice, out of order and overlapping, so the stored rows of a stream are a set of ranges of numbers.
+
+The numbers have holes: a full spool drops rows, and after a restart numbering continues at the
+time in microseconds. So each batch names a ``floor`` below which no row will come any more,
+and all ranges below it become one.
 """
 
 from __future__ import annotations
@@ -20,31 +21,38 @@ from driftline.errors import InvalidBatch
 __all__ = ["Batch", "Plan", "Ranges", "StoredRanges"]
 
 RANGES_MAX = 65_536
-"""How many ranges a stream may have: what an outage of hours leaves, if alerts are sent first."""
+"""Most ranges of one stream: enough for an outage of hours after which alerts are sent first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows of one stream, in the tables' order; the first has the number ``first``."""
+    """Rows of one stream with consecutive numbers, table after table."""
 
     stream: str
+    """Id of the stream."""
     first: int
+    """Number of the first row."""
     floor: int
+    """Number below which the sensor will send no row any more."""
     tables: Mapping[str, pa.Table]
+    """Rows by table, in the order of their numbers."""
 
     @property
     def rows(self) -> int:
-        """How many rows it has."""
+        """Number of its rows."""
         return sum(rows.num_rows for rows in self.tables.values())
 
     @property
     def size(self) -> int:
-        """How many bytes it takes in memory."""
+        """Bytes that it takes in memory."""
         return sum(rows.nbytes for rows in self.tables.values())
 
 
 class Ranges:
-    """A set of whole numbers as ranges, both ends included."""
+    """A set of whole numbers, kept as sorted ranges that neither touch nor overlap; both ends are included.
+
+    Adding and looking up take a binary search, and time for the ranges that are replaced.
+    """
 
     def __init__(self, ranges: Iterable[tuple[int, int]] = ()) -> None:
         self._firsts: list[int] = []
@@ -59,15 +67,17 @@ class Ranges:
         return len(self._firsts)
 
     def copy(self) -> Ranges:
-        """Give a set of its own with the same numbers."""
+        """Return an independent set of the same numbers."""
         twin = Ranges()
         twin._firsts, twin._lasts = self._firsts.copy(), self._lasts.copy()
         return twin
 
     def add(self, first: int, last: int) -> None:
-        """Add the numbers from ``first`` to ``last``; none if ``last`` is less."""
+        """Add the numbers from ``first`` to ``last``; none if ``last`` is less than ``first``."""
         if last < first:
             return
+        # The ranges that overlap or touch the new one become one with it: those that end at or after first - 1 and
+        # begin at or before last + 1.
         low = bisect.bisect_left(self._lasts, first - 1)
         high = bisect.bisect_right(self._firsts, last + 1)
         if low < high:
@@ -76,7 +86,7 @@ class Ranges:
         self._lasts[low:high] = [last]
 
     def missing(self, first: int, last: int) -> list[tuple[int, int]]:
-        """Give the ranges between ``first`` and ``last`` that are not in the set."""
+        """Return the ranges between ``first`` and ``last`` that are not in the set."""
         gaps = []
         low = bisect.bisect_left(self._lasts, first)
         for known_first, known_last in zip(self._firsts[low:], self._lasts[low:], strict=True):
@@ -88,23 +98,28 @@ class Ranges:
         return [*gaps, (first, last)] if first <= last else gaps
 
     def raise_floor(self, floor: int) -> None:
-        """Take all numbers below ``floor`` as known."""
+        """Add all numbers from the first range up to ``floor``, exclusive."""
         if self._firsts and floor > self._firsts[0]:
             self.add(self._firsts[0], floor - 1)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to write for some batches: new rows by table, and the ranges they are of."""
+    """The rows to write for some batches."""
 
     tables: Mapping[str, Sequence[pa.Table]]
+    """New rows by table."""
     ranges: Sequence[tuple[str, int, int]]
+    """Stream, first and last number of each range of new rows."""
     stored: Sequence[int]
-    """Of each batch, how many rows are new."""
+    """Number of new rows of each batch."""
 
 
 class StoredRanges:
-    """What is stored of every stream. One thread uses it at a time; ``check`` any thread may."""
+    """The numbers stored of every stream.
+
+    One thread uses it at a time, except for ``check``, which any thread may call.
+    """
 
     def __init__(self, rows: Iterable[tuple[str, int, int]]) -> None:
         self._streams: dict[str, Ranges] = {}
@@ -112,12 +127,14 @@ class StoredRanges:
             self._ranges(stream).add(first, last)
 
     def plan(self, batches: Sequence[Batch]) -> Plan:
-        """Say what of some batches is to be stored; nothing changes before ``keep``."""
+        """Plan which rows of some batches are to be stored; nothing changes before ``commit``."""
         tables: dict[str, list[pa.Table]] = {}
         planned: list[tuple[str, int, int]] = []
         drafts: dict[str, Ranges] = {}
         stored = []
         for batch in batches:
+            # On a copy of the stream's ranges, so that a repetition within the same batches counts once, and a failed
+            # commit leaves no trace.
             draft = drafts.get(batch.stream) or self._ranges(batch.stream).copy()
             drafts[batch.stream] = draft
             gaps = draft.missing(batch.first, batch.first + batch.rows - 1)
@@ -129,19 +146,19 @@ class StoredRanges:
         return Plan(tables, planned, stored)
 
     def commit(self, plan: Plan, batches: Sequence[Batch]) -> None:
-        """Take a plan as done."""
+        """Add a plan's ranges, after its rows were committed, and raise the streams' floors."""
         for stream, first, last in plan.ranges:
             self._ranges(stream).add(first, last)
         for batch in batches:
             self._ranges(batch.stream).raise_floor(batch.floor)
 
     def check(self, stream: str) -> None:
-        """Raise ``InvalidBatch`` if a stream has too many holes to remember."""
+        """Raise ``InvalidBatch`` for a stream with too many holes to remember."""
         if len(self._streams.get(stream, _NOTHING)) >= RANGES_MAX:
             raise InvalidBatch(f"the sensor's rows have {RANGES_MAX} holes; expected the oldest to be sent first")
 
     def rows(self) -> list[tuple[str, int, int]]:
-        """Give all ranges, to be written anew."""
+        """Return stream, first and last number of all ranges, as they are written to the database."""
         return [(stream, first, last) for stream, ranges in self._streams.items() for first, last in ranges]
 
     def _ranges(self, stream: str) -> Ranges:
@@ -151,6 +168,7 @@ class StoredRanges:
 _NOTHING = Ranges()
 
 
+# Numbers run through the batch's tables in their order, so each table has a part of the range.
 def _collect(batch: Batch, first: int, last: int, tables: dict[str, list[pa.Table]]) -> None:
     start = batch.first
     for name, rows in batch.tables.items():

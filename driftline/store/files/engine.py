@@ -1,4 +1,4 @@
-"""DuckDB as the store uses it: opened within bounds, its errors translate_errors."""
+"""DuckDB as the store opens it: within bounds, its errors translated into driftline's."""
 
 from __future__ import annotations
 
@@ -14,17 +14,26 @@ from driftline.store.udf import registration
 __all__ = ["COLD", "HOT", "QUERY_SECONDS", "connect", "transaction", "translate_errors"]
 
 HOT = "hot.duckdb"
+"""Name of the database file in the store's directory."""
 COLD = "cold"
+"""Name of the directory of Parquet files."""
 MEMORY = "512MB"
 SPILL = "4GB"
 QUERY_SECONDS = 30.0
-_CHECKPOINT = "64MB"  # a checkpoint of every 16 MB of log, DuckDB's default, costs a fifth of what ingest does
+"""Time in seconds after which a row query is stopped."""
+# A checkpoint after every 16 MB of log, DuckDB's default, would cost a fifth of all work of ingest.
+_CHECKPOINT = "64MB"
 
 
 def connect(directory: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-    """Open a store's database. Nothing a query says can reach another file, nor lift these limits."""
+    """Open a store's database file; SQL can neither read other files nor change these settings.
+
+    Raises ``duckdb.Error``. Times are in UTC. The store's Parquet files are the only other files that
+    SQL can reach.
+    """
     connection = duckdb.connect(directory / HOT, read_only=read_only)
     cold = str(directory / COLD).replace("'", "''")
+    # Locked in the end: https://duckdb.org/docs/stable/operations_manual/securing_duckdb/overview
     for setting in (
         "TimeZone = 'UTC'",
         f"memory_limit = '{MEMORY}'",
@@ -44,7 +53,7 @@ def connect(directory: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
 
 @contextlib.contextmanager
 def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """Commit what the block does, or nothing of it."""
+    """Run the block in a transaction: commit at its end, roll back on an exception."""
     connection.begin()
     try:
         yield
@@ -54,17 +63,22 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.commit()
 
 
+# DuckDB has no error classes for these, so its messages tell: a part of the text, the error, our message.
 _MESSAGES = (
     ("Could not set lock", StoreBusy, "another process has the store open"),
     ("No space left", StoreFull, "there is no space left for the store"),
-    ("not a valid DuckDB database file", StoreCorrupt, "the store's file is damaged; move it away to start anew"),
-    ("Corrupt", StoreCorrupt, "the store's file is damaged; move it away to start anew"),
+    (
+        "not a valid DuckDB database file",
+        StoreCorrupt,
+        "the store's file is damaged; move it away to start with an empty store",
+    ),
+    ("Corrupt", StoreCorrupt, "the store's file is damaged; move it away to start with an empty store"),
 )
 
 
 @contextlib.contextmanager
 def translate_errors() -> Iterator[None]:
-    """Turn DuckDB's and the system's errors into ``StoreError``."""
+    """Translate DuckDB's and the operating system's errors into ``StoreError`` or its subclasses."""
     try:
         yield
     except duckdb.InterruptException as error:

@@ -1,7 +1,8 @@
-"""What a store's owner does beside storing: rows to Parquet, small files to large ones, old days away.
+"""Housekeeping of a store: rows to Parquet, small files to larger ones, term indexes, retention.
 
-A look each few seconds, for a flood fills the hot tables in less than a minute, and the terms of one file
-then, which take some three seconds a million rows; all else by the hour.
+Every few seconds it looks for large hot tables, which a flood of events fills in less than a minute,
+and makes the term index of one file, which takes some three seconds for a million rows. All else
+is done every hour.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from driftline.store.files.database import Database
 __all__ = ["KEPT_DAYS", "run_housekeeping"]
 
 KEPT_DAYS = 30
-"""How long rows are kept unless somebody says otherwise."""
+"""Days for which rows are kept by default."""
 
 _LOOK_SECONDS = 5.0
 _HOUR = 3600.0
@@ -33,25 +34,31 @@ def run_housekeeping(
     now: Callable[[], datetime.datetime],
     days: Callable[[str], int] = lambda _: KEPT_DAYS,
 ) -> None:
-    """Keep house until told to stop; ``days`` gives how long a table's rows are kept."""
+    """Keep a store's files in order until ``stopping`` is set.
+
+    ``now`` returns the time in UTC, ``days`` the number of days for which a table's rows are kept. A
+    step that fails is logged, and tried again the next time.
+    """
     due = time.monotonic()
     while True:
-        _tried(database.move_large)
+        _attempt(database.move_large)
         if time.monotonic() >= due:
             due = time.monotonic() + _HOUR
-            _tried(lambda: _by_the_hour(database, now().date(), days))
-        _tried(database.index_next)
+            _attempt(lambda: _by_the_hour(database, now().date(), days))
+        # One index at a time, for moving rows must not wait long: the flood goes on.
+        _attempt(database.index_next)
         if stopping.wait(_LOOK_SECONDS):
             return
 
 
-def _tried(work: Callable[[], object]) -> None:
+def _attempt(work: Callable[[], object]) -> None:
     try:
         work()
     except StoreError as error:
-        _log.error("the store's rows could not be moved: %s", error)
+        _log.error("housekeeping of the store failed: %s", error)
 
 
+# Retention is by whole days: a file goes once its day is older than the table's number of days.
 def _by_the_hour(database: Database, today: datetime.date, days: Callable[[str], int]) -> None:
     database.move_cold(today)
     database.compact()

@@ -1,8 +1,8 @@
-"""How a store that an earlier driftline made becomes one of this version.
+"""Migration of a store that an earlier driftline made to this version.
 
-A table that came later is made, a column that came later is added, whatever the version; what
-else changed is a step here. Steps go forward only, each in one transaction with the version it
-leads to.
+New tables and new columns are added whatever the version. Each other change is a step in ``STEPS``.
+Steps go forward only; each runs in one transaction with the version that it leads to, so a crash
+leaves a store of one version or the next.
 """
 
 from __future__ import annotations
@@ -24,7 +24,10 @@ Connection = duckdb.DuckDBPyConnection
 
 
 def migrate(connection: Connection, directory: Path) -> None:
-    """Bring a store to this version; raises ``StoreError`` for one that a later driftline made."""
+    """Bring a store to this version.
+
+    ``directory`` is the store's. Raises ``StoreError`` for a store that a later driftline made.
+    """
     connection.execute("CREATE TABLE IF NOT EXISTS _version (version INTEGER)")
     version = _version(connection)
     for step in STEPS[version:]:
@@ -36,7 +39,10 @@ def migrate(connection: Connection, directory: Path) -> None:
 
 
 def require_current(connection: Connection) -> None:
-    """Raise ``StoreError`` for a store that must be migrated before it can be read."""
+    """Raise ``StoreError`` for a store that must be migrated before it can be read.
+
+    Reading never migrates, because a database that is open read-only cannot be changed.
+    """
     version = _version(connection)
     columns = connection.execute("SELECT table_name, column_name FROM duckdb_columns()").fetchall()
     tables = {table for table, _ in columns}
@@ -49,20 +55,21 @@ def require_current(connection: Connection) -> None:
 
 
 def _version(connection: Connection) -> int:
-    there = connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = '_version'").fetchone()
-    row = connection.execute("SELECT max(version) FROM _version").fetchone() if there and there[0] else None
+    found = connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = '_version'").fetchone()
+    row = connection.execute("SELECT max(version) FROM _version").fetchone() if found and found[0] else None
     version = int(row[0] or 0) if row else 0
     if version > VERSION:
         raise StoreError(f"the store is of version {version}, made by a later driftline; this one knows {VERSION}")
     return version
 
 
+# Whatever the version: tables and columns are only ever added, so what is missing is new.
 def _add_columns(connection: Connection) -> None:
     for name, table in TABLES.items():
         connection.execute(create_statement(name))
-        there = {row[0] for row in connection.execute(f"DESCRIBE {quoted(name)}").fetchall()}
+        existing = {row[0] for row in connection.execute(f"DESCRIBE {quoted(name)}").fetchall()}
         for column in table.columns:
-            if column.name not in there:
+            if column.name not in existing:
                 kind = COLUMN_TYPES[column.type]
                 connection.execute(f"ALTER TABLE {quoted(name)} ADD COLUMN {quoted(column.name)} {kind}")
 
@@ -76,6 +83,7 @@ def _received_ranges(connection: Connection, _: Path) -> None:
     connection.execute("CREATE TABLE _received (stream VARCHAR, first BIGINT, last BIGINT)")
 
 
+# A check compares them with the files; earlier versions did not record them.
 def _sizes_of_cold_files(connection: Connection, directory: Path) -> None:
     for column in ("rows", "bytes"):
         connection.execute(f"ALTER TABLE _cold ADD COLUMN {column} BIGINT")
@@ -85,6 +93,7 @@ def _sizes_of_cold_files(connection: Connection, directory: Path) -> None:
         connection.execute("UPDATE _cold SET rows = ?, bytes = ? WHERE file = ?", [*sizes, file])
 
 
+# Step n leads to version n + 1. Steps are only ever appended.
 STEPS: Sequence[Callable[[Connection, Path], None]] = (_first_tables, _received_ranges, _sizes_of_cold_files)
 VERSION = len(STEPS)
-"""The version of a store that this driftline writes."""
+"""Version of the stores that this driftline writes."""

@@ -1,4 +1,7 @@
-"""Reading a store as of one moment, and knowing since when somebody does."""
+"""Snapshots of a store for readers, and the time at which the oldest open one began.
+
+A file that no longer counts may be removed once all snapshots that began before have ended.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ __all__ = ["Snapshots"]
 
 
 class Snapshots:
-    """The transactions in which a store is read. May be used from any thread."""
+    """The open read transactions of a store; may be used from any thread."""
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
@@ -25,7 +28,10 @@ class Snapshots:
 
     @contextlib.contextmanager
     def open(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Give a cursor that sees the tables, and which files count, as of one moment."""
+        """Open a cursor that sees the tables, and the names of the files that count, as of one moment.
+
+        Raises ``StoreError`` for errors of DuckDB within the context.
+        """
         with (
             self._tracked(),
             translate_errors(),
@@ -34,6 +40,7 @@ class Snapshots:
         ):
             yield cursor
 
+    # Noted before the transaction begins: a file retired meanwhile must count as one that the snapshot may read.
     @contextlib.contextmanager
     def _tracked(self) -> Iterator[None]:
         with self._lock:
@@ -46,6 +53,6 @@ class Snapshots:
                 self._began.remove(began)
 
     def oldest_start(self) -> float:
-        """Say when the oldest that is still open began, as of ``time.monotonic``; infinity if none is."""
+        """Return when the oldest open snapshot began (``time.monotonic``); infinity if none is open."""
         with self._lock:
             return min(self._began, default=math.inf)

@@ -71,7 +71,6 @@ def compile_row_query(query: RowQuery, source: str) -> tuple[str, list[Any]]:
     columns = ", ".join(quoted(name) for name in names)
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     limit = max(0, min(query.limit, MAX_ROWS))
-    # A bounded sort: DuckDB keeps the first ``limit`` rows only (its Top-N operator).
     sql = f"SELECT {columns} FROM {source}{where} ORDER BY {quoted(order)} {direction} LIMIT {limit}"  # noqa: S608 (names are checked, values bound)
     return sql, [item.value for item in query.where]
 

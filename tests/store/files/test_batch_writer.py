@@ -64,7 +64,7 @@ def test_what_comes_during_a_commit_goes_together_into_the_next(database: HeldDa
 def test_a_batch_too_many_is_not_taken(database: HeldDatabase) -> None:
     intake = BatchWriter(database, max_bytes=1)
     intake.offer(batch("s", 1))
-    with pytest.raises(StoreOverloaded, match="wait to be stored already"):
+    with pytest.raises(StoreOverloaded, match="already wait to be stored"):
         while True:  # the first may have gone to the writer
             intake.offer(batch("s", 2))
     database.may_commit.set()
