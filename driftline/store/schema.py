@@ -1,4 +1,4 @@
-"""The hunting tables as DuckDB keeps them; derived from the records, column by column."""
+"""The hunting tables as DuckDB stores them; derived from the records, column by column."""
 
 from __future__ import annotations
 
@@ -14,15 +14,19 @@ COLUMN_TYPES = {
     "datetime": "TIMESTAMPTZ",
     "dynamic": "JSON",
 }
+"""DuckDB's type of each column type of a record (``events.Column.type``); datetimes are UTC."""
 
 
 def quoted(name: str) -> str:
-    """Quote an identifier."""
+    """Return a name as an SQL identifier in double quotes."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def create_statement(table: str) -> str:
-    """Give the statement that makes a table unless it is there."""
+    """Return the statement that creates a hunting table unless it exists.
+
+    Raises ``KeyError`` for a name that is no hunting table.
+    """
     columns = ", ".join(_definition(column) for column in TABLES[table].columns)
     return f"CREATE TABLE IF NOT EXISTS {quoted(table)} ({columns})"
 

@@ -1,7 +1,8 @@
-"""Which terms the rows of a Parquet file have: what lets a hunt for a word leave most rows unread.
+"""The term index of a Parquet file: Bloom filters that let a hunt for a word skip most rows.
 
-Beside ``x.parquet`` lies ``x.terms``, an Arrow file with a row for each row group of the other: how
-many rows it has, and for each column of texts a Bloom filter of their terms.
+Beside ``x.parquet`` lies ``x.terms``, an Arrow IPC file with one row for each row group of the
+Parquet file: the number of its rows, and for each column of texts or JSON a Bloom filter of the
+terms in it. The file's metadata holds the SHA-256 of its values.
 """
 
 from __future__ import annotations
@@ -31,13 +32,17 @@ _DIGEST = b"sha256"
 
 
 def terms_path(parquet: Path) -> Path:
-    """Give where the terms of a Parquet file lie."""
+    """Return the path of a Parquet file's index."""
     return parquet.with_suffix(".terms")
 
 
 def write_index(parquet: Path) -> None:
-    """Make the index of a Parquet file, whole or not at all; raises ``OSError`` and ``pyarrow.ArrowException``."""
+    """Make the index of a Parquet file, whole or not at all.
+
+    Raises ``OSError`` and ``pyarrow.ArrowException`` if the file cannot be read or the index written.
+    """
     made = _index(parquet)
+    # Written under another name and renamed once it is on the disk: rename(2) replaces the file at once.
     unfinished = parquet.with_suffix(".unfinished")
     with unfinished.open("wb") as target:
         with pa.ipc.new_file(target, made.schema) as file:
@@ -47,6 +52,7 @@ def write_index(parquet: Path) -> None:
     unfinished.rename(terms_path(parquet))
 
 
+# Texts are read as dictionaries, as Parquet stores them: each distinct text is hashed once.
 def _index(parquet: Path) -> pa.Table:
     schema = pyarrow.parquet.read_schema(parquet)
     texts = [field.name for field in schema if pa.types.is_string(field.type)]
@@ -77,13 +83,14 @@ def _digest(index: pa.Table) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TermIndex:
-    """The index of one Parquet file; what is not asked for is not read."""
+    """The index of one Parquet file, mapped into memory: a lookup reads only the filters of its column."""
 
     table: pa.Table
+    """A row for each row group: ``rows``, and a filter for each column."""
 
     @classmethod
     def open(cls, parquet: Path) -> TermIndex | None:
-        """Open the index of a Parquet file; None if there is none that can be read."""
+        """Open the index of a Parquet file; None if there is none or it cannot be read."""
         try:
             with pa.memory_map(str(terms_path(parquet))) as source, pa.ipc.open_file(source) as file:
                 return cls(file.read_all())
@@ -91,22 +98,27 @@ class TermIndex:
             return None
 
     def is_intact(self) -> bool:
-        """Tell whether all of it is as it was written."""
+        """Return whether all values are as they were written; reads the whole file."""
         return (self.table.schema.metadata or {}).get(_DIGEST, b"").decode() == _digest(self.table)
 
     @property
     def all_rows(self) -> list[tuple[int, int]]:
-        """What ``wanted`` gives if any row may meet the need."""
+        """The result of ``matching_rows`` if the index rules out no row."""
         return self.matching_rows(All())
 
     def matching_rows(self, need: Need) -> list[tuple[int, int]]:
-        """Give the first and last number of the rows, from 0, that may meet a need, a pair for each stretch."""
+        """Return the ranges of rows that may meet a need: first and last row number, from 0, both included.
+
+        Ranges consist of whole row groups; adjoining ones are one range. Rows outside of them certainly do not
+        meet the need.
+        """
         limits = np.concatenate(([0], np.cumsum(self.table.column(_ROWS).to_numpy())))
         kept = np.concatenate(([False], self._groups(need), [False]))
         turns = limits[np.flatnonzero(kept[1:] != kept[:-1])]
         return [(int(first), int(end) - 1) for first, end in zip(turns[::2], turns[1::2], strict=True)]
 
-    # Which row groups may have rows that meet a need.
+    # Row groups that may meet a need. A column without filters rules nothing out: it is younger than the file, or no
+    # text.
     def _groups(self, need: Need) -> npt.NDArray[np.bool_]:
         every = np.ones(self.table.num_rows, bool)
         match need:

@@ -1,7 +1,8 @@
-"""Hashes of the terms of many texts at once; what a term is, ``driftline.kql.text.terms`` says.
+"""Hashes of the terms of many texts at once; ``driftline.kql.text.terms`` defines a term.
 
-A term's hash is a polynomial over its bytes (modulo 2^64, letters in lower case), well mixed. Whoever
-makes terms that collide makes hunts for them read more, no more than that.
+A term's hash is a polynomial over its bytes modulo 2^64, with ASCII letters in lower case, then
+mixed. It is no cryptographic hash: texts made to collide make hunts for their terms read more row
+groups, and hide nothing. numpy computes the hashes of all terms of a chunk of texts together.
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ __all__ = ["term_hash", "term_hashes"]
 Hashes = npt.NDArray[np.uint64]
 
 _CHUNK_BYTES = 1 << 18  # fits into a processor's cache
+# The odd integer next to 2^64 divided by the golden ratio, as in Fibonacci hashing (Knuth, The Art of Computer
+# Programming, vol. 3, section 6.4).
 _MULTIPLIER = 0x9E3779B97F4A7C15
 _POWERS: Hashes = np.cumprod(np.full(1 << 16, _MULTIPLIER, np.uint64), dtype=np.uint64)
 
 
-# What a byte counts for: nothing, if it parts terms.
+# The value of a byte within a term; 0 for a byte that separates terms. Bytes beyond ASCII are parts of letters in
+# UTF-8.
 def _code(byte: int) -> int:
     letter = chr(byte).lower() if byte < 0x80 else chr(byte)
     return ord(letter) if byte >= 0x80 or letter.isalnum() else 0
@@ -34,7 +38,10 @@ _IN_TERM = _CODES != 0
 
 
 def term_hashes(texts: pa.Array[Any]) -> Iterator[Hashes]:
-    """Give the hashes of all terms of some texts (``pa.string``), some texts at a time."""
+    """Yield the hashes of all terms of some texts (``pa.string``), chunk by chunk.
+
+    Each array is one-dimensional, of ``uint64``. Texts without a term yield nothing or empty arrays.
+    """
     _, offsets, data = texts.buffers()
     if offsets is None or data is None:
         return
@@ -49,11 +56,13 @@ def term_hashes(texts: pa.Array[Any]) -> Iterator[Hashes]:
 
 @functools.lru_cache(maxsize=4096)
 def term_hash(term: str) -> Hashes:
-    """Give the hash of one term, as an array of one."""
+    """Return the hash of one term, as an array of one element."""
     (found,) = term_hashes(pa.array([term], pa.string()))
     return found
 
 
+# ``at`` are the positions where terms begin. Each byte is weighted by the power of its position in its term, and the
+# sums run from one beginning to the next; separators count as zero. Positions beyond 65,535 use the powers again.
 def _hashes(data: npt.NDArray[np.uint8], begins: npt.NDArray[np.int32]) -> Hashes:
     inside = _IN_TERM[data]
     first = np.zeros(len(data) + 1, bool)  # an empty text may begin after the last byte

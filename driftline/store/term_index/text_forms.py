@@ -1,7 +1,10 @@
-"""The forms in which a stored text may come to be compared by a hunt.
+r"""The forms of a stored text in which a hunt may compare it.
 
-A document is written as it stands or anew (with characters for ``\\\\u…``), a property's text without
-any escape; and a few letters beyond ASCII become ASCII when their case is changed or ignored.
+A JSON document is compared as it is stored, or rewritten with characters in place of ``\uXXXX``
+escapes; the text of a property has no escapes at all. A few letters beyond ASCII become ASCII letters
+when their case is changed or ignored.
+
+A term must be in the index in every form, or a hunt for it would skip its row.
 """
 
 from __future__ import annotations
@@ -15,15 +18,20 @@ import pyarrow.compute as pc
 
 __all__ = ["text_forms"]
 
+# Letters beyond ASCII with an ASCII letter as their other case: I with dot, dotless i, long s, the Kelvin sign
+# (https://www.unicode.org/Public/UCD/latest/ucd/CaseFolding.txt).
 _FOLDED = {"\u0130": "i", "\u0131": "i", "\u017f": "s", "\u212a": "k"}
 _ESCAPE = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|.)", re.DOTALL)
 _ANY_ESCAPE = r"(?s)\\(?:u[0-9A-Fa-f]{4}|.)"
-# Those of ASCII letters and digits, and of the letters above.
+# Escapes of ASCII letters and digits, and of the letters above.
 _LETTER_ESCAPE = r"(?i)\\u(?:003[0-9]|004[1-9a-f]|005[0-9a]|006[1-9a-f]|007[0-9a]|013[01]|017f|212a)"
 
 
 def text_forms(column: pa.Array[Any]) -> Iterator[pa.Array[Any]]:
-    """Give the distinct texts of a column of texts (dictionary-encoded) or JSON, in each of their forms."""
+    """Yield the distinct texts of a column, in each of their forms.
+
+    ``column`` is a dictionary-encoded column of texts, or a column of JSON. Each array is ``pa.string``.
+    """
     if isinstance(column, pa.DictionaryArray):
         yield _folded(column.dictionary)
         return
@@ -32,6 +40,8 @@ def text_forms(column: pa.Array[Any]) -> Iterator[pa.Array[Any]]:
         yield _folded(form)
 
 
+# An escape that writes no letter or digit separates terms, as a space does. Where letters are escaped they are decoded,
+# and the other escapes kept in one form and made spaces in another.
 def _unescaped(documents: pa.Array[Any]) -> Iterator[pa.Array[Any]]:
     escaped = documents.filter(pc.match_substring(documents, "\\"))
     if len(escaped):

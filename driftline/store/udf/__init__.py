@@ -1,1 +1,1 @@
-"""SQL functions written in Python, registered with DuckDB for hunts."""
+"""SQL functions written in Python, registered with DuckDB for hunts (``registration``)."""

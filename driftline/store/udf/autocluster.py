@@ -1,9 +1,10 @@
-"""Patterns that many rows share: what ``evaluate autocluster()`` gives, by rules of our own.
+"""Patterns that many rows share, for ``evaluate autocluster()``, by rules of driftline.
 
-Kusto follows the Seed-Expand algorithm, without saying how it chooses. Here each of the rows met most
-is a seed; it drops, one by one, the column whose loss lets the pattern cover most more rows. Of the
-patterns on its way the best is kept: by the weighted geometric mean of the rows it covers and of
-the columns it tells, as shares.
+Kusto uses the Seed-Expand algorithm and does not document how it chooses
+(https://learn.microsoft.com/kusto/query/autocluster-plugin). Here each of the most frequent rows is a
+seed. It drops columns one by one: each time the one whose loss makes the pattern cover most rows.
+The best pattern on its way is kept. Its score is the weighted geometric mean of two shares: the
+rows that it covers, and the columns that it names.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import numpy.typing as npt
 
 __all__ = ["find_patterns"]
 
-_MOST_ROWS = 20_000
+_MOST_ROWS = 20_000  # distinct rows; ``kql`` passes the most frequent ones
 _MOST_SEEDS = 100
 
 Pattern = tuple[tuple[int, str], ...]  # columns and their values
@@ -26,12 +27,16 @@ Pattern = tuple[tuple[int, str], ...]  # columns and their values
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """Distinct rows of texts, with how often each is met."""
+    """Distinct rows of texts and their counts."""
 
     codes: npt.NDArray[np.int64]
+    """Code of each row's text, by row and column."""
     code_of: Sequence[Mapping[str, int]]
+    """Code of each text, by column."""
     counts: npt.NDArray[np.int64]
+    """Count of each row."""
     weight: float
+    """Weight of the share of rows in the score, from 0 to 1."""
 
     def covered(self, pattern: Pattern) -> int:
         met = np.ones(len(self.counts), bool)
@@ -46,10 +51,14 @@ class _Rows:
 
 
 def find_patterns(rows: str | None, weight: float | None, seeds: int | None) -> str:
-    """Find patterns in distinct rows of texts, the last of each its count.
+    """Find patterns in distinct rows of texts.
 
-    ``weight``, from 0 to 1, prefers patterns of more rows to those of more columns. Gives a JSON
-    array of count, percentage, and each column's text or null, the best pattern first.
+    ``rows`` is a JSON array of arrays: the texts of a row, then its count. ``weight``, from 0 to 1,
+    prefers patterns of more rows to those of more columns (0.5 if None or 0). ``seeds`` is the
+    number of seeds (25 if None or 0).
+
+    Returns a JSON array, the best pattern first, of arrays: count, percentage of all rows, and each
+    column's text or null. Patterns of one row are left out.
     """
     read = sorted(json.loads(rows or "[]")[:_MOST_ROWS], key=lambda row: (-int(row[-1]), row[:-1]))
     if not read:
@@ -70,7 +79,7 @@ def _known(rows: Sequence[Sequence[Any]], weight: float) -> _Rows:
     return _Rows(codes, code_of, np.array([int(row[-1]) for row in rows], np.int64), weight)
 
 
-# Empty values make no pattern: they could not be told from the wildcard.
+# An empty text names no column in a pattern, because it could not be told from the wildcard.
 def _best(seed: Sequence[str], known: _Rows) -> Pattern:
     pattern: Pattern = tuple((place, value) for place, value in enumerate(seed[:-1]) if value)
     tried = [pattern]

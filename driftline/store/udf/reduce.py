@@ -1,9 +1,10 @@
-"""Groups of similar texts: what the operator ``reduce`` gives, by rules of our own.
+"""Groups of similar texts, for the operator ``reduce``, by rules of driftline.
 
-Kusto says that it works along the lines of SLCT (Vaarandi, A Data Clustering Algorithm for Mining
-Patterns From Event Logs, 2003), not how. Here a text is a row of terms. It joins the group with
-whose pattern it shares most terms, if that is the threshold's share of them at least; where they
-differ, the pattern has ``*``. What stays alone is among the others.
+Kusto names SLCT as its model (R. Vaarandi, A Data Clustering Algorithm for Mining Patterns From Event
+Logs, 2003), but not the details (https://learn.microsoft.com/kusto/query/reduce-operator). Here a text
+is a sequence of terms. It joins the group whose pattern shares most terms with it, if the share reaches the
+threshold; the pattern has ``*`` where the group's texts differ. A text that stays alone counts
+among ``others``.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from dataclasses import dataclass, field
 
 __all__ = ["assign_patterns", "reduce_texts"]
 
-_MOST_TEXTS = 20_000
-_MOST_TERMS = 64  # what follows them is one term
-_MOST_COMPARED = 50  # groups that share a rare term
+_MOST_TEXTS = 20_000  # the most frequent ones
+_MOST_TERMS = 64  # the rest of the text is one more term
+_MOST_COMPARED = 50  # groups for each term that are compared
 OTHERS = "others"
+"""Pattern of the texts that are alone."""
 
 Terms = tuple[str, ...]
 
@@ -34,10 +36,14 @@ class _Group:
 
 
 def reduce_texts(texts: str | None, threshold: float | None, separators: str | None) -> str:
-    """Group texts with their counts: a JSON array of pairs; gives pattern, count and representative of each.
+    """Group texts by similarity.
 
-    ``separators`` are characters that part terms besides all of ASCII that is neither letter nor
-    digit, and are left out of patterns beside a ``*``.
+    ``texts`` is a JSON array of pairs: text and count. ``threshold``, from 0 to 1, is the least share of
+    common terms. ``separators`` are characters that separate terms, besides all ASCII characters
+    that are neither letter nor digit; beside a ``*`` they are left out of patterns.
+
+    Returns a JSON array, the largest group first, of arrays: pattern, count, a representative text. The last
+    one counts the texts that are alone, as ``others``.
     """
     groups = _grouped(texts, threshold, separators)
     large = [group for group in groups if group.count > 1]
@@ -48,7 +54,7 @@ def reduce_texts(texts: str | None, threshold: float | None, separators: str | N
 
 
 def assign_patterns(texts: str | None, threshold: float | None, separators: str | None) -> str:
-    """Group texts in the same way; gives a JSON array of each text with its group's pattern."""
+    """Group texts as ``reduce_texts`` does; return a JSON array of pairs: text and its group's pattern."""
     groups = _grouped(texts, threshold, separators)
     named = [(_written(group, separators or "") if group.count > 1 else OTHERS, group) for group in groups]
     return json.dumps([(text, name) for name, group in named for text in group.texts], ensure_ascii=False)
@@ -86,6 +92,7 @@ def _is_word(term: str) -> bool:
     return len(term) > 1 or term.isalnum()
 
 
+# By the rarest terms first and only so many groups for each, so that a term of all texts costs no more.
 def _closest(terms: Terms, by_term: dict[str, list[_Group]]) -> tuple[_Group | None, float]:
     rarest = sorted(_words(terms) & by_term.keys(), key=lambda term: (len(by_term[term]), term))
     near = {id(group): group for term in rarest for group in by_term[term][:_MOST_COMPARED]}
@@ -94,7 +101,7 @@ def _closest(terms: Terms, by_term: dict[str, list[_Group]]) -> tuple[_Group | N
     return found, share
 
 
-# Of the words, how many both have in the same order; separators alone make nothing alike.
+# The share of words that text and pattern have in the same order; separators alone make no texts similar.
 def _share(group: _Group, terms: Terms) -> float:
     kept = [term for place, term in enumerate(group.pattern) if place not in group.places and _is_word(term)]
     words = list(filter(_is_word, terms))
@@ -106,6 +113,7 @@ def _blocks(one: Sequence[str], other: Sequence[str]) -> list[difflib.Match]:
     return difflib.SequenceMatcher(None, one, other, autojunk=False).get_matching_blocks()
 
 
+# The pattern's terms that the new text lacks become places where texts differ. A longer text differs at the end, too.
 def _join(group: _Group, terms: Terms) -> None:
     matched = {block.a + step for block in _blocks(group.pattern, terms) for step in range(block.size)}
     group.places |= set(range(len(group.pattern))) - matched
@@ -113,6 +121,7 @@ def _join(group: _Group, terms: Terms) -> None:
         group.places.add(len(group.pattern) - 1)
 
 
+# Separators beside a wildcard join it, and adjoining wildcards become one.
 def _written(group: _Group, separators: str) -> str:
     parts = ["*" if place in group.places else term for place, term in enumerate(group.pattern)]
     for place, part in enumerate(parts):

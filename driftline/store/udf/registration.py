@@ -1,6 +1,7 @@
-"""Functions that DuckDB has not, computed by libraries in the hunt's process.
+"""Registration of SQL functions that DuckDB lacks, computed in the hunt's process.
 
-They take and give texts and numbers; dynamic values are JSON texts. What cannot be computed is null.
+The SQL that ``driftline.kql`` writes calls them by the names in ``_FUNCTIONS``. They take and return
+texts and numbers; dynamic values are JSON texts. A value that cannot be computed is null.
 """
 
 from __future__ import annotations
@@ -22,12 +23,16 @@ from driftline.store.udf import autocluster, distributions, reduce, series, xml
 
 __all__ = ["register_functions"]
 
+# Bounds of one value, for the input is untrusted: paths of a document, bytes of an unpacked text.
 _MOST_PATHS = 100_000
 _MOST_BYTES = 1 << 20
 
 
 def register_functions(connection: duckdb.DuckDBPyConnection) -> None:
-    """Let the SQL of hunts call these functions."""
+    """Make the functions callable in the SQL of a connection.
+
+    Functions get nulls as None, because several of Kusto's return a value for null.
+    """
     for name, (function, parameters, result) in _FUNCTIONS.items():
         connection.create_function(name, function, parameters, result, null_handling=FunctionNullHandling.SPECIAL)
 
@@ -40,10 +45,12 @@ def _hash_whole(number: int | None) -> int | None:
     return None if number is None else _signed(xxhash.xxh64_intdigest(number.to_bytes(8, "little", signed=True)))
 
 
+# Kusto's hash() returns a signed long; xxHash64 is unsigned (https://learn.microsoft.com/kusto/query/hash-function).
 def _signed(digest: int) -> int:
     return digest - (1 << 64) if digest >> 63 else digest
 
 
+# The fewest networks in CIDR notation that cover an address range exactly.
 def _ipv4_ranges(first: str | None, last: str | None) -> str | None:
     try:
         ends = ipaddress.IPv4Address(first or ""), ipaddress.IPv4Address(last or "")
@@ -53,9 +60,10 @@ def _ipv4_ranges(first: str | None, last: str | None) -> str | None:
     return json.dumps(found, separators=(",", ":"))
 
 
-def _punycode(text: str | None, way: str | None) -> str:
+# RFC 3492; the domain functions convert each label, with the prefix xn-- of RFC 5890.
+def _punycode(text: str | None, direction: str | None) -> str:
     try:
-        return _CODES[way or ""](text or "")
+        return _CODES[direction or ""](text or "")
     except (UnicodeError, IndexError, OverflowError):
         return ""
 
@@ -80,6 +88,7 @@ _CODES: dict[str, Callable[[str], str]] = {
 }
 
 
+# https://learn.microsoft.com/kusto/query/treepath-function
 def _tree_paths(text: str | None) -> str | None:
     value = _loaded(text)
     if not isinstance(value, (dict, list)):
@@ -88,7 +97,7 @@ def _tree_paths(text: str | None) -> str | None:
     return json.dumps(list(dict.fromkeys(found)), ensure_ascii=False, separators=(",", ":"))
 
 
-# An array is one leaf, and each kind of element in it the same place.
+# All elements of an array share the path ``[0]``; an array has a path of its own besides.
 def _paths(value: Any, path: str) -> Iterator[str]:
     if isinstance(value, dict) and value:
         for name, inner in value.items():
@@ -109,7 +118,7 @@ def _loaded(text: str | None) -> Any:
 
 
 def _schema(text: str | None) -> str | None:
-    """Give the least schema of several values; https://learn.microsoft.com/kusto/query/buildschema-aggregation-function."""
+    """Return the schema that admits all values of an array: https://learn.microsoft.com/kusto/query/buildschema-aggregation-function."""
     values = _loaded(text)
     if not isinstance(values, list):
         return None
@@ -128,7 +137,7 @@ def _schema_of(value: Any) -> Any:
 _KINDS = {bool: "bool", int: "long", float: "double", str: "string"}
 
 
-# One schema if all are alike; else those of simple values, then one for all containers.
+# One schema if all are alike; else an array: the names of simple types in order, then one schema for all containers.
 def _united(schemas: Iterator[Any] | map[Any]) -> Any:
     simple: set[str] = set()
     container: dict[str, Any] = {}
@@ -147,7 +156,10 @@ def _joined(one: dict[str, Any], other: dict[str, Any], name: str) -> Any:
 
 
 def _replaced(text: str | None, lookups: str | None, rewrites: str | None) -> str:
-    """Replace texts in their order: what one has taken, no later one sees."""
+    """Replace several texts in their order; a replacement is not searched again.
+
+    https://learn.microsoft.com/kusto/query/replace-strings-function
+    """
     sought, instead = _loaded(lookups), _loaded(rewrites)
     if text is None or not isinstance(sought, list) or not isinstance(instead, list) or len(sought) != len(instead):
         return ""
@@ -159,6 +171,7 @@ def _replaced(text: str | None, lookups: str | None, rewrites: str | None) -> st
     return "".join(part for part, _ in pieces)
 
 
+# Splits a text at a word; the flag marks pieces that are replacements.
 def _parted(text: str, word: str, taken: str) -> list[tuple[str, bool]]:
     parts = [(part, False) for part in text.split(word)]
     return [each for part in parts for each in ((taken, True), part)][1:]
@@ -169,7 +182,7 @@ def _compressed(text: str | None, kind: str | None) -> str:
     return base64.b64encode(packer.compress((text or "").encode()) + packer.flush()).decode()
 
 
-# No more than a text may have: a few bytes can unpack to gigabytes.
+# Bounded while unpacking: a few bytes can unpack to gigabytes.
 def _decompressed(text: str | None, kind: str | None) -> str:
     try:
         unpacker = zlib.decompressobj(_WINDOWS[kind or ""])
@@ -182,6 +195,7 @@ def _decompressed(text: str | None, kind: str | None) -> str:
 _WINDOWS = {"zlib": zlib.MAX_WBITS, "gzip": zlib.MAX_WBITS | 16}
 
 
+# erfc is not 1 - erf for large values, where the difference would lose all digits.
 def _error_function(value: float | None, complement: bool | None) -> float | None:
     if value is None:
         return None

@@ -1,6 +1,8 @@
-"""Series functions that neither engine has: Fourier transforms, periods, polynomials.
+"""Functions on series that neither engine has: Fourier transforms, periods, polynomials.
 
-A series is a JSON array of numbers; what gives several arrays gives an array of them.
+A series is a JSON array of numbers, with null for a missing one. Functions with several results return
+a JSON array of them. They return None for a series that is none, is empty or longer than 131,072
+numbers.
 """
 
 from __future__ import annotations
@@ -16,14 +18,18 @@ __all__ = ["find_periods", "fit_polynomial", "fourier_transform", "validate_peri
 
 Series = npt.NDArray[np.float64]
 
-_CHANCE = 0.01
-_SHORTEST = 4
+_CHANCE = 0.01  # of noise to exceed the threshold of the periodogram
+_SHORTEST = 4  # shortest period, in numbers of the series
 _MOST_VALUES = 1 << 17
 _HIGHEST_DEGREE = 10
 
 
 def fourier_transform(real: str | None, imaginary: str | None, inverse: bool) -> str | None:
-    """Give the real and the imaginary part of a series' Fourier transform, or of the inverse one."""
+    """Return the real and the imaginary part of a series' Fourier transform, or of the inverse one.
+
+    ``imaginary`` may be None or empty for a real series; otherwise it is as long as ``real``.
+    https://learn.microsoft.com/kusto/query/series-fft-function
+    """
     values = _series(real)
     other = _series(imaginary) if imaginary else None
     if values is None or (imaginary and (other is None or len(other) != len(values))):
@@ -34,11 +40,12 @@ def fourier_transform(real: str | None, imaginary: str | None, inverse: bool) ->
 
 
 def find_periods(text: str | None, least: float | None, most: float | None, number: int | None) -> str | None:
-    """Find the periods of a series between two lengths, with scores from 0 to 1, the best first.
+    """Find the periods of a series between two lengths; return lengths and scores from 0 to 1, the best first.
 
-    A period is where the periodogram stands out of noise (one chance in a hundred) and the
-    autocorrelation has a peak (Vlachos, Yu and Castelli, On Periodicity Detection and Structural
-    Periodic Similarity, 2005). What is missing to ``number`` is 0.
+    A period is a length at which the periodogram exceeds noise (with a chance of one in a hundred) and the
+    autocorrelation has a peak (M. Vlachos, P. Yu, V. Castelli, On Periodicity Detection and Structural
+    Periodic Similarity, 2005). ``number``, from 1 to 16, is the length of both arrays; missing periods are 0.
+    https://learn.microsoft.com/kusto/query/series-periods-detect-function
     """
     values = _series(text)
     if values is None or number is None or not 0 < number <= 16:
@@ -52,7 +59,10 @@ def find_periods(text: str | None, least: float | None, most: float | None, numb
 
 
 def validate_periods(text: str | None, lengths: str | None) -> str | None:
-    """Give lengths and how well each is a period of a series, from 0 to 1."""
+    """Return the lengths that are given, and the score of each as a period of the series, from 0 to 1.
+
+    https://learn.microsoft.com/kusto/query/series-periods-validate-function
+    """
     values, asked = _series(text), _series(lengths)
     if values is None or asked is None:
         return None
@@ -61,7 +71,13 @@ def validate_periods(text: str | None, lengths: str | None) -> str | None:
 
 
 def fit_polynomial(text: str | None, places: str | None, degree: int | None) -> str | None:
-    """Fit a polynomial; give rsquare, coefficients (highest power first), variance, rvariance and its values."""
+    """Fit a polynomial of a degree from 1 to 10 by least squares.
+
+    ``places`` are the x values; None or empty for 0, 1, 2 …. Missing numbers are left out.
+    Returns rsquare, coefficients (highest power first), variance, rvariance and the fitted values; None if there are
+    no more numbers than the degree.
+    https://learn.microsoft.com/kusto/query/series-fit-poly-function
+    """
     y = _series(text)
     x = np.arange(len(y), dtype=float) if y is not None and not places else _series(places)
     if y is None or x is None or len(x) != len(y) or degree is None or not 0 < degree <= _HIGHEST_DEGREE:
@@ -110,7 +126,9 @@ def _filled(values: Series) -> Series:
     return np.where(np.isfinite(values), values - mean, 0.0)
 
 
-# The autocorrelation at each length up to half of the series; the shorter overlap of long ones counts for less.
+# The autocorrelation at each length up to half of the series, by the Wiener-Khinchin theorem from the power spectrum of
+# the series padded with zeros. Long lengths overlap less, so their values are raised by the square root of the overlap
+# only.
 def _scores(values: Series) -> Series:
     centred = _filled(values)
     size = len(centred)
@@ -122,7 +140,7 @@ def _scores(values: Series) -> Series:
     return found
 
 
-# Above what noise gives in 19 of 20 series of that length.
+# Above what noise exceeds in one of 20 series of that length.
 def _is_peak(scores: Series, length: int) -> bool:
     around = scores[max(length - 1, 0) : length + 2]
     noise = 1.96 / math.sqrt(2 * len(scores))
@@ -137,7 +155,10 @@ def _score_at(scores: Series, length: float) -> float:
 
 
 def _hinted(values: Series, scores: Series) -> set[int]:
-    """Give the peaks of the autocorrelation near the lengths that the periodogram hints at."""
+    """Return the peaks of the autocorrelation near the lengths at which the periodogram exceeds noise.
+
+    The periodogram knows a long period only roughly: its neighbours in frequency bound the search.
+    """
     size = len(values)
     power = np.abs(np.fft.rfft(_filled(values))) ** 2
     noise = power[1:].mean() * -math.log(_CHANCE) if size > 1 else math.inf

@@ -1,6 +1,6 @@
-"""XML as Kusto's ``parse_xml`` gives it; the document is hostile.
+"""XML as Kusto's ``parse_xml`` returns it (https://learn.microsoft.com/kusto/query/parse-xml-function).
 
-https://learn.microsoft.com/kusto/query/parse-xml-function
+The documents are untrusted: size and depth are bounded, and document types refused.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from xml.parsers import expat
 __all__ = ["parse_xml"]
 
 _MOST_BYTES = 1 << 20
+"""Bytes of the longest document, in UTF-8."""
 _DEEPEST = 100
+"""Elements within each other."""
 
 
 class _Refused(Exception):
@@ -20,7 +22,7 @@ class _Refused(Exception):
 
 
 class _Builder:
-    """Builds the JSON value of a document from what a parser meets."""
+    """Builds the JSON value of a document from the events of a parser."""
 
     def __init__(self) -> None:
         self.root: dict[str, Any] = {}
@@ -50,9 +52,10 @@ class _Builder:
         _add(self._open[-1], self._names.pop(), value)
 
     def doctype(self, *_: object) -> None:
+        # A document type may define entities, whose expansion has no bound (the "billion laughs" attack).
         raise _Refused  # entities come with it, and what they expand to may be without end
 
-    # Text beside elements and attributes stands under a name of its own, where it begins.
+    # Text beside elements and attributes gets the name ``#text``, in the place where it begins.
     def _settle(self) -> None:
         text = self._texts[-1].strip()
         if text:
@@ -60,6 +63,7 @@ class _Builder:
         self._texts[-1] = ""
 
 
+# The second element of a name turns its value into an array.
 def _add(to: dict[str, Any], name: str, value: Any) -> None:
     if name not in to:
         to[name] = value
@@ -70,7 +74,11 @@ def _add(to: dict[str, Any], name: str, value: Any) -> None:
 
 
 def parse_xml(text: str | None) -> str | None:
-    """Give a document as JSON text; None if it is no XML, longer than 1 MB, or has a document type."""
+    """Return a document as JSON text.
+
+    None if it is not well-formed, longer than 1 MiB in UTF-8, deeper than 100 elements, or has a
+    document type. Attributes have names with ``@``.
+    """
     if text is None or len(text.encode()) > _MOST_BYTES:
         return None
     builder = _Builder()
