@@ -63,7 +63,7 @@ def operators(node: dict[str, Any], kind: str) -> list[dict[str, Any]]:
 
 
 def reads(account: dict[str, Any], table: str = "CloudProcessEvents") -> list[tuple[int, str]]:
-    """Give the row groups and the columns that each look into a table's file took."""
+    """Return the row groups and the columns that each look into a table's file took."""
     scans = operators(account, "TABLE_SCAN")
     files = [each for each in scans if f"/{table}.parquet" in each["extra_info"].get("Filename(s)", "")]
     return [(each["row_groups_scanned"], str(each["extra_info"].get("Projections", ""))) for each in files]
