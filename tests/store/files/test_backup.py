@@ -1,4 +1,4 @@
-"""A backup is the store as of one moment; what is damaged is told, and nothing is overwritten."""
+"""A backup holds the store as of one moment; damage is found, and nothing is overwritten."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _open_elsewhere(path: Path) -> None:
         raise StoreBusy
 
 
-def test_nothing_is_overwritten(tmp_path: Path) -> None:
+def test_backup_and_restore_overwrite_nothing(tmp_path: Path) -> None:
     database = filled(tmp_path / "store")
     database.backup(tmp_path / "copy")
     database.close()
@@ -95,13 +95,13 @@ def test_a_damaged_backup_is_not_restored(tmp_path: Path, damage: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"files":[{"name":"../x","bytes":1,"sha256":""}]}'])
-def test_what_is_no_backup_is_refused(tmp_path: Path, text: str) -> None:
+def test_restore_refuses_an_invalid_manifest(tmp_path: Path, text: str) -> None:
     (tmp_path / backup.MANIFEST).write_text(text)
     with pytest.raises(InvalidInput):
         backup.restore(tmp_path, tmp_path / "new")
 
 
-def test_a_check_names_each_damaged_file(tmp_path: Path) -> None:
+def test_check_names_each_damaged_parquet_file(tmp_path: Path) -> None:
     database = filled(tmp_path)
     (file,) = tmp_path.rglob("*.parquet")
     whole = file.read_bytes()
@@ -113,7 +113,7 @@ def test_a_check_names_each_damaged_file(tmp_path: Path) -> None:
     database.close()
 
 
-def test_a_check_finds_a_damaged_block(tmp_path: Path) -> None:
+def test_check_finds_a_damaged_block_of_the_database_file(tmp_path: Path) -> None:
     database = filled(tmp_path)
     rows = [making.event(str(number)) for number in range(20_000)]
     database.ingest([Batch("t", 1, 0, {EVENTS: wire.table(EVENTS, rows)})])

@@ -1,4 +1,4 @@
-"""The writer of a fleet's rows: together, bounded, and no sensor in another's way."""
+"""Batches of many senders: shared commits, bounded memory, no sender in the way of another."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EVENTS = "CloudProcessEvents"
 
 
 class HeldDatabase(Database):
-    """A database that commits when it is let."""
+    """A database whose commits wait until the test allows them."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
@@ -50,7 +50,7 @@ def broken() -> Batch:
     return Batch("broken", 1, 0, {EVENTS: rows.set_column(place, rows.schema.field(place), pa.array(["{"]))})
 
 
-def test_what_comes_during_a_commit_goes_together_into_the_next(database: HeldDatabase) -> None:
+def test_batches_that_arrive_during_a_commit_share_the_next(database: HeldDatabase) -> None:
     intake = BatchWriter(database)
     futures = [intake.offer(batch("s", number)) for number in range(1, 12)]
     database.may_commit.set()
@@ -61,7 +61,7 @@ def test_what_comes_during_a_commit_goes_together_into_the_next(database: HeldDa
     assert intake.waiting_bytes == 0
 
 
-def test_a_batch_too_many_is_not_taken(database: HeldDatabase) -> None:
+def test_a_batch_beyond_the_byte_limit_is_refused(database: HeldDatabase) -> None:
     intake = BatchWriter(database, max_bytes=1)
     intake.offer(batch("s", 1))
     with pytest.raises(StoreOverloaded, match="already wait to be stored"):
@@ -71,7 +71,7 @@ def test_a_batch_too_many_is_not_taken(database: HeldDatabase) -> None:
     intake.close()
 
 
-def test_one_bad_batch_keeps_no_other_out(database: HeldDatabase) -> None:
+def test_a_bad_batch_does_not_keep_out_the_others_of_its_commit(database: HeldDatabase) -> None:
     intake = BatchWriter(database)
     futures = [intake.offer(it) for it in (batch("a"), batch("b"), broken(), batch("c"))]
     database.may_commit.set()
@@ -82,7 +82,7 @@ def test_one_bad_batch_keeps_no_other_out(database: HeldDatabase) -> None:
     intake.close()
 
 
-def test_closing_stores_what_waits(database: HeldDatabase) -> None:
+def test_closing_stores_the_waiting_batches(database: HeldDatabase) -> None:
     intake = BatchWriter(database)
     future = intake.offer(batch("s"))
     database.may_commit.set()

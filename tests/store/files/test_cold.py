@@ -13,7 +13,7 @@ from tests.store.rows import NOW, event, names, put
 pytestmark = pytest.mark.timeout(120)
 
 
-def test_earlier_days_move_to_parquet_and_stay_in_sight(database: Database, tmp_path: Path) -> None:
+def test_earlier_days_move_to_parquet_and_are_still_found(database: Database, tmp_path: Path) -> None:
     yesterday = NOW - datetime.timedelta(days=1)
     put(database, event("old", yesterday), event("new"))
     moved = database.move_cold(NOW.date())
@@ -24,7 +24,7 @@ def test_earlier_days_move_to_parquet_and_stay_in_sight(database: Database, tmp_
     assert database.statistics()["CloudProcessEvents"].rows == 2
 
 
-def test_days_beyond_retention_are_dropped(database: Database, tmp_path: Path) -> None:
+def test_drop_before_drops_earlier_days(database: Database, tmp_path: Path) -> None:
     put(database, event("old", NOW - datetime.timedelta(days=9)), event("new"))
     database.move_cold(NOW.date())
 
@@ -35,7 +35,7 @@ def test_days_beyond_retention_are_dropped(database: Database, tmp_path: Path) -
     assert not list(tmp_path.rglob("*.parquet"))
 
 
-def test_a_file_that_a_crash_left_behind_does_not_count(tmp_path: Path) -> None:
+def test_an_orphaned_parquet_file_is_removed_on_opening(tmp_path: Path) -> None:
     database = Database(tmp_path)
     database.sequence("s")
     put(database, event("old", NOW - datetime.timedelta(days=1)))

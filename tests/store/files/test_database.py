@@ -1,4 +1,4 @@
-"""A fleet's batches in the store: once each, whatever comes twice; days moved, merged, dropped."""
+"""A fleet's batches in the store: each row once; days moved, merged, indexed and dropped."""
 
 from __future__ import annotations
 
@@ -56,13 +56,13 @@ def test_replays_and_overlaps_are_stored_once(database: Database) -> None:
     assert names(database) == ["1", "2", "3", "4", "5"]
 
 
-def test_streams_have_numbers_of_their_own(database: Database) -> None:
+def test_each_stream_has_its_own_numbers(database: Database) -> None:
     database.ingest([batch(1, "a", stream="s"), batch(1, "b", stream="t")])
 
     assert names(database) == ["a", "b"]
 
 
-def test_what_was_stored_is_known_after_a_restart_and_a_compaction(tmp_path: Path) -> None:
+def test_stored_ranges_survive_a_restart_and_a_compaction(tmp_path: Path) -> None:
     database = Database(tmp_path)
     for number in range(1, 10):
         database.ingest([batch(number, str(number))])
@@ -75,7 +75,7 @@ def test_what_was_stored_is_known_after_a_restart_and_a_compaction(tmp_path: Pat
     database.close()
 
 
-def test_a_batch_the_tables_refuse_leaves_nothing_behind(database: Database) -> None:
+def test_a_batch_that_duckdb_rejects_rolls_back_the_whole_commit(database: Database) -> None:
     bad = wire.table(EVENTS, [making.event("bad")])
     bad = bad.set_column(bad.schema.get_field_index("PodLabels"), "PodLabels", pa.array(["{"]))
     with pytest.raises(StoreError):
@@ -103,7 +103,7 @@ for number in range(int(sys.argv[2]), 100_000, 10):
 """
 
 
-def test_kill_at_any_point_loses_and_doubles_nothing(tmp_path: Path) -> None:
+def test_kill_during_ingest_neither_loses_nor_repeats_rows(tmp_path: Path) -> None:
     moments = random.Random(4)
     acknowledged = -10
     for _ in range(8):
@@ -137,7 +137,7 @@ print("done", flush=True)
 """
 
 
-def test_a_kill_amid_a_move_by_size_leaves_every_row_in_one_place(tmp_path: Path) -> None:
+def test_kill_during_a_move_leaves_every_row_in_one_place(tmp_path: Path) -> None:
     moments = random.Random(6)
     expected = [f"{number:04}" for number in range(400)]
     spread = [making.event(name, when=making.NOW + DAY * int(name) / 300) for name in expected]
@@ -164,9 +164,7 @@ def test_a_kill_amid_a_move_by_size_leaves_every_row_in_one_place(tmp_path: Path
     assert hot[-1] < len(expected)
 
 
-def test_large_tables_are_moved_in_slices_and_small_ones_stay(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_move_large_moves_large_tables_in_slices(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cold, "SLICE_ROWS", 10)
     expected = [f"{number:02}" for number in range(40)]
     spread = [making.event(name, when=making.NOW + DAY * int(name) / 1000) for name in expected]
@@ -179,7 +177,7 @@ def test_large_tables_are_moved_in_slices_and_small_ones_stay(
     assert names(database) == expected
 
 
-def test_rows_of_one_instant_are_moved_too(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_rows_of_one_instant_than_a_slice_are_moved(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cold, "SLICE_ROWS", 2)
     database.ingest([batch(1, "a", "b", "c", "d", "e")])
 
@@ -188,7 +186,9 @@ def test_rows_of_one_instant_are_moved_too(database: Database, monkeypatch: pyte
     assert names(database) == ["a", "b", "c", "d", "e"]
 
 
-def test_no_more_is_merged_than_a_sort_may_take(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compaction_merges_no_more_rows_than_one_sort_may_take(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(cold, "_MERGED_ROWS", 5)
     for number in range(6):
         database.ingest([batch(2 * number + 1, f"{number}a", f"{number}b")])
@@ -199,7 +199,7 @@ def test_no_more_is_merged_than_a_sort_may_take(database: Database, monkeypatch:
     assert len(names(database)) == 12
 
 
-def test_a_time_in_the_day_splits_it(database: Database) -> None:
+def test_move_cold_splits_a_day_at_a_time(database: Database) -> None:
     noon = making.NOW
     database.ingest([at(noon - datetime.timedelta(hours=1), 1, "a"), at(noon, 2, "b")])
 
@@ -210,7 +210,7 @@ def test_a_time_in_the_day_splits_it(database: Database) -> None:
     assert names(database) == ["a", "b"]
 
 
-def test_a_days_small_files_become_one(database: Database, tmp_path: Path) -> None:
+def test_compaction_merges_small_files_of_a_day(database: Database, tmp_path: Path) -> None:
     for number in (1, 2, 3):
         database.ingest([at(making.NOW - DAY, number, str(number))])
         database.move_cold(making.NOW.date())
@@ -222,7 +222,7 @@ def test_a_days_small_files_become_one(database: Database, tmp_path: Path) -> No
     assert len(list(tmp_path.rglob("*.parquet"))) == 1
 
 
-def test_terms_of_files_are_found_one_at_a_time_and_go_with_them(database: Database, tmp_path: Path) -> None:
+def test_files_are_indexed_one_at_a_time_and_removed_with_their_index(database: Database, tmp_path: Path) -> None:
     for number in (1, 2):
         database.ingest([at(making.NOW - DAY, number, str(number))])
         database.move_cold(making.NOW.date())
@@ -238,7 +238,7 @@ def test_terms_of_files_are_found_one_at_a_time_and_go_with_them(database: Datab
     assert len(list(tmp_path.rglob("*.terms"))) == 1
 
 
-def test_a_file_that_cannot_be_read_is_told_once_and_stops_no_other(database: Database, tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported_once_by_indexing(database: Database, tmp_path: Path) -> None:
     database.ingest([at(making.NOW - DAY, 1, "a")])
     database.move_cold(making.NOW.date())
     (file,) = tmp_path.rglob("*.parquet")
@@ -249,7 +249,7 @@ def test_a_file_that_cannot_be_read_is_told_once_and_stops_no_other(database: Da
     assert not database.index_next()
 
 
-def test_damaged_terms_are_found_by_the_check(database: Database, tmp_path: Path) -> None:
+def test_check_finds_a_damaged_term_index(database: Database, tmp_path: Path) -> None:
     database.ingest([at(making.NOW - DAY, 1, "a")])
     database.move_cold(making.NOW.date())
     database.index_next()
@@ -268,7 +268,7 @@ def write_terms_of_another_file(file: Path) -> None:
         writer.write_table(table)
 
 
-def test_what_a_crash_left_behind_is_removed(tmp_path: Path) -> None:
+def test_opening_removes_uncounted_files_of_a_crash(tmp_path: Path) -> None:
     database = Database(tmp_path)
     database.ingest([at(making.NOW - DAY, 1, "a")])
     database.move_cold(making.NOW.date())
@@ -283,7 +283,7 @@ def test_what_a_crash_left_behind_is_removed(tmp_path: Path) -> None:
     assert [path.suffix for path in known] == [".parquet", ".terms"]
 
 
-def test_a_file_no_longer_counted_goes_when_nobody_can_read_it(database: Database, tmp_path: Path) -> None:
+def test_a_dropped_file_is_removed_after_the_last_snapshot_that_reads_it(database: Database, tmp_path: Path) -> None:
     database.ingest([at(making.NOW - DAY, 1, "a")])
     database.move_cold(making.NOW.date())
     with database._snapshots.open() as cursor:

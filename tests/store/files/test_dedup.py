@@ -18,7 +18,7 @@ pairs = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 60)))
 
 
 @given(pairs, st.tuples(st.integers(0, 60), st.integers(0, 60)))
-def test_ranges_are_the_set_of_their_numbers(added: list[tuple[int, int]], asked: tuple[int, int]) -> None:
+def test_ranges_hold_exactly_the_added_numbers(added: list[tuple[int, int]], asked: tuple[int, int]) -> None:
     ranges, numbers = Ranges(), set[int]()
     for first, last in added:
         ranges.add(first, last)
@@ -31,7 +31,7 @@ def test_ranges_are_the_set_of_their_numbers(added: list[tuple[int, int]], asked
     assert missing == [number for number in range(asked[0], asked[1] + 1) if number not in numbers]
 
 
-def test_a_floor_closes_the_holes_below_it() -> None:
+def test_raising_the_floor_merges_the_ranges_below_it() -> None:
     ranges = Ranges([(10, 12), (20, 22), (30, 32)])
     ranges.raise_floor(25)
 
@@ -57,7 +57,7 @@ def test_only_the_new_rows_of_an_overlapping_batch_are_planned() -> None:
     assert new_rows(known, batch(1, "1", "2", "3", "4", "5")) == []
 
 
-def test_a_replay_within_one_commit_counts_once() -> None:
+def test_a_repeated_batch_within_one_commit_counts_once() -> None:
     known = StoredRanges([])
     plan = known.plan([batch(1, "a"), batch(1, "a"), batch(3, "b")])
 

@@ -17,20 +17,20 @@ from tests.store.rows import event, names, put
 pytestmark = pytest.mark.timeout(120)
 
 
-def test_a_damaged_file_says_what_to_do(tmp_path: Path) -> None:
+def test_a_damaged_database_file_is_refused_with_advice(tmp_path: Path) -> None:
     (tmp_path / "hot.duckdb").write_bytes(b"not a database at all" * 1000)
 
     with pytest.raises(StoreCorrupt, match="move it away to start with an empty store"):
         Database(tmp_path)
 
 
-def test_a_second_process_is_told_that_it_is_busy(writer: Writer, tmp_path: Path) -> None:
+def test_opening_a_store_of_another_process_raises_store_busy(writer: Writer, tmp_path: Path) -> None:
     with pytest.raises(StoreBusy, match="another process has the store open"):
         Database(tmp_path)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk needs root")
-def test_a_full_disk_keeps_what_is_there(tmp_path: Path) -> None:
+def test_a_full_disk_loses_no_stored_row(tmp_path: Path) -> None:
     subprocess.run(("mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", tmp_path), check=True)
     try:
         database = Database(tmp_path)

@@ -1,4 +1,4 @@
-"""A store's owner keeps it small without being asked."""
+"""Housekeeping moves, merges and drops rows without being asked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DAY = datetime.timedelta(days=1)
 
 
 def kept(directory: Path, *ages: int, until: Callable[[TableStatistics], bool], days: int = 30) -> TableStatistics:
-    """Keep house over a row of each age in days, until what is stored is as wanted."""
+    """Run housekeeping over a row of each age in days until the statistics satisfy ``until``; return them."""
     database, stopping = Database(directory), threading.Event()
     rows = [making.event(str(age), when=making.NOW - DAY * age) for age in ages]
     database.ingest([Batch("s", 1, 0, {EVENTS: wire.table(EVENTS, rows)})])
@@ -39,17 +39,17 @@ def kept(directory: Path, *ages: int, until: Callable[[TableStatistics], bool], 
     return found
 
 
-def test_earlier_days_move_and_those_past_keeping_go(tmp_path: Path) -> None:
+def test_housekeeping_moves_earlier_days_and_drops_days_beyond_retention(tmp_path: Path) -> None:
     found = kept(tmp_path, 0, 1, 40, until=lambda it: (it.hot_rows, it.files) == (1, 1))
     assert (found.hot_rows, found.cold_rows, found.first_day) == (1, 1, "2026-11-22")
 
 
-def test_a_table_has_a_retention_of_its_own(tmp_path: Path) -> None:
+def test_retention_is_set_by_table(tmp_path: Path) -> None:
     found = kept(tmp_path, 0, 1, 40, until=lambda it: it.files == 2, days=50)
     assert found.first_day == "2026-10-14"
 
 
-def test_a_busy_day_moves_by_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_over_the_row_limit_moves_before_the_day_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(housekeeping, "_LOOK_SECONDS", 0.05)
     monkeypatch.setattr(Database.move_large, "__defaults__", (2,))
     found = kept(tmp_path, 0, 0, 0, until=lambda it: it.hot_rows == 0)

@@ -22,7 +22,7 @@ EVENTS = "CloudProcessEvents"
 DAY = datetime.timedelta(days=1)
 
 
-def test_a_column_that_came_later_is_added(tmp_path: Path) -> None:
+def test_a_missing_column_is_added_on_opening(tmp_path: Path) -> None:
     database = Database(tmp_path)
     database.sequence("s")
     put(database, event("old"))
@@ -66,7 +66,7 @@ def test_a_store_of_a_later_version_is_refused(tmp_path: Path) -> None:
         Database(tmp_path)
 
 
-def test_a_store_of_an_earlier_version_is_not_read_but_told_of(tmp_path: Path) -> None:
+def test_read_only_refuses_a_store_of_an_earlier_version(tmp_path: Path) -> None:
     Database(tmp_path).close()
     with duckdb.connect(tmp_path / HOT) as connection:
         connection.execute("UPDATE _version SET version = 2")
@@ -74,7 +74,7 @@ def test_a_store_of_an_earlier_version_is_not_read_but_told_of(tmp_path: Path) -
         Database(tmp_path, read_only=True)
 
 
-def test_a_store_that_lacks_a_column_is_not_read_until_it_was_opened_for_writing(tmp_path: Path) -> None:
+def test_read_only_refuses_a_store_without_a_column_until_it_is_migrated(tmp_path: Path) -> None:
     Database(tmp_path).close()
     with duckdb.connect(tmp_path / HOT) as connection:
         connection.execute("ALTER TABLE AlertInfo DROP COLUMN Severity")

@@ -1,4 +1,4 @@
-"""A snapshot shows one moment, and is known of while it is open."""
+"""A snapshot shows one moment, and is tracked while it is open."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ def connection() -> duckdb.DuckDBPyConnection:
     return made
 
 
-def test_what_comes_later_is_not_seen(connection: duckdb.DuckDBPyConnection) -> None:
+def test_a_snapshot_does_not_see_later_rows(connection: duckdb.DuckDBPyConnection) -> None:
     with Snapshots(connection).open() as cursor:
         before = cursor.execute("FROM t").fetchall()
         connection.execute("INSERT INTO t VALUES (2)")
         assert cursor.execute("FROM t").fetchall() == before
 
 
-def test_the_oldest_open_one_is_known(connection: duckdb.DuckDBPyConnection) -> None:
+def test_oldest_start_is_that_of_the_oldest_open_snapshot(connection: duckdb.DuckDBPyConnection) -> None:
     snapshots = Snapshots(connection)
     with snapshots.open():
         first = snapshots.oldest_start()
@@ -34,7 +34,7 @@ def test_the_oldest_open_one_is_known(connection: duckdb.DuckDBPyConnection) -> 
     assert snapshots.oldest_start() == math.inf
 
 
-def test_one_that_fails_is_closed(connection: duckdb.DuckDBPyConnection) -> None:
+def test_a_failed_snapshot_is_closed(connection: duckdb.DuckDBPyConnection) -> None:
     snapshots = Snapshots(connection)
     with pytest.raises(StoreError), snapshots.open() as cursor:
         cursor.execute("FROM missing")

@@ -1,4 +1,4 @@
-"""Questions, answers and errors survive the way over the socket."""
+"""Requests, responses and errors survive encoding and decoding."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ REQUESTS = [
 
 
 @pytest.mark.parametrize("message", REQUESTS)
-def test_requests(message: Request) -> None:
+def test_requests_survive_encoding(message: Request) -> None:
     assert protocol.decode_request(protocol.encode_request(message)[protocol.REQUEST_HEAD.size :]) == message
 
 
@@ -43,7 +43,7 @@ def test_requests(message: Request) -> None:
         b'{"type":"hunt","text":"x","size":1e6}',
     ],
 )
-def test_nonsense_is_refused(body: bytes) -> None:
+def test_an_invalid_request_is_refused(body: bytes) -> None:
     with pytest.raises(errors.InvalidInput, match="not a request"):
         protocol.decode_request(body)
 
@@ -58,7 +58,7 @@ def test_nonsense_is_refused(body: bytes) -> None:
         (7, int),
     ],
 )
-def test_responses(response: Response, kind: type[Response]) -> None:
+def test_responses_survive_encoding(response: Response, kind: type[Response]) -> None:
     assert protocol.decode_response(*protocol.encode_response(response), kind) == response
 
 
@@ -81,7 +81,7 @@ def test_errors_arrive_as_they_were_raised(error: errors.DriftlineError) -> None
     assert getattr(caught.value, "find_problems", ()) == getattr(error, "find_problems", ())
 
 
-def test_an_error_of_no_name_here_arrives_as_its_base() -> None:
+def test_an_error_that_the_protocol_does_not_name_arrives_as_its_base_class() -> None:
     with pytest.raises(errors.InvalidInput, match="a hole") as caught:
         protocol.decode_response(*protocol.encode_error(errors.InvalidBatch("a hole")), int)
 

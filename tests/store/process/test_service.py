@@ -1,4 +1,4 @@
-"""The store through its own process: nothing lost, nothing twice, nothing else reachable."""
+"""The store's process loses and repeats no row, and serves only its owner."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def wait_until(is_true: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_rows_are_there_while_it_runs_and_after(tmp_path: Path) -> None:
+def test_rows_are_readable_while_the_process_runs_and_after(tmp_path: Path) -> None:
     writer = start_writer(tmp_path)
     writer.write(lines("a", "b"))
     with open_reader(tmp_path) as reader:
@@ -43,7 +43,7 @@ def test_rows_are_there_while_it_runs_and_after(tmp_path: Path) -> None:
     assert writer.lost == 0
 
 
-def test_a_killed_process_loses_and_doubles_nothing(writer: Writer, tmp_path: Path) -> None:
+def test_a_killed_process_neither_loses_nor_repeats_rows(writer: Writer, tmp_path: Path) -> None:
     expected = []
     for round_ in range(5):
         batch = [f"{round_}-{number:03}" for number in range(200)]
@@ -56,7 +56,7 @@ def test_a_killed_process_loses_and_doubles_nothing(writer: Writer, tmp_path: Pa
 
 
 def stored(path: Path) -> list[str]:
-    """What is there, as soon as somebody answers."""
+    """Return the stored names, as soon as a process or the files can be read."""
     while True:
         try:
             with open_reader(path) as reader:
@@ -65,7 +65,7 @@ def stored(path: Path) -> list[str]:
             time.sleep(0.05)
 
 
-def test_what_does_not_fit_is_counted(tmp_path: Path) -> None:
+def test_lines_beyond_the_byte_limit_are_counted_as_lost(tmp_path: Path) -> None:
     writer = start_writer(tmp_path, max_bytes=1)
     writer.write(lines("a", "b"))
     writer.close()
@@ -78,17 +78,17 @@ def test_two_writers_are_refused(writer: Writer, tmp_path: Path) -> None:
         start_writer(tmp_path)
 
 
-def test_a_line_that_is_no_message_is_passed_over(writer: Writer, tmp_path: Path) -> None:
+def test_an_undecodable_line_is_skipped(writer: Writer, tmp_path: Path) -> None:
     writer.write([b"nonsense\n", *lines("a")])
     with open_reader(tmp_path) as reader:
         wait_until(lambda: names(reader) == ["a"])
 
 
-def test_its_socket_is_the_owners_alone(writer: Writer, tmp_path: Path) -> None:
+def test_the_socket_is_open_to_its_owner_only(writer: Writer, tmp_path: Path) -> None:
     assert (tmp_path / SOCKET).stat().st_mode & 0o777 == 0o600
 
 
-def test_a_peer_that_talks_nonsense_is_answered_or_dropped(writer: Writer, tmp_path: Path) -> None:
+def test_a_malformed_request_gets_an_error_or_closes_the_connection(writer: Writer, tmp_path: Path) -> None:
     for request in (b"\xff\xff\xff\xff", REQUEST_HEAD.pack(3) + b"{}{", REQUEST_HEAD.pack(2) + b"{}"):
         with socket.socket(socket.AF_UNIX) as peer:
             peer.connect(str(tmp_path / SOCKET))

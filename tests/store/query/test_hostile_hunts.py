@@ -1,4 +1,4 @@
-"""What a hostile analyst may try ends as a clear error, soon, within a hunt's bounds."""
+"""Queries of a hostile analyst end as a clear error, soon, and within a hunt's limits."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ TOO_LONG = "more elements than may be made"
         "print array_length(repeat(1, 1000000000))",
     ],
 )
-def test_nothing_is_made_of_too_many_elements(text: str, engine: EngineName) -> None:
+def test_ranges_of_too_many_elements_are_refused(text: str, engine: EngineName) -> None:
     with pytest.raises(errors.StoreError, match=TOO_LONG):
         hunt(text, {}, engine, limits=SMALL)
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
-def test_range_ends_where_kusto_ends_it(engine: EngineName) -> None:
+def test_range_ends_at_kustos_limit_of_elements(engine: EngineName) -> None:
     text = "print a = array_length(range(1, 1000000000)), b = array_length(range(1000000000, 1, -1))"
     rows = hunt(text, {}, engine).to_pylist()
 
@@ -41,7 +41,7 @@ def test_range_ends_where_kusto_ends_it(engine: EngineName) -> None:
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
-def test_ranges_of_any_direction_are_made_within_the_bounds(engine: EngineName) -> None:
+def test_ranges_count_up_and_down(engine: EngineName) -> None:
     text = "print a = range(1, 3), b = range(3, 1, -2), c = range(3, 1), d = array_length(range(1, 1048576))"
     rows = hunt(text, {}, engine).to_pylist()
 
@@ -71,7 +71,7 @@ def test_ranges_of_any_direction_are_made_within_the_bounds(engine: EngineName) 
         "range a from 1 to 1000 step 1 | mv-apply l = range(1, 1000000) on (summarize sum(tolong(l)))",
     ],
 )
-def test_what_grows_without_bound_is_stopped_and_the_next_hunt_works(text: str) -> None:
+def test_a_hunt_beyond_the_limits_fails_and_the_next_hunt_works(text: str) -> None:
     began = time.monotonic()
 
     with pytest.raises(errors.StoreError):
@@ -105,7 +105,7 @@ def test_what_grows_without_bound_is_stopped_and_the_next_hunt_works(text: str) 
     ],
 )
 @pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
-def test_what_reaches_too_far_is_refused_before_it_runs(text: str, said: str, engine: EngineName) -> None:
+def test_oversized_and_forbidden_queries_are_refused_before_they_run(text: str, said: str, engine: EngineName) -> None:
     began = time.monotonic()
 
     with pytest.raises(errors.InvalidQuery, match=said):
@@ -126,14 +126,14 @@ def test_what_reaches_too_far_is_refused_before_it_runs(text: str, said: str, en
         "let f = () { print 1 | where " + "(" * 500 + "1" + ")" * 500 + " }; f()",
     ],
 )
-def test_too_deep_nesting_is_one_problem_in_its_place(text: str) -> None:
+def test_too_deep_nesting_is_one_problem_at_its_position(text: str) -> None:
     with pytest.raises(errors.InvalidQuery, match="nested too deeply") as caught:
         hunt(text, {})
 
     assert [0 < problem.column < len(text) / 5 for problem in caught.value.problems] == [True]
 
 
-def test_a_text_of_a_query_stays_a_text() -> None:
+def test_a_string_literal_never_becomes_sql_over_input_tables() -> None:
     text = "'; ATTACH '/tmp/x'; SELECT read_text('/etc/passwd') --"
 
     assert hunt(f'print x = "{text}"', {}).to_pydict() == {"x": [text]}
@@ -141,7 +141,7 @@ def test_a_text_of_a_query_stays_a_text() -> None:
 
 @pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
 @pytest.mark.parametrize("call", ["tostring(totimespan({}))", "tostring(todatetime({}))", "tostring(parse_json({}).x)"])
-def test_calls_inside_of_each_other_do_not_multiply(call: str, engine: EngineName) -> None:
+def test_nested_conversions_do_not_multiply_the_sql(call: str, engine: EngineName) -> None:
     value = "s"
     for _ in range(8):
         value = call.format(value)
@@ -152,7 +152,7 @@ def test_calls_inside_of_each_other_do_not_multiply(call: str, engine: EngineNam
 
 
 @pytest.mark.parametrize("engine", ["duckdb", "clickhouse"])
-def test_a_list_of_many_words_is_looked_for_within_the_time(engine: EngineName) -> None:
+def test_has_any_with_many_words_ends_within_the_time_limit(engine: EngineName) -> None:
     words = ", ".join(f"'W{2 * number}'" for number in range(12_000))
     text = f"range a from 1 to 1000 step 1 | where strcat('x w', a, '-y') has_any ('p.q', '-z', {words}) | count"
 

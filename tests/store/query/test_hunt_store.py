@@ -1,4 +1,4 @@
-"""Hunts over a store: what they read, what they cannot reach, and how they end."""
+"""Hunts over a store: what they read, what they cannot read, and how they end."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(params=["here", "sandboxed"])
+@pytest.fixture(params=["in-process", "sandboxed"])
 def database(directory: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
-    """Open the store; hunts run in this process, or all of them in one of their own."""
+    """Open the store; hunts run in this process, or all of them in the sandbox process."""
     if request.param == "sandboxed":
         monkeypatch.setattr(Translation, "grows", True)
     opened = Database(directory, read_only=True)
@@ -72,11 +72,11 @@ def names(database: Database, text: str, **more: object) -> list[object]:
     return [row["FileName"] for row in found(database, f"{text} | sort by FileName asc", **more)]
 
 
-def test_rows_of_all_days_are_found(database: Database) -> None:
+def test_hot_and_cold_rows_are_found(database: Database) -> None:
     assert names(database, "CloudProcessEvents") == ["nc", *["sh"] * DAYS]
 
 
-def test_dynamics_and_times_have_kustos_types(database: Database) -> None:
+def test_dynamic_and_datetime_columns_have_kusto_types(database: Database) -> None:
     rows = found(database, "CloudProcessEvents | where FileName == 'nc' | project PodLabels.app, t = Timestamp + 1h")
 
     expected = NOW - datetime.timedelta(days=2) + datetime.timedelta(hours=1)
@@ -95,14 +95,14 @@ def test_dynamics_and_times_have_kustos_types(database: Database) -> None:
         ("CloudProcessEvents | where Timestamp > ago(1d) or FileName == 'nc'", DAYS - 1),
     ],
 )
-def test_only_files_of_the_time_are_read(database: Database, text: str, files: int) -> None:
+def test_only_files_within_the_time_bounds_are_read(database: Database, text: str, files: int) -> None:
     read = {each.table: each for each in database.explain(Hunt(text=text)).readings}["CloudProcessEvents"]
 
     assert read.files in {files, files + 1}  # near midnight (UTC) one more day has rows
     assert read.of == DAYS - 1
 
 
-def test_rows_older_than_asked_for_are_not_there(database: Database) -> None:
+def test_rows_older_than_after_are_left_out(database: Database) -> None:
     after = NOW - datetime.timedelta(days=1, hours=12)
     micros = int(after.timestamp() * 1_000_000)
 
@@ -127,7 +127,7 @@ def test_only_granted_clusters_are_seen(
     assert names(database, "search in (CloudProcessEvents) '*' | project FileName", clusters=clusters) == expected
 
 
-def test_a_table_without_clusters_is_denied_to_who_may_see_single_clusters(
+def test_a_table_without_clusters_is_refused_to_callers_of_single_clusters(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hunt_store, "ALERT_TABLES", frozenset())  # as a table to come is
@@ -139,7 +139,7 @@ def test_a_table_without_clusters_is_denied_to_who_may_see_single_clusters(
 @pytest.mark.parametrize(
     ("clusters", "alerts"), [(("prod",), ["a"]), (("test",), ["b"]), ((), []), (None, ["a", "b", "c"])]
 )
-def test_alerts_are_of_the_clusters_of_their_evidence(
+def test_alerts_are_granted_by_the_clusters_of_their_evidence(
     database: Database, clusters: tuple[str, ...] | None, alerts: list[str]
 ) -> None:
     for text in ("AlertInfo", "union withsource=t AlertI* | extend AlertId = AlertId"):
@@ -147,20 +147,20 @@ def test_alerts_are_of_the_clusters_of_their_evidence(
         assert [row["AlertId"] for row in rows] == alerts
 
 
-def test_columns_that_depend_on_data_are_those_of_granted_clusters(database: Database) -> None:
+def test_pivot_columns_come_from_granted_clusters_only(database: Database) -> None:
     text = "CloudProcessEvents | evaluate pivot(FileName, count(), ClusterName)"
 
     assert found(database, text, clusters=("prod",)) == [{"ClusterName": "prod", "sh": DAYS}]
     assert set(found(database, text)[0]) == {"ClusterName", "nc", "sh"}
 
 
-def test_columns_that_depend_on_data_are_found_in_the_hunts_time(database: Database) -> None:
+def test_bag_unpack_finds_the_columns_within_the_hunts_time_bounds(database: Database) -> None:
     text = "CloudProcessEvents | where Timestamp > ago(1h) | project PodLabels | evaluate bag_unpack(PodLabels)"
 
     assert found(database, text) == [{"app": "sh"}]
 
 
-def test_the_first_rows_of_many_are_given_and_it_is_told_that_there_are_more(database: Database) -> None:
+def test_take_returns_the_first_rows_and_marks_the_answer_truncated(database: Database) -> None:
     few, all_ = (database.hunt(Hunt(text="range a from 1 to 3 step 1", take=take)) for take in (2, 3))
 
     assert (few.num_rows, all_.num_rows) == (2, 3)
@@ -168,7 +168,7 @@ def test_the_first_rows_of_many_are_given_and_it_is_told_that_there_are_more(dat
     assert not all_.schema.metadata
 
 
-def test_parameters_are_given_from_outside(database: Database) -> None:
+def test_query_parameters_take_the_given_values(database: Database) -> None:
     declared = "declare query_parameters(Name:string = 'sh', Most:long);"
     text = f"{declared} CloudProcessEvents | where FileName == Name | take Most"
 
@@ -183,7 +183,7 @@ def test_parameters_are_given_from_outside(database: Database) -> None:
         ({}, "the parameter 'Least' has no value"),
     ],
 )
-def test_wrong_parameters_are_told(database: Database, parameters: dict[str, str], message: str) -> None:
+def test_wrong_query_parameters_are_reported(database: Database, parameters: dict[str, str], message: str) -> None:
     with pytest.raises(errors.InvalidQuery, match=message):
         found(database, "declare query_parameters(Least:long); print Least", parameters=parameters)
 
@@ -202,7 +202,7 @@ REACHES = [
 
 
 @pytest.mark.parametrize("text", REACHES)
-def test_nothing_but_hunting_tables_is_in_reach(database: Database, text: str) -> None:
+def test_only_hunting_tables_can_be_read(database: Database, text: str) -> None:
     with pytest.raises(errors.InvalidQuery):
         database.hunt(Hunt(text=text))
 
@@ -211,14 +211,14 @@ QUOTES = ["'", '"', "''", "\\", "\\'", "'; DROP TABLE x; --", "$$", "/*", "{0}",
 
 
 @pytest.mark.parametrize("text", QUOTES)
-def test_text_stays_text(database: Database, text: str) -> None:
+def test_a_string_literal_never_becomes_sql(database: Database, text: str) -> None:
     written = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
     rows = found(database, f'print a = "{written}", b = strcat("{written}", ""), ["{written or "c"}"] = 1')
     assert rows[0]["a"] == rows[0]["b"] == text
 
 
-def test_a_hunt_ends_in_its_time(database: Database) -> None:
+def test_a_hunt_ends_at_its_time_limit(database: Database) -> None:
     with pytest.raises(errors.StoreError, match=r"longer than 0\.2 s"):
         found(database, SLOW, seconds=0.2)
 
@@ -239,7 +239,7 @@ def test_a_hunt_stopped_before_it_began_does_not_begin(database: Database) -> No
         database.hunt(Hunt(text="print 1"), stop=stop)
 
 
-def test_an_answer_that_is_too_long_is_no_answer(database: Database) -> None:
+def test_an_answer_over_the_row_limit_is_an_error(database: Database) -> None:
     with pytest.raises(errors.StoreError, match="more than 1,000 rows"):
         found(database, "range a from 1 to 2000 step 1", rows=1000)
 
@@ -278,14 +278,14 @@ def test_the_stores_process_answers_hunts(served: Path) -> None:
         assert "CloudProcessEvents" in reader.explain(Hunt(text="CloudProcessEvents | count")).sql
 
 
-def test_problems_keep_their_places_over_the_socket(served: Path) -> None:
+def test_problems_keep_their_positions_over_the_socket(served: Path) -> None:
     with open_reader(served) as reader, pytest.raises(errors.InvalidQuery) as caught:
         reader.hunt(Hunt(text="print strlenn('x')"))
 
     assert [(p.line, p.column, p.offset, p.length) for p in caught.value.problems] == [(1, 7, 6, 7)]  # type: ignore[attr-defined] # QueryProblem
 
 
-def test_who_hangs_up_cancels_the_hunt(served: Path) -> None:
+def test_closing_the_connection_cancels_the_hunt(served: Path) -> None:
     with socket.socket(socket.AF_UNIX) as peer:
         peer.settimeout(20)
         peer.connect(str(served / SOCKET))
@@ -295,7 +295,7 @@ def test_who_hangs_up_cancels_the_hunt(served: Path) -> None:
         assert b"the caller went away" in peer.makefile("rb").read()
 
 
-def test_an_answer_comes_in_batches_that_are_read_one_by_one(served: Path) -> None:
+def test_streamed_rows_arrive_in_batches(served: Path) -> None:
     with open_reader(served) as reader, reader.stream(Hunt(text="range a from 1 to 20000 step 1")) as answer:
         batch = next(answer.batches)
 
@@ -310,7 +310,7 @@ def test_a_hunt_in_the_stores_process_is_stopped_from_another_thread(served: Pat
         reader.hunt(Hunt(text=SLOW), stop=stop)
 
 
-def test_an_answer_that_is_being_read_can_be_stopped(served: Path) -> None:
+def test_a_stream_is_stopped_while_it_is_read(served: Path) -> None:
     stop = Stop()
     text = "range a from 1 to 900000 step 1 | extend b = strcat('some text that is long ', a)"
     with open_reader(served) as reader, reader.stream(Hunt(text=text), stop=stop) as answer:
@@ -321,6 +321,6 @@ def test_an_answer_that_is_being_read_can_be_stopped(served: Path) -> None:
             list(answer.batches)
 
 
-def test_who_serves_bounds_what_may_be_asked(served: Path) -> None:
+def test_the_stores_process_refuses_a_request_beyond_its_bounds(served: Path) -> None:
     with open_reader(served) as reader, pytest.raises(errors.InvalidInput, match="seconds"):
         reader.hunt(Hunt(text="print 1", seconds=1e9))

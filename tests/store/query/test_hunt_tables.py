@@ -1,4 +1,4 @@
-"""Hunts over Arrow tables and files, and what a hunt cannot reach."""
+"""Hunts over Arrow tables and files, and what they cannot read."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def test_arrow_types_become_kusto_types(engine: clickhouse_engine.EngineName) ->
     assert rows.column("Later").to_pylist() == [WHEN + datetime.timedelta(seconds=90), None]
 
 
-def test_a_schema_overrides_types() -> None:
+def test_the_schema_parameter_overrides_types() -> None:
     rows = hunt("T | project B.x", {"T": pa.table({"B": ['{"x": 1}']})}, schema={"T": {"B": "dynamic"}})
 
     assert rows.to_pydict() == {"B_x": ["1"]}
 
 
-def test_files_are_tables(tmp_path: Path) -> None:
+def test_parquet_csv_and_json_lines_files_are_tables(tmp_path: Path) -> None:
     pyarrow.parquet.write_table(pa.table({"a": [1]}), tmp_path / "a.parquet")
     (tmp_path / "b.csv").write_text("a\n2\n")
     (tmp_path / "c.jsonl").write_text('{"a": 3}\n')
@@ -54,7 +54,7 @@ def test_files_are_tables(tmp_path: Path) -> None:
     assert store.hunt("union * | sort by a asc", tables).to_pydict() == {"a": [1, 2, 3]}
 
 
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_an_unreadable_input_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "x.parquet").write_text("no")
 
     with pytest.raises(errors.InvalidInput, match=r"x\.parquet"):
@@ -62,16 +62,16 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "duckdb_settings()", "information_schema.tables", "a'b.csv"])
-def test_only_given_tables_are_in_reach(name: str) -> None:
+def test_only_input_tables_can_be_read(name: str) -> None:
     with pytest.raises(errors.InvalidQuery, match="unknown table"):
         hunt(f"['{name}']" if "'" not in name else f'["{name}"]', {"T": TABLE})
 
 
-def test_a_table_may_have_any_name() -> None:
+def test_a_table_name_is_quoted() -> None:
     assert hunt("['odd \" name'] | count", {'odd " name': TABLE}).to_pydict() == {"Count": [2]}
 
 
-def test_a_hunt_that_takes_too_long_is_stopped() -> None:
+def test_a_hunt_over_input_tables_ends_at_its_time_limit() -> None:
     many = "range a from 1 to 1000000 step 1 | extend k = 1"
     slow = f"{many} | join kind=inner ({many}) on k | summarize sum(a * a1)"
 
@@ -79,12 +79,12 @@ def test_a_hunt_that_takes_too_long_is_stopped() -> None:
         hunt(slow, {}, limits=Limits(seconds=0.2))
 
 
-def test_the_file_s_columns_may_not_differ_in_case_alone() -> None:
+def test_columns_whose_names_differ_only_in_case_are_refused() -> None:
     with pytest.raises(errors.InvalidInput, match="two columns"):
         hunt("T", {"T": pa.table({"a": [1], "A": [2]})})
 
 
-def test_a_moment_beyond_the_calendar_is_null() -> None:
+def test_a_datetime_out_of_kustos_range_is_null() -> None:
     late, early = 'datetime_add("day", 1, datetime(9999-12-31))', 'datetime_add("day", -1, datetime(0001-01-01))'
     rows = hunt(f"print a = {late}, b = {early}, c = datetime(9999-12-31)", {})
 

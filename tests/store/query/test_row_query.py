@@ -33,12 +33,12 @@ def test_filters_order_and_limit(database: Database) -> None:
         RowQuery(table="CloudProcessEvents", where=[Filter("PodLabels.a') OR 1=1--", "=", "x")]),
     ],
 )
-def test_nothing_but_tables_and_columns_can_be_named(database: Database, query: RowQuery) -> None:
+def test_unknown_tables_columns_and_property_names_are_refused(database: Database, query: RowQuery) -> None:
     with pytest.raises(InvalidInput, match="expected"):
         database.select(query)
 
 
-def test_a_value_is_never_sql(database: Database) -> None:
+def test_a_value_never_becomes_sql(database: Database) -> None:
     put(database, event("' OR 1=1 --"))
 
     assert names(database, Filter("FileName", "=", "' OR 1=1 --")) == ["' OR 1=1 --"]

@@ -1,4 +1,4 @@
-"""Hunts whose values may grow run in a process of their own, which keeps the limits."""
+"""Hunts whose values may grow run in the sandbox process, which enforces the limits."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from driftline.store.query.hunt_tables import Limits, hunt
 from driftline.store.query.limits import Stop
 
 SMALL = Limits(seconds=2, memory=256, rows=10_000, size=16, disk=16)
-MOST_MIB = 800  # what is given, what is spared for the answer, and a Python with DuckDB and Arrow
+MOST_MIB = 800  # the limit of memory, the room for the answer, and Python with DuckDB and Arrow
 ROWS = "range a from 1 to 3000 step 1 | extend s = strcat('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', a), l = pack_array(a)"
 ROWS += " | extend long = range(a, a + 1000000)"
 MANY = "toscalar(range a from 1 to 1000000 step 1 | summarize make_list(a, 1000000))"
@@ -50,7 +50,7 @@ GROWING = {
 }
 
 
-# In a process of its own, whose children are no others.
+# In a process of its own, whose only children are those of the hunt.
 MEASURED = """
 import resource, sys, time
 from driftline import errors
@@ -65,7 +65,7 @@ except errors.StoreError as error:
 
 
 @pytest.mark.parametrize("operators", GROWING.values(), ids=GROWING)
-def test_what_grows_gets_no_more_memory_and_time_than_a_hunt_may_have(operators: list[str]) -> None:
+def test_growing_values_get_no_more_memory_and_time_than_the_limits(operators: list[str]) -> None:
     command = [sys.executable, "-c", MEASURED, _growing(operators)]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     seconds, own, child, error = told.split(maxsplit=3)
@@ -82,12 +82,12 @@ def _growing(operators: list[str]) -> str:
 
 @pytest.fixture
 def sandboxed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let every hunt run in a process of its own."""
+    """Run every hunt in the sandbox process."""
     monkeypatch.setattr(Translation, "grows", True)
 
 
 @pytest.mark.usefixtures("sandboxed")
-def test_rows_and_files_go_along(tmp_path: Path) -> None:
+def test_a_sandboxed_hunt_reads_rows_and_files(tmp_path: Path) -> None:
     rows = pa.table({"a": [1, 2, None], "s": ["x", "", "'quoted"], "d": [["a"], [], None]})
     pyarrow.parquet.write_table(rows, tmp_path / "rows.parquet")
 
@@ -97,7 +97,7 @@ def test_rows_and_files_go_along(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("sandboxed")
-def test_it_reads_no_other_files(tmp_path: Path) -> None:
+def test_a_sandboxed_hunt_refuses_a_damaged_file(tmp_path: Path) -> None:
     (tmp_path / "rows.parquet").write_bytes(b"PAR1 but damaged")
 
     with pytest.raises(errors.InvalidInput):
@@ -113,13 +113,13 @@ def test_it_reads_no_other_files(tmp_path: Path) -> None:
         ("print tolong('9223372036854775807') * 3 * 3", "the hunt failed: .*[Oo]verflow"),
     ],
 )
-def test_it_says_what_is_wrong(text: str, said: str) -> None:
+def test_errors_of_the_sandbox_process_reach_the_caller(text: str, said: str) -> None:
     with pytest.raises(errors.StoreError, match=said):
         hunt(text, {}, limits=SMALL)
 
 
 @pytest.mark.usefixtures("sandboxed")
-def test_it_is_stopped_from_another_thread_at_once() -> None:
+def test_a_sandboxed_hunt_is_killed_at_once_when_stopped() -> None:
     stop, began = Stop(), time.monotonic()
     threading.Timer(1.5, stop.stop, ["enough"]).start()
 
@@ -139,7 +139,7 @@ def test_it_is_stopped_from_another_thread_at_once() -> None:
         "make-series n = count() on a from 0 to 10 step 1 | extend series_stats(n)",
     ],
 )
-def test_usual_hunts_need_no_process_of_their_own(text: str) -> None:
+def test_usual_hunts_run_outside_of_the_sandbox(text: str) -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
 
     hunt(f"range a from 1 to 100 step 1 | {text}", {})

@@ -1,4 +1,4 @@
-"""What a hunt reads of the files, as DuckDB counted it, and which side of a join it keeps in memory."""
+"""The row groups and columns that a hunt reads, by DuckDB's profile, and the side of a join that it keeps in memory."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tables]:
 
 
 def profile(stored: Tables, text: str) -> dict[str, Any]:
-    """Run a hunt, and give DuckDB's account of it."""
+    """Run a hunt, and return DuckDB's profile of it."""
     connection, tables = stored
     found = kql.compiled(text, COLUMNS, bounded=True)
     cursor = connection.cursor()
@@ -63,7 +63,7 @@ def operators(node: dict[str, Any], kind: str) -> list[dict[str, Any]]:
 
 
 def reads(account: dict[str, Any], table: str = "CloudProcessEvents") -> list[tuple[int, str]]:
-    """Return the row groups and the columns that each look into a table's file took."""
+    """Return the row groups and the columns that each scan of a table's file read."""
     scans = operators(account, "TABLE_SCAN")
     files = [each for each in scans if f"/{table}.parquet" in each["extra_info"].get("Filename(s)", "")]
     return [(each["row_groups_scanned"], str(each["extra_info"].get("Projections", ""))) for each in files]
@@ -83,7 +83,7 @@ def reads(account: dict[str, Any], table: str = "CloudProcessEvents") -> list[tu
         "CloudProcessEvents | where FileName in~ ('NC', 'ncat') | summarize count() by KubernetesPodName",
     ],
 )
-def test_one_row_group_of_five_is_read(stored: Tables, text: str) -> None:
+def test_conditions_on_time_and_terms_read_one_row_group_of_five(stored: Tables, text: str) -> None:
     assert [groups for groups, _ in reads(profile(stored, text))] == [1]
 
 
@@ -95,12 +95,12 @@ def test_one_row_group_of_five_is_read(stored: Tables, text: str) -> None:
         ("CloudProcessEvents | where FileName == 'nc' | project Timestamp", "Timestamp"),
     ],
 )
-def test_only_the_columns_that_count_are_read(stored: Tables, text: str, columns: str) -> None:
+def test_only_columns_that_the_result_needs_are_read(stored: Tables, text: str, columns: str) -> None:
     ((_, read),) = reads(profile(stored, text))
     assert sorted(read.strip("[]").replace("'", "").split(", ")) == sorted(columns.strip("[]").split(", "))
 
 
-def test_what_is_materialized_is_read_once(stored: Tables) -> None:
+def test_a_materialized_table_is_read_once(stored: Tables) -> None:
     text = "let names = {}(CloudProcessEvents | summarize n = count() by FileName); names | join kind=inner names on n"
 
     assert len(reads(profile(stored, text.format("materialize")))) == 1

@@ -1,4 +1,4 @@
-"""The index of terms: it says where a hunt need not look, and never hides a row."""
+"""The term index rules out row groups, and never a row that a hunt would find."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def indexed(path: Path, texts: Sequence[str], group: int = 1) -> TermIndex:
     return index
 
 
-def test_rows_are_wanted_by_the_group_they_lie_in(tmp_path: Path) -> None:
+def test_matching_rows_are_whole_row_groups(tmp_path: Path) -> None:
     index = indexed(tmp_path / "x.parquet", LINES, group=2)
 
     assert index.matching_rows(Term("line", "wget")) == [(0, 1)]
@@ -41,13 +41,13 @@ def test_rows_are_wanted_by_the_group_they_lie_in(tmp_path: Path) -> None:
     assert index.matching_rows(Term("line", "cur")) == []
 
 
-def test_stretches_that_do_not_touch_are_told_apart(tmp_path: Path) -> None:
+def test_matching_row_groups_apart_from_each_other_are_separate_ranges(tmp_path: Path) -> None:
     index = indexed(tmp_path / "x.parquet", LINES)
 
     assert index.matching_rows(Term("line", "curl")) == [(0, 0), (3, 3)]
 
 
-def test_needs_are_joined(tmp_path: Path) -> None:
+def test_needs_combine_with_and_and_or(tmp_path: Path) -> None:
     index = indexed(tmp_path / "x.parquet", LINES)
     curl, tmp, sleep = Term("line", "curl"), Term("line", "tmp"), Term("line", "sleep")
 
@@ -56,25 +56,25 @@ def test_needs_are_joined(tmp_path: Path) -> None:
     assert index.matching_rows(All()) == [(0, 3)]
 
 
-def test_of_a_column_that_the_file_lacks_nothing_is_known(tmp_path: Path) -> None:
+def test_a_column_without_filters_rules_out_no_row(tmp_path: Path) -> None:
     assert indexed(tmp_path / "x.parquet", LINES).matching_rows(Term("other", "curl")) == [(0, 3)]
 
 
-def test_a_term_that_is_not_there_is_ruled_out_99_times_of_100(tmp_path: Path) -> None:
+def test_false_positives_of_the_filter_are_about_one_percent(tmp_path: Path) -> None:
     index = indexed(tmp_path / "x.parquet", [" ".join(f"w{n}" for n in range(20_000))])
 
     wrong = sum(bool(index.matching_rows(Term("line", f"x{n}"))) for n in range(2_000))
     assert 0 < wrong < 40
 
 
-def test_an_index_is_no_index_if_it_cannot_be_read(tmp_path: Path) -> None:
+def test_a_missing_or_unreadable_index_opens_as_none(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     assert TermIndex.open(path) is None
     terms_path(path).write_bytes(b"ARROW1 no more")
     assert TermIndex.open(path) is None
 
 
-def test_damage_is_seen(tmp_path: Path) -> None:
+def test_a_flipped_bit_makes_the_index_not_intact(tmp_path: Path) -> None:
     path = tmp_path / "x.parquet"
     assert indexed(path, LINES).is_intact()
     data = bytearray(terms_path(path).read_bytes())
@@ -88,7 +88,7 @@ def test_damage_is_seen(tmp_path: Path) -> None:
     assert damaged and not damaged.is_intact()
 
 
-# A hunt with an index and without
+# The same hunt with an index and without
 
 WORDS = ["curl", "Wget", "a", "b7", "1e5", "k", "s", "\u212a", "\u017f", "\u0130", "\u0131", "é", "日本", "e", "10"]
 GLUE = [" ", "/", "-", "", "_", "\n", '"', "\\", "\t", "'"]
@@ -139,7 +139,7 @@ def literal(text: str) -> str:
     return '"' + "".join(escapes.get(letter, letter) for letter in text) + '"'
 
 
-# JSON as others write it: with escapes where none are needed.
+# JSON as other programs write it: with escapes where none are needed.
 def document(value: object, *, plain: bool) -> str:
     text = json.dumps(value, ensure_ascii=not plain)
     return text if plain else text.replace("curl", "c\\u0075rl").replace("/", "\\/")
@@ -155,7 +155,7 @@ def connection() -> Iterator[duckdb.DuckDBPyConnection]:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=st.lists(st.tuples(texts, documents, st.booleans()), min_size=1, max_size=4), predicate=predicates)
-def test_no_row_is_hidden(
+def test_a_hunt_gives_the_same_rows_with_an_index_and_without(
     connection: duckdb.DuckDBPyConnection, tmp_path: Path, rows: list[tuple[str, object, bool]], predicate: str
 ) -> None:
     path = tmp_path / "x.parquet"
@@ -176,7 +176,9 @@ def test_no_row_is_hidden(
     assert hunt(connection.cursor(), tables, request) == plainly, (stored, predicate)
 
 
-def test_a_hunt_reads_the_groups_with_its_word_only(connection: duckdb.DuckDBPyConnection, tmp_path: Path) -> None:
+def test_a_hunt_reads_only_row_groups_that_may_have_its_term(
+    connection: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
     path = tmp_path / "many.parquet"
     line = "CASE WHEN i = 5000 THEN 'nc -l' ELSE 'sleep ' || i END AS ProcessCommandLine"
     rows = f"SELECT * FROM {TABLE} UNION ALL BY NAME SELECT {line} FROM range(10000) t(i)"

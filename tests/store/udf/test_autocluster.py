@@ -1,4 +1,4 @@
-"""Patterns of rows: each covers what it says it covers."""
+"""Patterns of rows: each covers the rows that it counts."""
 
 from __future__ import annotations
 
@@ -36,6 +36,6 @@ def test_each_pattern_covers_as_many_rows_as_it_says(
         ("autocluster('~', '~', '~', s)", "a constant as a wildcard"),
     ],
 )
-def test_what_it_has_not_is_refused(call: str, said: str) -> None:
+def test_unsupported_arguments_are_refused(call: str, said: str) -> None:
     with pytest.raises(errors.InvalidQuery, match=said):
         kql.translate(f"T | evaluate {call}", {"T": {"s": "string"}})

@@ -1,4 +1,4 @@
-"""The beta distribution and Welch's test, by what is known of them without computing."""
+"""The beta distribution and Welch's test, by their mathematical properties."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from driftline.store.udf import distributions
 
 @pytest.mark.parametrize("alpha", [0.5, 1, 3, 40, 9_999])
 @pytest.mark.parametrize("beta", [0.5, 1, 3, 40, 9_999])
-def test_both_tails_make_one(alpha: float, beta: float) -> None:
+def test_both_tails_of_the_beta_distribution_sum_to_one(alpha: float, beta: float) -> None:
     for x in (0.001, 0.3, 0.5, 0.9):
         below, above = distributions.beta_cdf(x, alpha, beta), distributions.beta_cdf(1 - x, beta, alpha)
 
@@ -36,7 +36,7 @@ def test_density_is_the_slope_of_the_probability() -> None:
 
 
 @pytest.mark.parametrize("value", [-1e308, -1.0, 0.0, 1e-300, 1e308, math.inf, math.nan])
-def test_any_numbers_give_a_number_or_none(value: float) -> None:
+def test_extreme_arguments_give_a_number_nan_or_none(value: float) -> None:
     distributions.beta_cdf(value, value, value)
     distributions.beta_pdf(0.5, value, value)
     distributions.beta_inv(0.5, value, value)

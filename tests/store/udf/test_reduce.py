@@ -1,4 +1,4 @@
-"""Groups of similar texts: all are counted once, whatever they are."""
+"""Groups of similar texts: every text counts once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TEXTS = st.dictionaries(st.text(alphabet="ab1 -/X*é", max_size=12), st.integers
 
 
 @given(TEXTS, st.floats(0.01, 0.99), st.sampled_from(["", "X", "-]^"]))
-def test_every_text_counts_once(texts: dict[str, int], threshold: float, separators: str) -> None:
+def test_every_text_counts_in_one_group(texts: dict[str, int], threshold: float, separators: str) -> None:
     rows = json.loads(reduce_texts(json.dumps(list(texts.items())), threshold, separators))
 
     assert sum(count for _, count, _ in rows) == sum(texts.values())
@@ -44,7 +44,7 @@ def test_every_text_has_the_pattern_of_its_group(texts: dict[str, int], threshol
     assert counted == rows
 
 
-def test_reduce_refuses_what_it_has_not() -> None:
+def test_unknown_kinds_and_thresholds_are_refused() -> None:
     with pytest.raises(errors.InvalidQuery, match="unknown kind of reduce 'sauce'"):
         kql.translate("T | reduce kind=sauce by s", {"T": {"s": "string"}})
     with pytest.raises(errors.InvalidQuery, match="threshold between 0 and 1"):

@@ -1,4 +1,4 @@
-"""XML from a hostile text: a value or null, within bounds."""
+"""Untrusted XML gives a value or null, within bounds."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_depth_and_size_are_bounded() -> None:
 
 
 @given(st.one_of(st.text(), st.text(alphabet="<>/ab='\" &;![]-?")))
-def test_any_text_gives_json_or_nothing(text: str) -> None:
+def test_any_text_gives_json_or_none(text: str) -> None:
     found = parse_xml(text)
     assert found is None or isinstance(json.loads(found), dict)
 
