@@ -138,7 +138,7 @@ class ColdFiles:
             write_index(path)
         except (OSError, pa.ArrowException) as error:
             self._unreadable.add(path)
-            raise StoreError(f"{path}: its terms cannot be found: {error}") from error
+            raise StoreError(f"{path}: its terms cannot be indexed: {error}") from error
         return True
 
     def _retire(self, files: Sequence[str]) -> None:

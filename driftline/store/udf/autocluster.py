@@ -46,8 +46,8 @@ class _Rows:
 
     def score(self, pattern: Pattern) -> float:
         size = self.covered(pattern) / int(self.counts.sum())
-        told = len(pattern) / len(self.code_of)
-        return float(size**self.weight * told ** (1 - self.weight))
+        named = len(pattern) / len(self.code_of)
+        return float(size**self.weight * named ** (1 - self.weight))
 
 
 def find_patterns(rows: str | None, weight: float | None, seeds: int | None) -> str:
@@ -63,7 +63,7 @@ def find_patterns(rows: str | None, weight: float | None, seeds: int | None) -> 
     read = sorted(json.loads(rows or "[]")[:_MOST_ROWS], key=lambda row: (-int(row[-1]), row[:-1]))
     if not read:
         return "[]"
-    known = _known(read, weight or 0.5)
+    known = _encode(read, weight or 0.5)
     best = {_best(seed, known) for seed in read[: min(seeds or 25, _MOST_SEEDS)]}
     found = sorted(filter(None, best), key=lambda pattern: (-known.score(pattern), pattern))
     whole = int(known.counts.sum())
@@ -72,7 +72,7 @@ def find_patterns(rows: str | None, weight: float | None, seeds: int | None) -> 
     return json.dumps(written, ensure_ascii=False)
 
 
-def _known(rows: Sequence[Sequence[Any]], weight: float) -> _Rows:
+def _encode(rows: Sequence[Sequence[Any]], weight: float) -> _Rows:
     columns = list(zip(*(row[:-1] for row in rows), strict=True))
     code_of = [{value: code for code, value in enumerate(dict.fromkeys(column))} for column in columns]
     codes = np.array([[known[value] for value in column] for known, column in zip(code_of, columns, strict=True)]).T
@@ -94,5 +94,5 @@ def _without_one(pattern: Pattern) -> Iterator[Pattern]:
 
 
 def _cells(pattern: Pattern, width: int) -> Sequence[str | None]:
-    told = dict(pattern)
-    return [told.get(place) for place in range(width)]
+    by_place = dict(pattern)
+    return [by_place.get(place) for place in range(width)]

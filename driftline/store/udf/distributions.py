@@ -109,20 +109,20 @@ def _regularized(x: float, alpha: float, beta: float) -> float:
 
 def _fraction(x: float, a: float, b: float) -> float:
     """Return the continued fraction of the incomplete beta function, by Lentz's method (https://dlmf.nist.gov/8.17.E22)."""
-    upper, lower = 1.0, 1 / _apart(1 - (a + b) * x / (a + 1))
+    upper, lower = 1.0, 1 / _nonzero(1 - (a + b) * x / (a + 1))
     found = lower
     for step in range(1, _STEPS):
         even = step * (b - step) * x / ((a + 2 * step - 1) * (a + 2 * step))
         odd = -(a + step) * (a + b + step) * x / ((a + 2 * step) * (a + 2 * step + 1))
         for part in (even, odd):
-            lower = 1 / _apart(1 + part * lower)
-            upper = _apart(1 + part / upper)
+            lower = 1 / _nonzero(1 + part * lower)
+            upper = _nonzero(1 + part / upper)
             found *= upper * lower
         if abs(upper * lower - 1) < 1e-16:
             break
     return found
 
 
-def _apart(value: float) -> float:
-    """Keep a divisor apart from zero."""
+def _nonzero(value: float) -> float:
+    """Return a divisor that is not zero."""
     return value if abs(value) > _TINY else _TINY

@@ -45,9 +45,9 @@ def reduce_texts(texts: str | None, threshold: float | None, separators: str | N
     Returns a JSON array, the largest group first, of arrays: pattern, count, a representative text. The last
     one counts the texts that are alone, as ``others``.
     """
-    groups = _grouped(texts, threshold, separators)
+    groups = _group_texts(texts, threshold, separators)
     large = [group for group in groups if group.count > 1]
-    found = [(_written(group, separators or ""), group.count, group.representative) for group in large]
+    found = [(_pattern_text(group, separators or ""), group.count, group.representative) for group in large]
     found.sort(key=lambda row: (-row[1], row[0]))
     alone = len(groups) - len(large)
     return json.dumps([*found, *[(OTHERS, alone, "")] * bool(alone)], ensure_ascii=False)
@@ -55,12 +55,12 @@ def reduce_texts(texts: str | None, threshold: float | None, separators: str | N
 
 def assign_patterns(texts: str | None, threshold: float | None, separators: str | None) -> str:
     """Group texts as ``reduce_texts`` does; return a JSON array of pairs: text and its group's pattern."""
-    groups = _grouped(texts, threshold, separators)
-    named = [(_written(group, separators or "") if group.count > 1 else OTHERS, group) for group in groups]
+    groups = _group_texts(texts, threshold, separators)
+    named = [(_pattern_text(group, separators or "") if group.count > 1 else OTHERS, group) for group in groups]
     return json.dumps([(text, name) for name, group in named for text in group.texts], ensure_ascii=False)
 
 
-def _grouped(texts: str | None, threshold: float | None, separators: str | None) -> list[_Group]:
+def _group_texts(texts: str | None, threshold: float | None, separators: str | None) -> list[_Group]:
     pairs = [(str(text), int(count)) for text, count in json.loads(texts or "[]")[:_MOST_TEXTS]]
     parting = re.compile(f"([{re.escape(separators or '')}\\x00-/:-@\\[-`{{-\\x7f])")
     groups: list[_Group] = []
@@ -122,7 +122,7 @@ def _join(group: _Group, terms: Terms) -> None:
 
 
 # Separators beside a wildcard join it, and adjoining wildcards become one.
-def _written(group: _Group, separators: str) -> str:
+def _pattern_text(group: _Group, separators: str) -> str:
     parts = ["*" if place in group.places else term for place, term in enumerate(group.pattern)]
     for place, part in enumerate(parts):
         beside = parts[max(place - 1, 0) : place] + parts[place + 1 : place + 2]

@@ -41,7 +41,7 @@ def _hash_text(text: str | None) -> int | None:
     return None if text is None else _signed(xxhash.xxh64_intdigest(text.encode()))
 
 
-def _hash_whole(number: int | None) -> int | None:
+def _hash_long(number: int | None) -> int | None:
     return None if number is None else _signed(xxhash.xxh64_intdigest(number.to_bytes(8, "little", signed=True)))
 
 
@@ -72,25 +72,27 @@ def _domain_parts(convert: Callable[[str], str]) -> Callable[[str], str]:
     return lambda domain: ".".join(convert(part) for part in domain.split("."))
 
 
-def _decoded(text: str) -> str:
+def _from_punycode(text: str) -> str:
     return text.encode("ascii").decode("punycode")
 
 
-def _encoded(text: str) -> str:
+def _to_punycode(text: str) -> str:
     return text.encode("punycode").decode()
 
 
 _CODES: dict[str, Callable[[str], str]] = {
-    "to_string": _decoded,
-    "from_string": _encoded,
-    "domain_to_string": _domain_parts(lambda part: _decoded(part[4:]) if part.lower().startswith("xn--") else part),
-    "domain_from_string": _domain_parts(lambda part: part if part.isascii() else f"xn--{_encoded(part)}"),
+    "to_string": _from_punycode,
+    "from_string": _to_punycode,
+    "domain_to_string": _domain_parts(
+        lambda part: _from_punycode(part[4:]) if part.lower().startswith("xn--") else part
+    ),
+    "domain_from_string": _domain_parts(lambda part: part if part.isascii() else f"xn--{_to_punycode(part)}"),
 }
 
 
 # https://learn.microsoft.com/kusto/query/treepath-function
 def _tree_paths(text: str | None) -> str | None:
-    value = _loaded(text)
+    value = _parse_json(text)
     if not isinstance(value, (dict, list)):
         return None
     found = [path for path, _ in zip(_paths(value, ""), range(_MOST_PATHS), strict=False)]
@@ -110,7 +112,7 @@ def _paths(value: Any, path: str) -> Iterator[str]:
             yield from _paths(inner, f"{path}[0]")
 
 
-def _loaded(text: str | None) -> Any:
+def _parse_json(text: str | None) -> Any:
     try:
         return json.loads(text or "null")
     except (ValueError, RecursionError):
@@ -119,10 +121,10 @@ def _loaded(text: str | None) -> Any:
 
 def _schema(text: str | None) -> str | None:
     """Return the schema that admits all values of an array: https://learn.microsoft.com/kusto/query/buildschema-aggregation-function."""
-    values = _loaded(text)
+    values = _parse_json(text)
     if not isinstance(values, list):
         return None
-    found = _united(_schema_of(value) for value in values if value is not None)
+    found = _merge_schemas(_schema_of(value) for value in values if value is not None)
     return json.dumps(found, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -130,7 +132,7 @@ def _schema_of(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _schema_of(inner) for name, inner in value.items()}
     if isinstance(value, list):
-        return {"`indexer`": _united(map(_schema_of, value))} if value else {"`indexer`": []}
+        return {"`indexer`": _merge_schemas(map(_schema_of, value))} if value else {"`indexer`": []}
     return _KINDS.get(type(value), "null")
 
 
@@ -138,52 +140,52 @@ _KINDS = {bool: "bool", int: "long", float: "double", str: "string"}
 
 
 # One schema if all are alike; else an array: the names of simple types in order, then one schema for all containers.
-def _united(schemas: Iterator[Any] | map[Any]) -> Any:
+def _merge_schemas(schemas: Iterator[Any] | map[Any]) -> Any:
     simple: set[str] = set()
     container: dict[str, Any] = {}
     for schema in schemas:
         for each in schema if isinstance(schema, list) else [schema]:
             if isinstance(each, dict):
-                container = {name: _joined(container, each, name) for name in {**container, **each}}
+                container = {name: _merge_property(container, each, name) for name in {**container, **each}}
             else:
                 simple.add(each)
     every = [*sorted(simple), *([container] if container else [])]
     return every[0] if len(every) == 1 else every
 
 
-def _joined(one: dict[str, Any], other: dict[str, Any], name: str) -> Any:
-    return _united(iter([each[name] for each in (one, other) if name in each]))
+def _merge_property(one: dict[str, Any], other: dict[str, Any], name: str) -> Any:
+    return _merge_schemas(iter([each[name] for each in (one, other) if name in each]))
 
 
-def _replaced(text: str | None, lookups: str | None, rewrites: str | None) -> str:
+def _replace_strings(text: str | None, lookups: str | None, rewrites: str | None) -> str:
     """Replace several texts in their order; a replacement is not searched again.
 
     https://learn.microsoft.com/kusto/query/replace-strings-function
     """
-    sought, instead = _loaded(lookups), _loaded(rewrites)
+    sought, instead = _parse_json(lookups), _parse_json(rewrites)
     if text is None or not isinstance(sought, list) or not isinstance(instead, list) or len(sought) != len(instead):
         return ""
     pieces = [(text, False)]
     for word, other in zip(sought, instead, strict=True):
         if isinstance(word, str) and word:
             taken = other if isinstance(other, str) else word
-            pieces = [part for piece in pieces for part in ([piece] if piece[1] else _parted(piece[0], word, taken))]
+            pieces = [part for piece in pieces for part in ([piece] if piece[1] else _split_at(piece[0], word, taken))]
     return "".join(part for part, _ in pieces)
 
 
 # Splits a text at a word; the flag marks pieces that are replacements.
-def _parted(text: str, word: str, taken: str) -> list[tuple[str, bool]]:
+def _split_at(text: str, word: str, taken: str) -> list[tuple[str, bool]]:
     parts = [(part, False) for part in text.split(word)]
     return [each for part in parts for each in ((taken, True), part)][1:]
 
 
-def _compressed(text: str | None, kind: str | None) -> str:
+def _compress(text: str | None, kind: str | None) -> str:
     packer = zlib.compressobj(wbits=_WINDOWS[kind or ""])
     return base64.b64encode(packer.compress((text or "").encode()) + packer.flush()).decode()
 
 
 # Bounded while unpacking: a few bytes can unpack to gigabytes.
-def _decompressed(text: str | None, kind: str | None) -> str:
+def _decompress(text: str | None, kind: str | None) -> str:
     try:
         unpacker = zlib.decompressobj(_WINDOWS[kind or ""])
         data = unpacker.decompress(base64.b64decode(text or "", validate=True), _MOST_BYTES)
@@ -196,7 +198,7 @@ _WINDOWS = {"zlib": zlib.MAX_WBITS, "gzip": zlib.MAX_WBITS | 16}
 
 
 # erfc is not 1 - erf for large values, where the difference would lose all digits.
-def _error_function(value: float | None, complement: bool | None) -> float | None:
+def _erf(value: float | None, complement: bool | None) -> float | None:
     if value is None:
         return None
     return math.erfc(value) if complement else math.erf(value)
@@ -205,7 +207,7 @@ def _error_function(value: float | None, complement: bool | None) -> float | Non
 _FUNCTIONS: dict[str, tuple[Callable[..., Any], list[Any], DuckDBPyType]] = {
     "xml_to_json": (xml.parse_xml, [VARCHAR], VARCHAR),
     "hash_text": (_hash_text, [VARCHAR], BIGINT),
-    "hash_whole": (_hash_whole, [BIGINT], BIGINT),
+    "hash_whole": (_hash_long, [BIGINT], BIGINT),
     "ipv4_ranges": (_ipv4_ranges, [VARCHAR, VARCHAR], VARCHAR),
     "punycode": (_punycode, [VARCHAR, VARCHAR], VARCHAR),
     "clustered": (autocluster.find_patterns, [VARCHAR, DOUBLE, BIGINT], VARCHAR),
@@ -213,10 +215,10 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Any], list[Any], DuckDBPyType]] = {
     "reduced_patterns": (reduce.assign_patterns, [VARCHAR, DOUBLE, VARCHAR], VARCHAR),
     "tree_paths": (_tree_paths, [VARCHAR], VARCHAR),
     "built_schema": (_schema, [VARCHAR], VARCHAR),
-    "replaced_texts": (_replaced, [VARCHAR, VARCHAR, VARCHAR], VARCHAR),
-    "compressed": (_compressed, [VARCHAR, VARCHAR], VARCHAR),
-    "decompressed": (_decompressed, [VARCHAR, VARCHAR], VARCHAR),
-    "error_function": (_error_function, [DOUBLE, BOOLEAN], DOUBLE),
+    "replaced_texts": (_replace_strings, [VARCHAR, VARCHAR, VARCHAR], VARCHAR),
+    "compressed": (_compress, [VARCHAR, VARCHAR], VARCHAR),
+    "decompressed": (_decompress, [VARCHAR, VARCHAR], VARCHAR),
+    "error_function": (_erf, [DOUBLE, BOOLEAN], DOUBLE),
     "beta_cdf": (distributions.beta_cdf, [DOUBLE] * 3, DOUBLE),
     "beta_inv": (distributions.beta_inv, [DOUBLE] * 3, DOUBLE),
     "beta_pdf": (distributions.beta_pdf, [DOUBLE] * 3, DOUBLE),

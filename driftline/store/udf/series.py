@@ -36,7 +36,7 @@ def fourier_transform(real: str | None, imaginary: str | None, inverse: bool) ->
         return None
     points = values if other is None else values + 1j * other
     found = np.fft.ifft(points) if inverse else np.fft.fft(points)
-    return _written(found.real, found.imag)
+    return _to_json(found.real, found.imag)
 
 
 def find_periods(text: str | None, least: float | None, most: float | None, number: int | None) -> str | None:
@@ -52,10 +52,10 @@ def find_periods(text: str | None, least: float | None, most: float | None, numb
         return None
     low, high = max(least or 0, _SHORTEST), min(most or 0, len(values) / 2)
     scores = _scores(values)
-    found = {length for length in _hinted(values, scores) if low <= length <= high}
+    found = {length for length in _peaks_near_hints(values, scores) if low <= length <= high}
     best = sorted(found, key=lambda length: -scores[length])[:number]
     padded = [0.0] * (number - len(best))
-    return _written([*map(float, best), *padded], [*(round(float(scores[each]), 2) for each in best), *padded])
+    return _to_json([*map(float, best), *padded], [*(round(float(scores[each]), 2) for each in best), *padded])
 
 
 def validate_periods(text: str | None, lengths: str | None) -> str | None:
@@ -63,11 +63,11 @@ def validate_periods(text: str | None, lengths: str | None) -> str | None:
 
     https://learn.microsoft.com/kusto/query/series-periods-validate-function
     """
-    values, asked = _series(text), _series(lengths)
-    if values is None or asked is None:
+    values, candidates = _series(text), _series(lengths)
+    if values is None or candidates is None:
         return None
     scores = _scores(values)
-    return _written(asked, [_score_at(scores, length) for length in asked])
+    return _to_json(candidates, [_score_at(scores, length) for length in candidates])
 
 
 def fit_polynomial(text: str | None, places: str | None, degree: int | None) -> str | None:
@@ -90,7 +90,7 @@ def fit_polynomial(text: str | None, places: str | None, degree: int | None) -> 
     variance = float(np.var(y[kept], ddof=1))
     rest = float(np.sum((y - values)[kept] ** 2) / (kept.sum() - 1))
     rsquare = 1 - rest / variance if variance else 1.0
-    return _written(rsquare, coefficients, variance, rest, values)
+    return _to_json(rsquare, coefficients, variance, rest, values)
 
 
 def _polynomial(coefficients: list[float], x: Series) -> Series:
@@ -110,7 +110,7 @@ def _series(text: str | None) -> Series | None:
         return None
 
 
-def _written(*parts: Any) -> str:
+def _to_json(*parts: Any) -> str:
     return json.dumps([_plain(part) for part in parts], separators=(",", ":"))
 
 
@@ -120,7 +120,7 @@ def _plain(part: Any) -> Any:
     return [float(each) if math.isfinite(each) else None for each in part]
 
 
-def _filled(values: Series) -> Series:
+def _centred(values: Series) -> Series:
     present = values[np.isfinite(values)]
     mean = float(present.mean()) if len(present) else 0.0
     return np.where(np.isfinite(values), values - mean, 0.0)
@@ -130,7 +130,7 @@ def _filled(values: Series) -> Series:
 # the series padded with zeros. Long lengths overlap less, so their values are raised by the square root of the overlap
 # only.
 def _scores(values: Series) -> Series:
-    centred = _filled(values)
+    centred = _centred(values)
     size = len(centred)
     spectrum = np.fft.rfft(centred, 2 * size)
     whole = np.fft.irfft(spectrum * spectrum.conj())[: size // 2 + 1]
@@ -154,13 +154,13 @@ def _score_at(scores: Series, length: float) -> float:
     return round(float(scores[place]), 2) if _is_peak(scores, place) else 0.0
 
 
-def _hinted(values: Series, scores: Series) -> set[int]:
+def _peaks_near_hints(values: Series, scores: Series) -> set[int]:
     """Return the peaks of the autocorrelation near the lengths at which the periodogram exceeds noise.
 
     The periodogram knows a long period only roughly: its neighbours in frequency bound the search.
     """
     size = len(values)
-    power = np.abs(np.fft.rfft(_filled(values))) ** 2
+    power = np.abs(np.fft.rfft(_centred(values))) ** 2
     noise = power[1:].mean() * -math.log(_CHANCE) if size > 1 else math.inf
     found = set()
     for place in (np.flatnonzero(power[1:] > noise) + 1).tolist():

@@ -244,7 +244,7 @@ def test_an_unreadable_file_is_reported_once_by_indexing(database: Database, tmp
     (file,) = tmp_path.rglob("*.parquet")
     file.write_bytes(b"damaged")
 
-    with pytest.raises(StoreError, match=f"{file}: its terms cannot be found"):
+    with pytest.raises(StoreError, match=f"{file}: its terms cannot be indexed"):
         database.index_next()
     assert not database.index_next()
 
