@@ -19,7 +19,7 @@ import pytest
 from driftline import errors
 from driftline.kql import rewrite
 from driftline.kql.text import constants
-from tests.clickhouse_engine import EngineName, hunt
+from tests.clickhouse_engine import EngineName, hunt_without_tables
 
 Fixture = tuple[str, str, list[str]]
 FOLDER = Path(__file__).parent / "fixtures"
@@ -52,7 +52,7 @@ FIXTURES = list(blocks())
 
 def actual(query: str, engine: EngineName) -> list[str | list[Any]]:
     """Return the column names and then the rows of a query, in the form of ``promised``."""
-    rows = hunt(query, {}, engine)
+    rows = hunt_without_tables(query, engine)
     kinds = [(field.metadata or {})[b"kusto"].decode() for field in rows.schema]
     found = [
         [written(value, kind) for value, kind in zip(row.values(), kinds, strict=True)] for row in rows.to_pylist()
