@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import datetime
 import os
-import random
 import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from driftline.store.files.database import Database
 from driftline.store.files.dedup import Batch
 from driftline.store.query.hunt_store import Hunt
 from driftline.store.query.row_query import RowQuery
+from tests import failpoints
 from tests.wire import making
 
 EVENTS = "CloudProcessEvents"
@@ -86,39 +85,39 @@ def test_a_batch_that_duckdb_rejects_rolls_back_the_whole_commit(database: Datab
 
 
 INGEST = """
-import datetime, os, sys
+import os, sys
 from pathlib import Path
 from driftline.store.files.database import Database
 from driftline.store.files.dedup import Batch
-from driftline.store.query.hunt_store import Hunt
+from tests import failpoints
 from tests.wire import making
-database = Database(Path(sys.argv[1]))
-for number in range(int(sys.argv[2]), 100_000, 10):
-    names = [f"{row:07}" for row in range(number, number + 10)]
-    database.ingest([Batch("s", number, 0, making.events(*names))])
-    os.write(1, b"%d\\n" % number)
-    if number % 70 == 0:  # by size, while rows come; and back to one file
-        database.move_large(20)
-        database.compact()
+log = Path(sys.argv[2])
+def ingest():
+    done = [int(line) for line in log.read_text().splitlines()]
+    database = Database(Path(sys.argv[1]))
+    with log.open("ab", buffering=0) as acknowledged:
+        start = max(done, default=0)  # the last batch again
+        for number in range(start, start + 80, 10):
+            names = [f"{row:07}" for row in range(number, number + 10)]
+            database.ingest([Batch("s", number, 0, making.events(*names))])
+            acknowledged.write(b"%d\\n" % number)
+            if number % 70 == 0:  # by size, while rows come; and back to one file
+                database.move_large(20)
+                database.compact()
+print(failpoints.kill_at_steps(ingest, path="driftline/store/", kills=24))
 """
 
 
 def test_kill_during_ingest_neither_loses_nor_repeats_rows(tmp_path: Path) -> None:
-    moments = random.Random(4)
-    acknowledged = -10
-    for _ in range(8):
-        command = (sys.executable, "-c", INGEST, str(tmp_path), str(max(0, acknowledged)))  # the last one again
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-            assert process.stdout
-            for _ in range(moments.randrange(1, 40)):
-                acknowledged = int(process.stdout.readline())
-            time.sleep(moments.random() / 50)
-            os.kill(process.pid, signal.SIGKILL)
-            acknowledged = max([acknowledged, *(int(line) for line in process.stdout.read().splitlines())])
-    database = Database(tmp_path)
+    log = tmp_path / "acknowledged"
+    log.touch()
+    killed = subprocess.check_output((sys.executable, "-c", INGEST, str(tmp_path / "store"), str(log)), text=True)
+    acknowledged = max(int(line) for line in log.read_text().splitlines())
+    database = Database(tmp_path / "store")
     found = [int(name) for name in names(database)]
     database.close()
 
+    assert int(killed) == 24
     assert found[: acknowledged + 10] == list(range(acknowledged + 10))
     assert len(found) - acknowledged - 10 in (0, 10)  # at most what was committed when the kill came
 
@@ -128,30 +127,28 @@ import sys
 from pathlib import Path
 from driftline.store.files import cold
 from driftline.store.files.database import Database
+from tests import failpoints
 cold.SLICE_ROWS = 20
-database = Database(Path(sys.argv[1]))
-print("begun", flush=True)
-database.move_large(0)
-database.compact()
-print("done", flush=True)
+def move():
+    database = Database(Path(sys.argv[1]))
+    database.move_large(0)
+    database.compact()
+    database.close()
+failpoints.arm_from_environment()
+move()
 """
 
 
 def test_kill_during_a_move_leaves_every_row_in_one_place(tmp_path: Path) -> None:
-    moments = random.Random(6)
     expected = [f"{number:04}" for number in range(400)]
     spread = [making.event(name, when=making.NOW + DAY * int(name) / 300) for name in expected]
     database = Database(tmp_path)
     database.ingest([Batch("s", 1, 0, {EVENTS: wire.table(EVENTS, spread)})])
     database.close()
-    hot = []
-    for _ in range(6):
-        command = (sys.executable, "-c", MOVE, str(tmp_path))
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-            assert process.stdout
-            process.stdout.readline()
-            time.sleep(moments.random() / 8)
-            os.kill(process.pid, signal.SIGKILL)
+    killed, hot = [], []
+    for step in (30, 120, 400, 900, 1500, 2500):
+        environment = {**os.environ, failpoints.VARIABLE: f"driftline/store/:{step}"}
+        killed.append(subprocess.run((sys.executable, "-c", MOVE, tmp_path), check=False, env=environment).returncode)
         database = Database(tmp_path)
         hot.append(database.statistics()[EVENTS].hot_rows)
         found = names(database)
@@ -161,7 +158,8 @@ def test_kill_during_a_move_leaves_every_row_in_one_place(tmp_path: Path) -> Non
 
         assert found == expected
         assert len(files) == known
-    assert hot[-1] < len(expected)
+    assert killed[0] == -signal.SIGKILL
+    assert len(set(hot)) > 2  # kills before, between and after slices
 
 
 def test_move_large_moves_large_tables_in_slices(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
