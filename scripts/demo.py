@@ -28,7 +28,7 @@ from typing import Any
 import httpx
 
 import lab
-from driftline.cli import _client, _list
+from driftline.cli._shared import http_client, item_list
 from lab import LabContainer
 
 DATA = Path("/var/tmp/driftline-demo")
@@ -82,7 +82,7 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def server() -> Iterator[_client.Client]:
+def server() -> Iterator[http_client.Client]:
     """Run the server, and yield a client that is logged in as an admin by ``driftline login --setup``."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
@@ -101,7 +101,7 @@ def server() -> Iterator[_client.Client]:
         answers = f"{setup}\n{secrets.token_urlsafe()}\n"
         login = (*DRIFTLINE, "login", "--server", url, "--name", "demo", "--ca", CA, "--setup")
         subprocess.run(login, input=answers, text=True, check=True)
-        with _client.connect() as client:
+        with http_client.connect() as client:
             yield client
     finally:
         process.terminate()
@@ -127,10 +127,10 @@ def wait_until(condition: Callable[[], Any]) -> Any:
 
 
 @contextlib.contextmanager
-def sensor(runtime: Path, client: _client.Client) -> Iterator[None]:
+def sensor(runtime: Path, client: http_client.Client) -> Iterator[None]:
     """Run a sensor that joins the server, and put a policy in force; its alerts appear in this terminal."""
     token = client.call("POST", "/join-tokens", body={"cluster": "demo"})["token"]
-    url = _client.load_credentials().server
+    url = http_client.load_credentials().server
     command = (
         *DRIFTLINE, "sensor", "--server", url, "--state", DATA / "sensor", "--runtime", runtime,
         "--images", DATA / "images", "--listen", "127.0.0.1:0",
@@ -194,10 +194,10 @@ def main() -> None:
     say(f"  .venv/bin/driftline hunt --store {STORE} --run dropped-tool-executed")
 
 
-def check(client: _client.Client) -> None:
+def check(client: http_client.Client) -> None:
     """Print the server's alerts; exit with an error unless they are exactly the expected ones."""
     alerts = wait_until(lambda: it if _count(it := of_drift(client)) >= EXPECTED_ALERTS else None)
-    _list.print_items(alerts, ("severity", "title", "count", "rule"), "table")
+    item_list.print_items(alerts, ("severity", "title", "count", "rule"), "table")
     if _count(alerts) != EXPECTED_ALERTS:
         sys.exit(f"demo: expected {EXPECTED_ALERTS} alerts, the server counted {_count(alerts)}")
     say(f"{len(alerts)} alerts of {EXPECTED_ALERTS} executions: repeats of one finding are one alert with a count")
@@ -208,7 +208,7 @@ def _count(alerts: Sequence[Mapping[str, Any]]) -> int:
     return sum(alert["count"] for alert in alerts)
 
 
-def of_drift(client: _client.Client) -> list[dict[str, Any]]:
+def of_drift(client: http_client.Client) -> list[dict[str, Any]]:
     """Return the server's alerts of the drift detection."""
     return [alert for alert in client.items("/alerts") if alert["detection_source"] == "Binary drift"]
 

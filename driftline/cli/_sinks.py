@@ -121,7 +121,7 @@ class _Alerts:
     def __init__(self, on_closed: Callable[[], None]) -> None:
         from rich.console import Console  # noqa: PLC0415 (10 MB that only this output needs)
 
-        from driftline.cli._alert import render  # noqa: PLC0415
+        from driftline.cli._shared.alert_text import render  # noqa: PLC0415
 
         self._console = Console(soft_wrap=True, highlight=False)
         self._render = render

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from cyclopts import App
 from rich.console import Console
 
-from driftline.cli import _alert, _rows, _served_alerts
-from driftline.cli._rows import DEFAULT_STORE, Format, Row, Store
+from driftline.cli._shared import alert_text, server_alerts, store_rows
+from driftline.cli._shared.store_rows import DEFAULT_STORE, Format, Row, Store
 from driftline.errors import InvalidInput
 from driftline.store.process.reader import open_reader
 from driftline.store.query.row_query import Filter, RowQuery
 
 app = App(name="alerts", help="Show the alerts of a store; work on those of a server.")
-_served_alerts.add_to(app)
+server_alerts.add_to(app)
 
 _PROPERTIES = {
     "namespace": "KubernetesNamespace",
@@ -67,14 +67,17 @@ def alerts(
         Go on with new ones until interrupted.
     """
     asked = {"namespace": namespace, "pod": pod, "container": container, "image": image, "content": content}
-    where = [Filter("EntityType", "=", "Process"), *_rows.time_filters(since, until)]
+    where = [Filter("EntityType", "=", "Process"), *store_rows.time_filters(since, until)]
     where += [Filter("Severity", "=", severity)] if severity else []
     where += [Filter(f"AdditionalFields.{_PROPERTIES[name]}", "=", value) for name, value in asked.items() if value]
     query = RowQuery(table="AlertEvidence", where=where, limit=limit)
     with open_reader(store) as reader:
         if follow:
-            _rows.follow(
-                reader, query, lambda row: row["AlertId"], lambda rows: _show(_alerts(rows), _rows.streamed(output))
+            store_rows.follow(
+                reader,
+                query,
+                lambda row: row["AlertId"],
+                lambda rows: _show(_alerts(rows), store_rows.streamed(output)),
             )
         else:
             _show(_alerts(reversed(reader.select(query).to_pylist())), output)
@@ -102,14 +105,14 @@ def show(alert_id: str, *, store: Store = DEFAULT_STORE, output: Format = "table
 
 
 def _alerts(rows: Iterable[Row]) -> Iterator[Row]:
-    for row in _rows.decode_dynamic(rows, ("AdditionalFields",)):
+    for row in store_rows.decode_dynamic(rows, ("AdditionalFields",)):
         (category,) = json.loads(row["Categories"])
         told = {name: row[name] for name in _TOLD} | {"Category": category}
         yield {**told, **{name: value for name, value in row["AdditionalFields"].items() if name not in told}}
 
 
 def _show(rows: Iterable[Row], output: Format) -> None:
-    _rows.print_rows(rows, output, _print_table)
+    store_rows.print_rows(rows, output, _print_table)
 
 
 def _print_table(rows: Sequence[Row]) -> None:
@@ -117,4 +120,4 @@ def _print_table(rows: Sequence[Row]) -> None:
     if not rows:
         console.print("no alerts")
     for row in rows:
-        console.print(_alert.render(row))
+        console.print(alert_text.render(row))

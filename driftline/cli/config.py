@@ -9,13 +9,13 @@ from cyclopts import App
 from rich.console import Console
 from rich.table import Table
 
-from driftline.cli import _settings
+from driftline.cli._shared import server_flags
 
 app = App(name="config", help="Show the server's settings, and where each comes from.")
 
 
 @app.command
-def show(flags: _settings.Flags | None = None, *, output: Literal["table", "json"] = "table") -> None:
+def show(flags: server_flags.Flags | None = None, *, output: Literal["table", "json"] = "table") -> None:
     """Show every setting with its value and source; secrets are masked.
 
     Parameters
@@ -25,7 +25,7 @@ def show(flags: _settings.Flags | None = None, *, output: Literal["table", "json
     output
         For people, or one JSON object.
     """
-    loaded = _settings.load(flags)
+    loaded = server_flags.load(flags)
     values = loaded.settings.model_dump(mode="json")
     if output == "json":
         print(json.dumps({name: {"value": values[name], "source": loaded.sources[name]} for name in values}, indent=2))

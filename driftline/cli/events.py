@@ -8,9 +8,9 @@ from cyclopts import App
 from rich.console import Console
 from rich.table import Table
 
-from driftline.cli import _rows
-from driftline.cli._alert import safe
-from driftline.cli._rows import DEFAULT_STORE, Format, Row, Store
+from driftline.cli._shared import store_rows
+from driftline.cli._shared.alert_text import safe
+from driftline.cli._shared.store_rows import DEFAULT_STORE, Format, Row, Store
 from driftline.errors import InvalidInput
 from driftline.events import TABLES
 from driftline.store.process.reader import open_reader
@@ -86,10 +86,10 @@ def events(
         "ActionType": action_type,
     }
     where = [Filter(column, "=", value) for column, value in asked.items() if value]
-    query = RowQuery(table=table, where=[*_rows.time_filters(since, until), *where], limit=limit)
+    query = RowQuery(table=table, where=[*store_rows.time_filters(since, until), *where], limit=limit)
     with open_reader(store) as reader:
         if follow:
-            _rows.follow(reader, query, _key, lambda rows: _show(rows, table, _rows.streamed(output)))
+            store_rows.follow(reader, query, _key, lambda rows: _show(rows, table, store_rows.streamed(output)))
         else:
             _show(reversed(reader.select(query).to_pylist()), table, output)
 
@@ -99,12 +99,12 @@ def _key(row: Row) -> object:
 
 
 def _show(rows: Iterable[Row], table: str, output: Format) -> None:
-    _rows.print_rows(_decoded(rows, table), output, lambda found: _print_table(found, table))
+    store_rows.print_rows(_decoded(rows, table), output, lambda found: _print_table(found, table))
 
 
 def _decoded(rows: Iterable[Row], table: str) -> Iterator[Row]:
     dynamic = [column.name for column in TABLES[table].columns if column.type == "dynamic"]
-    return _rows.decode_dynamic(rows, dynamic)
+    return store_rows.decode_dynamic(rows, dynamic)
 
 
 def _print_table(rows: Sequence[Row], table: str) -> None:

@@ -12,8 +12,8 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from driftline.cli import _client, _list
-from driftline.cli._alert import safe
+from driftline.cli._shared import http_client, item_list
+from driftline.cli._shared.alert_text import safe
 from driftline.server import pki
 from driftline.server.fleet import status
 from driftline.server.fleet.schemas import PolicyRun, SensorInfo, sensor_info
@@ -42,7 +42,7 @@ def token(cluster: str, *, node: str = "", hours: float = 1.0, data: Data = None
         logged in to is asked.
     """
     if data is None:
-        with _client.connect() as client:
+        with http_client.connect() as client:
             made = client.call("POST", "/join-tokens", body={"cluster": cluster, "node": node, "hours": hours})
         print(made["token"])
         return
@@ -55,7 +55,12 @@ def token(cluster: str, *, node: str = "", hours: float = 1.0, data: Data = None
 
 @app.command
 def sensors(
-    *, cluster: str = "", problem: str = "", revoked: bool = False, output: _list.Output = "table", data: Data = None
+    *,
+    cluster: str = "",
+    problem: str = "",
+    revoked: bool = False,
+    output: item_list.Output = "table",
+    data: Data = None,
 ) -> None:
     """List the sensors: what each runs, and what about it people should know.
 
@@ -74,14 +79,14 @@ def sensors(
         logged in to is asked.
     """
     if data is None:
-        with _client.connect() as client:
+        with http_client.connect() as client:
             found = list(client.items("/sensors", cluster=cluster, problem=problem, revoked=revoked))
     else:
         found = [_told(record) for record in open_sensors(data).sensors()]
         found = [it for it in found if cluster in ("", it["cluster"]) and (revoked or not it["revoked"])]
         found = [it for it in found if not problem or problem in {*_kinds(it), "any" if _kinds(it) else ""}]
     if output == "json":
-        _list.print_items(found, (), "json")
+        item_list.print_items(found, (), "json")
     else:
         _print(found)
 
@@ -135,7 +140,7 @@ def revoke(sensor: str, *, reason: str = "by the administrator", data: Data = No
         logged in to is asked.
     """
     if data is None:
-        with _client.connect() as client:
+        with http_client.connect() as client:
             client.call("POST", f"/sensors/{sensor}/revoke", body={"reason": reason})
     else:
         open_sensors(data).revoke(sensor, reason=reason, now=datetime.datetime.now(datetime.UTC))

@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from driftline import hunts
-from driftline.cli import _saved
-from driftline.cli._answers import Output, show
-from driftline.cli._remote import ServerAsked
-from driftline.cli._rows import DEFAULT_STORE, Store
+from driftline.cli._shared import saved_hunts
+from driftline.cli._shared.result_formats import Output, show
+from driftline.cli._shared.server_hunt import ServerAsked
+from driftline.cli._shared.store_rows import DEFAULT_STORE, Store
 from driftline.errors import InvalidInput, InvalidQuery
 from driftline.kql.print import printer
 from driftline.kql.text import constants
@@ -107,14 +107,14 @@ def hunt(
     if show_:
         return print(_described(show_))
     if forget:
-        return _saved.forget(forget)
+        return saved_hunts.forget(forget)
     if server and run and not query and file is None:
         asked_by_name = ServerAsked(server, "", run, _pairs("--param", param), timespan, rows)
         return _answer(asked_by_name, explain=explain, output=output)
     text = _text(query, file, run)
     if save or format_:
-        return print(_formatted(text) if format_ else _saved.save(save, text))
-    asked = _saved.with_functions(text)
+        return print(_formatted(text) if format_ else saved_hunts.save(save, text))
+    asked = saved_hunts.with_functions(text)
     parameters, limits = _pairs("--param", param), Limits(seconds=timeout, rows=rows)
     try:
         if server:
@@ -131,10 +131,10 @@ def _formatted(text: str) -> str:
     try:
         return printer.formatted(text)
     except InvalidQuery as error:
-        raise _wrong(_saved.Query(text), error) from error
+        raise _wrong(saved_hunts.Query(text), error) from error
 
 
-def _wrong(asked: _saved.Query, error: InvalidQuery) -> InvalidInput:
+def _wrong(asked: saved_hunts.Query, error: InvalidQuery) -> InvalidInput:
     return InvalidInput("\n".join(_pointed(asked, problem) for problem in asked.placed(error).problems))
 
 
@@ -149,7 +149,7 @@ def _text(query: str, file: Path | None, name: str) -> str:
     if sum((bool(query), file is not None, bool(name))) != 1:
         raise InvalidInput("expected one of: a query, -f FILE, --run NAME")
     if name:
-        return _saved.named(name)
+        return saved_hunts.named(name)
     if file is None:
         return query
     try:
@@ -270,14 +270,14 @@ def _print_list() -> None:
         shown.add_column(column, overflow="fold")
     for each in hunts.load().values():
         shown.add_row(each.name, each.title, each.tactic, " ".join(each.techniques))
-    for name in _saved.own_names():
+    for name in saved_hunts.own_names():
         shown.add_row(name, "saved", "", "")
     Console().print(shown, markup=False)
 
 
 def _described(name: str) -> str:
-    if name in _saved.own_names():
-        return _saved.named(name).rstrip()
+    if name in saved_hunts.own_names():
+        return saved_hunts.named(name).rstrip()
     found = hunts.find(name)
     facts = f"{found.tactic}; {', '.join(found.techniques)}; reads {', '.join(found.tables)}"
     return "\n".join(f"// {line}" for line in (found.title, found.description, facts)) + f"\n{found.query.rstrip()}"
@@ -292,7 +292,7 @@ def _print_explained(found: Explanation) -> None:
     print(f"\nSQL\n{found.sql}\n\nEngine\n{found.engine}")
 
 
-def _pointed(asked: _saved.Query, problem: Any) -> str:
+def _pointed(asked: saved_hunts.Query, problem: Any) -> str:
     """Write a problem with its line of the query and a mark under the place."""
     if not problem.line:
         return str(problem)

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from driftline.cli import _client
+from driftline.cli._shared import http_client
 
 app = App(name="login", help="Log in to a server.")
 
@@ -39,18 +39,20 @@ def login(
         Keep a personal token instead of logging in with a password.
     """
     name = name or os.environ.get("USER", "admin")
-    anonymous = _client.Credentials(server, ca=ca)
-    credentials = _client.Credentials(server, _ask("Token: ") if token else _log_in(anonymous, name, setup=setup), ca)
-    with _client.connect(credentials) as client:
+    anonymous = http_client.Credentials(server, ca=ca)
+    credentials = http_client.Credentials(
+        server, _ask("Token: ") if token else _log_in(anonymous, name, setup=setup), ca
+    )
+    with http_client.connect(credentials) as client:
         me = client.call("GET", "/whoami")
-    _client.save_credentials(credentials)
+    http_client.save_credentials(credentials)
     print(f"logged in to {server} as {me['name']} ({me['role']})")
 
 
-def _log_in(anonymous: _client.Credentials, name: str, *, setup: bool) -> str:
+def _log_in(anonymous: http_client.Credentials, name: str, *, setup: bool) -> str:
     body = {"token": _ask("Setup token: ")} if setup else {}
     body |= {"name": name, "password": _ask(f"Password of {name}: ")}
-    with _client.connect(anonymous) as client:
+    with http_client.connect(anonymous) as client:
         made = client.call("POST", "/setup" if setup else "/login", body=body)
     return str(made["token"])
 

@@ -15,8 +15,8 @@ import yaml
 from cyclopts import App, Parameter
 
 from driftline import policy as policies
-from driftline.cli import _explain, _replay, _served_policies
-from driftline.cli._rows import DEFAULT_STORE, Store
+from driftline.cli._shared import policy_explanation, policy_replay, server_policies
+from driftline.cli._shared.store_rows import DEFAULT_STORE, Store
 from driftline.errors import InvalidPolicy, Problem
 from driftline.events import Container, text
 from driftline.policy import NodeLocation
@@ -25,7 +25,7 @@ from driftline.policy.suggest import AT_LEAST
 from driftline.sensor.enforcement import switch
 
 app = App(name="policy", help="Check, explain and show drift policies; put them in force on a server.")
-_served_policies.add_to(app)
+server_policies.add_to(app)
 
 Output = Literal["table", "json"]
 Provider = Literal["on-prem", "azure", "aws", "gcp"]
@@ -143,8 +143,8 @@ def explain(
     output
         For people or for programs.
     """
-    labels = _explain.labels_of(label or ())
-    verdict = _explain.verdict_of(process, sha256=sha256, subject=subject, origin=origin, content=content)
+    labels = policy_explanation.labels_of(label or ())
+    verdict = policy_explanation.verdict_of(process, sha256=sha256, subject=subject, origin=origin, content=content)
     explanation = policies.explain(
         _load(file),
         Container(id="", name=container, namespace=namespace, pod=pod, image=image, pod_labels=labels),
@@ -153,7 +153,7 @@ def explain(
         process_name=text(os.path.basename(verdict.path)),
         now=datetime.datetime.now(datetime.UTC),
     )
-    _show(explanation, output, _explain.print_explanation)
+    _show(explanation, output, policy_explanation.print_explanation)
 
 
 @app.command
@@ -167,7 +167,7 @@ def diff(old: Path, new: Path, *, output: Output = "table") -> None:
     output
         For people or for programs.
     """
-    _show(policies.diff(policies.load_file(old), policies.load_file(new)), output, _replay.print_difference)
+    _show(policies.diff(policies.load_file(old), policies.load_file(new)), output, policy_replay.print_difference)
 
 
 @app.command
@@ -200,9 +200,9 @@ def simulate(
     """
     draft = policies.load_file(file)
     location = NodeLocation(cloud="" if provider == "on-prem" else provider, account=account)
-    events = _replay.read_events(store, since, until)
+    events = policy_replay.read_events(store, since, until)
     now = datetime.datetime.now(datetime.UTC)
-    _show(policies.simulate(draft, events, now=now, location=location), output, _replay.print_simulation)
+    _show(policies.simulate(draft, events, now=now, location=location), output, policy_replay.print_simulation)
 
 
 @app.command
@@ -229,8 +229,8 @@ def suggest(
     output
         Lists to put into a policy, or for programs.
     """
-    events = _replay.read_events(store, since, until)
-    _show(policies.suggest(events, at_least=at_least), output, _replay.print_suggestions)
+    events = policy_replay.read_events(store, since, until)
+    _show(policies.suggest(events, at_least=at_least), output, policy_replay.print_suggestions)
 
 
 Record = TypeVar("Record", bound=msgspec.Struct)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from cyclopts import App
 
-from driftline.cli import _settings
+from driftline.cli._shared import server_flags
 from driftline.server import run
 
 app = App(name="server", help="Run the control plane: API, alerts, policies, hunts.")
 
 
 @app.default
-def server(flags: _settings.Flags | None = None) -> None:
+def server(flags: server_flags.Flags | None = None) -> None:
     """Serve until SIGINT or SIGTERM; requests under way may end.
 
     Settings come from flags, else DRIFTLINE_SERVER_NAME variables, else the file, else defaults;
     ``driftline config show`` shows them with where each is from.
     """
-    run.serve(_settings.load(flags).settings)
+    run.serve(server_flags.load(flags).settings)

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from driftline.cli._rows import DEFAULT_STORE, Store
+from driftline.cli._shared.store_rows import DEFAULT_STORE, Store
 from driftline.store.files import backup as backups
 from driftline.store.process.reader import open_reader
 from driftline.store.query.messages import TableStatistics

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from driftline.cli import _client, _list
+from driftline.cli._shared import http_client, item_list
 
 app = App(name="token", help="Make, list and revoke personal tokens.")
 
@@ -24,13 +24,13 @@ def create(name: str, *, scope: Annotated[list[str], Parameter(negative=())] | N
     days
         Days until it expires.
     """
-    with _client.connect() as client:
+    with http_client.connect() as client:
         made = client.call("POST", "/tokens", body={"name": name, "scopes": scope or [], "days": days})
     print(made["token"])
 
 
 @app.command(name="list")
-def list_tokens(*, output: _list.Output = "table") -> None:
+def list_tokens(*, output: item_list.Output = "table") -> None:
     """List tokens and sessions.
 
     Parameters
@@ -38,9 +38,9 @@ def list_tokens(*, output: _list.Output = "table") -> None:
     output
         For people, or a JSON array.
     """
-    with _client.connect() as client:
+    with http_client.connect() as client:
         tokens = client.call("GET", "/tokens")
-    _list.print_items(tokens, ("id", "kind", "name", "scopes", "expires_at", "last_used_at"), output)
+    item_list.print_items(tokens, ("id", "kind", "name", "scopes", "expires_at", "last_used_at"), output)
 
 
 @app.command
@@ -52,5 +52,5 @@ def revoke(token_id: str) -> None:
     token_id
         Its id, as ``list`` shows it.
     """
-    with _client.connect() as client:
+    with http_client.connect() as client:
         client.call("DELETE", f"/tokens/{token_id}")

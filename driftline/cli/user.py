@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from driftline.cli import _client, _list
+from driftline.cli._shared import http_client, item_list
 from driftline.errors import NotFound
 
 app = App(name="user", help="Make, list, change and remove a server's users.")
@@ -18,7 +18,7 @@ Clusters = Annotated[list[str] | None, Parameter(name="--cluster", negative=())]
 
 
 @app.command(name="list")
-def list_users(*, output: _list.Output = "table") -> None:
+def list_users(*, output: item_list.Output = "table") -> None:
     """List users.
 
     Parameters
@@ -26,9 +26,9 @@ def list_users(*, output: _list.Output = "table") -> None:
     output
         For people, or a JSON array.
     """
-    with _client.connect() as client:
+    with http_client.connect() as client:
         users = list(client.items("/users"))
-    _list.print_items(users, ("name", "role", "clusters", "disabled", "subject", "created_at"), output)
+    item_list.print_items(users, ("name", "role", "clusters", "disabled", "subject", "created_at"), output)
 
 
 @app.command
@@ -45,7 +45,7 @@ def create(name: str, *, role: Role = "viewer", clusters: Clusters = None) -> No
         A cluster granted; may be given again. None: all.
     """
     body = {"name": name, "role": role, "clusters": clusters or ["*"], "password": _password(name)}
-    with _client.connect() as client:
+    with http_client.connect() as client:
         client.call("POST", "/users", body=body)
 
 
@@ -75,7 +75,7 @@ def change(
     """
     body: dict[str, Any] = {"role": role, "clusters": clusters, "disabled": disabled}
     body |= {"password": _password(name)} if password else {}
-    with _client.connect() as client:
+    with http_client.connect() as client:
         client.call("PATCH", f"/users/{_id(client, name)}", body=body)
 
 
@@ -88,11 +88,11 @@ def remove(name: str) -> None:
     name
         Who.
     """
-    with _client.connect() as client:
+    with http_client.connect() as client:
         client.call("DELETE", f"/users/{_id(client, name)}")
 
 
-def _id(client: _client.Client, name: str) -> str:
+def _id(client: http_client.Client, name: str) -> str:
     for user in client.items("/users"):
         if user["name"] == name:
             return str(user["id"])

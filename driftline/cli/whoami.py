@@ -7,7 +7,7 @@ from typing import Literal
 
 from cyclopts import App
 
-from driftline.cli import _client
+from driftline.cli._shared import http_client
 
 app = App(name="whoami", help="Say who is logged in, and what they may.")
 
@@ -21,7 +21,7 @@ def whoami(*, output: Literal["table", "json"] = "table") -> None:
     output
         For people, or one JSON object.
     """
-    with _client.connect() as client:
+    with http_client.connect() as client:
         me = client.call("GET", "/whoami")
     if output == "json":
         print(json.dumps(me, indent=2))

@@ -1,6 +1,6 @@
 """An alert on a terminal."""
 
-from driftline.cli._alert import render, safe
+from driftline.cli._shared.alert_text import render, safe
 
 ALERT = {
     "Timestamp": "2026-11-23T12:00:00.123Z",

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from driftline import errors
-from driftline.cli import _saved
+from driftline.cli._shared import saved_hunts
 from driftline.cli.hunt import hunt
 from driftline.events import CloudProcessEvent, stream
 from driftline.store.process.writer import start_writer
@@ -137,7 +137,7 @@ def test_a_hunt_is_saved_run_and_forgotten(home: Path, capsys: pytest.CaptureFix
 @pytest.mark.parametrize("name", ["../x", "functions", "crypto-miner", "", ".x", "a b"])
 def test_names_that_cannot_be_saved(name: str) -> None:
     with pytest.raises(errors.InvalidInput):
-        _saved.save(name, "print 1")
+        saved_hunts.save(name, "print 1")
 
 
 def test_functions_come_before_every_hunt(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from cyclopts import App
 
 from driftline import policy as policies
-from driftline.cli import _client, _list
+from driftline.cli._shared import http_client, item_list
 
 __all__ = ["add_to"]
 
@@ -31,7 +31,7 @@ def push(file: Path, *, name: str = "default", message: str = "", if_version: in
     """
     policies.load_file(file)
     body = {"text": file.read_text(encoding="utf-8"), "message": message, "if_version": if_version}
-    with _client.connect() as client:
+    with http_client.connect() as client:
         _say(client.call("PUT", f"/policies/{name}", body=body))
 
 
@@ -45,12 +45,12 @@ def get(name: str = "default", *, version: int | None = None) -> None:
     version
         The version; the one in force if not given.
     """
-    with _client.connect() as client:
+    with http_client.connect() as client:
         place = f"/policies/{name}" if version is None else f"/policies/{name}/versions/{version}"
         print(client.call("GET", place)["text"], end="")
 
 
-def history(name: str = "default", *, output: _list.Output = "table") -> None:
+def history(name: str = "default", *, output: item_list.Output = "table") -> None:
     """List a policy's versions on the server, the newest first: who changed it, when and why.
 
     Parameters
@@ -60,8 +60,8 @@ def history(name: str = "default", *, output: _list.Output = "table") -> None:
     output
         For people, or a JSON array.
     """
-    with _client.connect() as client:
-        _list.print_items(list(client.items(f"/policies/{name}/versions")), _COLUMNS, output)
+    with http_client.connect() as client:
+        item_list.print_items(list(client.items(f"/policies/{name}/versions")), _COLUMNS, output)
 
 
 def rollback(version: int, *, name: str = "default", message: str = "") -> None:
@@ -76,7 +76,7 @@ def rollback(version: int, *, name: str = "default", message: str = "") -> None:
     message
         Why.
     """
-    with _client.connect() as client:
+    with http_client.connect() as client:
         _say(client.call("POST", f"/policies/{name}/rollback", body={"version": version, "message": message}))
 
 

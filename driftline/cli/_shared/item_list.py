@@ -9,7 +9,7 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.table import Table
 
-from driftline.cli._alert import safe
+from driftline.cli._shared.alert_text import safe
 
 __all__ = ["Output", "print_items"]
 

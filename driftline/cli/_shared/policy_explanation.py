@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from driftline.cli._alert import safe
+from driftline.cli._shared.alert_text import safe
 from driftline.errors import InvalidInput
 from driftline.events import Content, Drift, Origin, Subject, Verdict
 from driftline.policy import Explanation, Finding, RuleTrace

@@ -14,7 +14,7 @@ import pyarrow.parquet
 from rich.console import Console
 from rich.table import Table
 
-from driftline.cli._alert import safe
+from driftline.cli._shared.alert_text import safe
 from driftline.kql.text import constants
 
 __all__ = ["Output", "show"]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from cyclopts import App
 
-from driftline.cli import _client, _list
+from driftline.cli._shared import http_client, item_list
 
 __all__ = ["add_to"]
 
@@ -22,7 +22,7 @@ def list_alerts(
     cluster: str = "",
     text: str = "",
     limit: int = 100,
-    output: _list.Output = "table",
+    output: item_list.Output = "table",
 ) -> None:
     """List the server's alerts, the last seen first.
 
@@ -43,9 +43,9 @@ def list_alerts(
     """
     asked = {"status": status, "severity": severity, "cluster": cluster, "text": text}
     filters = {name: value for name, value in asked.items() if value}
-    with _client.connect() as client:
+    with http_client.connect() as client:
         page = client.call("GET", "/alerts", limit=min(limit, 1000), **filters)
-    _list.print_items(page["items"], _COLUMNS, output)
+    item_list.print_items(page["items"], _COLUMNS, output)
 
 
 def act(
@@ -82,12 +82,12 @@ def act(
         "comment": comment,
     }
     given = {name: value for name, value in body.items() if value is not None}
-    with _client.connect() as client:
+    with http_client.connect() as client:
         alert = client.call("POST", f"/alerts/{alert_id}/actions", body=given)
     print(f"{alert['id']}: {alert['status']}")
 
 
-def history(alert_id: str, *, output: _list.Output = "table") -> None:
+def history(alert_id: str, *, output: item_list.Output = "table") -> None:
     """List what was done to an alert of the server, the oldest first.
 
     Parameters
@@ -97,8 +97,8 @@ def history(alert_id: str, *, output: _list.Output = "table") -> None:
     output
         For people, or a JSON array.
     """
-    with _client.connect() as client:
-        _list.print_items(list(client.items(f"/alerts/{alert_id}/history")), _HISTORY, output)
+    with http_client.connect() as client:
+        item_list.print_items(list(client.items(f"/alerts/{alert_id}/history")), _HISTORY, output)
 
 
 def add_to(app: App) -> None:

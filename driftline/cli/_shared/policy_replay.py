@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from driftline.cli import _rows
-from driftline.cli._alert import safe
+from driftline.cli._shared import store_rows
+from driftline.cli._shared.alert_text import safe
 from driftline.errors import InvalidInput
 from driftline.events import CloudProcessEvent
 from driftline.policy import Difference, FieldChange, Simulation, Suggestion, Suggestions
@@ -27,13 +27,13 @@ def read_events(store: Path, since: str, until: str) -> Iterator[CloudProcessEve
     """Read the executions that drifted or could not be verified; raises ``InvalidInput`` for too many."""
     from driftline.store.process.reader import open_reader  # noqa: PLC0415 -- policy check does not wait for DuckDB
 
-    where = [Filter("Drift", "in", ["yes", "unknown"]), *_rows.time_filters(since, until)]
+    where = [Filter("Drift", "in", ["yes", "unknown"]), *store_rows.time_filters(since, until)]
     with open_reader(store) as reader:
         rows = reader.select(RowQuery(table="CloudProcessEvents", where=where, limit=MAX_ROWS))
     if rows.num_rows >= MAX_ROWS:
         raise InvalidInput(f"there are more than {MAX_ROWS} such executions; give a --since or --until with fewer")
     for batch in rows.to_batches(max_chunksize=_BATCH):
-        for row in _rows.decode_dynamic(batch.to_pylist(), ("AdditionalFields", "PodLabels")):
+        for row in store_rows.decode_dynamic(batch.to_pylist(), ("AdditionalFields", "PodLabels")):
             yield msgspec.convert({name: value for name, value in row.items() if value is not None}, CloudProcessEvent)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from driftline.cli import _client
+from driftline.cli._shared import http_client
 from driftline.errors import InvalidInput
 from driftline.store.query.hunt_store import Explanation
 
@@ -30,7 +30,7 @@ class ServerAsked:
 
     def hunt(self) -> pa.Table:
         """Give the rows; raises ``InvalidInput`` for more than ``rows``, and what the server says."""
-        with _client.connect(_client.load_credentials(self.server)) as client:
+        with http_client.connect(http_client.load_credentials(self.server)) as client:
             found = client.arrow("/hunt", self._body())
         if found.truncated:
             raise InvalidInput(f"the answer has more than {self.rows:,} rows; add a 'summarize' or a 'take'")

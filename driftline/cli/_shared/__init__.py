@@ -1,0 +1,1 @@
+"""Options, output formats and the HTTP client that several commands use."""
