@@ -37,6 +37,7 @@ Errors of other libraries are translated in the package that uses the library (`
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 __all__ = [
     "Conflict",
@@ -158,25 +159,38 @@ class ContainerNotFound(RuntimeUnavailable):
 class Refused(DriftlineError):
     """The server refuses a request; the message has the reason."""
 
+    status: ClassVar[int]
+    """HTTP status of the response, set by each subclass; the server and its clients map by it."""
+
 
 class Unauthenticated(Refused):
     """The request has no credentials, or invalid ones (HTTP status 401)."""
+
+    status: ClassVar[int] = 401
 
 
 class Forbidden(Refused):
     """The caller is authenticated and does not have the required permission (HTTP status 403)."""
 
+    status: ClassVar[int] = 403
+
 
 class NotFound(Refused):
     """There is no such object, or the caller may not see it (HTTP status 404)."""
+
+    status: ClassVar[int] = 404
 
 
 class Conflict(Refused):
     """The request conflicts with the present state, such as an existing name (HTTP status 409)."""
 
+    status: ClassVar[int] = 409
+
 
 class TooMany(Refused):
     """Too many requests (HTTP status 429). The request may be repeated after ``seconds``."""
+
+    status: ClassVar[int] = 429
 
     def __init__(self, message: str, *, seconds: float) -> None:
         self.seconds = seconds

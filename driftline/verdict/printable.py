@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["printable"]
+__all__ = ["escape_unprintable", "printable"]
 
 _MAX_LENGTH = 256
 
@@ -34,4 +34,15 @@ def _escape(char: str) -> str:
         return f"\\x{code - 0xDC00:02x}"
     if char in "\\`":
         return f"\\{char}"
-    return char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
+    return escape_unprintable(char)
+
+
+def escape_unprintable(text: str) -> str:
+    r"""Return a text with an escape (``\n``, ``\x1b``, ``\u202e``) in place of each unprintable character.
+
+    The text can then not send control sequences to a terminal, span several lines or change the writing
+    direction. Unlike ``printable`` it keeps backslashes, backticks and its full length.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftline.verdict import printable
+from driftline.verdict import escape_unprintable, printable
 
 
 @pytest.mark.parametrize(
@@ -34,3 +34,7 @@ def test_every_name_is_one_printable_line(name: bytes) -> None:
 @given(st.binary(max_size=40), st.binary(max_size=40))
 def test_different_short_names_look_different(one: bytes, other: bytes) -> None:
     assert (printable(one) == printable(other)) == (one == other)
+
+
+def test_escape_unprintable_keeps_backslashes_and_escapes_control_characters() -> None:
+    assert escape_unprintable("a\n\x1b\u202e\\`") == "a\\n\\x1b\\u202e\\`"
