@@ -28,7 +28,7 @@ from typing import Any
 import httpx
 
 import lab
-from driftline.cli._shared import http_client, item_list
+from driftline.cli._shared import credentials, http_client, item_list
 from lab import LabContainer
 
 DATA = Path("/var/tmp/driftline-demo")
@@ -130,7 +130,7 @@ def wait_until(condition: Callable[[], Any]) -> Any:
 def sensor(runtime: Path, client: http_client.Client) -> Iterator[None]:
     """Run a sensor that joins the server, and put a policy in force; its alerts appear in this terminal."""
     token = client.call("POST", "/join-tokens", body={"cluster": "demo"})["token"]
-    url = http_client.load_credentials().server
+    url = credentials.load_credentials().server
     command = (
         *DRIFTLINE, "sensor", "--server", url, "--state", DATA / "sensor", "--runtime", runtime,
         "--images", DATA / "images", "--listen", "127.0.0.1:0",

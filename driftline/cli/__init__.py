@@ -1,7 +1,9 @@
-"""The command line: thin commands over the packages below.
+"""The command line: thin commands over the other packages.
 
-Each group is a module with an ``app``, loaded when it is asked for, so that ``--version`` and
-``--help`` do not wait for DuckDB or gRPC.
+Each command group is a module with an ``app``, imported when the group is used, so that ``--version`` and
+``--help`` do not wait for DuckDB or gRPC. ``_shared/`` has what several groups need.
+
+To add a group, write ``driftline/cli/NAME.py`` with an ``app`` and add a row to ``_GROUPS``.
 """
 
 from __future__ import annotations
@@ -10,60 +12,71 @@ import logging
 import os
 import sys
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
 import driftline
+from driftline.cli._shared import options
 from driftline.errors import DriftlineError, InvalidInput
 
 __all__ = ["main"]
 
+# Help text by group, also for the help of the group itself. Given here, it is shown without importing the group.
 _GROUPS = {
-    "sensor": "Watch the containers of this node and report what they run that is not of their image.",
-    "alerts": "Show the alerts of a store; work on those of a server.",
-    "events": "Show the rows of a store's hunting tables.",
-    "status": "Show what the sensor on this node covers, counts and has lost.",
-    "policy": "Check, explain and show drift policies; put them in force on a server.",
-    "image": "Index images, look into them, compare them.",
+    "sensor": "Run the sensor: report and block programs in this node's containers that are not from their image.",
+    "alerts": "Show the alerts of a local store; list and work on the alerts of a server.",
+    "events": "Show rows of the hunting tables in a local store.",
+    "status": "Show the coverage, the counters and the losses of the sensor on this node.",
+    "policy": "Check, explain and test drift policies; read and change the policies of a server; stop blocking.",
+    "image": "Index images, look up paths in them, compare them.",
     "scan": "Compare the files of running containers with their images.",
-    "fleet": "Let sensors join a server, list them, revoke them.",
-    "store": "Back up, restore, check and measure an event store.",
-    "hunt": "Ask in KQL what happened, over the store or over files.",
-    "server": "Run the control plane: API, alerts, policies, hunts.",
-    "config": "Show the server's settings, and where each comes from.",
+    "fleet": "Create join tokens for sensors; list and revoke the sensors of a server.",
+    "store": "Measure, check, back up and restore an event store.",
+    "hunt": "Run a KQL query over the event store, over files, or on a server.",
+    "server": "Run the server: API, alerts, policies, hunts, fleet.",
+    "config": "Show the settings of the server, and the source of each.",
     "login": "Log in to a server.",
-    "whoami": "Say who is logged in, and what they may.",
-    "token": "Make, list and revoke personal tokens.",
-    "user": "Make, list, change and remove a server's users.",
+    "whoami": "Show the user you are logged in as, and your permissions.",
+    "token": "Create, list and revoke your personal tokens.",
+    "user": "Create, list, change and remove the users of a server.",
 }
 
 
 def _app() -> App:
     app = App(
-        name="driftline", help="Binary drift in containers: seen, decided on, explained.", version=driftline.__version__
+        name="driftline",
+        help="Detect, explain and block binary drift in Kubernetes containers: programs that are not from the image.",
+        version=driftline.__version__,
+        default_parameter=Parameter(show_default=options.hide_empty_default),
     )
-    for name, about in _GROUPS.items():
-        app.command(f"driftline.cli.{name}:app", name=name, help=about)
+    for name, text in _GROUPS.items():
+        app.command(f"driftline.cli.{name}:app", name=name, help=text)
     return app
 
 
 def main() -> None:
-    """Run the command line; exits 0, 1 for a failure, 2 for input that is wrong."""
+    """Run the command line.
+
+    Exit codes: 0 for success, 1 for a failure, 2 for invalid input, 130 after Ctrl-C. Some commands have
+    further codes, which their help names. Errors go to standard error, one line each.
+    """
     logging.basicConfig(format="driftline: %(levelname)s: %(message)s", level=logging.INFO)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells each request
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO it logs each request
     try:
         _app()()
     except InvalidInput as error:
-        sys.exit(_complain(error, 2))
+        sys.exit(_print_error(error, 2))
     except DriftlineError as error:
-        sys.exit(_complain(error, 1))
+        sys.exit(_print_error(error, 1))
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # whoever read the output has seen enough
+    except BrokenPipeError:
+        # The reader of the pipe (head, less) has closed it. Python flushes standard output at exit, which would fail
+        # again, so it is redirected first.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
 
 
-def _complain(error: DriftlineError, code: int) -> int:
+def _print_error(error: DriftlineError, code: int) -> int:
     for line in str(error).splitlines():
         print(f"driftline: error: {line}", file=sys.stderr)
     return code

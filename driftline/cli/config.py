@@ -1,29 +1,25 @@
-"""``driftline config``: the server's settings."""
+"""``driftline config``: the settings of the server, as it would start with them."""
 
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Any
 
 from cyclopts import App
 from rich.console import Console
 from rich.table import Table
 
 from driftline.cli._shared import server_flags
+from driftline.cli._shared.options import ObjectOutput
 
-app = App(name="config", help="Show the server's settings, and where each comes from.")
+app = App(name="config")
 
 
 @app.command
-def show(flags: server_flags.Flags | None = None, *, output: Literal["table", "json"] = "table") -> None:
-    """Show every setting with its value and source; secrets are masked.
+def show(flags: server_flags.Flags | None = None, *, output: ObjectOutput = "table") -> None:
+    """Show every setting with its value and its source: flag, environment, file or default. Secrets are masked.
 
-    Parameters
-    ----------
-    flags
-        As ``driftline server`` takes them.
-    output
-        For people, or one JSON object.
+    The flags are those of `driftline server`.
     """
     loaded = server_flags.load(flags)
     values = loaded.settings.model_dump(mode="json")

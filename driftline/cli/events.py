@@ -1,4 +1,4 @@
-"""``driftline events``: the rows of the hunting tables."""
+"""``driftline events``: rows of the hunting tables in a local store."""
 
 from __future__ import annotations
 
@@ -9,16 +9,28 @@ from rich.console import Console
 from rich.table import Table
 
 from driftline.cli._shared import store_rows
-from driftline.cli._shared.alert_text import safe
-from driftline.cli._shared.store_rows import DEFAULT_STORE, Format, Row, Store
+from driftline.cli._shared.options import (
+    DEFAULT_STORE,
+    Content,
+    Follow,
+    Limit,
+    RowOutput,
+    Since,
+    Store,
+    Until,
+    WorkloadFilter,
+)
+from driftline.cli._shared.store_rows import Row
 from driftline.errors import InvalidInput
 from driftline.events import TABLES
 from driftline.store.process.reader import open_reader
 from driftline.store.query.row_query import Filter, RowQuery
+from driftline.verdict import escape_unprintable
 
-app = App(name="events", help="Show the rows of a store's hunting tables.")
+app = App(name="events")
 
-_SHOWN = {
+# The columns that the format "table" shows; the other formats have all columns.
+_TABLE_COLUMNS = {
     "CloudProcessEvents": (
         "Timestamp", "ActionType", "KubernetesNamespace", "KubernetesPodName", "ContainerName", "FolderPath",
         "FileName", "Drift", "DriftContent", "ProcessCommandLine",
@@ -34,71 +46,48 @@ def events(
     *,
     table: str = "CloudProcessEvents",
     store: Store = DEFAULT_STORE,
-    output: Format = "table",
-    since: str = "",
-    until: str = "",
-    namespace: str = "",
-    pod: str = "",
-    container: str = "",
-    image: str = "",
+    output: RowOutput = "table",
+    since: Since = "",
+    until: Until = "",
+    workload: WorkloadFilter | None = None,
     drift: str = "",
-    content: str = "",
+    content: Content = "",
     action_type: str = "",
-    limit: int = 100,
-    follow: bool = False,
+    limit: Limit = 100,
+    follow: Follow = False,
 ) -> None:
-    """Show rows, the newest last.
+    """Show rows of a hunting table in ascending order of time.
 
     Parameters
     ----------
     table
-        Name of the hunting table.
-    store
-        Directory of the event store.
-    output
-        For people; one JSON array; one JSON object a line; YAML.
-    since
-        Only from then on: a span back from now (``15m``, ``1h``, ``7d``) or an ISO time.
-    until
-        Only before then.
-    namespace, pod, container, image
-        Only of this namespace, pod, container name, image reference.
+        Name of the hunting table: CloudProcessEvents, AlertInfo, AlertEvidence or SensorHealth.
     drift
-        yes, no or unknown.
-    content
-        identical, added, modified, relocated or unverified.
+        Show only rows with this drift verdict: yes, no or unknown. Default: all.
     action_type
-        ProcessCreated, ProcessEnded, LibraryLoaded, ScriptRead, EventsLost …
-    limit
-        At most so many, the newest.
-    follow
-        Go on with new ones until interrupted.
+        Show only rows with this ActionType, such as ProcessCreated, ProcessEnded, LibraryLoaded, ScriptRead or
+        EventsLost. Default: all.
     """
     if table not in TABLES:
         raise InvalidInput(f"--table: expected one of {', '.join(TABLES)}, got {table!r}")
-    asked = {
-        "KubernetesNamespace": namespace,
-        "KubernetesPodName": pod,
-        "ContainerName": container,
-        "ContainerImageName": image,
-        "Drift": drift,
-        "DriftContent": content,
-        "ActionType": action_type,
-    }
-    where = [Filter(column, "=", value) for column, value in asked.items() if value]
+    columns = (workload or WorkloadFilter()).columns()
+    columns |= {"Drift": drift, "DriftContent": content, "ActionType": action_type}
+    where = [Filter(column, "=", value) for column, value in columns.items() if value]
     query = RowQuery(table=table, where=[*store_rows.time_filters(since, until), *where], limit=limit)
     with open_reader(store) as reader:
         if follow:
-            store_rows.follow(reader, query, _key, lambda rows: _show(rows, table, store_rows.streamed(output)))
+            streamed = store_rows.streaming_format(output)
+            store_rows.follow(reader, query, _key, lambda rows: _print(rows, table, streamed))
         else:
-            _show(reversed(reader.select(query).to_pylist()), table, output)
+            _print(reversed(reader.select(query).to_pylist()), table, output)
 
 
+# The tables have no key column: a row is known by all its values.
 def _key(row: Row) -> object:
     return tuple(str(value) for value in row.values())
 
 
-def _show(rows: Iterable[Row], table: str, output: Format) -> None:
+def _print(rows: Iterable[Row], table: str, output: store_rows.Format) -> None:
     store_rows.print_rows(_decoded(rows, table), output, lambda found: _print_table(found, table))
 
 
@@ -109,10 +98,10 @@ def _decoded(rows: Iterable[Row], table: str) -> Iterator[Row]:
 
 def _print_table(rows: Sequence[Row], table: str) -> None:
     shown = Table(box=None, header_style="dim")
-    for name in _SHOWN[table]:
+    for name in _TABLE_COLUMNS[table]:
         shown.add_column(name, overflow="fold")
     for row in rows:
-        shown.add_row(*(safe(_cell(row[name])) for name in _SHOWN[table]))
+        shown.add_row(*(escape_unprintable(_cell(row[name])) for name in _TABLE_COLUMNS[table]))
     Console().print(shown, markup=False)
 
 

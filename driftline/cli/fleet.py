@@ -1,45 +1,46 @@
-"""``driftline fleet``: join tokens and sensors, by the server's API or on the server's own machine."""
+"""``driftline fleet``: join tokens and sensors of a server.
+
+Every command works through the API of the server that the caller is logged in to, or, with ``--data``, on
+the state directory of a server on this machine. The second way needs no login, so that the first sensor
+can join before there is a user.
+"""
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from cyclopts import App, Parameter
+from cyclopts import App
 from rich.console import Console
 from rich.table import Table
 
 from driftline.cli._shared import http_client, item_list
-from driftline.cli._shared.alert_text import safe
+from driftline.cli._shared.options import DataDirectory, ItemOutput
 from driftline.server import pki
 from driftline.server.fleet import status
 from driftline.server.fleet.schemas import PolicyRun, SensorInfo, sensor_info
 from driftline.server.fleet.status import SensorState
 from driftline.server.sensors import SensorRecord, open_sensors
+from driftline.verdict import escape_unprintable
 
-app = App(name="fleet", help="Let sensors join a server, list them, revoke them.")
-
-Data = Annotated[Path | None, Parameter(env_var="DRIFTLINE_SERVER_DATA")]
+app = App(name="fleet")
 
 
 @app.command
-def token(cluster: str, *, node: str = "", hours: float = 1.0, data: Data = None) -> None:
-    """Make a join token for one sensor, and print it.
+def token(cluster: str, *, node: str = "", hours: float = 1.0, data: DataDirectory = None) -> None:
+    """Create a join token, with which one sensor can enrol at the server, and print it.
 
     Parameters
     ----------
     cluster
-        Cluster that the sensor is of.
+        Name of the cluster that the sensor joins.
     node
-        The only node it may be of; needed for one whose sensor lives.
+        Name of the only node that may use the token; required if the node has a sensor that is not revoked.
+        Default: any node.
     hours
-        How long the token holds.
-    data
-        On the server's own machine: directory of its state. Without it, the server you are
-        logged in to is asked.
+        Hours until the token expires.
     """
     if data is None:
         with http_client.connect() as client:
@@ -59,30 +60,25 @@ def sensors(
     cluster: str = "",
     problem: str = "",
     revoked: bool = False,
-    output: item_list.Output = "table",
-    data: Data = None,
+    output: ItemOutput = "table",
+    data: DataDirectory = None,
 ) -> None:
-    """List the sensors: what each runs, and what about it people should know.
+    """List the sensors of a server with version, last contact, clock skew, lost rows, policy and problems.
 
     Parameters
     ----------
     cluster
-        Only of this cluster.
+        Show only sensors of this cluster. Default: all.
     problem
-        Only with this problem: silent, clock-off, losses, tampered; any.
+        Show only sensors with this problem: silent, clock-off, losses, tampered, or any. Default: all sensors.
     revoked
-        Revoked ones, too.
-    output
-        For people, or a JSON array with everything that is known.
-    data
-        On the server's own machine: directory of its state. Without it, the server you are
-        logged in to is asked.
+        Include revoked sensors.
     """
     if data is None:
         with http_client.connect() as client:
             found = list(client.items("/sensors", cluster=cluster, problem=problem, revoked=revoked))
     else:
-        found = [_told(record) for record in open_sensors(data).sensors()]
+        found = [_sensor_info(record) for record in open_sensors(data).sensors()]
         found = [it for it in found if cluster in ("", it["cluster"]) and (revoked or not it["revoked"])]
         found = [it for it in found if not problem or problem in {*_kinds(it), "any" if _kinds(it) else ""}]
     if output == "json":
@@ -91,7 +87,7 @@ def sensors(
         _print(found)
 
 
-def _told(record: SensorRecord) -> dict[str, Any]:
+def _sensor_info(record: SensorRecord) -> dict[str, Any]:
     state = msgspec.convert(record.report, SensorState) if record.report else status.new_state(record.identity)
     holds = status.conditions(state, now=datetime.datetime.now(datetime.UTC))
     info: SensorInfo = sensor_info(record, state, holds, policy=PolicyRun(running=state.policy))
@@ -108,7 +104,7 @@ def _print(sensors: Sequence[Mapping[str, Any]]) -> None:
         seen = (sensor["seen"] or "never")[:19].replace("T", " ")
         clock, lost = f"{sensor['clock_skew']:+.1f} s", f"{sensor['lost']:,}"
         cells = (sensor["cluster"], sensor["node"], sensor["sensor"], sensor["version"], seen, clock, lost)
-        table.add_row(*map(safe, (*cells, _policy(sensor["policy"]), _state(sensor))))
+        table.add_row(*map(escape_unprintable, (*cells, _policy(sensor["policy"]), _state(sensor))))
     Console().print(table, markup=False)
 
 
@@ -126,18 +122,15 @@ def _state(sensor: Mapping[str, Any]) -> str:
 
 
 @app.command
-def revoke(sensor: str, *, reason: str = "by the administrator", data: Data = None) -> None:
-    """Refuse a sensor from now on; by ``--data``, a running server does within 30 seconds.
+def revoke(sensor: str, *, reason: str = "by the administrator", data: DataDirectory = None) -> None:
+    """Revoke a sensor: the server refuses its connections from now on (with --data: within 30 seconds).
 
     Parameters
     ----------
     sensor
-        Id of the sensor.
+        Id of the sensor, as `driftline fleet sensors` shows it.
     reason
-        What the sensor is told.
-    data
-        On the server's own machine: directory of its state. Without it, the server you are
-        logged in to is asked.
+        Reason that is sent to the sensor.
     """
     if data is None:
         with http_client.connect() as client:

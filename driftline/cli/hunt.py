@@ -1,4 +1,4 @@
-"""``driftline hunt``: KQL over the store's tables, or over files."""
+"""``driftline hunt``: KQL queries over the tables of a store, over files, or on a server."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from rich.table import Table
 
 from driftline import hunts
 from driftline.cli._shared import saved_hunts
-from driftline.cli._shared.result_formats import Output, show
-from driftline.cli._shared.server_hunt import ServerAsked
-from driftline.cli._shared.store_rows import DEFAULT_STORE, Store
+from driftline.cli._shared.options import DEFAULT_STORE, Flag, Repeated, Store
+from driftline.cli._shared.result_formats import Output, print_result
+from driftline.cli._shared.server_hunt import ServerHunt
 from driftline.errors import InvalidInput, InvalidQuery
 from driftline.kql.print import printer
 from driftline.kql.text import constants
@@ -28,11 +28,14 @@ from driftline.store.query import hunt_tables
 from driftline.store.query.hunt_store import Explanation, Hunt, tables_of
 from driftline.store.query.hunt_tables import Limits
 
-app = App(name="hunt", help="Ask in KQL what happened.")
+app = App(
+    name="hunt",
+    help_epilogue="Give a query, --file or --run. Exit codes: 0 for a result, 1 if the query failed or exceeded a "
+    "limit, 2 if the query is wrong (every error is underlined), 130 after Ctrl-C.",
+)
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 MICROSECOND = datetime.timedelta(microseconds=1)
-Repeated = Annotated[list[str] | None, Parameter(negative=())]
 
 
 @app.default
@@ -42,7 +45,7 @@ def hunt(
     file: Annotated[Path | None, Parameter(name=["--file", "-f"])] = None,
     run: str = "",
     show_: Annotated[str, Parameter(name="--show")] = "",
-    list_: Annotated[bool, Parameter(name="--list", negative=())] = False,
+    list_: Annotated[Flag, Parameter(name="--list")] = False,
     save: str = "",
     forget: str = "",
     output: Output = "table",
@@ -52,55 +55,53 @@ def hunt(
     schema: Path | None = None,
     timeout: float = 60.0,
     rows: int = 1_000_000,
-    explain: Annotated[bool, Parameter(negative=())] = False,
-    format_: Annotated[bool, Parameter(name="--format", negative=())] = False,
+    explain: Flag = False,
+    format_: Annotated[Flag, Parameter(name="--format")] = False,
     store: Store = DEFAULT_STORE,
     server: str = "",
 ) -> None:
-    """Run a KQL query and show its rows.
+    """Run a KQL query and print its rows.
 
-    Exits 0 if it was answered, 1 if it failed or passed a limit, 2 if the query is wrong (each
-    mistake is underlined), 130 after Ctrl-C.
+    Raises ``InvalidInput`` for a wrong query, with a line that underlines each error.
 
     Parameters
     ----------
     query
-        The query's text.
+        Text of the query.
     file
-        Read the query from this file instead; ``-`` for standard input.
+        Read the query from this file; - for standard input.
     run
-        Run a hunt of the library, or one that was saved.
+        Run this hunt: a saved one, or one of the library.
     show_
-        Print such a hunt.
+        Print the description and the query of this hunt, and do not run it.
     list_
-        List the hunts of the library and those that were saved.
+        List the hunts of the library and the saved hunts.
     save
-        Save the query under a name, and do not run it.
+        Save the query under this name, and do not run it: letters, digits, - and _.
     forget
-        Remove a saved hunt.
+        Remove the saved hunt with this name.
     output
-        For people; one JSON object a line; CSV; Parquet (to standard output).
+        Output format: table for people, json for one object a line, csv, or parquet (binary).
     timespan
-        Only rows of the last so much time (``30m``, ``12h``, ``7d``), where there is a Timestamp.
+        Only rows of this span back from now, such as 30m, 12h or 7d, in tables with a Timestamp. Default: all rows.
     param
-        ``NAME=VALUE`` for what the query declares with ``declare query_parameters``.
+        Value of a parameter of the query, declared with `declare query_parameters`, as NAME=VALUE; may be given several
+        times.
     table
-        ``NAME=FILE``: hunt over a Parquet, CSV or JSON-lines file, not over the store.
+        Query a file instead of the store, as NAME=FILE (Parquet, CSV or JSON lines); may be given several times.
     schema
-        JSON file of Kusto types for such files: ``{"NAME": {"column": "datetime"}}``.
+        JSON file with the Kusto types of columns in such files: {"NAME": {"column": "datetime"}}.
     timeout
-        Seconds after which the hunt is stopped.
+        Maximum duration in seconds.
     rows
-        An answer of more rows is an error.
+        Maximum number of rows; a query with more fails.
     explain
-        Show how the query would run instead of running it.
+        Print how the query would run (meaning, files to read, SQL, plan), and do not run it.
     format_
-        Print the query in one canonical form, with its comments, instead of running it.
-    store
-        Directory of the event store.
+        Print the query in its canonical format, with its comments, and do not run it.
     server
-        URL of the server to ask instead; `driftline login` comes before. ``--run`` then runs what
-        is saved there, too, and its limits hold besides ``--rows``.
+        Run the query on this server (URL), to which you are logged in. --run then finds the hunts saved there, too, and
+        the limits of the server apply in addition to --rows. Default: none, use --store or --table.
     """
     if list_:
         return _print_list()
@@ -109,8 +110,8 @@ def hunt(
     if forget:
         return saved_hunts.forget(forget)
     if server and run and not query and file is None:
-        asked_by_name = ServerAsked(server, "", run, _pairs("--param", param), timespan, rows)
-        return _answer(asked_by_name, explain=explain, output=output)
+        by_name = ServerHunt(server, "", run, _pairs("--param", param), timespan, rows)
+        return _answer(by_name, explain=explain, output=output)
     text = _text(query, file, run)
     if save or format_:
         return print(_formatted(text) if format_ else saved_hunts.save(save, text))
@@ -118,7 +119,7 @@ def hunt(
     parameters, limits = _pairs("--param", param), Limits(seconds=timeout, rows=rows)
     try:
         if server:
-            _answer(ServerAsked(server, asked.text, "", parameters, timespan, rows), explain=explain, output=output)
+            _answer(ServerHunt(server, asked.text, "", parameters, timespan, rows), explain=explain, output=output)
         else:
             source = _source(table, schema, store, limits)
             _answer(source.ask(asked.text, parameters, _after(timespan)), explain=explain, output=output)
@@ -135,21 +136,21 @@ def _formatted(text: str) -> str:
 
 
 def _wrong(asked: saved_hunts.Query, error: InvalidQuery) -> InvalidInput:
-    return InvalidInput("\n".join(_pointed(asked, problem) for problem in asked.placed(error).problems))
+    return InvalidInput("\n".join(_pointed(asked, problem) for problem in asked.locate(error).problems))
 
 
-def _answer(asked: _Asked | ServerAsked, *, explain: bool, output: Output) -> None:
+def _answer(asked: _Asked | ServerHunt, *, explain: bool, output: Output) -> None:
     if explain:
         _print_explained(asked.explain())
     else:
-        show(asked.hunt(), output)
+        print_result(asked.hunt(), output)
 
 
 def _text(query: str, file: Path | None, name: str) -> str:
     if sum((bool(query), file is not None, bool(name))) != 1:
         raise InvalidInput("expected one of: a query, -f FILE, --run NAME")
     if name:
-        return saved_hunts.named(name)
+        return saved_hunts.find(name)
     if file is None:
         return query
     try:
@@ -158,7 +159,7 @@ def _text(query: str, file: Path | None, name: str) -> str:
         raise InvalidInput(f"{file}: {error}") from error
 
 
-# What is asked, and of what
+# Queries and the data they run over
 
 
 # A query that brings its own data needs no store.
@@ -261,7 +262,7 @@ def _after(timespan: str) -> datetime.datetime | None:
     return datetime.datetime.now(datetime.UTC) - datetime.timedelta(microseconds=ticks // 10)
 
 
-# What people see
+# Output
 
 
 def _print_list() -> None:
@@ -270,14 +271,14 @@ def _print_list() -> None:
         shown.add_column(column, overflow="fold")
     for each in hunts.load().values():
         shown.add_row(each.name, each.title, each.tactic, " ".join(each.techniques))
-    for name in saved_hunts.own_names():
+    for name in saved_hunts.saved_names():
         shown.add_row(name, "saved", "", "")
     Console().print(shown, markup=False)
 
 
 def _described(name: str) -> str:
-    if name in saved_hunts.own_names():
-        return saved_hunts.named(name).rstrip()
+    if name in saved_hunts.saved_names():
+        return saved_hunts.find(name).rstrip()
     found = hunts.find(name)
     facts = f"{found.tactic}; {', '.join(found.techniques)}; reads {', '.join(found.tables)}"
     return "\n".join(f"// {line}" for line in (found.title, found.description, facts)) + f"\n{found.query.rstrip()}"

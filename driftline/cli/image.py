@@ -1,4 +1,4 @@
-"""``driftline image``: what an image holds, and how two images differ."""
+"""``driftline image``: the content of an image, and the differences between two images."""
 
 from __future__ import annotations
 
@@ -6,48 +6,57 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from driftline import cluster, errors, image
+from driftline.cli._shared.options import DEFAULT_IMAGES, ObjectOutput, Runtime
 from driftline.image import Entry, ImageCache, ImageIndex
 from driftline.verdict import printable
 
-app = App(name="image", help="Index what images hold, look paths up, compare images.")
+app = App(name="image")
 
-Output = Literal["table", "json"]
-DEFAULT_CACHE = Path("/var/lib/driftline/images")
-LONGEST = 1 << 16  # more than the escapes of a path of 4,096 bytes
-SCHEMES = ("oci:", "oci-archive:", "docker-archive:")
+_MAX_PATH_LENGTH = 1 << 16  # more than a path of 4,096 bytes (PATH_MAX) whose bytes are all escaped
+_SCHEMES = ("oci:", "oci-archive:", "docker-archive:")
+
+ImageName = Annotated[
+    str,
+    Parameter(
+        help="An image: an OCI layout (directory or archive), a docker-save archive, `oci:PATH[:REF]`, "
+        "`docker-archive:PATH[:REF]`, an index file, or the name of an image in containerd."
+    ),
+]
 
 
-@app.command
-def index(
-    name: str, *, cache: Path = DEFAULT_CACHE, runtime: str = "", platform: str = "", output: Output = "table"
-) -> None:
-    """Index an image's content, unless the cache has it.
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class ImageOptions:
+    """Options that tell how to open an image.
 
     Parameters
     ----------
-    name
-        An OCI layout (directory or archive), a docker-save archive, ``oci:PATH[:REF]``,
-        ``docker-archive:PATH[:REF]``, an index file, or an image that containerd has.
     cache
-        Directory of the indexes.
-    runtime
-        Socket of containerd; found among the usual ones if not given.
+        Directory of the cached image indexes; a missing index is built and kept there.
     platform
-        ``os/architecture`` to choose of a multi-platform layout; this machine's if not given.
-    output
-        For people, or JSON.
+        Platform to choose from a multi-platform image, as OS/ARCHITECTURE. Default: the platform of this machine.
     """
+
+    cache: Path = DEFAULT_IMAGES
+    runtime: Runtime = ""
+    platform: str = ""
+
+
+@app.command
+def index(name: ImageName, *, options: ImageOptions | None = None, output: ObjectOutput = "table") -> None:
+    """Index the content of an image unless the cache has the index, and print its totals."""
     started = time.perf_counter()
-    with _opened(name, cache, runtime, platform) as found:
+    with _opened(name, options) as found:
         sizes = [entry.size for entry in found if entry.kind is image.Kind.FILE]
         facts = {
             "digest": found.digest,
@@ -61,65 +70,41 @@ def index(
 
 @app.command
 def show(
-    name: str,
+    name: ImageName,
     path: str,
     *,
-    cache: Path = DEFAULT_CACHE,
-    runtime: str = "",
-    platform: str = "",
-    output: Output = "table",
+    options: ImageOptions | None = None,
+    output: ObjectOutput = "table",
 ) -> None:
-    """Show what an image has at a path.
+    """Show the file at a path of an image: kind, mode, owner, digest, layer, and paths with the same content.
 
     Parameters
     ----------
-    name
-        The image, as for ``driftline image index``.
     path
-        Absolute path in the image.
-    cache
-        Directory of the indexes.
-    runtime
-        Socket of containerd; found among the usual ones if not given.
-    platform
-        ``os/architecture`` to choose of a multi-platform layout; this machine's if not given.
-    output
-        For people, or JSON.
+        Absolute path in the image. A symbolic link is shown with the file that it leads to.
     """
     if not path.startswith("/"):
         raise errors.InvalidInput(f"expected an absolute path in the image, such as /bin/sh; got {path!r}")
-    with _opened(name, cache, runtime, platform) as found:
+    with _opened(name, options) as found:
         _print_facts(_facts_of(found, path), output)
 
 
 @app.command
 def diff(
-    before: str,
-    after: str,
+    before: ImageName,
+    after: ImageName,
     *,
-    cache: Path = DEFAULT_CACHE,
-    runtime: str = "",
-    platform: str = "",
-    output: Output = "table",
+    options: ImageOptions | None = None,
+    output: Literal["table", "json"] = "table",
 ) -> None:
-    """List what differs between two images: added, removed, kind, content, mode, owner.
+    """List the paths that differ between two images: added, removed, or another kind, content, mode or owner.
 
     Parameters
     ----------
-    before
-        An image, as for ``driftline image index``.
-    after
-        The image to compare with it.
-    cache
-        Directory of the indexes.
-    runtime
-        Socket of containerd; found among the usual ones if not given.
-    platform
-        ``os/architecture`` to choose of a multi-platform layout; this machine's if not given.
     output
-        A table, or one JSON object a line.
+        Output format: table for people, json for one object a line.
     """
-    with _opened(before, cache, runtime, platform) as left, _opened(after, cache, runtime, platform) as right:
+    with _opened(before, options) as left, _opened(after, options) as right:
         changes = image.diff(left, right)
         if output == "json":
             for change in changes:
@@ -132,23 +117,28 @@ def diff(
 
 
 @contextmanager
-def _opened(name: str, cache: Path, runtime: str, platform: str) -> Iterator[ImageIndex]:
-    if name.startswith(SCHEMES) or Path(name).exists() or name.startswith(("/", "./", "../")):
-        with _opened_file(name, cache, platform) as found:
+def _opened(name: str, given: ImageOptions | None) -> Iterator[ImageIndex]:
+    options = given or ImageOptions()
+    # A name that could be both a path and a reference is a path if the path exists.
+    if name.startswith(_SCHEMES) or Path(name).exists() or name.startswith(("/", "./", "../")):
+        with _opened_file(name, options) as found:
             yield found
         return
-    layers = cluster.image_layers(name, address=runtime)
-    with _cached(cache, layers.digest, _layers_of(layers)) as found:
+    layers = cluster.image_layers(name, address=options.runtime)
+    with _cached(options.cache, layers.digest, _layers_of(layers)) as found:
         yield found
 
 
 @contextmanager
-def _opened_file(name: str, cache: Path, platform: str) -> Iterator[ImageIndex]:
+def _opened_file(name: str, options: ImageOptions) -> Iterator[ImageIndex]:
     if image.is_index(name):
         with image.open_index(name) as found:
             yield found
         return
-    with image.open_image(name, platform=platform) as source, _cached(cache, source.digest, source.layers) as found:
+    with (
+        image.open_image(name, platform=options.platform) as source,
+        _cached(options.cache, source.digest, source.layers) as found,
+    ):
         yield found
 
 
@@ -162,7 +152,7 @@ def _layers_of(layers: cluster.ImageLayers) -> image.Layers:
     return image.LowerDirs(layers.lowerdirs) if layers.lowerdirs else image.Blobs(layers.blobs)
 
 
-# What is shown
+# Output
 
 
 def _facts_of(found: ImageIndex, path: str) -> dict[str, Any]:
@@ -201,10 +191,10 @@ def _change_facts(change: image.Change) -> dict[str, Any]:
 
 
 def _text(raw: bytes) -> str:
-    return printable(raw, LONGEST)
+    return printable(raw, _MAX_PATH_LENGTH)
 
 
-def _print_facts(facts: dict[str, Any], output: Output) -> None:
+def _print_facts(facts: dict[str, Any], output: ObjectOutput) -> None:
     if output == "json":
         print(json.dumps(facts))
         return

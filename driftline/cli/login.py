@@ -1,17 +1,24 @@
-"""``driftline login``: from a password, or the first start's token, to kept credentials."""
+"""``driftline login``: exchange a password or the setup token for credentials, and keep them."""
 
 from __future__ import annotations
 
-import getpass
 import os
-import sys
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from driftline.cli._shared import http_client
+from driftline.cli._shared import credentials, http_client
+from driftline.cli._shared.credentials import Credentials
+from driftline.cli._shared.options import Flag
+from driftline.cli._shared.secret_input import read_secret
 
-app = App(name="login", help="Log in to a server.")
+app = App(
+    name="login",
+    help_epilogue="Passwords and tokens are prompted for, or read from standard input, one a line. The credentials "
+    "are kept for the other commands in $DRIFTLINE_CREDENTIALS, else in driftline/credentials.json "
+    "below $XDG_CONFIG_HOME or ~/.config. DRIFTLINE_SERVER, DRIFTLINE_TOKEN and DRIFTLINE_CA in the "
+    "environment take precedence over them.",
+)
 
 
 @app.default
@@ -20,42 +27,37 @@ def login(
     server: Annotated[str, Parameter(env_var="DRIFTLINE_SERVER")],
     name: str = "",
     ca: str = "",
-    setup: Annotated[bool, Parameter(negative=())] = False,
-    token: Annotated[bool, Parameter(negative=())] = False,
+    setup: Flag = False,
+    token: Flag = False,
 ) -> None:
-    """Log in and keep the credentials; secrets are asked for, or read from standard input.
+    """Log in to a server and keep the credentials for the other commands.
 
     Parameters
     ----------
     server
-        URL of the server.
+        URL of the server, as https://HOST[:PORT].
     name
-        User name; this machine's user if not given.
+        User name. Default: the name of this machine's user ($USER).
     ca
-        PEM file of the authority that signed the server's certificate.
+        PEM file with the certificate authority of the server. Default: the authorities of the system.
     setup
-        Make the first admin, with the token the server printed at its first start.
+        Create the first admin, with the setup token that the server printed at its first start.
     token
-        Keep a personal token instead of logging in with a password.
+        Log in with a personal token instead of a password.
     """
     name = name or os.environ.get("USER", "admin")
-    anonymous = http_client.Credentials(server, ca=ca)
-    credentials = http_client.Credentials(
-        server, _ask("Token: ") if token else _log_in(anonymous, name, setup=setup), ca
-    )
-    with http_client.connect(credentials) as client:
+    secret = read_secret("Token: ") if token else _session_token(Credentials(server, ca=ca), name, setup=setup)
+    found = Credentials(server, secret, ca)
+    # Only credentials that work are saved: a failed login keeps the previous ones.
+    with http_client.connect(found) as client:
         me = client.call("GET", "/whoami")
-    http_client.save_credentials(credentials)
+    credentials.save_credentials(found)
     print(f"logged in to {server} as {me['name']} ({me['role']})")
 
 
-def _log_in(anonymous: http_client.Credentials, name: str, *, setup: bool) -> str:
-    body = {"token": _ask("Setup token: ")} if setup else {}
-    body |= {"name": name, "password": _ask(f"Password of {name}: ")}
+def _session_token(anonymous: Credentials, name: str, *, setup: bool) -> str:
+    body = {"token": read_secret("Setup token: ")} if setup else {}
+    body |= {"name": name, "password": read_secret(f"Password of {name}: ")}
     with http_client.connect(anonymous) as client:
-        made = client.call("POST", "/setup" if setup else "/login", body=body)
-    return str(made["token"])
-
-
-def _ask(prompt: str) -> str:
-    return getpass.getpass(prompt) if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+        session = client.call("POST", "/setup" if setup else "/login", body=body)
+    return str(session["token"])

@@ -1,4 +1,4 @@
-"""``driftline policy``: check and understand a drift policy before a sensor gets it."""
+"""``driftline policy``: drift policies in files, on this node, and on a server."""
 
 from __future__ import annotations
 
@@ -8,15 +8,23 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 import yaml
 from cyclopts import App, Parameter
 
 from driftline import policy as policies
-from driftline.cli._shared import policy_explanation, policy_replay, server_policies
-from driftline.cli._shared.store_rows import DEFAULT_STORE, Store
+from driftline.cli._shared import http_client, item_list, policy_explanation, policy_replay
+from driftline.cli._shared.options import (
+    DEFAULT_STORE,
+    ItemOutput,
+    ObjectOutput,
+    Repeated,
+    Since,
+    Store,
+    Until,
+)
 from driftline.errors import InvalidPolicy, Problem
 from driftline.events import Container, text
 from driftline.policy import NodeLocation
@@ -24,21 +32,31 @@ from driftline.policy import schema as schemas
 from driftline.policy.suggest import AT_LEAST
 from driftline.sensor.enforcement import switch
 
-app = App(name="policy", help="Check, explain and show drift policies; put them in force on a server.")
-server_policies.add_to(app)
+app = App(name="policy")
 
-Output = Literal["table", "json"]
-Provider = Literal["on-prem", "azure", "aws", "gcp"]
+Provider = Annotated[
+    Literal["on-prem", "azure", "aws", "gcp"],
+    Parameter(help="Cloud provider of the cluster, for rules with a cloudScope."),
+]
+Account = Annotated[
+    str, Parameter(help="Azure subscription, AWS account or GCP project of the cluster. Default: none.")
+]
+PolicyName = Annotated[
+    str, Parameter(help='Name of a cluster, or "default" for all clusters without a policy of their own.')
+]
+Message = Annotated[str, Parameter(help="Reason for the change, shown in the history. Default: none.")]
+
+_VERSION_COLUMNS = ("version", "created_at", "author", "message", "digest")
 
 
 @app.command
 def check(*files: Path) -> None:
-    """Say all that is wrong with policy files; exits 2 if anything is.
+    """Check policy files and print all their errors; exits 2 if there are any.
 
     Parameters
     ----------
     files
-        The policy files.
+        Policy files in YAML.
     """
     problems: list[Problem] = []
     for file in files:
@@ -53,26 +71,29 @@ def check(*files: Path) -> None:
 
 @app.command
 def show(file: Path | None = None) -> None:
-    """Print a policy with its defaults spelt out; without a file, the one that holds by default.
+    """Print a policy as YAML with all defaults filled in.
 
     Parameters
     ----------
     file
-        The policy file.
+        Policy file in YAML. Default: the built-in policy.
     """
     yaml.safe_dump(_load(file).model_dump(mode="json", by_alias=True, exclude_none=True), sys.stdout, sort_keys=False)
 
 
+# Blocking on this node
+
+
 @app.command
 def disarm(*, reason: str = "by hand") -> None:
-    """Turn all blocking on this node off at once, whatever the policy says; needs root.
+    """Stop all blocking on this node immediately, whatever the policy says; needs root.
 
-    Alerts go on. It stays off, over restarts too, until `driftline policy arm`.
+    Alerts continue. Blocking stays off, also after a restart, until `driftline policy arm`.
 
     Parameters
     ----------
     reason
-        Why, for those who find it off.
+        Reason to record in the switch file, for the next administrator.
     """
     switch.disarm(reason)
     print(f"blocking is off until {switch.SWITCH} is removed (driftline policy arm)")
@@ -80,9 +101,12 @@ def disarm(*, reason: str = "by hand") -> None:
 
 @app.command
 def arm() -> None:
-    """Turn blocking on this node on again, as far as the policy says; needs root."""
+    """Let the policy block on this node again after `driftline policy disarm`; needs root."""
     switch.arm()
     print("blocking is on")
+
+
+# Schemas
 
 
 @app.command
@@ -93,8 +117,11 @@ def schema() -> None:
 
 @app.command
 def crd() -> None:
-    """Print the custom resource definition of drift policies, for kubectl apply."""
+    """Print the Kubernetes custom resource definition of drift policies as YAML, for kubectl apply."""
     yaml.safe_dump(schemas.custom_resource_definition(), sys.stdout, sort_keys=False)
+
+
+# Tests of a policy before a sensor gets it
 
 
 @app.command
@@ -106,42 +133,48 @@ def explain(
     namespace: str = "",
     container: str = "",
     image: str = "",
-    label: Annotated[list[str] | None, Parameter(negative=())] = None,
+    label: Repeated = None,
     cluster: str = "",
     provider: Provider = "on-prem",
-    account: str = "",
+    account: Account = "",
     sha256: str = "",
     subject: Literal["binary", "script", "library", "loader"] = "binary",
     origin: Literal[
         "writable-layer", "image", "volume", "tmpfs", "memory", "deleted", "host", "unknown"
     ] = "writable-layer",
     content: Literal["added", "modified", "relocated", "unverified"] = "added",
-    output: Output = "table",
+    output: ObjectOutput = "table",
 ) -> None:
-    """Say which rule decides on an execution, and why each earlier one did not match.
+    """Explain which rule decides on an execution, and why each rule before it does not match.
+
+    The options describe a hypothetical execution; nothing is run.
 
     Parameters
     ----------
     file
-        The policy file; without one, the policy that holds by default.
+        Policy file in YAML. Default: the built-in policy.
     process
-        Absolute path of what runs, as the container sees it.
-    pod, namespace, container, image
-        Where it runs: names and image reference.
+        Absolute path of the program as the container sees it.
+    pod
+        Name of the pod. Default: none.
+    namespace
+        Kubernetes namespace of the pod. Default: none.
+    container
+        Name of the container in the pod. Default: none.
+    image
+        Image reference of the container. Default: none.
     label
-        A label of the pod, as key=value; may be given several times.
-    cluster, provider, account
-        Where the cluster is: its name, its cloud, its subscription, AWS account or GCP project.
+        Label of the pod as key=value; may be given several times.
+    cluster
+        Name of the cluster. Default: none.
     sha256
-        Digest of what runs.
+        SHA-256 digest of the program: 64 lower-case hexadecimal digits. Default: none.
     subject
-        What it is.
+        Kind of program.
     origin
-        Where its bytes lie.
+        Place of the program's content.
     content
-        How they relate to the image.
-    output
-        For people or for programs.
+        Relation of the program's content to the image.
     """
     labels = policy_explanation.labels_of(label or ())
     verdict = policy_explanation.verdict_of(process, sha256=sha256, subject=subject, origin=origin, content=content)
@@ -157,15 +190,15 @@ def explain(
 
 
 @app.command
-def diff(old: Path, new: Path, *, output: Output = "table") -> None:
-    """Say what differs between two policies: rules added, removed, changed field by field, moved.
+def diff(old: Path, new: Path, *, output: ObjectOutput = "table") -> None:
+    """Compare two policies: rules added, removed, moved, and changed field by field.
 
     Parameters
     ----------
-    old, new
-        The policy files.
-    output
-        For people or for programs.
+    old
+        Policy file in YAML to compare with.
+    new
+        Policy file in YAML with the changes.
     """
     _show(policies.diff(policies.load_file(old), policies.load_file(new)), output, policy_replay.print_difference)
 
@@ -174,29 +207,22 @@ def diff(old: Path, new: Path, *, output: Output = "table") -> None:
 def simulate(
     file: Path,
     *,
-    since: str = "7d",
-    until: str = "",
+    since: Since = "7d",
+    until: Until = "",
     store: Store = DEFAULT_STORE,
     provider: Provider = "on-prem",
-    account: str = "",
-    output: Output = "table",
+    account: Account = "",
+    output: ObjectOutput = "table",
 ) -> None:
-    """Replay stored executions against a draft: what would alert, be blocked, go silent, by workload.
+    """Replay stored executions against a draft policy, and show by workload what it would change.
+
+    An execution would alert, be blocked, go silent (no alert any more), or stay as it is. --provider and
+    --account apply to executions that were recorded without them.
 
     Parameters
     ----------
     file
-        The draft.
-    since
-        From then on: a span back from now (``15m``, ``1h``, ``7d``) or an ISO time.
-    until
-        Only before then.
-    store
-        Directory of the event store.
-    provider, account
-        Where a cluster is whose events do not say so.
-    output
-        For people or for programs.
+        Draft policy file in YAML.
     """
     draft = policies.load_file(file)
     location = NodeLocation(cloud="" if provider == "on-prem" else provider, account=account)
@@ -208,26 +234,20 @@ def simulate(
 @app.command
 def suggest(
     *,
-    since: str = "7d",
-    until: str = "",
+    since: Since = "7d",
+    until: Until = "",
     store: Store = DEFAULT_STORE,
     at_least: int = AT_LEAST,
     output: Literal["yaml", "json"] = "yaml",
 ) -> None:
-    """Suggest allow lists for what keeps drifting for a known reason; says what it leaves out, and why.
+    """Suggest allow lists for recurring drift with a known reason; name the rest, with the reason for leaving it out.
 
     Parameters
     ----------
-    since
-        From then on: a span back from now (``15m``, ``1h``, ``7d``) or an ISO time.
-    until
-        Only before then.
-    store
-        Directory of the event store.
     at_least
-        How often a program must have run.
+        Minimum number of executions of a suggested program.
     output
-        Lists to put into a policy, or for programs.
+        Output format: yaml for lists to copy into a policy, json for one object.
     """
     events = policy_replay.read_events(store, since, until)
     _show(policies.suggest(events, at_least=at_least), output, policy_replay.print_suggestions)
@@ -245,3 +265,64 @@ def _show(found: Record, output: str, show: Callable[[Record], None]) -> None:
 
 def _load(file: Path | None) -> policies.Policy:
     return policies.load_file(file) if file else policies.DEFAULT
+
+
+# Policies of the server
+
+
+@app.command
+def push(file: Path, *, name: PolicyName = "default", message: Message = "", if_version: int | None = None) -> None:
+    """Put a policy file in force on the server, as a new version; sensors apply it within seconds.
+
+    Parameters
+    ----------
+    file
+        Policy file in YAML.
+    if_version
+        Refuse the change unless this version is in force; 0: unless there is no policy of this name yet.
+    """
+    policies.load_file(file)
+    body = {"text": file.read_text(encoding="utf-8"), "message": message, "if_version": if_version}
+    with http_client.connect() as client:
+        _print_version(client.call("PUT", f"/policies/{name}", body=body))
+
+
+@app.command
+def get(name: PolicyName = "default", *, version: int | None = None) -> None:
+    """Print the text of a policy on the server.
+
+    Parameters
+    ----------
+    version
+        Number of the version. Default: the version in force.
+    """
+    with http_client.connect() as client:
+        path = f"/policies/{name}" if version is None else f"/policies/{name}/versions/{version}"
+        print(client.call("GET", path)["text"], end="")
+
+
+@app.command
+def history(name: PolicyName = "default", *, output: ItemOutput = "table") -> None:
+    """List the versions of a policy on the server, the newest first, with author, time and reason."""
+    with http_client.connect() as client:
+        item_list.print_items(list(client.items(f"/policies/{name}/versions")), _VERSION_COLUMNS, output)
+
+
+@app.command
+def rollback(version: int, *, name: PolicyName = "default", message: Message = "") -> None:
+    """Put the text of an earlier version in force again, as a new version.
+
+    Parameters
+    ----------
+    version
+        Number of the version to return to.
+    """
+    with http_client.connect() as client:
+        body = {"version": version, "message": message}
+        _print_version(client.call("POST", f"/policies/{name}/rollback", body=body))
+
+
+def _print_version(version: dict[str, Any]) -> None:
+    print(
+        f"{version['name']}:{version['version']} is in force; see driftline fleet sensors for the sensors that run it"
+    )

@@ -1,4 +1,4 @@
-"""``driftline scan``: what in running containers is not as their images have it."""
+"""``driftline scan``: differences between the files of running containers and their images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
@@ -15,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from driftline import cluster
+from driftline.cli._shared.options import DEFAULT_IMAGES, Flag, Images, NodeRuntime
 from driftline.errors import DriftlineError, InvalidInput, InvalidReference
 from driftline.events import Container
 from driftline.image import Entry
@@ -23,10 +23,14 @@ from driftline.sensor.scan.findings import Change, Finding
 from driftline.sensor.verdicts.indexes import Indexes
 from driftline.verdict import printable
 
-app = App(name="scan", help="Compare the files of running containers with their images.")
+app = App(
+    name="scan",
+    help_epilogue="Needs root; give a container or --all. Exit codes: 0 if all containers were scanned, 1 if a "
+    "container could not be scanned, 3 with --fail-on-findings if any file differs.",
+)
 
-_FOUND = 3
-_LONGEST = 1 << 16  # more than the escapes of a path of 4,096 bytes
+_EXIT_FINDINGS = 3
+_MAX_PATH_LENGTH = 1 << 16  # more than a path of 4,096 bytes (PATH_MAX) whose bytes are all escaped
 _STYLES = {
     Change.ADDED: "bold red",
     Change.MODIFIED: "bold red",
@@ -34,40 +38,33 @@ _STYLES = {
     Change.DELETED: "yellow",
     Change.UNVERIFIED: "magenta",
 }
-Flag = Annotated[bool, Parameter(negative=())]
 
 
 @app.default
 def scan(
     container: str = "",
     *,
-    all_containers: Annotated[bool, Parameter(name="--all", negative=())] = False,
+    all_containers: Annotated[Flag, Parameter(name="--all")] = False,
     executables: Flag = False,
     fail_on_findings: Flag = False,
     output: Literal["table", "json"] = "table",
-    runtime: Annotated[str, Parameter(env_var="CONTAINER_RUNTIME_ENDPOINT")] = "",
-    images: Path = Path("/var/lib/driftline/images"),
+    runtime: NodeRuntime = "",
+    images: Images = DEFAULT_IMAGES,
 ) -> None:
-    """List what was added, modified, deleted or given another mode or owner; needs root.
-
-    Exits 1 if a container could not be scanned.
+    """List the files that differ from the image: added, modified, deleted, or another mode or owner; needs root.
 
     Parameters
     ----------
     container
-        The start of a container's id, or POD, POD/CONTAINER or NAMESPACE/POD/CONTAINER.
+        Container to scan: the start of its id, POD, POD/CONTAINER or NAMESPACE/POD/CONTAINER.
     all_containers
-        Scan every running container.
+        Scan all running containers.
     executables
-        Show only what may run: programs, libraries, scripts.
+        Show only files that can be executed: programs, libraries and scripts.
     fail_on_findings
-        Exit 3 if there is anything to show.
+        Exit with code 3 if any file differs.
     output
-        A table, or one JSON object a line.
-    runtime
-        Socket of the container runtime; found among the usual ones if not given.
-    images
-        Directory of the indexes of images; one that is missing is built.
+        Output format: table for people, json for one object a line.
     """
     if bool(container) == all_containers:
         raise InvalidInput("expected either a container or --all")
@@ -77,14 +74,14 @@ def scan(
     if None in outcomes:
         sys.exit(1)
     if fail_on_findings and any(outcomes):
-        sys.exit(_FOUND)
+        sys.exit(_EXIT_FINDINGS)
 
 
 def _choose(running: Sequence[Container], wanted: str) -> Sequence[Container]:
     candidates = [container for container in running if not container.sandbox]
     if not wanted:
         return candidates
-    found = [container for container in candidates if _is_called(container, wanted)]
+    found = [container for container in candidates if _has_name(container, wanted)]
     if len(found) == 1:
         return found
     names = ", ".join(_name(container) for container in found or candidates) or "none"
@@ -92,7 +89,7 @@ def _choose(running: Sequence[Container], wanted: str) -> Sequence[Container]:
     raise InvalidReference(f"{wanted!r} {problem}: {names}")
 
 
-def _is_called(container: Container, wanted: str) -> bool:
+def _has_name(container: Container, wanted: str) -> bool:
     full = (container.namespace, container.pod, container.name)
     return container.id.startswith(wanted) or wanted in (
         container.pod,
@@ -106,7 +103,7 @@ def _name(container: Container) -> str:
     return f"{'/'.join(filter(None, parts)) or 'container'} ({container.id[:12]})"
 
 
-# How many findings there were; None if it could not be scanned.
+# Returns the number of findings; None if the container could not be scanned, so that the others still are.
 def _scan_one(container: Container, indexes: Indexes, *, executables: bool, output: str) -> int | None:
     try:
         found = _findings(container, indexes, executables=executables)
@@ -190,4 +187,4 @@ def _what(finding: Finding) -> str:
 
 
 def _text(raw: bytes) -> str:
-    return printable(raw, _LONGEST)
+    return printable(raw, _MAX_PATH_LENGTH)

@@ -1,4 +1,4 @@
-"""``driftline sensor``: watch this node's containers until stopped."""
+"""``driftline sensor``: the sensor of this node as a foreground process."""
 
 from __future__ import annotations
 
@@ -16,13 +16,18 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from driftline.cli import _sinks
+from driftline.cli._shared.options import DEFAULT_IMAGES, Flag, Images, NodeRuntime
 from driftline.policy import NodeLocation
 from driftline.sensor.policy.watched_file import PolicyFile, ServedPolicy
 from driftline.sensor.reporting.status import DEFAULT_ADDRESS, StatusServer
 from driftline.sensor.sensor import Options, Sensor, Sink
 from driftline.sensor.shipping import launcher
 
-app = App(name="sensor", help="Watch the containers of this node and report what they run that is not of their image.")
+app = App(
+    name="sensor",
+    help_epilogue="Needs root. Runs until SIGINT or SIGTERM. Without --store and --server, rows go to standard output "
+    "only.",
+)
 
 
 @app.default
@@ -34,59 +39,54 @@ def sensor(
     join: Annotated[str, Parameter(env_var="DRIFTLINE_JOIN")] = "",
     state: Path = Path("/var/lib/driftline/sensor"),
     output: Literal["table", "json", "none"] = "table",
-    runtime: Annotated[str, Parameter(env_var="CONTAINER_RUNTIME_ENDPOINT")] = "",
-    images: Path = Path("/var/lib/driftline/images"),
+    runtime: NodeRuntime = "",
+    images: Images = DEFAULT_IMAGES,
     cluster: Annotated[str, Parameter(env_var="DRIFTLINE_CLUSTER")] = "",
     node: Annotated[str, Parameter(env_var="NODE_NAME")] = "",
     cloud: Literal["", "azure", "aws", "gcp"] = "",
     account: str = "",
     resource: str = "",
-    hosts: Annotated[bool, Parameter(negative=())] = False,
+    hosts: Flag = False,
     provenance: bool = True,
     libraries: bool = True,
     listen: str = DEFAULT_ADDRESS,
 ) -> None:
-    """Run until SIGINT or SIGTERM; needs root.
+    """Run the sensor until SIGINT or SIGTERM.
 
     Parameters
     ----------
     policy
-        Drift policy file, followed as it changes. Without one, the server's policy is followed;
-        without a server, alerts come for kube-system only.
+        Drift policy file in YAML; changes to it are applied at once. Default: the policy of the server; without a
+        server, a policy that alerts on drift in kube-system only.
     store
-        Directory of the event store to write to; without one, nothing is kept.
+        Directory of the event store to write to. Default: none, rows are not stored.
     server
-        Server to send rows to, as https://HOST[:PORT].
+        URL of the server to send rows to, as https://HOST[:PORT]. Default: none.
     join
-        Join token of that server, for the first start; without one, the pod's service-account
-        token is shown.
+        Join token of the server, needed at the first start only. Default: the service-account token of the pod.
     state
-        Directory of the certificate for the server, and of the rows it does not have yet.
+        Directory for the sensor's certificate, and for rows that the server has not received yet.
     output
-        What goes to standard output: a line for each alert, every row as a JSON object a
-        line, or nothing.
-    runtime
-        Socket of the container runtime; found among the usual ones if not given.
-    images
-        Directory for the indexes of images.
+        Format of standard output: table for a text for each alert, json for every row as one object a line, none for
+        nothing.
     cluster
-        Name of the cluster, as the rows shall say it.
+        Cluster name recorded in events; with --server, the name in the sensor's certificate is used. Default: none.
     node
-        Name of the node; the machine's host name if not given.
+        Node name recorded in events. Default: the host name of this machine.
     cloud
-        Cloud provider of the cluster; empty on premises.
+        Cloud provider of the cluster: azure, aws or gcp. Default: none, on premises.
     account
-        Azure subscription, AWS account or GCP project of the cluster.
+        Azure subscription, AWS account or GCP project of the cluster. Default: none.
     resource
-        The cluster's own id at its provider.
+        Id of the cluster at its cloud provider. Default: none.
     hosts
-        Report what the node's own processes run, too.
+        Report also the processes of the node itself, which run outside containers.
     provenance
-        See who writes files and which scripts are read; costs each system call some 60 ns.
+        Track which process writes a file and which scripts interpreters read; costs about 60 ns a system call.
     libraries
-        See which libraries are loaded.
+        Track the loading of shared libraries.
     listen
-        Address of /metrics and /status; empty for none.
+        Address of the HTTP endpoints /metrics and /status, as HOST:PORT; "" for none.
     """
     node = node or socket.gethostname()
     shipper = None

@@ -1,4 +1,4 @@
-"""``driftline server``: the control plane, until stopped."""
+"""``driftline server``: the control plane as a foreground process."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from cyclopts import App
 from driftline.cli._shared import server_flags
 from driftline.server import run
 
-app = App(name="server", help="Run the control plane: API, alerts, policies, hunts.")
+app = App(
+    name="server",
+    help_epilogue="Runs until SIGINT or SIGTERM; requests in progress are completed. Each setting comes from its "
+    "flag, else from the variable DRIFTLINE_SERVER_ and its name in capitals, else from the settings "
+    "file, else it has its default; `driftline config show` shows the values and their sources.",
+)
 
 
 @app.default
 def server(flags: server_flags.Flags | None = None) -> None:
-    """Serve until SIGINT or SIGTERM; requests under way may end.
-
-    Settings come from flags, else DRIFTLINE_SERVER_NAME variables, else the file, else defaults;
-    ``driftline config show`` shows them with where each is from.
-    """
+    """Run the server until SIGINT or SIGTERM."""
     run.serve(server_flags.load(flags).settings)

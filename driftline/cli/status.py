@@ -1,45 +1,44 @@
-"""``driftline status``: what the sensor on this node covers, counts and has lost."""
+"""``driftline status``: coverage, counters and losses of the sensor on this node."""
 
 from __future__ import annotations
 
 import json
 import urllib.error
 import urllib.request
-from typing import Any, Literal
+from typing import Any
 
 from cyclopts import App
 from rich.console import Console
 from rich.tree import Tree
 
+from driftline.cli._shared.options import ObjectOutput
 from driftline.errors import DriftlineError
 from driftline.sensor.reporting.status import DEFAULT_ADDRESS
 
-app = App(name="status", help="Show what the sensor on this node covers, counts and has lost.")
+app = App(name="status")
 
 _TIMEOUT_SECONDS = 5
 
 
 @app.default
-def status(address: str = DEFAULT_ADDRESS, *, output: Literal["table", "json"] = "table") -> None:
-    """Ask a running sensor.
+def status(address: str = DEFAULT_ADDRESS, *, output: ObjectOutput = "table") -> None:
+    """Show the status of the running sensor: covered containers, counters, losses, policy.
 
     Parameters
     ----------
     address
-        Where the sensor listens (its ``--listen``).
-    output
-        For people, or JSON.
+        Address of the sensor's status server, as HOST:PORT; the sensor's option --listen.
     """
-    found = _ask(address)
+    found = _request_status(address)
     if output == "json":
         print(json.dumps(found, indent=2))
         return
     tree = Tree(f"driftline {found.pop('version')} on {found.pop('node')}")
-    _grow(tree, found)
+    _add_branches(tree, found)
     Console().print(tree, markup=False)
 
 
-def _ask(address: str) -> dict[str, Any]:
+def _request_status(address: str) -> dict[str, Any]:
     try:
         with urllib.request.urlopen(f"http://{address}/status", timeout=_TIMEOUT_SECONDS) as answer:
             found: dict[str, Any] = json.load(answer)
@@ -48,9 +47,9 @@ def _ask(address: str) -> dict[str, Any]:
     return found
 
 
-def _grow(tree: Tree, values: dict[str, Any]) -> None:
+def _add_branches(tree: Tree, values: dict[str, Any]) -> None:
     for name, value in values.items():
         if isinstance(value, dict):
-            _grow(tree.add(name), value)
+            _add_branches(tree.add(name), value)
         else:
             tree.add(f"{name}: {value}")

@@ -1,10 +1,9 @@
-"""``driftline store``: how much there is, whether it is whole, copies of it."""
+"""``driftline store``: size, integrity, backup and restore of an event store."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 from cyclopts import App
@@ -12,25 +11,17 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from driftline.cli._shared.store_rows import DEFAULT_STORE, Store
+from driftline.cli._shared.options import DEFAULT_STORE, ObjectOutput, Store
 from driftline.store.files import backup as backups
 from driftline.store.process.reader import open_reader
 from driftline.store.query.messages import TableStatistics
 
-app = App(name="store", help="Back up, restore, check and measure an event store.")
+app = App(name="store")
 
 
 @app.command
-def stats(*, store: Store = DEFAULT_STORE, output: Literal["table", "json"] = "table") -> None:
-    """Show how many rows each table has, and where they lie.
-
-    Parameters
-    ----------
-    store
-        Directory of the event store.
-    output
-        For people, or JSON.
-    """
+def stats(*, store: Store = DEFAULT_STORE, output: ObjectOutput = "table") -> None:
+    """Show the number of rows by table: hot in the database, cold in Parquet files, with their size."""
     with open_reader(store) as reader:
         found = reader.statistics()
     if output == "json":
@@ -52,13 +43,7 @@ def _cells(counts: TableStatistics) -> list[str]:
 
 @app.command
 def check(*, store: Store = DEFAULT_STORE) -> None:
-    """Read every row and file; exits 1 if something is wrong.
-
-    Parameters
-    ----------
-    store
-        Directory of the event store.
-    """
+    """Read every row and file of a store and print all errors; exits 1 if there are any."""
     with open_reader(store) as reader:
         problems = reader.check()
     for problem in problems:
@@ -70,14 +55,12 @@ def check(*, store: Store = DEFAULT_STORE) -> None:
 
 @app.command
 def backup(destination: Path, *, store: Store = DEFAULT_STORE) -> None:
-    """Copy a store, while it is written to.
+    """Copy a store; it may be written to meanwhile.
 
     Parameters
     ----------
     destination
-        A directory that is not there yet.
-    store
-        Directory of the event store.
+        Directory of the copy, which must not exist yet.
     """
     with open_reader(store) as reader:
         size = reader.backup(destination)
@@ -86,14 +69,14 @@ def backup(destination: Path, *, store: Store = DEFAULT_STORE) -> None:
 
 @app.command
 def restore(source: Path, *, store: Store = DEFAULT_STORE) -> None:
-    """Make a store of a backup; nothing is overwritten.
+    """Create a store from a backup; existing files are never overwritten.
 
     Parameters
     ----------
     source
-        Directory that ``driftline store backup`` made.
+        Directory that `driftline store backup` wrote.
     store
-        Directory of the new event store: empty, or not there.
+        Directory of the new event store, which must be empty or not exist.
     """
     size = backups.restore(source, store)
     print(f"{store}: {decimal(size)}")

@@ -1,43 +1,36 @@
-"""``driftline token``: one's own personal tokens."""
+"""``driftline token``: the caller's own personal tokens and sessions."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from driftline.cli._shared import http_client, item_list
+from driftline.cli._shared.options import ItemOutput, Repeated
 
-app = App(name="token", help="Make, list and revoke personal tokens.")
+app = App(name="token")
 
 
 @app.command
-def create(name: str, *, scope: Annotated[list[str], Parameter(negative=())] | None = None, days: int = 30) -> None:
-    """Make a token and print its secret, which is shown this once.
+def create(name: str, *, scope: Repeated = None, days: int = 30) -> None:
+    """Create a personal token and print its secret, which is not shown again.
 
     Parameters
     ----------
     name
-        What it is for.
+        Purpose of the token, to recognise it in the list.
     scope
-        A permission it shall have; may be given again. None: all that its owner has.
+        Permission of the token; may be given several times. Default: all permissions of your role.
     days
-        Days until it expires.
+        Days until the token expires.
     """
     with http_client.connect() as client:
-        made = client.call("POST", "/tokens", body={"name": name, "scopes": scope or [], "days": days})
-    print(made["token"])
+        token = client.call("POST", "/tokens", body={"name": name, "scopes": scope or [], "days": days})
+    print(token["token"])
 
 
 @app.command(name="list")
-def list_tokens(*, output: item_list.Output = "table") -> None:
-    """List tokens and sessions.
-
-    Parameters
-    ----------
-    output
-        For people, or a JSON array.
-    """
+def list_tokens(*, output: ItemOutput = "table") -> None:
+    """List your personal tokens and sessions."""
     with http_client.connect() as client:
         tokens = client.call("GET", "/tokens")
     item_list.print_items(tokens, ("id", "kind", "name", "scopes", "expires_at", "last_used_at"), output)
@@ -45,12 +38,12 @@ def list_tokens(*, output: item_list.Output = "table") -> None:
 
 @app.command
 def revoke(token_id: str) -> None:
-    """Revoke a token or session.
+    """Revoke one of your tokens or sessions.
 
     Parameters
     ----------
     token_id
-        Its id, as ``list`` shows it.
+        Id of the token, as `driftline token list` shows it.
     """
     with http_client.connect() as client:
         client.call("DELETE", f"/tokens/{token_id}")

@@ -1,31 +1,24 @@
-"""``driftline user``: a server's users; for admins."""
+"""``driftline user``: the users of a server; needs the role admin."""
 
 from __future__ import annotations
 
-import getpass
-import sys
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from driftline.cli._shared import http_client, item_list
+from driftline.cli._shared import http_client, item_list, secret_input
+from driftline.cli._shared.options import Flag, ItemOutput, Repeated
 from driftline.errors import NotFound
 
-app = App(name="user", help="Make, list, change and remove a server's users.")
+app = App(name="user")
 
 Role = Literal["viewer", "analyst", "admin"]
-Clusters = Annotated[list[str] | None, Parameter(name="--cluster", negative=())]
+Clusters = Annotated[Repeated, Parameter(name="--cluster")]
 
 
 @app.command(name="list")
-def list_users(*, output: item_list.Output = "table") -> None:
-    """List users.
-
-    Parameters
-    ----------
-    output
-        For people, or a JSON array.
-    """
+def list_users(*, output: ItemOutput = "table") -> None:
+    """List the users of the server with their roles and clusters."""
     with http_client.connect() as client:
         users = list(client.items("/users"))
     item_list.print_items(users, ("name", "role", "clusters", "disabled", "subject", "created_at"), output)
@@ -33,18 +26,23 @@ def list_users(*, output: item_list.Output = "table") -> None:
 
 @app.command
 def create(name: str, *, role: Role = "viewer", clusters: Clusters = None) -> None:
-    """Make a local user; the password is asked for, or read from standard input.
+    """Create a user who logs in with a password, which is prompted for, or read from standard input.
 
     Parameters
     ----------
     name
         Name to log in with.
     role
-        What they may.
+        Role of the user; each role includes the permissions of the roles before it.
     clusters
-        A cluster granted; may be given again. None: all.
+        Cluster that the user may see; may be given several times. Default: all clusters.
     """
-    body = {"name": name, "role": role, "clusters": clusters or ["*"], "password": _password(name)}
+    body = {
+        "name": name,
+        "role": role,
+        "clusters": clusters or ["*"],
+        "password": secret_input.read_secret(f"Password of {name}: "),
+    }
     with http_client.connect() as client:
         client.call("POST", "/users", body=body)
 
@@ -56,22 +54,22 @@ def change(
     role: Role | None = None,
     clusters: Clusters = None,
     disabled: bool | None = None,
-    password: Annotated[bool, Parameter(negative=())] = False,
+    password: Flag = False,
 ) -> None:
-    """Change a user.
+    """Change the role, the clusters, the state or the password of a user; other properties stay as they are.
 
     Parameters
     ----------
     name
-        Who.
+        Name of the user.
     role
-        A new role.
+        New role.
     clusters
-        A cluster granted instead of those before; may be given again.
+        Cluster that the user may see, in place of the present ones; may be given several times.
     disabled
-        Disable, which ends all sessions and tokens, or enable.
+        Disable the user, which ends all sessions and tokens; --no-disabled enables the user again.
     password
-        Ask for a new password, or read it from standard input.
+        Set a new password, which is prompted for, or read from standard input.
     """
     body: dict[str, Any] = {"role": role, "clusters": clusters, "disabled": disabled}
     body |= {"password": _password(name)} if password else {}
@@ -81,17 +79,18 @@ def change(
 
 @app.command
 def remove(name: str) -> None:
-    """Remove a user with their tokens.
+    """Remove a user and the user's tokens.
 
     Parameters
     ----------
     name
-        Who.
+        Name of the user.
     """
     with http_client.connect() as client:
         client.call("DELETE", f"/users/{_id(client, name)}")
 
 
+# The API addresses users by id, because a name can be given to another user later.
 def _id(client: http_client.Client, name: str) -> str:
     for user in client.items("/users"):
         if user["name"] == name:
@@ -100,4 +99,4 @@ def _id(client: http_client.Client, name: str) -> str:
 
 
 def _password(name: str) -> str:
-    return getpass.getpass(f"Password of {name}: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+    return secret_input.read_secret(f"Password of {name}: ")

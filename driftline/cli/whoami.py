@@ -1,26 +1,20 @@
-"""``driftline whoami``."""
+"""``driftline whoami``: the user and the permissions of the credentials in use."""
 
 from __future__ import annotations
 
 import json
-from typing import Literal
 
 from cyclopts import App
 
 from driftline.cli._shared import http_client
+from driftline.cli._shared.options import ObjectOutput
 
-app = App(name="whoami", help="Say who is logged in, and what they may.")
+app = App(name="whoami")
 
 
 @app.default
-def whoami(*, output: Literal["table", "json"] = "table") -> None:
-    """Ask the server who the kept credentials are.
-
-    Parameters
-    ----------
-    output
-        For people, or one JSON object.
-    """
+def whoami(*, output: ObjectOutput = "table") -> None:
+    """Show the user, role, clusters and permissions that your credentials have on the server."""
     with http_client.connect() as client:
         me = client.call("GET", "/whoami")
     if output == "json":

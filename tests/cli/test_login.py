@@ -12,6 +12,7 @@ import pytest
 
 from driftline.cli import token, user, whoami
 from driftline.cli._shared import http_client
+from driftline.cli._shared.credentials import Credentials
 from driftline.cli.login import login
 from driftline.errors import Conflict, Forbidden, ServerUnreachable, Unauthenticated
 from tests.server import serving
@@ -123,5 +124,5 @@ def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_url_that_means_nothing() -> None:
-    with pytest.raises(ServerUnreachable), http_client.connect(http_client.Credentials("not a url")) as client:
+    with pytest.raises(ServerUnreachable), http_client.connect(Credentials("not a url")) as client:
         client.call("GET", "/whoami")

@@ -154,7 +154,7 @@ def test_suggest_says_what_it_leaves_out(store: Path, capsys: pytest.CaptureFixt
     policy.suggest(store=store, at_least=4)
 
     assert capsys.readouterr().out.splitlines() == [
-        "# Nothing recurs and is explained.",
+        "# No recurring execution has a known reason.",
         "# Left out:",
         "#   /opt/update\\x1b in shop/Deployment/web (web), 3 times: it ran less than 4 times",
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from driftline.cli._shared import http_client
+from driftline.cli._shared import credentials
 from driftline.cli.hunt import hunt
 from driftline.errors import InvalidInput, Unauthenticated
 from tests.server import raising, serving
@@ -26,7 +26,7 @@ def logged_in(served: serving.Served, tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("DRIFTLINE_CREDENTIALS", str(tmp_path / "credentials.json"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     token = served.admin.headers["Authorization"].removeprefix("Bearer ")
-    http_client.save_credentials(http_client.Credentials(served.url, token))
+    credentials.save_credentials(credentials.Credentials(served.url, token))
 
 
 def test_rows_of_the_server(served: serving.Served, capsys: pytest.CaptureFixture[str]) -> None:

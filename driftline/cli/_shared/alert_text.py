@@ -1,4 +1,4 @@
-"""An alert for people: what ran, where, how it relates to the image, from which processes."""
+"""Rendering of an alert for a terminal: program, container, image, reason and process tree."""
 
 from __future__ import annotations
 
@@ -8,28 +8,26 @@ from typing import Any
 
 from rich.text import Text
 
-__all__ = ["render", "safe"]
+from driftline.verdict import escape_unprintable
+
+__all__ = ["render"]
 
 _STYLES = {"High": "bold white on red", "Medium": "bold red", "Low": "yellow", "Informational": "cyan"}
 _LABEL_WIDTH = 9
 
 
-def safe(value: object) -> str:
-    """Escape what a terminal would act on: control characters, and marks that turn the text."""
-    return "".join(char if char.isprintable() else _escape(char) for char in str(value))
-
-
-def _escape(char: str) -> str:
-    return char.encode("unicode_escape").decode()
-
-
 def render(alert: Mapping[str, Any]) -> Text:
-    """Render an alert, given as the columns of ``driftline alerts --output json``."""
+    """Return an alert as lines of styled text.
+
+    ``alert`` has the fields that ``driftline alerts --output json`` prints. The time is shown in the time
+    zone of this machine, to the millisecond. Unprintable characters are escaped: names and command lines
+    come from the container and must not control the terminal.
+    """
     severity = str(alert["Severity"])
     text = Text()
     text.append(f"{_time(alert['Timestamp'])} ", style="dim")
     text.append(f" {severity.upper()} ", style=_STYLES.get(severity, ""))
-    text.append(f" {safe(alert['Title'])}\n", style="bold")
+    text.append(f" {escape_unprintable(str(alert['Title']))}\n", style="bold")
     for label, value in _lines(alert):
         text.append(f"  {label:<{_LABEL_WIDTH}}", style="dim")
         text.append(f"{value}\n")
@@ -41,12 +39,12 @@ def _lines(alert: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
     tree = _tree(alert.get("ProcessTree") or (), alert)
     return (
         ("ran", _ran(alert)),
-        ("where", safe(_where(alert))),
-        ("image", safe(image)),
-        ("why", safe(alert.get("Description", ""))),
+        ("where", escape_unprintable(_where(alert))),
+        ("image", escape_unprintable(image)),
+        ("why", escape_unprintable(str(alert.get("Description", "")))),
         *(("tree" if number == 0 else "", line) for number, line in enumerate(tree)),
-        ("rule", safe(f"{alert.get('PolicyRule', '')} ({alert.get('PolicyAction', '')})")),
-        ("id", safe(alert["AlertId"])),
+        ("rule", escape_unprintable(f"{alert.get('PolicyRule', '')} ({alert.get('PolicyAction', '')})")),
+        ("id", escape_unprintable(str(alert["AlertId"]))),
     )
 
 
@@ -54,7 +52,7 @@ def _ran(alert: Mapping[str, Any]) -> str:
     folder = str(alert.get("FolderPath", "")).rstrip("/")
     words = "  ".join(str(alert.get(name, "")) for name in ("DriftSubject", "DriftContent", "DriftOrigin"))
     sha256 = alert.get("SHA256") or "not read"
-    return safe(f"{folder}/{alert.get('FileName', '')}  [{words}]  sha256 {sha256}")
+    return escape_unprintable(f"{folder}/{alert.get('FileName', '')}  [{words}]  sha256 {sha256}")
 
 
 def _where(alert: Mapping[str, Any]) -> str:
@@ -66,7 +64,11 @@ def _where(alert: Mapping[str, Any]) -> str:
 def _tree(nodes: Sequence[Mapping[str, Any]], alert: Mapping[str, Any]) -> list[str]:
     above = [f"{node['command_line'] or node['program']}  {node['pid']}" for node in reversed(nodes)]
     branches = [*above, f"{alert.get('ProcessCommandLine', '')}  {alert.get('ProcessId', '')}"]
-    return [("  " * (depth - 1) + "└ " if depth else "") + safe(branch) for depth, branch in enumerate(branches)]
+    return [_indent(depth) + escape_unprintable(branch) for depth, branch in enumerate(branches)]
+
+
+def _indent(depth: int) -> str:
+    return "  " * (depth - 1) + "└ " if depth else ""
 
 
 def _time(value: object) -> str:

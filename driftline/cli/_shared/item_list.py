@@ -1,4 +1,4 @@
-"""Lists of a server's things, for people and programs."""
+"""Lists of objects that the API returns: users, tokens, versions, alerts."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.table import Table
 
-from driftline.cli._shared.alert_text import safe
+from driftline.verdict import escape_unprintable
 
-__all__ = ["Output", "print_items"]
-
-Output = Literal["table", "json"]
+__all__ = ["print_items"]
 
 
-def print_items(items: Sequence[Mapping[str, Any]], columns: Sequence[str], output: Output) -> None:
-    """Print the items whole as JSON, or some columns as a table."""
+def print_items(items: Sequence[Mapping[str, Any]], columns: Sequence[str], output: Literal["table", "json"]) -> None:
+    """Print the items as a JSON array with all their fields, or as a table of some of them.
+
+    ``columns`` names the fields of the table in order; every item has them. ``None`` is an empty cell.
+    """
     if output == "json":
         print(json.dumps(items, indent=2))
         return
@@ -30,4 +31,4 @@ def print_items(items: Sequence[Mapping[str, Any]], columns: Sequence[str], outp
 def _cell(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
-    return "" if value is None else safe(str(value))
+    return "" if value is None else escape_unprintable(str(value))

@@ -1,4 +1,4 @@
-"""``driftline policy explain``: the execution that is asked about, and the answer for people."""
+"""The input and the output of ``driftline policy explain``: labels, a verdict, the explanation as a table."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from driftline.cli._shared.alert_text import safe
 from driftline.errors import InvalidInput
 from driftline.events import Content, Drift, Origin, Subject, Verdict
 from driftline.policy import Explanation, Finding, RuleTrace
+from driftline.verdict import escape_unprintable
 
 __all__ = ["labels_of", "print_explanation", "verdict_of"]
 
@@ -21,7 +21,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def labels_of(given: Sequence[str]) -> Mapping[str, str]:
-    """Read ``key=value`` words; raises ``InvalidInput``."""
+    """Return pod labels by key from ``key=value`` words; raises ``InvalidInput`` for other words."""
     pairs = [word.partition("=") for word in given]
     for word, (key, equals, _) in zip(given, pairs, strict=True):
         if not key or not equals:
@@ -30,11 +30,17 @@ def labels_of(given: Sequence[str]) -> Mapping[str, str]:
 
 
 def verdict_of(process: str, *, sha256: str, subject: str, origin: str, content: str) -> Verdict:
-    """Make the verdict that a sensor would have found; raises ``InvalidInput``."""
+    """Return the verdict of a hypothetical execution.
+
+    ``process`` is the absolute path of the program as the container sees it; ``sha256`` is 64 lower-case
+    hexadecimal digits or empty; ``subject``, ``origin`` and ``content`` are values of the enums.
+    Raises ``InvalidInput`` for another path or digest.
+    """
     if not process.startswith("/"):
         raise InvalidInput(f"--process: expected the absolute path of a program in the container, got {process!r}")
     if sha256 and not _SHA256.fullmatch(sha256):
         raise InvalidInput(f"--sha256: expected 64 lower-case hexadecimal digits, got {sha256!r}")
+    # Content that could not be verified leaves the drift open, as in ``driftline.verdict.decide``.
     is_unverified = content == Content.UNVERIFIED.value
     return Verdict(
         subject=Subject(subject),
@@ -48,7 +54,7 @@ def verdict_of(process: str, *, sha256: str, subject: str, origin: str, content:
 
 
 def print_explanation(explanation: Explanation) -> None:
-    """Print every rule asked with its checks, then the decision."""
+    """Print a table of the evaluated rules with their checks, then the decision."""
     console = Console(soft_wrap=True, highlight=False)
     shown = Table(box=None, header_style="dim")
     for name in ("priority", "rule", "", "check", "expected", "actual"):
@@ -64,10 +70,11 @@ def _add_rule(shown: Table, trace: RuleTrace) -> None:
     decides = trace.outcome == "decides"
     for number, cells in enumerate(lines):
         head = ("" if trace.priority is None else str(trace.priority), trace.rule) if number == 0 else ("", "")
-        shown.add_row(*(Text(safe(cell)) for cell in (*head, *cells)), style="bold" if decides else "")
+        shown.add_row(*(Text(escape_unprintable(cell)) for cell in (*head, *cells)), style="bold" if decides else "")
 
 
 def _lines(findings: Iterable[Finding], *, must_hold: bool) -> list[tuple[str, str, str, str]]:
+    # Every check of a rule must hold; an allow entry that does not match is no failure.
     refusal = "no" if must_hold else "-"
     return [("ok" if each.holds else refusal, each.what, each.expected, each.actual) for each in findings]
 
@@ -75,4 +82,4 @@ def _lines(findings: Iterable[Finding], *, must_hold: bool) -> list[tuple[str, s
 def _decision(explanation: Explanation) -> str:
     decision, behind = explanation.decision, explanation.not_asked
     unasked = f"; {behind} later rule{'s' if behind > 1 else ''} not asked" if behind else ""
-    return safe(f"{decision.action}: {decision.rule} decides ({decision.reason}){unasked}")
+    return escape_unprintable(f"{decision.action}: {decision.rule} decides ({decision.reason}){unasked}")

@@ -1,4 +1,4 @@
-"""Policies over a store: the events to replay, and what came of them for people."""
+"""The events that ``driftline policy simulate`` and ``suggest`` replay, and the output of their results."""
 
 from __future__ import annotations
 
@@ -14,24 +14,28 @@ from rich.table import Table
 from rich.text import Text
 
 from driftline.cli._shared import store_rows
-from driftline.cli._shared.alert_text import safe
 from driftline.errors import InvalidInput
 from driftline.events import CloudProcessEvent
 from driftline.policy import Difference, FieldChange, Simulation, Suggestion, Suggestions
 from driftline.store.query.row_query import MAX_ROWS, Filter, RowQuery
+from driftline.verdict import escape_unprintable
 
 __all__ = ["print_difference", "print_simulation", "print_suggestions", "read_events"]
 
 
 def read_events(store: Path, since: str, until: str) -> Iterator[CloudProcessEvent]:
-    """Read the executions that drifted or could not be verified; raises ``InvalidInput`` for too many."""
-    from driftline.store.process.reader import open_reader  # noqa: PLC0415 -- policy check does not wait for DuckDB
+    """Yield the stored executions with drift ``yes`` or ``unknown`` in a time range.
+
+    ``since`` and ``until`` have the format of ``store_rows.time_filters``. Raises ``InvalidInput`` for
+    ``MAX_ROWS`` executions or more: a part of them would give a wrong simulation.
+    """
+    from driftline.store.process.reader import open_reader  # noqa: PLC0415 -- the other policy commands do not load DuckDB
 
     where = [Filter("Drift", "in", ["yes", "unknown"]), *store_rows.time_filters(since, until)]
     with open_reader(store) as reader:
         rows = reader.select(RowQuery(table="CloudProcessEvents", where=where, limit=MAX_ROWS))
     if rows.num_rows >= MAX_ROWS:
-        raise InvalidInput(f"there are more than {MAX_ROWS} such executions; give a --since or --until with fewer")
+        raise InvalidInput(f"there are more than {MAX_ROWS} such executions; narrow the range with --since or --until")
     for batch in rows.to_batches(max_chunksize=_BATCH):
         for row in store_rows.decode_dynamic(batch.to_pylist(), ("AdditionalFields", "PodLabels")):
             yield msgspec.convert({name: value for name, value in row.items() if value is not None}, CloudProcessEvent)
@@ -42,15 +46,16 @@ _KINDS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "ye
 
 
 def print_difference(difference: Difference) -> None:
-    """Print a line for each rule that differs, and one for each field of it."""
+    """Print a line for each rule that differs, with a line for each of its fields, then the moved rules."""
     console = Console(soft_wrap=True, highlight=False)
     for change in difference.rules:
         sign, style = _KINDS[change.kind]
-        console.print(Text(safe(f"{sign} {change.rule}"), style=style))
+        console.print(Text(escape_unprintable(f"{sign} {change.rule}"), style=style))
         for field in change.fields:
-            console.print(Text(safe(f"    {field.field}: {_field(field)}")))
+            console.print(Text(escape_unprintable(f"    {field.field}: {_field(field)}")))
     for move in difference.moved:
-        console.print(Text(safe(f"> {move.rule}: asked as number {move.new}, was {move.old}"), style="cyan"))
+        line = f"> {move.rule}: asked as number {move.new}, was {move.old}"
+        console.print(Text(escape_unprintable(line), style="cyan"))
     if not difference.rules and not difference.moved:
         console.print("no difference")
 
@@ -75,7 +80,7 @@ _OUTCOMES = {
 
 
 def print_simulation(simulation: Simulation) -> None:
-    """Print what a draft changes, by workload; what stays as it is only as a number."""
+    """Print a table of the changed outcomes by workload, then the totals with the unchanged executions."""
     shown = Table(box=None, header_style="dim")
     for name in ("outcome", "workload", "program", "content", "count", "was", "rule"):
         shown.add_column(name, overflow="fold", no_wrap=name in ("outcome", "content", "count"))
@@ -84,7 +89,7 @@ def print_simulation(simulation: Simulation) -> None:
             words, style = _OUTCOMES[effect.outcome]
             was = f"{effect.old_action or 'not decided'} {effect.old_rule}".rstrip()
             cells = (words, effect.workload, effect.program, effect.content, str(effect.count), was, effect.new_rule)
-            shown.add_row(*(Text(safe(cell)) for cell in cells), style=style)
+            shown.add_row(*(Text(escape_unprintable(cell)) for cell in cells), style=style)
     console = Console(soft_wrap=True, highlight=False)
     if shown.row_count:
         console.print(shown)
@@ -93,11 +98,11 @@ def print_simulation(simulation: Simulation) -> None:
 
 
 def print_suggestions(suggestions: Suggestions) -> None:
-    """Print allow lists as YAML, and as comments whatever there is to know of them."""
+    """Print allow lists as YAML; comments name the programs, the reasons and what is left out."""
     if not suggestions.allow:
-        print("# Nothing recurs and is explained.")
+        print("# No recurring execution has a known reason.")
     else:
-        print("# Put each list under the rule of that name, if what it allows is what you want to run.\nrules:")
+        print("# Put each list under the rule of that name, if you want to allow these programs.\nrules:")
     for rule, entries in groupby(suggestions.allow, lambda each: each.rule):
         print(f"  - name: {json.dumps(rule)}\n    allow:")
         for entry in entries:
@@ -105,14 +110,16 @@ def print_suggestions(suggestions: Suggestions) -> None:
     if suggestions.left_out:
         print("# Left out:")
     for left in suggestions.left_out:
-        print(f"#   {safe(left.program)} in {safe(left.workload)}, {left.count} times: {left.why}")
+        subject = escape_unprintable(f"{left.program} in {left.workload}")
+        print(f"#   {subject}, {left.count} times: {left.why}")
 
 
 def _print_entry(entry: Suggestion) -> None:
-    print(f"      # {safe(', '.join(entry.programs))} in {safe(', '.join(entry.workloads))}, {entry.count} times")
-    print(f"      # {safe(entry.reason)}")
+    programs, workloads = ", ".join(entry.programs), ", ".join(entry.workloads)
+    print(f"      # {escape_unprintable(programs)} in {escape_unprintable(workloads)}, {entry.count} times")
+    print(f"      # {escape_unprintable(entry.reason)}")
     if entry.sha256:
         print(f"      - sha256: {entry.sha256}")
     else:
-        print("      # its bytes keep changing: whatever is put there is allowed")
+        print("      # its content keeps changing: this allows any program at this path")
         print(f"      - path: {json.dumps(entry.path)}")

@@ -1,4 +1,4 @@
-"""Answers of hunts on the command line, for people and for programs."""
+"""Output formats of hunt results: table, JSON lines, CSV and Parquet."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ import pyarrow.parquet
 from rich.console import Console
 from rich.table import Table
 
-from driftline.cli._shared.alert_text import safe
 from driftline.kql.text import constants
+from driftline.verdict import escape_unprintable
 
-__all__ = ["Output", "show"]
+__all__ = ["Output", "print_result"]
 
 Output = Literal["table", "json", "csv", "parquet"]
 
 
-def show(rows: pa.Table, output: Output) -> None:
-    """Print an answer; programs get it whole, one JSON object a line, CSV or Parquet."""
-    FORMATS[output](rows)
+def print_result(rows: pa.Table, output: Output) -> None:
+    """Print the result of a hunt to standard output: a table, one JSON object a line, CSV, or a Parquet file.
+
+    The schema's fields carry the Kusto type of each column in the metadata key ``kusto``. Times are ISO 8601
+    in UTC, timespans have Kusto's format ``d.hh:mm:ss.fffffff``, dynamic values are JSON.
+    """
+    _FORMATS[output](rows)
 
 
 def _parquet(rows: pa.Table) -> None:
@@ -48,13 +52,13 @@ def _json(rows: pa.Table) -> None:
 def _table(rows: pa.Table) -> None:
     shown = Table(box=None, header_style="dim")
     for name in rows.column_names:
-        shown.add_column(safe(name), overflow="fold")
+        shown.add_column(escape_unprintable(name), overflow="fold")
     for row in zip(*(column.to_pylist() for column in _texts(rows).columns), strict=True):
-        shown.add_row(*map(safe, row))
+        shown.add_row(*map(escape_unprintable, row))
     Console().print(shown, markup=False)
 
 
-FORMATS: dict[Output, Callable[[pa.Table], None]] = {
+_FORMATS: dict[Output, Callable[[pa.Table], None]] = {
     "table": _table, "json": _json, "csv": _csv, "parquet": _parquet,
 }  # fmt: skip
 
@@ -79,7 +83,7 @@ def _cell(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-# Names may be equal but for case, so columns go by their places.
+# Columns are taken by position: Arrow looks names up without a way to tell equal ones apart.
 def _texts(rows: pa.Table) -> pa.Table:
     cells = [
         [_cell(_plain(value, kind)) for value in rows.column(i).to_pylist()] for i, kind in enumerate(_kinds(rows))

@@ -1,6 +1,6 @@
-"""A person's own hunts and functions: files under ``$XDG_CONFIG_HOME/driftline/hunts``.
+"""Hunts and functions saved by the user, in files of ``$XDG_CONFIG_HOME/driftline/hunts``.
 
-``NAME.kql`` is a saved hunt. ``functions.kql`` holds ``let`` statements that come before every hunt.
+``NAME.kql`` is a saved hunt. ``functions.kql`` holds ``let`` statements that are put before the text of every hunt.
 """
 
 from __future__ import annotations
@@ -13,65 +13,72 @@ from pathlib import Path
 from driftline import hunts
 from driftline.errors import InvalidInput, InvalidQuery, Problem
 
-__all__ = ["Query", "folder", "forget", "named", "own_names", "save", "with_functions"]
+__all__ = ["Query", "find", "folder", "forget", "save", "saved_names", "with_functions"]
 
-FUNCTIONS = "functions"
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+_FUNCTIONS = "functions"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Query:
-    """A hunt's text, and how many lines of functions stand before what the person wrote."""
+    """The text to run: the functions of ``functions.kql``, then the query that the user wrote."""
 
     text: str
-    before: int = 0
-    source: str = ""
+    function_lines: int = 0
+    """Number of lines of the functions, before the first line of the query."""
 
-    def placed(self, error: InvalidQuery) -> InvalidQuery:
-        """Give the error with its places counted in what the person wrote, or in the functions' file."""
-        return InvalidQuery(*(self._placed(problem) for problem in error.problems))
+    def locate(self, error: InvalidQuery) -> InvalidQuery:
+        """Return the error with line numbers counted in the user's query, or in ``functions.kql``."""
+        return InvalidQuery(*(self._locate(problem) for problem in error.problems))
 
-    def _placed(self, problem: Problem) -> Problem:
-        if problem.line > self.before or not problem.line:
-            return dataclasses.replace(problem, line=max(problem.line - self.before, 0))
-        return dataclasses.replace(problem, source=str(_path(FUNCTIONS)))
+    def _locate(self, problem: Problem) -> Problem:
+        if problem.line > self.function_lines or not problem.line:
+            return dataclasses.replace(problem, line=max(problem.line - self.function_lines, 0))
+        return dataclasses.replace(problem, source=str(_path(_FUNCTIONS)))
 
     def line(self, problem: Problem) -> str:
-        """Give the line that a placed problem is in."""
-        line = problem.line if problem.source else problem.line + self.before
+        """Return the text of the line that a problem returned by ``locate`` is in."""
+        line = problem.line if problem.source else problem.line + self.function_lines
         return self.text.split("\n")[line - 1]
 
 
 def folder() -> Path:
-    """Give the folder of the person's hunts, which need not be there."""
+    """Return the folder of the saved hunts, which need not exist."""
     base = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
     return Path(base) / "driftline" / "hunts"
 
 
 def with_functions(text: str) -> Query:
-    """Put the person's functions before a hunt."""
-    path = _path(FUNCTIONS)
+    """Return a query with the functions of ``functions.kql`` before it; raises ``InvalidInput``."""
+    path = _path(_FUNCTIONS)
     if not path.exists():
         return Query(text)
     functions = _read(path).rstrip().removesuffix(";") + ";\n"
     return Query(functions + text, functions.count("\n"))
 
 
-def own_names() -> list[str]:
-    """List the saved hunts."""
-    return sorted(path.stem for path in folder().glob("*.kql") if path.stem != FUNCTIONS)
+def saved_names() -> list[str]:
+    """Return the names of the saved hunts, sorted."""
+    return sorted(path.stem for path in folder().glob("*.kql") if path.stem != _FUNCTIONS)
 
 
-def named(name: str) -> str:
-    """Give the text of a hunt of the person's, or of the library; raises ``InvalidInput``."""
-    if NAME.fullmatch(name) and _path(name).exists() and name != FUNCTIONS:
+def find(name: str) -> str:
+    """Return the query of a saved hunt, else of the library's hunt with this name.
+
+    Raises ``InvalidInput`` if there is neither.
+    """
+    if _NAME.fullmatch(name) and _path(name).exists() and name != _FUNCTIONS:
         return _read(_path(name))
     return hunts.find(name).query
 
 
 def save(name: str, text: str) -> Path:
-    """Save a hunt, over an older one of the name; raises ``InvalidInput``."""
-    if not NAME.fullmatch(name) or name == FUNCTIONS:
+    """Save a hunt, in place of a saved one with the same name, and return its path.
+
+    A name has at most 64 letters, digits, ``-`` and ``_``, and starts with a letter or digit. Raises
+    ``InvalidInput`` for another name and for the name of a hunt in the library.
+    """
+    if not _NAME.fullmatch(name) or name == _FUNCTIONS:
         raise InvalidInput(f"--save: expected a name of letters, digits, - and _, got {name!r}")
     if name in hunts.load():
         raise InvalidInput(f"--save: {name!r} is a hunt of the library; take another name")
@@ -81,9 +88,9 @@ def save(name: str, text: str) -> Path:
 
 
 def forget(name: str) -> None:
-    """Remove a saved hunt; raises ``InvalidInput`` if there is none of the name."""
-    if name not in own_names():
-        raise InvalidInput(f"--forget: no saved hunt {name!r}; there are {', '.join(own_names()) or 'none'}")
+    """Remove a saved hunt; raises ``InvalidInput`` if there is none with this name."""
+    if name not in saved_names():
+        raise InvalidInput(f"--forget: no saved hunt {name!r}; there are {', '.join(saved_names()) or 'none'}")
     _path(name).unlink()
 
 

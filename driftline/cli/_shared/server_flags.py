@@ -1,14 +1,15 @@
-"""The server's settings on the command line."""
+"""Flags of the server's settings, shared by ``driftline server`` and ``driftline config show``."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 from cyclopts import Parameter
 
+from driftline.cli._shared.options import Repeated
 from driftline.errors import InvalidInput
 from driftline.server import settings
 
@@ -18,26 +19,28 @@ __all__ = ["Flags", "load"]
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class Flags:
-    """Flags that set settings; they win over the environment, which wins over the file.
+    """Flags that set settings; they take precedence over the environment and the settings file.
+
+    A flag that is not given (``None``) leaves its setting to them.
 
     Parameters
     ----------
     config
-        File of settings; /etc/driftline/server.yaml if it is there.
+        Settings file in YAML. Default: /etc/driftline/server.yaml, if it exists.
     host
-        Address to listen on.
+        IP address to listen on.
     port
-        Port to listen on; 0 takes a free one.
+        TCP port to listen on; 0 lets the system choose a free one.
     data
-        Directory of the server's own state.
+        Directory of the server's own state: users, alerts, policies, keys.
     store
         Directory of the event store.
     tls_certificate
-        PEM certificate chain; without one, plain HTTP.
+        PEM file with the certificate chain for HTTPS. Default: none, plain HTTP.
     tls_key
-        PEM private key of the certificate.
+        PEM file with the private key of the certificate.
     set
-        Any other setting, as NAME=VALUE; may be given again.
+        Any other setting as NAME=VALUE; may be given several times.
     """
 
     config: Path | None = None
@@ -47,14 +50,17 @@ class Flags:
     store: Path | None = None
     tls_certificate: Path | None = None
     tls_key: Path | None = None
-    set: Annotated[list[str], Parameter(negative=())] | None = None
+    set: Repeated = None
 
 
 def load(flags: Flags | None) -> settings.Loaded:
-    """Load the settings with these flags over them; raises ``InvalidInput``."""
+    """Load the settings from the flags, the environment and the settings file, in this order of precedence.
+
+    Raises ``InvalidInput`` for an unknown setting or an invalid value.
+    """
     flags = flags or Flags()
-    named = {name: getattr(flags, name) for name in ("host", "port", "data", "store", "tls_certificate", "tls_key")}
-    given = {name: value for name, value in named.items() if value is not None} | dict(map(_pair, flags.set or ()))
+    own_flags = {name: getattr(flags, name) for name in ("host", "port", "data", "store", "tls_certificate", "tls_key")}
+    given = {name: value for name, value in own_flags.items() if value is not None} | dict(map(_pair, flags.set or ()))
     return settings.load(file=flags.config, environ=os.environ, flags=given)
 
 

@@ -1,4 +1,4 @@
-"""Hunts that a server answers."""
+"""Hunts that a server runs for ``driftline hunt --server``."""
 
 from __future__ import annotations
 
@@ -8,39 +8,46 @@ from typing import Any
 
 import pyarrow as pa
 
-from driftline.cli._shared import http_client
+from driftline.cli._shared import credentials, http_client
 from driftline.errors import InvalidInput
 from driftline.store.query.hunt_store import Explanation
 
-__all__ = ["ServerAsked"]
+__all__ = ["ServerHunt"]
 
-MOST_ROWS = 1_000_000
+_MAX_ROWS = 1_000_000  # the API's maximum for "limit"
 
 
 @dataclass(frozen=True, slots=True)
-class ServerAsked:
-    """A query, or the name of a hunt that the server keeps (``run``), for the server at ``server``."""
+class ServerHunt:
+    """A request to the endpoint ``POST /hunt`` of a server.
+
+    Either ``query`` has the text, or ``run`` the name of a hunt that the server has; the other is empty.
+    """
 
     server: str
+    """URL of the server, which must be the one that the user is logged in to."""
     query: str
     run: str
     parameters: Mapping[str, str]
+    """Values of the query's declared parameters by name."""
     timespan: str
+    """Only rows of this span back from now, such as ``7d``; empty for all."""
     rows: int
+    """Maximum number of rows."""
 
     def hunt(self) -> pa.Table:
-        """Give the rows; raises ``InvalidInput`` for more than ``rows``, and what the server says."""
-        with http_client.connect(http_client.load_credentials(self.server)) as client:
+        """Return the rows; raises ``InvalidInput`` for more than ``rows``, and the errors of ``Client.call``."""
+        with http_client.connect(credentials.load_credentials(self.server)) as client:
             found = client.arrow("/hunt", self._body())
         if found.truncated:
             raise InvalidInput(f"the answer has more than {self.rows:,} rows; add a 'summarize' or a 'take'")
         return found.rows
 
     def explain(self) -> Explanation:
-        """Raise ``InvalidInput``: a server tells nobody how its store lies."""
-        raise InvalidInput("--explain: a server does not explain hunts; use --store where the store is")
+        """Raise ``InvalidInput``: the API does not reveal the plan, which shows how the store is laid out."""
+        raise InvalidInput("--explain: a server does not explain hunts; use --store on the machine of the store")
 
     def _body(self) -> dict[str, Any]:
-        what = {"run": self.run} if self.run else {"query": self.query}
-        limit = min(self.rows, MOST_ROWS)
-        return {**what, "parameters": dict(self.parameters), "timespan": self.timespan, "limit": limit}
+        text = {"run": self.run} if self.run else {"query": self.query}
+        limit = min(self.rows, _MAX_ROWS)
+        return {**text, "parameters": dict(self.parameters), "timespan": self.timespan, "limit": limit}
