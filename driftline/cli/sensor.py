@@ -25,8 +25,7 @@ from driftline.sensor.shipping import launcher
 
 app = App(
     name="sensor",
-    help_epilogue="Needs root. Runs until SIGINT or SIGTERM. Without --store and --server, rows go to standard output "
-    "only.",
+    help_epilogue="Needs root. Runs until SIGINT or SIGTERM. Without --store and --server, rows are not kept.",
 )
 
 

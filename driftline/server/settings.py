@@ -1,7 +1,10 @@
-"""The server's settings, and where each value came from.
+"""The settings of the server, and the source of each value.
 
-One precedence holds for all: a flag, else the environment, else the file, else the default.
-The variable of a setting is ``DRIFTLINE_SERVER_`` and its name in capitals.
+The precedence is the same for all settings: flag, environment, file, default. The environment variable of a
+setting is ``DRIFTLINE_SERVER_`` and its name in capitals. In flags and variables, a list is comma-separated
+and a mapping is ``key=value,key=value``; the file is YAML.
+
+To add a setting, add a field to ``Settings``; its description appears in docs/reference/server-settings.md.
 """
 
 from __future__ import annotations
@@ -24,17 +27,17 @@ DEFAULT_FILE = Path("/etc/driftline/server.yaml")
 PREFIX = "DRIFTLINE_SERVER_"
 
 
-def _listed(value: Any) -> Any:
+def _split_list(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-def _mapped(value: Any) -> Any:
-    return dict(part.split("=", 1) for part in _listed(value)) if isinstance(value, str) else value
+def _split_mapping(value: Any) -> Any:
+    return dict(part.split("=", 1) for part in _split_list(value)) if isinstance(value, str) else value
 
 
 Role = Literal["viewer", "analyst", "admin"]
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
-Roles = Annotated[dict[str, Role], BeforeValidator(_mapped)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_split_list)]
+Roles = Annotated[dict[str, Role], BeforeValidator(_split_mapping)]
 
 
 def _check_tables(value: dict[str, int]) -> dict[str, int]:
@@ -45,113 +48,144 @@ def _check_tables(value: dict[str, int]) -> dict[str, int]:
 
 
 Days = Annotated[int, Field(ge=1, le=36_500)]
-Retention = Annotated[dict[str, Days], BeforeValidator(_mapped), AfterValidator(_check_tables)]
+Retention = Annotated[dict[str, Days], BeforeValidator(_split_mapping), AfterValidator(_check_tables)]
 
 
-def _parsed(value: Any) -> Any:
+def _parse_yaml(value: Any) -> Any:
     return yaml.safe_load(value) if isinstance(value, str) else value
 
 
 class ServiceAccounts(BaseModel):
-    """How the service-account tokens of one cluster's sensors are known."""
+    """Parameters to verify the service-account tokens of the sensors of one cluster."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cluster: str = Field(min_length=1, max_length=253)
+    """Cluster name recorded in the events of the sensors."""
     issuer: str = Field(min_length=1)
+    """Claim ``iss`` of the tokens: the API server's ``--service-account-issuer``."""
     keys: Path
     """JSON Web Key Set of the cluster: ``kubectl get --raw /openid/v1/jwks``."""
     audience: str = "driftline"
+    """Value in the claim ``aud``: the ``audience`` of the pod's projected token volume."""
     subject: str = "system:serviceaccount:driftline:driftline-sensor"
+    """Claim ``sub``: ``system:serviceaccount:NAMESPACE:NAME`` of the sensor's service account."""
 
 
-Accounts = Annotated[tuple[ServiceAccounts, ...], BeforeValidator(_parsed)]
+Accounts = Annotated[tuple[ServiceAccounts, ...], BeforeValidator(_parse_yaml)]
 
 
 class Settings(BaseModel):
-    """Everything that can be set; each field's description is its documentation."""
+    """All settings; the description of a field is its entry in the reference page."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    host: str = Field(default="127.0.0.1", description="Address to listen on")
-    port: int = Field(default=8460, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
-    data: Path = Field(default=Path("/var/lib/driftline/server"), description="Directory of the server's own state")
+    host: str = Field(default="127.0.0.1", description="IP address to listen on")
+    port: int = Field(
+        default=8460, ge=0, le=65535, description="TCP port to listen on; 0 lets the system choose a free one"
+    )
+    data: Path = Field(
+        default=Path("/var/lib/driftline/server"),
+        description="Directory of the server's own state: users, alerts, policies, keys",
+    )
     store: Path = Field(default=Path("/var/lib/driftline/store"), description="Directory of the event store")
     retention: Retention = Field(
-        default={}, description="Days that rows are kept, by hunting table: CloudProcessEvents=90,SensorHealth=14"
+        default={}, description="Days to keep the rows of a hunting table: CloudProcessEvents=90,SensorHealth=14"
     )
-    retention_days: int = Field(default=30, ge=1, description="Days that rows of any other table are kept")
-    database: str = Field(default="", description="SQLAlchemy URL of the state; empty: SQLite in `data`")
-    public_url: str = Field(default="", description="URL under which people reach the server; for OIDC redirects")
-    tls_certificate: Path | None = Field(default=None, description="PEM certificate chain; without one, plain HTTP")
-    tls_key: Path | None = Field(default=None, description="PEM private key of `tls_certificate`")
+    retention_days: int = Field(default=30, ge=1, description="Days to keep the rows of all other hunting tables")
+    database: str = Field(
+        default="", description="SQLAlchemy URL of the database for the state; empty: SQLite in `data`"
+    )
+    public_url: str = Field(default="", description="URL of the server for browsers, used in OIDC redirects")
+    tls_certificate: Path | None = Field(
+        default=None, description="PEM file with the certificate chain for HTTPS; none: plain HTTP"
+    )
+    tls_key: Path | None = Field(default=None, description="PEM file with the private key of `tls_certificate`")
     tls_client_ca: Path | None = Field(
-        default=None, description="PEM authorities whose client certificates are accepted"
+        default=None, description="PEM file with the authorities whose client certificates are accepted"
     )
     sensor_names: Names = Field(
         default=(),
-        description="Host names and addresses by which sensors reach the server; empty: it takes in none. With them"
-        " it speaks TLS, by a certificate of its own unless `tls_certificate` is given",
+        description="Host names and IP addresses by which sensors reach the server; empty: no sensors are accepted."
+        " If set, the server uses TLS, with a certificate of its own authority unless `tls_certificate` is set",
     )
     service_accounts: Accounts = Field(
         default=(),
-        description="Clusters whose sensors join by the service-account token of their pod: a list of `cluster`,"
-        " `issuer`, `keys` (file of the cluster's JSON Web Key Set), `audience` and `subject`",
+        description="Clusters whose sensors enrol with the service-account token of their pod: a list of mappings with"
+        " `cluster`, `issuer`, `keys` (path of the cluster's JSON Web Key Set), `audience` and `subject`",
     )
     sensor_silent_seconds: float = Field(
-        default=120, gt=0, description="A sensor that says nothing for so long has fallen silent"
+        default=120, gt=0, description="Seconds without a message after which a sensor is silent, which raises an alert"
     )
     sensor_clock_seconds: float = Field(
-        default=30, gt=0, description="So far off a sensor's clock may be before there is an alert"
+        default=30, gt=0, description="Clock skew of a sensor, in seconds, above which an alert is raised"
     )
     sensor_losses: int = Field(
-        default=1, ge=1, description="So many events lost by a sensor within ten minutes are worth an alert"
+        default=1,
+        ge=1,
+        description="Number of events lost by a sensor within ten minutes from which an alert is raised",
     )
-    shutdown_seconds: int = Field(default=10, ge=0, description="How long requests may take to end on a stop")
-    session_hours: float = Field(default=12, gt=0, description="How long a login lasts")
-    token_days: int = Field(default=365, ge=1, description="Longest life of a personal token")
-    requests_per_minute: int = Field(default=1200, ge=1, description="Requests of one user or token a minute")
-    logins_per_minute: int = Field(default=10, ge=1, description="Login attempts from one address a minute")
-    hunts_per_minute: int = Field(default=30, ge=1, description="Hunts of one user a minute")
-    hunt_seconds: float = Field(default=60, gt=0, le=3600, description="Longest a hunt may take")
-    hunt_size: int = Field(default=256, ge=1, le=4096, description="MiB an answer to a hunt may have")
+    shutdown_seconds: int = Field(
+        default=10, ge=0, description="Seconds that requests in progress have to complete when the server stops"
+    )
+    session_hours: float = Field(default=12, gt=0, description="Hours until a session expires")
+    token_days: int = Field(default=365, ge=1, description="Maximum lifetime of a personal token, in days")
+    requests_per_minute: int = Field(
+        default=1200, ge=1, description="Maximum number of requests a minute of one user or token"
+    )
+    logins_per_minute: int = Field(
+        default=10, ge=1, description="Maximum number of login attempts a minute from one IP address"
+    )
+    hunts_per_minute: int = Field(default=30, ge=1, description="Maximum number of hunts a minute of one user")
+    hunt_seconds: float = Field(default=60, gt=0, le=3600, description="Maximum duration of a hunt, in seconds")
+    hunt_size: int = Field(default=256, ge=1, le=4096, description="Maximum size of the result of a hunt, in MiB")
     hunt_fetch_seconds: float = Field(
-        default=300, gt=0, description="Within which time an answer to a hunt must be fetched"
+        default=300, gt=0, description="Seconds within which a client must have read the result of a hunt"
     )
     hunts_at_once: int = Field(
-        default=2, ge=1, description="Hunts that run at the same time; others wait or are refused"
+        default=2,
+        ge=1,
+        description="Maximum number of hunts that run at the same time; further ones wait or are refused",
     )
     late_hours: float = Field(
-        default=168, gt=0, description="How late after its time an alert may still arrive and be shown"
+        default=168, gt=0, description="Maximum delay of an alert, in hours; an alert that arrives later is not shown"
     )
-    oidc_issuer: str = Field(default="", description="URL of the OpenID provider; empty: no OIDC login")
-    oidc_client_id: str = Field(default="", description="Client id at the provider")
-    oidc_client_secret: SecretStr = Field(default=SecretStr(""), description="Client secret at the provider")
-    oidc_scopes: Names = Field(default=("openid", "profile", "email"), description="Scopes asked for")
-    oidc_role_claim: str = Field(default="groups", description="Claim that holds a user's groups or roles")
-    oidc_roles: Roles = Field(default={}, description="Role by value of that claim: group=admin,other=viewer")
-    oidc_default_role: Role | None = Field(default=None, description="Role of whom no value matches; none: refused")
+    oidc_issuer: str = Field(default="", description="Issuer URL of the OpenID provider; empty: no OIDC login")
+    oidc_client_id: str = Field(default="", description="Client id at the OpenID provider")
+    oidc_client_secret: SecretStr = Field(default=SecretStr(""), description="Client secret at the OpenID provider")
+    oidc_scopes: Names = Field(
+        default=("openid", "profile", "email"), description="Scopes to request from the OpenID provider"
+    )
+    oidc_role_claim: str = Field(default="groups", description="Claim with the groups or roles of a user")
+    oidc_roles: Roles = Field(
+        default={}, description="Role for each value of `oidc_role_claim`: group=admin,other=viewer"
+    )
+    oidc_default_role: Role | None = Field(
+        default=None, description="Role of users without a matching value; none: their login is refused"
+    )
     oidc_clusters: Names = Field(
-        default=("*",), description="Clusters granted to users who come by OIDC for the first time"
+        default=("*",), description="Clusters granted to a user at the first OIDC login; `*`: all"
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        default="INFO", description="Least level that is logged"
+        default="INFO", description="Minimum level of log messages"
     )
-    log_format: Literal["text", "json"] = Field(default="text", description="Lines for people, or JSON objects")
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="Format of the log: text lines, or JSON objects"
+    )
 
     def days(self, table: str) -> int:
-        """Give how many days the rows of a table are kept."""
+        """Return the number of days to keep the rows of a hunting table."""
         return self.retention.get(table, self.retention_days)
 
     @property
     def database_url(self) -> str:
-        """SQLAlchemy URL of the state."""
+        """SQLAlchemy URL of the database for the state."""
         return self.database or f"sqlite:///{self.data / 'state.db'}"
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """Settings, and by name where each came from: ``flag``, a variable's name, a file's, ``default``."""
+    """Settings, and the source of each by name: ``flag``, a variable's name, a file's path, ``default``."""
 
     settings: Settings
     sources: Mapping[str, str]
@@ -163,10 +197,12 @@ def load(
     environ: Mapping[str, str] | None = None,
     flags: Mapping[str, Any] | None = None,
 ) -> Loaded:
-    """Put settings together by the one precedence; raises ``InvalidInput`` with every problem.
+    """Load the settings in the order of precedence: flags, environment, file, defaults.
 
-    Without ``file``, ``/etc/driftline/server.yaml`` is read if it is there.
+    ``file`` is the path of the settings file; ``None`` means ``/etc/driftline/server.yaml``, if it exists. A flag
+    with the value ``None`` counts as not given. Raises ``InvalidInput`` with all errors at once.
     """
+    # From the lowest to the highest precedence: a later layer replaces the values of an earlier one.
     layers = [
         _from_file(file),
         _from_environment(environ or {}),

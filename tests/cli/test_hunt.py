@@ -118,7 +118,7 @@ def test_the_library_is_listed_shown_and_run(tmp_path: Path, capsys: pytest.Capt
 
     *shown, found = capsys.readouterr().out.splitlines()
     assert any(line.split()[:1] == ["crypto-miner"] for line in shown)
-    assert "// A crypto-currency miner by its command line" in shown
+    assert "// A cryptocurrency miner by its command line" in shown
     assert json.loads(found)["FileName"] == "xmrig"
 
 

@@ -125,8 +125,8 @@ def _tls_context(ca: str) -> ssl.SSLContext | bool:
     return ssl.create_default_context(cafile=ca) if ca else True
 
 
-# The exit code follows from the class of the error (``main``): an error in the input is told from a
-# failure of the server by status 400, a query from other input by the problem's type, because only
+# The exit code follows from the class of the error (``main``): an error in the input is distinguished
+# from a failure of the server by status 400, a query from other input by the problem's type, because only
 # its places carry spans that can be underlined.
 def _error(response: httpx.Response) -> DriftlineError:
     try:

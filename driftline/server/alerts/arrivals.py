@@ -1,4 +1,4 @@
-"""Telling the tailer that rows arrived, and how far back their times lie."""
+"""Notification of the alert ingestion that alert rows were stored, with the oldest of their times."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ __all__ = ["Arrivals"]
 
 
 class Arrivals:
-    """The oldest time among the alert rows stored since the tailer last looked.
+    """The oldest time among the alert rows stored since the last call of ``wait``. Thread-safe.
 
-    Whoever stores ``AlertInfo`` rows in this process calls ``note`` after the commit. Without it
-    alerts come too, only later: the tailer looks by itself.
+    Code that stores ``AlertInfo`` rows in this process calls ``note`` after the commit. The notification only
+    saves time: the ingestion also looks for rows at intervals. The oldest time matters because a sensor that
+    was offline sends rows whose times are long past.
     """
 
     def __init__(self) -> None:
@@ -21,13 +22,13 @@ class Arrivals:
         self._closed = False
 
     def note(self, oldest: datetime.datetime) -> None:
-        """Say that rows are there, the oldest of this time."""
+        """Notify that rows were stored, the oldest with this time (UTC)."""
         with self._arrived:
             self._oldest = min(oldest, self._oldest or oldest)
             self._arrived.notify_all()
 
     def wait(self, seconds: float) -> datetime.datetime | None:
-        """Wait for rows and give the oldest time since the last call; ``None`` if none were told."""
+        """Wait for rows, at most ``seconds``, and return their oldest time; ``None`` without a notification."""
         with self._arrived:
             self._arrived.wait_for(lambda: self._oldest is not None or self._closed, seconds)
             oldest, self._oldest = self._oldest, None
@@ -35,11 +36,11 @@ class Arrivals:
 
     @property
     def closed(self) -> bool:
-        """Whether the waiting is over."""
+        """Whether ``close`` was called."""
         return self._closed
 
     def close(self) -> None:
-        """Let the tailer go."""
+        """End the wait of the ingestion, for shutdown."""
         with self._arrived:
             self._closed = True
             self._arrived.notify_all()

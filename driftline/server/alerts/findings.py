@@ -1,4 +1,4 @@
-"""From rows of ``AlertInfo`` and ``AlertEvidence`` to one finding, and which findings are one; pure."""
+"""Findings from rows of ``AlertInfo`` and ``AlertEvidence``, and the key that groups repeats; pure."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ import msgspec
 __all__ = ["FLEET", "Finding", "finding_of"]
 
 FLEET = "Fleet"
-"""The detection source of alerts about sensors."""
+"""``DetectionSource`` of alerts about sensors."""
 
 Row = Mapping[str, Any]
 
+# Columns of AlertEvidence that go into an entity of the API; empty ones are left out.
 _ENTITY_COLUMNS = (
     "FileName",
     "FolderPath",
@@ -33,10 +34,12 @@ _ENTITY_COLUMNS = (
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """One alert, as a sensor raised it."""
+    """One alert as a sensor raised it; several findings with equal ``group_key`` become one alert of the server."""
 
     id: str
+    """``AlertId`` of the row."""
     at: datetime.datetime
+    """Time of the detected activity, UTC."""
     title: str
     category: str
     severity: str
@@ -57,23 +60,28 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def group_key(self) -> str:
-        """Tell repeats: the same image, file and rule in one cluster are one finding.
+        """Key that repeats of a finding have in common: cluster, image, file, rule and detection source.
 
-        A file whose bytes could not be read is told by its path, what concerns no image by its workload.
+        The file is identified by its digest, so that a copy under another name is a repeat; by its path if the
+        content could not be read. A finding without an image is grouped by its workload. The key is a SHA-256
+        digest in hexadecimal.
         """
-        place = self.image_digest or self.image or self.workload
-        parts = [self.cluster, place, self.sha256 or f"path:{self.path}", self.rule]
+        subject = self.image_digest or self.image or self.workload
+        parts = [self.cluster, subject, self.sha256 or f"path:{self.path}", self.rule]
         parts += [self.detection_source]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-_MAIN = {FLEET: "Machine"}
-"""The type of the entity an alert is about first, where it is no process."""
+_MAIN_ENTITY_TYPES = {FLEET: "Machine"}
+"""Type of the main entity of an alert by detection source; a process for all others."""
 
 
 def finding_of(info: Row, evidence: Sequence[Row]) -> Finding | None:
-    """Make the finding of an ``AlertInfo`` row; ``None`` while its evidence is not there."""
-    main = _MAIN.get(info["DetectionSource"], "Process")
+    """Return the finding of an ``AlertInfo`` row with its ``AlertEvidence`` rows.
+
+    ``None`` means that the row of the main entity has not arrived yet. Text that is missing becomes empty.
+    """
+    main = _MAIN_ENTITY_TYPES.get(info["DetectionSource"], "Process")
     process = next((row for row in evidence if row["EntityType"] == main), None)
     if process is None:
         return None
@@ -108,7 +116,8 @@ def _entity(row: Row) -> dict[str, Any]:
     return {"type": row["EntityType"], "role": row["EvidenceRole"], **columns, "fields": _bag(row)}
 
 
-# Rows hold what containers were called and did: nothing in them may stop the tailer.
+# Rows contain text that containers control (names, command lines): no value may stop the ingestion, so content
+# that is not JSON, or nested too deeply, counts as empty.
 def _bag(row: Row) -> dict[str, Any]:
     try:
         found = json.loads(row["AdditionalFields"] or "{}")

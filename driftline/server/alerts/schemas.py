@@ -1,4 +1,4 @@
-"""What the API says of alerts, and what it takes."""
+"""Request and response bodies of the API for alerts and suppression rules."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _EXAMPLE: dict[str, JsonValue] = {
     "namespace": "shop",
     "pod": "web-7d9f",
     "image": "registry.example/shop/web:1.4",
-    "path": "/tmp/miner",  # noqa: S108 -- a path in somebody's container
+    "path": "/tmp/miner",  # noqa: S108 -- a path in a container, not on this machine
     "rule": "Block in shop",
     "count": 311,
     "first_seen": "2026-11-23T09:00:00Z",
@@ -33,11 +33,13 @@ _EXAMPLE: dict[str, JsonValue] = {
 
 
 class AlertInfo(BaseModel):
-    """An alert: everything that repeats one finding, until somebody resolves it."""
+    """An alert: one finding with all its repeats until it is resolved."""
 
     model_config = ConfigDict(from_attributes=True, json_schema_extra={"examples": [_EXAMPLE]})
     id: str
-    change: int = Field(description="Number of its latest change; `if_change` of an action, id in the live stream")
+    change: int = Field(
+        description="Number of the latest change: `if_change` of an action, and the event id in the live stream"
+    )
     title: str
     category: str
     severity: str
@@ -45,29 +47,31 @@ class AlertInfo(BaseModel):
     classification: Classification | None
     determination: Determination | None
     assignee: str | None
-    suppressed_by: str | None = Field(description="The suppression rule that resolved it as it arrived")
+    suppressed_by: str | None = Field(description="Id of the suppression rule that resolved the alert when it arrived")
     techniques: list[str] = Field(description="MITRE ATT&CK techniques")
     description: str
     service_source: str
     detection_source: str
     cluster: str
     namespace: str
-    pod: str = Field(description="Where it was seen last")
+    pod: str = Field(description="Pod of the latest occurrence")
     workload: str
     image: str
     image_digest: str
     sha256: str
     path: str
     rule: str
-    entities: list[dict[str, Any]] = Field(description="What it is about, as first seen")
-    count: int = Field(description="How often it was seen")
-    first_seen: datetime.datetime
-    last_seen: datetime.datetime
-    updated_at: datetime.datetime
+    entities: list[dict[str, Any]] = Field(
+        description="Files, processes, containers and accounts of the first occurrence"
+    )
+    count: int = Field(description="Number of occurrences")
+    first_seen: datetime.datetime = Field(description="Time of the first occurrence, UTC")
+    last_seen: datetime.datetime = Field(description="Time of the latest occurrence, UTC")
+    updated_at: datetime.datetime = Field(description="Time of the latest change of the alert, UTC")
 
 
 class ActionRequest(BaseModel):
-    """Something to do with an alert."""
+    """An action on an alert."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -82,19 +86,21 @@ class ActionRequest(BaseModel):
     classification: Classification | None = None
     determination: Determination | None = None
     assignee: Annotated[str, Field(max_length=128)] | None = Field(
-        default=None, description="For assign: a user's name; empty: nobody"
+        default=None, description="For `assign`: name of the user; empty: remove the assignee"
     )
     comment: str = Field(default="", max_length=10_000)
-    if_change: int | None = Field(default=None, description="Refuse unless this is still the alert's latest change")
+    if_change: int | None = Field(
+        default=None, description="Refuse the action unless this is still the latest change of the alert"
+    )
 
 
 class HistoryEntry(BaseModel):
-    """One thing somebody did to an alert."""
+    """One action on an alert."""
 
     model_config = ConfigDict(from_attributes=True)
     id: int
-    at: datetime.datetime
-    actor: str
+    at: datetime.datetime = Field(description="Time of the action, UTC")
+    actor: str = Field(description="Name of the user, or `driftline` for the server itself")
     action: Action
     changes: dict[str, Any] = Field(
         description="Old and new value by field", examples=[{"status": ["new", "resolved"]}]
@@ -103,7 +109,7 @@ class HistoryEntry(BaseModel):
 
 
 class Transition(BaseModel):
-    """One row of the life cycle."""
+    """An allowed action in a status, and the status after it."""
 
     status: Status
     action: Action
@@ -111,13 +117,15 @@ class Transition(BaseModel):
 
 
 class NewSuppression(BaseModel):
-    """A suppression rule to make."""
+    """A suppression rule to create."""
 
     model_config = ConfigDict(extra="forbid")
     name: str = Field(min_length=1, max_length=128, examples=["CI builds compile"])
     reason: str = Field(min_length=1, max_length=1024, examples=["build pods run what they compile"])
     conditions: Conditions
-    expires_at: AwareDatetime | None = Field(default=None, description="It holds until then; none: until removed")
+    expires_at: AwareDatetime | None = Field(
+        default=None, description="Time until which the rule applies, with time zone; none: until it is removed"
+    )
 
 
 class SuppressionInfo(NewSuppression):
@@ -128,4 +136,4 @@ class SuppressionInfo(NewSuppression):
     expires_at: datetime.datetime | None
     created_by: str
     created_at: datetime.datetime
-    hits: int = Field(description="Alerts it resolved")
+    hits: int = Field(description="Number of occurrences that the rule suppressed")

@@ -1,8 +1,8 @@
-"""The life of an alert: a table of state and action to state; pure.
+"""The states of an alert: a table of status and action to the next status; pure.
 
-The API's refusals, the page of the documentation and whoever draws buttons read the same table.
-Classifications and determinations are Defender XDR's
-(https://learn.microsoft.com/defender-xdr/investigate-alerts).
+The API checks actions with this table and serves it (``GET /alerts/lifecycle``), the reference page is
+generated from it, and a user interface shows the actions that it allows. Classifications and determinations
+are those of Defender XDR (https://learn.microsoft.com/defender-xdr/investigate-alerts).
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ Determination = Literal[
     "other",
 ]
 
+# A resolved alert has to be reopened before it can be assigned; it can still be classified and commented on.
 TRANSITIONS: Mapping[tuple[Status, Action], Status] = {
     ("new", "start"): "in progress",
     ("new", "resolve"): "resolved",
@@ -55,7 +56,7 @@ TRANSITIONS: Mapping[tuple[Status, Action], Status] = {
     ("resolved", "classify"): "resolved",
     ("resolved", "comment"): "resolved",
 }
-"""What each action makes of each state; what is not here is refused."""
+"""The status after an action in a status; an action without an entry is refused."""
 
 CLASSIFICATIONS: Mapping[Classification, tuple[Determination, ...]] = {
     "true positive": (
@@ -69,22 +70,26 @@ CLASSIFICATIONS: Mapping[Classification, tuple[Determination, ...]] = {
     "benign": ("security testing", "confirmed activity", "line of business application", "other"),
     "false positive": ("not malicious", "not enough data", "other"),
 }
-"""The reasons each classification may have."""
+"""The determinations that each classification may have."""
 
 
 def next_status(status: Status, action: Action) -> Status:
-    """Give the state an action leads to; raises ``Conflict`` where the table has none."""
+    """Return the status after an action; raises ``Conflict`` if the present status does not allow the action."""
     found = TRANSITIONS.get((status, action))
     if found is None:
-        able = [each for each in get_args(Action) if (status, each) in TRANSITIONS]
-        raise Conflict(f"an alert that is {status} cannot {action}; expected one of {', '.join(able)}")
+        allowed = [each for each in get_args(Action) if (status, each) in TRANSITIONS]
+        raise Conflict(f"an alert that is {status} cannot {action}; expected one of {', '.join(allowed)}")
     return found
 
 
 def check_classification(
     action: Action, classification: Classification | None, determination: Determination | None
 ) -> None:
-    """Raise ``InvalidInput`` unless the action has the classification it needs, and a reason that fits."""
+    """Check the classification and the determination of an action.
+
+    ``resolve`` and ``classify`` need a classification; a determination needs a classification that has it.
+    Raises ``InvalidInput`` otherwise.
+    """
     if action in ("resolve", "classify") and classification is None:
         raise InvalidInput(f"classification: {action} needs one of {', '.join(CLASSIFICATIONS)}")
     if determination is None:
@@ -92,4 +97,4 @@ def check_classification(
     if classification is None:
         raise InvalidInput("determination: expected a classification with it")
     if determination not in (fitting := CLASSIFICATIONS[classification]):
-        raise InvalidInput(f"determination: {classification} has the reasons {', '.join(fitting)}")
+        raise InvalidInput(f"determination: {classification} has the determinations {', '.join(fitting)}")

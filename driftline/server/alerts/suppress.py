@@ -1,4 +1,4 @@
-"""When an alert is resolved as it arrives; pure."""
+"""Conditions of suppression rules, which resolve alerts when they arrive; pure."""
 
 from __future__ import annotations
 
@@ -17,11 +17,14 @@ Text = Annotated[str, Field(min_length=1, max_length=512)]
 
 
 class Conditions(BaseModel):
-    """All that are given must hold; `*` stands for any text in all but `sha256`."""
+    """Conditions of a suppression rule; all of them must match.
+
+    `*` matches any text, except in `cluster` and `sha256`.
+    """
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"namespace": "ci-*", "rule": "Alert"}]})
     cluster: Annotated[str, Field(min_length=1, max_length=253)] | None = Field(
-        default=None, description="The cluster by its name; none: every one"
+        default=None, description="Name of the cluster; none: all clusters"
     )
     namespace: Text | None = None
     workload: Text | None = None
@@ -33,12 +36,12 @@ class Conditions(BaseModel):
     @model_validator(mode="after")
     def _check_any(self) -> Conditions:
         if not self.model_dump(exclude_none=True, exclude={"cluster"}):
-            raise ValueError("expected a condition besides the cluster: this would suppress everything")
+            raise ValueError("expected a condition besides the cluster: the rule would suppress all alerts")
         return self
 
 
 class Rule(Protocol):
-    """What is asked of a suppression rule."""
+    """The properties of a suppression rule that matching needs."""
 
     @property
     def conditions(self) -> Mapping[str, Any]: ...
@@ -47,21 +50,26 @@ class Rule(Protocol):
 
 
 def first_match(rules: Iterable[Rule], finding: Finding, now: datetime.datetime) -> Any:
-    """Give the first rule that holds for a finding; ``None`` if none does."""
-    return next((rule for rule in rules if _holds(rule, finding, now)), None)
+    """Return the first rule that matches a finding; ``None`` if no rule does.
+
+    A rule matches if all its conditions do and it has not expired at ``now`` (UTC).
+    """
+    return next((rule for rule in rules if _rule_matches(rule, finding, now)), None)
 
 
-def _holds(rule: Rule, finding: Finding, now: datetime.datetime) -> bool:
+def _rule_matches(rule: Rule, finding: Finding, now: datetime.datetime) -> bool:
     if rule.expires_at is not None and rule.expires_at <= now:
         return False
     return all(_matches(name, wanted, getattr(finding, name)) for name, wanted in rule.conditions.items())
 
 
-# A hash and a cluster's name are told whole: a star in a cluster's name would reach into other grants.
+# Digests and cluster names are compared whole: the right to suppress is granted by cluster name, and a pattern
+# would match clusters that are not granted.
 def _matches(name: str, wanted: str, found: str) -> bool:
     if name in ("sha256", "cluster"):
         return found == wanted
     return fnmatch.fnmatchcase(found, wanted.translate(_ONLY_STARS))
 
 
+# Escapes the other special characters of fnmatch, so that only "*" is one.
 _ONLY_STARS = str.maketrans({"[": "[[]", "?": "[?]"})

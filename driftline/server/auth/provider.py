@@ -1,8 +1,8 @@
-"""Talking to an OpenID provider: discovery, the code's exchange, the ID token's check.
+"""Client of an OpenID provider: discovery, exchange of the code, validation of the ID token.
 
-The authorization code flow with PKCE (RFC 7636) and a nonce, as OpenID Connect Core 1.0, section
-3.1 has it. Metadata and keys are fetched at each login: logins are rare, and a rotated key is
-never missed.
+It implements the authorization code flow with PKCE (RFC 7636) and a nonce (OpenID Connect Core 1.0,
+section 3.1). Metadata and keys are fetched at each login and not cached: logins are rare, and a rotated key
+takes effect at once.
 """
 
 from __future__ import annotations
@@ -24,23 +24,32 @@ from driftline.errors import ServerUnreachable, Unauthenticated
 
 __all__ = ["Provider", "check_id_token"]
 
-_SECONDS = 10.0
+_TIMEOUT_SECONDS = 10.0
 _LEEWAY_SECONDS = 60
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA"]
-"""Signatures by keys of the provider only: with HS256 the client's secret would sign, with none nobody."""
+"""Accepted signature algorithms: asymmetric ones only.
+
+HS256 would be signed with the client's secret instead of a key of the provider; ``none`` is not signed at all.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """One provider and what we are to it."""
+    """An OpenID provider, and the registration of this server as its client."""
 
     issuer: str
+    """Issuer URL, as in the claim ``iss``."""
     client_id: str
     client_secret: str
     redirect_uri: str
+    """URL of this server to which the provider sends the browser back; registered at the provider."""
 
     def login_url(self, *, state: str, nonce: str, verifier: str, scopes: tuple[str, ...]) -> str:
-        """Give where a browser is sent to log in; raises ``ServerUnreachable``."""
+        """Return the URL of the provider to send the browser to.
+
+        ``state``, ``nonce`` and ``verifier`` are random values of this login, kept until the browser returns.
+        Raises ``ServerUnreachable`` without valid metadata from the provider.
+        """
         digest = hashlib.sha256(verifier.encode()).digest()
         query = {
             "response_type": "code",
@@ -56,9 +65,10 @@ class Provider:
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
 
     def claims(self, code: str, *, nonce: str, verifier: str, now: datetime.datetime) -> Mapping[str, Any]:
-        """Exchange a code for the claims of who logged in.
+        """Exchange a code for an ID token, and return the token's claims.
 
-        Raises ``Unauthenticated`` for a code or token that does not hold, ``ServerUnreachable``.
+        ``nonce`` and ``verifier`` are those of the login's URL. Raises ``Unauthenticated`` for a code or ID token
+        that is invalid, ``ServerUnreachable`` without a valid response from the provider.
         """
         metadata = self._metadata()
         form = {
@@ -68,23 +78,29 @@ class Provider:
             "client_id": self.client_id,
             "code_verifier": verifier,
         }
-        answer = _asked("POST", _text(metadata, "token_endpoint"), data=form, auth=(self.client_id, self.client_secret))
-        keys = _asked("GET", _text(metadata, "jwks_uri"))
+        answer = _request_json(
+            "POST", _text(metadata, "token_endpoint"), data=form, auth=(self.client_id, self.client_secret)
+        )
+        keys = _request_json("GET", _text(metadata, "jwks_uri"))
         token = _text(answer, "id_token")
         return check_id_token(token, keys, issuer=self.issuer, client_id=self.client_id, nonce=nonce, now=now)
 
     def _metadata(self) -> Mapping[str, Any]:
-        found = _asked("GET", self.issuer.rstrip("/") + "/.well-known/openid-configuration")
+        found = _request_json("GET", self.issuer.rstrip("/") + "/.well-known/openid-configuration")
         if found.get("issuer") != self.issuer:
             raise ServerUnreachable(f"the OpenID provider calls itself {found.get('issuer')!r}, not {self.issuer!r}")
         return found
 
 
-# OpenID Connect Core 1.0, section 3.1.3.7.
+# The checks are those of OpenID Connect Core 1.0, section 3.1.3.7.
 def check_id_token(
     token: str, keys: Any, *, issuer: str, client_id: str, nonce: str, now: datetime.datetime
 ) -> Mapping[str, Any]:
-    """Give the claims of an ID token that holds; raises ``Unauthenticated``, saying why it does not."""
+    """Return the claims of a valid ID token.
+
+    Checks the signature by ``keys`` (a JSON Web Key Set), issuer, audience, authorized party, nonce and, with a
+    tolerance of 60 seconds, the times. Raises ``Unauthenticated`` with the reason if a check fails.
+    """
     registry = jwt.JWTClaimsRegistry(
         now=int(now.timestamp()),
         leeway=_LEEWAY_SECONDS,
@@ -99,18 +115,18 @@ def check_id_token(
         claims: Mapping[str, Any] = jwt.decode(token, KeySet.import_key_set(keys), algorithms=_ALGORITHMS).claims
         registry.validate(dict(claims))
     except (JoseError, ValueError, KeyError, TypeError) as error:
-        raise Unauthenticated(f"the provider's ID token does not hold: {error}") from error
+        raise Unauthenticated(f"the provider's ID token is invalid: {error}") from error
     if claims.get("azp", client_id) != client_id:
-        raise Unauthenticated("the provider's ID token was made for another client")
+        raise Unauthenticated("the provider's ID token was issued for another client")
     return claims
 
 
-def _asked(method: str, url: str, **more: Any) -> Mapping[str, Any]:
+def _request_json(method: str, url: str, **more: Any) -> Mapping[str, Any]:
     try:
-        answer = httpx.request(method, url, timeout=_SECONDS, **more)
+        answer = httpx.request(method, url, timeout=_TIMEOUT_SECONDS, **more)
         found = answer.json()
     except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        raise ServerUnreachable(f"the OpenID provider gives no answer at {url}: {error}") from error
+        raise ServerUnreachable(f"no answer from the OpenID provider at {url}: {error}") from error
     if 400 <= answer.status_code < 500 and method == "POST":
         raise Unauthenticated("the OpenID provider refuses the code")
     if answer.is_error or not isinstance(found, dict):

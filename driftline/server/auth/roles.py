@@ -1,7 +1,8 @@
-"""Roles, permissions and clusters; pure.
+"""Roles, permissions and granted clusters; pure.
 
-A permission is asked for by an endpoint, given by a role, and may be narrowed by a token's scopes,
-which are permissions too. Where it holds, the clusters say.
+An endpoint requires a permission; the role of the user has it or not. The scopes of a token, which are
+permissions, too, can only remove permissions. The granted clusters limit the objects on which a permission
+applies.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from driftline.errors import Forbidden, NotFound
 __all__ = ["ALL", "PERMISSIONS", "ROLES", "Permission", "Principal", "Role"]
 
 ALL = "*"
-"""Every cluster, those to come included."""
+"""Grant for all clusters, including future ones."""
 
 Role = Literal["viewer", "analyst", "admin"]
 Permission = Literal[
@@ -34,73 +35,81 @@ Permission = Literal[
 
 PERMISSIONS: dict[Permission, tuple[Role, str]] = {
     "alerts:read": ("viewer", "see alerts and suppression rules"),
-    "events:read": ("viewer", "see events as they come"),
+    "events:read": ("viewer", "follow events live"),
     "hunt": ("viewer", "run KQL over the hunting tables"),
-    "policies:read": ("viewer", "see policies, their versions, and which sensor runs which"),
-    "sensors:read": ("viewer", "see sensors, their clusters and what is wrong with them"),
+    "policies:read": ("viewer", "see policies, their versions, and the version of each sensor"),
+    "sensors:read": ("viewer", "see sensors, their clusters and problems"),
     "alerts:write": ("analyst", "change alerts and suppression rules"),
     "policies:write": ("admin", "change and roll back policies"),
-    "sensors:write": ("admin", "make join tokens, revoke sensors"),
+    "sensors:write": ("admin", "create join tokens, revoke sensors"),
     "users:read": ("admin", "see users and their tokens"),
-    "users:write": ("admin", "make, change and remove users"),
+    "users:write": ("admin", "create, change and remove users"),
     "audit:read": ("admin", "see the audit trail"),
 }
-"""Each permission with the least role that has it, and what it lets do."""
+"""Each permission with the lowest role that has it, and a description for the reference page."""
 
 ROLES: tuple[Role, ...] = ("viewer", "analyst", "admin")
-"""From the least to the most; each may what the one before may (Security Reader, Operator, Admin)."""
+"""Roles from the lowest to the highest; each has the permissions of those before it.
+
+They correspond to Security Reader, Security Operator and Security Administrator in Microsoft Entra.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody who asks, with everything they may."""
+    """The authenticated caller of a request, with role, granted clusters and the scopes of the token."""
 
     user_id: str
     name: str
     role: Role
     clusters: tuple[str, ...]
     token_id: str = ""
+    """Id of the token or session that authenticates the request."""
     scopes: tuple[str, ...] = ()
-    """The permissions the token was made for; empty: all of the role."""
+    """The permissions that the token is limited to; empty: all permissions of the role."""
 
     @property
     def permissions(self) -> frozenset[str]:
-        """What they may, by role and scopes."""
+        """The permissions of the role, limited by the scopes of the token."""
         rank = ROLES.index(self.role)
+        # Scopes are intersected at each request: a token does not keep permissions that its owner loses.
         given = {name for name, (role, _) in PERMISSIONS.items() if ROLES.index(role) <= rank}
         return frozenset(given & set(self.scopes) if self.scopes else given)
 
     @property
     def everywhere(self) -> bool:
-        """Whether they may so in every cluster."""
+        """Whether all clusters are granted."""
         return ALL in self.clusters
 
     @property
     def visible(self) -> tuple[str, ...] | None:
-        """The clusters they see; ``None`` for all."""
+        """The granted clusters; ``None`` for all."""
         return None if self.everywhere else self.clusters
 
     def sees(self, cluster: str) -> bool:
-        """Tell whether a cluster is granted to them."""
+        """Return whether a cluster is granted."""
         return self.everywhere or cluster in self.clusters
 
     def check(self, permission: Permission) -> None:
-        """Raise ``Forbidden`` unless they have a permission."""
+        """Raise ``Forbidden`` unless the caller has a permission."""
         if permission not in self.permissions:
             why = "the token's scopes do not hold" if self.scopes else f"the role {self.role} does not have"
             raise Forbidden(f"{why} the permission {permission}")
 
     def check_cluster(self, cluster: str) -> None:
-        """Raise ``NotFound`` unless they see a cluster: who may not see it learns not even that it is."""
+        """Raise ``NotFound`` unless a cluster is granted.
+
+        It is not ``Forbidden``: the answer must not reveal that the cluster exists.
+        """
         if not self.sees(cluster):
             raise NotFound(f"no cluster {cluster!r}, or none granted to you")
 
     def check_everywhere(self) -> None:
-        """Raise ``Forbidden`` unless every cluster is granted to them."""
+        """Raise ``Forbidden`` unless all clusters are granted."""
         if not self.everywhere:
-            raise Forbidden("this concerns every cluster, and only some are granted to you")
+            raise Forbidden("this concerns all clusters, but only some are granted to you")
 
     def check_grant(self, clusters: Collection[str]) -> None:
-        """Raise ``Forbidden`` for clusters that are not theirs to give."""
+        """Raise ``Forbidden`` unless the caller may grant these clusters: all, or only the caller's own."""
         if not self.everywhere and not set(clusters) <= set(self.clusters):
-            raise Forbidden(f"you can grant no more than your own clusters: {', '.join(self.clusters)}")
+            raise Forbidden(f"you can grant only your own clusters: {', '.join(self.clusters)}")

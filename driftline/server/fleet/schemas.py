@@ -1,4 +1,7 @@
-"""What the API says of sensors, their join tokens and clusters: from register, ledger and policies; pure."""
+"""Request and response bodies of the API for sensors, join tokens and clusters; pure.
+
+A sensor's entry combines its enrolment, its latest reported state and the policies in force.
+"""
 
 from __future__ import annotations
 
@@ -28,56 +31,59 @@ Time = datetime.datetime
 
 
 class PolicyRun(BaseModel):
-    """Which version of which policy a sensor runs."""
+    """The policy version that a sensor runs, and the one it should run."""
 
-    running: str = Field(description="NAME:VERSION as it says itself, a file, or `built in`", examples=["default:7"])
-    wanted: str = Field(
-        default="", description="What is in force for its cluster; empty: nothing", examples=["default:7"]
+    running: str = Field(
+        description="Policy as reported by the sensor: NAME:VERSION, the path of a file, or `built in`",
+        examples=["default:7"],
     )
-    current: bool = Field(default=False, description="Whether these are the same")
-    error: str = Field(default="", description="Why it could not use the version delivered last")
+    wanted: str = Field(
+        default="", description="Policy in force for the cluster of the sensor; empty: none", examples=["default:7"]
+    )
+    current: bool = Field(default=False, description="Whether `running` is `wanted`")
+    error: str = Field(default="", description="Error of the sensor with the latest version it received; empty: none")
 
 
 class Problem(BaseModel):
-    """Something that holds about a sensor, and is an alert."""
+    """A problem of a sensor, which is also an alert."""
 
-    kind: str = Field(examples=["silent"])
-    detail: str
-    since: Time
+    kind: str = Field(description="Kind of the problem: silent, clock-off, losses or tampered", examples=["silent"])
+    detail: str = Field(description="The problem in words")
+    since: Time = Field(description="Start of the problem, UTC")
 
 
 class SensorInfo(BaseModel):
-    """One sensor that enrolled."""
+    """An enrolled sensor."""
 
     sensor: str = Field(description="Id of the enrolment")
     cluster: str = Field(examples=["prod-eu"])
     node: str = Field(examples=["node-7"])
     version: str = Field(description="Version of driftline", examples=["0.1.0"])
-    kernel: dict[str, Any] = Field(description="Release of the node's kernel, and what of eBPF it has")
-    coverage: dict[str, Any] = Field(description="What the sensor sees, and by which means")
-    block_mode: str = Field(description="How it blocks", examples=["armed, by LSM and signal"])
+    kernel: dict[str, Any] = Field(description="Kernel release of the node, and its eBPF features")
+    coverage: dict[str, Any] = Field(description="Activities that the sensor observes, and by which mechanism")
+    block_mode: str = Field(description="Blocking state and mechanism", examples=["armed, by LSM and signal"])
     policy: PolicyRun
-    seen: Time | None = Field(description="When anything came from it last")
-    clock_skew: float = Field(description="Seconds its clock is ahead of the server's")
-    lost: int = Field(description="Events it lost since it enrolled")
+    seen: Time | None = Field(description="Time of the latest message from the sensor, UTC; none: never")
+    clock_skew: float = Field(description="Seconds that the sensor's clock is ahead of the server's; negative: behind")
+    lost: int = Field(description="Number of events lost since the enrolment")
     problems: list[Problem]
-    enrolled: Time
-    enrolled_by: str = Field(description="The join token, or the service account")
-    certificate_ends: Time | None
-    revoked: Time | None
-    revoked_for: str
+    enrolled: Time = Field(description="Time of the enrolment, UTC")
+    enrolled_by: str = Field(description="Join token or service account of the enrolment")
+    certificate_ends: Time | None = Field(description="End of the certificate's validity, UTC")
+    revoked: Time | None = Field(description="Time of the revocation, UTC; none: not revoked")
+    revoked_for: str = Field(description="Reason for the revocation")
 
 
 class ClusterInfo(BaseModel):
-    """One cluster, counted."""
+    """A cluster with the number of its sensors."""
 
     cluster: str = Field(examples=["prod-eu"])
-    sensors: int = Field(description="Sensors that are not revoked", examples=[12])
-    problems: int = Field(description="Those of them with a problem", examples=[1])
+    sensors: int = Field(description="Number of sensors that are not revoked", examples=[12])
+    problems: int = Field(description="Number of these sensors that have a problem", examples=[1])
 
 
 class NewToken(BaseModel):
-    """A join token to make."""
+    """A join token to create."""
 
     model_config = ConfigDict(extra="forbid")
     cluster: str = Field(min_length=1, max_length=253, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["prod-eu"])
@@ -85,42 +91,45 @@ class NewToken(BaseModel):
         "",
         max_length=253,
         pattern=r"^[^\x00-\x1f\x7f]*$",
-        description="The only node it is for; empty: any that has no sensor",
+        description="Name of the only node that may use the token; empty: any node without a sensor",
     )
-    hours: float = Field(1.0, gt=0, le=24 * 30, description="How long it holds")
+    hours: float = Field(1.0, gt=0, le=24 * 30, description="Hours until the token expires")
 
 
 class JoinTokenInfo(BaseModel):
-    """One join token, without its secret."""
+    """A join token without its secret."""
 
     model_config = ConfigDict(from_attributes=True)
     id: str
     cluster: str
     node: str
-    made_by: str
-    expires: Time
-    used: Time | None
-    sensor: str = Field(description="The sensor that used it")
+    made_by: str = Field(description="User who created the token")
+    expires: Time = Field(description="Time of expiry, UTC")
+    used: Time | None = Field(description="Time of use, UTC; none: not used yet")
+    sensor: str = Field(description="Id of the sensor that used the token; empty: none")
 
 
 class MadeToken(BaseModel):
-    """A join token with its secret, which is shown this once."""
+    """A join token with its secret, which is not shown again."""
 
     token: str = Field(examples=["dlj1.…"])
     expires: Time
 
 
 class Revocation(BaseModel):
-    """Why a sensor is refused from now on."""
+    """The reason for revoking a sensor."""
 
     model_config = ConfigDict(extra="forbid")
-    reason: str = Field(min_length=1, max_length=1024, examples=["the node was given up"])
+    reason: str = Field(min_length=1, max_length=1024, examples=["the node was decommissioned"])
 
 
 def sensor_info(
     record: SensorRecord, state: SensorState, conditions: Iterable[Condition], *, policy: PolicyRun
 ) -> SensorInfo:
-    """Put together what is known of a sensor."""
+    """Return the API's entry of a sensor.
+
+    ``record`` is its enrolment, ``state`` its latest reported state, ``conditions`` its present problems.
+    """
     return SensorInfo(
         sensor=record.identity.sensor,
         cluster=record.identity.cluster,
@@ -143,7 +152,7 @@ def sensor_info(
 
 
 def clusters_of(sensors: Sequence[SensorInfo]) -> list[ClusterInfo]:
-    """Count sensors by cluster, in the order of names."""
+    """Return the clusters, sorted by name, with their number of sensors that are not revoked."""
     found: defaultdict[str, list[SensorInfo]] = defaultdict(list)
     for sensor in sensors:
         if sensor.revoked is None:

@@ -1,1 +1,1 @@
-"""HTTP for every domain: errors, paging, limits, TLS, log, metrics, server-sent events."""
+"""HTTP parts that every domain uses: errors, paging, limits, TLS, log, metrics, server-sent events."""

@@ -1,4 +1,4 @@
-"""The server's log: lines for people, or a JSON object a line."""
+"""Format of the server's log: text lines, or one JSON object a line."""
 
 from __future__ import annotations
 
@@ -10,25 +10,30 @@ __all__ = ["configure"]
 
 
 class JsonFormatter(logging.Formatter):
-    """Write a record as one JSON object."""
+    """A formatter that writes a record as one JSON object, with the time in UTC to the millisecond."""
 
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.datetime.fromtimestamp(record.created, datetime.UTC)
-        told = {
+        fields = {
             "time": moment.isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
         }
         if record.exc_info:
-            told["exception"] = self.formatException(record.exc_info)
-        return json.dumps(told, ensure_ascii=False)
+            fields["exception"] = self.formatException(record.exc_info)
+        return json.dumps(fields, ensure_ascii=False)
 
 
 def configure(level: str, style: str) -> None:
-    """Log to standard error from ``level`` on; ``style`` is ``text`` or ``json``."""
+    """Log to standard error, records of ``level`` and above.
+
+    ``level`` is a name of ``logging`` such as ``INFO``; ``style`` is ``text`` or ``json``. Replaces the handlers
+    that the root logger has.
+    """
     handler = logging.StreamHandler()
     plain = logging.Formatter("%(asctime)s driftline: %(levelname)s: %(message)s")
     handler.setFormatter(JsonFormatter() if style == "json" else plain)
     logging.basicConfig(handlers=[handler], level=level, force=True)
+    # At INFO, uvicorn logs its start and stop, which the server logs in its own words.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""Around every request: its id, its size's bound, its number and time, its line in the log."""
+"""ASGI middleware of every request: request id, size limit of the body, metrics and access log."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ log = logging.getLogger("driftline.server.access")
 
 
 class Around:
-    """Give each request an id, count it, time it, log it."""
+    """Count, time and log each request, and assign an id to it.
+
+    The id is in ``request.state.request_id``, in the header ``X-Request-Id`` and in the log line. The time is
+    that to the head of the response: a live stream would otherwise count with hours. ``prefix`` is the path
+    below which the API's router is included.
+    """
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics, prefix: str) -> None:
         self._app = app
@@ -66,8 +71,8 @@ def _headers(request_id: str) -> list[tuple[bytes, bytes]]:
     ]
 
 
-# The template, not the path: what strangers ask for must not become a label. FastAPI keeps the
-# template of an included router without the prefix it was included under.
+# Returns the template of the route, not the path: a caller without credentials could otherwise create any number
+# of label values. FastAPI keeps the template of an included router without the prefix of its inclusion.
 def _route(scope: Scope, prefix: str) -> str:
     template = getattr(scope.get("route"), "path", "")
     if not template:
@@ -76,7 +81,10 @@ def _route(scope: Scope, prefix: str) -> str:
 
 
 class BoundedBody:
-    """Refuse bodies larger than 2 MiB, but on paths whose routers bound their bodies themselves."""
+    """Refuse request bodies of more than 2 MiB.
+
+    Paths that start with one of ``unbounded`` are exempt: their routers limit the body themselves.
+    """
 
     def __init__(self, app: ASGIApp, *, unbounded: tuple[str, ...] = ()) -> None:
         self._app = app
@@ -103,7 +111,7 @@ def _bounded(receive: Receive) -> Receive:
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
-        if seen > MAX_BODY:  # sent in chunks, with no length declared: the rest is not read
+        if seen > MAX_BODY:  # a chunked body declares no length; the rest is not read
             return {"type": "http.disconnect"}
         return message
 

@@ -1,4 +1,8 @@
-"""Pages that hold while rows come and go: a cursor names the last row seen, not a number of rows."""
+"""Paged lists by keyset: a cursor has the sort key of the last row, not an offset.
+
+Rows that are added or removed between two requests so neither repeat nor skip other rows. Cursors are not
+signed: an endpoint checks the permissions of every request, and a forged cursor only starts elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -16,35 +20,42 @@ __all__ = ["Cursor", "Limit", "Page", "decode_cursor", "encode_cursor"]
 
 Item = TypeVar("Item")
 
-Limit = Annotated[int, Query(ge=1, le=1000, description="Most items a page may have")]
+Limit = Annotated[int, Query(ge=1, le=1000, description="Maximum number of items of the page")]
 Cursor = Annotated[
-    str, Query(max_length=512, description="`next` of the page before; opaque; empty for the first page")
+    str,
+    Query(
+        max_length=512, description="Value of `next` of the previous page, which is opaque; empty for the first page"
+    ),
 ]
 
 
 class Page(BaseModel, Generic[Item]):
-    """Some items, and the cursor of the page that follows."""
+    """One page of a list, and the cursor of the next page."""
 
     items: list[Item]
-    next: str = Field(default="", description="Cursor of the next page; empty on the last")
+    next: str = Field(default="", description="Cursor of the next page; empty on the last page")
 
 
 def encode_cursor(*values: str | int) -> str:
-    """Make the cursor of the row whose sort key these values are."""
+    """Return the cursor of the row with these values as its sort key."""
     text = json.dumps(values, separators=(",", ":"))
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str, *kinds: type) -> list[Any] | None:
-    """Give the sort key a cursor names, ``None`` for the first page; raises ``InvalidInput``."""
+    """Return the sort key in a cursor, with values of the types ``kinds``; ``None`` for the first page.
+
+    Raises ``InvalidInput`` for a text that ``encode_cursor`` has not made for a list of this kind.
+    """
     if not cursor:
         return None
     try:
         values = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
     except (binascii.Error, ValueError, RecursionError) as error:
-        raise InvalidInput("cursor: expected the `next` of a page before") from error
+        raise InvalidInput("cursor: expected the `next` of the previous page") from error
     if not isinstance(values, list) or [type(value) for value in values] != list(kinds):
         raise InvalidInput("cursor: expected the `next` of a page of this list")
+    # A larger number would overflow the 64-bit integers of the database.
     if any(isinstance(value, int) and abs(value) >= 2**63 for value in values):
         raise InvalidInput("cursor: expected the `next` of a page of this list")
     return values

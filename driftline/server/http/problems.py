@@ -1,7 +1,12 @@
-"""The one shape of an error: RFC 9457, ``application/problem+json``.
+"""Errors as problem documents (RFC 9457, ``application/problem+json``).
 
-``type`` is a stable name for programs, ``detail`` for people. What is wrong at places stands in
-``errors``: a JSON pointer for a field of the body or a parameter, line, column and span for a text.
+``type`` is a stable name for programs, ``title`` and ``detail`` are for people. ``errors`` has the single
+errors with their place: a JSON pointer for a field of the body or a parameter; line, column and span for a
+text, such as a query or a policy.
+
+Endpoints raise driftline's errors; ``_KINDS`` alone decides on their status. An error of another class is a
+bug: it is logged with its traceback and answered by status 500 without details, because its message may
+contain data that the caller may not see.
 """
 
 from __future__ import annotations
@@ -25,72 +30,77 @@ TYPE = "urn:driftline:problem:"
 
 log = logging.getLogger(__name__)
 
-# The first that an error is an instance of decides.
+# Error class, HTTP status, last part of ``type``, title. The first row that an error is an instance of
+# decides, so a subclass stands before its base.
 _KINDS: tuple[tuple[type[Exception], int, str, str], ...] = (
-    (errors.InvalidQuery, 400, "invalid-query", "The query is wrong"),
-    (errors.InvalidPolicy, 400, "invalid-policy", "The policy is wrong"),
-    (errors.InvalidInput, 400, "invalid-input", "The request is wrong"),
-    (errors.Unauthenticated, errors.Unauthenticated.status, "unauthenticated", "Who asks is unknown"),
+    (errors.InvalidQuery, 400, "invalid-query", "Invalid query"),
+    (errors.InvalidPolicy, 400, "invalid-policy", "Invalid policy"),
+    (errors.InvalidInput, 400, "invalid-input", "Invalid request"),
+    (errors.Unauthenticated, errors.Unauthenticated.status, "unauthenticated", "Not authenticated"),
     (errors.Forbidden, errors.Forbidden.status, "forbidden", "Not allowed"),
     (errors.NotFound, errors.NotFound.status, "not-found", "Not found"),
-    (errors.Conflict, errors.Conflict.status, "conflict", "What is there speaks against it"),
+    (errors.Conflict, errors.Conflict.status, "conflict", "Conflict"),
     (errors.TooMany, errors.TooMany.status, "too-many", "Too many requests"),
-    (errors.StoreBusy, 503, "store-busy", "The event store is busy"),
-    (errors.StoreFull, 507, "store-full", "The event store is full"),
-    (errors.StoreError, 422, "store-refused", "The event store could not answer"),
-    (errors.ServerUnreachable, 502, "provider-unreachable", "Another server gives no answer"),
-    (errors.StateError, 503, "state-unavailable", "The server's database does not answer"),
+    (errors.StoreBusy, 503, "store-busy", "Event store busy"),
+    (errors.StoreFull, 507, "store-full", "Event store full"),
+    (errors.StoreError, 422, "store-refused", "Event store error"),
+    (errors.ServerUnreachable, 502, "provider-unreachable", "OpenID provider unreachable"),
+    (errors.StateError, 503, "state-unavailable", "Server database unavailable"),
 )
 _TITLES = {404: "Not found", 405: "Method not allowed", 413: "Too large", 415: "Unsupported media type"}
 
 
 class Place(BaseModel):
-    """One thing that is wrong, and where."""
+    """One error of the request, and its place."""
 
-    detail: str
-    source: str | None = Field(default=None, description="Name of the saved hunt it is in, if not in what was sent")
-    pointer: str | None = Field(default=None, description="JSON pointer into the body, or #/query/NAME for a parameter")
-    line: int | None = Field(default=None, description="Line of the text, from 1")
-    column: int | None = Field(default=None, description="Column of the text, from 1")
-    offset: int | None = Field(default=None, description="Where the span begins, in characters from 0")
-    length: int | None = Field(default=None, description="Length of the span in characters")
+    detail: str = Field(description="Error message")
+    source: str | None = Field(
+        default=None, description="Name of the saved hunt with the error; absent if it is in the text of the request"
+    )
+    pointer: str | None = Field(
+        default=None, description="JSON pointer to the field of the body, or #/query/NAME for a query parameter"
+    )
+    line: int | None = Field(default=None, description="Line in the text, counted from 1")
+    column: int | None = Field(default=None, description="Column in the line, counted from 1")
+    offset: int | None = Field(default=None, description="Start of the erroneous span, in characters from 0")
+    length: int | None = Field(default=None, description="Length of the erroneous span in characters")
 
 
 class ProblemDocument(BaseModel):
-    """What every error looks like (RFC 9457)."""
+    """Body of every error response (RFC 9457)."""
 
-    type: str = Field(examples=["urn:driftline:problem:not-found"])
-    title: str = Field(examples=["Not found"])
-    status: int = Field(examples=[404])
-    detail: str = Field(examples=["no alert '7f'"])
+    type: str = Field(description="Stable name of the kind of error", examples=["urn:driftline:problem:not-found"])
+    title: str = Field(description="Kind of error in words", examples=["Not found"])
+    status: int = Field(description="HTTP status", examples=[404])
+    detail: str = Field(description="Error message", examples=["no alert '7f'"])
     instance: str = Field(
         default="", description="Id of the request, as in the server's log and the header X-Request-Id"
     )
-    errors: list[Place] = []
+    errors: list[Place] = Field(default=[], description="Single errors with their place; empty if none has a place")
 
 
-def _described(description: str) -> dict[str, Any]:
+def _problem_response(description: str) -> dict[str, Any]:
     schema = {"$ref": "#/components/schemas/ProblemDocument"}
     return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
 
 
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    400: _described("What was sent is wrong"),
-    401: _described("No credentials, or none that hold"),
-    403: _described("The role, the token's scopes or the clusters granted do not allow it"),
-    404: _described("There is none, or none the caller may see"),
-    409: _described("What is there speaks against it"),
-    422: _described("The event store could not answer within its limits"),
-    429: _described("Too many requests; see Retry-After"),
-    503: _described("A part of the server does not answer at the moment; try again"),
+    400: _problem_response("Invalid request"),
+    401: _problem_response("No credentials, or invalid or expired ones"),
+    403: _problem_response("Not permitted by the role, the token's scopes or the granted clusters"),
+    404: _problem_response("No such object, or none that the caller may see"),
+    409: _problem_response("Conflict with the present state, such as an existing name or a newer version"),
+    422: _problem_response("The query exceeded a limit of the event store, or failed there"),
+    429: _problem_response("Too many requests; see Retry-After"),
+    503: _problem_response("A part of the server is temporarily unavailable; try again"),
 }
-"""The errors every endpoint may answer with, for OpenAPI."""
+"""Error responses of every endpoint by status, for the OpenAPI document."""
 
 
 def install(app: FastAPI) -> None:
-    """Make every error of an app come in the one shape."""
+    """Install exception handlers, so that every error response of an app is a problem document."""
     handlers: Mapping[Any, Any] = {
-        errors.DriftlineError: _on_own,
+        errors.DriftlineError: _on_driftline_error,
         RequestValidationError: _on_validation,
         HTTPException: _on_http,
         Exception: _on_bug,
@@ -100,7 +110,7 @@ def install(app: FastAPI) -> None:
 
 
 def kind_of(error: errors.DriftlineError) -> str:
-    """Give the stable name of an error, as at the end of ``type``."""
+    """Return the stable name of an error, the last part of ``type``; ``internal`` for an unexpected one."""
     return next((name for kind, _, name, _ in _KINDS if isinstance(error, kind)), "internal")
 
 
@@ -114,7 +124,10 @@ def response(
     places: list[Place] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """Make the answer."""
+    """Return the response with a problem document.
+
+    ``kind`` is the last part of ``type``; ``places`` are the single errors, ``headers`` additional headers.
+    """
     document = ProblemDocument(
         type=TYPE + kind,
         title=title,
@@ -127,7 +140,7 @@ def response(
     return JSONResponse(body, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
 
 
-def _on_own(request: Request, error: errors.DriftlineError) -> JSONResponse:
+def _on_driftline_error(request: Request, error: errors.DriftlineError) -> JSONResponse:
     for kind, status, name, title in _KINDS:
         if isinstance(error, kind):
             return response(
@@ -142,6 +155,7 @@ def _on_own(request: Request, error: errors.DriftlineError) -> JSONResponse:
     return _on_bug(request, error)
 
 
+# WWW-Authenticate is required with 401 (RFC 9110, section 11.6.1); Retry-After is in whole seconds (10.2.3).
 def _headers(error: errors.DriftlineError) -> dict[str, str]:
     if isinstance(error, errors.Unauthenticated):
         return {"WWW-Authenticate": 'Bearer realm="driftline"'}
@@ -169,9 +183,7 @@ def _places(error: errors.DriftlineError) -> list[Place]:
 def _on_validation(request: Request, error: RequestValidationError) -> JSONResponse:
     places = [Place(detail=item["msg"], pointer="#/" + "/".join(map(str, item["loc"]))) for item in error.errors()]
     detail = "; ".join(f"{place.pointer}: {place.detail}" for place in places)
-    return response(
-        request, status=400, kind="invalid-input", title="The request is wrong", detail=detail, places=places
-    )
+    return response(request, status=400, kind="invalid-input", title="Invalid request", detail=detail, places=places)
 
 
 def _on_http(request: Request, error: HTTPException) -> JSONResponse:
@@ -184,5 +196,5 @@ def _on_http(request: Request, error: HTTPException) -> JSONResponse:
 
 def _on_bug(request: Request, error: Exception) -> JSONResponse:
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
-    detail = "the server failed; its log has the details under this request's id"
+    detail = "internal error; the server's log has the details under the id of this request"
     return response(request, status=500, kind="internal", title="Internal error", detail=detail)

@@ -1,4 +1,4 @@
-"""How often somebody may ask; counted in memory, by sliding windows."""
+"""Rate limits for requests, logins and hunts, counted in memory with sliding windows."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["Limiter"]
 
 
 class Limiter:
-    """Named limits, each so many a minute for each key."""
+    """Named limits: the maximum number of uses a minute, for each key (a user, token or address)."""
 
     def __init__(self, per_minute: Mapping[str, int]) -> None:
         self._items = {name: limits.RateLimitItemPerMinute(count) for name, count in per_minute.items()}
         self._windows = SlidingWindowCounterRateLimiter(MemoryStorage())
 
     def count(self, name: str, key: str) -> None:
-        """Count one use; raises ``TooMany`` when it is one too many."""
+        """Count one use of the limit ``name`` by ``key``; raises ``TooMany`` when the limit is exceeded."""
         item = self._items[name]
         if self._windows.hit(item, name, key):
             return

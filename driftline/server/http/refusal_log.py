@@ -1,4 +1,7 @@
-"""What is refused again and again is logged once, not a thousand times."""
+"""A log of refused senders that does not repeat itself.
+
+A misconfigured sensor tries again every few seconds; without this its errors would fill the log.
+"""
 
 from __future__ import annotations
 
@@ -14,21 +17,24 @@ from driftline.errors import DriftlineError
 __all__ = ["Complaints"]
 
 QUIET = datetime.timedelta(minutes=10)
-_KEPT = 10_000
+_MAX_ENTRIES = 10_000  # bounds the memory that senders with ever new names can take
 _log = logging.getLogger(__name__)
 
 
 class Complaints:
-    """Logs each reason of each sender, then is quiet about it for ten minutes. Any thread may use it."""
+    """Logs each reason of each sender once in ten minutes, with the number of repeats since. Thread-safe.
+
+    ``now`` returns the present time in UTC.
+    """
 
     def __init__(self, now: Callable[[], datetime.datetime]) -> None:
         self._now = now
         self._lock = threading.Lock()
-        self._told: OrderedDict[tuple[str, str], tuple[datetime.datetime, int]] = OrderedDict()
+        self._logged: OrderedDict[tuple[str, str], tuple[datetime.datetime, int]] = OrderedDict()
 
     @contextlib.contextmanager
     def of(self, sender: str) -> Iterator[None]:
-        """Log our errors that leave the block."""
+        """Log a ``DriftlineError`` that leaves the block, and raise it again; other errors pass unlogged."""
         try:
             yield
         except DriftlineError as error:
@@ -36,26 +42,26 @@ class Complaints:
             raise
 
     def tell(self, sender: str, reason: str) -> None:
-        """Log a reason unless that was done a little while ago."""
+        """Log a reason unless it was logged for this sender in the last ten minutes."""
         count = self._count((sender, reason[:80]))
         if count is not None:
-            more = f" (and {count} times since it was told last)" if count else ""
+            more = f" (and {count} times since it was last logged)" if count else ""
             _log.warning("%s was refused: %s%s", _printable(sender), _printable(reason), more)
 
-    # How often it came since it was told, or None if it should not be told now.
+    # Returns the number of repeats since the last log line, or None if the reason is not to be logged now.
     def _count(self, key: tuple[str, str]) -> int | None:
         now = self._now()
         with self._lock:
-            told, count = self._told.get(key, (None, 0))
-            if told is not None and now - told < QUIET:
-                self._told[key] = (told, count + 1)
+            logged, count = self._logged.get(key, (None, 0))
+            if logged is not None and now - logged < QUIET:
+                self._logged[key] = (logged, count + 1)
                 return None
-            self._told[key] = (now, 0)
-            while len(self._told) > _KEPT:
-                self._told.popitem(last=False)
+            self._logged[key] = (now, 0)
+            while len(self._logged) > _MAX_ENTRIES:
+                self._logged.popitem(last=False)
         return count
 
 
-# What a sender named must not begin lines of its own in the log.
+# Names and reasons come from the sender: escape line breaks, with which it could forge lines of the log.
 def _printable(text: str) -> str:
     return text.encode("unicode_escape").decode()

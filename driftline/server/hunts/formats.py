@@ -1,4 +1,7 @@
-"""Answers of hunts on the wire: each format is made a batch at a time; pure."""
+"""Formats of hunt results in HTTP responses: JSON, JSON lines and Arrow, encoded a batch at a time; pure.
+
+Encoding by batch keeps the memory of a response small, whatever the size of its result.
+"""
 
 from __future__ import annotations
 
@@ -24,25 +27,31 @@ _TICKS_PER_US = 10
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a hunt found: the rows are read once. Fields name their Kusto type as ``kusto``."""
+    """The result of a hunt. The schema's fields have their Kusto type in the metadata key ``kusto``."""
 
     schema: pa.Schema
     batches: Iterator[pa.RecordBatch]
+    """The rows; the iterator can be consumed once."""
     truncated: bool
+    """Whether the query has more rows than the limit of the request."""
     seconds: float
+    """Duration of the query in seconds."""
 
 
 Encoder = Callable[[Answer], Iterator[bytes]]
 
 
 def chosen(accept: str) -> str:
-    """Choose the media type: the first that an Accept header names and there is, else JSON."""
+    """Return the media type for an Accept header: the first supported one in it, else JSON.
+
+    Quality values (RFC 9110, section 12.4.2) are ignored.
+    """
     named = (each.partition(";")[0].strip().lower() for each in accept.split(","))
     return next((each for each in named if each in FORMATS), JSON)
 
 
 def json_document(answer: Answer) -> Iterator[bytes]:
-    """Give one JSON object, whose ``rows`` come last."""
+    """Yield one JSON object; ``rows`` is its last member, so that it can be written batch by batch."""
     columns = [{"name": name, "type": kind} for name, kind in _kusto_types(answer.schema).items()]
     head = json.dumps({"columns": columns, "truncated": answer.truncated, "seconds": round(answer.seconds, 6)})
     yield head[:-1].encode() + b', "rows": ['
@@ -55,13 +64,13 @@ def json_document(answer: Answer) -> Iterator[bytes]:
 
 
 def json_lines(answer: Answer) -> Iterator[bytes]:
-    """Give a JSON object a line, for each row."""
+    """Yield one line with a JSON object for each row."""
     for batch in answer.batches:
         yield b"".join(row + b"\n" for row in _json_rows(batch))
 
 
 def arrow_stream(answer: Answer) -> Iterator[bytes]:
-    """Give an Arrow IPC stream."""
+    """Yield the parts of an Arrow IPC stream."""
     sink = _Sink()
     with pa.ipc.new_stream(pa.PythonFile(sink, "w"), answer.schema) as writer:
         for batch in answer.batches:
@@ -78,8 +87,8 @@ def _kusto_types(schema: pa.Schema) -> dict[str, str]:
     return {field.name: (field.metadata or {})[b"kusto"].decode() for field in schema}
 
 
-# Times as ISO 8601, timespans as Kusto writes them, dynamics as what they hold; what JSON has no
-# number for (NaN, infinities) is text, as Kusto's own API has it.
+# Datetimes are ISO 8601 in UTC, timespans have Kusto's format, dynamic values are embedded. NaN and the infinities,
+# for which JSON has no number (RFC 8259, section 6), are text, as in Kusto's own API.
 def _json_rows(batch: pa.RecordBatch) -> Iterator[bytes]:
     types = _kusto_types(batch.schema)
     columns = [
@@ -105,7 +114,7 @@ def _real(value: float) -> float | str:
 def _dynamic(value: str) -> Any:
     try:
         return json.loads(value, parse_constant=str)
-    except (ValueError, RecursionError):  # text from a row that is no JSON stays text
+    except (ValueError, RecursionError):  # a value that is not JSON stays text
         return value
 
 

@@ -1,4 +1,4 @@
-"""What hunts look like over HTTP."""
+"""Request and response bodies of the API for hunts, hunting tables and saved hunts."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = [
 ]
 
 MOST_ROWS = 1_000_000
-KqlText = Annotated[str, Field(max_length=1 << 16, description="KQL")]
+KqlText = Annotated[str, Field(max_length=1 << 16, description="Text of a KQL query")]
 _QUERY = 'CloudProcessEvents | where Drift == "yes" and ContainerImageName has image | summarize count() by FileName'
 
 
 class HuntRequest(BaseModel):
-    """A query to run."""
+    """A hunt to run: either a query, or the name of a hunt."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -44,29 +44,32 @@ class HuntRequest(BaseModel):
     run: str = Field(
         default="",
         max_length=64,
-        description="Name of a saved hunt, or one of the library, to run instead of a query",
+        description="Name of a saved hunt or of a hunt in the library, instead of `query`",
         examples=["crypto-miners"],
     )
     timespan: str = Field(
-        default="", max_length=32, description="Only rows of this span back from now; empty: all", examples=["7d"]
+        default="",
+        max_length=32,
+        description="Only rows of this Kusto timespan back from now, in tables with a Timestamp; empty: all",
+        examples=["7d"],
     )
     parameters: dict[str, Annotated[str, Field(max_length=1 << 14)]] = Field(
         default={},
         max_length=100,
-        description="Values, as text, of what the query declares with `declare query_parameters`",
+        description="Values, as text, of the parameters that the query declares with `declare query_parameters`",
         examples=[{"image": "nginx"}],
     )
-    limit: int = Field(default=10_000, ge=1, le=MOST_ROWS, description="Most rows to give")
+    limit: int = Field(default=10_000, ge=1, le=MOST_ROWS, description="Maximum number of rows in the result")
 
     @model_validator(mode="after")
-    def _one_of_them(self) -> Self:
+    def _check_query_or_run(self) -> Self:
         if bool(self.query) == bool(self.run):
             raise ValueError("expected one of query and run")
         return self
 
 
 class HuntColumn(BaseModel):
-    """A column of the answer."""
+    """A column of a result."""
 
     model_config = ConfigDict(from_attributes=True)
     name: str = Field(examples=["Timestamp"])
@@ -74,11 +77,11 @@ class HuntColumn(BaseModel):
 
 
 class HuntAnswer(BaseModel):
-    """The rows a query found."""
+    """The result of a hunt."""
 
     columns: list[HuntColumn]
-    truncated: bool = Field(description="Whether there were more rows than `limit`")
-    seconds: float = Field(description="How long it took")
+    truncated: bool = Field(description="Whether the query has more rows than `limit`, which were left out")
+    seconds: float = Field(description="Duration of the query in seconds")
     rows: list[dict[str, Any]] = Field(examples=[[{"FileName": "miner", "count_": 3}]])
 
 
@@ -110,7 +113,7 @@ class LibraryHunt(BaseModel):
 
 
 class NewSavedHunt(BaseModel):
-    """A hunt to keep. Other hunts may name it: as a table, or as a function with its parameters."""
+    """A hunt to save. Other hunts can use it by name: as a table, or as a function with its parameters."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -119,26 +122,30 @@ class NewSavedHunt(BaseModel):
                 {
                     "text": "CloudProcessEvents | where Timestamp > ago(since) and Drift == 'yes'",
                     "parameters": "since: timespan = 1d",
-                    "description": "What drifted lately",
+                    "description": "Drift of the last day",
                     "shared": True,
                 }
             ]
         },
     )
     text: Annotated[KqlText, Field(min_length=1)]
-    parameters: str = Field(default="", max_length=2048, description="Parameters as KQL declares them")
+    parameters: str = Field(
+        default="",
+        max_length=2048,
+        description="Parameters in the syntax of a KQL function, such as `since: timespan = 1d`",
+    )
     description: str = Field(default="", max_length=2048)
-    shared: bool = Field(default=False, description="Whether everybody may run it and name it in their hunts")
+    shared: bool = Field(default=False, description="Whether all users may run the hunt and use it in their hunts")
 
 
 class SavedHuntInfo(BaseModel):
-    """A hunt that somebody keeps."""
+    """A saved hunt."""
 
     model_config = ConfigDict(from_attributes=True)
     name: str = Field(examples=["Drifted"])
-    owner: str = Field(examples=["ada"])
+    owner: str = Field(description="Name of the user who saved the hunt", examples=["ada"])
     text: str
     parameters: str
     description: str
     shared: bool
-    changed_at: datetime.datetime
+    changed_at: datetime.datetime = Field(description="Time of the latest change, UTC")

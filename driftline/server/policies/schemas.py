@@ -1,4 +1,4 @@
-"""What the API says of policies, and what it takes."""
+"""Request and response bodies of the API for policies."""
 
 from __future__ import annotations
 
@@ -17,48 +17,55 @@ class VersionInfo(BaseModel):
     model_config = ConfigDict(from_attributes=True)
     name: str = Field(examples=["prod-eu"])
     version: int = Field(examples=[7])
-    digest: str = Field(description="SHA-256 of the text")
-    author: str = Field(examples=["ada"])
-    message: str = Field(examples=["block in the shop"])
-    created_at: datetime.datetime
+    digest: str = Field(description="SHA-256 of the text, hexadecimal")
+    author: str = Field(description="Name of the user who put the version in force", examples=["ada"])
+    message: str = Field(description="Reason for the change", examples=["block in the shop"])
+    created_at: datetime.datetime = Field(description="Time of the change, UTC")
 
 
 class PolicyInfo(VersionInfo):
-    """One version of a policy."""
+    """One version of a policy, with its text."""
 
-    text: str = Field(examples=[_TEXT])
+    text: str = Field(description="Policy in YAML, as it was sent", examples=[_TEXT])
 
 
 class NewVersion(BaseModel):
-    """A version to put in force."""
+    """A new version of a policy to put in force."""
 
     model_config = ConfigDict(extra="forbid")
-    text: str = Field(max_length=1 << 20, description="YAML, plain or a Kubernetes manifest", examples=[_TEXT])
-    message: str = Field(default="", max_length=1024, description="Why")
+    text: str = Field(
+        max_length=1 << 20,
+        description="Policy in YAML: plain, or a Kubernetes manifest of kind DriftPolicy",
+        examples=[_TEXT],
+    )
+    message: str = Field(default="", max_length=1024, description="Reason for the change")
     if_version: int | None = Field(
-        default=None, ge=0, le=2**31, description="Refuse unless this version is in force; 0: unless there is none"
+        default=None,
+        ge=0,
+        le=2**31,
+        description="Refuse the change unless this version is in force; 0: unless there is no version yet",
     )
 
 
 class Rollback(BaseModel):
-    """An earlier version to put in force again."""
+    """An earlier version of a policy whose text to put in force again."""
 
     model_config = ConfigDict(extra="forbid")
     version: int = Field(ge=1, le=2**31)
-    message: str = Field(default="", max_length=1024, description="Why")
+    message: str = Field(default="", max_length=1024, description="Reason for the change")
 
 
 class Diff(BaseModel):
-    """What changed between two versions."""
+    """The difference between two versions of a policy."""
 
     name: str
     from_version: int
     to_version: int
-    diff: str = Field(description="As `diff -u` writes it; empty if nothing changed")
+    diff: str = Field(description="Unified diff, as of `diff -u`; empty if the texts are equal")
 
 
 class SensorPolicy(BaseModel):
-    """What a sensor said last of the policy it runs."""
+    """The policy version that a sensor last reported."""
 
     model_config = ConfigDict(from_attributes=True)
     sensor: str
@@ -66,7 +73,9 @@ class SensorPolicy(BaseModel):
     node: str
     name: str
     version: int
-    error: str = Field(description="Why it could not use the version delivered; it goes on with the one before")
-    at: datetime.datetime
-    wanted: int = Field(default=0, description="The version in force for its cluster; 0: none")
-    current: bool = Field(default=False, description="Whether it runs that version")
+    error: str = Field(
+        description="Error of the sensor with the version it received, which then keeps the one before; empty: none"
+    )
+    at: datetime.datetime = Field(description="Time of the report, UTC")
+    wanted: int = Field(default=0, description="Number of the version in force for the sensor's cluster; 0: none")
+    current: bool = Field(default=False, description="Whether the sensor runs the version in force")

@@ -1,4 +1,10 @@
-"""Alerts: taking findings, listing, changing, their history; suppression rules."""
+"""Queries on alerts, their history and suppression rules.
+
+A finding of a sensor becomes an occurrence of an alert. While an alert is open, ``open_key`` is the group key
+of its findings, and further findings with this key are counted in it. Resolving clears the key, so that the
+next finding opens a new alert. Every change gets the next number of one counter, by which live streams resume
+where they were. Times are UTC.
+"""
 
 from __future__ import annotations
 
@@ -43,11 +49,11 @@ __all__ = [
 
 Time = datetime.datetime
 Clusters = Sequence[str] | None
-"""The clusters that are seen; ``None`` for all."""
+"""The visible clusters; ``None`` for all."""
 
 _COUNTER = "alerts"
 _POSITION = "alerts.position"
-_IDS = 500
+_MAX_IDS = 500  # in one query: databases limit the number of its parameters
 _COPIED = (
     "title",
     "category",
@@ -67,35 +73,38 @@ _COPIED = (
 )
 
 
-# Taking
+# Ingestion of findings
 
 
 def position(session: Session) -> Time | None:
-    """Give when the store was last looked at."""
+    """Return the time up to which the alerts of the store have been read; ``None`` at the first start."""
     found = session.get(Meta, _POSITION)
     return datetime.datetime.fromisoformat(found.value) if found else None
 
 
 def set_position(session: Session, moment: Time) -> None:
-    """Note when the store was last looked at."""
+    """Record the time up to which the alerts of the store have been read."""
     session.merge(Meta(name=_POSITION, value=moment.isoformat()))
 
 
 def known(session: Session, ids: Sequence[str]) -> set[str]:
-    """Give those of the occurrences that are counted already."""
+    """Return those of the ids that are already counted as occurrences."""
     found: set[str] = set()
-    for begin in range(0, len(ids), _IDS):
-        found |= set(session.scalars(select(Occurrence.id).where(Occurrence.id.in_(ids[begin : begin + _IDS]))))
+    for begin in range(0, len(ids), _MAX_IDS):
+        found |= set(session.scalars(select(Occurrence.id).where(Occurrence.id.in_(ids[begin : begin + _MAX_IDS]))))
     return found
 
 
 def drop_occurrences(session: Session, before: Time) -> None:
-    """Forget the ids of occurrences that can arrive no more."""
+    """Remove the occurrences before a time, whose findings can no longer arrive again."""
     session.execute(delete(Occurrence).where(Occurrence.at < before))
 
 
 def take(session: Session, findings: Sequence[Finding], *, now: Time) -> Mapping[str, int]:
-    """Count findings into alerts; gives how many opened one, repeated one, were suppressed or known."""
+    """Count findings as occurrences of alerts, and open alerts for new ones.
+
+    Returns the number of findings by outcome: ``opened``, ``repeated``, ``suppressed``, ``known`` (counted before).
+    """
     counted = known(session, [finding.id for finding in findings])
     rules = list_suppressions(session, clusters=None)
     outcomes: Tally[str] = Tally()
@@ -107,6 +116,7 @@ def take(session: Session, findings: Sequence[Finding], *, now: Time) -> Mapping
 
 
 def _take(session: Session, finding: Finding, rules: Sequence[Suppression], now: Time) -> str:
+    # A suppressed finding has the rule in its key: it must not be counted in an open alert, nor the reverse.
     rule = first_match(rules, finding, now)
     key = f"{rule.id if rule else ''}:{finding.group_key}"
     alert = session.scalar(select(Alert).where(Alert.open_key == key))
@@ -142,11 +152,12 @@ def _open(finding: Finding, key: str, now: Time) -> Alert:
     )
 
 
-# It keeps its key, so that what it suppresses is counted in one place.
+# The alert keeps its open key, so that further suppressed findings of the group are counted in it.
 def _suppress(alert: Alert, rule: Suppression) -> None:
     alert.status, alert.suppressed_by = "resolved", rule.id
 
 
+# Findings may arrive out of order: an older one does not change the latest time and pod.
 def _repeat(alert: Alert, finding: Finding) -> None:
     alert.count += 1
     alert.first_seen = min(alert.first_seen, finding.at)
@@ -155,13 +166,14 @@ def _repeat(alert: Alert, finding: Finding) -> None:
 
 
 def touch(session: Session, alert: Alert, now: Time) -> None:
-    """Give an alert the next number of change, so that live streams tell it."""
+    """Assign the next change number to an alert, so that live streams send it."""
     counter = session.info.get(_COUNTER) or _locked_counter(session)
     counter.value += 1
     alert.change, alert.updated_at = counter.value, now
 
 
-# Held until the commit, so that no number becomes visible before a lower one.
+# The row stays locked until the commit: otherwise a number could become visible before a lower one, and a live stream
+# would skip the lower one.
 def _locked_counter(session: Session) -> Counter:
     counter = session.get(Counter, _COUNTER, with_for_update=True) or Counter(name=_COUNTER, value=0)
     session.add(counter)
@@ -174,18 +186,23 @@ def _locked_counter(session: Session) -> Counter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which alerts are asked for; what is empty asks nothing."""
+    """A filter for alerts; an empty value does not filter."""
 
     clusters: Clusters
     equal: Mapping[str, str] = field(default_factory=dict)
+    """Wanted values by column of ``Alert``."""
     text: str = ""
+    """Text in the title, path, image, workload, pod or digest, whatever its case."""
     since: Time | None = None
+    """Earliest time of the latest occurrence."""
     until: Time | None = None
+    """End of the times of the latest occurrence, not included."""
     suppressed: bool = False
+    """Whether to include alerts that a suppression rule resolved."""
 
 
 def find_alert(session: Session, alert_id: str, *, clusters: Clusters) -> Alert:
-    """Find an alert of these clusters; raises ``NotFound``."""
+    """Return the alert with an id; raises ``NotFound``, also for an alert of another cluster."""
     alert = session.get(Alert, alert_id)
     if alert is None or (clusters is not None and alert.cluster not in clusters):
         raise NotFound(f"no alert {alert_id!r}")
@@ -193,7 +210,11 @@ def find_alert(session: Session, alert_id: str, *, clusters: Clusters) -> Alert:
 
 
 def list_alerts(session: Session, wanted: Wanted, *, after: tuple[Time, str] | None, limit: int) -> list[Alert]:
-    """List alerts, the last seen first, those after a time and id."""
+    """Return at most ``limit`` alerts, the last seen first.
+
+    ``after`` has the time of the latest occurrence and the id of the previous page's last alert; ``None`` for the
+    first page.
+    """
     query = _filtered(select(Alert), wanted)
     if after:
         moment, alert_id = after
@@ -222,14 +243,17 @@ _SEARCHED = (Alert.title, Alert.path, Alert.image, Alert.workload, Alert.pod, Al
 
 
 def changed_after(session: Session, change: int, *, clusters: Clusters, limit: int) -> list[Alert]:
-    """List the alerts that changed after a number of change, in the order of their changes."""
+    """Return at most ``limit`` alerts with change numbers above ``change``, in ascending order.
+
+    Suppressed alerts are left out.
+    """
     query = select(Alert).where(Alert.change > change, Alert.suppressed_by.is_(None))
     query = query.where(Alert.cluster.in_(clusters)) if clusters is not None else query
     return list(session.scalars(query.order_by(Alert.change).limit(limit)))
 
 
 def last_change(session: Session) -> int:
-    """Give the number of the latest change of any alert."""
+    """Return the number of the latest change of any alert; 0 before the first."""
     found = session.get(Counter, _COUNTER)
     return found.value if found else 0
 
@@ -238,7 +262,7 @@ def last_change(session: Session) -> int:
 
 
 def open_again(session: Session, alert: Alert) -> None:
-    """Let an alert collect repeats again; raises ``Conflict`` if another does by now."""
+    """Let a resolved alert count repeats again; raises ``Conflict`` if another alert is open for the same finding."""
     key = f":{alert.group_key}"
     other = session.scalar(select(Alert).where(Alert.open_key == key, Alert.id != alert.id))
     if other:
@@ -247,13 +271,13 @@ def open_again(session: Session, alert: Alert) -> None:
 
 
 def list_open(session: Session, detection_source: str) -> list[Alert]:
-    """List what is not resolved of a source."""
+    """Return the open alerts of a detection source, without suppressed ones."""
     query = select(Alert).where(Alert.open_key.is_not(None), Alert.detection_source == detection_source)
     return list(session.scalars(query.where(Alert.suppressed_by.is_(None))))
 
 
 def resolve(session: Session, alert: Alert, *, actor: str, comment: str, now: Time) -> None:
-    """Resolve an alert without a word on what it was; the next repeat opens one of its own."""
+    """Resolve an alert without a classification; the next finding of its group opens a new alert."""
     changes = {"status": [alert.status, "resolved"]}
     alert.status, alert.open_key = "resolved", None
     touch(session, alert, now)
@@ -263,14 +287,14 @@ def resolve(session: Session, alert: Alert, *, actor: str, comment: str, now: Ti
 def add_history(
     session: Session, alert: Alert, *, actor: str, action: str, changes: Mapping[str, Any], comment: str, at: Time
 ) -> None:
-    """Add what somebody did to an alert; ``changes`` holds old and new by field."""
+    """Add an entry to the history of an alert; ``changes`` has a list of the old and the new value by field."""
     session.add(
         AlertHistory(alert_id=alert.id, at=at, actor=actor, action=action, changes=dict(changes), comment=comment)
     )
 
 
 def list_history(session: Session, alert_id: str, *, after: int, limit: int) -> list[AlertHistory]:
-    """List what was done to an alert, the oldest first, what came after an id."""
+    """Return at most ``limit`` history entries of an alert with ids above ``after``, the oldest first."""
     query = select(AlertHistory).where(AlertHistory.alert_id == alert_id, AlertHistory.id > after)
     return list(session.scalars(query.order_by(AlertHistory.id).limit(limit)))
 
@@ -279,7 +303,7 @@ def list_history(session: Session, alert_id: str, *, after: int, limit: int) -> 
 
 
 def list_suppressions(session: Session, *, clusters: Clusters) -> list[Suppression]:
-    """List the rules of these clusters and of all, by name."""
+    """Return the suppression rules for these clusters and for all clusters, sorted by name."""
     query = select(Suppression).order_by(Suppression.name)
     if clusters is not None:
         query = query.where(or_(Suppression.cluster.is_(None), Suppression.cluster.in_(clusters)))
@@ -296,7 +320,10 @@ def add_suppression(
     created_by: str,
     now: Time,
 ) -> Suppression:
-    """Add a rule; raises ``Conflict`` if the name is taken."""
+    """Add a suppression rule and return it; raises ``Conflict`` if the name is taken.
+
+    ``conditions`` has the fields of ``suppress.Conditions`` that are set; ``expires_at`` is ``None`` for no expiry.
+    """
     if session.scalar(select(Suppression).where(Suppression.name == name)):
         raise Conflict(f"there is a suppression rule {name!r} already")
     rule = Suppression(
@@ -316,14 +343,14 @@ def add_suppression(
 
 
 def find_suppression(session: Session, rule_id: str) -> Suppression:
-    """Find a rule; raises ``NotFound``."""
+    """Return the suppression rule with an id; raises ``NotFound``."""
     rule = session.get(Suppression, rule_id)
     if rule is None:
         raise NotFound(f"no suppression rule {rule_id!r}")
     return rule
 
 
-# What it suppressed stays resolved; its keys are freed by the rule's id being in no new key.
+# Its alerts stay resolved. They keep their open keys, which have the id of the rule and so match no finding any more.
 def remove_suppression(session: Session, rule: Suppression) -> None:
-    """Remove a rule."""
+    """Remove a suppression rule."""
     session.delete(rule)

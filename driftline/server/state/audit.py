@@ -1,4 +1,4 @@
-"""The audit trail: rows are added, never changed."""
+"""Queries on the audit trail, whose rows are only added, never changed or removed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ def add_entry(
     request_id: str,
     at: datetime.datetime,
 ) -> None:
-    """Add what somebody did."""
+    """Add an entry.
+
+    ``actor`` is a user's name, ``address`` the IP address of the request, ``request_id`` its id in the server's
+    log, ``at`` the time in UTC.
+    """
     session.add(
         AuditEntry(
             at=at,
@@ -40,7 +44,10 @@ def add_entry(
 
 
 def list_entries(session: Session, *, before: int | None, limit: int, actor: str, action: str) -> list[AuditEntry]:
-    """List entries, the newest first, those before an id."""
+    """Return at most ``limit`` entries with ids below ``before``, the newest first.
+
+    An empty ``actor`` or ``action`` does not filter; ``before`` is ``None`` for the first page.
+    """
     query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)
     query = query.where(AuditEntry.id < before) if before is not None else query
     query = query.where(AuditEntry.actor == actor) if actor else query

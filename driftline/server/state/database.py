@@ -1,8 +1,8 @@
-"""Opening, migrating and entering the state.
+"""Connection, migration and transactions of the state database.
 
-SQLite allows one writer: a transaction that will write begins as ``BEGIN IMMEDIATE``, so that it
-waits at its beginning (``busy_timeout``) and not with ``SQLITE_BUSY`` in its middle, where a
-read-then-write transaction cannot be retried (https://www.sqlite.org/lang_transaction.html).
+SQLite allows one writer at a time. A transaction that will write starts with ``BEGIN IMMEDIATE`` and so waits
+at its start (``busy_timeout``). With a plain ``BEGIN`` a transaction that reads and then writes could fail in
+its middle with ``SQLITE_BUSY`` (https://www.sqlite.org/lang_transaction.html).
 """
 
 from __future__ import annotations
@@ -34,41 +34,49 @@ _PRAGMAS = (
 
 
 class State:
-    """The database, behind one door."""
+    """The state database: SQLite, or another one that SQLAlchemy supports. Thread-safe."""
 
     def __init__(self, url: str) -> None:
-        """Open it without touching its tables; raises ``StateError`` for a URL that means nothing."""
-        with _translated():
+        """Prepare connections to the database at an SQLAlchemy URL; raises ``StateError`` for an invalid one.
+
+        Neither opens a connection nor changes a table.
+        """
+        with _translate_errors():
             self._engine = sqlalchemy.create_engine(url, pool_pre_ping=True)
         if self._engine.dialect.name == "sqlite":
             _tune_sqlite(self._engine)
         self._writer = self._engine.execution_options(driftline_writes=True)
         self._reading = sessionmaker(self._engine, expire_on_commit=False)
         self._writing = sessionmaker(self._writer, expire_on_commit=False)
-        # SQLite's waiting is polling with naps, which starves some of many: here they queue.
+        # SQLite waits by polling with sleeps, which can starve one of many writers; a lock lets them queue.
         sqlite = self._engine.dialect.name == "sqlite"
-        self._turn: contextlib.AbstractContextManager[Any] = threading.Lock() if sqlite else contextlib.nullcontext()
+        self._write_lock: contextlib.AbstractContextManager[Any] = (
+            threading.Lock() if sqlite else contextlib.nullcontext()
+        )
 
     def migrate(self) -> None:
-        """Bring the tables to this version's schema; raises ``StateError``."""
-        with _translated(), self._writer.begin() as connection:
+        """Migrate the tables to the schema of this version; raises ``StateError``."""
+        with _translate_errors(), self._writer.begin() as connection:
             command.upgrade(_config(connection), "head")
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
-        """Enter a transaction that only reads."""
-        with _translated(), self._reading() as session:
+        """Enter a transaction for reading; raises ``StateError``."""
+        with _translate_errors(), self._reading() as session:
             yield session
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[Session]:
-        """Enter a transaction that is committed at the end, or rolled back by an exception."""
-        with _translated(), self._turn, self._writing.begin() as session:
+        """Enter a transaction that is committed at the end of the block, or rolled back by an exception.
+
+        Raises ``StateError`` if the database fails.
+        """
+        with _translate_errors(), self._write_lock, self._writing.begin() as session:
             yield session
 
     def check(self) -> None:
-        """Ask the database anything; raises ``StateError`` if it does not answer."""
-        with _translated(), self._engine.connect() as connection:
+        """Run a trivial query; raises ``StateError`` if the database does not respond."""
+        with _translate_errors(), self._engine.connect() as connection:
             connection.execute(sqlalchemy.text("SELECT 1"))
 
     def close(self) -> None:
@@ -83,7 +91,8 @@ def _config(connection: sqlalchemy.Connection) -> Config:
     return config
 
 
-# sqlite3 would begin transactions by itself, and late; see SQLAlchemy's notes on pysqlite.
+# The sqlite3 module would start transactions by itself, and only before the first write. See "Serializable isolation /
+# Savepoints / Transactional DDL" in SQLAlchemy's documentation of the pysqlite dialect.
 def _tune_sqlite(engine: sqlalchemy.Engine) -> None:
     @event.listens_for(engine, "connect")
     def _on_connect(connection: Any, _record: Any) -> None:
@@ -97,8 +106,9 @@ def _tune_sqlite(engine: sqlalchemy.Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+# Only the first line: the others have the statement with its parameters, which may be personal data.
 @contextlib.contextmanager
-def _translated() -> Iterator[None]:
+def _translate_errors() -> Iterator[None]:
     try:
         yield
     except exc.SQLAlchemyError as error:

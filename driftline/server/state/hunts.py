@@ -1,4 +1,4 @@
-"""Saved hunts in the state."""
+"""Queries on saved hunts: list, save, remove."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from driftline.server.state.models import SavedHunt
 
 __all__ = ["list_visible", "put", "remove"]
 
-_MOST = 500
+_MAX_PER_USER = 500
 
 
 def list_visible(session: Session, user_id: str) -> list[SavedHunt]:
-    """List one's own and all shared ones by name; of equal names one's own comes last."""
+    """Return the hunts of a user and the shared hunts of other users, sorted by name.
+
+    Of two hunts with the same name the user's own comes last, so that it wins in a mapping by name.
+    """
     query = select(SavedHunt).where(or_(SavedHunt.user_id == user_id, SavedHunt.shared))
     return list(session.scalars(query.order_by(SavedHunt.name, SavedHunt.user_id == user_id)))
 
@@ -33,12 +36,15 @@ def put(
     shared: bool,
     now: datetime.datetime,
 ) -> SavedHunt:
-    """Save a hunt, over one's older one of the name; raises ``Conflict``."""
+    """Save a hunt of a user, in place of the user's older hunt with the same name.
+
+    Raises ``Conflict`` for a shared name that another user shares already, and above 500 hunts of one user.
+    """
     if shared:
         _check_free(session, user_id, name)
     hunt = session.get(SavedHunt, (user_id, name))
     if hunt is None:
-        _check_room(session, user_id)
+        _check_count(session, user_id)
         hunt = SavedHunt(user_id=user_id, name=name)
         session.add(hunt)
     hunt.owner, hunt.text, hunt.parameters, hunt.description = owner, text, parameters, description
@@ -48,14 +54,14 @@ def put(
 
 
 def remove(session: Session, user_id: str, name: str) -> None:
-    """Remove one's hunt; raises ``NotFound``."""
+    """Remove a hunt of a user; raises ``NotFound`` if the user has none with this name."""
     hunt = session.get(SavedHunt, (user_id, name))
     if hunt is None:
         raise NotFound(f"you have no saved hunt {name!r}")
     session.delete(hunt)
 
 
-# A shared name means one hunt to everybody.
+# A shared name must mean the same hunt for all users.
 def _check_free(session: Session, user_id: str, name: str) -> None:
     query = select(SavedHunt).where(SavedHunt.name == name, SavedHunt.shared, SavedHunt.user_id != user_id)
     other = session.scalars(query).first()
@@ -63,7 +69,7 @@ def _check_free(session: Session, user_id: str, name: str) -> None:
         raise Conflict(f"{other.owner} shares a hunt {name!r} already")
 
 
-def _check_room(session: Session, user_id: str) -> None:
+def _check_count(session: Session, user_id: str) -> None:
     count = session.scalar(select(func.count()).select_from(SavedHunt).where(SavedHunt.user_id == user_id))
-    if count and count >= _MOST:
-        raise Conflict(f"you have {_MOST} saved hunts, which is the most")
+    if count and count >= _MAX_PER_USER:
+        raise Conflict(f"you have {_MAX_PER_USER} saved hunts, which is the maximum")

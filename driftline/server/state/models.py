@@ -1,4 +1,8 @@
-"""The tables of the state. Times are UTC and aware; a list or a mapping is JSON."""
+"""The tables of the state database, as SQLAlchemy models.
+
+Times are aware and in UTC; lists and mappings are JSON columns. A change of a table needs a migration in
+``migrations/versions/``.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,7 @@ __all__ = [
 
 
 class UtcDateTime(sa.types.TypeDecorator[datetime.datetime]):
-    """An aware time in UTC, also where the database knows no zones (SQLite)."""
+    """A column of aware times in UTC, also in databases without time zones (SQLite)."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
@@ -44,9 +48,9 @@ class UtcDateTime(sa.types.TypeDecorator[datetime.datetime]):
 
 
 class Base(DeclarativeBase):
-    """Every table of the state."""
+    """Base of all tables."""
 
-    # Named, since SQLite's migrations find constraints by name only.
+    # Alembic's batch migrations, which SQLite needs, find constraints by name only.
     metadata = sa.MetaData(
         naming_convention={
             "ix": "ix_%(column_0_label)s",
@@ -64,7 +68,7 @@ class Base(DeclarativeBase):
 
 
 class Counter(Base):
-    """A number that only grows; whoever takes the next holds the row until the commit."""
+    """A counter that only grows. A transaction that increments it locks its row until the commit."""
 
     __tablename__ = "counters"
     name: Mapped[str] = mapped_column(primary_key=True)
@@ -72,7 +76,7 @@ class Counter(Base):
 
 
 class Meta(Base):
-    """One fact about this installation."""
+    """A named value of this installation, such as the digest of the setup token."""
 
     __tablename__ = "meta"
     name: Mapped[str] = mapped_column(primary_key=True)
@@ -80,23 +84,24 @@ class Meta(Base):
 
 
 class User(Base):
-    """Somebody who may log in."""
+    """A user."""
 
     __tablename__ = "users"
     id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(unique=True)
     password: Mapped[str]
-    """argon2id, encoded; empty for who comes by OIDC."""
+    """Encoded argon2id hash; empty for users of OIDC."""
     subject: Mapped[str | None] = mapped_column(unique=True)
-    """Issuer and subject of who comes by OIDC."""
+    """Issuer and subject of the ID token, for users of OIDC."""
     role: Mapped[str]
     clusters: Mapped[list[str]]
+    """Granted clusters; ``*`` for all."""
     disabled: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime.datetime]
 
 
 class Token(Base):
-    """A secret that stands for a user: a personal token, or a session."""
+    """A personal token or a session of a user."""
 
     __tablename__ = "tokens"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -106,13 +111,14 @@ class Token(Base):
     digest: Mapped[str] = mapped_column(unique=True)
     """SHA-256 of the secret, which has 256 random bits."""
     scopes: Mapped[list[str]]
+    """Permissions that the token is limited to; empty: all of the role."""
     created_at: Mapped[datetime.datetime]
     expires_at: Mapped[datetime.datetime]
     last_used_at: Mapped[datetime.datetime | None]
 
 
 class OidcLogin(Base):
-    """A login that has left for the provider and is to come back."""
+    """An OIDC login in progress: the browser is at the provider."""
 
     __tablename__ = "oidc_logins"
     state: Mapped[str] = mapped_column(primary_key=True)
@@ -122,7 +128,7 @@ class OidcLogin(Base):
 
 
 class AuditEntry(Base):
-    """One write, one hunt, or one attempt to log in."""
+    """An entry of the audit trail: a write, a hunt, or an attempt to log in."""
 
     __tablename__ = "audit"
     id: Mapped[int] = mapped_column(sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True)
@@ -136,14 +142,14 @@ class AuditEntry(Base):
 
 
 class Alert(Base):
-    """One alert: everything that repeats one finding, until somebody resolves it."""
+    """An alert: a finding with its repeats until it is resolved."""
 
     __tablename__ = "alerts"
     id: Mapped[str] = mapped_column(primary_key=True)
     change: Mapped[int] = mapped_column(sa.BigInteger, unique=True)
-    """Number of its latest change among those of all alerts; the live stream's position."""
+    """Number of the latest change, counted over all alerts; the event id in live streams."""
     open_key: Mapped[str | None] = mapped_column(unique=True)
-    """The group it collects repeats of; null once it is resolved."""
+    """Key of the findings that are counted in this alert; null once it is resolved."""
     group_key: Mapped[str] = mapped_column(index=True)
     title: Mapped[str]
     category: Mapped[str]
@@ -178,7 +184,7 @@ class Alert(Base):
 
 
 class Occurrence(Base):
-    """One alert as a sensor raised it; that it is here says that it is counted."""
+    """A counted finding; the row ensures that a finding that arrives again is not counted again."""
 
     __tablename__ = "occurrences"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -187,7 +193,7 @@ class Occurrence(Base):
 
 
 class AlertHistory(Base):
-    """One change of an alert by somebody, or a comment."""
+    """An action on an alert, or a comment."""
 
     __tablename__ = "alert_history"
     id: Mapped[int] = mapped_column(sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True)
@@ -200,7 +206,7 @@ class AlertHistory(Base):
 
 
 class Suppression(Base):
-    """A rule by which alerts are resolved as they arrive."""
+    """A suppression rule, which resolves matching alerts when they arrive."""
 
     __tablename__ = "suppressions"
     id: Mapped[str] = mapped_column(primary_key=True)
@@ -208,7 +214,7 @@ class Suppression(Base):
     reason: Mapped[str]
     conditions: Mapped[dict[str, Any]]
     cluster: Mapped[str | None]
-    """The one cluster it holds in; null: in all."""
+    """Name of the cluster that the rule applies to; null: all clusters."""
     expires_at: Mapped[datetime.datetime | None]
     created_by: Mapped[str]
     created_at: Mapped[datetime.datetime]
@@ -216,13 +222,13 @@ class Suppression(Base):
 
 
 class SavedHunt(Base):
-    """A hunt that somebody keeps, and may share."""
+    """A saved hunt of a user, which may be shared."""
 
     __tablename__ = "saved_hunts"
     user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True, index=True)
     owner: Mapped[str]
-    """The user's name."""
+    """Name of the user."""
     text: Mapped[str]
     parameters: Mapped[str]
     description: Mapped[str]
@@ -231,7 +237,7 @@ class SavedHunt(Base):
 
 
 class PolicyVersion(Base):
-    """One version of a policy; the highest number is the one in force."""
+    """A version of a policy; the version with the highest number is in force."""
 
     __tablename__ = "policy_versions"
     name: Mapped[str] = mapped_column(primary_key=True)
@@ -244,7 +250,7 @@ class PolicyVersion(Base):
 
 
 class PolicyAck(Base):
-    """What a sensor last said of the policy it runs."""
+    """The policy version that a sensor last reported to run."""
 
     __tablename__ = "policy_acks"
     sensor: Mapped[str] = mapped_column(primary_key=True)

@@ -1,4 +1,4 @@
-"""Versions of policies, and what sensors say they run."""
+"""Queries on policy versions, and on the versions that sensors report to run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Time = datetime.datetime
 
 
 def all_latest(session: Session) -> list[PolicyVersion]:
-    """List the version in force of every policy, by name."""
+    """Return the version in force of every policy, sorted by name."""
     newest = select(PolicyVersion.name, func.max(PolicyVersion.version).label("version"))
     found = newest.group_by(PolicyVersion.name).subquery()
     matches = (PolicyVersion.name == found.c.name) & (PolicyVersion.version == found.c.version)
@@ -27,7 +27,7 @@ def all_latest(session: Session) -> list[PolicyVersion]:
 
 
 def find_latest(session: Session, name: str) -> PolicyVersion:
-    """Find the version in force; raises ``NotFound``."""
+    """Return the version in force of a policy; raises ``NotFound`` if there is no policy with this name."""
     query = select(PolicyVersion).where(PolicyVersion.name == name).order_by(PolicyVersion.version.desc()).limit(1)
     found = session.scalar(query)
     if found is None:
@@ -36,7 +36,7 @@ def find_latest(session: Session, name: str) -> PolicyVersion:
 
 
 def find_version(session: Session, name: str, version: int) -> PolicyVersion:
-    """Find one version; raises ``NotFound``."""
+    """Return one version of a policy; raises ``NotFound``."""
     found = session.get(PolicyVersion, (name, version))
     if found is None:
         raise NotFound(f"the policy {name!r} has no version {version}")
@@ -44,7 +44,7 @@ def find_version(session: Session, name: str, version: int) -> PolicyVersion:
 
 
 def list_versions(session: Session, name: str, *, before: int | None, limit: int) -> list[PolicyVersion]:
-    """List versions, the newest first, those before a number."""
+    """Return at most ``limit`` versions with numbers below ``before`` (``None``: all), the newest first."""
     query = select(PolicyVersion).where(PolicyVersion.name == name).order_by(PolicyVersion.version.desc())
     query = query.where(PolicyVersion.version < before) if before is not None else query
     return list(session.scalars(query.limit(limit)))
@@ -53,11 +53,14 @@ def list_versions(session: Session, name: str, *, before: int | None, limit: int
 def add_version(
     session: Session, name: str, *, text: str, author: str, message: str, now: Time, if_version: int | None
 ) -> PolicyVersion:
-    """Put a text in force; raises ``Conflict`` unless ``if_version``, if given, is in force (0: none)."""
+    """Add a new version of a policy, which is in force from then on, and return it.
+
+    Raises ``Conflict`` unless version ``if_version`` is in force (0: no version yet); ``None`` does not check.
+    """
     query = select(func.max(PolicyVersion.version)).where(PolicyVersion.name == name)
     latest = session.scalar(query) or 0
     if if_version not in (None, latest):
-        raise Conflict(f"the policy changed meanwhile; version {latest} is in force")
+        raise Conflict(f"the policy has changed; version {latest} is in force")
     made = PolicyVersion(
         name=name,
         version=latest + 1,
@@ -73,12 +76,15 @@ def add_version(
 
 
 def acknowledge(session: Session, acks: Sequence[Mapping[str, Any]]) -> None:
-    """Note what sensors run: for each the columns of ``PolicyAck``."""
+    """Record the versions that sensors report; each mapping has the columns of ``PolicyAck``."""
     for ack in acks:
         session.merge(PolicyAck(**ack))
 
 
 def list_acks(session: Session, clusters: tuple[str, ...] | None, *, after: str, limit: int) -> list[PolicyAck]:
-    """List what the sensors of these clusters run, by sensor, those after one."""
+    """Return the reports of at most ``limit`` sensors with ids above ``after``, sorted by sensor id.
+
+    ``clusters`` are the visible clusters, ``None`` for all; ``after`` is empty for the first page.
+    """
     query = select(PolicyAck).where(PolicyAck.sensor > after).order_by(PolicyAck.sensor).limit(limit)
     return list(session.scalars(query.where(PolicyAck.cluster.in_(clusters)) if clusters is not None else query))

@@ -1,4 +1,7 @@
-"""Users, their tokens and sessions, and the one-time token of the first start."""
+"""Queries on users, their tokens and sessions, the setup token of the first start, and logins by OIDC.
+
+Secrets are stored as digests only. Times are UTC.
+"""
 
 from __future__ import annotations
 
@@ -38,11 +41,11 @@ __all__ = [
 
 Time = datetime.datetime
 _SETUP = "setup"
-_TOUCH = datetime.timedelta(minutes=1)
+_LAST_USE_INTERVAL = datetime.timedelta(minutes=1)
 
 
 def count_users(session: Session) -> int:
-    """Count all users."""
+    """Return the number of users."""
     return session.scalar(select(func.count()).select_from(User)) or 0
 
 
@@ -56,7 +59,11 @@ def add_user(
     now: Time,
     subject: str | None = None,
 ) -> User:
-    """Add a user, ``password`` being hashed; raises ``Conflict`` if the name is taken."""
+    """Add a user and return it; raises ``Conflict`` if the name is taken.
+
+    ``password`` is an encoded hash, empty for a user who logs in by OIDC; ``subject`` is then the issuer and the
+    subject of the ID token. ``clusters`` are the granted clusters, ``*`` for all.
+    """
     if find_name(session, name):
         raise Conflict(f"there is a user {name!r} already")
     user = User(
@@ -75,17 +82,17 @@ def add_user(
 
 
 def find_name(session: Session, name: str) -> User | None:
-    """Find a user by name."""
+    """Return the user with a name; ``None`` if there is none."""
     return session.scalar(select(User).where(User.name == name))
 
 
 def find_subject(session: Session, subject: str) -> User | None:
-    """Find a user by issuer and subject."""
+    """Return the user with an issuer and subject of OIDC; ``None`` if there is none."""
     return session.scalar(select(User).where(User.subject == subject))
 
 
 def find_user(session: Session, user_id: str) -> User:
-    """Find a user by id; raises ``NotFound``."""
+    """Return the user with an id; raises ``NotFound``."""
     user = session.get(User, user_id)
     if user is None:
         raise NotFound(f"no user {user_id!r}")
@@ -93,23 +100,27 @@ def find_user(session: Session, user_id: str) -> User:
 
 
 def list_users(session: Session, *, after: str | None, limit: int) -> list[User]:
-    """List users by name, those after a name."""
+    """Return at most ``limit`` users with names above ``after``, sorted by name; ``None`` for the first page."""
     query = select(User).order_by(User.name).limit(limit)
     return list(session.scalars(query.where(User.name > after) if after is not None else query))
 
 
 def remove_user(session: Session, user: User) -> None:
-    """Remove a user with their tokens."""
+    """Remove a user, and the user's tokens and sessions."""
     session.execute(delete(Token).where(Token.user_id == user.id))
     session.delete(user)
     session.flush()
 
 
 def check_admin_left(session: Session) -> None:
-    """Raise ``Conflict`` if no admin is left who may log in and sees every cluster."""
+    """Raise ``Conflict`` unless an enabled admin with all clusters is left.
+
+    Called after a change in the same transaction, which the exception rolls back.
+    """
+    # The clusters are JSON, which the databases query in different ways: filter them here.
     admins = session.scalars(select(User).where(User.role == "admin", User.disabled.is_(False)))
     if not any("*" in user.clusters for user in admins):
-        raise Conflict("this would leave no admin of all clusters; make another first")
+        raise Conflict("this would leave no admin of all clusters; create another one first")
 
 
 def add_token(
@@ -123,7 +134,11 @@ def add_token(
     now: Time,
     expires_at: Time,
 ) -> Token:
-    """Add a token or session of a user."""
+    """Add a token of a user and return it.
+
+    ``kind`` tells personal tokens from sessions, ``digest`` is that of the secret; no ``scopes`` mean all
+    permissions of the user's role.
+    """
     token = Token(
         id=uuid.uuid4().hex,
         user_id=user.id,
@@ -141,7 +156,7 @@ def add_token(
 
 
 def find_secret(session: Session, digest: str) -> tuple[Token, User] | None:
-    """Find a token by its digest, with whose it is."""
+    """Return the token with a digest, and its user; ``None`` if there is none. Expiry is not checked."""
     row = session.execute(
         select(Token, User).join(User, User.id == Token.user_id).where(Token.digest == digest)
     ).one_or_none()
@@ -149,22 +164,28 @@ def find_secret(session: Session, digest: str) -> tuple[Token, User] | None:
 
 
 def touch_token(session: Session, token: Token, now: Time) -> None:
-    """Note when a token was last used."""
+    """Record the time of a token's latest use."""
     session.execute(update(Token).where(Token.id == token.id).values(last_used_at=now))
 
 
 def touch_is_due(token: Token, now: Time) -> bool:
-    """Tell whether the time last noted is too old; a write for each request would be one too many."""
-    return token.last_used_at is None or now - token.last_used_at > _TOUCH
+    """Return whether the recorded time of a token's latest use is more than a minute old.
+
+    The time is recorded at this interval only, so that requests that read need no write transaction.
+    """
+    return token.last_used_at is None or now - token.last_used_at > _LAST_USE_INTERVAL
 
 
 def list_tokens(session: Session, user_id: str) -> list[Token]:
-    """List a user's tokens and sessions, the newest first."""
+    """Return the tokens and sessions of a user, the newest first."""
     return list(session.scalars(select(Token).where(Token.user_id == user_id).order_by(Token.created_at.desc())))
 
 
 def remove_token(session: Session, token_id: str, *, user_id: str | None) -> None:
-    """Remove a token, of one user if given; raises ``NotFound``."""
+    """Remove a token; raises ``NotFound``, also for a token of another user than ``user_id``.
+
+    ``None`` allows the tokens of all users.
+    """
     token = session.get(Token, token_id)
     if token is None or (user_id is not None and token.user_id != user_id):
         raise NotFound(f"no token {token_id!r}")
@@ -172,39 +193,39 @@ def remove_token(session: Session, token_id: str, *, user_id: str | None) -> Non
 
 
 def remove_tokens(session: Session, user_id: str, *, but: str = "") -> None:
-    """Remove the tokens and sessions of a user, all but one."""
+    """Remove the tokens and sessions of a user, except the token with the id ``but``."""
     session.execute(delete(Token).where(Token.user_id == user_id, Token.id != but))
 
 
 def drop_expired(session: Session, now: Time) -> None:
-    """Drop the tokens and logins whose time is over."""
+    """Remove the expired tokens, sessions and OIDC logins."""
     session.execute(delete(Token).where(Token.expires_at <= now))
     session.execute(delete(OidcLogin).where(OidcLogin.expires_at <= now))
 
 
 def setup_digest(session: Session) -> str:
-    """Give the digest of the setup token; "" if there is none."""
+    """Return the digest of the setup token; empty if there is none."""
     found = session.get(Meta, _SETUP)
     return found.value if found else ""
 
 
 def set_setup(session: Session, digest: str) -> None:
-    """Replace the setup token."""
+    """Store the digest of a new setup token, in place of the previous one."""
     session.merge(Meta(name=_SETUP, value=digest))
 
 
 def drop_setup(session: Session) -> None:
-    """Make the setup token worthless."""
+    """Remove the setup token, which is then invalid."""
     session.execute(delete(Meta).where(Meta.name == _SETUP))
 
 
 def add_oidc_login(session: Session, *, state: str, nonce: str, verifier: str, expires_at: Time) -> None:
-    """Remember a login that leaves for the provider."""
+    """Store the values of a login for the time that the browser is at the provider."""
     session.add(OidcLogin(state=state, nonce=nonce, verifier=verifier, expires_at=expires_at))
 
 
 def take_oidc_login(session: Session, state: str, now: Time) -> OidcLogin | None:
-    """Give the login that comes back, once."""
+    """Remove and return the login with a state, so that each can be used once; ``None`` if unknown or expired."""
     login = session.get(OidcLogin, state)
     if login is None:
         return None

@@ -37,7 +37,7 @@ def test_resolving_needs_a_classification() -> None:
 def test_a_reason_fits_its_classification() -> None:
     states.check_classification("resolve", "false positive", "not malicious")
 
-    with pytest.raises(InvalidInput, match="false positive has the reasons"):
+    with pytest.raises(InvalidInput, match="false positive has the determinations"):
         states.check_classification("resolve", "false positive", "malware")
 
 

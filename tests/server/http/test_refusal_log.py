@@ -23,7 +23,7 @@ def test_it_is_told_once_and_later_with_its_number(caplog: pytest.LogCaptureFixt
     assert caplog.messages == [
         "n1 was refused: expired",
         "n2 was refused: expired",
-        "n1 was refused: expired (and 999 times since it was told last)",
+        "n1 was refused: expired (and 999 times since it was last logged)",
     ]
 
 
