@@ -35,7 +35,7 @@ def by_api(served: serving.Served, *arguments: str) -> subprocess.CompletedProce
     return run(*arguments, environment=login)
 
 
-def test_a_token_lets_one_join_and_the_sensor_is_listed_and_revoked(tmp_path: Path) -> None:
+def test_a_sensor_enrolled_with_a_token_is_listed_and_revoked(tmp_path: Path) -> None:
     token = JoinToken.parse(run("token", "prod", "--data", tmp_path).stdout)
     register = open_sensors(tmp_path)
     identity = register.enrol(token, node="n1", key="k", now=datetime.datetime.now(datetime.UTC))
@@ -47,13 +47,13 @@ def test_a_token_lets_one_join_and_the_sensor_is_listed_and_revoked(tmp_path: Pa
     assert "revoked: stolen" in run("sensors", "--revoked", "--data", tmp_path).stdout
 
 
-def test_a_sensor_nobody_knows_is_said(tmp_path: Path) -> None:
+def test_revoking_an_unknown_sensor_fails(tmp_path: Path) -> None:
     done = run("revoke", "x", "--data", tmp_path)
 
     assert (done.returncode, "no sensor 'x'" in done.stderr) == (1, True)
 
 
-def test_without_a_directory_the_server_is_asked(served: serving.Served, tmp_path: Path) -> None:
+def test_without_a_data_directory_the_api_is_used(served: serving.Served, tmp_path: Path) -> None:
     token = by_api(served, "token", "asked").stdout.strip()
     known = credentials.enrol(tmp_path, served.url, token=token, node="n1")
     served.admin.put("/policies/asked", json={"text": "rules: []"})
@@ -66,7 +66,7 @@ def test_without_a_directory_the_server_is_asked(served: serving.Served, tmp_pat
     assert "revoked: stolen" in by_api(served, "sensors", "--cluster", "asked", "--revoked").stdout
 
 
-def test_who_is_neither_logged_in_nor_on_the_machine_is_told_how(tmp_path: Path) -> None:
+def test_without_a_login_the_error_names_driftline_login(tmp_path: Path) -> None:
     done = run("sensors", environment={"DRIFTLINE_CREDENTIALS": str(tmp_path / "none")})
 
     assert (done.returncode, "driftline login" in done.stderr) == (1, True)

@@ -1,4 +1,4 @@
-"""The hunt command: what it prints, and how it says what is wrong."""
+"""``driftline hunt``: output formats, data sources, saved hunts, errors and exit codes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from driftline.store.process.writer import start_writer
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give each test a configuration of its own."""
+    """Set a configuration folder for each test."""
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     return tmp_path / "config" / "driftline" / "hunts"
 
@@ -41,26 +41,26 @@ def test_json_has_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
-def test_a_table_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+def test_table_output_has_a_header_and_the_rows(capsys: pytest.CaptureFixture[str]) -> None:
     hunt("print a = 1, b = 'x'")
 
     assert capsys.readouterr().out.split() == ["a", "b", "1", "x"]
 
 
-def test_csv(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_csv_output_quotes_texts(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     hunt("print a = 1, b = 'x, y'", output="csv")
 
     assert capfdbinary.readouterr().out == b'"a","b"\n"1","x, y"\n'
 
 
-def test_files_as_tables_and_a_timespan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_is_queried_as_a_table_within_a_timespan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "t.csv").write_text("Timestamp,a\n2020-01-01T00:00:00,1\n2100-01-01T00:00:00,2\n")
     hunt("T | project a", table=[f"T={tmp_path}/t.csv"], timespan="7d", output="json")
 
     assert capsys.readouterr().out == '{"a": 2}\n'
 
 
-def test_the_query_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_query_is_read_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "q.kql").write_text("print a = 1")
     hunt(file=tmp_path / "q.kql", output="json")
 
@@ -73,7 +73,7 @@ def test_format_prints_the_query_and_runs_nothing(capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out == "Nowhere\n// why\n| where a > 1\n"
 
 
-def test_what_cannot_be_formatted_is_pointed_at() -> None:
+def test_format_underlines_a_syntax_error() -> None:
     with pytest.raises(errors.InvalidInput, match=r"(?s)did you mean 'where'.*\n  T \| wher a\n      \^\^\^\^"):
         hunt("T | wher a", format_=True)
 
@@ -85,14 +85,14 @@ def test_explain_shows_the_sql(capsys: pytest.CaptureFixture[str]) -> None:
     assert "SQL\nSELECT " in shown and shown.startswith("Means\n")
 
 
-def test_a_mistake_is_underlined() -> None:
+def test_an_error_is_underlined() -> None:
     with pytest.raises(errors.InvalidInput) as caught:
         hunt("print a = strlenn('x')")
 
     assert str(caught.value).split("\n")[1:] == ["  print a = strlenn('x')", "            ^^^^^^^"]
 
 
-def test_the_store_s_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_tables_of_the_store_are_queried(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     now = datetime.datetime.now(datetime.UTC)
     writer = start_writer(tmp_path)
     writer.write([stream.encode(CloudProcessEvent(Timestamp=now, FileName="nc", PodLabels={"app": "web"}))])
@@ -122,7 +122,7 @@ def test_the_library_is_listed_shown_and_run(tmp_path: Path, capsys: pytest.Capt
     assert json.loads(found)["FileName"] == "xmrig"
 
 
-def test_a_hunt_is_saved_run_and_forgotten(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_hunt_is_saved_run_and_removed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     hunt("print mine = 1", save="mine")
     hunt(run="mine", output="json")
     hunt(list_=True)
@@ -135,12 +135,12 @@ def test_a_hunt_is_saved_run_and_forgotten(home: Path, capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize("name", ["../x", "functions", "crypto-miner", "", ".x", "a b"])
-def test_names_that_cannot_be_saved(name: str) -> None:
+def test_invalid_names_cannot_be_saved(name: str) -> None:
     with pytest.raises(errors.InvalidInput):
         saved_hunts.save(name, "print 1")
 
 
-def test_functions_come_before_every_hunt(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_saved_functions_are_available_in_every_hunt(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     home.mkdir(parents=True)
     (home / "functions.kql").write_text("let twice = (x:long) { x * 2 };\nlet two = 2;\n")
     hunt("print a = twice(two)", output="json")
@@ -153,7 +153,7 @@ def test_functions_come_before_every_hunt(home: Path, capsys: pytest.CaptureFixt
     )
 
 
-def test_a_mistake_in_the_functions_names_their_file(home: Path) -> None:
+def test_an_error_in_the_functions_names_their_file(home: Path) -> None:
     home.mkdir(parents=True)
     (home / "functions.kql").write_text("let broken = nonsense(;")
 
@@ -161,13 +161,13 @@ def test_a_mistake_in_the_functions_names_their_file(home: Path) -> None:
         hunt("print broken")
 
 
-def test_parameters(capsys: pytest.CaptureFixture[str]) -> None:
+def test_query_parameters_take_values_from_param(capsys: pytest.CaptureFixture[str]) -> None:
     hunt("declare query_parameters(n:long, s:timespan = 1h); print n = n, s = s", param=["n=7", "s=2d"], output="json")
 
     assert json.loads(capsys.readouterr().out) == {"n": 7, "s": "2.00:00:00"}
 
 
-def test_all_mistakes_are_told_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     with pytest.raises(errors.InvalidInput) as caught:
         hunt("print a = strlenn('x')\n| extend b = nothing")
 
@@ -195,7 +195,7 @@ def test_exit_codes(arguments: list[str], code: int, tmp_path: Path) -> None:
     assert subprocess.run(command, capture_output=True, check=False).returncode == code
 
 
-def test_ctrl_c_cancels(tmp_path: Path) -> None:
+def test_ctrl_c_cancels_the_query(tmp_path: Path) -> None:
     many = "range a from 1 to 3000000 step 1 | extend k = 1"
     slow = f"{many} | join kind=inner ({many}) on k | summarize sum(a * a1)"
     command = [sys.executable, "-m", "driftline.cli", "hunt", slow, "--store", str(tmp_path)]

@@ -30,7 +30,7 @@ def layout(tmp_path: Path) -> str:
 
 @pytest.fixture
 def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run a command with a cache of the test's own; gives what it printed."""
+    """Run a command with a cache of the test's own; returns its output."""
 
     def run(*words: str) -> str:
         app([*words, "--cache", str(tmp_path / "cache")], result_action="return_value")
@@ -59,7 +59,7 @@ def test_index_takes_an_index_file(run: Run, layout: str, tmp_path: Path) -> Non
     assert json.loads(run("index", str(made), "--output", "json"))["files"] == 2
 
 
-def test_show_tells_all_of_a_file(run: Run, layout: str) -> None:
+def test_show_prints_the_facts_of_a_file(run: Run, layout: str) -> None:
     digest = making.sha256(b"1").removeprefix("sha256:")
     assert json.loads(run("show", f"{layout}:old", "/bin/x", "--output", "json")) == {
         "path": "/usr/bin/x", "kind": "file", "mode": "0644", "uid": 0, "gid": 0, "layer": 0,
@@ -67,18 +67,18 @@ def test_show_tells_all_of_a_file(run: Run, layout: str) -> None:
     }  # fmt: skip
 
 
-def test_show_tells_where_a_symlink_leads(run: Run, layout: str) -> None:
+def test_show_prints_the_target_of_a_symlink(run: Run, layout: str) -> None:
     out = run("show", f"{layout}:old", "/bin")
     assert re.search(r"target +usr/bin\b", out)
     assert re.search(r"leads to: path +/usr/bin\b", out)
 
 
-def test_show_of_a_missing_path_says_so(run: Run, layout: str) -> None:
+def test_show_of_a_missing_path_fails(run: Run, layout: str) -> None:
     with pytest.raises(ImageNotFound, match="has nothing at /none"):
         run("show", f"{layout}:old", "/none")
 
 
-def test_show_wants_an_absolute_path(run: Run, layout: str) -> None:
+def test_show_refuses_a_relative_path(run: Run, layout: str) -> None:
     with pytest.raises(InvalidInput, match="expected an absolute path"):
         run("show", f"{layout}:old", "bin/x")
 
@@ -94,11 +94,11 @@ def test_diff_lists_the_changes(run: Run, layout: str) -> None:
     assert (changes[1]["before"]["mode"], changes[1]["after"]["mode"]) == ("0644", "0755")
 
 
-def test_diff_for_people_shows_what_differs(run: Run, layout: str) -> None:
+def test_diff_as_a_table_shows_the_changed_aspect(run: Run, layout: str) -> None:
     assert re.search(r"mode +/y +0644 +0755", run("diff", f"{layout}:old", f"{layout}:new"))
 
 
-def test_names_cannot_write_to_the_terminal(run: Run, tmp_path: Path) -> None:
+def test_control_characters_in_paths_are_escaped(run: Run, tmp_path: Path) -> None:
     making.write_layout(tmp_path / "hostile", {"x": [making.blob(archive(member("\x1b]0;owned\x07[red]")))]})
     making.write_layout(tmp_path / "empty", {"x": []})
     out = run("diff", str(tmp_path / "empty"), str(tmp_path / "hostile"))
@@ -106,7 +106,7 @@ def test_names_cannot_write_to_the_terminal(run: Run, tmp_path: Path) -> None:
     assert r"/\x1b]0;owned\x07[red]" in out
 
 
-def test_a_missing_file_is_bad_input(run: Run, tmp_path: Path) -> None:
+def test_a_missing_file_is_invalid_input(run: Run, tmp_path: Path) -> None:
     with pytest.raises(InvalidReference, match="no such file or directory"):
         run("index", str(tmp_path / "none"))
 
@@ -119,7 +119,7 @@ def test_an_image_of_containerd_is_indexed_by_its_reference(run: Run, lab: labs.
 
 
 @pytest.mark.e2e
-def test_containerds_blobs_and_snapshots_hold_the_same(lab: labs.Lab, tmp_path: Path) -> None:
+def test_an_index_from_blobs_equals_one_from_snapshots(lab: labs.Lab, tmp_path: Path) -> None:
     layers = cluster.image_layers(lab.image("layers40"), address=str(lab.socket))
     image.build_index(layers.digest, image.LowerDirs(layers.lowerdirs), tmp_path / "unpacked")
     image.build_index(layers.digest, image.Blobs(layers.blobs), tmp_path / "packed")

@@ -44,18 +44,18 @@ def logged_in(served: serving.Served, monkeypatch: pytest.MonkeyPatch, capsys: p
 
 
 @pytest.mark.usefixtures("logged_in")
-def test_whoami(capsys: pytest.CaptureFixture[str]) -> None:
+def test_whoami_shows_the_name_and_the_role(capsys: pytest.CaptureFixture[str]) -> None:
     whoami.whoami()
 
     assert capsys.readouterr().out.startswith("root, admin in *\n")
 
 
 @pytest.mark.usefixtures("logged_in")
-def test_credentials_are_this_user_s_alone(credentials: Path) -> None:
+def test_the_credentials_file_is_readable_by_its_owner_only(credentials: Path) -> None:
     assert stat.S_IMODE(credentials.stat().st_mode) == 0o600
 
 
-def test_a_wrong_password_keeps_nothing(
+def test_a_wrong_password_saves_no_credentials(
     served: serving.Served, monkeypatch: pytest.MonkeyPatch, credentials: Path
 ) -> None:
     type_in(monkeypatch, "wrong")
@@ -66,12 +66,12 @@ def test_a_wrong_password_keeps_nothing(
     assert not credentials.exists()
 
 
-def test_without_credentials_it_says_how_to_get_them() -> None:
+def test_without_credentials_the_error_names_driftline_login() -> None:
     with pytest.raises(Unauthenticated, match="driftline login --server URL"):
         whoami.whoami()
 
 
-def test_the_setup_token_makes_no_second_admin(served: serving.Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_setup_token_cannot_create_a_second_admin(served: serving.Served, monkeypatch: pytest.MonkeyPatch) -> None:
     type_in(monkeypatch, served.setup_token, PASSWORD)
 
     with pytest.raises(Forbidden):
@@ -79,7 +79,7 @@ def test_the_setup_token_makes_no_second_admin(served: serving.Served, monkeypat
 
 
 @pytest.mark.usefixtures("logged_in")
-def test_a_token_made_here_logs_in_elsewhere(
+def test_a_personal_token_logs_in_with_its_scopes(
     served: serving.Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     token.create("ci", scope=["hunt"], days=1)
@@ -93,7 +93,7 @@ def test_a_token_made_here_logs_in_elsewhere(
 
 
 @pytest.mark.usefixtures("logged_in")
-def test_users_are_made_changed_and_removed(
+def test_a_user_is_created_changed_and_removed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     type_in(monkeypatch, PASSWORD)
@@ -109,20 +109,20 @@ def test_users_are_made_changed_and_removed(
 
 
 @pytest.mark.usefixtures("logged_in")
-def test_a_conflict_is_told_in_the_server_s_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_conflict_has_the_message_of_the_server(monkeypatch: pytest.MonkeyPatch) -> None:
     type_in(monkeypatch, PASSWORD)
 
     with pytest.raises(Conflict, match="there is a user 'root' already"):
         user.create("root")
 
 
-def test_a_server_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_login_to_an_unreachable_server_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     type_in(monkeypatch, PASSWORD)
 
     with pytest.raises(ServerUnreachable, match="no answer from"):
         login(server=f"http://127.0.0.1:{serving.free_port()}", name="root")
 
 
-def test_a_url_that_means_nothing() -> None:
+def test_an_invalid_url_is_unreachable() -> None:
     with pytest.raises(ServerUnreachable), http_client.connect(Credentials("not a url")) as client:
         client.call("GET", "/whoami")

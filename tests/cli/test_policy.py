@@ -1,4 +1,4 @@
-"""The policy commands: what they print, and what they refuse."""
+"""``driftline policy``: output of the commands that need no server, and the input that they refuse."""
 
 import datetime
 import json
@@ -27,14 +27,14 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def test_explain_for_people(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_explain_prints_the_decision_last(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     policy.explain(file, process="/tmp/x", namespace="shop")
 
     *_, last = capsys.readouterr().out.splitlines()
     assert last == "alert: second decides (matched second); 1 later rule not asked"
 
 
-def test_explain_for_programs(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_explain_as_json_has_the_decision_and_the_rules(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     policy.explain(file, process="/tmp/x", namespace="shop", output="json")
 
     found = json.loads(capsys.readouterr().out)
@@ -42,7 +42,7 @@ def test_explain_for_programs(file: Path, capsys: pytest.CaptureFixture[str]) ->
     assert [trace["rule"] for trace in found["rules"]] == ["first", "second"]
 
 
-def test_explain_looks_at_labels_and_cloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_explain_evaluates_labels_and_cloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "p.yaml"
     scope = "cloudScope: [{provider: aws}], resourceScope: [{field: podLabel, label: app, values: [web]}]"
     file.write_text(f"rules:\n  - {{name: a, priority: 1, action: block, {scope}}}\n")
@@ -51,13 +51,13 @@ def test_explain_looks_at_labels_and_cloud(tmp_path: Path, capsys: pytest.Captur
     assert json.loads(capsys.readouterr().out)["decision"]["rule"] == "a"
 
 
-def test_explain_without_a_file_is_about_the_default_policy(capsys: pytest.CaptureFixture[str]) -> None:
+def test_explain_without_a_file_uses_the_default_policy(capsys: pytest.CaptureFixture[str]) -> None:
     policy.explain(process="/tmp/x", namespace="kube-system", output="json")
 
     assert json.loads(capsys.readouterr().out)["decision"]["rule"] == "Alert on kube-system"
 
 
-def test_explain_cannot_steer_the_terminal(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_explain_escapes_control_characters(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     policy.explain(file, process="/tmp/\x1b[2J", namespace="\x1b[2J[red]")
 
     out = capsys.readouterr().out
@@ -73,12 +73,14 @@ def test_explain_cannot_steer_the_terminal(file: Path, capsys: pytest.CaptureFix
         ({"sha256": "AB"}, "--sha256: expected 64 lower-case hexadecimal digits, got 'AB'"),
     ],
 )
-def test_explain_refuses_what_is_not_an_execution(more: dict[str, object], expected: str) -> None:
+def test_explain_refuses_invalid_options(more: dict[str, object], expected: str) -> None:
     with pytest.raises(InvalidInput, match=expected):
         policy.explain(**({"process": "/x"} | more))  # type: ignore[arg-type] # a table of options
 
 
-def test_diff_for_people(tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_diff_prints_added_changed_removed_and_moved_rules(
+    tmp_path: Path, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     new = tmp_path / "new.yaml"
     new.write_text(POLICY.replace("second", "2nd").replace("name: first, priority: 1", "name: first, priority: 9"))
     policy.diff(file, new)
@@ -96,7 +98,7 @@ def test_diff_for_people(tmp_path: Path, file: Path, capsys: pytest.CaptureFixtu
     ]
 
 
-def test_diff_of_equal_policies(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_diff_of_equal_policies_prints_no_difference(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     policy.diff(file, file)
 
     assert capsys.readouterr().out == "no difference\n"
@@ -121,7 +123,9 @@ def store(tmp_path: Path) -> Path:
     return tmp_path / "store"
 
 
-def test_simulate_for_people(file: Path, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_simulate_prints_changed_outcomes_and_totals(
+    file: Path, store: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     scope = "resourceScope: [{field: podLabel, label: app, values: [web]}]"
     file.write_text(f"rules: [{{name: draft, priority: 1, action: block, {scope}}}]")
     policy.simulate(file, store=store)
@@ -132,7 +136,7 @@ def test_simulate_for_people(file: Path, store: Path, capsys: pytest.CaptureFixt
     assert last == "3 executions: 3 would be blocked, 0 would alert, 0 would go silent, 0 stay as they are"
 
 
-def test_simulate_for_programs(file: Path, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_simulate_as_json_has_totals_and_effects(file: Path, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file.write_text("rules: []")
     policy.simulate(file, store=store, output="json")
 
@@ -141,7 +145,7 @@ def test_simulate_for_programs(file: Path, store: Path, capsys: pytest.CaptureFi
     assert found["effects"][0]["program"] == "/opt/update\x1b"
 
 
-def test_suggest_prints_lists_for_a_policy(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_suggest_prints_allow_lists_as_yaml(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     policy.suggest(store=store)
 
     out = capsys.readouterr().out
@@ -150,7 +154,7 @@ def test_suggest_prints_lists_for_a_policy(store: Path, capsys: pytest.CaptureFi
     assert "was written at 12:00:00 by pid 41" in out
 
 
-def test_suggest_says_what_it_leaves_out(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_suggest_prints_the_programs_that_it_leaves_out(store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     policy.suggest(store=store, at_least=4)
 
     assert capsys.readouterr().out.splitlines() == [
@@ -160,20 +164,20 @@ def test_suggest_says_what_it_leaves_out(store: Path, capsys: pytest.CaptureFixt
     ]
 
 
-def test_a_replay_begins_where_it_is_told_to(file: Path, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_simulate_starts_at_since(file: Path, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
     policy.simulate(file, store=store, since="0s", output="json")
 
     assert json.loads(capsys.readouterr().out)["executions"] == 0
 
 
-def test_crd_can_be_applied(capsys: pytest.CaptureFixture[str]) -> None:
+def test_crd_prints_the_custom_resource_definition(capsys: pytest.CaptureFixture[str]) -> None:
     policy.crd()
 
     found = yaml.safe_load(capsys.readouterr().out)
     assert (found["kind"], found["metadata"]["name"]) == ("CustomResourceDefinition", "driftpolicies.driftline.dev")
 
 
-def test_show_prints_what_check_takes(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_show_prints_an_equivalent_policy(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     policy.show(file)
     (tmp_path / "shown.yaml").write_text(capsys.readouterr().out)
     policy.diff(file, tmp_path / "shown.yaml")

@@ -22,31 +22,31 @@ def test_a_container_is_chosen_by_id_or_name(wanted: str) -> None:
     assert command._choose(NODE, wanted) == [WEB]
 
 
-def test_all_containers_are_those_that_are_no_sandbox() -> None:
+def test_all_excludes_sandbox_containers() -> None:
     assert command._choose(NODE, "") == [WEB, SIDE]
 
 
 @pytest.mark.parametrize("wanted", ["aa", "web-1"])
-def test_an_ambiguous_name_lists_what_it_could_be(wanted: str) -> None:
+def test_an_ambiguous_name_lists_the_matching_containers(wanted: str) -> None:
     with pytest.raises(InvalidReference, match=r"more than one container: shop/web-1/web \(aa11\), shop/web-1/side"):
         command._choose(NODE, wanted)
 
 
 @pytest.mark.parametrize("wanted", ["bb33", "nobody"])
-def test_an_unknown_name_lists_what_there_is(wanted: str) -> None:
+def test_an_unknown_name_lists_the_running_containers(wanted: str) -> None:
     with pytest.raises(InvalidReference, match=r"names no running container; there are: shop/web-1/web"):
         command._choose(NODE, wanted)
 
 
 @pytest.mark.parametrize("words", [(), ("web", "--all")])
-def test_either_a_container_or_all_must_be_asked_for(words: tuple[str, ...]) -> None:
+def test_either_a_container_or_all_is_required(words: tuple[str, ...]) -> None:
     with pytest.raises(InvalidInput, match="either a container or --all"):
         command.app(list(words), result_action="return_value")
 
 
 @pytest.fixture
 def run(lab: labs.Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Run the command against the lab; gives its exit code and what it printed."""
+    """Run the command against the lab; returns its exit code and its output."""
 
     def run(*words: str) -> tuple[int, str]:
         code: Any = 0
@@ -60,7 +60,7 @@ def run(lab: labs.Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Ru
 
 
 @pytest.mark.e2e
-def test_a_container_nobody_touched_has_no_findings(run: Run, container: Callable[..., labs.LabContainer]) -> None:
+def test_an_unchanged_container_has_no_findings(run: Run, container: Callable[..., labs.LabContainer]) -> None:
     code, shown = run(container("busybox").id[:12], "--fail-on-findings")
 
     assert code == 0
@@ -86,7 +86,7 @@ def test_each_finding_is_a_json_line_with_its_container(run: Run, pod: labs.Pod)
 
 
 @pytest.mark.e2e
-def test_the_table_shows_what_may_run_of_all_containers(run: Run, pod: labs.Pod) -> None:
+def test_executables_of_all_containers_are_shown_as_a_table(run: Run, pod: labs.Pod) -> None:
     pod.container("busybox").sh("printf '#!/bin/sh\\n' > /tmp/x.sh; echo x > /tmp/notes; rm /bin/true")
     code, shown = run("--all", "--executables")
 

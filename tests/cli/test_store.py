@@ -18,7 +18,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_measured_checked_copied_restored(tmp_path: Path) -> None:
+def test_a_store_is_measured_checked_backed_up_and_restored(tmp_path: Path) -> None:
     store = tmp_path / "store"
     database = Database(store)
     database.ingest([Batch("s", 1, 0, making.events("a", "b"))])
@@ -36,7 +36,7 @@ def test_measured_checked_copied_restored(tmp_path: Path) -> None:
         assert file.name in {"hot.duckdb", "cold"}
 
 
-def test_what_is_wrong_is_said(tmp_path: Path) -> None:
+def test_check_of_a_missing_store_fails(tmp_path: Path) -> None:
     done = run("check", "--store", str(tmp_path))
 
     assert (done.returncode, "there is no store" in done.stderr) == (1, True)

@@ -1,5 +1,5 @@
 from scripts import docs
 
 
-def test_reference_pages_are_what_the_code_says() -> None:
+def test_generated_pages_are_up_to_date() -> None:
     assert docs.stale() == []

@@ -1,4 +1,4 @@
-"""Where settings come from, and which wins."""
+"""Sources of settings and their precedence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from driftline.errors import InvalidInput
 from driftline.server.settings import Settings, load
 
 
-def test_a_flag_wins_over_the_environment_over_the_file_over_the_default(tmp_path: Path) -> None:
+def test_precedence_is_flag_environment_file_default(tmp_path: Path) -> None:
     file = tmp_path / "server.yaml"
     file.write_text("host: file\nport: 1\ndatabase: 'sqlite://'\n")
     environ = {"DRIFTLINE_SERVER_HOST": "environment", "DRIFTLINE_SERVER_PORT": "2"}
@@ -32,19 +32,19 @@ def test_lists_and_mappings_from_the_environment() -> None:
     assert settings.oidc_roles == {"sec": "admin", "dev": "viewer"}
 
 
-def test_days_by_table() -> None:
+def test_retention_is_set_by_table() -> None:
     settings = load(environ={"DRIFTLINE_SERVER_RETENTION": "SensorHealth=7"}, flags={"retention_days": 90}).settings
 
     assert (settings.days("SensorHealth"), settings.days("CloudProcessEvents")) == (7, 90)
 
 
 @pytest.mark.parametrize("value", ["Events=7", "SensorHealth=0", "SensorHealth=soon"])
-def test_days_of_no_table_or_no_days(value: str) -> None:
+def test_retention_of_an_unknown_table_or_invalid_days_is_refused(value: str) -> None:
     with pytest.raises(InvalidInput, match="retention"):
         load(flags={"retention": value})
 
 
-def test_every_problem_is_told_with_its_source(tmp_path: Path) -> None:
+def test_every_error_is_reported_with_its_source(tmp_path: Path) -> None:
     file = tmp_path / "server.yaml"
     file.write_text("prot: 1\n")
 
@@ -56,7 +56,7 @@ def test_every_problem_is_told_with_its_source(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["[1]", "{", "\udcff"])
-def test_a_file_that_holds_no_settings(tmp_path: Path, text: str) -> None:
+def test_a_file_without_a_mapping_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "server.yaml"
     file.write_bytes(text.encode(errors="surrogateescape"))
 
@@ -69,7 +69,7 @@ def test_a_mapping_without_equals_is_refused() -> None:
         load(environ={"DRIFTLINE_SERVER_OIDC_ROLES": "admin"})
 
 
-def test_every_setting_is_described() -> None:
+def test_every_setting_has_a_description() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
 
 

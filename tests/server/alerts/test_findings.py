@@ -1,4 +1,4 @@
-"""From rows to findings: what a row holds is a stranger's."""
+"""Findings from rows, whose content is untrusted."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def row(**given_columns: Any) -> dict[str, Any]:
     return defaultdict(lambda: None, {"AlertId": "1", "Timestamp": NOON, "EntityType": "Process"} | given_columns)
 
 
-def test_without_the_process_there_is_none_yet() -> None:
+def test_without_the_process_row_there_is_no_finding() -> None:
     assert finding_of(row(), [row(EntityType="File")]) is None
 
 
 @pytest.mark.parametrize("bag", ["", "null", "[]", "{", '"text"', "[" * 100_000, '{"PolicyRule": {"a": 1}}'])
-def test_a_bag_that_is_none(bag: str) -> None:
+def test_additional_fields_that_are_no_object_count_as_empty(bag: str) -> None:
     found = finding_of(row(), [row(AdditionalFields=bag)])
 
     assert found is not None
@@ -32,11 +32,11 @@ def test_a_bag_that_is_none(bag: str) -> None:
 
 
 @given(st.text(), st.text())
-def test_any_text_is_survived(bag: str, techniques: str) -> None:
+def test_no_text_in_a_row_raises(bag: str, techniques: str) -> None:
     assert finding_of(row(AttackTechniques=techniques), [row(AdditionalFields=bag)]) is not None
 
 
-def test_a_separator_in_a_name_makes_no_two_findings_one() -> None:
+def test_a_separator_in_a_name_does_not_merge_two_findings() -> None:
     def key(cluster: str, sha256: str) -> str:
         found = finding_of(row(), [row(CloudResource=cluster, SHA256=sha256)])
         assert found

@@ -1,4 +1,4 @@
-"""The life of an alert."""
+"""The states of an alert."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ EVERY = [(status, action) for status in get_args(states.Status) for action in ge
 
 
 @pytest.mark.parametrize(("status", "action"), EVERY)
-def test_every_pair_leads_somewhere_or_is_refused_with_what_can_be_done(
-    status: states.Status, action: states.Action
-) -> None:
+def test_an_action_is_allowed_or_refused_with_the_allowed_actions(status: states.Status, action: states.Action) -> None:
     if (status, action) in states.TRANSITIONS:
         assert states.next_status(status, action) in get_args(states.Status)
     else:
@@ -23,7 +21,7 @@ def test_every_pair_leads_somewhere_or_is_refused_with_what_can_be_done(
             states.next_status(status, action)
 
 
-def test_every_state_is_reached_and_left() -> None:
+def test_every_status_is_reached_and_left() -> None:
     left = {status for (status, _), target in states.TRANSITIONS.items() if target != status}
 
     assert left == set(states.TRANSITIONS.values()) == set(get_args(states.Status))
@@ -34,13 +32,13 @@ def test_resolving_needs_a_classification() -> None:
         states.check_classification("resolve", None, None)
 
 
-def test_a_reason_fits_its_classification() -> None:
+def test_a_determination_must_belong_to_its_classification() -> None:
     states.check_classification("resolve", "false positive", "not malicious")
 
     with pytest.raises(InvalidInput, match="false positive has the determinations"):
         states.check_classification("resolve", "false positive", "malware")
 
 
-def test_a_reason_alone_is_refused() -> None:
+def test_a_determination_without_a_classification_is_refused() -> None:
     with pytest.raises(InvalidInput, match="expected a classification with it"):
         states.check_classification("start", None, "other")

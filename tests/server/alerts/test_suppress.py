@@ -1,4 +1,4 @@
-"""When a suppression rule holds."""
+"""Matching of suppression rules."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def holds(conditions: dict[str, str], found: Finding, *, expires_at: datetime.da
     return first_match([rule], found, NOON) is rule
 
 
-def test_all_conditions_must_hold() -> None:
+def test_all_conditions_must_match() -> None:
     conditions = {"namespace": "ci", "rule": "Alert"}
 
     assert holds(conditions, finding(namespace="ci", rule="Alert"))
@@ -35,22 +35,22 @@ def test_all_conditions_must_hold() -> None:
 
 
 @pytest.mark.parametrize(("pattern", "matches"), [("ci-*", True), ("*", True), ("ci-?", False), ("ci-[0-9]", False)])
-def test_only_a_star_stands_for_something(pattern: str, *, matches: bool) -> None:
+def test_only_a_star_is_a_wildcard(pattern: str, *, matches: bool) -> None:
     assert holds({"namespace": pattern}, finding(namespace="ci-1")) is matches
 
 
-def test_a_cluster_is_told_whole() -> None:
+def test_a_star_in_a_cluster_is_no_wildcard() -> None:
     assert not holds({"cluster": "*", "rule": "*"}, finding(cluster="prod"))
 
 
 @pytest.mark.parametrize(("seconds", "matches"), [(0, False), (1, True)])
-def test_a_rule_holds_until_it_expires(seconds: int, *, matches: bool) -> None:
+def test_a_rule_applies_until_it_expires(seconds: int, *, matches: bool) -> None:
     expires_at = NOON + datetime.timedelta(seconds=seconds)
 
     assert holds({"rule": "*"}, finding(), expires_at=expires_at) is matches
 
 
 @pytest.mark.parametrize("conditions", [{}, {"cluster": "prod"}, {"sha256": "x"}, {"pod": "x"}, {"rule": ""}])
-def test_what_would_suppress_everything_or_means_nothing(conditions: dict[str, str]) -> None:
+def test_conditions_without_a_restriction_or_with_unknown_fields_are_refused(conditions: dict[str, str]) -> None:
     with pytest.raises(pydantic.ValidationError):
         Conditions.model_validate(conditions)

@@ -1,4 +1,4 @@
-"""Which ID tokens hold."""
+"""Validation of ID tokens."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check(token: str) -> str:
     return str(claims["sub"])
 
 
-def test_a_token_that_holds() -> None:
+def test_a_valid_token_returns_its_claims() -> None:
     assert check(signed(CLAIMS)) == "ada"
 
 
@@ -47,37 +47,37 @@ def test_a_token_that_holds() -> None:
         {"iat": STAMP + 3600},
     ],
 )
-def test_a_claim_that_is_wrong(change: dict[str, Any]) -> None:
+def test_a_wrong_claim_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(Unauthenticated):
         check(signed(CLAIMS | change))
 
 
 @pytest.mark.parametrize("missing", ["iss", "aud", "nonce", "exp", "iat", "sub"])
-def test_a_claim_that_is_missing(missing: str) -> None:
+def test_a_missing_claim_is_refused(missing: str) -> None:
     with pytest.raises(Unauthenticated):
         check(signed({name: value for name, value in CLAIMS.items() if name != missing}))
 
 
-def test_another_s_key() -> None:
+def test_a_signature_by_another_key_is_refused() -> None:
     with pytest.raises(Unauthenticated):
         check(signed(CLAIMS, OTHER))
 
 
-def test_a_signature_by_what_everybody_knows() -> None:
+def test_a_signature_with_the_client_secret_is_refused() -> None:
     with pytest.raises(Unauthenticated):
         check(signed(CLAIMS, OctKey.import_key("driftline-client-secret-of-32-bytes"), "HS256"))
 
 
 @pytest.mark.parametrize("token", ["", "a.b.c", "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ.", "\u00e9"])
-def test_what_is_no_signed_token(token: str) -> None:
+def test_a_token_without_a_valid_signature_is_refused(token: str) -> None:
     with pytest.raises(Unauthenticated):
         check(token)
 
 
-def test_a_provider_that_is_not_there() -> None:
+def test_an_unreachable_provider_is_an_error() -> None:
     provider = Provider(
         issuer=f"http://127.0.0.1:{free_port()}", client_id="c", client_secret="s", redirect_uri="http://here"
     )
 
-    with pytest.raises(ServerUnreachable, match="gives no answer"):
+    with pytest.raises(ServerUnreachable, match="no answer from the OpenID provider"):
         provider.login_url(state="s", nonce="n", verifier="v", scopes=("openid",))

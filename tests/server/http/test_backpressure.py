@@ -1,4 +1,4 @@
-"""What is under way is bounded, in all and by sender."""
+"""The bound on memory held by requests in progress, in total and by sender."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from driftline.errors import TooMany
 from driftline.server.http.backpressure import Room
 
 
-def test_bytes_are_bounded_and_given_back() -> None:
+def test_bytes_are_bounded_and_released() -> None:
     room = Room(max_bytes=10, max_requests=9)
     with room.take("a", 8), pytest.raises(TooMany, match="holds 8 bytes"), room.take("b", 3):
         pass
@@ -17,7 +17,7 @@ def test_bytes_are_bounded_and_given_back() -> None:
         assert room.bytes == 100
 
 
-def test_one_sender_does_not_take_it_all() -> None:
+def test_requests_of_one_sender_are_bounded() -> None:
     room = Room(max_bytes=10, max_requests=1)
     with room.take("a", 1):
         with pytest.raises(TooMany, match="1 batches of this sensor"), room.take("a", 1):

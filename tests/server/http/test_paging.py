@@ -1,4 +1,4 @@
-"""Cursors."""
+"""Cursors of paged lists."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from driftline.server.http.paging import decode_cursor, encode_cursor
 
 
 @given(st.text(), st.integers(-(2**62), 2**62))
-def test_round_trip(text: str, number: int) -> None:
+def test_a_cursor_decodes_to_its_values(text: str, number: int) -> None:
     assert decode_cursor(encode_cursor(text, number), str, int) == [text, number]
 
 
 @given(st.text(min_size=1))
-def test_anything_else_is_refused_in_our_own_words(text: str) -> None:
+def test_an_invalid_cursor_is_refused(text: str) -> None:
     with pytest.raises(InvalidInput, match="cursor: expected"):
         decode_cursor(text, str, int)
 
@@ -27,5 +27,5 @@ def test_the_cursor_of_another_list_is_refused(values: tuple[str | int, ...]) ->
         decode_cursor(encode_cursor(*values), str, int)
 
 
-def test_no_cursor_is_the_first_page() -> None:
+def test_an_empty_cursor_is_the_first_page() -> None:
     assert decode_cursor("", int) is None

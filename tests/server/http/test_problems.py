@@ -1,4 +1,4 @@
-"""The one shape of an error, over HTTP."""
+"""Error responses as problem documents."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KEYS = {"type", "title", "status", "detail", "instance", "errors"}
         ("GET", "/audit?limit=0", 400),
     ],
 )
-def test_every_error_has_it(served: Served, method: str, path: str, status: int) -> None:
+def test_every_error_is_a_problem_document(served: Served, method: str, path: str, status: int) -> None:
     answer = served.admin.request(method, path)
 
     document = answer.json()
@@ -29,13 +29,13 @@ def test_every_error_has_it(served: Served, method: str, path: str, status: int)
     assert document["instance"] == answer.headers["x-request-id"]
 
 
-def test_a_wrong_field_is_pointed_at(served: Served) -> None:
+def test_an_invalid_field_has_a_pointer(served: Served) -> None:
     answer = served.admin.post("/users", json={"name": "x", "password": "long enough to be", "role": "king"})
 
     assert [place["pointer"] for place in answer.json()["errors"]] == ["#/body/role"]
 
 
-def test_a_body_too_large_is_refused_unread(served: Served) -> None:
+def test_a_body_above_the_limit_is_refused_unread(served: Served) -> None:
     answer = served.admin.post("/users", content=b"x" * (3 << 20))
 
     assert (answer.status_code, answer.json()["type"]) == (413, "urn:driftline:problem:too-large")

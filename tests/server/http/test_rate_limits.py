@@ -8,7 +8,7 @@ from driftline.errors import TooMany
 from driftline.server.http.rate_limits import Limiter
 
 
-def test_one_too_many_is_told_when_to_come_back() -> None:
+def test_above_the_limit_the_error_says_when_to_retry() -> None:
     limiter = Limiter({"hunts": 2})
     limiter.count("hunts", "ada")
     limiter.count("hunts", "ada")
@@ -19,7 +19,7 @@ def test_one_too_many_is_told_when_to_come_back() -> None:
     assert 1 <= caught.value.seconds <= 120
 
 
-def test_others_are_counted_apart() -> None:
+def test_names_and_keys_are_counted_separately() -> None:
     limiter = Limiter({"hunts": 1, "logins": 1})
     limiter.count("hunts", "ada")
 

@@ -11,7 +11,7 @@ from driftline.server.http.refusal_log import Complaints
 from tests.wire.making import NOW
 
 
-def test_it_is_told_once_and_later_with_its_number(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_reason_is_logged_once_and_later_with_its_count(caplog: pytest.LogCaptureFixture) -> None:
     time = NOW
     complaints = Complaints(lambda: time)
     for _ in range(1000):
@@ -27,7 +27,7 @@ def test_it_is_told_once_and_later_with_its_number(caplog: pytest.LogCaptureFixt
     ]
 
 
-def test_an_error_goes_on_and_its_words_make_no_lines(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_error_is_raised_again_and_line_breaks_are_escaped(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(Forbidden), Complaints(lambda: NOW).of("n\n1"):
         raise Forbidden("a\nb")
 

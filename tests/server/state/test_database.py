@@ -1,4 +1,4 @@
-"""Opening, migrating and entering the state."""
+"""Connection, migration and transactions of the state database."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def state(tmp_path: Path) -> State:
     return made
 
 
-def test_the_migrations_make_what_the_models_say(state: State) -> None:
+def test_the_migrations_create_the_tables_of_the_models(state: State) -> None:
     with state.reading() as session:
         context = MigrationContext.configure(session.connection())
         assert compare_metadata(context, models.Base.metadata) == []
@@ -41,7 +41,7 @@ def test_migrating_twice_changes_nothing(state: State) -> None:
         assert users.count_users(session) == 1
 
 
-def test_times_come_back_in_utc(state: State) -> None:
+def test_times_are_read_in_utc(state: State) -> None:
     with state.writing() as session:
         users.add_user(session, "ada", password="", role="viewer", clusters=["*"], now=NOW)
     with state.reading() as session:
@@ -51,7 +51,7 @@ def test_times_come_back_in_utc(state: State) -> None:
     assert (user.created_at, user.created_at.tzinfo) == (NOW, datetime.UTC)
 
 
-def test_an_exception_undoes_the_transaction(state: State) -> None:
+def test_an_exception_rolls_the_transaction_back(state: State) -> None:
     with pytest.raises(NotFound), state.writing() as session:
         users.add_user(session, "ada", password="", role="viewer", clusters=["*"], now=NOW)
         users.find_user(session, "nobody")
@@ -78,12 +78,12 @@ def test_writers_wait_for_each_other(state: State) -> None:
 
 
 @pytest.mark.parametrize("url", ["", "what://is/this", "sqlite:////no/such/folder/state.db"])
-def test_a_url_that_opens_nothing(url: str) -> None:
+def test_an_invalid_url_is_a_state_error(url: str) -> None:
     with pytest.raises(StateError, match="database failed"):
         State(url).check()
 
 
-def test_postgresql_gets_a_schema_too() -> None:
+def test_the_schema_compiles_for_postgresql() -> None:
     tables = [str(sqlalchemy.schema.CreateTable(table).compile(dialect=PostgreSQL))
               for table in models.Base.metadata.sorted_tables]  # fmt: skip
 

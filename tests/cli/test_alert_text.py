@@ -1,4 +1,4 @@
-"""An alert on a terminal."""
+"""Rendering of alerts for a terminal."""
 
 from driftline.cli._shared.alert_text import render
 
@@ -27,7 +27,7 @@ ALERT = {
 }  # fmt: skip
 
 
-def test_it_says_what_where_why_and_from_where() -> None:
+def test_an_alert_shows_program_container_process_tree_and_rule() -> None:
     text = render(ALERT).plain
 
     assert "ran      /tmp/wget  [binary  added  writable-layer]" in text
@@ -36,7 +36,7 @@ def test_it_says_what_where_why_and_from_where() -> None:
     assert "rule (alert)" in text
 
 
-def test_no_name_can_steer_the_terminal() -> None:
+def test_control_characters_in_names_are_escaped() -> None:
     hostile = "\x1b[2J\x9b\r\n\u202e"
     text = render(ALERT | {"FileName": hostile, "ProcessCommandLine": hostile, "Title": hostile}).plain
 

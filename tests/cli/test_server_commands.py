@@ -51,7 +51,7 @@ def test_a_policy_is_pushed_read_and_rolled_back(served: serving.Served, tmp_pat
         (3, "root", "roll back to version 1"), (2, "root", "block"), (1, "root", "alert")]  # fmt: skip
 
 
-def test_a_push_over_somebody_s_change_is_refused(served: serving.Served, tmp_path: Path) -> None:
+def test_a_push_with_an_outdated_version_is_refused(served: serving.Served, tmp_path: Path) -> None:
     file = tmp_path / "policy.yaml"
     file.write_text(RULE.format("alert"))
     run(served, "policy", "push", file, "--name", "us")
@@ -61,9 +61,7 @@ def test_a_push_over_somebody_s_change_is_refused(served: serving.Served, tmp_pa
     assert (done.returncode, "version 1 is in force" in done.stderr) == (1, True)
 
 
-def test_a_wrong_policy_is_refused_with_its_place_before_the_server_sees_it(
-    served: serving.Served, tmp_path: Path
-) -> None:
+def test_an_invalid_policy_is_refused_with_its_place_before_it_is_sent(served: serving.Served, tmp_path: Path) -> None:
     file = tmp_path / "policy.yaml"
     file.write_text("rules:\n- name: One\n")
 
@@ -73,7 +71,7 @@ def test_a_wrong_policy_is_refused_with_its_place_before_the_server_sees_it(
     assert run(served, "policy", "get", "wrong").returncode == 1
 
 
-def test_an_alert_is_worked_on_to_its_end(served: serving.Served) -> None:
+def test_an_alert_is_started_resolved_and_has_a_history(served: serving.Served) -> None:
     [alert] = serving.wait_until(lambda: read(served, "alerts", "list", "--cluster", "eu"))
     number = str(alert["id"])
     refused = run(served, "alerts", "act", number, "resolve")

@@ -29,32 +29,32 @@ def logged_in(served: serving.Served, tmp_path: Path, monkeypatch: pytest.Monkey
     credentials.save_credentials(credentials.Credentials(served.url, token))
 
 
-def test_rows_of_the_server(served: serving.Served, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_query_runs_on_the_server(served: serving.Served, capsys: pytest.CaptureFixture[str]) -> None:
     query = "declare query_parameters(c: string); CloudProcessEvents | where ClusterName == c | project FileName"
     hunt(query, server=served.url, param=["c=prod"], timespan="1d", output="json")
 
     assert capsys.readouterr().out == '{"FileName": "miner"}\n'
 
 
-def test_a_hunt_saved_on_the_server(served: serving.Served, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_finds_a_hunt_saved_on_the_server(served: serving.Served, capsys: pytest.CaptureFixture[str]) -> None:
     assert served.admin.put("/hunts/saved/Mine", json={"text": "print a = 1"}).status_code == 200
     hunt(run="Mine", server=served.url, output="json")
 
     assert capsys.readouterr().out == '{"a": 1}\n'
 
 
-def test_a_mistake_is_underlined(served: serving.Served) -> None:
+def test_an_error_of_the_server_is_underlined(served: serving.Served) -> None:
     with pytest.raises(InvalidInput) as caught:
         hunt("print a = strlenn('x')", server=served.url)
 
     assert str(caught.value).split("\n")[1:] == ["  print a = strlenn('x')", "            ^^^^^^^"]
 
 
-def test_more_rows_than_wanted_are_no_answer(served: serving.Served) -> None:
+def test_more_rows_than_the_limit_are_an_error(served: serving.Served) -> None:
     with pytest.raises(InvalidInput, match="more than 2 rows"):
         hunt("range a from 1 to 3 step 1", server=served.url, rows=2)
 
 
-def test_a_token_goes_to_its_own_server_only() -> None:
+def test_a_token_is_not_sent_to_another_server() -> None:
     with pytest.raises(Unauthenticated, match="logged in to"):
         hunt("print 1", server="http://127.0.0.1:1")
