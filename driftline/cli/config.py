@@ -22,6 +22,7 @@ def show(flags: server_flags.Flags | None = None, *, output: ObjectOutput = "tab
     The flags are those of `driftline server`.
     """
     loaded = server_flags.load(flags)
+    # The JSON mode of pydantic masks secrets.
     values = loaded.settings.model_dump(mode="json")
     if output == "json":
         print(json.dumps({name: {"value": values[name], "source": loaded.sources[name]} for name in values}, indent=2))

@@ -47,6 +47,7 @@ def token(cluster: str, *, node: str = "", hours: float = 1.0, data: DataDirecto
             made = client.call("POST", "/join-tokens", body={"cluster": cluster, "node": node, "hours": hours})
         print(made["token"])
         return
+    # Opening the authority creates it if the server has not been started yet.
     now = datetime.datetime.now(datetime.UTC)
     authority = pki.open_authority(data / "pki", now=now)
     ends = now + datetime.timedelta(hours=hours)
@@ -87,6 +88,7 @@ def sensors(
         _print(found)
 
 
+# The same entry as the API returns. The policy in force is in the server's database, which --data does not open.
 def _sensor_info(record: SensorRecord) -> dict[str, Any]:
     state = msgspec.convert(record.report, SensorState) if record.report else status.new_state(record.identity)
     holds = status.conditions(state, now=datetime.datetime.now(datetime.UTC))
@@ -108,6 +110,7 @@ def _print(sensors: Sequence[Mapping[str, Any]]) -> None:
     Console().print(table, markup=False)
 
 
+# The policy in words: an error of the latest version comes first, then whether a newer version is awaited.
 def _policy(policy: Mapping[str, Any]) -> str:
     running = policy["running"] or "unknown"
     if policy["error"]:

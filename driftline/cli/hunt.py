@@ -106,47 +106,52 @@ def hunt(
     if list_:
         return _print_list()
     if show_:
-        return print(_described(show_))
+        return print(_describe(show_))
     if forget:
         return saved_hunts.forget(forget)
+    # The server looks the name up: it has saved hunts of its own, and its library may be of another version.
     if server and run and not query and file is None:
         by_name = ServerHunt(server, "", run, _pairs("--param", param), timespan, rows)
-        return _answer(by_name, explain=explain, output=output)
-    text = _text(query, file, run)
+        return _print_hunt(by_name, explain=explain, output=output)
+    text = _read_query(query, file, run)
     if save or format_:
-        return print(_formatted(text) if format_ else saved_hunts.save(save, text))
-    asked = saved_hunts.with_functions(text)
+        return print(_format(text) if format_ else saved_hunts.save(save, text))
+    query_text = saved_hunts.with_functions(text)
     parameters, limits = _pairs("--param", param), Limits(seconds=timeout, rows=rows)
     try:
         if server:
-            _answer(ServerHunt(server, asked.text, "", parameters, timespan, rows), explain=explain, output=output)
+            _print_hunt(
+                ServerHunt(server, query_text.text, "", parameters, timespan, rows), explain=explain, output=output
+            )
         else:
             source = _source(table, schema, store, limits)
-            _answer(source.ask(asked.text, parameters, _after(timespan)), explain=explain, output=output)
+            _print_hunt(
+                source.prepare(query_text.text, parameters, _start_time(timespan)), explain=explain, output=output
+            )
     except InvalidQuery as error:
-        raise _wrong(asked, error) from error
+        raise _underlined(query_text, error) from error
     return None
 
 
-def _formatted(text: str) -> str:
+def _format(text: str) -> str:
     try:
         return printer.formatted(text)
     except InvalidQuery as error:
-        raise _wrong(saved_hunts.Query(text), error) from error
+        raise _underlined(saved_hunts.Query(text), error) from error
 
 
-def _wrong(asked: saved_hunts.Query, error: InvalidQuery) -> InvalidInput:
-    return InvalidInput("\n".join(_pointed(asked, problem) for problem in asked.locate(error).problems))
+def _underlined(query: saved_hunts.Query, error: InvalidQuery) -> InvalidInput:
+    return InvalidInput("\n".join(_underline(query, problem) for problem in query.locate(error).problems))
 
 
-def _answer(asked: _Asked | ServerHunt, *, explain: bool, output: Output) -> None:
+def _print_hunt(hunt: _LocalHunt | ServerHunt, *, explain: bool, output: Output) -> None:
     if explain:
-        _print_explained(asked.explain())
+        _print_explained(hunt.explain())
     else:
-        print_result(asked.hunt(), output)
+        print_result(hunt.hunt(), output)
 
 
-def _text(query: str, file: Path | None, name: str) -> str:
+def _read_query(query: str, file: Path | None, name: str) -> str:
     if sum((bool(query), file is not None, bool(name))) != 1:
         raise InvalidInput("expected one of: a query, -f FILE, --run NAME")
     if name:
@@ -162,48 +167,48 @@ def _text(query: str, file: Path | None, name: str) -> str:
 # Queries and the data they run over
 
 
-# A query that brings its own data needs no store.
 @dataclass(frozen=True, slots=True)
-class _OfStore:
+class _StoreSource:
     directory: Path
     limits: Limits
 
-    def ask(self, text: str, parameters: dict[str, str], after: datetime.datetime | None) -> _Asked:
+    def prepare(self, text: str, parameters: dict[str, str], after: datetime.datetime | None) -> _LocalHunt:
         micros = None if after is None else (after - EPOCH) // MICROSECOND
         limits = self.limits
-        asked = Hunt(text=text, parameters=parameters, after=micros, seconds=limits.seconds, rows=limits.rows)
-        if not is_store(self.directory) and not tables_of(asked):
-            return _FilesAsked(_OfFiles({}, {}, limits), text, parameters, None)
-        return _StoreAsked(self.directory, asked)
+        request = Hunt(text=text, parameters=parameters, after=micros, seconds=limits.seconds, rows=limits.rows)
+        # A query without tables (print, range, datatable) also runs without a store.
+        if not is_store(self.directory) and not tables_of(request):
+            return _FileHunt(_FileSource({}, {}, limits), text, parameters, None)
+        return _StoreHunt(self.directory, request)
 
 
 @dataclass(frozen=True, slots=True)
-class _OfFiles:
+class _FileSource:
     tables: dict[str, str]
     types: dict[str, dict[str, str]]
     limits: Limits
 
-    def ask(self, text: str, parameters: dict[str, str], after: datetime.datetime | None) -> _Asked:
-        return _FilesAsked(self, text, parameters, after)
+    def prepare(self, text: str, parameters: dict[str, str], after: datetime.datetime | None) -> _LocalHunt:
+        return _FileHunt(self, text, parameters, after)
 
 
 @dataclass(frozen=True, slots=True)
-class _StoreAsked:
+class _StoreHunt:
     directory: Path
-    asked: Hunt
+    request: Hunt
 
     def hunt(self) -> pa.Table:
         with open_reader(self.directory) as reader:
-            return reader.hunt(self.asked)
+            return reader.hunt(self.request)
 
     def explain(self) -> Explanation:
         with open_reader(self.directory) as reader:
-            return reader.explain(self.asked)
+            return reader.explain(self.request)
 
 
 @dataclass(frozen=True, slots=True)
-class _FilesAsked:
-    files: _OfFiles
+class _FileHunt:
+    files: _FileSource
     text: str
     parameters: dict[str, str]
     after: datetime.datetime | None
@@ -222,13 +227,15 @@ class _FilesAsked:
         return hunt_tables.explain(self.text, self.files.tables, schema=self.files.types, parameters=self.parameters)
 
 
-_Asked = _StoreAsked | _FilesAsked
+_LocalHunt = _StoreHunt | _FileHunt
 
 
-def _source(given: Sequence[str] | None, schema: Path | None, directory: Path, limits: Limits) -> _OfStore | _OfFiles:
+def _source(
+    given: Sequence[str] | None, schema: Path | None, directory: Path, limits: Limits
+) -> _StoreSource | _FileSource:
     if given:
-        return _OfFiles(_pairs("--table", given), _schema(schema), limits)
-    return _OfStore(directory, limits)
+        return _FileSource(_pairs("--table", given), _schema(schema), limits)
+    return _StoreSource(directory, limits)
 
 
 def _pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
@@ -253,10 +260,10 @@ def _schema(path: Path | None) -> dict[str, dict[str, str]]:
     return found
 
 
-def _after(timespan: str) -> datetime.datetime | None:
+def _start_time(timespan: str) -> datetime.datetime | None:
     if not timespan:
         return None
-    ticks = constants.timespan_ticks(timespan)
+    ticks = constants.timespan_ticks(timespan)  # of 100 ns, as in Kusto
     if ticks is None:
         raise InvalidInput(f"--timespan: expected a span like 30m, 12h, 7d, got {timespan!r}")
     return datetime.datetime.now(datetime.UTC) - datetime.timedelta(microseconds=ticks // 10)
@@ -276,7 +283,7 @@ def _print_list() -> None:
     Console().print(shown, markup=False)
 
 
-def _described(name: str) -> str:
+def _describe(name: str) -> str:
     if name in saved_hunts.saved_names():
         return saved_hunts.find(name).rstrip()
     found = hunts.find(name)
@@ -293,11 +300,12 @@ def _print_explained(found: Explanation) -> None:
     print(f"\nSQL\n{found.sql}\n\nEngine\n{found.engine}")
 
 
-def _pointed(asked: saved_hunts.Query, problem: Any) -> str:
-    """Write a problem with its line of the query and a mark under the place."""
+def _underline(query: saved_hunts.Query, problem: Any) -> str:
+    """Return a problem with its line of the query, and marks under the span."""
     if not problem.line:
         return str(problem)
-    line = asked.line(problem)
+    line = query.line(problem)
+    # A span may continue in the next line: underline no further than the end of this one, but at least one column.
     rest = max(len(line) - problem.column + 1, 1)
     mark = "^" * max(min(getattr(problem, "length", 1), rest), 1)
     return f"{problem}\n  {line}\n  {' ' * (problem.column - 1)}{mark}"

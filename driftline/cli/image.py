@@ -157,6 +157,7 @@ def _layers_of(layers: cluster.ImageLayers) -> image.Layers:
 
 def _facts_of(found: ImageIndex, path: str) -> dict[str, Any]:
     raw = path.encode("utf-8", "surrogateescape")
+    # The entry itself, so that a symbolic link is shown as one; else the file at the end of links in the path.
     entry = found.at(raw) or found.resolve(raw)
     if entry is None:
         raise errors.ImageNotFound(f"{found.digest} has nothing at {path}")

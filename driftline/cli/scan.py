@@ -77,7 +77,9 @@ def scan(
         sys.exit(_EXIT_FINDINGS)
 
 
+# A name must match exactly one container; pods often have several, and their names repeat in other namespaces.
 def _choose(running: Sequence[Container], wanted: str) -> Sequence[Container]:
+    # A pod's sandbox (pause container) runs no program of the user.
     candidates = [container for container in running if not container.sandbox]
     if not wanted:
         return candidates
@@ -113,6 +115,7 @@ def _scan_one(container: Container, indexes: Indexes, *, executables: bool, outp
         return None
 
 
+# A finding that is executable matters for drift; other files are shown unless --executables is given.
 def _findings(container: Container, indexes: Indexes, *, executables: bool) -> Iterator[Finding]:
     index = indexes.of(container).result()
     for finding in scans.scan(container, index):
@@ -159,6 +162,7 @@ def _print_table(container: Container, findings: Iterator[Finding]) -> int:
     table = Table("change", "path", "what", box=None, pad_edge=False, header_style="bold")
     for finding in findings:
         table.add_row(_changes(finding), Text(_text(finding.path), overflow="fold"), Text(_what(finding)))
+    # Piped output keeps one finding a line, so that grep finds whole paths.
     console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
     title = f"{_name(container)} of {container.image or 'an image without a name'}"
     how_many = f"paths that differ: {table.row_count}" if table.row_count else "nothing differs from its image"
@@ -169,6 +173,7 @@ def _print_table(container: Container, findings: Iterator[Finding]) -> int:
 
 
 def _changes(finding: Finding) -> Text:
+    # Only executables are coloured.
     style = _STYLES.get(finding.changes[0], "") if finding.is_executable else ""
     return Text(", ".join(str(change) for change in finding.changes), style=style)
 

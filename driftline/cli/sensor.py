@@ -88,6 +88,7 @@ def sensor(
         Address of the HTTP endpoints /metrics and /status, as HOST:PORT; "" for none.
     """
     node = node or socket.gethostname()
+    # The cluster of the enrolment takes precedence: the server refuses rows of another one.
     shipper = None
     if server:
         cluster = launcher.enrol(state, server, token=join, cluster=cluster, node=node).cluster
@@ -109,6 +110,7 @@ def sensor(
         _run(options, sinks, listen, stop)
 
 
+# The sensor stops on a signal, or when the reader of standard output has closed it (``stop``).
 def _run(options: Options, sinks: Sequence[Sink], listen: str, stop: threading.Event) -> None:
     with ExitStack() as stack:
         sensor = stack.enter_context(Sensor(options, sinks))

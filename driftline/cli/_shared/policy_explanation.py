@@ -73,6 +73,7 @@ def _add_rule(shown: Table, trace: RuleTrace) -> None:
         shown.add_row(*(Text(escape_unprintable(cell)) for cell in (*head, *cells)), style="bold" if decides else "")
 
 
+# Check, expected and actual value of each finding, with a mark for whether it matches.
 def _lines(findings: Iterable[Finding], *, must_hold: bool) -> list[tuple[str, str, str, str]]:
     # Every check of a rule must hold; an allow entry that does not match is no failure.
     refusal = "no" if must_hold else "-"

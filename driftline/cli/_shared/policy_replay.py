@@ -41,7 +41,7 @@ def read_events(store: Path, since: str, until: str) -> Iterator[CloudProcessEve
             yield msgspec.convert({name: value for name, value in row.items() if value is not None}, CloudProcessEvent)
 
 
-_BATCH = 4096
+_BATCH = 4096  # rows converted at a time
 _KINDS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 
 

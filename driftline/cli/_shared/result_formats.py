@@ -31,6 +31,7 @@ def print_result(rows: pa.Table, output: Output) -> None:
     _FORMATS[output](rows)
 
 
+# Parquet keeps the Arrow types; the other formats write values as text.
 def _parquet(rows: pa.Table) -> None:
     sink = pa.BufferOutputStream()
     pyarrow.parquet.write_table(rows, sink)
@@ -43,6 +44,7 @@ def _csv(rows: pa.Table) -> None:
     sys.stdout.buffer.write(sink.getvalue())
 
 
+# One object a line, not an array: a reader can process a row before the last one is written.
 def _json(rows: pa.Table) -> None:
     kinds = dict(zip(rows.column_names, _kinds(rows), strict=True))
     for row in rows.to_pylist():
@@ -67,6 +69,7 @@ def _kinds(rows: pa.Table) -> list[str]:
     return [(field.metadata or {})[b"kusto"].decode() for field in rows.schema]
 
 
+# Dynamic values arrive as JSON text, timespans as durations; Kusto counts them in ticks of 100 ns.
 def _plain(value: Any, kind: str) -> Any:
     if value is None:
         return None

@@ -31,6 +31,7 @@ class Query:
         """Return the error with line numbers counted in the user's query, or in ``functions.kql``."""
         return InvalidQuery(*(self._locate(problem) for problem in error.problems))
 
+    # Places in the functions get the name of their file; places in the query are counted without the functions.
     def _locate(self, problem: Problem) -> Problem:
         if problem.line > self.function_lines or not problem.line:
             return dataclasses.replace(problem, line=max(problem.line - self.function_lines, 0))
@@ -53,6 +54,7 @@ def with_functions(text: str) -> Query:
     path = _path(_FUNCTIONS)
     if not path.exists():
         return Query(text)
+    # The last statement needs no semicolon in the file, but one before the query.
     functions = _read(path).rstrip().removesuffix(";") + ";\n"
     return Query(functions + text, functions.count("\n"))
 
@@ -69,6 +71,7 @@ def find(name: str) -> str:
     """
     if _NAME.fullmatch(name) and _path(name).exists() and name != _FUNCTIONS:
         return _read(_path(name))
+    # A saved hunt cannot hide one of the library: save() refuses the library's names.
     return hunts.find(name).query
 
 

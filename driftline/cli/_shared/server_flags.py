@@ -59,6 +59,7 @@ def load(flags: Flags | None) -> settings.Loaded:
     Raises ``InvalidInput`` for an unknown setting or an invalid value.
     """
     flags = flags or Flags()
+    # --set comes last: it can also set what has a flag of its own.
     own_flags = {name: getattr(flags, name) for name in ("host", "port", "data", "store", "tls_certificate", "tls_key")}
     given = {name: value for name, value in own_flags.items() if value is not None} | dict(map(_pair, flags.set or ()))
     return settings.load(file=flags.config, environ=os.environ, flags=given)
