@@ -15,9 +15,6 @@ from driftline.kql.text.tokens import LEXEMES
 
 __all__ = ["placed", "texts"]
 
-OPERATORS = syntax.Operator.__args__
-STATEMENTS = syntax.Statement.__args__
-
 
 def placed(text: str, query: syntax.Query) -> tuple[dict[int, list[str]], list[str]]:
     """Give the comments of each step and statement by the node's ``id``, and those behind all."""
@@ -74,7 +71,7 @@ def _within(node: Any) -> Iterator[syntax.Node]:
         for each in node:
             yield from _within(each)
     elif isinstance(node, syntax.Node):
-        if isinstance(node, (*OPERATORS, *STATEMENTS)):
+        if isinstance(node, (syntax.Operator, syntax.Statement)):
             yield node
         if isinstance(node, syntax.Function):
             yield _source(node.body)

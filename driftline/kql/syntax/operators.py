@@ -1,0 +1,357 @@
+"""Tabular operators: the steps of a pipeline after its source.
+
+https://learn.microsoft.com/kusto/query/queries
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from driftline.kql.syntax.base import Expr, Node, Operator
+from driftline.kql.syntax.expressions import Call, Named, TypedName
+from driftline.kql.syntax.tables import Parameter
+
+__all__ = [
+    "As",
+    "Columns",
+    "Edge",
+    "Evaluate",
+    "Expanded",
+    "GraphMatch",
+    "GraphToTable",
+    "Invoke",
+    "Join",
+    "Key",
+    "Limit",
+    "MakeGraph",
+    "MakeSeries",
+    "MvApply",
+    "MvExpand",
+    "NestedLevel",
+    "Parse",
+    "ParseKv",
+    "Partition",
+    "Path",
+    "Plain",
+    "Reduce",
+    "Render",
+    "SampleDistinct",
+    "Scan",
+    "ScanStep",
+    "Serialize",
+    "Series",
+    "Sort",
+    "Summarize",
+    "Top",
+    "TopHitters",
+    "TopNested",
+    "Unsupported",
+    "Where",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Where(Operator):
+    """``where predicate``."""
+
+    predicate: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Columns(Operator):
+    """An operator that is a list of columns or named values; ``op`` says which.
+
+    project, project-away, project-keep, project-rename, project-reorder, extend, distinct.
+    """
+
+    op: str
+    items: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Summarize(Operator):
+    """``summarize aggregates by groups``."""
+
+    aggregates: tuple[Named, ...]
+    groups: tuple[Named, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Key(Node):
+    """A sort key; ``descending`` and ``nulls`` ("first", "last") are None where not said."""
+
+    value: Expr
+    descending: bool | None = None
+    nulls: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sort(Operator):
+    """``sort by keys``."""
+
+    keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Top(Operator):
+    """``top count by keys``."""
+
+    count: Expr
+    keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NestedLevel(Node):
+    """One level of top-nested: ``count of value with others = x by aggregate order``."""
+
+    count: Expr | None
+    value: Named
+    others: Expr | None
+    aggregate: Named
+    descending: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TopNested(Operator):
+    """``top-nested …, top-nested …``."""
+
+    levels: tuple[NestedLevel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TopHitters(Operator):
+    """``top-hitters count of value by weight``."""
+
+    count: Expr
+    value: Expr
+    weight: Expr | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reduce(Operator):
+    """``reduce kind=kind by value with threshold=x, characters=y``."""
+
+    kind: str
+    value: Expr
+    threshold: Expr | None
+    characters: Expr | None
+
+
+@dataclass(frozen=True, slots=True)
+class Limit(Operator):
+    """``take count`` or ``sample count``."""
+
+    op: str
+    count: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class SampleDistinct(Operator):
+    """``sample-distinct count of value``."""
+
+    count: Expr
+    value: Expr
+
+
+@dataclass(frozen=True, slots=True)
+class Plain(Operator):
+    """An operator without arguments of its own: count, getschema, serialize without items."""
+
+    op: str
+
+
+@dataclass(frozen=True, slots=True)
+class Serialize(Operator):
+    """``serialize items``."""
+
+    items: tuple[Named, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Join(Operator):
+    """``join`` or ``lookup``."""
+
+    op: str
+    parameters: tuple[Parameter, ...]
+    table: Expr
+    conditions: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Expanded(Node):
+    """One column of mv-expand: ``name = value to typeof(type)``."""
+
+    item: Named
+    type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MvExpand(Operator):
+    """``mv-expand columns limit n``."""
+
+    parameters: tuple[Parameter, ...]
+    items: tuple[Expanded, ...]
+    limit: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MvApply(Operator):
+    """``mv-apply columns limit n on (pipeline)``."""
+
+    parameters: tuple[Parameter, ...]
+    items: tuple[Expanded, ...]
+    limit: Expr | None
+    body: tuple[Operator, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Parse(Operator):
+    """``parse`` and ``parse-where``: a pattern of texts, columns and stars."""
+
+    op: str
+    parameters: tuple[Parameter, ...]
+    value: Expr
+    pattern: tuple[Expr, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ParseKv(Operator):
+    """``parse-kv value as (columns) with (settings)``."""
+
+    value: Expr
+    columns: tuple[TypedName, ...]
+    settings: tuple[Named, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Series(Node):
+    """One aggregate of make-series, with its default."""
+
+    aggregate: Named
+    default: Expr | None
+
+
+@dataclass(frozen=True, slots=True)
+class MakeSeries(Operator):
+    """``make-series aggregates on axis from a to b step c by groups``."""
+
+    parameters: tuple[Parameter, ...]
+    series: tuple[Series, ...]
+    axis: Named
+    start: Expr | None
+    stop: Expr | None
+    step: Expr
+    groups: tuple[Named, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class As(Operator):
+    """``as name``."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Partition(Operator):
+    """``partition by column (pipeline)``."""
+
+    parameters: tuple[Parameter, ...]
+    column: Expr
+    body: tuple[Operator, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScanStep(Node):
+    """One step of scan: ``step name: condition => column = value``."""
+
+    name: str
+    optional: bool
+    output: str
+    condition: Expr
+    assignments: tuple[Named, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scan(Operator):
+    """``scan declare (columns) with (steps)``."""
+
+    parameters: tuple[Parameter, ...]
+    declared: tuple[tuple[TypedName, Expr | None], ...]
+    steps: tuple[ScanStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Render(Operator):
+    """``render kind with (settings)``: a hint for the chart, which changes no row."""
+
+    kind: str
+    settings: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluate(Operator):
+    """``evaluate plugin(arguments) : (schema)``; ``whole`` if the schema has a ``*``."""
+
+    call: Call
+    schema: tuple[TypedName, ...] = ()
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Invoke(Operator):
+    """``invoke function(arguments)``."""
+
+    call: Call
+
+
+@dataclass(frozen=True, slots=True)
+class MakeGraph(Operator):
+    """``make-graph source --> target with nodes on key``, or ``with_node_id=name``."""
+
+    source: str
+    target: str
+    nodes: tuple[tuple[Expr, str], ...] = ()
+    node_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge(Node):
+    """An edge of a pattern, ``length`` edges long at least and at most; with no direction, either."""
+
+    name: str
+    forward: bool
+    backward: bool
+    length: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Path(Node):
+    """``(a)-[e]->(b)…``: names of nodes ("" for none), and the edges between them."""
+
+    nodes: tuple[str, ...]
+    edges: tuple[Edge, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphMatch(Operator):
+    """``graph-match paths where predicate project items``."""
+
+    cycles: str
+    paths: tuple[Path, ...]
+    predicate: Expr | None
+    items: tuple[Named, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GraphToTable(Operator):
+    """``graph-to-table nodes`` or ``edges``."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsupported(Operator):
+    """An operator we know of and refuse; its text is kept for the printer."""
+
+    op: str
+    text: str
