@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from driftline.kql import syntax
-from driftline.kql.bind import calls, operators, searches, tables, unions  # noqa: F401 -- they register themselves
+from driftline.kql.bind import calls, invocation, leaves, membership, operations, operators, searches, tables, unions
 from driftline.kql.bind.levels import levelled
-from driftline.kql.bind.scope import Binding, Discover, Relation, Schema, Scope, Session
+from driftline.kql.bind.scope import Binder, Binding, Discover, Relation, Schema, Scope, Session
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.text.problems import Problems
 
@@ -28,7 +28,7 @@ def bind(
     ``discover`` gives the rows of a plan, for operators whose columns depend on the data.
     ``refused`` are tables that may not be read, with the reason.
     """
-    session = Session(schema, problems, discover=discover, refused=refused)
+    session = Session(BINDER, schema, problems, discover=discover, refused=refused)
     try:
         relation = tables.bind_query(query, Scope(session, names or {}))
     except Stuck:
@@ -36,3 +36,23 @@ def bind(
         raise
     problems.raise_if_any()
     return relation
+
+
+BINDER = Binder(
+    scalars={
+        syntax.Literal: leaves.bind_literal,
+        syntax.Name: leaves.bind_name,
+        syntax.Member: leaves.bind_member,
+        syntax.Index: leaves.bind_index,
+        syntax.Unary: operations.bind_unary,
+        syntax.Binary: operations.bind_binary,
+        syntax.Junction: operations.bind_junction,
+        syntax.In: membership.bind_in,
+        syntax.Between: operations.bind_between,
+        syntax.Call: invocation.bind_call,
+    },
+    functions=calls.SPECIAL,
+    sources={**tables.SOURCES, **unions.SOURCES, **searches.SOURCES},
+    operators={**operators.OPERATORS, **unions.OPERATORS, **searches.OPERATORS},
+)
+"""The only binder: each kind of node with the function that binds it."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from driftline.kql import functions, syntax
-from driftline.kql.bind import dispatch, types, windows
-from driftline.kql.bind.dispatch import bind_each
-from driftline.kql.bind.invocation import bind_call_to
+from driftline.kql.bind import types, windows
 from driftline.kql.bind.scope import Scope
+from driftline.kql.bind.signatures import bind_call_to
 from driftline.kql.plan.nodes import Call, Col, Const, Key, Scalar
 from driftline.kql.text import constants
 
@@ -20,7 +19,7 @@ def bind_aggregate(name: str, node: syntax.Call, scope: Scope) -> Scalar:
     if name in functions.WINDOWS:
         return windows.WINDOWS[name](node, scope)
     if name in SCALAR and len(node.arguments) > 1:
-        return dispatch.SPECIAL[SCALAR[name]](node, scope)
+        return scope.session.binder.functions[SCALAR[name]](node, scope)
     if name in SINGLE:
         return _percentiles(name, node, scope)
     if scope.grouped is None:
@@ -42,7 +41,7 @@ def aggregate_call(name: str, node: syntax.Call, scope: Scope) -> Call:
     if name == "tdigest" and len(node.arguments) > 1:
         scope.fail("not supported: tdigest with weights; use percentilew", node.span)
     inner = scope.with_row(scope.grouped)
-    values = bind_each(node.arguments, inner)
+    values = inner.scalars(node.arguments)
     if name in LISTS:
         return _list(name, node, values, scope)
     row = functions.AGGREGATES[name]
@@ -73,12 +72,12 @@ def _percentiles(name: str, node: syntax.Call, scope: Scope) -> Scalar:
     singles = [syntax.Call(single, (*values, percent), span=node.span) for percent in percents]
     if not singles:
         scope.fail(f"expected {functions.AGGREGATES[name].signature}", node.span)
-    return Call("pack_array", tuple(types.converted(v, "dynamic") for v in bind_each(tuple(singles), scope)), "dynamic")
+    return Call("pack_array", tuple(types.converted(v, "dynamic") for v in scope.scalars(tuple(singles))), "dynamic")
 
 
 def _listed(percents: tuple[syntax.Expr, ...], scope: Scope) -> tuple[syntax.Expr, ...]:
     """Take percentages out of the constant array that a query may give them in."""
-    values = bind_each(percents, scope) if len(percents) == 1 else ()
+    values = scope.scalars(percents) if len(percents) == 1 else ()
     if not values or not isinstance(values[0], Const) or values[0].type != "dynamic" or values[0].value is None:
         return percents
     listed = constants.loads_array(values[0].value)

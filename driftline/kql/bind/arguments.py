@@ -1,19 +1,32 @@
-"""The number of arguments of a call."""
+"""Bind the arguments of calls and operators: how many there are, conditions, constants."""
 
 from __future__ import annotations
 
 from driftline.kql import syntax
-from driftline.kql.bind.dispatch import bind_each
+from driftline.kql.bind import types
 from driftline.kql.bind.scope import Scope
-from driftline.kql.plan.nodes import Scalar
+from driftline.kql.plan.nodes import Const, Scalar
 
-__all__ = ["arity"]
+__all__ = ["arity", "bind_predicate", "constant"]
 
 
 def arity(node: syntax.Call, scope: Scope, *counts: int) -> tuple[Scalar, ...]:
-    """Bind a call's arguments; there must be as many as one of ``counts``."""
+    """Bind a call's arguments; their number must be one of ``counts``."""
     if len(node.arguments) not in counts:
         scope.fail(
             f"expected {' or '.join(map(str, counts))} arguments in '{node.name}', got {len(node.arguments)}", node.span
         )
-    return bind_each(node.arguments, scope)
+    return scope.scalars(node.arguments)
+
+
+def bind_predicate(node: syntax.Expr, scope: Scope) -> Scalar:
+    """Bind a condition: an expression that converts to bool."""
+    return types.coerce(scope.scalar(node), "bool", scope=scope, span=node.span)
+
+
+def constant(node: syntax.Expr, scope: Scope, kind: str) -> object:
+    """Bind an expression that must be a constant, and return its value as type ``kind``; ``None`` is null."""
+    value = types.coerce(scope.scalar(node), kind, scope=scope, span=node.span)
+    if not isinstance(value, Const):
+        scope.fail(f"expected a constant {kind}", node.span)
+    return value.value

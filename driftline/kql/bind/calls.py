@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable
 
 from driftline.kql import functions, syntax
-from driftline.kql.bind import scalars, types
-from driftline.kql.bind.aggregates import bind_aggregate, collected
-from driftline.kql.bind.arguments import arity
+from driftline.kql.bind import types
+from driftline.kql.bind.arguments import arity, constant
+from driftline.kql.bind.arithmetic import arithmetic
 from driftline.kql.bind.computed import SPECIAL as COMPUTED
 from driftline.kql.bind.lists import SPECIAL as LISTS
 from driftline.kql.bind.matches import SPECIAL as MATCHES
@@ -16,13 +16,13 @@ from driftline.kql.bind.networks import SPECIAL as NETWORKS
 from driftline.kql.bind.requests import SPECIAL as REQUESTS
 from driftline.kql.bind.scope import Scope
 from driftline.kql.bind.series import SPECIAL as SERIES
-from driftline.kql.bind.series import columns_of
+from driftline.kql.bind.signatures import bind_call_to
 from driftline.kql.bind.texts import SPECIAL as TEXTS
 from driftline.kql.bind.typenames import type_literal
 from driftline.kql.plan.nodes import Call, Col, Const, Scalar
 from driftline.kql.text.problems import suggestion
 
-__all__ = ["collected", "columns_of"]
+__all__ = ["SPECIAL"]
 
 
 def _iff(node: syntax.Call, scope: Scope) -> Scalar:
@@ -33,7 +33,7 @@ def _iff(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _case(node: syntax.Call, scope: Scope) -> Scalar:
-    values = scalars.bind_each(node.arguments, scope)
+    values = scope.scalars(node.arguments)
     if len(values) < 3 or len(values) % 2 == 0:
         scope.fail("expected case(condition, value, …, default)", node.span)
     kind, results = types.common([*values[1::2], values[-1]], scope=scope, span=node.span, dynamic=False)
@@ -45,7 +45,7 @@ def _case(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _coalesce(node: syntax.Call, scope: Scope) -> Scalar:
-    kind, values = types.common(scalars.bind_each(node.arguments, scope), scope=scope, span=node.span)
+    kind, values = types.common(scope.scalars(node.arguments), scope=scope, span=node.span)
     return Call("coalesce_text" if kind == "string" else "coalesce_null", values, kind)
 
 
@@ -73,19 +73,19 @@ def _bin_at(node: syntax.Call, scope: Scope) -> Scalar:
         step = types.coerce(step, "timespan", scope=scope, span=node.arguments[1].span)
         at = types.coerce(at, "datetime", scope=scope, span=node.arguments[2].span)
         return Call("bin_at_datetime", (value, step, at), "datetime")
-    shifted = scalars.arithmetic("-", value, at, scope=scope, span=node.span)
+    shifted = arithmetic("-", value, at, scope=scope, span=node.span)
     if step.type == "real" and shifted.type == "long":
         shifted = types.converted(shifted, "real")
     step = types.coerce(step, shifted.type, scope=scope, span=node.arguments[1].span)
     whole = shifted.type in {"long", "timespan"}
     binned = Call("bin_whole" if whole else "bin_number", (shifted, step), shifted.type)
-    return scalars.arithmetic("+", binned, at, scope=scope, span=node.span)
+    return arithmetic("+", binned, at, scope=scope, span=node.span)
 
 
 def _now(node: syntax.Call, scope: Scope) -> Scalar:
     values = arity(node, scope, 0, 1)
     now = Call("now_utc", (), "datetime")
-    return scalars.arithmetic("+", now, values[0], scope=scope, span=node.span) if values else now
+    return arithmetic("+", now, values[0], scope=scope, span=node.span) if values else now
 
 
 def _ago(node: syntax.Call, scope: Scope) -> Scalar:
@@ -107,7 +107,7 @@ def _rand(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _percentile_tdigest(node: syntax.Call, scope: Scope) -> Scalar:
-    values = arity(node, scope, 2, 3) if len(node.arguments) < 3 else scalars.bind_each(node.arguments[:2], scope)
+    values = arity(node, scope, 2, 3) if len(node.arguments) < 3 else scope.scalars(node.arguments[:2])
     digest = types.coerce(values[0], "dynamic", scope=scope, span=node.arguments[0].span)
     share = types.coerce(values[1], "real", scope=scope, span=node.arguments[1].span)
     kind = type_literal(node.arguments[2], scope) if len(node.arguments) > 2 else "real"
@@ -122,14 +122,14 @@ def _percentile_tdigest(node: syntax.Call, scope: Scope) -> Scalar:
 def _by_name(prefix: str, order: tuple[int, ...]) -> Callable[[syntax.Call, Scope], Scalar]:
     def bind(node: syntax.Call, scope: Scope) -> Scalar:
         values = arity(node, scope, len(order) + 1)
-        name = str(scalars.constant(node.arguments[0], scope, "string")).lower()
+        name = str(constant(node.arguments[0], scope, "string")).lower()
         row = functions.FUNCTIONS.get(f"{prefix}_{UNIT_ALIASES.get(name, name)}")
         if row is None:
             known = [key.removeprefix(prefix + "_") for key in functions.FUNCTIONS if key.startswith(prefix + "_")]
             scope.fail(f"unknown unit '{name}'{suggestion(name, known)}", node.arguments[0].span)
         args = tuple(values[index] for index in order)
         reordered = syntax.Call(node.name, tuple(node.arguments[index] for index in order), span=node.span)
-        return scalars.bind_call_to(row, reordered, args, scope)
+        return bind_call_to(row, reordered, args, scope)
 
     return bind
 
@@ -138,7 +138,7 @@ UNIT_ALIASES = {"dayofmonth": "day", "weekofyear": "week_of_year"}
 
 
 def _make_datetime(node: syntax.Call, scope: Scope) -> Scalar:
-    values = list(scalars.bind_each(node.arguments, scope))
+    values = list(scope.scalars(node.arguments))
     if len(values) == 1:
         return types.converted(values[0], "datetime")
     values += [Const("long", 1)] * (len(values) < 3) + [Const("long", 0)] * 3
@@ -172,8 +172,8 @@ def _extract_json(node: syntax.Call, scope: Scope) -> Scalar:
     if len(node.arguments) not in {2, 3}:
         scope.fail("expected extract_json(path, text, typeof(…))", node.span)
     kind = type_literal(node.arguments[2], scope) if len(node.arguments) == 3 else "string"
-    path = str(scalars.constant(node.arguments[0], scope, "string"))
-    found: Scalar = types.converted(scalars.bind_scalar(node.arguments[1], scope), "dynamic")
+    path = str(constant(node.arguments[0], scope, "string"))
+    found: Scalar = types.converted(scope.scalar(node.arguments[1]), "dynamic")
     if isinstance(found, Call) and found.function == "to_json":
         found = Call("todynamic", found.args, "dynamic")
     if not PATH.fullmatch(path):
@@ -218,7 +218,7 @@ def _text_of_points(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _pack(node: syntax.Call, scope: Scope) -> Scalar:
-    values = scalars.bind_each(node.arguments, scope)
+    values = scope.scalars(node.arguments)
     if len(values) % 2:
         scope.fail(f"expected names and values in turn in '{node.name}'", node.span)
     pairs = [types.converted(v, "string" if i % 2 == 0 else "dynamic") for i, v in enumerate(values)]
@@ -227,9 +227,7 @@ def _pack(node: syntax.Call, scope: Scope) -> Scalar:
 
 def _chained(pair: str, final: str = "") -> Callable[[syntax.Call, Scope], Scalar]:
     def bind(node: syntax.Call, scope: Scope) -> Scalar:
-        values = [
-            types.coerce(v, "dynamic", scope=scope, span=node.span) for v in scalars.bind_each(node.arguments, scope)
-        ]
+        values = [types.coerce(v, "dynamic", scope=scope, span=node.span) for v in scope.scalars(node.arguments)]
         if not values:
             scope.fail(f"expected arguments in '{node.name}'", node.span)
         found = values[0]
@@ -243,9 +241,9 @@ def _chained(pair: str, final: str = "") -> Callable[[syntax.Call, Scope], Scala
 def _column_ifexists(node: syntax.Call, scope: Scope) -> Scalar:
     if len(node.arguments) != 2:
         scope.fail("expected column_ifexists(name, default)", node.span)
-    name = str(scalars.constant(node.arguments[0], scope, "string"))
+    name = str(constant(node.arguments[0], scope, "string"))
     column = scope.column(name)
-    return Col(column.id, column.type) if column else scalars.bind_scalar(node.arguments[1], scope)
+    return Col(column.id, column.type) if column else scope.scalar(node.arguments[1])
 
 
 def _strrep(node: syntax.Call, scope: Scope) -> Scalar:
@@ -255,45 +253,43 @@ def _strrep(node: syntax.Call, scope: Scope) -> Scalar:
     return Call("repeat_text", (types.converted(text, "string"), times, between), "string")
 
 
-scalars.AGGREGATED["bind"] = bind_aggregate
-scalars.SPECIAL.update(
-    {
-        "iff": _iff,
-        "case": _case,
-        "coalesce": _coalesce,
-        "bin": _bin,
-        "bin_at": _bin_at,
-        "now": _now,
-        "abs": _abs,
-        "rand": _rand,
-        "ago": _ago,
-        "datetime_part": _by_name("datetime_part", (1,)),
-        "datetime_diff": _by_name("datetime_diff", (1, 2)),
-        "datetime_add": _by_name("datetime_add", (2, 1)),
-        "make_datetime": _make_datetime,
-        "make_timespan": _make_timespan,
-        "gettype": _gettype,
-        "percentile_tdigest": _percentile_tdigest,
-        "typeof": _typeof,
-        "extract_json": _extract_json,
-        "extractjson": _extract_json,
-        "split": _split,
-        "bag_pack": _pack,
-        "array_concat": _chained("array_concat_two"),
-        "set_union": _chained("array_concat_two", "set_distinct"),
-        "set_intersect": _chained("set_intersect_two"),
-        "set_difference": _chained("set_difference_two"),
-        "bag_merge": _chained("bag_merge_two"),
-        "column_ifexists": _column_ifexists,
-        "columnifexists": _column_ifexists,
-        "strrep": _strrep,
-        "unicode_codepoints_to_string": _text_of_points,
-    }
-)
-scalars.SPECIAL.update(LISTS)
-scalars.SPECIAL.update(SERIES)
-scalars.SPECIAL.update(COMPUTED)
-scalars.SPECIAL.update(NETWORKS)
-scalars.SPECIAL.update(REQUESTS)
-scalars.SPECIAL.update(TEXTS)
-scalars.SPECIAL.update(MATCHES)
+SPECIAL: dict[str, Callable[[syntax.Call, Scope], Scalar]] = {
+    "iff": _iff,
+    "case": _case,
+    "coalesce": _coalesce,
+    "bin": _bin,
+    "bin_at": _bin_at,
+    "now": _now,
+    "abs": _abs,
+    "rand": _rand,
+    "ago": _ago,
+    "datetime_part": _by_name("datetime_part", (1,)),
+    "datetime_diff": _by_name("datetime_diff", (1, 2)),
+    "datetime_add": _by_name("datetime_add", (2, 1)),
+    "make_datetime": _make_datetime,
+    "make_timespan": _make_timespan,
+    "gettype": _gettype,
+    "percentile_tdigest": _percentile_tdigest,
+    "typeof": _typeof,
+    "extract_json": _extract_json,
+    "extractjson": _extract_json,
+    "split": _split,
+    "bag_pack": _pack,
+    "array_concat": _chained("array_concat_two"),
+    "set_union": _chained("array_concat_two", "set_distinct"),
+    "set_intersect": _chained("set_intersect_two"),
+    "set_difference": _chained("set_difference_two"),
+    "bag_merge": _chained("bag_merge_two"),
+    "column_ifexists": _column_ifexists,
+    "columnifexists": _column_ifexists,
+    "strrep": _strrep,
+    "unicode_codepoints_to_string": _text_of_points,
+    **LISTS,
+    **SERIES,
+    **COMPUTED,
+    **NETWORKS,
+    **REQUESTS,
+    **TEXTS,
+    **MATCHES,
+}
+"""Functions whose call needs more than a template: Kusto name -> function that binds the call."""

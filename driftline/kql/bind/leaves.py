@@ -8,9 +8,8 @@ from typing import Any
 
 from driftline.kql import syntax
 from driftline.kql.bind import types
-from driftline.kql.bind.dispatch import bind_scalar
-from driftline.kql.bind.invocation import is_tabular
 from driftline.kql.bind.scope import Closure, Relation, Scope
+from driftline.kql.bind.tabular import is_tabular
 from driftline.kql.plan.nodes import Call, Col, Const, Scalar
 from driftline.kql.text import constants
 
@@ -71,7 +70,7 @@ def bind_name(node: syntax.Name, scope: Scope) -> Scalar:
     if isinstance(binding, Closure):
         if is_tabular(binding.value, binding.scope):
             scope.fail(f"'{node.name}' is a table; use toscalar() or 'in' to read values from it", node.span)
-        return bind_scalar(binding.value, binding.scope)
+        return binding.scope.scalar(binding.value)
     if isinstance(binding, Relation):
         scope.fail(f"'{node.name}' is a table, expected a value", node.span)
     return binding
@@ -90,11 +89,11 @@ def _bind_side(node: syntax.Member, scope: Scope) -> Scalar:
         scope.fail("$left and $right have a meaning only in the 'on' of a join", node.span)
     assert isinstance(node.base, syntax.Name)
     relation = scope.sides[node.base.name == "$right"]
-    return bind_scalar(syntax.Name(node.name, span=node.span), scope.with_row(relation))
+    return scope.with_row(relation).scalar(syntax.Name(node.name, span=node.span))
 
 
 def _dynamic_base(node: syntax.Expr, scope: Scope) -> Scalar:
-    base = bind_scalar(node, scope)
+    base = scope.scalar(node)
     if base.type == "string":
         # Defender's AdditionalFields is text; its published hunts reach into it all the same.
         return Call("todynamic", (base,), "dynamic")
@@ -106,7 +105,7 @@ def _dynamic_base(node: syntax.Expr, scope: Scope) -> Scalar:
 def bind_index(node: syntax.Index, scope: Scope) -> Scalar:
     """Bind ``d[1]`` or ``d["name"]``."""
     base = _dynamic_base(node.base, scope)
-    index = bind_scalar(node.index, scope)
+    index = scope.scalar(node.index)
     if index.type == "string":
         return Call("member", (base, index), "dynamic")
     index = types.coerce(index, "long", scope=scope, span=node.index.span)

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from driftline.kql import syntax
 from driftline.kql.bind import types
 from driftline.kql.bind.arguments import arity
-from driftline.kql.bind.dispatch import bind_each
 from driftline.kql.bind.scope import Scope
 from driftline.kql.functions.ranges import MOST_ELEMENTS
 from driftline.kql.plan.nodes import Call, Col, Const, Scalar
@@ -23,7 +22,7 @@ def _dynamic(value: Scalar, node: syntax.Call, scope: Scope, place: int = 0) -> 
 
 
 def _sorted(node: syntax.Call, scope: Scope) -> Scalar:
-    values = list(bind_each(node.arguments, scope))
+    values = list(scope.scalars(node.arguments))
     suffix = ""
     if len(values) > 1 and values[-1].type == "bool":
         last = values.pop()
@@ -65,7 +64,7 @@ def _pack_all(node: syntax.Call, scope: Scope) -> Scalar:
 
 def _pack_columns(node: syntax.Call, scope: Scope) -> Scalar:
     pairs: list[Scalar] = []
-    for argument, value in zip(node.arguments, bind_each(node.arguments, scope), strict=True):
+    for argument, value in zip(node.arguments, scope.scalars(node.arguments), strict=True):
         if not isinstance(argument, syntax.Name):
             scope.fail("expected the name of a column", argument.span)
         pairs += [Const("string", argument.name), types.converted(value, "dynamic")]
@@ -76,7 +75,7 @@ def _pack_array(node: syntax.Call, scope: Scope) -> Scalar:
     if any(isinstance(argument, syntax.Star) for argument in node.arguments):
         values: tuple[Scalar, ...] = tuple(Col(column.id, column.type) for column in scope.columns())
     else:
-        values = bind_each(node.arguments, scope)
+        values = scope.scalars(node.arguments)
     if not values:
         scope.fail("expected values in 'pack_array'", node.span)
     return Call("pack_array", tuple(types.converted(value, "dynamic") for value in values), "dynamic")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from driftline.kql import syntax
 from driftline.kql.bind import types
 from driftline.kql.bind.arithmetic import negated
-from driftline.kql.bind.dispatch import TABULAR, bind_scalar
-from driftline.kql.bind.invocation import is_tabular, plan_of_one
-from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.bind.scope import Relation, Scope, single_column
+from driftline.kql.bind.tabular import is_tabular
 from driftline.kql.bind.terms import any_term, term
 from driftline.kql.plan.nodes import Aggregate, Call, Col, Column, Const, Filter, InPlan, Scalar, Subquery
 from driftline.kql.text import constants
@@ -29,7 +28,7 @@ def _bind_membership(node: syntax.In, scope: Scope) -> Scalar:
     if isinstance(node.left, syntax.Star):
         parts = tuple(_member_of(op, Col(c.id, c.type), node, scope) for c in scope.columns() if c.type == "string")
         return Call("or", parts, "bool") if parts else Const("bool", False)
-    return _member_of(op, bind_scalar(node.left, scope), node, scope)
+    return _member_of(op, scope.scalar(node.left), node, scope)
 
 
 def _member_of(op: str, value: Scalar, node: syntax.In, scope: Scope) -> Scalar:
@@ -83,7 +82,7 @@ def _lowered(item: Scalar) -> Scalar:
 
 def _items(node: syntax.Expr, scope: Scope, kind: str) -> list[Scalar]:
     """Give a list's elements; a constant dynamic array stands for its own, of which only texts equal a text."""
-    value = bind_scalar(node, scope)
+    value = scope.scalar(node)
     if not isinstance(value, Const) or value.type != "dynamic" or value.value is None:
         return [value]
     items = [_json_constant(item) for item in array_of(value)]
@@ -104,7 +103,7 @@ def _json_constant(item: object) -> Scalar:
 
 
 def _in_table(op: str, value: Scalar, node: syntax.Expr, scope: Scope) -> Scalar:
-    relation = TABULAR["bind"](node, scope)
+    relation = scope.table(node)
     if not relation.columns:
         scope.fail("this table has no columns", node.span)
     column = relation.columns[0]
@@ -117,7 +116,7 @@ def _in_table(op: str, value: Scalar, node: syntax.Expr, scope: Scope) -> Scalar
     elif column.type != value.type:
         inner = types.converted(inner, value.type)
     made = scope.session.column("value", inner.type)
-    plan = plan_of_one(relation, made, inner)
+    plan = single_column(relation, made, inner)
     if inner.type == "string":
         return InPlan(value, plan)
     # SQL's NOT IN answers null for every value as soon as the list holds a null.

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from driftline.kql import syntax
 from driftline.kql.bind import types
 from driftline.kql.bind.arguments import arity
-from driftline.kql.bind.dispatch import bind_each
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan.nodes import Call, Const, Scalar
 from driftline.kql.text import constants
@@ -19,7 +18,7 @@ def _any(name: str) -> Callable[[syntax.Call, Scope], Scalar]:
     """Make the disjunction of a function over its further arguments, texts and arrays."""
 
     def bind(node: syntax.Call, scope: Scope) -> Scalar:
-        values = bind_each(node.arguments, scope)
+        values = scope.scalars(node.arguments)
         if len(values) < 2:
             scope.fail(f"expected at least 2 arguments in '{node.name}', got {len(values)}", node.span)
         first = types.coerce(values[0], "text", scope=scope, span=node.arguments[0].span)

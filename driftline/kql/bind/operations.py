@@ -5,7 +5,6 @@ from __future__ import annotations
 from driftline.kql import syntax
 from driftline.kql.bind import types
 from driftline.kql.bind.arithmetic import arithmetic, compared, negated
-from driftline.kql.bind.dispatch import bind_each, bind_scalar
 from driftline.kql.bind.scope import Scope
 from driftline.kql.bind.terms import TERMS, term
 from driftline.kql.plan.nodes import Call, Col, Const, Scalar
@@ -19,7 +18,7 @@ COMPARED = frozenset(["==", "!=", "<", "<=", ">", ">="])
 
 def bind_unary(node: syntax.Unary, scope: Scope) -> Scalar:
     """Bind a sign."""
-    value = types.coerce(bind_scalar(node.operand, scope), "span", scope=scope, span=node.operand.span)
+    value = types.coerce(scope.scalar(node.operand), "span", scope=scope, span=node.operand.span)
     if node.op == "+":
         return value
     if isinstance(value, Const):
@@ -29,7 +28,7 @@ def bind_unary(node: syntax.Unary, scope: Scope) -> Scalar:
 
 def bind_junction(node: syntax.Junction, scope: Scope) -> Scalar:
     """Bind ``and`` or ``or``."""
-    values = bind_each(node.operands, scope)
+    values = scope.scalars(node.operands)
     pairs = zip(values, node.operands, strict=True)
     return Call(node.op, tuple(types.coerce(v, "bool", scope=scope, span=n.span) for v, n in pairs), "bool")
 
@@ -45,7 +44,7 @@ def bind_binary(node: syntax.Binary, scope: Scope) -> Scalar:
 def _bind_operator(op: str, node: syntax.Binary, scope: Scope) -> Scalar:
     if isinstance(node.left, syntax.Star):
         return _bind_any_column(op, node, scope)
-    left, right = bind_each((node.left, node.right), scope)
+    left, right = scope.scalars((node.left, node.right))
     if op in {"+", "-", "*", "/", "%"}:
         return arithmetic(op, left, right, scope=scope, span=node.span)
     if op in COMPARED:
@@ -58,7 +57,7 @@ def _bind_operator(op: str, node: syntax.Binary, scope: Scope) -> Scalar:
 
 # ``* has "x"``: some column of the row.
 def _bind_any_column(op: str, node: syntax.Binary, scope: Scope) -> Scalar:
-    right = bind_scalar(node.right, scope)
+    right = scope.scalar(node.right)
     searched = [c for c in scope.columns() if c.type in {"string", "dynamic"} or c.type == right.type]
     found = tuple(_match_column(op, Col(c.id, c.type), right, scope, node.span) for c in searched)
     return Call("or", found, "bool") if found else Const("bool", False)
@@ -75,7 +74,7 @@ def _match_column(op: str, column: Scalar, right: Scalar, scope: Scope, span: Sp
 
 def bind_between(node: syntax.Between, scope: Scope) -> Scalar:
     """Bind ``between``; a timespan as its end is a distance from its start."""
-    value, low, high = bind_each((node.left, node.low, node.high), scope)
+    value, low, high = scope.scalars((node.left, node.low, node.high))
     if value.type == "datetime" and high.type == "timespan":
         high = arithmetic("+", low, high, scope=scope, span=node.span)
     inside = Call(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from driftline.kql import syntax
 from driftline.kql.bind import types
 from driftline.kql.bind.arguments import arity
-from driftline.kql.bind.dispatch import SPECIAL as FUNCTIONS
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Const, Project, Scalar, Values
@@ -21,7 +20,7 @@ def _bin_auto(node: syntax.Call, scope: Scope) -> Scalar:
     if size is None:
         scope.fail("'bin_auto' needs a size: set query_bin_auto_size = 1h;", node.span)
     name, given = ("bin", (size,)) if point is None else ("bin_at", (size, point))
-    return FUNCTIONS[name](syntax.Call(name, (*node.arguments, *given), span=node.span), scope)
+    return scope.session.binder.functions[name](syntax.Call(name, (*node.arguments, *given), span=node.span), scope)
 
 
 def _assert(node: syntax.Call, scope: Scope) -> Scalar:

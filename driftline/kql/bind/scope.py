@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from driftline.kql import functions, syntax
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.plan import nodes as plan
-from driftline.kql.plan.nodes import Col, Column, Key, Plan, Scalar
+from driftline.kql.plan.nodes import Col, Column, Key, Plan, Project, Scalar
 from driftline.kql.text.problems import Problems, Span, suggestion
 
-__all__ = ["Binding", "Closure", "Discover", "Graph", "Relation", "Schema", "Scope", "Session"]
+__all__ = [
+    "Binder",
+    "Binding",
+    "Closure",
+    "Discover",
+    "Graph",
+    "Relation",
+    "Schema",
+    "Scope",
+    "Session",
+    "single_column",
+]
 
 Schema = Mapping[str, Mapping[str, str]]
 Discover = Callable[[Plan], list[tuple[Any, ...]]]  # the rows of a plan, for operators whose columns depend on data
@@ -70,7 +81,51 @@ class Closure:
     scope: Scope
 
 
+def single_column(relation: Relation, column: Column, value: Scalar) -> Plan:
+    """Return a plan of one column, computed from the rows of a relation."""
+    return Project(relation.plan, (column,), (value,))
+
+
 Binding = Closure | Relation | plan.Const | plan.Call | plan.Subquery | plan.Col | plan.Window | plan.InPlan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binder:
+    """The binding of all kinds of nodes, as tables of functions; handed down in the session.
+
+    A scalar expression may hold a table (``in``, ``toscalar``) and a table holds scalar expressions, so the
+    rooms of this package need each other. They meet here instead of importing each other.
+    """
+
+    scalars: Mapping[type, Callable[[Any, Scope], Scalar]]
+    """Kind of node -> function that binds it as a value."""
+    functions: Mapping[str, Callable[[syntax.Call, Scope], Scalar]]
+    """Kusto function -> function that binds its call; only functions that need more than a template."""
+    sources: Mapping[type, Callable[[Any, Scope], Relation]]
+    """Kind of node -> function that binds it as a table."""
+    operators: Mapping[type, Callable[[Any, Relation, Scope], Relation]]
+    """Kind of operator -> function that applies it to a table."""
+
+    def scalar(self, node: syntax.Expr, scope: Scope) -> Scalar:
+        """Bind an expression as a value; a problem is noted and ``Stuck`` raised if it has none."""
+        scope.session.count(node.span)
+        bind = self.scalars.get(type(node))
+        if bind is None:
+            got = "'*'; count() takes nothing" if isinstance(node, syntax.Star) else "a table"
+            scope.fail(f"expected a value here, got {got}", node.span)
+        return bind(node, scope)
+
+    def table(self, node: syntax.Expr, scope: Scope) -> Relation:
+        """Bind an expression as a table; a problem is noted and ``Stuck`` raised if it is none."""
+        scope.session.count(node.span)
+        bind = self.sources.get(type(node))
+        if bind is None:
+            scope.fail("expected a table here, got a value", node.span)
+        return bind(node, scope)
+
+    def operator(self, node: syntax.Operator, relation: Relation, scope: Scope) -> Relation:
+        """Apply an operator to a table."""
+        return self.operators[type(node)](node, relation, scope)
 
 
 class Session:
@@ -78,12 +133,14 @@ class Session:
 
     def __init__(
         self,
+        binder: Binder,
         schema: Schema,
         problems: Problems,
         *,
         discover: Discover | None = None,
         refused: Mapping[str, str] | None = None,
     ) -> None:
+        self.binder = binder
         self.schema = schema
         self.discover = discover
         self.problems = problems
@@ -138,6 +195,26 @@ class Scope:
 
     def fail(self, message: str, span: Span) -> NoReturn:
         self.session.fail(message, span)
+
+    def scalar(self, node: syntax.Expr) -> Scalar:
+        """Bind an expression as a value in this scope."""
+        return self.session.binder.scalar(node, self)
+
+    def scalars(self, nodes: Sequence[syntax.Expr]) -> tuple[Scalar, ...]:
+        """Bind several expressions as values; the problems of all are noted before ``Stuck`` is raised."""
+        found: list[Scalar] = []
+        for node in nodes:
+            try:
+                found.append(self.scalar(node))
+            except Stuck:
+                continue
+        if len(found) < len(nodes):
+            raise Stuck
+        return tuple(found)
+
+    def table(self, node: syntax.Expr) -> Relation:
+        """Bind an expression as a table in this scope."""
+        return self.session.binder.table(node, self)
 
     def with_names(self, names: Mapping[str, Binding]) -> Scope:
         return dataclasses.replace(self, names={**self.names, **names})

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from driftline.kql import syntax
-from driftline.kql.bind import scalars, tables, types, unions
+from driftline.kql.bind import types, unions
+from driftline.kql.bind.arguments import bind_predicate
 from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.bind.terms import quote_regex
 from driftline.kql.plan.nodes import Call, Col, Const, Filter, Project, Scalar, Union
 from driftline.kql.text.problems import Span
 
-__all__: list[str] = []
+__all__ = ["OPERATORS", "SOURCES"]
 
 Found = list[tuple[str, Relation]]
 PACKED = "pack_"
@@ -52,7 +54,7 @@ def _filtered(predicate: syntax.Expr, given: Found, scope: Scope) -> Found:
     for label, relation in given:
         own = {c.name for c in relation.columns} | elsewhere
         textual = {c.name for c in relation.columns if c.type not in {"string", "dynamic"}}
-        condition = scalars.bind_predicate(_as_texts(_without(predicate, own), textual), scope.with_row(relation))
+        condition = bind_predicate(_as_texts(_without(predicate, own), textual), scope.with_row(relation))
         found.append((label, relation.over(Filter(relation.plan, condition))))
     return found
 
@@ -115,7 +117,7 @@ def _match(left: syntax.Expr, text: syntax.Literal, *, exact: bool) -> syntax.Ex
         return syntax.Literal("bool", True, span=text.span)
     if "*" in inner:
         pattern = "" if exact else "(?i)"
-        pattern += ".*".join(scalars.quote_regex(part) for part in re.split(r"\*+", inner))
+        pattern += ".*".join(quote_regex(part) for part in re.split(r"\*+", inner))
         return syntax.Binary("matches regex", left, syntax.Literal("string", pattern), span=text.span)
     op = {(True, True): "contains", (True, False): "hassuffix", (False, True): "hasprefix"}.get(
         (word.startswith("*"), word.endswith("*")), "has"
@@ -185,5 +187,9 @@ def _packed(relation: Relation, wanted: dict[unions.Key, bool]) -> Scalar:
     return Call("bag_pack", tuple(pairs), "dynamic") if pairs else Const("dynamic", "{}")
 
 
-tables.SOURCES.update({syntax.Search: _bind_search, syntax.Find: _bind_find})
-tables.OPERATORS[syntax.Search] = lambda node, relation, scope: _bind_search(node, scope, relation)
+def _bind_search_operator(node: syntax.Search, relation: Relation, scope: Scope) -> Relation:
+    return _bind_search(node, scope, relation)
+
+
+SOURCES: dict[type, Callable[..., Relation]] = {syntax.Search: _bind_search, syntax.Find: _bind_find}
+OPERATORS: dict[type, Callable[..., Relation]] = {syntax.Search: _bind_search_operator}

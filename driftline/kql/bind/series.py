@@ -7,7 +7,6 @@ from collections.abc import Callable
 from driftline.kql import functions, syntax
 from driftline.kql.bind import types
 from driftline.kql.bind.arguments import arity
-from driftline.kql.bind.dispatch import bind_each
 from driftline.kql.bind.lists import sorted_names
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan.nodes import Call, Const, Scalar
@@ -61,7 +60,7 @@ def _constant(node: syntax.Call, scope: Scope, place: int, default: object) -> o
     kind = {bool: "bool", int: "long", float: "real", str: "string"}[type(default)]
     if place >= len(node.arguments):
         return default
-    (value,) = bind_each(node.arguments[place : place + 1], scope)
+    (value,) = scope.scalars(node.arguments[place : place + 1])
     value = types.coerce(value, kind, scope=scope, span=node.arguments[place].span)
     if not isinstance(value, Const):
         scope.fail(f"expected a constant {kind}", node.arguments[place].span)

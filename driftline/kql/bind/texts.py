@@ -9,7 +9,6 @@ from driftline.kql import syntax
 from driftline.kql.bind import types
 from driftline.kql.bind.arguments import arity
 from driftline.kql.bind.arithmetic import arithmetic, compared
-from driftline.kql.bind.dispatch import bind_each
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan.nodes import Call, Const, Scalar
 
@@ -53,7 +52,7 @@ def _array_split(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _zip(node: syntax.Call, scope: Scope) -> Scalar:
-    values = [types.coerce(v, "dynamic", scope=scope, span=node.span) for v in bind_each(node.arguments, scope)]
+    values = [types.coerce(v, "dynamic", scope=scope, span=node.span) for v in scope.scalars(node.arguments)]
     if len(values) < 2:
         scope.fail("expected two arrays or more in 'zip'", node.span)
     found: Scalar = Call("zip_first", (values[0], values[1]), "dynamic")

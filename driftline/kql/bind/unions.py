@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from driftline.kql import syntax
 from driftline.kql.bind import tables
@@ -13,7 +13,7 @@ from driftline.kql.parse.expressions import ELSEWHERE
 from driftline.kql.plan.nodes import Col, Column, Const, Project, Scalar, Union
 from driftline.kql.text.problems import Span, suggestion
 
-__all__ = ["Key", "every_table", "label_kinds", "present", "unite", "united_tables"]
+__all__ = ["OPERATORS", "SOURCES", "Key", "every_table", "label_kinds", "present", "unite", "united_tables"]
 
 KINDS = ("outer", "inner")
 Key = tuple[str, str]  # a column's name and type
@@ -34,7 +34,7 @@ def every_table(span: Span, scope: Scope, pattern: str = "*") -> list[tuple[str,
     """Bind the tables and views whose names match a pattern."""
     views = [name for name in scope.names if _is_view(name, scope) and fnmatch.fnmatchcase(name, pattern)]
     stored = [name for name in scope.session.schema if name not in views and fnmatch.fnmatchcase(name, pattern)]
-    found = [(name, tables.bind_table(syntax.Call(name, (), span=span), scope)) for name in views]
+    found = [(name, scope.table(syntax.Call(name, (), span=span))) for name in views]
     return found + [(name, tables.stored(name, span, scope)) for name in stored]
 
 
@@ -70,7 +70,7 @@ def united_tables(
         if isinstance(item, syntax.Star):
             found += _matching(item, outside)
         else:
-            found.append((_name(item, number + len(found)), tables.bind_table(item, outside)))
+            found.append((_name(item, number + len(found)), outside.table(item)))
     return found
 
 
@@ -141,5 +141,9 @@ def label_kinds(keys: Sequence[Key], taken: Iterable[str] = ()) -> dict[Key, str
     return {key: label if key[0] in plain else names.unique(label) for key, label in labels.items()}
 
 
-tables.SOURCES.update({syntax.Star: _bind_star, syntax.Union: _bind_union})
-tables.OPERATORS[syntax.Union] = lambda node, relation, scope: _bind_union(node, scope, relation)
+def _bind_union_operator(node: syntax.Union, relation: Relation, scope: Scope) -> Relation:
+    return _bind_union(node, scope, relation)
+
+
+SOURCES: dict[type, Callable[..., Relation]] = {syntax.Star: _bind_star, syntax.Union: _bind_union}
+OPERATORS: dict[type, Callable[..., Relation]] = {syntax.Union: _bind_union_operator}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from driftline.kql.bind import tables
+from collections.abc import Callable
+
 from driftline.kql.bind.operators import (
     arrays,
     columns,
@@ -19,17 +20,19 @@ from driftline.kql.bind.operators import (
     series,
     summaries,
 )
-from driftline.kql.parse import OPERATORS
+from driftline.kql.bind.scope import Relation
+from driftline.kql.parse import OPERATORS as PARSED
 from driftline.kql.parse import flows as parsed_flows
 
-__all__ = ["SUPPORTED"]
+__all__ = ["OPERATORS", "SUPPORTED"]
 
 THEMES = (
     *(arrays, columns, flows, graphs, joins, nested, order),
     *(pairs, patterns, plugins, reductions, scans, series, summaries),
 )
-for theme in THEMES:
-    tables.OPERATORS.update(theme.OPERATORS)
+OPERATORS: dict[type, Callable[..., Relation]] = {
+    kind: bind for theme in THEMES for kind, bind in theme.OPERATORS.items()
+}
 
-SUPPORTED = frozenset(name for name, parse in OPERATORS.items() if parse is not parsed_flows.parse_unsupported)
+SUPPORTED = frozenset(name for name, parse in PARSED.items() if parse is not parsed_flows.parse_unsupported)
 """Names of the operators that hunts may use."""

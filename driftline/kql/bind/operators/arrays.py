@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from driftline.kql import syntax
-from driftline.kql.bind import scalars, tables, types
+from driftline.kql.bind import tables, types
 from driftline.kql.bind.operators.common import Names, Output, default_name, kept, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.plan.nodes import Call, Column, Expand, Filter, Join, Key, Scalar
@@ -29,7 +29,7 @@ def bounded(limit: syntax.Expr | None, expanded: Relation, scope: Scope) -> Rela
     """Keep so many elements of each array."""
     if limit is None:
         return expanded
-    count = types.coerce(scalars.bind_scalar(limit, scope.with_row(None)), "long", scope=scope, span=limit.span)
+    count = types.coerce(scope.with_row(None).scalar(limit), "long", scope=scope, span=limit.span)
     return expanded.over(Filter(expanded.plan, Call("<", (ref(expanded.plan.columns[-1]), count), "bool")))
 
 
@@ -41,7 +41,7 @@ def expand(
     names = Names()
     arrays, elements = [], []
     for item in items:
-        value = types.coerce(scalars.bind_scalar(item.item.value, scope), "dynamic", scope=scope, span=item.span)
+        value = types.coerce(scope.scalar(item.item.value), "dynamic", scope=scope, span=item.span)
         name = names.of(item.item)
         element = scope.session.hidden("dynamic")
         arrays.append(Call("expand_wide" if wide else "expand_list", (value,), "dynamic"))

@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 from driftline.kql import syntax
-from driftline.kql.bind import scalars, tables, types
+from driftline.kql.bind import tables, types
 from driftline.kql.bind.operators.common import Output, grouped, kept, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.plan.nodes import Call, Column, Const, Filter, Join, Key, Scalar, Shared, Subquery, Values, Window
@@ -62,7 +62,7 @@ def _setting(node: syntax.Evaluate, place: int, scope: Scope) -> object:
     if place >= len(node.call.arguments):
         return None
     argument = node.call.arguments[place]
-    value = scalars.bind_scalar(argument, scope)
+    value = scope.scalar(argument)
     if not isinstance(value, Const):
         return value
     return None if value.value == "~" else value.value
@@ -72,7 +72,7 @@ def wildcards(arguments: Sequence[syntax.Expr], scope: Scope) -> dict[str, Const
     """Read what stands in a column that a pattern does not tell, by the column's type."""
     found: dict[str, Const] = {}
     for argument in arguments:
-        value = scalars.bind_scalar(argument, scope)
+        value = scope.scalar(argument)
         if not isinstance(value, Const) or value.value is None:
             scope.fail("expected a constant as a wildcard, such as '*' or int(-1)", argument.span)
         if value.value != "~":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from driftline.kql import syntax
-from driftline.kql.bind import scalars, types
+from driftline.kql.bind import types
 from driftline.kql.bind.operators.baskets import wildcards
 from driftline.kql.bind.operators.common import Names, Output, grouped, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
@@ -45,7 +45,7 @@ def bind_autocluster(node: syntax.Evaluate, relation: Relation, scope: Scope) ->
 
 def _settings(node: syntax.Evaluate, scope: Scope) -> tuple[float, int]:
     """Read the weight of size and the number of seeds; ``~`` stands for what is usual."""
-    given = [scalars.bind_scalar(argument, scope) for argument in node.call.arguments[:3]]
+    given = [scope.scalar(argument) for argument in node.call.arguments[:3]]
     values = [value.value if isinstance(value, Const) else value for value in given]
     weight, column, seeds = [*(None if value == "~" else value for value in values), None, None, None][:3]
     if column is not None:

@@ -7,10 +7,10 @@ import re
 from collections.abc import Callable
 
 from driftline.kql import syntax
-from driftline.kql.bind import calls, scalars
+from driftline.kql.bind.arguments import bind_predicate
 from driftline.kql.bind.operators.common import Names, Output, bound_or_null, grouped, kept, kept_fresh, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.bind.series import elements_of
+from driftline.kql.bind.series import columns_of, elements_of
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.plan.nodes import Col, Column, Filter, Scalar
 
@@ -18,7 +18,7 @@ __all__ = ["OPERATORS"]
 
 
 def bind_where(node: syntax.Where, relation: Relation, scope: Scope) -> Relation:
-    return relation.over(Filter(relation.plan, scalars.bind_predicate(node.predicate, scope)))
+    return relation.over(Filter(relation.plan, bind_predicate(node.predicate, scope)))
 
 
 def bind_project(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:
@@ -38,7 +38,7 @@ def bind_project(node: syntax.Columns, relation: Relation, scope: Scope) -> Rela
 
 def spread(item: syntax.Named, value: Scalar, names: Names, scope: Scope) -> list[tuple[str, Scalar]]:
     """Give names and values of an item; ``(a, b) = x`` takes an array apart."""
-    if several := calls.columns_of(item, value):
+    if several := columns_of(item, value):
         return [(names.unique(n), v) for n, v in several]
     return elements_of(item, value, scope) or [(names.of(item), value)]
 
@@ -156,7 +156,7 @@ def bind_distinct(node: syntax.Columns, relation: Relation, scope: Scope) -> Rel
     outputs = []
     for item in node.items:
         assert isinstance(item, syntax.Named)
-        value = scalars.bind_scalar(item.value, scope)
+        value = scope.scalar(item.value)
         outputs.append((scope.session.column(names.of(item), value.type), value))
     return grouped(relation, outputs, [])
 

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 
 from driftline.kql import functions, syntax
-from driftline.kql.bind import scalars
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.plan.nodes import Aggregate, Call, Col, Column, Const, Filter, Key, Limit, Project, Scalar, Window
@@ -150,7 +149,7 @@ def bound_or_null(node: syntax.Expr, scope: Scope) -> Scalar:
     """Bind an item of a list; one that fails is noted and stands as null."""
     try:
         check_named(node, scope)
-        return scalars.bind_scalar(node, scope)
+        return scope.scalar(node)
     except Stuck:
         scope.session.tainted = True
         return Const("dynamic", None)

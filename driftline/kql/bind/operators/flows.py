@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 
 from driftline.kql import functions, syntax
-from driftline.kql.bind import scalars, tables
+from driftline.kql.bind import tables
 from driftline.kql.bind.operators import profiles
 from driftline.kql.bind.operators.common import kept, projected, ref
 from driftline.kql.bind.scope import Closure, Relation, Scope
@@ -32,12 +32,12 @@ def bind_invoke(node: syntax.Invoke, relation: Relation, scope: Scope) -> Relati
         )
     inner = scope.with_row(None).with_names({"$invoked": relation})
     call = syntax.Call(node.call.name, (syntax.Name("$invoked", span=node.span), *node.call.arguments), span=node.span)
-    return tables.bind_table(call, inner)
+    return inner.table(call)
 
 
 def bind_partition(node: syntax.Partition, relation: Relation, scope: Scope) -> Relation:
     """Run the body on the rows of each value of a column; hints on how to do so change nothing."""
-    key = scalars.bind_scalar(node.column, scope)
+    key = scope.scalar(node.column)
     part = scope.session.hidden(key.type)
     parted = projected(relation, [*kept(relation.columns), (part, key)])
     parts = dataclasses.replace(parted, partition=(*relation.partition, ref(part)))

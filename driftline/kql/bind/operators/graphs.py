@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from driftline.kql import syntax
-from driftline.kql.bind import scalars, tables, unions
+from driftline.kql.bind import tables, unions
+from driftline.kql.bind.arguments import bind_predicate
 from driftline.kql.bind.operators.common import Names, grouped, kept, projected, ref
 from driftline.kql.bind.scope import Graph, Relation, Scope
 from driftline.kql.plan.nodes import Call, Column, Const, Distinct, Filter, Join, Plan, Project, Scalar, Shared, Union
@@ -54,7 +55,7 @@ def _column(name: str, relation: Relation, span: Span, scope: Scope) -> Column:
 
 
 def _nodes(table: syntax.Expr, key: str, kind: str, scope: Scope) -> tuple[Relation, Column]:
-    relation = tables.bind_table(table, scope.with_row(None))
+    relation = scope.with_row(None).table(table)
     column = _column(key, relation, table.span, scope)
     if column.type != kind:
         scope.fail(f"expected nodes by a {kind} as in the edges, got a {column.type}", table.span)
@@ -213,10 +214,10 @@ def _matched(node: syntax.GraphMatch, graph: Graph, lengths: dict[int, int], sco
     properties = {c.name for c in graph.edges.columns}
     if node.predicate is not None:
         predicate = _resolved(node.predicate, match, properties, scope)
-        rows = rows.over(Filter(rows.plan, scalars.bind_predicate(predicate, scope.with_row(rows))))
+        rows = rows.over(Filter(rows.plan, bind_predicate(predicate, scope.with_row(rows))))
     names, outputs = Names(), []
     for item in node.items:
-        value = scalars.bind_scalar(_resolved(item.value, match, properties, scope), scope.with_row(rows))
+        value = scope.with_row(rows).scalar(_resolved(item.value, match, properties, scope))
         outputs.append((scope.session.column(names.of(item), value.type), value))
     return projected(rows, outputs)
 

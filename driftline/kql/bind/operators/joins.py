@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from driftline.kql import syntax
-from driftline.kql.bind import scalars, tables, types
+from driftline.kql.bind import types
 from driftline.kql.bind.operators.common import Names, Output, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.plan.nodes import Call, Col, Column, Distinct, Join, Scalar
@@ -37,7 +37,7 @@ def bind_join(node: syntax.Join, left: Relation, scope: Scope) -> Relation:
     kind = settings["kind"].value if "kind" in settings else "leftouter" if lookup else "innerunique"
     if kind not in KINDS or (lookup and kind not in {"leftouter", "inner"}):
         scope.fail(f"unknown kind of {node.op} '{kind}'{instead(kind, hints.JOINS, KINDS)}", settings["kind"].span)
-    right = tables.bind_table(node.table, scope.with_row(None))
+    right = scope.with_row(None).table(node.table)
     if left.partition and (kind.startswith("right") or kind == "fullouter"):
         scope.fail(f"not supported: a join of kind {kind} within the body of 'partition' or 'mv-apply'", node.span)
     pairs = [_condition(c, left, right, scope) for c in _conditions(node.conditions)]
@@ -64,12 +64,12 @@ def _conditions(nodes: tuple[syntax.Expr, ...]) -> list[syntax.Expr]:
 
 def _condition(node: syntax.Expr, left: Relation, right: Relation, scope: Scope) -> tuple[Scalar, Scalar]:
     if isinstance(node, syntax.Name):
-        both = [scalars.bind_scalar(node, scope.with_row(side)) for side in (left, right)]
+        both = [scope.with_row(side).scalar(node) for side in (left, right)]
     elif isinstance(node, syntax.Binary) and node.op == "==":
         if "$" not in side_of(node.left) + side_of(node.right):
             scope.fail(f"expected a column, or $left.{_named(node.left)} == $right.{_named(node.right)}", node.span)
         inner = Scope(scope.session, scope.names, sides=(left, right))
-        both = list(scalars.bind_each((node.left, node.right), inner))
+        both = list(inner.scalars((node.left, node.right)))
         if side_of(node.left) == "$right":
             both.reverse()
     else:

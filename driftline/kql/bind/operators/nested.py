@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from driftline.kql import syntax
-from driftline.kql.bind import scalars, types
+from driftline.kql.bind import types
 from driftline.kql.bind.operators.common import Names, Output, grouped, kept, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.plan.nodes import (
@@ -51,7 +51,7 @@ class Rows:
 
 
 def bind_top_nested(node: syntax.TopNested, relation: Relation, scope: Scope) -> Relation:
-    values = [scalars.bind_scalar(level.value.value, scope) for level in node.levels]
+    values = [scope.scalar(level.value.value) for level in node.levels]
     keys = [scope.session.hidden(value.type) for value in values]
     outputs = [*kept(relation.columns), *zip(keys, values, strict=True)]
     base = relation.over(Shared(scope.session.fresh("rows"), projected(relation, outputs).plan))
@@ -81,7 +81,7 @@ def _levels(node: syntax.TopNested, relation: Relation, keys: list[Column], scop
 def _aggregate(level: syntax.NestedLevel, rows: Relation, scope: Scope) -> tuple[Scalar, list[Output]]:
     """Bind a level's aggregate over rows; give its value, and the aggregates it is made of."""
     inner = Scope(scope.session, scope.names, grouped=rows)
-    return scalars.bind_scalar(level.aggregate.value, inner), list(inner.aggregates)
+    return inner.scalar(level.aggregate.value), list(inner.aggregates)
 
 
 def _split(level: Level, keys: list[Column], rows: Rows, base: Relation, scope: Scope) -> tuple[Rows, Rows]:
@@ -106,7 +106,7 @@ def _split(level: Level, keys: list[Column], rows: Rows, base: Relation, scope: 
 def _first(node: syntax.NestedLevel, groups: Relation, result: Column, parents: list[Column], scope: Scope) -> Plan:
     if node.count is None:
         return groups.plan
-    count = types.coerce(scalars.bind_scalar(node.count, scope.with_row(None)), "long", scope=scope, span=node.span)
+    count = types.coerce(scope.with_row(None).scalar(node.count), "long", scope=scope, span=node.span)
     down = node.descending is not False
     number = Window(Call("number_row", (), "long"), (Key(ref(result), down, not down),), tuple(map(ref, parents)))
     place = scope.session.hidden("long")
@@ -139,7 +139,7 @@ def _others_cells(level: Level, measured: Callable[[], Scalar], scope: Scope) ->
     kinds = level.value.type, level.aggregate.type
     if level.node.others is None:
         return [Const(kind, "" if kind == "string" else None) for kind in kinds]
-    label = scalars.bind_scalar(level.node.others, scope.with_row(None))
+    label = scope.with_row(None).scalar(level.node.others)
     return [types.converted(label, kinds[0]), measured()]
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from driftline.kql import functions, syntax
-from driftline.kql.bind import scalars, types
+from driftline.kql.bind import types
 from driftline.kql.bind.operators.columns import bind_extend
 from driftline.kql.bind.operators.common import Output, default_name, grouped, kept, limited, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.bind.signatures import bind_call_to
 from driftline.kql.plan.nodes import Call, Col, Const, Key
 
 __all__ = ["OPERATORS"]
@@ -22,7 +23,7 @@ def sort_keys(keys: tuple[syntax.Key, ...], relation: Relation, scope: Scope) ->
     outputs: list[Output] = kept(relation.columns)
     found = []
     for key in keys:
-        value = scalars.bind_scalar(key.value, scope)
+        value = scope.scalar(key.value)
         if value.type == "dynamic":
             value = types.converted(value, "string")
         if not isinstance(value, Col):
@@ -44,17 +45,13 @@ def bind_sort(node: syntax.Sort, relation: Relation, scope: Scope) -> Relation:
 
 def bind_top(node: syntax.Top, relation: Relation, scope: Scope) -> Relation:
     widened, keys = sort_keys(node.keys, relation, scope)
-    count = types.coerce(
-        scalars.bind_scalar(node.count, scope.with_row(None)), "long", scope=scope, span=node.count.span
-    )
+    count = types.coerce(scope.with_row(None).scalar(node.count), "long", scope=scope, span=node.count.span)
     ordered = Relation(widened.plan, keys, serialized=True, partition=relation.partition)
     return limited(ordered, keys, count, scope)
 
 
 def bind_limit(node: syntax.Limit, relation: Relation, scope: Scope) -> Relation:
-    count = types.coerce(
-        scalars.bind_scalar(node.count, scope.with_row(None)), "long", scope=scope, span=node.count.span
-    )
+    count = types.coerce(scope.with_row(None).scalar(node.count), "long", scope=scope, span=node.count.span)
     keys = relation.order
     if node.op == "sample":
         keys = (Key(Call("rand", (Const("long", None),), "real"), descending=False, nulls_first=True),)
@@ -62,28 +59,28 @@ def bind_limit(node: syntax.Limit, relation: Relation, scope: Scope) -> Relation
 
 
 def bind_sample_distinct(node: syntax.SampleDistinct, relation: Relation, scope: Scope) -> Relation:
-    value = scalars.bind_scalar(node.value, scope)
+    value = scope.scalar(node.value)
     column = scope.session.column(default_name(node.value) or "Column1", value.type)
     found = grouped(relation, [(column, value)], [])
     return bind_limit(syntax.Limit("take", node.count, span=node.span), found, scope)
 
 
 def bind_top_hitters(node: syntax.TopHitters, relation: Relation, scope: Scope) -> Relation:
-    value = scalars.bind_scalar(node.value, scope)
+    value = scope.scalar(node.value)
     name = default_name(node.value) or "Column1"
     weight = f"approximate_sum_{default_name(node.weight)}" if node.weight else f"approximate_count_{name}"
     aggregate = Call("count", (), "long")
     if node.weight:
-        aggregate = scalars.bind_call_to(
+        aggregate = bind_call_to(
             functions.AGGREGATES["sum"],
             syntax.Call("sum", (node.weight,), span=node.span),
-            (scalars.bind_scalar(node.weight, scope),),
+            (scope.scalar(node.weight),),
             scope,
         )  # type: ignore[assignment]
     column = scope.session.column(weight, aggregate.type)
     found = grouped(relation, [(scope.session.column(name, value.type), value)], [(column, aggregate)])
     keys = (Key(ref(column), descending=True, nulls_first=False),)
-    count = types.coerce(scalars.bind_scalar(node.count, scope.with_row(None)), "long", scope=scope, span=node.span)
+    count = types.coerce(scope.with_row(None).scalar(node.count), "long", scope=scope, span=node.span)
     return limited(Relation(found.plan, keys, serialized=True, partition=relation.partition), keys, count, scope)
 
 

@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from driftline.kql import syntax
-from driftline.kql.bind import scalars, types
+from driftline.kql.bind import types
+from driftline.kql.bind.arguments import constant
 from driftline.kql.bind.operators.common import Output, projected, ref
+from driftline.kql.bind.regexes import translated
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.bind.terms import quote_regex as quote
 from driftline.kql.plan.nodes import Call, Const, Scalar
@@ -65,7 +67,7 @@ def _none_of(characters: str) -> str:
 
 def bind_parse_kv(node: syntax.ParseKv, relation: Relation, scope: Scope) -> Relation:
     said = _settings(node, scope)
-    source = types.coerce(scalars.bind_scalar(node.value, scope), "text", scope=scope, span=node.value.span)
+    source = types.coerce(scope.scalar(node.value), "text", scope=scope, span=node.value.span)
     pattern, groups = _patterns(node, said, scope)
     outputs: dict[str, Output] = {c.name: (c, ref(c)) for c in relation.columns}
     for part in node.columns:
@@ -95,7 +97,7 @@ def _settings(node: syntax.ParseKv, scope: Scope) -> dict[str, list[str]]:
             scope.fail(f"unknown setting of parse-kv '{name}'{suggestion(name, SETTINGS)}", setting.span)
         if said[name] and name not in REPEATED:
             scope.fail(f"the setting '{name}' of parse-kv is given twice", setting.span)
-        value = scalars.constant(setting.value, scope, SETTINGS[name])
+        value = constant(setting.value, scope, SETTINGS[name])
         if (not value and SETTINGS[name] == "string") or len(str(value)) > LONGEST.get(name, 1000):
             scope.fail(f"expected {_expected(name)} as the setting '{name}' of parse-kv", setting.span)
         said[name].append(str(value))
@@ -133,7 +135,7 @@ def _patterns(node: syntax.ParseKv, said: Mapping[str, list[str]], scope: Scope)
 
 def _by_regex(pattern: str, node: syntax.ParseKv, scope: Scope) -> Callable[[str], str]:
     span = node.settings[0].value.span
-    pattern = scalars.translated(pattern, scope, span)
+    pattern = translated(pattern, scope, span)
     found = FIRST_GROUP.match(pattern)
     rest = pattern[found.end() :] if found else ""
     if found is None or not FIRST_GROUP.match(rest) or FIRST_GROUP.match(rest[FIRST_GROUP.match(rest).end() :]):  # type: ignore[union-attr] # it matches

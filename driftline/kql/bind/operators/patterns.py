@@ -12,9 +12,11 @@ import re
 from collections.abc import Callable
 
 from driftline.kql import syntax
-from driftline.kql.bind import scalars, types
+from driftline.kql.bind import types
 from driftline.kql.bind.operators.common import Output, projected, ref
+from driftline.kql.bind.regexes import translated
 from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.bind.terms import quote_regex
 from driftline.kql.plan.nodes import Call, Const, Filter, Scalar
 from driftline.kql.text import regex_groups
 from driftline.kql.text.problems import suggestion
@@ -44,7 +46,7 @@ def bind_parse(node: syntax.Parse, relation: Relation, scope: Scope) -> Relation
     flags = settings["flags"].value if "flags" in settings else ""
     if set(flags) - FLAGS:
         scope.fail("not supported: flags other than i, m, s and U", settings["flags"].span)
-    source = types.coerce(scalars.bind_scalar(node.value, scope), "text", scope=scope, span=node.value.span)
+    source = types.coerce(scope.scalar(node.value), "text", scope=scope, span=node.value.span)
     parts = [_translated(part, scope) for part in node.pattern] if kind == "regex" else node.pattern
     pattern = Const("string", _regex(tuple(parts), kind, flags))
     columns = [part for part in node.pattern if isinstance(part, syntax.TypedName)]
@@ -72,7 +74,7 @@ def _taken(pattern: str, group: int, source: Scalar) -> Call:
 def _translated(part: syntax.Expr, scope: Scope) -> syntax.Expr:
     if not isinstance(part, syntax.Literal):
         return part
-    return dataclasses.replace(part, value=scalars.translated(part.value, scope, part.span).removeprefix("(?-s)"))
+    return dataclasses.replace(part, value=translated(part.value, scope, part.span).removeprefix("(?-s)"))
 
 
 def _if_all(fits: list[Call], value: Scalar) -> Scalar:
@@ -93,7 +95,7 @@ def _regex(parts: tuple[syntax.Expr, ...], kind: str, flags: str) -> str:
             made_of.append(".*" if last or turned else ".*?")
         elif isinstance(part, syntax.Literal):
             regex = f"(?{'U' if turned else ''}:{_ungrouped(part.value)})"
-            made_of.append(regex if kind == "regex" else scalars.quote_regex(part.value))
+            made_of.append(regex if kind == "regex" else quote_regex(part.value))
         elif isinstance(part, syntax.TypedName):
             shape = SHAPES.get(part.type, any_text)
             if kind == "relaxed" and shape != any_text:

@@ -12,11 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from driftline.kql import functions, syntax
-from driftline.kql.bind import scalars, tables, types
+from driftline.kql.bind import tables, types
+from driftline.kql.bind.arguments import constant
+from driftline.kql.bind.membership import array_of
 from driftline.kql.bind.operators.baskets import bind_basket
 from driftline.kql.bind.operators.clusters import bind_autocluster
 from driftline.kql.bind.operators.common import Names, Output, grouped, kept, kept_fresh, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.bind.signatures import bind_call_to
 from driftline.kql.plan.nodes import Call, Column, Const, Expand, Filter, Join, Key, Plan, Project, Scalar, Window
 from driftline.kql.text.problems import suggestion
 
@@ -72,7 +75,7 @@ def _declared(node: syntax.Evaluate, found: Relation, scope: Scope) -> Relation:
 
 def _bag_unpack(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Relation:
     given = _by_name(node, scope)
-    bag = types.coerce(scalars.bind_scalar(given["column"], scope), "dynamic", scope=scope, span=node.span)
+    bag = types.coerce(scope.scalar(given["column"]), "dynamic", scope=scope, span=node.span)
     prefix, conflict, ignored = _unpacking(given, node, scope)
     if conflict not in CONFLICTS:
         scope.fail(f"unknown way with conflicts '{conflict}'{suggestion(conflict, CONFLICTS)}", node.span)
@@ -110,11 +113,11 @@ def _by_name(node: syntax.Evaluate, scope: Scope) -> dict[str, syntax.Expr]:
 
 
 def _unpacking(given: Mapping[str, syntax.Expr], node: syntax.Evaluate, scope: Scope) -> tuple[str, str, list[Any]]:
-    prefix, conflict = (str(scalars.constant(given[n], scope, "string")) if n in given else "" for n in UNPACKING[1:3])
-    ignored = scalars.bind_scalar(given[UNPACKING[3]], scope) if UNPACKING[3] in given else Const("dynamic", "[]")
+    prefix, conflict = (str(constant(given[n], scope, "string")) if n in given else "" for n in UNPACKING[1:3])
+    ignored = scope.scalar(given[UNPACKING[3]]) if UNPACKING[3] in given else Const("dynamic", "[]")
     if not isinstance(ignored, Const) or ignored.type != "dynamic":
         scope.fail("expected the ignored properties as dynamic([…])", node.span)
-    return prefix, conflict or "error", scalars.array_of(ignored)
+    return prefix, conflict or "error", array_of(ignored)
 
 
 def _properties(
@@ -157,11 +160,11 @@ def _pivot(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Relation:
     counting = syntax.Call("count", (), span=node.span)
     aggregate = rest[0] if rest and isinstance(rest[0], syntax.Call) else counting
     places = rest[1:] if rest and isinstance(rest[0], syntax.Call) else rest
-    value = types.converted(scalars.bind_scalar(over, scope), "string")
+    value = types.converted(scope.scalar(over), "string")
     groups = kept_fresh(_pivot_groups(over, aggregate, places, relation, scope), scope)
     key = scope.session.hidden("string")
     inner = Scope(scope.session, scope.names, grouped=relation)
-    result = scalars.bind_scalar(aggregate, inner)
+    result = inner.scalar(aggregate)
     collected = grouped(relation, [*groups, (key, value)], list(inner.aggregates))
     cell = scope.session.hidden(result.type)
     cells = projected(collected, [*kept(c for c, _ in groups), (key, ref(key)), (cell, result)])
@@ -257,15 +260,13 @@ def _address_lookup(node: syntax.Evaluate, relation: Relation, scope: Scope) -> 
             f"expected {node.call.name}(table, address, network, return_unmatched); further keys not supported",
             node.span,
         )
-    keep = unmatched is not None and bool(scalars.constant(unmatched, scope, "bool"))
+    keep = unmatched is not None and bool(constant(unmatched, scope, "bool"))
     outer, number = tables.numbered(relation, scope)
     source = tables.renewed(Relation(outer.plan, partition=(ref(number),)), scope)
-    right = tables.bind_table(plain[0], scope.with_row(None))
-    address = types.coerce(
-        scalars.bind_scalar(plain[1], scope.with_row(source)), "string", scope=scope, span=plain[1].span
-    )
-    network = scalars.bind_scalar(plain[2], scope.with_row(right))
-    within = scalars.bind_call_to(functions.FUNCTIONS[f"{version}_is_in_range"], node.call, (address, network), scope)
+    right = scope.with_row(None).table(plain[0])
+    address = types.coerce(scope.with_row(source).scalar(plain[1]), "string", scope=scope, span=plain[1].span)
+    network = scope.with_row(right).scalar(plain[2])
+    within = bind_call_to(functions.FUNCTIONS[f"{version}_is_in_range"], node.call, (address, network), scope)
     # Not as the join's condition: ClickHouse joins outer sides by equality alone.
     matched = Filter(Join("inner", source.plan, right.plan, Const("bool", True)), within)
     same = Call("==filter", (ref(number), source.partition[0]), "bool")

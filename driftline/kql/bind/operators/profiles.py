@@ -9,7 +9,8 @@ beside it is looked up.
 from __future__ import annotations
 
 from driftline.kql import syntax
-from driftline.kql.bind import scalars, tables, types
+from driftline.kql.bind import types
+from driftline.kql.bind.arguments import constant
 from driftline.kql.bind.operators.common import Output, kept, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.parse import parse
@@ -70,17 +71,17 @@ def bind_file_profile(node: syntax.Invoke, relation: Relation, scope: Scope) -> 
 
 
 def _check_records(node: syntax.Expr, scope: Scope) -> None:
-    records = scalars.constant(node, scope, "long")
+    records = constant(node, scope, "long")
     if not isinstance(records, int) or not 1 <= records <= MOST_RECORDS:
         scope.fail(f"expected a number of records from 1 to {MOST_RECORDS}", node.span)
 
 
 def _profiles(node: syntax.Invoke, scope: Scope) -> Relation:
-    events = tables.bind_table(syntax.Name(EVENTS, span=node.call.span), scope.with_row(None))
+    events = scope.with_row(None).table(syntax.Name(EVENTS, span=node.call.span))
     missing = NEEDED - {column.name for column in events.columns}
     if missing:
         scope.fail(f"FileProfile needs the columns {', '.join(sorted(missing))} in {EVENTS}", node.call.span)
-    return tables.bind_table(parse(PROFILES).body, scope.with_row(None))
+    return scope.with_row(None).table(parse(PROFILES).body)
 
 
 def _hash_column(node: syntax.Invoke, scope: Scope) -> Column:
@@ -100,7 +101,7 @@ def _hash_column(node: syntax.Invoke, scope: Scope) -> Column:
 
 
 def _column_name(node: syntax.Expr, scope: Scope) -> str:
-    return node.name if isinstance(node, syntax.Name) else str(scalars.constant(node, scope, "string"))
+    return node.name if isinstance(node, syntax.Name) else str(constant(node, scope, "string"))
 
 
 def _added(found: dict[str, Column], taken: set[str], scope: Scope) -> list[Output]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from driftline.kql import syntax
-from driftline.kql.bind import scalars, tables, types
+from driftline.kql.bind import tables, types
+from driftline.kql.bind.arguments import constant
 from driftline.kql.bind.operators.common import Names, grouped, kept, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.plan import walk
@@ -23,7 +24,7 @@ def bind_reduce(node: syntax.Reduce, relation: Relation, scope: Scope) -> Relati
         return _with_patterns(node, relation, scope)
     if node.kind:
         scope.fail(f"unknown kind of reduce '{node.kind}'; there is source", node.span)
-    texts, listed = _listed(types.converted(scalars.bind_scalar(node.value, scope), "string"), relation, scope)
+    texts, listed = _listed(types.converted(scope.scalar(node.value), "string"), relation, scope)
     found = Call("reduced_texts", (ref(listed), *_settings(node, scope)), "dynamic")
     return _rows(texts, found, RESULT, scope)
 
@@ -43,7 +44,7 @@ def _rows(source: Relation, found: Call, columns: tuple[tuple[str, str], ...], s
 # The rows, computed once, are read twice: for their texts, and to be joined with what these became.
 def _with_patterns(node: syntax.Reduce, relation: Relation, scope: Scope) -> Relation:
     text = scope.session.column("Text", "string")
-    value = types.converted(scalars.bind_scalar(node.value, scope), "string")
+    value = types.converted(scope.scalar(node.value), "string")
     rows = relation.over(Shared(scope.session.fresh("rows"), walk.widened(relation.plan, [(text, value)])))
     again, first = tables.renewed(rows, scope), tables.renewed(rows, scope)
     texts, listed = _listed(ref(again.columns[-1]), again, scope)
@@ -59,10 +60,10 @@ def _with_patterns(node: syntax.Reduce, relation: Relation, scope: Scope) -> Rel
 
 
 def _settings(node: syntax.Reduce, scope: Scope) -> tuple[Const, Const]:
-    threshold = scalars.constant(node.threshold, scope, "real") if node.threshold else THRESHOLD
+    threshold = constant(node.threshold, scope, "real") if node.threshold else THRESHOLD
     if not isinstance(threshold, float) or not 0 < threshold < 1:
         scope.fail("expected a threshold between 0 and 1", node.span)
-    separators = scalars.constant(node.characters, scope, "string") if node.characters else ""
+    separators = constant(node.characters, scope, "string") if node.characters else ""
     return Const("real", threshold), Const("string", separators)
 
 

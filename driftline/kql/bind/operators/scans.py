@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from driftline.kql import syntax
-from driftline.kql.bind import scalars, types
+from driftline.kql.bind import types
 from driftline.kql.bind.operators.common import kept, projected, ref
 from driftline.kql.bind.scope import Binding, Relation, Scope
 from driftline.kql.plan.nodes import (
@@ -88,7 +88,7 @@ class Machine:
 
     def bound(self, node: syntax.Expr, context: Mapping[Read, Scalar]) -> Scalar:
         names: dict[str, Binding] = {f"{step}.{name}": value for (step, name), value in context.items()}
-        return scalars.bind_scalar(_resolved(node, context), self.scope.with_row(self.rows).with_names(names))
+        return self.scope.with_row(self.rows).with_names(names).scalar(_resolved(node, context))
 
     def condition(self, step: syntax.ScanStep, context: Mapping[Read, Scalar]) -> Scalar:
         value = types.coerce(self.bound(step.condition, context), "bool", scope=self.scope, span=step.condition.span)
@@ -141,7 +141,7 @@ def _defaults(node: syntax.Scan, scope: Scope) -> dict[str, Const]:
     for column, value in node.declared:
         default: Scalar = Const(column.type, "" if column.type == "string" else None)
         if value is not None:
-            bound = scalars.bind_scalar(value, scope.with_row(None))
+            bound = scope.with_row(None).scalar(value)
             default = types.coerce(bound, column.type, scope=scope, span=value.span)
         if not isinstance(default, Const):
             scope.fail("expected a constant", column.span)

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from driftline.kql import syntax
-from driftline.kql.bind import scalars, types
+from driftline.kql.bind import types
+from driftline.kql.bind.arithmetic import arithmetic, compared
 from driftline.kql.bind.operators.common import Names, Output, grouped, kept, kept_fresh, projected, ref
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.plan.nodes import Call, Column, Const, Filter, Join, Numbers, Plan, Scalar, Shared, Subquery
@@ -35,7 +36,7 @@ class Axis:
     span: Span
 
     def arithmetic(self, op: str, left: Scalar, right: Scalar) -> Scalar:
-        return scalars.arithmetic(op, left, right, scope=self.scope, span=self.span)
+        return arithmetic(op, left, right, scope=self.scope, span=self.span)
 
     def place(self, value: Scalar) -> Scalar:
         """Give the number of a value's bin."""
@@ -51,7 +52,7 @@ class Axis:
     def length(self, stop: Scalar) -> Scalar:
         """Count the bins that begin before ``stop``."""
         place = self.place(stop)
-        more = scalars.compared("<", self.point(place), stop, scope=self.scope, span=self.span)
+        more = compared("<", self.point(place), stop, scope=self.scope, span=self.span)
         length = Call("+", (place, Call("choose", (more, Const("long", 1), Const("long", 0)), "long")), "long")
         bounded = Call("max_of", (length, Const("long", 0)), "long")
         return Call("min_of", (bounded, Const("long", MOST_BINS)), "long")
@@ -90,18 +91,18 @@ def _axis(node: syntax.MakeSeries, relation: Relation, scope: Scope) -> tuple[Ax
     """Bind the axis; give it with the rows within its bounds."""
     span = node.span
     plain = scope.with_row(None)
-    value = scalars.bind_scalar(node.axis.value, scope)
-    step = scalars.bind_scalar(node.step, plain)
-    start, stop = (None if bound is None else scalars.bind_scalar(bound, plain) for bound in (node.start, node.stop))
+    value = scope.scalar(node.axis.value)
+    step = plain.scalar(node.step)
+    start, stop = (None if bound is None else plain.scalar(bound) for bound in (node.start, node.stop))
     inside = [Call("isnotnull", (value,), "bool")]
     for op, bound in ((">=", start), ("<", stop)):
         if bound is not None:
-            inside.append(scalars.compared(op, value, bound, scope=scope, span=span))  # type: ignore[arg-type]  # a call
+            inside.append(compared(op, value, bound, scope=scope, span=span))  # type: ignore[arg-type]  # a call
     filtered = Filter(relation.plan, Call("and", tuple(inside), "bool"))
     if start is not None:
         return Axis(value, start, step, start, stop, scope, span), relation.over(filtered)
     rows = relation.over(Shared(scope.session.fresh("rows"), filtered))
-    binned = scalars.bind_scalar(syntax.Call("bin", (node.axis.value, node.step), span=span), scope)
+    binned = scope.scalar(syntax.Call("bin", (node.axis.value, node.step), span=span))
     first = scope.session.column("first", binned.type)
     least = grouped(Relation(rows.plan), [], [(first, Call("min", (binned,), binned.type))])
     return Axis(value, Subquery(least.plan, binned.type), step, None, stop, scope, span), rows
@@ -110,11 +111,11 @@ def _axis(node: syntax.MakeSeries, relation: Relation, scope: Scope) -> tuple[Ax
 def _binned(node: syntax.MakeSeries, axis: Axis, rows: Relation, *, names: Names, scope: Scope) -> Binned:
     groups: list[Output] = []
     for item in node.groups:
-        value = scalars.bind_scalar(item.value, scope)
+        value = scope.scalar(item.value)
         groups.append((scope.session.column(names.of(item), value.type), value))
     place = scope.session.hidden("long")
     inner = Scope(scope.session, scope.names, grouped=rows)
-    values = [scalars.bind_scalar(s.aggregate.value, inner) for s in node.series]
+    values = [inner.scalar(s.aggregate.value) for s in node.series]
     found = grouped(rows, [*groups, (place, axis.place(axis.value))], list(inner.aggregates))
     series = [scope.session.column(names.of(s.aggregate), v.type) for s, v in zip(node.series, values, strict=True)]
     columns = [column for column, _ in groups]
@@ -157,7 +158,7 @@ def _nonempty(node: syntax.MakeSeries) -> bool:
 
 
 def _filled(item: syntax.Series, column: Column, place: Column, scope: Scope) -> Scalar:
-    default = scalars.bind_scalar(item.default, scope.with_row(None)) if item.default else Const("long", 0)
+    default = scope.with_row(None).scalar(item.default) if item.default else Const("long", 0)
     empty = Call("isnull", (ref(place),), "bool")
     return Call("choose", (empty, types.converted(default, column.type), ref(column)), column.type)
 

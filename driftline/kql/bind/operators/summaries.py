@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 
 from driftline.kql import functions, syntax
-from driftline.kql.bind import calls, scalars, tables
+from driftline.kql.bind import aggregates, tables
 from driftline.kql.bind.operators.common import (
     Names,
     Output,
@@ -60,7 +60,7 @@ def _aggregated(item: syntax.Named, scope: Scope, names: Names, groups: set[str]
             return SEVERAL[name](name, item, value, scope, names, groups)
     try:
         check_named(value, scope)
-        bound = scalars.bind_scalar(value, scope)
+        bound = scope.scalar(value)
     except Stuck:
         scope.session.tainted = True
         bound = Const("dynamic", None)
@@ -75,7 +75,7 @@ def _arg_extreme(
     if len(call.arguments) < 1:
         scope.fail(f"expected {name}(value, columns)", call.span)
     inner = scope.with_row(rows)
-    key = scalars.bind_scalar(call.arguments[0], inner)
+    key = inner.scalar(call.arguments[0])
     first = default_name(call.arguments[0])
     wanted: list[tuple[str, Scalar]] = [(first or f"{name[4:]}_", key)]
     for argument in call.arguments[1:]:
@@ -87,7 +87,7 @@ def _arg_extreme(
                 if c.name not in skipped and fnmatch.fnmatchcase(c.name, argument.pattern)
             ]
         else:
-            wanted.append((default_name(argument) or names.unnamed(), scalars.bind_scalar(argument, inner)))
+            wanted.append((default_name(argument) or names.unnamed(), inner.scalar(argument)))
     labels = dict(enumerate(item.names))
     outputs = []
     place = _last_if_null(key, name)
@@ -96,7 +96,7 @@ def _arg_extreme(
         aggregate = Call(function, (value,) if number == 0 else (value, place), value.type)
         shown = labels.get(number) or names.unique(label)
         names.taken.add(shown)
-        outputs.append((scope.session.column(shown, value.type), calls.collected(aggregate, scope)))
+        outputs.append((scope.session.column(shown, value.type), aggregates.collected(aggregate, scope)))
     return outputs
 
 
@@ -128,7 +128,7 @@ def _take_any(
         pairs = (
             [(c.name, ref(c)) for c in columns]
             if columns is not None
-            else [(default_name(argument), scalars.bind_scalar(argument, scope.with_row(rows)))]
+            else [(default_name(argument), scope.with_row(rows).scalar(argument))]
         )
         for label, value in pairs:
             label = f"any_{label}" if call.name == "any" else label  # noqa: PLW2901 -- as it was named once
@@ -138,7 +138,7 @@ def _take_any(
                 else names.unique(label or "any_")
             )
             aggregate = Call("take_any", (value,), value.type)
-            outputs.append((scope.session.column(shown, value.type), calls.collected(aggregate, scope)))
+            outputs.append((scope.session.column(shown, value.type), aggregates.collected(aggregate, scope)))
     return outputs
 
 
@@ -150,7 +150,7 @@ def _percentiles(
     single = "percentilew" if weights else "percentile"
     for number, percent in enumerate(call.arguments[1 + len(weights) :]):
         one = syntax.Call(single, (*call.arguments[:1], *weights, percent), span=call.span)
-        value = scalars.bind_scalar(one, scope)
+        value = scope.scalar(one)
         plain = syntax.Call("percentile", (call.arguments[0], percent), span=call.span)
         label = item.names[number] if number < len(item.names) else names.unique(default_name(plain))
         outputs.append((scope.session.column(label, value.type), value))

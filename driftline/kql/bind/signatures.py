@@ -1,0 +1,59 @@
+"""Check the arguments of a call against a row of the function table."""
+
+from __future__ import annotations
+
+from driftline.kql import functions, syntax
+from driftline.kql.bind import types
+from driftline.kql.bind.scope import Scope
+from driftline.kql.plan.nodes import Call, Const, Scalar
+
+__all__ = ["bind_call_to"]
+
+PADDING = {
+    "json": "dynamic",
+    "any": "dynamic",
+    "text": "string",
+    "regex": "string",
+    "number": "real",
+    "span": "timespan",
+}
+
+
+def bind_call_to(row: functions.Function, node: syntax.Call, values: tuple[Scalar, ...], scope: Scope) -> Scalar:
+    """Check arguments against a row of the table, and make the call."""
+    parameters = expanded_parameters(row, len(values))
+    if parameters is None:
+        scope.fail(f"expected {row.signature}, got {len(values)} arguments", node.span)
+    spans = [argument.span for argument in node.arguments] + [node.span] * len(values)
+    args = tuple(
+        types.coerce(value, kind, scope=scope, span=span)
+        for value, kind, span in zip(values, parameters, spans, strict=False)
+    )
+    if row.result == "common":
+        kind, args = types.common(args, scope=scope, span=node.span)
+        return Call(row.name, args, kind)
+    left_out = [p.rstrip("?") for p in row.parameters[len(args) :] if p.endswith("?")]
+    padded = args + tuple(Const(PADDING.get(kind, kind), None) for kind in left_out)
+    return Call(row.name, padded, result_type(row, args))
+
+
+def result_type(row: functions.Function, args: tuple[Scalar, ...]) -> str:
+    """Give the type a function makes of these arguments."""
+    if row.result == "same":
+        return args[0].type if args else "dynamic"
+    if row.result == "sum":
+        return "long" if args[0].type == "int" else args[0].type
+    if row.result == "average":
+        return args[0].type if args[0].type in {"timespan", "datetime"} else "real"
+    return row.result
+
+
+def expanded_parameters(row: functions.Function, count: int) -> list[str] | None:
+    """Give one type for each of ``count`` arguments, None if so many do not fit."""
+    plain = [parameter.rstrip("?*") for parameter in row.parameters]
+    needed = sum(not parameter.endswith("?") for parameter in row.parameters)
+    if count < needed:
+        return None
+    if row.parameters and row.parameters[-1].endswith("*"):
+        return plain[:count] + plain[-1:] * (count - len(plain))
+    return plain[:count] if count <= len(plain) else None

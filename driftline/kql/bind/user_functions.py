@@ -1,0 +1,55 @@
+"""Bind calls of functions that the query itself, or the caller's library, defines.
+
+https://learn.microsoft.com/kusto/query/functions/user-defined-functions
+"""
+
+from __future__ import annotations
+
+from driftline.kql import syntax
+from driftline.kql.bind import types
+from driftline.kql.bind.scope import Binding, Closure, Scope
+from driftline.kql.bind.statements import bind_statements
+
+__all__ = ["enter"]
+
+DEEPEST_CALLS = 20
+
+
+def enter(node: syntax.Call, closure: Closure, scope: Scope) -> tuple[Scope, syntax.Expr]:
+    """Bind a call's arguments to a user function's parameters; give its inner scope and body."""
+    function = closure.value
+    assert isinstance(function, syntax.Function)
+    scope.session.depth += 1
+    if scope.session.depth > DEEPEST_CALLS:
+        scope.fail(f"not supported: function calls deeper than {DEEPEST_CALLS}", node.span)
+    bound = _arguments(function, node, scope)
+    inner = bind_statements(function.statements, closure.scope.with_row(None).with_names(bound))
+    return inner, function.body
+
+
+def _arguments(function: syntax.Function, node: syntax.Call, scope: Scope) -> dict[str, Binding]:
+    named = {a.names[0]: a.value for a in node.arguments if isinstance(a, syntax.Named) and a.names}
+    plain = [a for a in node.arguments if not isinstance(a, syntax.Named)]
+    if len(node.arguments) > len(function.parameters):
+        scope.fail(f"'{node.name}' takes {len(function.parameters)} arguments, got {len(node.arguments)}", node.span)
+    for unknown in named.keys() - {parameter.name for parameter in function.parameters}:
+        scope.fail(f"'{node.name}' has no parameter '{unknown}'", node.span)
+    bound: dict[str, Binding] = {}
+    rest = iter(plain)
+    for parameter in function.parameters:
+        given = named[parameter.name] if parameter.name in named else next(rest, parameter.default)
+        if given is None:
+            scope.fail(f"'{node.name}' needs a value for '{parameter.name}'", node.span)
+        bound[parameter.name] = _argument(parameter, given, scope)
+    return bound
+
+
+def _argument(parameter: syntax.FunctionParameter, given: syntax.Expr, scope: Scope) -> Binding:
+    if parameter.columns is None:
+        return types.coerce(scope.scalar(given), parameter.type, scope=scope, span=given.span)
+    relation = scope.with_row(None).table(given)
+    have = {column.name: column.type for column in relation.columns}
+    for column in parameter.columns:
+        if have.get(column.name) != column.type:
+            scope.fail(f"'{parameter.name}' needs a column {column.name}: {column.type}", given.span)
+    return relation
