@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from driftline.kql import syntax
 from driftline.kql.bind import calls, invocation, leaves, membership, operations, operators, searches, tables, unions
-from driftline.kql.bind.levels import levelled
 from driftline.kql.bind.scope import Binder, Binding, Discover, Relation, Schema, Scope, Session
 from driftline.kql.parse.cursor import Stuck
+from driftline.kql.rewrite.lift_windows import levelled
 from driftline.kql.text.problems import Problems
 
 __all__ = ["Relation", "Schema", "bind", "levelled"]

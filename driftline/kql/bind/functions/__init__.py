@@ -1,0 +1,1 @@
+"""Calls of functions: scalar functions, aggregates, window functions, user-defined functions."""

@@ -1,0 +1,1 @@
+"""Plugins of the evaluate operator, one file each."""

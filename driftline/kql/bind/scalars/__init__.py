@@ -1,0 +1,1 @@
+"""Scalar expressions: types and conversions, literals, names, operators."""

@@ -1,0 +1,1 @@
+"""Tabular expressions: sources, union, search, pipelines, and the columns that operators give."""
