@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import TypeVar
 
-from driftline.kql.print.constants import string
 from driftline.kql.text import hints
+from driftline.kql.text.literals import string
 from driftline.kql.text.problems import Problems, Span
 from driftline.kql.text.tokens import Kind, Token
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from driftline.kql import syntax
-from driftline.kql.print import constants
 from driftline.kql.print.core import FORMS, WIDEST, Printer
 from driftline.kql.print.levels import AND, COMPARISON, SIGN, level
 from driftline.kql.print.names import LEXED, PLAIN, indented, named
 from driftline.kql.syntax import Expr
+from driftline.kql.text import literals
 
 __all__: list[str] = []
 
@@ -69,7 +69,7 @@ def assigned(to: Printer, node: syntax.Named) -> str:
 
 
 EXPRESSIONS: dict[type, Callable[[Printer, Any], str]] = {
-    syntax.Literal: lambda _, node: constants.literal(node.type, node.value),
+    syntax.Literal: lambda _, node: literals.literal(node.type, node.value),
     syntax.Name: lambda _, node: named(node.name),
     syntax.Star: lambda _, node: f"{node.pattern} {node.order}".rstrip(),
     syntax.Member: member,

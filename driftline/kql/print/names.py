@@ -6,7 +6,7 @@ import re
 
 from driftline.kql.parse import OPERATORS, SOURCES
 from driftline.kql.parse.expressions import CONSTANTS
-from driftline.kql.print import constants
+from driftline.kql.text import literals
 
 __all__ = ["LEXED", "PLAIN", "block", "indented", "named", "value_of"]
 
@@ -25,12 +25,12 @@ LEXED = frozenset(["datetime", "date", "timespan", "time", "guid"])
 
 def named(name: str) -> str:
     """Write a name where a plain one could be taken for something else in brackets."""
-    return name if PLAIN.fullmatch(name) and name not in RESERVED else f"[{constants.string(name)}]"
+    return name if PLAIN.fullmatch(name) and name not in RESERVED else f"[{literals.string(name)}]"
 
 
 def value_of(text: str) -> str:
     """Write a setting's value, of which the tree has the text alone."""
-    return text if re.fullmatch(r"[A-Za-z_]\w*|\d+", text) else constants.string(text)
+    return text if re.fullmatch(r"[A-Za-z_]\w*|\d+", text) else literals.string(text)
 
 
 def indented(text: str) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from driftline import errors, hunts
 from driftline.kql.parse import parse
 from driftline.kql.print import comments, printer
-from driftline.kql.print.constants import string
+from driftline.kql.text.literals import string
 
 HERE = Path(__file__).parents[1]
 FIXTURES = [
