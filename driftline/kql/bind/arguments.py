@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from driftline.kql import syntax
-from driftline.kql.bind import types
+from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan.nodes import Const, Scalar
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from driftline.kql import functions, syntax
-from driftline.kql.bind import types
+from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan.nodes import Call, Const, Scalar
 

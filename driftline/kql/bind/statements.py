@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from driftline.kql import syntax
-from driftline.kql.bind import types
+from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Binding, Closure, Scope
 from driftline.kql.plan.nodes import Shared
 

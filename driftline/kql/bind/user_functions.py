@@ -6,7 +6,7 @@ https://learn.microsoft.com/kusto/query/functions/user-defined-functions
 from __future__ import annotations
 
 from driftline.kql import syntax
-from driftline.kql.bind import types
+from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Binding, Closure, Scope
 from driftline.kql.bind.statements import bind_statements
 

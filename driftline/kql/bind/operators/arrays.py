@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from driftline.kql import syntax
-from driftline.kql.bind import tables, types
+from driftline.kql.bind import tables
 from driftline.kql.bind.operators.common import Names, Output, default_name, kept, projected, ref
+from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.plan.nodes import Call, Column, Expand, Filter, Join, Key, Scalar
 

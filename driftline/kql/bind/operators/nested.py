@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from driftline.kql import syntax
-from driftline.kql.bind import types
 from driftline.kql.bind.operators.common import Names, Output, grouped, kept, projected, ref
+from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.plan.nodes import (
     Call,
