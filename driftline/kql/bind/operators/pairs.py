@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from driftline.kql import syntax
 from driftline.kql.bind.arguments import constant
 from driftline.kql.bind.operators.common import Output, projected, ref
-from driftline.kql.bind.regexes import translated
 from driftline.kql.bind.scalars import types
+from driftline.kql.bind.scalars.regexes import translated
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.bind.terms import quote_regex as quote
 from driftline.kql.plan.nodes import Call, Const, Scalar

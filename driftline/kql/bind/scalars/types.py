@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from driftline.kql.bind.regexes import regex
+from driftline.kql.bind.scalars.regexes import regex
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan.nodes import Call, Const, Scalar
 from driftline.kql.text import hints
