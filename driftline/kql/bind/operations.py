@@ -5,8 +5,8 @@ from __future__ import annotations
 from driftline.kql import syntax
 from driftline.kql.bind.arithmetic import arithmetic, compared, negated
 from driftline.kql.bind.scalars import types
+from driftline.kql.bind.scalars.terms import TERMS, term
 from driftline.kql.bind.scope import Scope
-from driftline.kql.bind.terms import TERMS, term
 from driftline.kql.plan.nodes import Call, Col, Const, Scalar
 from driftline.kql.text.problems import Span
 

@@ -14,8 +14,8 @@ from driftline.kql import syntax
 from driftline.kql.bind import unions
 from driftline.kql.bind.arguments import bind_predicate
 from driftline.kql.bind.scalars import types
+from driftline.kql.bind.scalars.terms import quote_regex
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.bind.terms import quote_regex
 from driftline.kql.plan.nodes import Call, Col, Const, Filter, Project, Scalar, Union
 from driftline.kql.text.problems import Span
 

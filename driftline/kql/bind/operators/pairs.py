@@ -14,8 +14,8 @@ from driftline.kql.bind.arguments import constant
 from driftline.kql.bind.operators.common import Output, projected, ref
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.regexes import translated
+from driftline.kql.bind.scalars.terms import quote_regex as quote
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.bind.terms import quote_regex as quote
 from driftline.kql.plan.nodes import Call, Const, Scalar
 from driftline.kql.text.problems import suggestion
 
