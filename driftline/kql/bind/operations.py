@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from driftline.kql import syntax
-from driftline.kql.bind.arithmetic import arithmetic, compared, negated
 from driftline.kql.bind.scalars import types
+from driftline.kql.bind.scalars.arithmetic import arithmetic, compared, negated
 from driftline.kql.bind.scalars.terms import TERMS, term
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan.nodes import Call, Col, Const, Scalar

@@ -7,8 +7,8 @@ import zoneinfo
 
 from driftline.kql import syntax
 from driftline.kql.bind.arguments import arity
-from driftline.kql.bind.arithmetic import arithmetic, compared
 from driftline.kql.bind.scalars import types
+from driftline.kql.bind.scalars.arithmetic import arithmetic, compared
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan.nodes import Call, Const, Scalar
 
