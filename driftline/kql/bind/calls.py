@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable
 
 from driftline.kql import functions, syntax
-from driftline.kql.bind.arguments import arity, constant
 from driftline.kql.bind.computed import SPECIAL as COMPUTED
 from driftline.kql.bind.lists import SPECIAL as LISTS
 from driftline.kql.bind.matches import SPECIAL as MATCHES
 from driftline.kql.bind.networks import SPECIAL as NETWORKS
 from driftline.kql.bind.requests import SPECIAL as REQUESTS
 from driftline.kql.bind.scalars import types
+from driftline.kql.bind.scalars.arguments import arity, constant
 from driftline.kql.bind.scalars.arithmetic import arithmetic
 from driftline.kql.bind.scope import Scope
 from driftline.kql.bind.series import SPECIAL as SERIES

@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable
 
 from driftline.kql import syntax
-from driftline.kql.bind.arguments import arity
 from driftline.kql.bind.scalars import types
+from driftline.kql.bind.scalars.arguments import arity
 from driftline.kql.bind.scope import Scope
 from driftline.kql.functions.ranges import MOST_ELEMENTS
 from driftline.kql.plan.nodes import Call, Col, Const, Scalar

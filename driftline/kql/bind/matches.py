@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from driftline.kql import syntax
-from driftline.kql.bind.arguments import arity, constant
 from driftline.kql.bind.scalars import types
+from driftline.kql.bind.scalars.arguments import arity, constant
 from driftline.kql.bind.scalars.arithmetic import arithmetic, compared
 from driftline.kql.bind.scalars.terms import term
 from driftline.kql.bind.scope import Scope

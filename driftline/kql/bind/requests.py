@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from driftline.kql import syntax
-from driftline.kql.bind.arguments import arity
 from driftline.kql.bind.scalars import types
+from driftline.kql.bind.scalars.arguments import arity
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Const, Project, Scalar, Values

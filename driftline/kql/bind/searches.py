@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 
 from driftline.kql import syntax
 from driftline.kql.bind import unions
-from driftline.kql.bind.arguments import bind_predicate
 from driftline.kql.bind.scalars import types
+from driftline.kql.bind.scalars.arguments import bind_predicate
 from driftline.kql.bind.scalars.terms import quote_regex
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.plan.nodes import Call, Col, Const, Filter, Project, Scalar, Union

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from driftline.kql import functions, syntax
-from driftline.kql.bind.arguments import arity
 from driftline.kql.bind.lists import sorted_names
 from driftline.kql.bind.scalars import types
+from driftline.kql.bind.scalars.arguments import arity
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan.nodes import Call, Const, Scalar
 

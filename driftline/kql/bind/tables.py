@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from driftline.kql import syntax
-from driftline.kql.bind.arguments import constant
 from driftline.kql.bind.scalars import types
+from driftline.kql.bind.scalars.arguments import constant
 from driftline.kql.bind.scalars.arithmetic import arithmetic, compared
 from driftline.kql.bind.scope import Closure, Relation, Scope
 from driftline.kql.bind.series import columns_of, elements_of

@@ -6,8 +6,8 @@ import re
 import zoneinfo
 
 from driftline.kql import syntax
-from driftline.kql.bind.arguments import arity
 from driftline.kql.bind.scalars import types
+from driftline.kql.bind.scalars.arguments import arity
 from driftline.kql.bind.scalars.arithmetic import arithmetic, compared
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan.nodes import Call, Const, Scalar

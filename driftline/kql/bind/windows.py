@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Callable, Sequence
 
 from driftline.kql import syntax
-from driftline.kql.bind.arguments import arity
 from driftline.kql.bind.scalars import types
+from driftline.kql.bind.scalars.arguments import arity
 from driftline.kql.bind.scalars.arithmetic import arithmetic
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan.nodes import Call, Const, Key, Scalar, Window

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 
 from driftline.kql import syntax
 from driftline.kql.bind import tables, unions
-from driftline.kql.bind.arguments import bind_predicate
 from driftline.kql.bind.operators.common import Names, grouped, kept, projected, ref
+from driftline.kql.bind.scalars.arguments import bind_predicate
 from driftline.kql.bind.scope import Graph, Relation, Scope
 from driftline.kql.plan.nodes import Call, Column, Const, Distinct, Filter, Join, Plan, Project, Scalar, Shared, Union
 from driftline.kql.text.problems import Span
