@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from driftline.kql import syntax
-from driftline.kql.bind import calls, invocation, leaves, operations, operators, searches, tables, unions
-from driftline.kql.bind.scalars import membership
+from driftline.kql.bind import calls, invocation, leaves, operators, searches, tables, unions
+from driftline.kql.bind.scalars import membership, operations
 from driftline.kql.bind.scope import Binder, Binding, Discover, Relation, Schema, Scope, Session
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.rewrite.lift_windows import levelled
