@@ -8,8 +8,8 @@ from typing import Any
 
 from driftline.kql import syntax
 from driftline.kql.bind.scalars import types
+from driftline.kql.bind.scalars.tabular import is_tabular
 from driftline.kql.bind.scope import Closure, Relation, Scope
-from driftline.kql.bind.tabular import is_tabular
 from driftline.kql.plan.nodes import Call, Col, Const, Scalar
 from driftline.kql.text import constants
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from driftline.kql import syntax
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arithmetic import negated
+from driftline.kql.bind.scalars.tabular import is_tabular
 from driftline.kql.bind.scalars.terms import any_term, term
 from driftline.kql.bind.scope import Relation, Scope, single_column
-from driftline.kql.bind.tabular import is_tabular
 from driftline.kql.plan.nodes import Aggregate, Call, Col, Column, Const, Filter, InPlan, Scalar, Subquery
 from driftline.kql.text import constants
 
