@@ -9,8 +9,8 @@ from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arguments import arity, constant
 from driftline.kql.bind.scalars.arithmetic import arithmetic, compared
 from driftline.kql.bind.scalars.terms import term
+from driftline.kql.bind.scalars.type_literals import type_literal
 from driftline.kql.bind.scope import Scope
-from driftline.kql.bind.typenames import type_literal
 from driftline.kql.plan.nodes import Call, Const, Scalar
 from driftline.kql.text import constants, regex_groups
 
