@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from driftline.kql import syntax
-from driftline.kql.bind import calls, invocation, leaves, operators, searches, tables, unions
-from driftline.kql.bind.scalars import membership, operations
+from driftline.kql.bind import calls, invocation, operators, searches, tables, unions
+from driftline.kql.bind.scalars import literals, membership, operations
 from driftline.kql.bind.scope import Binder, Binding, Discover, Relation, Schema, Scope, Session
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.rewrite.lift_windows import levelled
@@ -41,10 +41,10 @@ def bind(
 
 BINDER = Binder(
     scalars={
-        syntax.Literal: leaves.bind_literal,
-        syntax.Name: leaves.bind_name,
-        syntax.Member: leaves.bind_member,
-        syntax.Index: leaves.bind_index,
+        syntax.Literal: literals.bind_literal,
+        syntax.Name: literals.bind_name,
+        syntax.Member: literals.bind_member,
+        syntax.Index: literals.bind_index,
         syntax.Unary: operations.bind_unary,
         syntax.Binary: operations.bind_binary,
         syntax.Junction: operations.bind_junction,
