@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from driftline.kql import functions, syntax
 from driftline.kql.bind import windows
+from driftline.kql.bind.functions.signatures import bind_call_to
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Scope
-from driftline.kql.bind.signatures import bind_call_to
 from driftline.kql.plan.nodes import Call, Col, Const, Key, Scalar
 from driftline.kql.text import constants
 
