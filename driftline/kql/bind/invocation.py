@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from driftline.kql import functions, syntax
-from driftline.kql.bind.aggregates import bind_aggregate
+from driftline.kql.bind.functions.aggregates import bind_aggregate
 from driftline.kql.bind.functions.signatures import bind_call_to
 from driftline.kql.bind.scalars.tabular import is_tabular
 from driftline.kql.bind.scope import Closure, Scope, single_column

@@ -7,7 +7,8 @@ import math
 from collections.abc import Callable
 
 from driftline.kql import functions, syntax
-from driftline.kql.bind import aggregates, tables
+from driftline.kql.bind import tables
+from driftline.kql.bind.functions import aggregates
 from driftline.kql.bind.operators.common import (
     Names,
     Output,
