@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from driftline.kql import functions, syntax
-from driftline.kql.bind import windows
+from driftline.kql.bind.functions import windows
 from driftline.kql.bind.functions.signatures import bind_call_to
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Scope
