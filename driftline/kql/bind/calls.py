@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from driftline.kql import functions, syntax
 from driftline.kql.bind.computed import SPECIAL as COMPUTED
+from driftline.kql.bind.functions.series import SPECIAL as SERIES
 from driftline.kql.bind.functions.signatures import bind_call_to
 from driftline.kql.bind.lists import SPECIAL as LISTS
 from driftline.kql.bind.matches import SPECIAL as MATCHES
@@ -17,7 +18,6 @@ from driftline.kql.bind.scalars.arguments import arity, constant
 from driftline.kql.bind.scalars.arithmetic import arithmetic
 from driftline.kql.bind.scalars.type_literals import type_literal
 from driftline.kql.bind.scope import Scope
-from driftline.kql.bind.series import SPECIAL as SERIES
 from driftline.kql.bind.texts import SPECIAL as TEXTS
 from driftline.kql.plan.nodes import Call, Col, Const, Scalar
 from driftline.kql.text.problems import suggestion
