@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from driftline.kql import functions, syntax
-from driftline.kql.bind.computed import SPECIAL as COMPUTED
+from driftline.kql.bind.functions.computed import SPECIAL as COMPUTED
 from driftline.kql.bind.functions.series import SPECIAL as SERIES
 from driftline.kql.bind.functions.signatures import bind_call_to
 from driftline.kql.bind.lists import SPECIAL as LISTS
