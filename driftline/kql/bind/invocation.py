@@ -7,9 +7,9 @@ from typing import NoReturn
 from driftline.kql import functions, syntax
 from driftline.kql.bind.functions.aggregates import bind_aggregate
 from driftline.kql.bind.functions.signatures import bind_call_to
+from driftline.kql.bind.functions.user_functions import enter
 from driftline.kql.bind.scalars.tabular import is_tabular
 from driftline.kql.bind.scope import Closure, Scope, single_column
-from driftline.kql.bind.user_functions import enter
 from driftline.kql.plan.nodes import Call, Col, Scalar, Subquery
 from driftline.kql.text import hints
 from driftline.kql.text.hints import instead

@@ -7,13 +7,13 @@ from typing import NoReturn
 
 from driftline.kql import syntax
 from driftline.kql.bind.functions.series import columns_of, elements_of
+from driftline.kql.bind.functions.user_functions import enter
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arguments import constant
 from driftline.kql.bind.scalars.arithmetic import arithmetic, compared
 from driftline.kql.bind.scalars.tabular import is_tabular
 from driftline.kql.bind.scope import Closure, Relation, Scope
 from driftline.kql.bind.statements import bind_statements
-from driftline.kql.bind.user_functions import enter
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.parse.expressions import ELSEWHERE
 from driftline.kql.plan.nodes import (
