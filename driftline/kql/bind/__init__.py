@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from driftline.kql import syntax
-from driftline.kql.bind import calls, invocation, operators, searches, tables, unions
+from driftline.kql.bind import invocation, operators, searches, tables, unions
+from driftline.kql.bind.functions import special
 from driftline.kql.bind.scalars import literals, membership, operations
 from driftline.kql.bind.scope import Binder, Binding, Discover, Relation, Schema, Scope, Session
 from driftline.kql.parse.cursor import Stuck
@@ -52,7 +53,7 @@ BINDER = Binder(
         syntax.Between: operations.bind_between,
         syntax.Call: invocation.bind_call,
     },
-    functions=calls.SPECIAL,
+    functions=special.SPECIAL,
     sources={**tables.SOURCES, **unions.SOURCES, **searches.SOURCES},
     operators={**operators.OPERATORS, **unions.OPERATORS, **searches.OPERATORS},
 )
