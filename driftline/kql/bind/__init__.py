@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from driftline.kql import syntax
-from driftline.kql.bind import invocation, operators, searches, tables, unions
-from driftline.kql.bind.functions import special
+from driftline.kql.bind import operators, searches, tables, unions
+from driftline.kql.bind.functions import calls, special
 from driftline.kql.bind.scalars import literals, membership, operations
 from driftline.kql.bind.scope import Binder, Binding, Discover, Relation, Schema, Scope, Session
 from driftline.kql.parse.cursor import Stuck
@@ -51,7 +51,7 @@ BINDER = Binder(
         syntax.Junction: operations.bind_junction,
         syntax.In: membership.bind_in,
         syntax.Between: operations.bind_between,
-        syntax.Call: invocation.bind_call,
+        syntax.Call: calls.bind_call,
     },
     functions=special.SPECIAL,
     sources={**tables.SOURCES, **unions.SOURCES, **searches.SOURCES},
