@@ -9,10 +9,10 @@ from driftline.kql import functions, syntax
 from driftline.kql.bind.functions.computed import SPECIAL as COMPUTED
 from driftline.kql.bind.functions.dynamic import SPECIAL as LISTS
 from driftline.kql.bind.functions.network import SPECIAL as NETWORKS
+from driftline.kql.bind.functions.request_functions import SPECIAL as REQUESTS
 from driftline.kql.bind.functions.series import SPECIAL as SERIES
 from driftline.kql.bind.functions.signatures import bind_call_to
 from driftline.kql.bind.functions.text_search import SPECIAL as MATCHES
-from driftline.kql.bind.requests import SPECIAL as REQUESTS
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arguments import arity, constant
 from driftline.kql.bind.scalars.arithmetic import arithmetic
