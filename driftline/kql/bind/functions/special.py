@@ -12,13 +12,13 @@ from driftline.kql.bind.functions.network import SPECIAL as NETWORKS
 from driftline.kql.bind.functions.request_functions import SPECIAL as REQUESTS
 from driftline.kql.bind.functions.series import SPECIAL as SERIES
 from driftline.kql.bind.functions.signatures import bind_call_to
+from driftline.kql.bind.functions.text import SPECIAL as TEXTS
 from driftline.kql.bind.functions.text_search import SPECIAL as MATCHES
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arguments import arity, constant
 from driftline.kql.bind.scalars.arithmetic import arithmetic
 from driftline.kql.bind.scalars.type_literals import type_literal
 from driftline.kql.bind.scope import Scope
-from driftline.kql.bind.texts import SPECIAL as TEXTS
 from driftline.kql.plan.nodes import Call, Col, Const, Scalar
 from driftline.kql.text.problems import suggestion
 
