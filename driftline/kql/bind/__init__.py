@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from driftline.kql import syntax
-from driftline.kql.bind import operators, searches, tables, unions
+from driftline.kql.bind import operators, searches, unions
 from driftline.kql.bind.functions import calls, special
 from driftline.kql.bind.scalars import literals, membership, operations
 from driftline.kql.bind.scope import Binder, Binding, Discover, Relation, Schema, Scope, Session
+from driftline.kql.bind.tables import sources
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.rewrite.lift_windows import levelled
 from driftline.kql.text.problems import Problems
@@ -32,7 +33,7 @@ def bind(
     """
     session = Session(BINDER, schema, problems, discover=discover, refused=refused)
     try:
-        relation = tables.bind_query(query, Scope(session, names or {}))
+        relation = sources.bind_query(query, Scope(session, names or {}))
     except Stuck:
         problems.raise_if_any()
         raise
@@ -54,7 +55,7 @@ BINDER = Binder(
         syntax.Call: calls.bind_call,
     },
     functions=special.SPECIAL,
-    sources={**tables.SOURCES, **unions.SOURCES, **searches.SOURCES},
+    sources={**sources.SOURCES, **unions.SOURCES, **searches.SOURCES},
     operators={**operators.OPERATORS, **unions.OPERATORS, **searches.OPERATORS},
 )
 """The only binder: each kind of node with the function that binds it."""

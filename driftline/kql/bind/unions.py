@@ -6,9 +6,9 @@ import fnmatch
 from collections.abc import Callable, Iterable, Sequence
 
 from driftline.kql import syntax
-from driftline.kql.bind import tables
 from driftline.kql.bind.operators.common import Names
 from driftline.kql.bind.scope import Closure, Relation, Scope
+from driftline.kql.bind.tables import sources
 from driftline.kql.parse.expressions import ELSEWHERE
 from driftline.kql.plan.nodes import Col, Column, Const, Project, Scalar, Union
 from driftline.kql.text.problems import Span, suggestion
@@ -35,7 +35,7 @@ def every_table(span: Span, scope: Scope, pattern: str = "*") -> list[tuple[str,
     views = [name for name in scope.names if _is_view(name, scope) and fnmatch.fnmatchcase(name, pattern)]
     stored = [name for name in scope.session.schema if name not in views and fnmatch.fnmatchcase(name, pattern)]
     found = [(name, scope.table(syntax.Call(name, (), span=span))) for name in views]
-    return found + [(name, tables.stored(name, span, scope)) for name in stored]
+    return found + [(name, sources.stored(name, span, scope)) for name in stored]
 
 
 def _is_view(name: str, scope: Scope) -> bool:
@@ -83,7 +83,7 @@ def _is_known(item: syntax.Expr, scope: Scope) -> bool:
         return any(fnmatch.fnmatchcase(name, source.pattern) for name in known)
     if isinstance(source, syntax.Name):
         return source.name in scope.names or source.name in scope.session.schema
-    return not isinstance(source, syntax.Call) or source.name in scope.names or source.name in tables.FUNCTIONS
+    return not isinstance(source, syntax.Call) or source.name in scope.names or source.name in sources.FUNCTIONS
 
 
 def _name(item: syntax.Expr, number: int) -> str:

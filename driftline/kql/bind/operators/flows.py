@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Callable
 
 from driftline.kql import functions, syntax
-from driftline.kql.bind import tables
 from driftline.kql.bind.operators import profiles
 from driftline.kql.bind.operators.common import kept, projected, ref
 from driftline.kql.bind.scope import Closure, Relation, Scope
+from driftline.kql.bind.tables import sources
 from driftline.kql.text.problems import suggestion
 
 __all__ = ["OPERATORS"]
@@ -41,7 +41,7 @@ def bind_partition(node: syntax.Partition, relation: Relation, scope: Scope) -> 
     part = scope.session.hidden(key.type)
     parted = projected(relation, [*kept(relation.columns), (part, key)])
     parts = dataclasses.replace(parted, partition=(*relation.partition, ref(part)))
-    return dataclasses.replace(tables.apply(node.body, parts, scope.with_row(None)), partition=relation.partition)
+    return dataclasses.replace(sources.apply(node.body, parts, scope.with_row(None)), partition=relation.partition)
 
 
 OPERATORS: dict[type, Callable[..., Relation]] = {

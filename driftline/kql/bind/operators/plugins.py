@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from driftline.kql import functions, syntax
-from driftline.kql.bind import tables
 from driftline.kql.bind.functions.signatures import bind_call_to
 from driftline.kql.bind.operators.baskets import bind_basket
 from driftline.kql.bind.operators.clusters import bind_autocluster
@@ -21,6 +20,7 @@ from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arguments import constant
 from driftline.kql.bind.scalars.membership import array_of
 from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.bind.tables import sources
 from driftline.kql.plan.nodes import Call, Column, Const, Expand, Filter, Join, Key, Plan, Project, Scalar, Window
 from driftline.kql.text.problems import suggestion
 
@@ -262,8 +262,8 @@ def _address_lookup(node: syntax.Evaluate, relation: Relation, scope: Scope) -> 
             node.span,
         )
     keep = unmatched is not None and bool(constant(unmatched, scope, "bool"))
-    outer, number = tables.numbered(relation, scope)
-    source = tables.renewed(Relation(outer.plan, partition=(ref(number),)), scope)
+    outer, number = sources.numbered(relation, scope)
+    source = sources.renewed(Relation(outer.plan, partition=(ref(number),)), scope)
     right = scope.with_row(None).table(plain[0])
     address = types.coerce(scope.with_row(source).scalar(plain[1]), "string", scope=scope, span=plain[1].span)
     network = scope.with_row(right).scalar(plain[2])

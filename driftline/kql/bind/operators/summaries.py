@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable
 
 from driftline.kql import functions, syntax
-from driftline.kql.bind import tables
 from driftline.kql.bind.functions import aggregates
 from driftline.kql.bind.operators.common import (
     Names,
@@ -21,6 +20,7 @@ from driftline.kql.bind.operators.common import (
     ref,
 )
 from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.bind.tables import sources
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.plan.nodes import Call, Const, Scalar, Values
 
@@ -188,7 +188,7 @@ def bind_plain(node: syntax.Plain, relation: Relation, scope: Scope) -> Relation
         (Const("string", c.name), Const("long", i), Const("string", types_of[c.type]), Const("string", c.type))
         for i, c in enumerate(relation.columns)
     )
-    return tables.in_order(Values(columns, rows), columns[1])
+    return sources.in_order(Values(columns, rows), columns[1])
 
 
 OPERATORS: dict[type, Callable[..., Relation]] = {
