@@ -11,11 +11,11 @@ import re
 from collections.abc import Callable, Iterator
 
 from driftline.kql import syntax
-from driftline.kql.bind import unions
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arguments import bind_predicate
 from driftline.kql.bind.scalars.terms import quote_regex
 from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.bind.tables import union
 from driftline.kql.plan.nodes import Call, Col, Const, Filter, Project, Scalar, Union
 from driftline.kql.text.problems import Span
 
@@ -32,13 +32,13 @@ def _bind_search(node: syntax.Search, scope: Scope, first: Relation | None = Non
     sought = _sought(node.predicate, exact=settings.get("kind") == "case_sensitive")
     given = [("", first)] if first is not None else _searched(node.tables, node.span, scope)
     found = _filtered(sought, given, scope)
-    return found[0][1] if first is not None else unions.unite(found, scope, source="$table")
+    return found[0][1] if first is not None else union.unite(found, scope, source="$table")
 
 
 def _searched(items: tuple[syntax.Expr, ...], span: Span, scope: Scope) -> Found:
     if items:
-        return unions.united_tables(items, 0, scope=scope)
-    found = unions.every_table(span, scope)
+        return union.united_tables(items, 0, scope=scope)
+    found = union.every_table(span, scope)
     if not found:
         scope.fail("there is no table to search", span)
     return found
@@ -135,7 +135,7 @@ def _bind_find(node: syntax.Find, scope: Scope) -> Relation:
     source = settings.get("withsource", settings.get("with_source", "source_"))
     rest = not node.items or any(isinstance(item, syntax.Star) for item in node.items)
     packed = rest and any({(c.name, c.type) for c in relation.columns} - wanted.keys() for _, relation in found)
-    labels = unions.label_kinds(list(wanted), [source, PACKED] if packed else [source])
+    labels = union.label_kinds(list(wanted), [source, PACKED] if packed else [source])
     heads = [
         (source, "string"),
         *((labels[key], key[1]) for key in labels),
@@ -150,9 +150,9 @@ def _bind_find(node: syntax.Find, scope: Scope) -> Relation:
     return Relation(Union(tuple(inputs), tuple(scope.session.column(*head) for head in heads)))
 
 
-def _wanted(node: syntax.Find, found: Found, scope: Scope) -> dict[unions.Key, bool]:
+def _wanted(node: syntax.Find, found: Found, scope: Scope) -> dict[union.Key, bool]:
     """Give the columns of a projection, and whether it says their types."""
-    wanted: dict[unions.Key, bool] = {}
+    wanted: dict[union.Key, bool] = {}
     for item in node.items:
         if isinstance(item, syntax.TypedName):
             wanted[item.name, item.type] = True
@@ -164,7 +164,7 @@ def _wanted(node: syntax.Find, found: Found, scope: Scope) -> dict[unions.Key, b
     return wanted
 
 
-def _smart(predicate: syntax.Expr, found: Found) -> dict[unions.Key, bool]:
+def _smart(predicate: syntax.Expr, found: Found) -> dict[union.Key, bool]:
     """Give the columns the condition names, then those that all tables have."""
     named = {name.name for name in _names(predicate)}
     keys = [(c.name, c.type) for _, relation in found for c in relation.columns]
@@ -172,14 +172,14 @@ def _smart(predicate: syntax.Expr, found: Found) -> dict[unions.Key, bool]:
     return dict.fromkeys([*(key for key in keys if key[0] in named), *common], False)
 
 
-def _cell(key: unions.Key, relation: Relation, *, typed: bool) -> Scalar:
+def _cell(key: union.Key, relation: Relation, *, typed: bool) -> Scalar:
     column = next((c for c in relation.columns if c.name == key[0]), None)
     if typed and column is not None:
         return types.converted(Col(column.id, column.type), key[1])
-    return unions.present(key, relation)
+    return union.present(key, relation)
 
 
-def _packed(relation: Relation, wanted: dict[unions.Key, bool]) -> Scalar:
+def _packed(relation: Relation, wanted: dict[union.Key, bool]) -> Scalar:
     typed = {name for (name, _), said in wanted.items() if said}
     pairs: list[Scalar] = []
     for column in relation.columns:

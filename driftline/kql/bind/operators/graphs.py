@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from driftline.kql import syntax
-from driftline.kql.bind import unions
 from driftline.kql.bind.operators.common import Names, grouped, kept, projected, ref
 from driftline.kql.bind.scalars.arguments import bind_predicate
 from driftline.kql.bind.scope import Graph, Relation, Scope
-from driftline.kql.bind.tables import sources
+from driftline.kql.bind.tables import sources, union
 from driftline.kql.plan.nodes import Call, Column, Const, Distinct, Filter, Join, Plan, Project, Scalar, Shared, Union
 from driftline.kql.text.problems import Span
 
@@ -73,7 +72,7 @@ def _described(
 ) -> tuple[Relation, Column]:
     """Give each node the columns of the tables; a node that none of them has keeps its identifier alone."""
     keys = {key.name for _, key in given}
-    united = unions.unite([("", sources.renewed(relation, scope)) for relation, _ in given], scope)
+    united = union.unite([("", sources.renewed(relation, scope)) for relation, _ in given], scope)
     columns = [c for c in united.columns if c.name in keys]
     key: Scalar = ref(columns[0])
     if len(columns) > 1:  # each table's key is empty in the rows of the others
