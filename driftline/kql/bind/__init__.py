@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from driftline.kql import syntax
-from driftline.kql.bind import operators, searches
+from driftline.kql.bind import operators
 from driftline.kql.bind.functions import calls, special
 from driftline.kql.bind.scalars import literals, membership, operations
 from driftline.kql.bind.scope import Binder, Binding, Discover, Relation, Schema, Scope, Session
-from driftline.kql.bind.tables import sources, union
+from driftline.kql.bind.tables import search, sources, union
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.rewrite.lift_windows import levelled
 from driftline.kql.text.problems import Problems
@@ -55,7 +55,7 @@ BINDER = Binder(
         syntax.Call: calls.bind_call,
     },
     functions=special.SPECIAL,
-    sources={**sources.SOURCES, **union.SOURCES, **searches.SOURCES},
-    operators={**operators.OPERATORS, **union.OPERATORS, **searches.OPERATORS},
+    sources={**sources.SOURCES, **union.SOURCES, **search.SOURCES},
+    operators={**operators.OPERATORS, **union.OPERATORS, **search.OPERATORS},
 )
 """The only binder: each kind of node with the function that binds it."""
