@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from driftline.kql import syntax
-from driftline.kql.bind.operators.common import Names, Output, default_name, kept, projected, ref
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.bind.tables import sources
+from driftline.kql.bind.tables.outputs import Names, Output, default_name, kept, projected, ref
 from driftline.kql.plan.nodes import Call, Column, Expand, Filter, Join, Key, Scalar
 
 __all__ = ["OPERATORS"]

@@ -12,10 +12,10 @@ import itertools
 from collections.abc import Mapping, Sequence
 
 from driftline.kql import syntax
-from driftline.kql.bind.operators.common import Output, grouped, kept, projected, ref
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.bind.tables import sources
+from driftline.kql.bind.tables.outputs import Output, grouped, kept, projected, ref
 from driftline.kql.plan.nodes import Call, Column, Const, Filter, Join, Key, Scalar, Shared, Subquery, Values, Window
 
 __all__ = ["bind_basket", "wildcards"]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from driftline.kql import syntax
 from driftline.kql.bind.operators.baskets import wildcards
-from driftline.kql.bind.operators.common import Names, Output, grouped, projected, ref
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.bind.tables.outputs import Names, Output, grouped, projected, ref
 from driftline.kql.plan.nodes import Call, Column, Const, Expand, Scalar
 
 __all__ = ["bind_autocluster"]

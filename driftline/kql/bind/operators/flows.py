@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 from driftline.kql import functions, syntax
 from driftline.kql.bind.operators import profiles
-from driftline.kql.bind.operators.common import kept, projected, ref
 from driftline.kql.bind.scope import Closure, Relation, Scope
 from driftline.kql.bind.tables import sources
+from driftline.kql.bind.tables.outputs import kept, projected, ref
 from driftline.kql.text.problems import suggestion
 
 __all__ = ["OPERATORS"]

@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from driftline.kql import syntax
-from driftline.kql.bind.operators.common import Names, grouped, kept, projected, ref
 from driftline.kql.bind.scalars.arguments import bind_predicate
 from driftline.kql.bind.scope import Graph, Relation, Scope
 from driftline.kql.bind.tables import sources, union
+from driftline.kql.bind.tables.outputs import Names, grouped, kept, projected, ref
 from driftline.kql.plan.nodes import Call, Column, Const, Distinct, Filter, Join, Plan, Project, Scalar, Shared, Union
 from driftline.kql.text.problems import Span
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from driftline.kql import syntax
-from driftline.kql.bind.operators.common import Names, Output, projected, ref
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.bind.tables.outputs import Names, Output, projected, ref
 from driftline.kql.plan.nodes import Call, Col, Column, Distinct, Join, Scalar
 from driftline.kql.text import hints
 from driftline.kql.text.hints import instead

@@ -10,12 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from driftline.kql import syntax
-from driftline.kql.bind.operators.common import Output, projected, ref
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arguments import constant
 from driftline.kql.bind.scalars.regexes import translated
 from driftline.kql.bind.scalars.terms import quote_regex as quote
 from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.bind.tables.outputs import Output, projected, ref
 from driftline.kql.plan.nodes import Call, Const, Scalar
 from driftline.kql.text.problems import suggestion
 

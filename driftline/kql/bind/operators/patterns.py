@@ -12,11 +12,11 @@ import re
 from collections.abc import Callable
 
 from driftline.kql import syntax
-from driftline.kql.bind.operators.common import Output, projected, ref
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.regexes import translated
 from driftline.kql.bind.scalars.terms import quote_regex
 from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.bind.tables.outputs import Output, projected, ref
 from driftline.kql.plan.nodes import Call, Const, Filter, Scalar
 from driftline.kql.text import regex_groups
 from driftline.kql.text.problems import suggestion

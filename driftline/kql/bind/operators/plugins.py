@@ -15,12 +15,12 @@ from driftline.kql import functions, syntax
 from driftline.kql.bind.functions.signatures import bind_call_to
 from driftline.kql.bind.operators.baskets import bind_basket
 from driftline.kql.bind.operators.clusters import bind_autocluster
-from driftline.kql.bind.operators.common import Names, Output, grouped, kept, kept_fresh, projected, ref
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arguments import constant
 from driftline.kql.bind.scalars.membership import array_of
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.bind.tables import sources
+from driftline.kql.bind.tables.outputs import Names, Output, grouped, kept, kept_fresh, projected, ref
 from driftline.kql.plan.nodes import Call, Column, Const, Expand, Filter, Join, Key, Plan, Project, Scalar, Window
 from driftline.kql.text.problems import suggestion
 

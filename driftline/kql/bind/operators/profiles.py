@@ -9,10 +9,10 @@ beside it is looked up.
 from __future__ import annotations
 
 from driftline.kql import syntax
-from driftline.kql.bind.operators.common import Output, kept, projected, ref
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arguments import constant
 from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.bind.tables.outputs import Output, kept, projected, ref
 from driftline.kql.parse import parse
 from driftline.kql.plan.nodes import Call, Column, Const, Join, Scalar
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from driftline.kql import syntax
-from driftline.kql.bind.operators.common import Names, grouped, kept, projected, ref
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arguments import constant
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.bind.tables import sources
+from driftline.kql.bind.tables.outputs import Names, grouped, kept, projected, ref
 from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Call, Column, Const, Expand, Join, Scalar, Shared
 

@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from driftline.kql import syntax
-from driftline.kql.bind.operators.common import kept, projected, ref
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Binding, Relation, Scope
+from driftline.kql.bind.tables.outputs import kept, projected, ref
 from driftline.kql.plan.nodes import (
     Call,
     Column,

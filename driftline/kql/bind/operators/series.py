@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from driftline.kql import syntax
-from driftline.kql.bind.operators.common import Names, Output, grouped, kept, kept_fresh, projected, ref
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arithmetic import arithmetic, compared
 from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.bind.tables.outputs import Names, Output, grouped, kept, kept_fresh, projected, ref
 from driftline.kql.plan.nodes import Call, Column, Const, Filter, Join, Numbers, Plan, Scalar, Shared, Subquery
 from driftline.kql.text.problems import Span
 

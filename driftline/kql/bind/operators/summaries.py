@@ -8,7 +8,9 @@ from collections.abc import Callable
 
 from driftline.kql import functions, syntax
 from driftline.kql.bind.functions import aggregates
-from driftline.kql.bind.operators.common import (
+from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.bind.tables import sources
+from driftline.kql.bind.tables.outputs import (
     Names,
     Output,
     bound_or_null,
@@ -19,8 +21,6 @@ from driftline.kql.bind.operators.common import (
     projected,
     ref,
 )
-from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.bind.tables import sources
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.plan.nodes import Call, Const, Scalar, Values
 
