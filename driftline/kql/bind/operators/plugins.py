@@ -13,8 +13,8 @@ from typing import Any
 
 from driftline.kql import functions, syntax
 from driftline.kql.bind.functions.signatures import bind_call_to
-from driftline.kql.bind.operators.baskets import bind_basket
 from driftline.kql.bind.plugins.autocluster import bind_autocluster
+from driftline.kql.bind.plugins.basket import bind_basket
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arguments import constant
 from driftline.kql.bind.scalars.membership import array_of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from driftline.kql import syntax
-from driftline.kql.bind.operators.baskets import wildcards
+from driftline.kql.bind.plugins.basket import wildcards
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.bind.tables.outputs import Names, Output, grouped, projected, ref
