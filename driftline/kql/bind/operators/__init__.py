@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from driftline.kql.bind.operators import (
-    arrays,
     columns,
     flows,
     graphs,
     joins,
+    mv_expand,
     nested,
     order,
     pairs,
@@ -27,7 +27,7 @@ from driftline.kql.parse import flows as parsed_flows
 __all__ = ["OPERATORS", "SUPPORTED"]
 
 THEMES = (
-    *(arrays, columns, flows, graphs, joins, nested, order),
+    *(mv_expand, columns, flows, graphs, joins, nested, order),
     *(pairs, patterns, plugins, reductions, scans, series, summaries),
 )
 OPERATORS: dict[type, Callable[..., Relation]] = {
