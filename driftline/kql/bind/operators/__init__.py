@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from driftline.kql.bind.operators import (
-    columns,
     flows,
     graphs,
     joins,
@@ -15,6 +14,7 @@ from driftline.kql.bind.operators import (
     pairs,
     patterns,
     plugins,
+    project,
     reductions,
     scans,
     series,
@@ -27,7 +27,7 @@ from driftline.kql.parse import flows as parsed_flows
 __all__ = ["OPERATORS", "SUPPORTED"]
 
 THEMES = (
-    *(mv_expand, columns, flows, graphs, joins, nested, order),
+    *(mv_expand, project, flows, graphs, joins, nested, order),
     *(pairs, patterns, plugins, reductions, scans, series, summaries),
 )
 OPERATORS: dict[type, Callable[..., Relation]] = {

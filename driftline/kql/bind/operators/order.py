@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from driftline.kql import functions, syntax
 from driftline.kql.bind.functions.signatures import bind_call_to
-from driftline.kql.bind.operators.columns import bind_extend
+from driftline.kql.bind.operators.project import bind_extend
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.bind.tables.outputs import Output, default_name, grouped, kept, limited, projected, ref
