@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from driftline.kql.bind.operators import (
-    flows,
     graphs,
     joins,
     mv_expand,
     nested,
     order,
     pairs,
+    partition,
     patterns,
     plugins,
     project,
@@ -27,7 +27,7 @@ from driftline.kql.parse import flows as parsed_flows
 __all__ = ["OPERATORS", "SUPPORTED"]
 
 THEMES = (
-    *(mv_expand, project, flows, graphs, joins, nested, order),
+    *(mv_expand, project, partition, graphs, joins, nested, order),
     *(pairs, patterns, plugins, reductions, scans, series, summaries),
 )
 OPERATORS: dict[type, Callable[..., Relation]] = {
