@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from driftline.kql.bind.operators import (
     graphs,
-    joins,
+    join,
     mv_expand,
     nested,
     order,
@@ -27,7 +27,7 @@ from driftline.kql.parse import flows as parsed_flows
 __all__ = ["OPERATORS", "SUPPORTED"]
 
 THEMES = (
-    *(mv_expand, project, partition, graphs, joins, nested, order),
+    *(mv_expand, project, partition, graphs, join, nested, order),
     *(pairs, patterns, plugins, reductions, scans, series, summaries),
 )
 OPERATORS: dict[type, Callable[..., Relation]] = {
