@@ -8,7 +8,6 @@ from driftline.kql.bind.operators import (
     graphs,
     join,
     mv_expand,
-    nested,
     order,
     pairs,
     partition,
@@ -19,6 +18,7 @@ from driftline.kql.bind.operators import (
     scans,
     series,
     summaries,
+    top_nested,
 )
 from driftline.kql.bind.scope import Relation
 from driftline.kql.parse import OPERATORS as PARSED
@@ -27,7 +27,7 @@ from driftline.kql.parse import flows as parsed_flows
 __all__ = ["OPERATORS", "SUPPORTED"]
 
 THEMES = (
-    *(mv_expand, project, partition, graphs, join, nested, order),
+    *(mv_expand, project, partition, graphs, join, top_nested, order),
     *(pairs, patterns, plugins, reductions, scans, series, summaries),
 )
 OPERATORS: dict[type, Callable[..., Relation]] = {
