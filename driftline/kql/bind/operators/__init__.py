@@ -8,7 +8,6 @@ from driftline.kql.bind.operators import (
     graphs,
     join,
     mv_expand,
-    order,
     pairs,
     partition,
     patterns,
@@ -17,6 +16,7 @@ from driftline.kql.bind.operators import (
     reductions,
     scans,
     series,
+    sort,
     summaries,
     top_nested,
 )
@@ -27,7 +27,7 @@ from driftline.kql.parse import flows as parsed_flows
 __all__ = ["OPERATORS", "SUPPORTED"]
 
 THEMES = (
-    *(mv_expand, project, partition, graphs, join, top_nested, order),
+    *(mv_expand, project, partition, graphs, join, top_nested, sort),
     *(pairs, patterns, plugins, reductions, scans, series, summaries),
 )
 OPERATORS: dict[type, Callable[..., Relation]] = {
