@@ -8,7 +8,7 @@ from driftline.kql.bind.operators import (
     graphs,
     join,
     mv_expand,
-    pairs,
+    parse_kv,
     partition,
     patterns,
     plugins,
@@ -28,7 +28,7 @@ __all__ = ["OPERATORS", "SUPPORTED"]
 
 THEMES = (
     *(mv_expand, project, partition, graphs, join, top_nested, sort),
-    *(pairs, patterns, plugins, reductions, scans, series, summaries),
+    *(parse_kv, patterns, plugins, reductions, scans, series, summaries),
 )
 OPERATORS: dict[type, Callable[..., Relation]] = {
     kind: bind for theme in THEMES for kind, bind in theme.OPERATORS.items()
