@@ -9,8 +9,8 @@ from driftline.kql.bind.operators import (
     join,
     mv_expand,
     parse_kv,
+    parse_operator,
     partition,
-    patterns,
     plugins,
     project,
     reductions,
@@ -28,7 +28,7 @@ __all__ = ["OPERATORS", "SUPPORTED"]
 
 THEMES = (
     *(mv_expand, project, partition, graphs, join, top_nested, sort),
-    *(parse_kv, patterns, plugins, reductions, scans, series, summaries),
+    *(parse_kv, parse_operator, plugins, reductions, scans, series, summaries),
 )
 OPERATORS: dict[type, Callable[..., Relation]] = {
     kind: bind for theme in THEMES for kind, bind in theme.OPERATORS.items()
