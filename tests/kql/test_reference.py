@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from driftline.kql import operator_docs, parse, reference
-from driftline.kql.bind.operators import SUPPORTED, plugins
+from driftline.kql.bind.operators import SUPPORTED, evaluate
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "kql.md"
 
@@ -21,4 +21,4 @@ def test_every_operator_has_a_row_that_shows_whether_it_is_supported() -> None:
 
 def test_every_source_and_plugin_has_a_row() -> None:
     assert operator_docs.SOURCE_FORMS.keys() == parse.SOURCES.keys()
-    assert operator_docs.PLUGIN_FORMS.keys() == plugins.PLUGINS.keys()
+    assert operator_docs.PLUGIN_FORMS.keys() == evaluate.PLUGINS.keys()

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from driftline.kql.bind.operators import (
+    evaluate,
     graphs,
     join,
     mv_expand,
     parse_kv,
     parse_operator,
     partition,
-    plugins,
     project,
     reductions,
     scans,
@@ -28,7 +28,7 @@ __all__ = ["OPERATORS", "SUPPORTED"]
 
 THEMES = (
     *(mv_expand, project, partition, graphs, join, top_nested, sort),
-    *(parse_kv, parse_operator, plugins, reductions, scans, series, summaries),
+    *(parse_kv, parse_operator, evaluate, reductions, scans, series, summaries),
 )
 OPERATORS: dict[type, Callable[..., Relation]] = {
     kind: bind for theme in THEMES for kind, bind in theme.OPERATORS.items()
