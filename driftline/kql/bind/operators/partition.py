@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 
 from driftline.kql import functions, syntax
-from driftline.kql.bind.operators import profiles
+from driftline.kql.bind.operators import file_profile
 from driftline.kql.bind.scope import Closure, Relation, Scope
 from driftline.kql.bind.tables import sources
 from driftline.kql.bind.tables.outputs import kept, projected, ref
@@ -21,13 +21,13 @@ def bind_render(_: syntax.Render, relation: Relation, __: Scope) -> Relation:
 
 def bind_invoke(node: syntax.Invoke, relation: Relation, scope: Scope) -> Relation:
     closure = scope.names.get(node.call.name)
-    if closure is None and node.call.name in profiles.FUNCTIONS:
-        return profiles.FUNCTIONS[node.call.name](node, relation, scope)
+    if closure is None and node.call.name in file_profile.FUNCTIONS:
+        return file_profile.FUNCTIONS[node.call.name](node, relation, scope)
     if closure is None and node.call.name in functions.REFUSED:
         scope.fail(f"not supported: '{node.call.name}': {functions.REFUSED[node.call.name]}", node.span)
     if not isinstance(closure, Closure) or not isinstance(closure.value, syntax.Function):
         scope.fail(
-            f"unknown function '{node.call.name}'{suggestion(node.call.name, [*scope.names, *profiles.FUNCTIONS])}",
+            f"unknown function '{node.call.name}'{suggestion(node.call.name, [*scope.names, *file_profile.FUNCTIONS])}",
             node.span,
         )
     inner = scope.with_row(None).with_names({"$invoked": relation})
