@@ -14,7 +14,7 @@ from driftline.kql.bind.operators import (
     partition,
     project,
     reduce,
-    scans,
+    scan,
     series,
     sort,
     summaries,
@@ -28,7 +28,7 @@ __all__ = ["OPERATORS", "SUPPORTED"]
 
 THEMES = (
     *(mv_expand, project, partition, graphs, join, top_nested, sort),
-    *(parse_kv, parse_operator, evaluate, reduce, scans, series, summaries),
+    *(parse_kv, parse_operator, evaluate, reduce, scan, series, summaries),
 )
 OPERATORS: dict[type, Callable[..., Relation]] = {
     kind: bind for theme in THEMES for kind, bind in theme.OPERATORS.items()
