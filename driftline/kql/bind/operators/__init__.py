@@ -8,6 +8,7 @@ from driftline.kql.bind.operators import (
     evaluate,
     graphs,
     join,
+    make_series,
     mv_expand,
     parse_kv,
     parse_operator,
@@ -15,7 +16,6 @@ from driftline.kql.bind.operators import (
     project,
     reduce,
     scan,
-    series,
     sort,
     summaries,
     top_nested,
@@ -28,7 +28,7 @@ __all__ = ["OPERATORS", "SUPPORTED"]
 
 THEMES = (
     *(mv_expand, project, partition, graphs, join, top_nested, sort),
-    *(parse_kv, parse_operator, evaluate, reduce, scan, series, summaries),
+    *(parse_kv, parse_operator, evaluate, reduce, scan, make_series, summaries),
 )
 OPERATORS: dict[type, Callable[..., Relation]] = {
     kind: bind for theme in THEMES for kind, bind in theme.OPERATORS.items()
