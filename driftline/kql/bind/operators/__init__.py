@@ -17,7 +17,7 @@ from driftline.kql.bind.operators import (
     reduce,
     scan,
     sort,
-    summaries,
+    summarize,
     top_nested,
 )
 from driftline.kql.bind.scope import Relation
@@ -28,7 +28,7 @@ __all__ = ["OPERATORS", "SUPPORTED"]
 
 THEMES = (
     *(mv_expand, project, partition, graphs, join, top_nested, sort),
-    *(parse_kv, parse_operator, evaluate, reduce, scan, make_series, summaries),
+    *(parse_kv, parse_operator, evaluate, reduce, scan, make_series, summarize),
 )
 OPERATORS: dict[type, Callable[..., Relation]] = {
     kind: bind for theme in THEMES for kind, bind in theme.OPERATORS.items()
