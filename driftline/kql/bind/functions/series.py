@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from driftline.kql import functions, syntax
-from driftline.kql.bind.functions.dynamic import sorted_names
+from driftline.kql.bind.functions.arrays import sorted_names
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arguments import arity
 from driftline.kql.bind.scope import Scope

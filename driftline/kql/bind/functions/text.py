@@ -1,18 +1,51 @@
-"""Text functions whose constants decide what they come down to."""
+"""String functions that need more than a template.
+
+https://learn.microsoft.com/kusto/query/scalar-functions#string-functions
+"""
 
 from __future__ import annotations
 
-import re
-import zoneinfo
+from collections.abc import Callable
 
 from driftline.kql import syntax
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arguments import arity
-from driftline.kql.bind.scalars.arithmetic import arithmetic, compared
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan.nodes import Call, Const, Scalar
 
 __all__ = ["SPECIAL"]
+
+
+def _split(node: syntax.Call, scope: Scope) -> Scalar:
+    values = arity(node, scope, 2, 3)
+    text = types.coerce(values[0], "text", scope=scope, span=node.arguments[0].span)
+    delimiter = types.coerce(values[1], "string", scope=scope, span=node.arguments[1].span)
+    parts = Call("split_all", (text, delimiter), "dynamic")
+    if len(values) == 2:
+        return parts
+    index = types.coerce(values[2], "long", scope=scope, span=node.arguments[2].span)
+    return Call("array_one", (parts, index), "dynamic")
+
+
+def _text_of_points(node: syntax.Call, scope: Scope) -> Scalar:
+    values = arity(node, scope, *range(1, 65))
+    for value, argument in zip(values, node.arguments, strict=True):
+        if value.type not in {"int", "long", "dynamic"}:
+            scope.fail(f"expected a long or an array, got a {value.type}", argument.span)
+    arrays = [
+        v if v.type == "dynamic" else Call("pack_array", (types.converted(v, "dynamic"),), "dynamic") for v in values
+    ]
+    points: Scalar = arrays[0]
+    for array in arrays[1:]:
+        points = Call("array_concat_two", (points, array), "dynamic")
+    return Call("text_of_points", (points,), "string")
+
+
+def _strrep(node: syntax.Call, scope: Scope) -> Scalar:
+    text, times, *delimiter = arity(node, scope, 2, 3)
+    times = types.coerce(times, "long", scope=scope, span=node.arguments[1].span)
+    between = types.converted(delimiter[0], "string") if delimiter else Const("string", "")
+    return Call("repeat_text", (types.converted(text, "string"), times, between), "string")
 
 
 # What has no counterpart becomes the last replacement; with none at all it goes.
@@ -30,57 +63,6 @@ def _translate(node: syntax.Call, scope: Scope) -> Scalar:
     return Call(
         "translate_plain", (Const("string", "".join(first)), Const("string", "".join(first.values())), text), "string"
     )
-
-
-def _around(node: syntax.Call, scope: Scope) -> Scalar:
-    value, centre, distance = arity(node, scope, 3)
-    low = arithmetic("-", centre, distance, scope=scope, span=node.span)
-    high = arithmetic("+", centre, distance, scope=scope, span=node.span)
-    inside = (
-        compared(">=", value, low, scope=scope, span=node.span),
-        compared("<=", value, high, scope=scope, span=node.span),
-    )
-    return Call("and", inside, "bool")
-
-
-def _array_split(node: syntax.Call, scope: Scope) -> Scalar:
-    array, places = arity(node, scope, 2)
-    array = types.coerce(array, "dynamic", scope=scope, span=node.arguments[0].span)
-    if places.type in {"int", "long"}:
-        places = Call("pack_array", (types.converted(places, "dynamic"),), "dynamic")
-    return Call("array_split_at", (array, types.coerce(places, "dynamic", scope=scope, span=node.span)), "dynamic")
-
-
-def _zip(node: syntax.Call, scope: Scope) -> Scalar:
-    values = [types.coerce(v, "dynamic", scope=scope, span=node.span) for v in scope.scalars(node.arguments)]
-    if len(values) < 2:
-        scope.fail("expected two arrays or more in 'zip'", node.span)
-    found: Scalar = Call("zip_first", (values[0], values[1]), "dynamic")
-    for value in values[2:]:
-        found = Call("zip_more", (found, value), "dynamic")
-    return found
-
-
-# Runs of one letter, and what may stand between them.
-FORMATS = {
-    "format_timespan": re.compile(r"(?:d{1,8}|[Hh]{1,2}|m{1,2}|s{1,2}|f{1,7}|F{1,7}|[ /\-:,._\[\]])*"),
-    "format_datetime": re.compile(
-        r"(?:yyyy|yy?|M{1,2}|d{1,2}|H{1,2}|h{1,2}|m{1,2}|s{1,2}|tt|f{1,7}|F{1,7}|[ /\-:,._\[\]TZ])*"
-    ),
-}
-
-
-def _format(node: syntax.Call, scope: Scope) -> Scalar:
-    value, form = arity(node, scope, 2)
-    if not isinstance(form, Const) or form.type != "string":
-        scope.fail("expected a constant format", node.arguments[1].span)
-    read = FORMATS[node.name].match(form.value)
-    if read is None or read.end() < len(form.value):
-        at = read.end() if read else 0
-        scope.fail(f"'{form.value[at]}' at {at + 1} has no meaning in this format", node.arguments[1].span)
-    kind = node.name.removeprefix("format_")
-    value = types.coerce(value, kind, scope=scope, span=node.arguments[0].span)
-    return Call(node.name, (value, form), "string")
 
 
 BYTE_UNITS = ("", "Bytes", "KB", "MB", "GB", "TB", "PB", "EB")
@@ -101,14 +83,6 @@ def _format_bytes(node: syntax.Call, scope: Scope) -> Scalar:
     return Call("format_bytes_by", (value, precision, unit, base), "string")
 
 
-def _zoned(node: syntax.Call, scope: Scope) -> Scalar:
-    moment, zone = arity(node, scope, 2)
-    if not isinstance(zone, Const) or zone.value not in zoneinfo.available_timezones():
-        scope.fail("expected the constant name of a time zone, such as 'Europe/Berlin'", node.arguments[1].span)
-    moment = types.coerce(moment, "datetime", scope=scope, span=node.arguments[0].span)
-    return Call(node.name, (moment, zone), "datetime")
-
-
 def _command_line(node: syntax.Call, scope: Scope) -> Scalar:
     text, kind = arity(node, scope, 2)
     if not isinstance(kind, Const) or str(kind.value).lower() != "windows":
@@ -116,15 +90,11 @@ def _command_line(node: syntax.Call, scope: Scope) -> Scalar:
     return Call("windows_words", (types.coerce(text, "text", scope=scope, span=node.arguments[0].span),), "dynamic")
 
 
-SPECIAL = {
-    "parse_command_line": _command_line,
-    "format_bytes": _format_bytes,
-    "datetime_utc_to_local": _zoned,
-    "datetime_local_to_utc": _zoned,
-    "format_datetime": _format,
-    "format_timespan": _format,
+SPECIAL: dict[str, Callable[[syntax.Call, Scope], Scalar]] = {
+    "split": _split,
+    "strrep": _strrep,
     "translate": _translate,
-    "around": _around,
-    "array_split": _array_split,
-    "zip": _zip,
+    "unicode_codepoints_to_string": _text_of_points,
+    "format_bytes": _format_bytes,
+    "parse_command_line": _command_line,
 }

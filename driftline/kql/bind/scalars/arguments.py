@@ -7,7 +7,7 @@ from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan.nodes import Const, Scalar
 
-__all__ = ["arity", "bind_predicate", "constant"]
+__all__ = ["arity", "bind_predicate", "constant", "dynamic_argument"]
 
 
 def arity(node: syntax.Call, scope: Scope, *counts: int) -> tuple[Scalar, ...]:
@@ -30,3 +30,8 @@ def constant(node: syntax.Expr, scope: Scope, kind: str) -> object:
     if not isinstance(value, Const):
         scope.fail(f"expected a constant {kind}", node.span)
     return value.value
+
+
+def dynamic_argument(value: Scalar, node: syntax.Call, scope: Scope, place: int = 0) -> Scalar:
+    """Convert the bound argument at ``place`` (from 0) of a call to dynamic."""
+    return types.coerce(value, "dynamic", scope=scope, span=node.arguments[place].span)

@@ -1,0 +1,35 @@
+"""Types as values: gettype, typeof.
+
+https://learn.microsoft.com/kusto/query/scalar-functions#type-functions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from driftline.kql import syntax
+from driftline.kql.bind.scalars.arguments import arity
+from driftline.kql.bind.scope import Scope
+from driftline.kql.plan.nodes import Call, Const, Scalar
+
+__all__ = ["SPECIAL"]
+
+
+def _gettype(node: syntax.Call, scope: Scope) -> Scalar:
+    (value,) = arity(node, scope, 1)
+    names = {"real": "real", "bool": "bool"}
+    return (
+        Call("type_of_dynamic", (value,), "string")
+        if value.type == "dynamic"
+        else Const("string", names.get(value.type, value.type))
+    )
+
+
+def _typeof(node: syntax.Call, scope: Scope) -> Scalar:
+    return Const("string", "type")
+
+
+SPECIAL: dict[str, Callable[[syntax.Call, Scope], Scalar]] = {
+    "gettype": _gettype,
+    "typeof": _typeof,
+}
