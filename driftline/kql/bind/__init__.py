@@ -9,7 +9,7 @@ from driftline.kql.bind import operators
 from driftline.kql.bind.functions import calls, special
 from driftline.kql.bind.scalars import literals, membership, operations
 from driftline.kql.bind.scope import Binder, Binding, Discover, Relation, Schema, Scope, Session
-from driftline.kql.bind.tables import search, sources, union
+from driftline.kql.bind.tables import pipelines, search, sources, union
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.rewrite.lift_windows import levelled
 from driftline.kql.text.problems import Problems
@@ -33,7 +33,7 @@ def bind(
     """
     session = Session(BINDER, schema, problems, discover=discover, refused=refused)
     try:
-        relation = sources.bind_query(query, Scope(session, names or {}))
+        relation = pipelines.bind_query(query, Scope(session, names or {}))
     except Stuck:
         problems.raise_if_any()
         raise
@@ -55,7 +55,7 @@ BINDER = Binder(
         syntax.Call: calls.bind_call,
     },
     functions=special.SPECIAL,
-    sources={**sources.SOURCES, **union.SOURCES, **search.SOURCES},
+    sources={**sources.SOURCES, **pipelines.SOURCES, **union.SOURCES, **search.SOURCES},
     operators={**operators.OPERATORS, **union.OPERATORS, **search.OPERATORS},
 )
 """The only binder: each kind of node with the function that binds it."""

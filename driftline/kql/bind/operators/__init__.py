@@ -7,6 +7,7 @@ from collections.abc import Callable
 from driftline.kql.bind.operators import (
     evaluate,
     graphs,
+    invoke,
     join,
     make_series,
     mv_expand,
@@ -15,10 +16,12 @@ from driftline.kql.bind.operators import (
     partition,
     project,
     reduce,
+    render,
     scan,
     sort,
     summarize,
     top_nested,
+    unsupported,
 )
 from driftline.kql.bind.scope import Relation
 from driftline.kql.parse import OPERATORS as PARSED
@@ -26,12 +29,12 @@ from driftline.kql.parse import flows as parsed_flows
 
 __all__ = ["OPERATORS", "SUPPORTED"]
 
-THEMES = (
-    *(mv_expand, project, partition, graphs, join, top_nested, sort),
-    *(parse_kv, parse_operator, evaluate, reduce, scan, make_series, summarize),
+FAMILIES = (
+    *(evaluate, graphs, invoke, join, make_series, mv_expand, parse_kv, parse_operator, partition, project),
+    *(reduce, render, scan, sort, summarize, top_nested, unsupported),
 )
 OPERATORS: dict[type, Callable[..., Relation]] = {
-    kind: bind for theme in THEMES for kind, bind in theme.OPERATORS.items()
+    kind: bind for family in FAMILIES for kind, bind in family.OPERATORS.items()
 }
 
 SUPPORTED = frozenset(name for name, parse in PARSED.items() if parse is not parsed_flows.parse_unsupported)

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from driftline.kql import syntax
 from driftline.kql.bind.scalars.arguments import bind_predicate
 from driftline.kql.bind.scope import Graph, Relation, Scope
-from driftline.kql.bind.tables import sources, union
-from driftline.kql.bind.tables.outputs import Names, grouped, kept, projected, ref
+from driftline.kql.bind.tables import relations, union
+from driftline.kql.bind.tables.column_names import Names
+from driftline.kql.bind.tables.outputs import grouped, kept, projected, ref
 from driftline.kql.plan.nodes import Call, Column, Const, Distinct, Filter, Join, Plan, Project, Scalar, Shared, Union
 from driftline.kql.text.problems import Span
 
@@ -32,7 +33,7 @@ def bind_make_graph(node: syntax.MakeGraph, relation: Relation, scope: Scope) ->
     source, target = (_column(name, relation, node.span, scope) for name in (node.source, node.target))
     if source.type != target.type:
         scope.fail(f"expected two columns of one type, got {source.type} and {target.type}", node.span)
-    edges, number = sources.numbered(Relation(relation.plan), scope)
+    edges, number = relations.numbered(Relation(relation.plan), scope)
     given = [_nodes(table, key, source.type, scope) for table, key in node.nodes]
     ids = [_only(edges.plan, source, scope), _only(edges.plan, target, scope)]
     ids += [_only(nodes.plan, key, scope) for nodes, key in given]
@@ -72,7 +73,7 @@ def _described(
 ) -> tuple[Relation, Column]:
     """Give each node the columns of the tables; a node that none of them has keeps its identifier alone."""
     keys = {key.name for _, key in given}
-    united = union.unite([("", sources.renewed(relation, scope)) for relation, _ in given], scope)
+    united = union.unite([("", relations.renewed(relation, scope)) for relation, _ in given], scope)
     columns = [c for c in united.columns if c.name in keys]
     key: Scalar = ref(columns[0])
     if len(columns) > 1:  # each table's key is empty in the rows of the others
@@ -113,7 +114,7 @@ class Match:
             if at is not None:
                 self._keep(Call("==filter", (ref(known), at), "bool"))
             return known
-        fresh = sources.renewed(self.graph.nodes, self.scope)
+        fresh = relations.renewed(self.graph.nodes, self.scope)
         column = _counterpart(self.graph.nodes, fresh, self.graph.id)
         on: Scalar = Const("bool", True) if at is None else Call("==filter", (at, ref(column)), "bool")
         self.plan = fresh.plan if self.plan is None else Join("inner", self.plan, fresh.plan, on)
@@ -150,7 +151,7 @@ def _counterpart(relation: Relation, fresh: Relation, column: Column) -> Column:
 
 def _directed(edge: syntax.Edge, graph: Graph, scope: Scope) -> tuple[Relation, Column, Column, Column]:
     """Give the edges with their ends and numbers; without direction, each edge both ways."""
-    fresh = sources.renewed(graph.edges, scope)
+    fresh = relations.renewed(graph.edges, scope)
     ends = [_counterpart(graph.edges, fresh, c) for c in (graph.source, graph.target)]
     number = _counterpart(graph.edges, fresh, graph.number)
     made = [scope.session.hidden(c.type) for c in ends]
@@ -158,7 +159,7 @@ def _directed(edge: syntax.Edge, graph: Graph, scope: Scope) -> tuple[Relation, 
     there = Project(fresh.plan, columns, tuple(map(ref, (*fresh.plan.columns, *ends))))
     if edge.forward or edge.backward:
         return Relation(there), made[0], made[1], number
-    back = sources.renewed(graph.edges, scope)
+    back = relations.renewed(graph.edges, scope)
     again = [_counterpart(graph.edges, back, c) for c in (graph.target, graph.source)]
     unlike = Call("!=string" if made[0].type == "string" else "!=", tuple(map(ref, again)), "bool")
     turned = Project(Filter(back.plan, unlike), columns, tuple(map(ref, (*back.plan.columns, *again))))
@@ -321,7 +322,7 @@ def bind_graph_to_table(node: syntax.GraphToTable, relation: Relation, scope: Sc
     found = graph.nodes if node.what == "nodes" else graph.edges
     if not found.columns:
         scope.fail("these nodes have no columns; name one: make-graph a --> b with_node_id=id", node.span)
-    return Relation(sources.renewed(found, scope).plan)
+    return Relation(relations.renewed(found, scope).plan)
 
 
 OPERATORS: dict[type, Callable[..., Relation]] = {

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from driftline.kql import syntax
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.bind.tables.outputs import Names, Output, projected, ref
+from driftline.kql.bind.tables.column_names import Names
+from driftline.kql.bind.tables.outputs import Output, projected, ref
 from driftline.kql.plan.nodes import Call, Col, Column, Distinct, Join, Scalar
 from driftline.kql.text import hints
 from driftline.kql.text.hints import instead

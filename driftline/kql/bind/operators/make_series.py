@@ -14,7 +14,8 @@ from driftline.kql import syntax
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arithmetic import arithmetic, compared
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.bind.tables.outputs import Names, Output, grouped, kept, kept_fresh, projected, ref
+from driftline.kql.bind.tables.column_names import Names
+from driftline.kql.bind.tables.outputs import Output, grouped, kept, kept_fresh, projected, ref
 from driftline.kql.plan.nodes import Call, Column, Const, Filter, Join, Numbers, Plan, Scalar, Shared, Subquery
 from driftline.kql.text.problems import Span
 

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from driftline.kql import syntax
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.bind.tables import sources
-from driftline.kql.bind.tables.outputs import Names, Output, default_name, kept, projected, ref
+from driftline.kql.bind.tables import pipelines, relations
+from driftline.kql.bind.tables.column_names import Names, default_name
+from driftline.kql.bind.tables.outputs import Output, kept, projected, ref
 from driftline.kql.plan.nodes import Call, Column, Expand, Filter, Join, Key, Scalar
 
 __all__ = ["OPERATORS"]
@@ -61,9 +62,9 @@ def expand(
 
 def bind_mv_apply(node: syntax.MvApply, relation: Relation, scope: Scope) -> Relation:
     """Number the rows, expand them, run the body for each number, and join the rows back."""
-    outer, number = sources.numbered(relation, scope)
-    source = sources.renewed(Relation(outer.plan, partition=(ref(number),)), scope)
-    body = sources.apply(node.body, _elements(node, source, scope.with_row(source)), scope.with_row(None))
+    outer, number = relations.numbered(relation, scope)
+    source = relations.renewed(Relation(outer.plan, partition=(ref(number),)), scope)
+    body = pipelines.apply(node.body, _elements(node, source, scope.with_row(source)), scope.with_row(None))
     joined = Join("inner", outer.plan, body.plan, Call("==filter", (ref(number), body.partition[0]), "bool"))
     back = Relation(joined, outer.order + body.order, outer.serialized, outer.partition)
     return projected(back, kept(_columns_of_both(node, relation, source, body)))

@@ -10,7 +10,8 @@ from driftline.kql import syntax
 from driftline.kql.bind.functions.series import columns_of, elements_of
 from driftline.kql.bind.scalars.arguments import bind_predicate
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.bind.tables.outputs import Names, Output, bound_or_null, grouped, kept, kept_fresh, projected, ref
+from driftline.kql.bind.tables.column_names import Names
+from driftline.kql.bind.tables.outputs import Output, bound_or_null, grouped, kept, kept_fresh, projected, ref
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.plan.nodes import Col, Column, Filter, Scalar
 

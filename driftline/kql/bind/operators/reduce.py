@@ -8,8 +8,9 @@ from driftline.kql import syntax
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arguments import constant
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.bind.tables import sources
-from driftline.kql.bind.tables.outputs import Names, grouped, kept, projected, ref
+from driftline.kql.bind.tables import relations
+from driftline.kql.bind.tables.column_names import Names
+from driftline.kql.bind.tables.outputs import grouped, kept, projected, ref
 from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Call, Column, Const, Expand, Join, Scalar, Shared
 
@@ -47,7 +48,7 @@ def _with_patterns(node: syntax.Reduce, relation: Relation, scope: Scope) -> Rel
     text = scope.session.column("Text", "string")
     value = types.converted(scope.scalar(node.value), "string")
     rows = relation.over(Shared(scope.session.fresh("rows"), walk.widened(relation.plan, [(text, value)])))
-    again, first = sources.renewed(rows, scope), sources.renewed(rows, scope)
+    again, first = relations.renewed(rows, scope), relations.renewed(rows, scope)
     texts, listed = _listed(ref(again.columns[-1]), again, scope)
     found = Call("reduced_patterns", (ref(listed), *_settings(node, scope)), "dynamic")
     pairs = _rows(texts, found, (("Text", "string"), ("Pattern", "string")), scope)

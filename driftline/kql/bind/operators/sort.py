@@ -9,7 +9,8 @@ from driftline.kql.bind.functions.signatures import bind_call_to
 from driftline.kql.bind.operators.project import bind_extend
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.bind.tables.outputs import Output, default_name, grouped, kept, limited, projected, ref
+from driftline.kql.bind.tables.column_names import default_name
+from driftline.kql.bind.tables.outputs import Output, grouped, kept, limited, projected, ref
 from driftline.kql.plan.nodes import Call, Col, Const, Key
 
 __all__ = ["OPERATORS"]

@@ -9,18 +9,9 @@ from collections.abc import Callable
 from driftline.kql import functions, syntax
 from driftline.kql.bind.functions import aggregates
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.bind.tables import sources
-from driftline.kql.bind.tables.outputs import (
-    Names,
-    Output,
-    bound_or_null,
-    check_named,
-    default_name,
-    grouped,
-    kept,
-    projected,
-    ref,
-)
+from driftline.kql.bind.tables import relations
+from driftline.kql.bind.tables.column_names import Names, default_name
+from driftline.kql.bind.tables.outputs import Output, bound_or_null, check_named, grouped, kept, projected, ref
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.plan.nodes import Call, Const, Scalar, Values
 
@@ -188,7 +179,7 @@ def bind_plain(node: syntax.Plain, relation: Relation, scope: Scope) -> Relation
         (Const("string", c.name), Const("long", i), Const("string", types_of[c.type]), Const("string", c.type))
         for i, c in enumerate(relation.columns)
     )
-    return sources.in_order(Values(columns, rows), columns[1])
+    return relations.in_order(Values(columns, rows), columns[1])
 
 
 OPERATORS: dict[type, Callable[..., Relation]] = {

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from driftline.kql import syntax
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.bind.tables.outputs import Names, Output, grouped, kept, projected, ref
+from driftline.kql.bind.tables.column_names import Names
+from driftline.kql.bind.tables.outputs import Output, grouped, kept, projected, ref
 from driftline.kql.plan.nodes import (
     Call,
     Column,

@@ -6,7 +6,8 @@ from driftline.kql import syntax
 from driftline.kql.bind.plugins.basket import wildcards
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.bind.tables.outputs import Names, Output, grouped, projected, ref
+from driftline.kql.bind.tables.column_names import Names
+from driftline.kql.bind.tables.outputs import Output, grouped, projected, ref
 from driftline.kql.plan.nodes import Call, Column, Const, Expand, Scalar
 
 __all__ = ["bind_autocluster"]

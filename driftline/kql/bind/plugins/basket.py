@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from driftline.kql import syntax
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.bind.tables import sources
+from driftline.kql.bind.tables import relations
 from driftline.kql.bind.tables.outputs import Output, grouped, kept, projected, ref
 from driftline.kql.plan.nodes import Call, Column, Const, Filter, Join, Key, Scalar, Shared, Subquery, Values, Window
 
@@ -33,7 +33,7 @@ def bind_basket(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Rela
         scope.fail(f"not supported: basket over other than 1 to {MOST_COLUMNS} columns; project them first", node.span)
     rows = Relation(Shared(scope.session.fresh("rows"), relation.plan))
     total = _total(rows, scope)
-    again = sources.renewed(rows, scope)
+    again = relations.renewed(rows, scope)
     masks, chosen = _combinations(len(columns), most, scope)
     joined = Join("inner", again.plan, masks.plan, TRUE)
     cells = _cells(again, chosen, marks, scope)
@@ -83,7 +83,7 @@ def wildcards(arguments: Sequence[syntax.Expr], scope: Scope) -> dict[str, Const
 
 def _total(rows: Relation, scope: Scope) -> Scalar:
     """Count all rows, whatever they hold."""
-    again = sources.renewed(rows, scope)
+    again = relations.renewed(rows, scope)
     counted = grouped(again, [], [(scope.session.column("total", "long"), Call("count", (), "long"))])
     return types.converted(Subquery(counted.plan, "long"), "real")
 

@@ -1,4 +1,4 @@
-"""Bind tables: sources, lets, functions, pipelines. The operators are in ``operators``, unions and searches apart."""
+"""Bind the sources of a pipeline: tables, functions, datatable, range, print."""
 
 from __future__ import annotations
 
@@ -11,98 +11,25 @@ from driftline.kql.bind.functions.user_functions import enter
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arguments import constant
 from driftline.kql.bind.scalars.arithmetic import arithmetic, compared
-from driftline.kql.bind.scalars.tabular import is_tabular
 from driftline.kql.bind.scope import Closure, Relation, Scope
-from driftline.kql.bind.statements import bind_statements
-from driftline.kql.parse.cursor import Stuck
+from driftline.kql.bind.tables.relations import in_order, renewed
 from driftline.kql.parse.expressions import ELSEWHERE
 from driftline.kql.plan.nodes import (
     Call,
     Col,
-    Column,
     Const,
-    Key,
     Numbers,
-    Plan,
     Project,
     Scalar,
-    Shared,
     Table,
     Values,
-    Window,
 )
 from driftline.kql.text.problems import Span, suggestion
 
-__all__ = ["SOURCES", "apply", "bind_query"]
+__all__ = ["SOURCES"]
 
-WITHIN_PARTS: frozenset[type] = frozenset(
-    [
-        syntax.Where,
-        syntax.Columns,
-        syntax.Summarize,
-        syntax.Plain,
-        syntax.Sort,
-        syntax.Top,
-        syntax.TopHitters,
-        syntax.Limit,
-        syntax.SampleDistinct,
-        syntax.Serialize,
-        syntax.Join,
-        syntax.MvExpand,
-        syntax.MvApply,
-        syntax.Partition,
-        syntax.Parse,
-        syntax.ParseKv,
-        syntax.Render,
-        syntax.Scan,
-    ]
-)
-"""Operators that work on each part of a partitioned table by itself."""
-ON_GRAPHS: frozenset[type] = frozenset([syntax.GraphMatch, syntax.GraphToTable])
-"""Operators that take a graph; no other does."""
 FUNCTIONS = frozenset(["materialize", "table", "view"])
 """Functions that give a table."""
-
-
-def bind_query(query: syntax.Query, scope: Scope) -> Relation:
-    """Bind a whole query. Its result is a table; a plain value becomes a table of one column."""
-    relation = _bind_body(query, bind_statements(query.statements, scope))
-    if relation.graph is not None and not scope.session.tainted:
-        scope.fail("a graph is no result; end with graph-match or graph-to-table", query.body.span)
-    return relation
-
-
-def _bind_body(query: syntax.Query, scope: Scope) -> Relation:
-    if is_tabular(query.body, scope) or isinstance(query.body, (syntax.Name, syntax.Call, syntax.Star)):
-        return scope.table(query.body)
-    return scope.table(syntax.Print((syntax.Named((), query.body, span=query.body.span),), span=query.body.span))
-
-
-def bind_pipe(node: syntax.Pipe, scope: Scope) -> Relation:
-    """Bind ``source | operators``."""
-    return apply(node.operators, scope.table(node.source), scope)
-
-
-def apply(operators: tuple[syntax.Operator, ...], relation: Relation, scope: Scope) -> Relation:
-    """Apply operators in turn; one that fails is noted and left out."""
-    for operator in operators:
-        if isinstance(operator, syntax.As):
-            scope = scope.with_names({operator.name: relation})
-            continue
-        try:
-            on_graph = type(operator) in ON_GRAPHS
-            if not isinstance(operator, syntax.Unsupported) and (relation.graph is not None) != on_graph:
-                expected = "graph-match or graph-to-table" if relation.graph else "make-graph before this operator"
-                scope.fail(f"expected {expected}", operator.span)
-            if relation.partition and type(operator) not in WITHIN_PARTS:
-                scope.fail("not supported: this operator within the body of 'partition' or 'mv-apply'", operator.span)
-            relation = scope.session.binder.operator(operator, relation, scope.with_row(relation))
-        except Stuck:
-            scope.session.tainted = True
-    return relation
-
-
-# Sources
 
 
 def _bind_name(node: syntax.Name, scope: Scope) -> Relation:
@@ -127,28 +54,6 @@ def stored(name: str, span: Span, scope: Scope) -> Relation:
         tables = [*scope.session.schema, *scope.names]
         scope.fail(f"unknown table '{name}'{suggestion(name, tables)}", span)
     return Relation(Table(name, tuple(scope.session.column(column, kind) for column, kind in schema.items())))
-
-
-def renewed(relation: Relation, scope: Scope) -> Relation:
-    """Give a table that is used again identifiers of its own."""
-    fresh = {c.id: Column(scope.session.fresh(c.name or "order"), c.type, c.name) for c in relation.plan.columns}
-    values = tuple(Col(c.id, c.type) for c in relation.plan.columns)
-    order = tuple(
-        Key(Col(fresh[key.value.id].id, key.value.type), key.descending, key.nulls_first)
-        for key in relation.order
-        if isinstance(key.value, Col)
-    )
-    parts = tuple(Col(fresh[part.id].id, part.type) for part in relation.partition)
-    return Relation(Project(relation.plan, tuple(fresh.values()), values), order, relation.serialized, parts)
-
-
-def numbered(relation: Relation, scope: Scope) -> tuple[Relation, Column]:
-    """Give the rows, computed once, with a number for each that other plans can be joined by."""
-    number = scope.session.hidden("long")
-    columns = relation.plan.columns
-    place = Window(Call("number_row", (), "long"), relation.order)
-    plan = Project(relation.plan, (*columns, number), (*(Col(c.id, c.type) for c in columns), place))
-    return relation.over(Shared(scope.session.fresh("rows"), plan)), number
 
 
 def _bind_call(node: syntax.Call, scope: Scope) -> Relation:
@@ -190,10 +95,6 @@ def _cell(node: syntax.Expr, kind: str, scope: Scope) -> Scalar:
     if kind in types.NUMBERS and value.type not in {*types.NUMBERS, "dynamic"}:
         scope.fail(f"expected a {kind}, got a {value.type}", node.span)
     return types.converted(value, kind)
-
-
-def in_order(plan: Plan, column: Column) -> Relation:
-    return Relation(plan, (Key(Col(column.id, column.type), descending=False, nulls_first=True),), serialized=True)
 
 
 def _bind_range(node: syntax.Range, scope: Scope) -> Relation:
@@ -247,7 +148,6 @@ SOURCES: dict[type, Callable[..., Relation]] = {
     syntax.Name: _bind_name,
     syntax.Call: _bind_call,
     syntax.Elsewhere: _bind_elsewhere,
-    syntax.Pipe: bind_pipe,
     syntax.Datatable: _bind_datatable,
     syntax.Range: _bind_range,
     syntax.Print: _bind_print,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from driftline.kql import syntax
 from driftline.kql.bind.scope import Closure, Relation, Scope
 from driftline.kql.bind.tables import sources
-from driftline.kql.bind.tables.outputs import Names
+from driftline.kql.bind.tables.column_names import Names
 from driftline.kql.parse.expressions import ELSEWHERE
 from driftline.kql.plan.nodes import Col, Column, Const, Project, Scalar, Union
 from driftline.kql.text.problems import Span, suggestion

@@ -1,0 +1,28 @@
+"""Operators that the parser knows and the binder refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from driftline.kql import syntax
+from driftline.kql.bind.scope import Relation, Scope
+
+__all__ = ["OPERATORS"]
+
+REASONS = {
+    "fork": ": a hunt has one result; run the branches as hunts of their own",
+    "facet": ": a hunt has one result; summarize by each column instead",
+    "consume": ": it gives no rows",
+    "partition": " with a body in braces; put the body in brackets, without its source",
+    "getschema": " with a kind",
+    "assert-schema": "",
+    "project-by-names": ": its columns depend on values",
+    "macro-expand": ": there is one group of tables here",
+}
+
+
+def bind_refused(node: syntax.Unsupported, relation: Relation, scope: Scope) -> Relation:
+    scope.fail(f"not supported: the operator '{node.op}'{REASONS.get(node.op, '')}", node.span)
+
+
+OPERATORS: dict[type, Callable[..., Relation]] = {syntax.Unsupported: bind_refused}

@@ -1,0 +1,82 @@
+"""``evaluate pivot()``: a column for each value of a column.
+
+https://learn.microsoft.com/kusto/query/pivot-plugin
+"""
+
+from __future__ import annotations
+
+from driftline.kql import functions, syntax
+from driftline.kql.bind.plugins.result_columns import declared, discovered
+from driftline.kql.bind.scalars import types
+from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.bind.tables.column_names import Names
+from driftline.kql.bind.tables.outputs import Output, grouped, kept, kept_fresh, projected, ref
+from driftline.kql.plan.nodes import Call, Column, Const, Scalar
+
+__all__ = ["bind_pivot"]
+
+COUNTING = frozenset(["count", "countif", "dcount", "dcountif", "sum", "sumif", "count_distinct", "count_distinctif"])
+
+
+def bind_pivot(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Relation:
+    """Bind ``pivot(column, aggregate, columns)``.
+
+    Without an aggregate, rows are counted; without further columns, the rows are grouped by all columns that neither
+    the pivot column nor the aggregate names.
+    """
+    if not node.call.arguments:
+        scope.fail("expected pivot(column, aggregate, columns)", node.span)
+    over, *rest = node.call.arguments
+    counting = syntax.Call("count", (), span=node.span)
+    aggregate = rest[0] if rest and isinstance(rest[0], syntax.Call) else counting
+    places = rest[1:] if rest and isinstance(rest[0], syntax.Call) else rest
+    value = types.converted(scope.scalar(over), "string")
+    groups = kept_fresh(_pivot_groups(over, aggregate, places, relation, scope), scope)
+    key = scope.session.hidden("string")
+    inner = Scope(scope.session, scope.names, grouped=relation)
+    result = inner.scalar(aggregate)
+    collected = grouped(relation, [*groups, (key, value)], list(inner.aggregates))
+    cell = scope.session.hidden(result.type)
+    cells = projected(collected, [*kept(c for c, _ in groups), (key, ref(key)), (cell, result)])
+    name = functions.ALIASES.get(aggregate.name, aggregate.name)
+    columns = _pivoted(node, [c.name for c, _ in groups], cells, key, scope)
+    spread: list[Output] = [
+        (scope.session.column(label, cell.type), _cell(text, key, cell, name)) for label, text in columns
+    ]
+    return declared(node, grouped(cells, kept_fresh([c for c, _ in groups], scope), spread), scope)
+
+
+def _pivot_groups(
+    over: syntax.Expr, aggregate: syntax.Call, places: list[syntax.Expr], relation: Relation, scope: Scope
+) -> list[Column]:
+    used = {node.name for node in (over, *aggregate.arguments) if isinstance(node, syntax.Name)}
+    if not places:
+        return [c for c in relation.columns if c.name not in used]
+    found = []
+    for place in places:
+        column = scope.column(place.name) if isinstance(place, syntax.Name) else None
+        if column is None:
+            scope.fail("expected a column's name", place.span)
+        found.append(column)
+    return found
+
+
+def _pivoted(
+    node: syntax.Evaluate, taken: list[str], cells: Relation, key: Column, scope: Scope
+) -> list[tuple[str, str]]:
+    """Give each new column's name with the value that makes it."""
+    if node.schema:
+        return [(part.name, part.name) for part in node.schema if part.name not in taken]
+    column = scope.session.column("value", "string")
+    texts = sorted(row[0] for row in discovered(grouped(cells, [(column, ref(key))], []).plan, node, scope))
+    names = Names(taken)
+    return [(names.unique(text or "Column"), text) for text in texts]
+
+
+def _cell(text: str, key: Column, cell: Column, aggregate: str) -> Scalar:
+    here = Call("==string", (ref(key), Const("string", text)), "bool")
+    nothing = Call("no_value", (ref(cell),), cell.type)
+    found: Scalar = Call("max", (Call("choose", (here, ref(cell), nothing), cell.type),), cell.type)
+    if cell.type == "string":
+        return Call("text_or_empty", (found,), "string")
+    return Call("coalesce_null", (found, Const(cell.type, 0)), cell.type) if aggregate in COUNTING else found

@@ -1,0 +1,44 @@
+"""Columns of a plugin's result: as the query declares them, or found in the data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from driftline.kql import syntax
+from driftline.kql.bind.scalars import types
+from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.bind.tables.outputs import Output, projected, ref
+from driftline.kql.plan.nodes import Const, Plan, Scalar
+
+__all__ = ["declared", "discovered"]
+
+MOST_COLUMNS = 500
+
+
+def discovered(plan: Plan, node: syntax.Evaluate, scope: Scope) -> list[tuple[Any, ...]]:
+    """Ask for rows on which the columns depend."""
+    if scope.session.discover is None:
+        scope.fail(
+            f"not supported here: evaluate {node.call.name} without the result's columns; "
+            f"say them: evaluate {node.call.name}(…) : (*, a: string, b: long)",
+            node.span,
+        )
+    if len(scope.session.problems):
+        scope.fail(f"the columns of {node.call.name} cannot be told before what precedes it is right", node.span)
+    rows = scope.session.discover(plan)
+    if len(rows) > MOST_COLUMNS:
+        scope.fail(f"not supported: {node.call.name} that makes more than {MOST_COLUMNS} columns", node.span)
+    return rows
+
+
+def declared(node: syntax.Evaluate, found: Relation, scope: Scope) -> Relation:
+    """Keep the columns the query says; all there are if it says none, or ``*``."""
+    if not node.schema or node.whole:
+        return found
+    columns = {c.name: c for c in found.columns}
+    outputs: list[Output] = []
+    for part in node.schema:
+        column = columns.get(part.name)
+        value: Scalar = types.converted(ref(column), part.type) if column else Const(part.type, None)
+        outputs.append((scope.session.column(part.name, part.type), value))
+    return projected(found, outputs)

@@ -1,0 +1,82 @@
+"""Bind a whole query, and a source with its operators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from driftline.kql import syntax
+from driftline.kql.bind.scalars.tabular import is_tabular
+from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.bind.statements import bind_statements
+from driftline.kql.parse.cursor import Stuck
+
+__all__ = ["SOURCES", "apply", "bind_query"]
+
+WITHIN_PARTS: frozenset[type] = frozenset(
+    [
+        syntax.Where,
+        syntax.Columns,
+        syntax.Summarize,
+        syntax.Plain,
+        syntax.Sort,
+        syntax.Top,
+        syntax.TopHitters,
+        syntax.Limit,
+        syntax.SampleDistinct,
+        syntax.Serialize,
+        syntax.Join,
+        syntax.MvExpand,
+        syntax.MvApply,
+        syntax.Partition,
+        syntax.Parse,
+        syntax.ParseKv,
+        syntax.Render,
+        syntax.Scan,
+    ]
+)
+"""Operators that work on each part of a partitioned table by itself."""
+
+
+ON_GRAPHS: frozenset[type] = frozenset([syntax.GraphMatch, syntax.GraphToTable])
+"""Operators that take a graph; no other does."""
+
+
+def bind_query(query: syntax.Query, scope: Scope) -> Relation:
+    """Bind a whole query. Its result is a table; a plain value becomes a table of one column."""
+    relation = _bind_body(query, bind_statements(query.statements, scope))
+    if relation.graph is not None and not scope.session.tainted:
+        scope.fail("a graph is no result; end with graph-match or graph-to-table", query.body.span)
+    return relation
+
+
+def _bind_body(query: syntax.Query, scope: Scope) -> Relation:
+    if is_tabular(query.body, scope) or isinstance(query.body, (syntax.Name, syntax.Call, syntax.Star)):
+        return scope.table(query.body)
+    return scope.table(syntax.Print((syntax.Named((), query.body, span=query.body.span),), span=query.body.span))
+
+
+def bind_pipe(node: syntax.Pipe, scope: Scope) -> Relation:
+    """Bind ``source | operators``."""
+    return apply(node.operators, scope.table(node.source), scope)
+
+
+def apply(operators: tuple[syntax.Operator, ...], relation: Relation, scope: Scope) -> Relation:
+    """Apply operators in turn; one that fails is noted and left out."""
+    for operator in operators:
+        if isinstance(operator, syntax.As):
+            scope = scope.with_names({operator.name: relation})
+            continue
+        try:
+            on_graph = type(operator) in ON_GRAPHS
+            if not isinstance(operator, syntax.Unsupported) and (relation.graph is not None) != on_graph:
+                expected = "graph-match or graph-to-table" if relation.graph else "make-graph before this operator"
+                scope.fail(f"expected {expected}", operator.span)
+            if relation.partition and type(operator) not in WITHIN_PARTS:
+                scope.fail("not supported: this operator within the body of 'partition' or 'mv-apply'", operator.span)
+            relation = scope.session.binder.operator(operator, relation, scope.with_row(relation))
+        except Stuck:
+            scope.session.tainted = True
+    return relation
+
+
+SOURCES: dict[type, Callable[..., Relation]] = {syntax.Pipe: bind_pipe}

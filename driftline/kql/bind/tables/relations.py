@@ -1,0 +1,44 @@
+"""Read a bound table again, number its rows, give it an order."""
+
+from __future__ import annotations
+
+from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.plan.nodes import (
+    Call,
+    Col,
+    Column,
+    Key,
+    Plan,
+    Project,
+    Shared,
+    Window,
+)
+
+__all__ = ["in_order", "numbered", "renewed"]
+
+
+def renewed(relation: Relation, scope: Scope) -> Relation:
+    """Give a table that is used again identifiers of its own."""
+    fresh = {c.id: Column(scope.session.fresh(c.name or "order"), c.type, c.name) for c in relation.plan.columns}
+    values = tuple(Col(c.id, c.type) for c in relation.plan.columns)
+    order = tuple(
+        Key(Col(fresh[key.value.id].id, key.value.type), key.descending, key.nulls_first)
+        for key in relation.order
+        if isinstance(key.value, Col)
+    )
+    parts = tuple(Col(fresh[part.id].id, part.type) for part in relation.partition)
+    return Relation(Project(relation.plan, tuple(fresh.values()), values), order, relation.serialized, parts)
+
+
+def numbered(relation: Relation, scope: Scope) -> tuple[Relation, Column]:
+    """Give the rows, computed once, with a number for each that other plans can be joined by."""
+    number = scope.session.hidden("long")
+    columns = relation.plan.columns
+    place = Window(Call("number_row", (), "long"), relation.order)
+    plan = Project(relation.plan, (*columns, number), (*(Col(c.id, c.type) for c in columns), place))
+    return relation.over(Shared(scope.session.fresh("rows"), plan)), number
+
+
+def in_order(plan: Plan, column: Column) -> Relation:
+    """Make a serialized relation of a plan whose rows are in the ascending order of a column."""
+    return Relation(plan, (Key(Col(column.id, column.type), descending=False, nulls_first=True),), serialized=True)
