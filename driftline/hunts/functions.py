@@ -131,7 +131,7 @@ def _no_rows(*_: Any) -> list[tuple[Any, ...]]:
 
 def _sample_arguments(text: str) -> dict[str, str]:
     problems = Problems(text)
-    query = parse.Parser(tokenize(text, problems), problems, text).parse_query()
+    query = parse.parse_query(text, problems)
     problems.raise_if_any()
     declared = (each for each in query.statements if isinstance(each, syntax.Declare))
     return {one.name: _SAMPLE_ARGUMENTS.get(str(one.type), "1") for each in declared for one in each.parameters}

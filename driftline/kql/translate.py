@@ -19,8 +19,8 @@ from driftline.kql.parameters import parameter_constants
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Column, Key, Plan
+from driftline.kql.rewrite.lift_windows import lift_windows
 from driftline.kql.text.problems import Problems, Span
-from driftline.kql.text.tokens import tokenize
 
 __all__ = ["Dialect", "Discover", "Translation", "compiled", "translate"]
 
@@ -129,7 +129,7 @@ class Options:
         """Return the rows of a plan that finds data-dependent columns; called by the binder."""
         assert self.discover
         needed = {column.id for column in found.columns}
-        asked = rewrite.rewritten(bind.levelled(found), needed, self.now)
+        asked = rewrite.rewritten(lift_windows(found), needed, self.now)
         return self.discover(_translation(asked, self.sql(asked, found.columns, ()), found.columns))
 
 
@@ -139,7 +139,7 @@ def _compiled(text: str, options: Options, problems: Problems) -> Translation:
     if len(text) > MOST_CHARACTERS:
         problems.add(f"expected a query of at most {MOST_CHARACTERS:,} characters", Span(0, 0))
         problems.raise_if_any()
-    query = parse.Parser(tokenize(text, problems), problems, text).parse_query()
+    query = parse.parse_query(text, problems)
     problems.raise_if_any()
     names = parameter_constants(query, options.parameters, problems)
     discover = options.rows if options.discover else None
@@ -147,7 +147,7 @@ def _compiled(text: str, options: Options, problems: Problems) -> Translation:
         query, options.schema, problems=problems, names=names, discover=discover, refused=options.refused
     )
     needed = _needed(relation)
-    found = rewrite.rewritten(bind.levelled(relation.plan), needed, options.now)
+    found = rewrite.rewritten(lift_windows(relation.plan), needed, options.now)
     reach = rewrite.reach_of(found)  # before the conditions that give the bounds are dropped
     if options.bounded:
         bounds = {name: each.bounds for name, each in reach.items()}

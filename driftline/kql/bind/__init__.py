@@ -11,10 +11,9 @@ from driftline.kql.bind.scalars import literals, membership, operations
 from driftline.kql.bind.scope import Binder, Binding, Discover, Relation, Schema, Scope, Session
 from driftline.kql.bind.tables import pipelines, search, sources, union
 from driftline.kql.parse.cursor import Stuck
-from driftline.kql.rewrite.lift_windows import levelled
 from driftline.kql.text.problems import Problems
 
-__all__ = ["Relation", "Schema", "bind", "levelled"]
+__all__ = ["Relation", "Schema", "bind"]
 
 
 def bind(

@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from driftline.kql import syntax
-from driftline.kql.parse import arrays, flows, graphs, patterns, rows, sources
-from driftline.kql.parse.parser import OPERATORS, SOURCES, Parser
+from driftline.kql.parse import operators, tables
+from driftline.kql.parse.parser import ParseOperator, Parser
 from driftline.kql.text.problems import Problems
 from driftline.kql.text.tokens import tokenize
 
-__all__ = ["OPERATORS", "SOURCES", "Parser", "parse"]
+__all__ = ["OPERATORS", "SOURCES", "parse", "parse_query"]
+
+OPERATORS: dict[str, ParseOperator] = {**operators.OPERATORS, **tables.OPERATORS}
+"""First word of an operator -> function that parses it."""
+SOURCES = tables.SOURCES
 
 
 def parse(text: str) -> syntax.Query:
-    """Parse a query; raises ``InvalidQuery`` with every problem and its place."""
+    """Parse a query.
+
+    Raises ``errors.InvalidQuery`` with every problem and its place.
+    """
     problems = Problems(text)
-    parser = Parser(tokenize(text, problems), problems, text)
-    query = parser.parse_query()
+    query = parse_query(text, problems)
     problems.raise_if_any()
     return query
 
 
-SOURCES.update(sources.SOURCES)
-for theme in (rows, sources, arrays, patterns, flows, graphs):
-    OPERATORS.update(theme.OPERATORS)
+def parse_query(text: str, problems: Problems) -> syntax.Query:
+    """Parse a query and note problems in ``problems``; the tree leaves out the broken parts."""
+    return Parser(tokenize(text, problems), problems, text, operators=OPERATORS, sources=SOURCES).parse_query()

@@ -1,12 +1,12 @@
 """Parse whole queries: statements, pipelines, and what the operators' parsers share.
 
 A broken operator is noted and skipped to the next ``|``, so that one reading finds all
-mistakes. Each operator is one row of ``OPERATORS``, each source one of ``SOURCES``.
+mistakes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from driftline.kql import syntax
 from driftline.kql.parse import request_properties
@@ -15,9 +15,10 @@ from driftline.kql.parse.expressions import ExpressionParser
 from driftline.kql.syntax import Expr, Operator
 from driftline.kql.text import hints
 from driftline.kql.text.hints import instead
+from driftline.kql.text.problems import Problems
 from driftline.kql.text.tokens import Kind, Token
 
-__all__ = ["OPERATORS", "SOURCES", "Parser"]
+__all__ = ["ParseOperator", "ParseSource", "Parser"]
 
 PARAMETERS = frozenset(
     [
@@ -34,8 +35,30 @@ PARAMETERS = frozenset(
 )
 
 
+ParseOperator = Callable[["Parser", Token], Operator]
+"""Parses an operator whose first word, the token, is already read."""
+ParseSource = Callable[["Parser", Token], Expr]
+"""Parses a source whose first word, the token, is already read."""
+
+
 class Parser(ExpressionParser):
-    """Parse statements and pipelines on top of scalar expressions."""
+    """A parser of statements and pipelines, on top of scalar expressions."""
+
+    operators: Mapping[str, ParseOperator]
+
+    def __init__(
+        self,
+        tokens: list[Token],
+        problems: Problems,
+        text: str,
+        *,
+        operators: Mapping[str, ParseOperator],
+        sources: Mapping[str, ParseSource],
+    ) -> None:
+        """Read ``tokens`` of ``text`` by two tables: operator's or source's first word -> function that parses it."""
+        super().__init__(tokens, problems, text)
+        self.operators = operators
+        self.sources = sources
 
     def parse_query(self) -> syntax.Query:
         start = self.token
@@ -62,7 +85,9 @@ class Parser(ExpressionParser):
 
     def _check_begin(self) -> None:
         token, after = self.token, self.ahead()
-        if self.is_symbol("|") or (token.text in OPERATORS and token.text not in SOURCES and after.kind is Kind.WORD):
+        if self.is_symbol("|") or (
+            token.text in self.operators and token.text not in self.sources and after.kind is Kind.WORD
+        ):
             self.problems.add(f"expected a table's name before '{token.text}'", token.span)
         elif token.text.lower() in hints.STATEMENTS and (after.kind is Kind.WORD or after.text == "*"):
             self.problems.add(
@@ -182,7 +207,7 @@ class Parser(ExpressionParser):
 
     def _parse_source(self) -> Expr:
         word = self.token.text if self.token.kind is Kind.WORD else ""
-        parse = SOURCES.get(word)
+        parse = self.sources.get(word)
         if parse is None or not self._is_source(word):
             return self.parse_expression()
         return parse(self, self.advance())
@@ -213,10 +238,10 @@ class Parser(ExpressionParser):
 
     def parse_operator(self) -> Operator:
         token = self.token
-        if token.kind is Kind.WORD and token.text in OPERATORS:
-            return self.nested(lambda: OPERATORS[token.text](self, self.advance()))
+        if token.kind is Kind.WORD and token.text in self.operators:
+            return self.nested(lambda: self.operators[token.text](self, self.advance()))
         if token.kind is Kind.WORD:
-            hint = instead(token.text, hints.OPERATORS, OPERATORS)
+            hint = instead(token.text, hints.OPERATORS, self.operators)
             self.problems.add(f"unknown operator '{token.text}'{hint}", token.span)
             raise Stuck
         if self.is_symbol("|") and self._touches():
@@ -252,10 +277,3 @@ class Parser(ExpressionParser):
         rest = self.parse_operators()
         self.expect_symbol(")")
         return (first, *rest)
-
-
-OPERATORS: dict[str, Callable[[Parser, Token], Operator]] = {}
-"""How to parse each operator; filled by ``driftline.kql.parse``."""
-Parser.operators = OPERATORS
-SOURCES: dict[str, Callable[[Parser, Token], Expr]] = {}
-"""How to parse what a pipe may begin with besides a table's name; filled by ``driftline.kql.parse``."""

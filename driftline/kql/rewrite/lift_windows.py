@@ -1,4 +1,4 @@
-"""Give window functions rows to stand on.
+"""Lift nested window functions into subqueries.
 
 SQL knows them in a SELECT's list alone, and none inside of another or of an aggregate; Kusto
 takes ``where prev(a) != a`` and ``row_cumsum(b, a != prev(a))``. What stands elsewhere is computed
@@ -13,18 +13,18 @@ from collections.abc import Iterator
 from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Call, Col, Column, Const, Fold, Plan, Project, Scalar, Window
 
-__all__ = ["levelled"]
+__all__ = ["lift_windows"]
 
 
-def levelled(plan: Plan) -> Plan:
-    """Give a plan whose windows stand where SQL knows them; none of its columns changes."""
+def lift_windows(plan: Plan) -> Plan:
+    """Move window functions to places where SQL takes them; the columns of the plan stay as they are."""
     if not any(isinstance(node, Window) for node in walk.nodes(plan)):
         return plan
-    return _levelled(plan, (f"·window {number}" for number in itertools.count()))
+    return _lifted(plan, (f"·window {number}" for number in itertools.count()))
 
 
-def _levelled(node: Plan, names: Iterator[str]) -> Plan:
-    node = walk.map_plans(node, lambda each: _levelled(each, names))
+def _lifted(node: Plan, names: Iterator[str]) -> Plan:
+    node = walk.map_plans(node, lambda each: _lifted(each, names))
     node = walk.map_scalars(node, lambda each: _inside(each, names))
     columns = node.columns
     while window := next(_misplaced(node), None):
@@ -34,7 +34,7 @@ def _levelled(node: Plan, names: Iterator[str]) -> Plan:
 
 # Plans inside of scalars have windows of their own.
 def _inside(value: Scalar, names: Iterator[str]) -> Scalar:
-    value = walk.map_plans(value, lambda each: _levelled(each, names))
+    value = walk.map_plans(value, lambda each: _lifted(each, names))
     return walk.map_scalars(value, lambda each: _inside(each, names))
 
 

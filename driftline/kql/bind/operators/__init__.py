@@ -25,7 +25,7 @@ from driftline.kql.bind.operators import (
 )
 from driftline.kql.bind.scope import Relation
 from driftline.kql.parse import OPERATORS as PARSED
-from driftline.kql.parse import flows as parsed_flows
+from driftline.kql.parse.operators.unsupported import parse_unsupported
 
 __all__ = ["OPERATORS", "SUPPORTED"]
 
@@ -37,5 +37,5 @@ OPERATORS: dict[type, Callable[..., Relation]] = {
     kind: bind for family in FAMILIES for kind, bind in family.OPERATORS.items()
 }
 
-SUPPORTED = frozenset(name for name, parse in PARSED.items() if parse is not parsed_flows.parse_unsupported)
+SUPPORTED = frozenset(name for name, parse in PARSED.items() if parse is not parse_unsupported)
 """Names of the operators that hunts may use."""

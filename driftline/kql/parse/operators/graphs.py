@@ -6,11 +6,9 @@ https://learn.microsoft.com/kusto/query/graph-match-operator
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from driftline.kql import syntax
 from driftline.kql.parse.cursor import Stuck
-from driftline.kql.parse.parser import Parser
+from driftline.kql.parse.parser import ParseOperator, Parser
 from driftline.kql.syntax import Expr, Operator
 from driftline.kql.text.tokens import Kind, Token
 
@@ -99,7 +97,7 @@ def parse_graph_to_table(parser: Parser, start: Token) -> Operator:
     return syntax.GraphToTable(what, span=parser.since(start))
 
 
-OPERATORS: dict[str, Callable[[Parser, Token], Operator]] = {
+OPERATORS: dict[str, ParseOperator] = {
     "make-graph": parse_make_graph,
     "graph-match": parse_graph_match,
     "graph-to-table": parse_graph_to_table,

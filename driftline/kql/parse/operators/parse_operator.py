@@ -1,11 +1,12 @@
-"""Parse operators that take text apart: parse, parse-where, parse-kv."""
+"""Parse the operators parse and parse-where.
+
+https://learn.microsoft.com/kusto/query/parse-operator
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from driftline.kql import syntax
-from driftline.kql.parse.parser import Parser
+from driftline.kql.parse.parser import ParseOperator, Parser
 from driftline.kql.syntax import Expr, Operator
 from driftline.kql.text.tokens import Kind, Token
 
@@ -34,20 +35,7 @@ def parse_pattern_part(parser: Parser) -> Expr:
     return syntax.TypedName(name, kind, span=parser.since(start))
 
 
-def parse_parse_kv(parser: Parser, start: Token) -> Operator:
-    value = parser.parse_expression()
-    parser.expect_word("as")
-    parser.expect_symbol("(")
-    columns = parser.until(")", parser.parse_typed_name)
-    settings: tuple[syntax.Named, ...] = ()
-    if parser.take_word("with"):
-        parser.expect_symbol("(")
-        settings = parser.until(")", parser.parse_named)
-    return syntax.ParseKv(value, columns, settings, span=parser.since(start))
-
-
-OPERATORS: dict[str, Callable[[Parser, Token], Operator]] = {
+OPERATORS: dict[str, ParseOperator] = {
     "parse": parse_parse,
     "parse-where": parse_parse,
-    "parse-kv": parse_parse_kv,
 }

@@ -1,43 +1,16 @@
-"""Parse operators on arrays and series: mv-expand, mv-apply, make-series."""
+"""Parse make-series.
+
+https://learn.microsoft.com/kusto/query/make-series-operator
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from driftline.kql import syntax
-from driftline.kql.parse.parser import Parser
+from driftline.kql.parse.parser import ParseOperator, Parser
 from driftline.kql.syntax import Expr, Operator
 from driftline.kql.text.tokens import Token
 
 __all__ = ["OPERATORS"]
-
-
-def parse_mv_expand(parser: Parser, start: Token) -> Operator:
-    parameters = parser.parse_parameters()
-    items = parser.separated(lambda: parse_expanded(parser))
-    limit = parser.parse_expression() if parser.take_word("limit") else None
-    return syntax.MvExpand(parameters, items, limit, span=parser.since(start))
-
-
-def parse_mv_apply(parser: Parser, start: Token) -> Operator:
-    parameters = parser.parse_parameters()
-    items = parser.separated(lambda: parse_expanded(parser))
-    limit = parser.parse_expression() if parser.take_word("limit") else None
-    parser.expect_word("on")
-    body = parser.parse_body()
-    return syntax.MvApply(parameters, items, limit, body, span=parser.since(start))
-
-
-def parse_expanded(parser: Parser) -> syntax.Expanded:
-    start = parser.token
-    item = parser.parse_named()
-    kind = None
-    if parser.take_word("to"):
-        parser.expect_word("typeof")
-        parser.expect_symbol("(")
-        kind = parser.parse_type()
-        parser.expect_symbol(")")
-    return syntax.Expanded(item, kind, span=parser.since(start))
 
 
 def parse_make_series(parser: Parser, start: Token) -> Operator:
@@ -83,10 +56,6 @@ def parse_series(parser: Parser) -> syntax.Series:
     return syntax.Series(aggregate, default, span=parser.since(start))
 
 
-OPERATORS: dict[str, Callable[[Parser, Token], Operator]] = {
-    "mv-expand": parse_mv_expand,
-    "mvexpand": parse_mv_expand,
-    "mv-apply": parse_mv_apply,
-    "mvapply": parse_mv_apply,
+OPERATORS: dict[str, ParseOperator] = {
     "make-series": parse_make_series,
 }

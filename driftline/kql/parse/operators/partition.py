@@ -1,0 +1,30 @@
+"""Parse partition.
+
+https://learn.microsoft.com/kusto/query/partition-operator
+"""
+
+from __future__ import annotations
+
+from driftline.kql import syntax
+from driftline.kql.parse.operators.unsupported import skipped
+from driftline.kql.parse.parser import ParseOperator, Parser
+from driftline.kql.syntax import Operator
+from driftline.kql.text.tokens import Token
+
+__all__ = ["OPERATORS"]
+
+
+def parse_partition(parser: Parser, start: Token) -> Operator:
+    first = parser.token
+    parameters = parser.parse_parameters()
+    parser.expect_word("by")
+    place = parser.token
+    column = syntax.Name(parser.parse_name(), span=place.span)
+    if parser.is_symbol("{"):
+        return skipped(parser, start, first)
+    return syntax.Partition(parameters, column, parser.parse_body(), span=parser.since(start))
+
+
+OPERATORS: dict[str, ParseOperator] = {
+    "partition": parse_partition,
+}

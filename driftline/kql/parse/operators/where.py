@@ -1,0 +1,23 @@
+"""Parse where.
+
+https://learn.microsoft.com/kusto/query/where-operator
+"""
+
+from __future__ import annotations
+
+from driftline.kql import syntax
+from driftline.kql.parse.parser import ParseOperator, Parser
+from driftline.kql.syntax import Operator
+from driftline.kql.text.tokens import Token
+
+__all__ = ["OPERATORS"]
+
+
+def parse_where(parser: Parser, start: Token) -> Operator:
+    return syntax.Where(parser.parse_expression(), span=parser.since(start))
+
+
+OPERATORS: dict[str, ParseOperator] = {
+    "where": parse_where,
+    "filter": parse_where,
+}
