@@ -1,4 +1,4 @@
-"""Print pipelines, lists and brackets; each kind of node is one row of ``FORMS``."""
+"""Print pipelines, lists and brackets."""
 
 from __future__ import annotations
 
@@ -10,22 +10,27 @@ from driftline.kql.print.levels import OR, PIPE, POSTFIX, is_head, level, source
 from driftline.kql.print.names import block, indented, named, value_of
 from driftline.kql.syntax import Expr, Operator
 
-__all__ = ["FORMS", "WIDEST", "Printer"]
+__all__ = ["WIDEST", "Form", "Printer"]
 
 WIDEST = 100
+"""Characters of a list on one line; a longer list has each item on a line of its own."""
+Form = Callable[["Printer", Any], str]
+"""Prints one kind of node."""
 
 
 class Printer:
-    """Print nodes, each kind by a row of ``FORMS``."""
+    """A printer of nodes, by a table of functions: kind of node -> function that prints it."""
 
-    def __init__(self, kept: Mapping[int, Sequence[str]]) -> None:
+    def __init__(self, forms: Mapping[type, Form], kept: Mapping[int, Sequence[str]]) -> None:
+        """Take the table, and the comments to print above a node by the node's ``id``."""
+        self.forms = forms
         self.kept = kept
 
     def query(self, query: syntax.Query) -> str:
         return self.lines(query.statements, query.body)
 
     def lines(self, statements: Iterable[syntax.Statement], body: Expr) -> str:
-        parts = [self.noted(each) + FORMS[type(each)](self, each) + ";" for each in statements]
+        parts = [self.noted(each) + self.forms[type(each)](self, each) + ";" for each in statements]
         return "\n".join([*parts, self.pipeline(body)])
 
     def noted(self, node: syntax.Node) -> str:
@@ -45,7 +50,7 @@ class Printer:
         return "\n".join([self.expr(node.source, OR if not is_head(node.source) else PIPE), *rest])
 
     def operator(self, node: Operator) -> str:
-        return FORMS[type(node)](self, node)
+        return self.forms[type(node)](self, node)
 
     def inner(self, node: Expr) -> str:
         """Write what stands in brackets: a pipeline with steps on lines of its own."""
@@ -86,7 +91,7 @@ class Printer:
         """Write an expression, in brackets if it binds less than ``least``."""
         if level(node) < least:
             return f"({self.inner(node)})"
-        return FORMS[type(node)](self, node)
+        return self.forms[type(node)](self, node)
 
     def value(self, node: Expr) -> str:
         """Write a scalar expression, which is no pipeline unless in brackets."""
@@ -94,7 +99,3 @@ class Printer:
 
     def table(self, node: Expr) -> str:
         return self.expr(node, POSTFIX)
-
-
-FORMS: dict[type, Callable[[Printer, Any], str]] = {}
-"""How to print each kind of node; filled by the modules of the kinds."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from driftline.kql import syntax
-from driftline.kql.print.core import FORMS, WIDEST, Printer
+from driftline.kql.print.core import WIDEST, Form, Printer
 from driftline.kql.print.levels import AND, COMPARISON, SIGN, level
 from driftline.kql.print.names import LEXED, PLAIN, indented, named
 from driftline.kql.syntax import Expr
 from driftline.kql.text import literals
 
-__all__: list[str] = []
+__all__ = ["FORMS"]
 
 
 def junction(to: Printer, node: syntax.Junction) -> str:
@@ -68,7 +67,7 @@ def assigned(to: Printer, node: syntax.Named) -> str:
     return f"{names} = {to.value(node.value)}"
 
 
-EXPRESSIONS: dict[type, Callable[[Printer, Any], str]] = {
+FORMS: dict[type, Form] = {
     syntax.Literal: lambda _, node: literals.literal(node.type, node.value),
     syntax.Name: lambda _, node: named(node.name),
     syntax.Star: lambda _, node: f"{node.pattern} {node.order}".rstrip(),
@@ -83,4 +82,3 @@ EXPRESSIONS: dict[type, Callable[[Printer, Any], str]] = {
     syntax.Named: assigned,
     syntax.TypedName: lambda to, node: to.typed(node),
 }
-FORMS.update(EXPRESSIONS)

@@ -13,16 +13,19 @@ from __future__ import annotations
 from driftline import errors
 from driftline.kql import syntax
 from driftline.kql.parse import parse
-from driftline.kql.print import arrays, comments, expressions, flows, graphs, rows, sources, statements  # noqa: F401 -- they register themselves
-from driftline.kql.print.core import Printer
+from driftline.kql.print import comments, expressions, operators, statements, tables
+from driftline.kql.print.core import Form, Printer
 from driftline.kql.text.problems import QueryProblem
 
 __all__ = ["formatted", "printed"]
 
+FORMS: dict[type, Form] = {**expressions.FORMS, **tables.FORMS, **operators.FORMS, **statements.FORMS}
+"""Kind of node -> function that prints it."""
+
 
 def printed(query: syntax.Query) -> str:
     """Write a query as canonical text, which ends in no newline."""
-    return Printer({}).query(query)
+    return Printer(FORMS, {}).query(query)
 
 
 def formatted(text: str) -> str:
@@ -30,6 +33,6 @@ def formatted(text: str) -> str:
     query = parse(text)
     try:
         kept, last = comments.placed(text, query)
-        return "\n".join([Printer(kept).query(query), *last])
+        return "\n".join([Printer(FORMS, kept).query(query), *last])
     except RecursionError:
         raise errors.InvalidQuery(QueryProblem("not supported: a query nested so deeply", 1, 1)) from None

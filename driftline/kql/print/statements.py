@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from driftline.kql import syntax
-from driftline.kql.print.core import FORMS, Printer
+from driftline.kql.print.core import Form, Printer
 from driftline.kql.print.names import block, indented, named, value_of
 
-__all__: list[str] = []
+__all__ = ["FORMS"]
 
 
 def function(to: Printer, node: syntax.Function) -> str:
@@ -39,10 +36,9 @@ def setting(to: Printer, node: syntax.Set) -> str:
     return f"set {node.name} = {value}" if value else f"set {node.name}"
 
 
-STATEMENTS: dict[type, Callable[[Printer, Any], str]] = {
+FORMS: dict[type, Form] = {
     syntax.Let: let,
     syntax.Declare: declare,
     syntax.Set: setting,
     syntax.Function: function,
 }
-FORMS.update(STATEMENTS)

@@ -17,7 +17,7 @@ def parse_unsupported(parser: Parser, start: Token) -> Operator:
 
 
 def skipped(parser: Parser, start: Token, first: Token) -> Operator:
-    """Skip the rest of an operator and keep its text from ``first`` on, so that the operators after it are still checked."""
+    """Skip the rest of an operator and keep its text from ``first`` on; later operators are still checked."""
     parser.skip_to("|", ";")
     text = parser.text_since(first)
     return syntax.Unsupported(start.text, text, span=Span(start.span.offset, len(start.text)))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from driftline.kql import syntax
-from driftline.kql.print.core import FORMS, Printer
+from driftline.kql.print.core import Form, Printer
 from driftline.kql.print.names import named
 
-__all__: list[str] = []
+__all__ = ["FORMS"]
 
 
 def make_graph(to: Printer, node: syntax.MakeGraph) -> str:
@@ -36,9 +33,8 @@ def edge(node: syntax.Edge) -> str:
     return ("<" if node.backward else "") + (f"-[{inner}]-" if inner else "--") + (">" if node.forward else "")
 
 
-GRAPHS: dict[type, Callable[[Printer, Any], str]] = {
+FORMS: dict[type, Form] = {
     syntax.MakeGraph: make_graph,
     syntax.GraphMatch: graph_match,
     syntax.GraphToTable: lambda _, node: f"graph-to-table {node.what}",
 }
-FORMS.update(GRAPHS)

@@ -1,0 +1,14 @@
+"""Print as."""
+
+from __future__ import annotations
+
+from driftline.kql import syntax
+from driftline.kql.print.core import Form
+from driftline.kql.print.names import named
+
+__all__ = ["FORMS"]
+
+
+FORMS: dict[type, Form] = {
+    syntax.As: lambda _, node: f"as {named(node.name)}",
+}

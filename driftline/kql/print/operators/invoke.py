@@ -1,0 +1,13 @@
+"""Print invoke."""
+
+from __future__ import annotations
+
+from driftline.kql import syntax
+from driftline.kql.print.core import Form
+
+__all__ = ["FORMS"]
+
+
+FORMS: dict[type, Form] = {
+    syntax.Invoke: lambda to, node: f"invoke {to.expr(node.call)}",
+}

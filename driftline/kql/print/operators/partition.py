@@ -1,0 +1,17 @@
+"""Print partition."""
+
+from __future__ import annotations
+
+from driftline.kql import syntax
+from driftline.kql.print.core import Form, Printer
+
+__all__ = ["FORMS"]
+
+
+def partition(to: Printer, node: syntax.Partition) -> str:
+    return f"partition{to.settings(node.parameters)} by {to.expr(node.column)} {to.body(node.body)}"
+
+
+FORMS: dict[type, Form] = {
+    syntax.Partition: partition,
+}

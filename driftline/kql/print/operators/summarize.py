@@ -1,0 +1,19 @@
+"""Print summarize; count and getschema, which have no arguments."""
+
+from __future__ import annotations
+
+from driftline.kql import syntax
+from driftline.kql.print.core import Form, Printer
+from driftline.kql.print.lists import after, by
+
+__all__ = ["FORMS"]
+
+
+def summarize(to: Printer, node: syntax.Summarize) -> str:
+    return f"summarize{after(to, node.aggregates)}{by(to, node.groups)}"
+
+
+FORMS: dict[type, Form] = {
+    syntax.Summarize: summarize,
+    syntax.Plain: lambda _, node: node.op,
+}

@@ -1,0 +1,13 @@
+"""Print where."""
+
+from __future__ import annotations
+
+from driftline.kql import syntax
+from driftline.kql.print.core import Form
+
+__all__ = ["FORMS"]
+
+
+FORMS: dict[type, Form] = {
+    syntax.Where: lambda to, node: f"where {to.value(node.predicate)}",
+}
