@@ -13,7 +13,7 @@ from driftline.kql.parse.cursor import Cursor, Stuck
 from driftline.kql.syntax import Expr
 from driftline.kql.text.tokens import Kind, Token
 
-__all__ = ["ELSEWHERE", "LITERAL_TYPES", "TYPES", "ExpressionParser"]
+__all__ = ["LITERAL_TYPES", "REMOTE_FUNCTIONS", "TYPES", "ExpressionParser"]
 
 TYPES = {
     "bool": "bool",
@@ -58,8 +58,8 @@ COMPARISONS = frozenset(
 MEMBERSHIP = frozenset(["in", "!in", "in~", "!in~", "has_any", "has_all"])
 RANGES = frozenset(["between", "!between"])
 SPECIAL_REALS = {"nan": float("nan"), "inf": float("inf")}
-ELSEWHERE = frozenset(["cluster", "database", "workspace", "app", "external_table", "adx", "arg", "resource"])
-"""Functions that name tables of others."""
+REMOTE_FUNCTIONS = frozenset(["cluster", "database", "workspace", "app", "external_table", "adx", "arg", "resource"])
+"""Functions that name tables outside of driftline."""
 TABULAR_HEADS = frozenset(["datatable", "range", "print", "union", "find", "search", "externaldata", "evaluate"])
 
 
@@ -212,8 +212,8 @@ class ExpressionParser(Cursor):
         return base
 
     def _parse_member(self, start: Token, base: Expr) -> Expr:
-        if isinstance(base, syntax.Elsewhere) or (isinstance(base, syntax.Call) and base.name in ELSEWHERE):
-            return self._parse_elsewhere(start, base)
+        if isinstance(base, syntax.RemoteTable) or (isinstance(base, syntax.Call) and base.name in REMOTE_FUNCTIONS):
+            return self._parse_remote_table(start, base)
         if self.is_symbol("["):
             return syntax.Member(base, self.parse_name(), span=self.since(start))
         name = self.expect_kind(Kind.WORD).text
@@ -226,12 +226,12 @@ class ExpressionParser(Cursor):
         return syntax.Member(base, name, span=self.since(start))
 
     # ``cluster("c").database("d").T``, with a wildcard in a union.
-    def _parse_elsewhere(self, start: Token, base: syntax.Elsewhere | syntax.Call) -> Expr:
+    def _parse_remote_table(self, start: Token, base: syntax.RemoteTable | syntax.Call) -> Expr:
         name = self.parse_pattern()
         if isinstance(name, syntax.Name) and self.is_symbol("("):
             self._parse_call(start, name.name)
-        what = base.what if isinstance(base, syntax.Elsewhere) else base.name
-        return syntax.Elsewhere(what, self.text_since(start), span=self.since(start))
+        what = base.what if isinstance(base, syntax.RemoteTable) else base.name
+        return syntax.RemoteTable(what, self.text_since(start), span=self.since(start))
 
     def _parse_primary(self) -> Expr:
         token = self.token

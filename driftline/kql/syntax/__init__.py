@@ -23,9 +23,11 @@ from driftline.kql.syntax.expressions import (
 from driftline.kql.syntax.operators import (
     As,
     Columns,
+    Count,
     Edge,
     Evaluate,
     Expanded,
+    GetSchema,
     GraphMatch,
     GraphToTable,
     Invoke,
@@ -41,7 +43,6 @@ from driftline.kql.syntax.operators import (
     ParseKv,
     Partition,
     Path,
-    Plain,
     Reduce,
     Render,
     SampleDistinct,
@@ -58,7 +59,7 @@ from driftline.kql.syntax.operators import (
     Where,
 )
 from driftline.kql.syntax.statements import Declare, Function, FunctionParameter, Let, Query, Set
-from driftline.kql.syntax.tables import Datatable, Elsewhere, Find, Parameter, Pipe, Print, Range, Search, Union
+from driftline.kql.syntax.tables import Datatable, Find, Parameter, Pipe, Print, Range, RemoteTable, Search, Union
 
 __all__ = [
     "NOWHERE",
@@ -67,16 +68,17 @@ __all__ = [
     "Binary",
     "Call",
     "Columns",
+    "Count",
     "Datatable",
     "Declare",
     "Edge",
-    "Elsewhere",
     "Evaluate",
     "Expanded",
     "Expr",
     "Find",
     "Function",
     "FunctionParameter",
+    "GetSchema",
     "GraphMatch",
     "GraphToTable",
     "In",
@@ -104,11 +106,11 @@ __all__ = [
     "Partition",
     "Path",
     "Pipe",
-    "Plain",
     "Print",
     "Query",
     "Range",
     "Reduce",
+    "RemoteTable",
     "Render",
     "SampleDistinct",
     "Scan",

@@ -14,9 +14,11 @@ from driftline.kql.syntax.tables import Parameter
 __all__ = [
     "As",
     "Columns",
+    "Count",
     "Edge",
     "Evaluate",
     "Expanded",
+    "GetSchema",
     "GraphMatch",
     "GraphToTable",
     "Invoke",
@@ -32,7 +34,6 @@ __all__ = [
     "ParseKv",
     "Partition",
     "Path",
-    "Plain",
     "Reduce",
     "Render",
     "SampleDistinct",
@@ -154,10 +155,13 @@ class SampleDistinct(Operator):
 
 
 @dataclass(frozen=True, slots=True)
-class Plain(Operator):
-    """An operator without arguments of its own: count, getschema, serialize without items."""
+class Count(Operator):
+    """``count``: the number of rows."""
 
-    op: str
+
+@dataclass(frozen=True, slots=True)
+class GetSchema(Operator):
+    """``getschema``: a row for each column."""
 
 
 @dataclass(frozen=True, slots=True)

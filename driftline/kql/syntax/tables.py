@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from driftline.kql.syntax.base import Expr, Node, Operator
 from driftline.kql.syntax.expressions import Named, TypedName
 
-__all__ = ["Datatable", "Elsewhere", "Find", "Parameter", "Pipe", "Print", "Range", "Search", "Union"]
+__all__ = ["Datatable", "Find", "Parameter", "Pipe", "Print", "Range", "RemoteTable", "Search", "Union"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,13 @@ class Union(Expr, Operator):
 
 
 @dataclass(frozen=True, slots=True)
-class Elsewhere(Expr):
-    """A table we know how to read about, not how to read: externaldata, ``cluster(…).database(…).T``.
-
-    Its text is kept for the printer.
-    """
+class RemoteTable(Expr):
+    """A table outside of driftline: ``externaldata``, ``cluster("c").database("d").T``; the binder refuses it."""
 
     what: str
+    """First function or keyword, for the message."""
     text: str = ""
+    """The expression as written, for the printer."""
 
 
 @dataclass(frozen=True, slots=True)

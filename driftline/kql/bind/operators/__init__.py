@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from driftline.kql.bind.operators import (
     evaluate,
+    getschema,
     graphs,
     invoke,
     join,
@@ -30,7 +31,7 @@ from driftline.kql.parse.operators.unsupported import parse_unsupported
 __all__ = ["OPERATORS", "SUPPORTED"]
 
 FAMILIES = (
-    *(evaluate, graphs, invoke, join, make_series, mv_expand, parse_kv, parse_operator, partition, project),
+    *(evaluate, getschema, graphs, invoke, join, make_series, mv_expand, parse_kv, parse_operator, partition, project),
     *(reduce, render, scan, sort, summarize, top_nested, unsupported),
 )
 OPERATORS: dict[type, Callable[..., Relation]] = {

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from driftline.kql import functions, syntax
 from driftline.kql.bind.functions import aggregates
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.bind.tables import relations
 from driftline.kql.bind.tables.column_names import Names, default_name
 from driftline.kql.bind.tables.outputs import Output, bound_or_null, check_named, grouped, kept, projected, ref
 from driftline.kql.parse.cursor import Stuck
@@ -158,31 +157,11 @@ SEVERAL: dict[str, Callable[..., list[Output]]] = {
 }
 
 
-def bind_plain(node: syntax.Plain, relation: Relation, scope: Scope) -> Relation:
-    if node.op == "count":
-        return grouped(relation, [], [(scope.session.column("Count", "long"), Call("count", (), "long"))])
-    types_of = {
-        "bool": "System.SByte",
-        "int": "System.Int32",
-        "long": "System.Int64",
-        "real": "System.Double",
-        "string": "System.String",
-        "datetime": "System.DateTime",
-        "timespan": "System.TimeSpan",
-        "guid": "System.Guid",
-        "decimal": "System.Data.SqlTypes.SqlDecimal",
-        "dynamic": "System.Object",
-    }
-    names = ("ColumnName", "string"), ("ColumnOrdinal", "long"), ("DataType", "string"), ("ColumnType", "string")
-    columns = tuple(scope.session.column(*pair) for pair in names)
-    rows = tuple(
-        (Const("string", c.name), Const("long", i), Const("string", types_of[c.type]), Const("string", c.type))
-        for i, c in enumerate(relation.columns)
-    )
-    return relations.in_order(Values(columns, rows), columns[1])
+def bind_count(node: syntax.Count, relation: Relation, scope: Scope) -> Relation:
+    return grouped(relation, [], [(scope.session.column("Count", "long"), Call("count", (), "long"))])
 
 
 OPERATORS: dict[type, Callable[..., Relation]] = {
     syntax.Summarize: bind_summarize,
-    syntax.Plain: bind_plain,
+    syntax.Count: bind_count,
 }

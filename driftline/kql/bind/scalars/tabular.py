@@ -23,7 +23,7 @@ def is_tabular(node: syntax.Expr, scope: Scope) -> bool:
             syntax.Find,
             syntax.Search,
             syntax.Print,
-            syntax.Elsewhere,
+            syntax.RemoteTable,
         ),
     ):
         return True

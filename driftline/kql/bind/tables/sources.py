@@ -13,7 +13,7 @@ from driftline.kql.bind.scalars.arguments import constant
 from driftline.kql.bind.scalars.arithmetic import arithmetic, compared
 from driftline.kql.bind.scope import Closure, Relation, Scope
 from driftline.kql.bind.tables.relations import in_order, renewed
-from driftline.kql.parse.expressions import ELSEWHERE
+from driftline.kql.parse.expressions import REMOTE_FUNCTIONS
 from driftline.kql.plan.nodes import (
     Call,
     Col,
@@ -67,13 +67,13 @@ def _bind_call(node: syntax.Call, scope: Scope) -> Relation:
         return scope.table(node.arguments[0])
     if node.name == "table" and node.arguments:
         return stored(str(constant(node.arguments[0], scope, "string")), node.span, scope)
-    if node.name in ELSEWHERE:
-        _bind_elsewhere(syntax.Elsewhere(node.name, span=node.span), scope)
+    if node.name in REMOTE_FUNCTIONS:
+        _bind_remote_table(syntax.RemoteTable(node.name, span=node.span), scope)
     known = [name for name, binding in scope.names.items() if isinstance(binding, Closure)]
     scope.fail(f"unknown table function '{node.name}'{suggestion(node.name, known)}", node.span)
 
 
-def _bind_elsewhere(node: syntax.Elsewhere, scope: Scope) -> NoReturn:
+def _bind_remote_table(node: syntax.RemoteTable, scope: Scope) -> NoReturn:
     scope.fail(f"not supported: '{node.what}'; a hunt reads only the tables it is given", node.span)
 
 
@@ -147,7 +147,7 @@ def _bind_print(node: syntax.Print, scope: Scope) -> Relation:
 SOURCES: dict[type, Callable[..., Relation]] = {
     syntax.Name: _bind_name,
     syntax.Call: _bind_call,
-    syntax.Elsewhere: _bind_elsewhere,
+    syntax.RemoteTable: _bind_remote_table,
     syntax.Datatable: _bind_datatable,
     syntax.Range: _bind_range,
     syntax.Print: _bind_print,

@@ -9,7 +9,7 @@ from driftline.kql import syntax
 from driftline.kql.bind.scope import Closure, Relation, Scope
 from driftline.kql.bind.tables import sources
 from driftline.kql.bind.tables.column_names import Names
-from driftline.kql.parse.expressions import ELSEWHERE
+from driftline.kql.parse.expressions import REMOTE_FUNCTIONS
 from driftline.kql.plan.nodes import Col, Column, Const, Project, Scalar, Union
 from driftline.kql.text.problems import Span, suggestion
 
@@ -76,7 +76,7 @@ def united_tables(
 
 def _is_known(item: syntax.Expr, scope: Scope) -> bool:
     source = item.source if isinstance(item, syntax.Pipe) else item
-    if isinstance(source, syntax.Elsewhere) or (isinstance(source, syntax.Call) and source.name in ELSEWHERE):
+    if isinstance(source, syntax.RemoteTable) or (isinstance(source, syntax.Call) and source.name in REMOTE_FUNCTIONS):
         return False
     if isinstance(source, syntax.Star):
         known = [*scope.session.schema, *(name for name in scope.names if _is_view(name, scope))]

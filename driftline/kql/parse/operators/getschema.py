@@ -17,7 +17,7 @@ __all__ = ["OPERATORS"]
 def parse_getschema(parser: Parser, start: Token) -> Operator:
     if not parser.ends_operator():
         return parse_unsupported(parser, start)
-    return syntax.Plain(start.text, span=start.span)
+    return syntax.GetSchema(span=start.span)
 
 
 OPERATORS: dict[str, ParseOperator] = {

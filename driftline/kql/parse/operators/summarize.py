@@ -24,7 +24,7 @@ def parse_summarize(parser: Parser, start: Token) -> Operator:
 # ``count as n`` is as old as KQL, and older than summarize.
 def parse_count(parser: Parser, start: Token) -> Operator:
     if not parser.take_word("as"):
-        return syntax.Plain(start.text, span=start.span)
+        return syntax.Count(span=start.span)
     name = parser.parse_name()
     counted = syntax.Named((name,), syntax.Call("count", (), span=start.span), span=parser.since(start))
     return syntax.Summarize((counted,), (), span=parser.since(start))

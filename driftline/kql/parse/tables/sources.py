@@ -44,12 +44,12 @@ def parse_externaldata(parser: Parser, start: Token) -> Expr:
         parser.expect_symbol("(")
         parser.skip_to(")")
         parser.expect_symbol(")")
-    return syntax.Elsewhere(start.text, parser.text_since(start), span=start.span)
+    return syntax.RemoteTable(start.text, parser.text_since(start), span=start.span)
 
 
 def parse_macro_expand(parser: Parser, start: Token) -> Expr:
     parser.skip_to("|", ";")
-    return syntax.Elsewhere(start.text, parser.text_since(start), span=start.span)
+    return syntax.RemoteTable(start.text, parser.text_since(start), span=start.span)
 
 
 SOURCES: dict[str, ParseSource] = {

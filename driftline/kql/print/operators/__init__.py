@@ -6,6 +6,7 @@ from driftline.kql.print.core import Form
 from driftline.kql.print.operators import (
     as_operator,
     evaluate,
+    getschema,
     graphs,
     invoke,
     join,
@@ -29,7 +30,7 @@ __all__ = ["FORMS"]
 
 FAMILIES = (
     *(where, project, summarize, sort, top_nested, reduce, join, mv_expand, make_series, parse_operator, parse_kv),
-    *(as_operator, partition, scan, render, evaluate, invoke, unsupported, graphs),
+    *(as_operator, partition, scan, render, evaluate, invoke, getschema, unsupported, graphs),
 )
 FORMS: dict[type, Form] = {kind: form for family in FAMILIES for kind, form in family.FORMS.items()}
 """Kind of operator -> function that prints it."""

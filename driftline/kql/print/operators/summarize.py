@@ -1,4 +1,4 @@
-"""Print summarize; count and getschema, which have no arguments."""
+"""Print summarize and count."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ def summarize(to: Printer, node: syntax.Summarize) -> str:
 
 FORMS: dict[type, Form] = {
     syntax.Summarize: summarize,
-    syntax.Plain: lambda _, node: node.op,
+    syntax.Count: lambda _, __: "count",
 }

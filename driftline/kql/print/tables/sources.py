@@ -27,6 +27,6 @@ FORMS: dict[type, Form] = {
     syntax.Datatable: datatable,
     syntax.Range: range_,
     syntax.Print: lambda to, node: f"print {to.many(node.items)}",
-    syntax.Elsewhere: lambda _, node: node.text,
+    syntax.RemoteTable: lambda _, node: node.text,
     syntax.Pipe: lambda to, node: to.steps(node),
 }
