@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from driftline.kql import syntax
-from driftline.kql.print.levels import OR, PIPE, POSTFIX, is_head, level, source_of
 from driftline.kql.print.names import block, indented, named, value_of
+from driftline.kql.print.precedence import OR, PIPE, POSTFIX, is_head, level, source_of
 from driftline.kql.syntax import Expr, Operator
 
 __all__ = ["WIDEST", "Form", "Printer"]

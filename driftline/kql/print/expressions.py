@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from driftline.kql import syntax
 from driftline.kql.print.core import WIDEST, Form, Printer
-from driftline.kql.print.levels import AND, COMPARISON, SIGN, level
 from driftline.kql.print.names import LEXED, PLAIN, indented, named
+from driftline.kql.print.precedence import AND, COMPARISON, SIGN, level
 from driftline.kql.syntax import Expr
 from driftline.kql.text import literals
 
