@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from driftline.kql import functions, syntax
-from driftline.kql.bind.operators import file_profile
 from driftline.kql.bind.scope import Closure, Relation, Scope
+from driftline.kql.bind.tables import file_profile
 from driftline.kql.text.problems import suggestion
 
 __all__ = ["OPERATORS"]
