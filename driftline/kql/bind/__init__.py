@@ -1,4 +1,9 @@
-"""Bind a syntax tree to the tables' schemas: names, types, and what each operator means."""
+"""Bind a syntax tree: give its names columns and tables, its values types, its operators a plan.
+
+The rooms of this package, from the bottom: ``scope`` (names in reach), ``scalars`` (values), ``statements`` (let,
+declare, set), ``functions`` (calls), ``tables`` (sources and pipelines), ``plugins`` (of evaluate), ``operators``.
+An import runs only towards the bottom. Recursion runs through the ``Binder`` in the scope, whose tables are below.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +30,13 @@ def bind(
     discover: Discover | None = None,
     refused: Mapping[str, str] | None = None,
 ) -> Relation:
-    """Bind a query; raises ``InvalidQuery`` with every problem found.
+    """Bind a query to the tables of a schema, and return the relation that it denotes.
 
-    ``discover`` gives the rows of a plan, for operators whose columns depend on the data.
-    ``refused`` are tables that may not be read, with the reason.
+    ``schema`` maps table -> column -> Kusto type. ``names`` are functions and values that the query may use besides
+    its own lets. ``discover`` returns the rows of a plan, for operators whose columns depend on the data; without it
+    such operators must declare their columns. ``refused`` maps tables that may not be read to the reason.
+
+    Raises ``errors.InvalidQuery`` with every problem found.
     """
     session = Session(BINDER, schema, problems, discover=discover, refused=refused)
     try:

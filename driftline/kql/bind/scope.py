@@ -1,4 +1,10 @@
-"""What names mean at a place in a query, and what the whole binding shares."""
+"""The names in reach at a place in a query, the state that one binding shares, and the binder itself.
+
+A ``Scope`` is handed down with each node. It is immutable: a function that adds a name or changes the row
+makes a new one. All scopes of one binding share a ``Session``, which collects problems and makes identifiers.
+
+https://learn.microsoft.com/kusto/query/let-statement
+"""
 
 from __future__ import annotations
 
@@ -28,16 +34,22 @@ __all__ = [
 
 Schema = Mapping[str, Mapping[str, str]]
 Discover = Callable[[Plan], list[tuple[Any, ...]]]  # the rows of a plan, for operators whose columns depend on data
+# Nodes that one query may bind, with each call of a user-defined function counted again.
 MOST_NODES = 20_000
-MOST_LISTED = 6  # columns, for who asks for another
+MOST_LISTED = 6  # columns that the hint for an unknown column lists
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A bound table: its plan, and the order of its rows if it has one (``serialized``).
+    """A bound table: its plan, and the order of its rows if it has one.
 
-    Within the body of ``partition`` and ``mv-apply``, ``partition`` holds the columns that tell
-    the parts: operators work on each part by itself, and keep these columns, hidden.
+    ``serialized`` says that the rows are in an order that window functions may use: Kusto calls such a row set
+    serialized (https://learn.microsoft.com/kusto/query/window-functions). ``order`` holds its keys and may be empty
+    even then, because ``serialize`` takes the rows as they come.
+
+    Within the body of ``partition`` and ``mv-apply``, ``partition`` holds the columns that tell the partitions apart:
+    operators work on each partition by itself, and keep these columns, hidden.
+    ``graph`` is set for the result of ``make-graph``, which only graph operators take.
     """
 
     plan: Plan
@@ -47,23 +59,27 @@ class Relation:
     graph: Graph | None = None
 
     def over(self, plan: Plan) -> Relation:
-        """Give another plan of the same rows' order and parts."""
+        """Return the relation with another plan, whose rows keep their order and partitions."""
         return dataclasses.replace(self, plan=plan)
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The visible columns."""
+        """The columns that the query sees."""
         return tuple(column for column in self.plan.columns if column.name)
 
     @property
     def hidden(self) -> tuple[Column, ...]:
-        """The columns that only carry the order."""
+        """The columns without a name, which only carry the order or tell partitions apart."""
         return tuple(column for column in self.plan.columns if not column.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Graph:
-    """What make-graph makes: edges with their ends and numbers, and nodes by their identifiers."""
+    """The result of make-graph: a table of edges and a table of nodes.
+
+    ``source`` and ``target`` are the columns of ``edges`` with the identifiers of its ends, ``number`` a column that
+    is unique for each edge. ``id`` is the column of ``nodes`` with the identifier of the node.
+    """
 
     edges: Relation
     nodes: Relation
@@ -75,7 +91,10 @@ class Graph:
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """A let's expression or function with the scope it was written in."""
+    """A let statement's expression or function, with the scope in which it was written.
+
+    Kusto binds a let lazily, at each use; names mean what they meant at the let statement.
+    """
 
     value: syntax.Expr
     scope: Scope
@@ -129,7 +148,7 @@ class Binder:
 
 
 class Session:
-    """What one binding shares: the schema, the problems found, identifiers already given."""
+    """The state that one binding shares: the schema, the problems found, the identifiers given out."""
 
     def __init__(
         self,
@@ -140,21 +159,32 @@ class Session:
         discover: Discover | None = None,
         refused: Mapping[str, str] | None = None,
     ) -> None:
+        """Begin a binding.
+
+        ``schema`` maps table -> column -> Kusto type. ``discover`` runs a plan and returns its rows; ``None`` means
+        that no rows can be read while the query is bound. ``refused`` maps a table that may not be read to the
+        reason.
+        """
         self.binder = binder
         self.schema = schema
         self.discover = discover
         self.problems = problems
         self.refused = refused or {}  # tables that may not be read, and why
-        self.tainted = False  # an operator failed: unknown columns may be its fault
+        self.tainted = False  # an operator failed: later unknown columns may be consequences
         self.depth = 0
-        self.properties: dict[str, syntax.Expr] = {}  # of the request, that functions ask for
+        self.properties: dict[
+            str, syntax.Expr
+        ] = {}  # request properties that functions read, such as query_bin_auto_size
         self._given: set[str] = set()
-        self._numbers: dict[str, int] = {}  # how often a name was asked for
+        self._numbers: dict[str, int] = {}  # name, without case -> last number behind it
         self._nodes = 0
 
     def fresh(self, name: str) -> str:
-        """Give an identifier nobody has, as like the name as possible."""
-        base = name[:100].lstrip("·") or "column"  # lambdas' parameters begin so
+        """Return an identifier that is not yet in use, as like ``name`` as possible.
+
+        Identifiers differ by more than case, because DuckDB's names ignore case while Kusto's do not.
+        """
+        base = name[:100].lstrip("·") or "column"  # parameters of lambdas in the emitted SQL begin with a dot
         folded, candidate = base.casefold(), base
         number = self._numbers.get(folded, 0)
         while candidate.casefold() in self._given:
@@ -165,18 +195,23 @@ class Session:
         return candidate
 
     def column(self, name: str, kind: str) -> Column:
+        """Make a visible column with an identifier of its own."""
         return Column(self.fresh(name), kind, name)
 
     def hidden(self, kind: str) -> Column:
+        """Make a column without a name, which the query does not see."""
         return Column(self.fresh("order"), kind)
 
     def fail(self, message: str, span: Span) -> NoReturn:
-        """Note a problem and give up on what is being bound."""
+        """Note a problem, and raise ``Stuck`` to leave what is being bound."""
         self.problems.add(message, span)
         raise Stuck
 
     def count(self, span: Span) -> None:
-        """Guard against queries that grow without bound through functions."""
+        """Count a bound node; fail beyond ``MOST_NODES``.
+
+        Functions that call functions can make a short text grow exponentially.
+        """
         self._nodes += 1
         if self._nodes > MOST_NODES:
             self.fail(f"not supported: a query of more than {MOST_NODES} parts", span)
@@ -184,16 +219,21 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The names in reach: lets and parameters, the row's columns, both sides of a join."""
+    """The names in reach: lets and parameters, the columns of the row, both sides of a join.
+
+    ``sides`` are the left and the right table within the conditions of a join. ``grouped`` are the rows that aggregates
+    read, within ``summarize`` and similar operators; bound aggregates are collected in ``aggregates``.
+    """
 
     session: Session
     names: Mapping[str, Binding] = field(default_factory=dict)
     relation: Relation | None = None
     sides: tuple[Relation, Relation] | None = None
-    grouped: Relation | None = None  # the rows that aggregates read; they are collected below
+    grouped: Relation | None = None
     aggregates: list[tuple[Column, Scalar]] = field(default_factory=list)
 
     def fail(self, message: str, span: Span) -> NoReturn:
+        """Note a problem, and raise ``Stuck``."""
         self.session.fail(message, span)
 
     def scalar(self, node: syntax.Expr) -> Scalar:
@@ -217,19 +257,23 @@ class Scope:
         return self.session.binder.table(node, self)
 
     def with_names(self, names: Mapping[str, Binding]) -> Scope:
+        """Return the scope with more names; a new name hides an old one."""
         return dataclasses.replace(self, names={**self.names, **names})
 
     def with_row(self, relation: Relation | None) -> Scope:
+        """Return the scope with the columns of another relation, or none, without join sides and aggregates."""
         return dataclasses.replace(self, relation=relation, sides=None, grouped=None)
 
     def columns(self) -> tuple[Column, ...]:
+        """The visible columns of the row, none outside of a row."""
         return self.relation.columns if self.relation else ()
 
     def column(self, name: str) -> Column | None:
+        """Return the column of a name, ``None`` if the row has none. Names are case-sensitive."""
         return next((column for column in self.columns() if column.name == name), None)
 
     def grouped_column(self, name: str) -> bool:
-        """Say whether the rows that aggregates read have such a column."""
+        """Whether the rows that aggregates read have a column of this name."""
         return self.grouped is not None and any(column.name == name for column in self.grouped.columns)
 
     def known(self) -> Iterator[str]:
@@ -238,6 +282,10 @@ class Scope:
         yield from self.names
 
     def unknown_column(self, name: str, span: Span) -> NoReturn:
+        """Note that no such column exists, with a hint at what was meant.
+
+        After an operator has failed, an unknown column may be a consequence; it is then no problem of its own.
+        """
         if self.session.tainted:
             raise Stuck
         if self.grouped_column(name):
@@ -245,6 +293,7 @@ class Scope:
         self.fail(f"unknown column '{name}'{self._instead(name)}", span)
 
     def _instead(self, name: str) -> str:
+        """Return the hint behind "unknown column": a Kusto function, a similar name, or all columns if they are few."""
         if name.lower() == "null":
             return "; use isnull(…), or isempty(…) for strings"
         if name in functions.AGGREGATES:

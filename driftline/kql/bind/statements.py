@@ -16,7 +16,7 @@ __all__ = ["bind_statements"]
 
 
 def bind_statements(statements: tuple[syntax.Statement, ...], scope: Scope) -> Scope:
-    """Add what the statements define to the scope."""
+    """Return the scope with the names that the statements define, each in reach of those after it."""
     for statement in statements:
         if isinstance(statement, syntax.Let):
             scope = scope.with_names({statement.name: _let(statement, scope)})
@@ -28,6 +28,11 @@ def bind_statements(statements: tuple[syntax.Statement, ...], scope: Scope) -> S
 
 
 def _let(statement: syntax.Let, scope: Scope) -> Binding:
+    """Bind a let statement: at each use, or once if it is ``materialize(…)``.
+
+    ``materialize`` promises that the table is computed once, so its plan is shared by all uses.
+    https://learn.microsoft.com/kusto/query/materialize-function
+    """
     value = statement.value
     if isinstance(value, syntax.Call) and value.name == "materialize" and len(value.arguments) == 1:
         relation = scope.table(value.arguments[0])
@@ -37,10 +42,14 @@ def _let(statement: syntax.Let, scope: Scope) -> Binding:
 
 
 def _defaults(statement: syntax.Declare, scope: Scope) -> Mapping[str, Binding]:
+    """Bind the defaults of query parameters; the caller's values are in the scope already and win.
+
+    https://learn.microsoft.com/kusto/query/query-parameters-statement
+    """
     found: dict[str, Binding] = {}
     for parameter in statement.parameters:
         if parameter.name in scope.names:
-            continue  # given from outside
+            continue  # the caller gives a value
         if parameter.default is None:
             scope.fail(f"the parameter '{parameter.name}' has no value", parameter.span)
         found[parameter.name] = types.coerce(

@@ -20,7 +20,7 @@ def arity(node: syntax.Call, scope: Scope, *counts: int) -> tuple[Scalar, ...]:
 
 
 def bind_predicate(node: syntax.Expr, scope: Scope) -> Scalar:
-    """Bind a condition: an expression that converts to bool."""
+    """Bind a condition: an expression that Kusto converts to bool."""
     return types.coerce(scope.scalar(node), "bool", scope=scope, span=node.span)
 
 

@@ -1,4 +1,7 @@
-"""Arithmetic and comparison by the types of both sides."""
+"""Arithmetic and comparison, by the types of both sides.
+
+https://learn.microsoft.com/kusto/query/numerical-operators and …/datetime-timespan-arithmetic
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,9 @@ def negated(value: Scalar) -> Scalar:
 
 
 def arithmetic(op: str, left: Scalar, right: Scalar, *, scope: Scope, span: Span) -> Scalar:
-    """Bind ``+ - * / %`` by the operands' types."""
+    """Bind ``+ - * / %`` by the operands' types: numbers, datetimes and timespans."""
     kinds = (left.type, right.type)
+    # The difference of datetimes is a timespan; the sum is an error.
     if kinds == ("datetime", "datetime") and op == "-":
         return Call("datetime_minus", (left, right), "timespan")
     if left.type == "datetime" and right.type in {"timespan", "dynamic"} and op in {"+", "-"}:
@@ -40,6 +44,7 @@ def arithmetic(op: str, left: Scalar, right: Scalar, *, scope: Scope, span: Span
 
 
 def _timespans(op: str, left: Scalar, right: Scalar, *, scope: Scope, span: Span) -> Scalar:
+    """Bind arithmetic with a timespan: with another timespan, or scaled by a number."""
     kinds = (left.type, right.type)
     if "dynamic" in kinds and op in {"+", "-"}:
         left, right = types.converted(left, "timespan"), types.converted(right, "timespan")
@@ -52,6 +57,7 @@ def _timespans(op: str, left: Scalar, right: Scalar, *, scope: Scope, span: Span
     number = right if left.type == "timespan" else left
     length = left if left.type == "timespan" else right
     if number.type in {*types.NUMBERS, "dynamic"} and (op == "*" or (op == "/" and length is left)):
+        # A long factor keeps ticks exact; every other number goes through reals.
         number = types.converted(number, "real") if number.type != "long" or op == "/" else number
         if number.type == "long":
             return folded("*", length, number, "timespan")
@@ -69,17 +75,21 @@ FOLDS: dict[str, Callable[[int, int], int]] = {
 
 
 def folded(op: str, left: Scalar, right: Scalar, kind: str) -> Scalar:
-    """Compute whole-number constants here: ``1d * 7`` is then a constant for who needs one."""
+    """Compute a constant of whole numbers at once: ``1d * 7`` is then a constant where one is needed."""
     if isinstance(left, Const) and isinstance(right, Const) and kind != "real" and op in FOLDS:
         if left.value is None or right.value is None:
             return Const(kind, None)
         value = FOLDS[op](left.value, right.value)
-        return Const(kind, (value + 2**63) % 2**64 - 2**63)  # Kusto's whole numbers wrap around
+        # Kusto's long wraps around at 64 bits.
+        return Const(kind, (value + 2**63) % 2**64 - 2**63)
     return Call(op, (left, right), kind)
 
 
 def compared(op: str, left: Scalar, right: Scalar, *, scope: Scope, span: Span) -> Scalar:
-    """Bind a comparison; a dynamic side takes the other side's type."""
+    """Bind a comparison; a dynamic side takes the other side's type.
+
+    Strings compare with their own functions for ``==`` and ``!=``, because Kusto's strings are never null.
+    """
     if "decimal" in {left.type, right.type} and left.type != right.type:
         scope.fail(f"cannot compare {left.type} with {right.type}; versions compare with versions", span)
     if "dynamic" in {left.type, right.type} and left.type != right.type:
@@ -97,8 +107,12 @@ def compared(op: str, left: Scalar, right: Scalar, *, scope: Scope, span: Span) 
     return Call(name, values, "bool")
 
 
-# A dynamic number may be broken: 5.5 is greater than 5. Reals tell whole numbers apart up to 2 ** 53.
 def _kind_beside_dynamic(op: str, other: Scalar) -> str:
+    """Return the type in which a dynamic value compares with a value of another type.
+
+    A dynamic number may have a fraction: 5.5 > 5. Reals tell whole numbers apart up to 2 ** 53 only, so larger
+    constants, and equality with a column, compare as long.
+    """
     if other.type not in {"int", "long"}:
         return other.type
     if isinstance(other, Const):
@@ -106,10 +120,12 @@ def _kind_beside_dynamic(op: str, other: Scalar) -> str:
     return "long" if op in {"==", "!="} else "real"
 
 
+# Up to here, every whole number is a double of its own.
 EXACT = 2**53
 
 
 def _comparable_types(kinds: frozenset[str]) -> bool:
+    """Whether Kusto compares values of these types."""
     return (
         len(kinds) == 1
         or kinds <= types.NUMBERS.keys()
@@ -118,6 +134,7 @@ def _comparable_types(kinds: frozenset[str]) -> bool:
 
 
 def _comparable(left: Scalar, right: Scalar) -> tuple[Scalar, Scalar]:
+    """Convert a bool to long where the other side is a long."""
     if {left.type, right.type} == {"bool", "long"}:
         return types.converted(left, "long"), types.converted(right, "long")
     return left, right

@@ -1,4 +1,7 @@
-"""Literals, names, and ways into dynamic values."""
+"""Literals, names, and paths into dynamic values.
+
+https://learn.microsoft.com/kusto/query/scalar-data-types/
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,10 @@ DIGITS = re.compile(r"[{\"']?([0-9a-f]{8})-?([0-9a-f]{4})-?([0-9a-f]{4})-?([0-9a
 
 
 def bind_literal(node: syntax.Literal, scope: Scope) -> Scalar:
-    """Bind a constant."""
+    """Bind a literal; note a problem if the text is not of its type or does not fit into it."""
     if node.value is None and node.type != "string":
         return Const(node.type, None)
+    # ``datetime()`` without a value is the present, as in Kusto.
     if node.type == "datetime" and not node.value.strip():
         return Call("now_utc", (), "datetime")
     if node.type in READERS:
@@ -40,7 +44,7 @@ def bind_literal(node: syntax.Literal, scope: Scope) -> Scalar:
 
 
 def _guid(text: str) -> str | None:
-    """Give a guid with its dashes, which it may be written without."""
+    """Return a guid with its dashes, which the text may leave out; ``None`` if the text is no guid."""
     digits = DIGITS.fullmatch(text.strip().lower())
     return "-".join(digits.groups()) if digits else None
 
@@ -53,6 +57,7 @@ READERS: dict[str, Callable[[str], int | str | None]] = {
 
 
 def _read(read: Callable[[str], Any], node: syntax.Literal, scope: Scope) -> Any:
+    """Read the text of a literal; note a problem if it is not of the literal's type."""
     value = read(node.value)
     if value is None:
         scope.fail(f"this is no {node.type}: '{node.value}'", node.span)
@@ -60,7 +65,7 @@ def _read(read: Callable[[str], Any], node: syntax.Literal, scope: Scope) -> Any
 
 
 def bind_name(node: syntax.Name, scope: Scope) -> Scalar:
-    """Bind a column or a let."""
+    """Bind a column, a let or a parameter, in this order."""
     column = scope.column(node.name)
     if column is not None:
         return Col(column.id, column.type)
@@ -77,7 +82,7 @@ def bind_name(node: syntax.Name, scope: Scope) -> Scalar:
 
 
 def bind_member(node: syntax.Member, scope: Scope) -> Scalar:
-    """Bind ``d.name``, or a side of a join."""
+    """Bind ``d.name``, or a column of one side of a join: ``$left.name``."""
     if isinstance(node.base, syntax.Name) and node.base.name in {"$left", "$right"}:
         return _bind_side(node, scope)
     base = _dynamic_base(node.base, scope)
@@ -85,6 +90,7 @@ def bind_member(node: syntax.Member, scope: Scope) -> Scalar:
 
 
 def _bind_side(node: syntax.Member, scope: Scope) -> Scalar:
+    """Bind ``$left.name`` or ``$right.name`` within the conditions of a join."""
     if scope.sides is None:
         scope.fail("$left and $right have a meaning only in the 'on' of a join", node.span)
     assert isinstance(node.base, syntax.Name)
@@ -93,6 +99,7 @@ def _bind_side(node: syntax.Member, scope: Scope) -> Scalar:
 
 
 def _dynamic_base(node: syntax.Expr, scope: Scope) -> Scalar:
+    """Bind the value that a path leads into: dynamic, or a string that holds JSON."""
     base = scope.scalar(node)
     if base.type == "string":
         # Defender's AdditionalFields is text; its published hunts reach into it all the same.

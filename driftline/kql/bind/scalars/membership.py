@@ -1,4 +1,7 @@
-"""Membership: ``in``, ``in~``, ``has_any``, ``has_all``, in lists and in tables."""
+"""Membership: ``in``, ``in~``, ``has_any``, ``has_all``, in lists and in tables.
+
+https://learn.microsoft.com/kusto/query/in-operator and …/has-any-operator
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,18 @@ from driftline.kql.text import constants
 
 __all__ = ["array_of", "bind_in"]
 
-MOST_SINGLE = 100  # words that are looked for one by one
-MOST_WORDS = 1_048_576  # as many as make_set collects
+MOST_SINGLE = 100  # terms that are matched one by one; beyond, several terms share a pattern
+MOST_WORDS = 1_048_576  # Kusto's limit of make_set
 
 
 def bind_in(node: syntax.In, scope: Scope) -> Scalar:
-    """Bind ``in`` and its like."""
+    """Bind a membership operator; ``!in`` and ``!in~`` are negations."""
     found = _bind_membership(node, scope)
     return negated(found) if node.op.startswith("!") else found
 
 
 def _bind_membership(node: syntax.In, scope: Scope) -> Scalar:
+    """Bind an operator that is not negated; ``* in (…)`` searches all columns of strings."""
     op = node.op.removeprefix("!")
     if isinstance(node.left, syntax.Star):
         parts = tuple(_member_of(op, Col(c.id, c.type), node, scope) for c in scope.columns() if c.type == "string")
@@ -32,12 +36,15 @@ def _bind_membership(node: syntax.In, scope: Scope) -> Scalar:
 
 
 def _member_of(op: str, value: Scalar, node: syntax.In, scope: Scope) -> Scalar:
+    """Bind membership of one value: in a table, in arrays, or in a list of values."""
     if op in {"in~", "has_any", "has_all"}:
         value = types.coerce(value, "text" if value.type == "dynamic" else "string", scope=scope, span=node.left.span)
+    # A table stands alone in the brackets: its first column is the list.
     if len(node.items) == 1 and is_tabular(node.items[0], scope):
         return _in_table(op, value, node.items[0], scope)
     items = [item for each in node.items for item in _items(each, scope, value.type if op == "in" else "")]
     lists = [item for item in items if item.type == "dynamic" and not isinstance(item, Const)]
+    # Arrays that are no constants are only known while the query runs.
     if lists and op in {"in", "in~"}:
         lowered = Call("tolower", (value,), "string") if op == "in~" else value
         arrays = [
@@ -58,12 +65,14 @@ def _member_of(op: str, value: Scalar, node: syntax.In, scope: Scope) -> Scalar:
 
 
 def _has_item(op: str, value: Scalar, item: Scalar) -> Scalar:
+    """Match one item of has_any or has_all: a term, or the elements of an array that is no constant."""
     if item.type == "dynamic" and not isinstance(item, Const):
         return Call(f"{op}_list", (value, item), "bool")
     return term("has", value, types.converted(item, "string"))
 
 
 def _in_items(op: str, value: Scalar, items: list[Scalar], node: syntax.In, scope: Scope) -> Scalar:
+    """Bind ``in`` or ``in~`` with a list of single values."""
     if not items:
         return Const("bool", False)
     if value.type == "dynamic":
@@ -77,11 +86,16 @@ def _in_items(op: str, value: Scalar, items: list[Scalar], node: syntax.In, scop
 
 
 def _lowered(item: Scalar) -> Scalar:
+    """Write a string in lower case; a constant at once."""
     return Const("string", item.value.lower()) if isinstance(item, Const) else Call("tolower", (item,), "string")
 
 
 def _items(node: syntax.Expr, scope: Scope, kind: str) -> list[Scalar]:
-    """Give a list's elements; a constant dynamic array stands for its own, of which only texts equal a text."""
+    """Return the elements of a list's item; a constant dynamic array is replaced by its own elements.
+
+    Beside a string, the strings among the elements count alone, if there are any: an element of another type never
+    equals it.
+    """
     value = scope.scalar(node)
     if not isinstance(value, Const) or value.type != "dynamic" or value.value is None:
         return [value]
@@ -91,11 +105,12 @@ def _items(node: syntax.Expr, scope: Scope, kind: str) -> list[Scalar]:
 
 
 def array_of(value: Const) -> list[object]:
-    """Give the elements of a constant dynamic array as Python values."""
+    """Return the elements of a constant dynamic array as Python values; none for null."""
     return [] if value.value is None else constants.loads_array(value.value)
 
 
 def _json_constant(item: object) -> Scalar:
+    """Return an element of a dynamic array as a constant of its own type."""
     for kind, python in (("bool", bool), ("long", int), ("real", float), ("string", str)):
         if isinstance(item, python):
             return Const(kind, item)
@@ -103,6 +118,7 @@ def _json_constant(item: object) -> Scalar:
 
 
 def _in_table(op: str, value: Scalar, node: syntax.Expr, scope: Scope) -> Scalar:
+    """Bind membership in the first column of a table."""
     relation = scope.table(node)
     if not relation.columns:
         scope.fail("this table has no columns", node.span)
@@ -125,7 +141,7 @@ def _in_table(op: str, value: Scalar, node: syntax.Expr, scope: Scope) -> Scalar
 
 
 def _collected(relation: Relation, column: Column, scope: Scope) -> Scalar:
-    """Give a column's texts as an array."""
+    """Return a subquery that collects a column's values, as strings, into one array."""
     word = types.converted(Col(column.id, column.type), "string")
     made = scope.session.column("words", "dynamic")
     words = Call("set_json", (word, Const("long", MOST_WORDS)), "dynamic")

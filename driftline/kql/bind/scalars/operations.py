@@ -1,4 +1,7 @@
-"""Operators between values."""
+"""Operators between values: signs, logical operators, comparisons, string operators, between.
+
+https://learn.microsoft.com/kusto/query/scalar-operators
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,13 @@ from driftline.kql.text.problems import Span
 
 __all__ = ["bind_between", "bind_binary", "bind_junction", "bind_unary"]
 
+# Older names of contains.
 LIKE = {"like": "contains", "likecs": "contains_cs", "notlike": "!contains", "notlikecs": "!contains_cs"}
 COMPARED = frozenset(["==", "!=", "<", "<=", ">", ">="])
 
 
 def bind_unary(node: syntax.Unary, scope: Scope) -> Scalar:
-    """Bind a sign."""
+    """Bind a sign before a number or timespan."""
     value = types.coerce(scope.scalar(node.operand), "span", scope=scope, span=node.operand.span)
     if node.op == "+":
         return value
@@ -34,7 +38,7 @@ def bind_junction(node: syntax.Junction, scope: Scope) -> Scalar:
 
 
 def bind_binary(node: syntax.Binary, scope: Scope) -> Scalar:
-    """Bind an operator between two values."""
+    """Bind an operator between two values; ``!op`` is the negation of ``op``."""
     op = LIKE.get(node.op, node.op)
     if op.startswith("!") and op not in {"!=", "!~"}:
         return negated(_bind_operator(op[1:], node, scope))
@@ -42,6 +46,7 @@ def bind_binary(node: syntax.Binary, scope: Scope) -> Scalar:
 
 
 def _bind_operator(op: str, node: syntax.Binary, scope: Scope) -> Scalar:
+    """Bind an operator that is not negated."""
     if isinstance(node.left, syntax.Star):
         return _bind_any_column(op, node, scope)
     left, right = scope.scalars((node.left, node.right))
@@ -55,8 +60,11 @@ def _bind_operator(op: str, node: syntax.Binary, scope: Scope) -> Scalar:
     return term(op, left, right) if op in TERMS else Call(op, (left, right), "bool")
 
 
-# ``* has "x"``: some column of the row.
 def _bind_any_column(op: str, node: syntax.Binary, scope: Scope) -> Scalar:
+    """Bind ``* has "x"``: the condition holds for some column of the row.
+
+    Only columns of strings, dynamic values, and the needle's own type are searched.
+    """
     right = scope.scalar(node.right)
     searched = [c for c in scope.columns() if c.type in {"string", "dynamic"} or c.type == right.type]
     found = tuple(_match_column(op, Col(c.id, c.type), right, scope, node.span) for c in searched)
@@ -64,6 +72,7 @@ def _bind_any_column(op: str, node: syntax.Binary, scope: Scope) -> Scalar:
 
 
 def _match_column(op: str, column: Scalar, right: Scalar, scope: Scope, span: Span) -> Scalar:
+    """Bind an operator between one column and the searched value."""
     if op in COMPARED:
         return compared(op, column, right, scope=scope, span=span)
     left, right = types.converted(column, "string"), types.converted(right, "string")
@@ -73,7 +82,11 @@ def _match_column(op: str, column: Scalar, right: Scalar, scope: Scope, span: Sp
 
 
 def bind_between(node: syntax.Between, scope: Scope) -> Scalar:
-    """Bind ``between``; a timespan as its end is a distance from its start."""
+    """Bind ``between (low .. high)``, both ends included.
+
+    Behind a datetime, a timespan as the upper end is a distance from the lower one.
+    https://learn.microsoft.com/kusto/query/between-operator
+    """
     value, low, high = scope.scalars((node.left, node.low, node.high))
     if value.type == "datetime" and high.type == "timespan":
         high = arithmetic("+", low, high, scope=scope, span=node.span)

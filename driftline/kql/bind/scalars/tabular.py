@@ -12,7 +12,10 @@ __all__ = ["is_tabular"]
 
 
 def is_tabular(node: syntax.Expr, scope: Scope) -> bool:
-    """Say whether an expression is a table rather than a value."""
+    """Whether an expression is a table rather than a value.
+
+    A name is decided by its let or its column. A call of a user-defined function is decided by the function's body.
+    """
     if isinstance(
         node,
         (
@@ -40,6 +43,7 @@ def is_tabular(node: syntax.Expr, scope: Scope) -> bool:
 
 
 def _is_tabular_body(body: syntax.Expr, tables: set[str], lets: dict[str, syntax.Expr], scope: Scope) -> bool:
+    """Whether a function's body is a table; ``tables`` are its tabular parameters, ``lets`` its own let statements."""
     if isinstance(body, syntax.Name):
         if body.name in tables:
             return True
@@ -49,6 +53,7 @@ def _is_tabular_body(body: syntax.Expr, tables: set[str], lets: dict[str, syntax
 
 
 def _is_table_name(name: str, scope: Scope) -> bool:
+    """Whether a name is a table; a column of the row comes first."""
     if scope.column(name) is not None:
         return False
     binding = scope.names.get(name)

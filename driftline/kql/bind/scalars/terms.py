@@ -1,4 +1,7 @@
-"""Term matching (``has`` and its like), and regular expressions."""
+"""Term matching (``has`` and its variants), and the quoting of text in regular expressions.
+
+A term is a run of letters and digits; https://learn.microsoft.com/kusto/query/datatypes-string-operators#what-is-a-term
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from driftline.kql.text.terms import SEPARATOR
 
 __all__ = ["TERMS", "any_term", "quote_regex", "term"]
 
+# Operator -> whether a term begins, ends, and is case-sensitive.
 TERMS = {
     "has": (True, True, False),
     "has_cs": (True, True, True),
@@ -18,15 +22,15 @@ TERMS = {
     "hassuffix_cs": (False, True, True),
     ":": (True, True, False),
 }
-TOGETHER = 250  # words in one pattern; RE2 bounds the size of a pattern
+TOGETHER = 250  # terms in one pattern: RE2 limits the size of a pattern
 ALNUM = re.compile(r"[A-Za-z0-9]+")
 
 
 def term(op: str, text: Scalar, needle: Scalar) -> Scalar:
-    """Match whole terms: runs of letters and digits, between separators or the ends of the text.
+    """Match whole terms: the needle between separators or the ends of the text.
 
-    https://learn.microsoft.com/kusto/query/datatypes-string-operators#what-is-a-term
-    A constant needle gives the engines a plain text to look for before the pattern.
+    ``op`` is a key of ``TERMS``. A constant needle gives the engine a plain text to search for before the pattern, and
+    ``rewrite.needed_terms`` the terms that a file must hold.
     """
     begins, ends, exact = TERMS[op]
     flags = "" if exact else "(?i)"
@@ -59,6 +63,7 @@ def any_term(text: Scalar, needles: list[Scalar]) -> Scalar:
 
 
 def _any_of(words: list[str]) -> Const:
+    """Return one pattern for several terms; terms of ASCII letters and digits share their bounds."""
     plain = "|".join(word for word in words if ALNUM.fullmatch(word))
     shared = [f"(?:^|{SEPARATOR})(?:{plain})(?:$|{SEPARATOR})"] if plain else []
     others = [_bounded(word, "", begins=True, ends=True).value for word in words if not ALNUM.fullmatch(word)]
@@ -66,7 +71,7 @@ def _any_of(words: list[str]) -> Const:
 
 
 def _bound(needle: Scalar, there: str, bound: str) -> Scalar:
-    """Give the bound of a word, nothing if a separator is there already."""
+    """Return the pattern of a term's bound; an empty text if the needle has a separator there already."""
     if not bound:
         return Const("string", "")
     found = Call("term_pattern", (needle, Const("string", there)), "bool")
@@ -74,15 +79,17 @@ def _bound(needle: Scalar, there: str, bound: str) -> Scalar:
 
 
 def _plain(word: str, exact: bool) -> Const:
+    """Return the needle to search for before the pattern: in lower case if case is ignored."""
     return Const("string", word if exact else word.lower())
 
 
 def _bounded(word: str, flags: str, begins: bool, ends: bool) -> Const:
+    """Return the pattern of a constant term with its bounds."""
     before = f"(?:^|{SEPARATOR})" if begins and not re.match(SEPARATOR, word[0]) else ""
     after = f"(?:$|{SEPARATOR})" if ends and not re.match(SEPARATOR, word[-1]) else ""
     return Const("string", f"{flags}{before}{quote_regex(word)}{after}")
 
 
 def quote_regex(text: str) -> str:
-    """Escape text for RE2."""
+    """Escape a text for RE2."""
     return re.sub(r"([^A-Za-z0-9_\u0080-\U0010ffff\n\r\t ])", r"\\\1", text)

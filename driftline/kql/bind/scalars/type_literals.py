@@ -1,4 +1,7 @@
-"""Types that ``typeof(…)`` names."""
+"""Type literals: ``typeof(long)``.
+
+https://learn.microsoft.com/kusto/query/scalar-data-types/
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ TYPE_NAMES = {
 
 
 def type_literal(node: syntax.Expr, scope: Scope) -> str:
-    """Give the type that ``typeof(long)`` names."""
+    """Return the type that ``typeof(…)`` names; note a problem if the expression is none."""
     name = node.arguments[0] if isinstance(node, syntax.Call) and node.name == "typeof" and node.arguments else None
     if not isinstance(name, syntax.Name):
         scope.fail("expected typeof(…)", node.span)

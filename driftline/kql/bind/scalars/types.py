@@ -1,4 +1,16 @@
-"""Types of values: which converts to which by itself, and the common type of several."""
+"""Types of values: implicit and explicit conversions, and the common type of several values.
+
+The types are Kusto's (https://learn.microsoft.com/kusto/query/scalar-data-types/), and so are the conversions:
+a function that does not apply to a value's type is an error, a value that cannot be converted is null.
+Parameter types of the function table are Kusto's types or one of these:
+
+- ``any``: every type;
+- ``text``: every type, converted to string;
+- ``json``: every type, converted to dynamic;
+- ``regex``: a string that is a regular expression;
+- ``number``: int, long or real;
+- ``span``: a number or a timespan.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +25,9 @@ from driftline.kql.text.problems import Span
 
 __all__ = ["NUMBERS", "as_number", "coerce", "common", "converted", "is_null"]
 
+# Up to 18 digits always fit into a long.
 WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+# The numeric types, in the order of widening.
 NUMBERS = {"int": 0, "long": 1, "real": 2}
 CONVERTERS = {
     "string": "tostring",
@@ -25,18 +39,23 @@ CONVERTERS = {
     "timespan": "totimespan",
     "guid": "toguid",
     "dynamic": "to_json",
-    "decimal": "todecimal",  # which no engine has: only versions are decimals
+    "decimal": "todecimal",  # only parse_version gives decimals: no engine has Kusto's 128-bit decimal
 }
+# Conversions that lose nothing: they need no check of the value's text.
 WIDER = {("int", "long"): "whole_to_long", ("int", "real"): "whole_to_real", ("long", "real"): "whole_to_real"}
 
 
 def is_null(value: Scalar) -> bool:
-    """Say whether a value is the constant null."""
+    """Whether a value is the constant null."""
     return isinstance(value, Const) and value.value is None
 
 
 def converted(value: Scalar, kind: str) -> Scalar:
-    """Convert by Kusto's rules; what cannot be converted becomes null."""
+    """Convert a value as Kusto's ``to…`` functions do: a value that cannot be converted becomes null.
+
+    A string is never null in Kusto, so null becomes the empty string.
+    https://learn.microsoft.com/kusto/query/scalar-data-types/null-values
+    """
     if value.type == kind:
         return value
     if is_null(value):
@@ -48,7 +67,7 @@ def converted(value: Scalar, kind: str) -> Scalar:
 
 
 def coerce(value: Scalar, wanted: str, *, scope: Scope, span: Span) -> Scalar:  # noqa: PLR0911 -- one return for each rule
-    """Convert where Kusto does so by itself; otherwise complain."""
+    """Convert a value to the type that its place needs, where Kusto does so implicitly; otherwise note a problem."""
     have = value.type
     if wanted in {"any", have}:
         return value
@@ -66,12 +85,14 @@ def coerce(value: Scalar, wanted: str, *, scope: Scope, span: Span) -> Scalar:  
         return converted(value, "string")
     if wanted == "int" and have == "long":
         return converted(value, "int")
+    # ``where Flag`` with a numeric column: Kusto takes every number but 0 as true.
     if wanted == "bool" and have in NUMBERS:
         return converted(value, "bool")
     scope.fail(f"expected a {wanted}, got a {have}{hints.of_types(wanted, have)}", span)
 
 
 def _numeric(value: Scalar, wanted: str, *, scope: Scope, span: Span) -> Scalar:
+    """Convert dynamic to real and bool to long; note a problem for other types that are no numbers."""
     if value.type in NUMBERS or (wanted == "span" and value.type == "timespan"):
         return value
     if value.type == "dynamic":
@@ -82,7 +103,7 @@ def _numeric(value: Scalar, wanted: str, *, scope: Scope, span: Span) -> Scalar:
 
 
 def as_number(value: Scalar, other: str) -> Scalar:
-    """Read a constant text beside a number as one, as hunts write it: ``EventID == "4688"``."""
+    """Read a constant string beside a number as a number: published hunts write ``EventID == "4688"``."""
     if other not in NUMBERS or not (isinstance(value, Const) and value.type == "string"):
         return value
     return Const("long", int(value.value)) if WHOLE.fullmatch(value.value) else value
@@ -91,11 +112,13 @@ def as_number(value: Scalar, other: str) -> Scalar:
 def common(
     values: Sequence[Scalar], *, scope: Scope, span: Span, dynamic: bool = True
 ) -> tuple[str, tuple[Scalar, ...]]:
-    """Give the type all values share after widening, and the values in it.
+    """Return the type that all values share after widening, and the values converted to it.
 
-    Beside other types dynamic wins, or gives in if ``dynamic`` is not wanted.
+    int widens to long and long to real. Beside other types dynamic wins, unless ``dynamic`` is false: the branches of
+    ``iff`` and ``case`` take the type of the other branch.
     """
     kinds = {value.type for value in values if not is_null(value)} or {value.type for value in values}
+    # The order of the rules counts: dynamic goes first or last, numbers widen among themselves in between.
     if len(kinds) > 1 and not dynamic:
         kinds -= {"dynamic"}
     if len(kinds) > 1 and kinds <= NUMBERS.keys():
@@ -111,7 +134,7 @@ def common(
 
 
 def converted_ticks(value: Scalar) -> Scalar:
-    """Give a timespan's ticks as a real."""
+    """Convert a timespan to its ticks of 100 ns, as a real."""
     if isinstance(value, Const):
         return Const("real", None if value.value is None else float(value.value))
     return Call("whole_to_real", (value,), "real")
