@@ -1,4 +1,10 @@
-"""Aggregates: what ``summarize`` and its like compute over the rows of a group."""
+"""Bind aggregates: functions over the rows of a group, in summarize, make-series, pivot, top-nested.
+
+An expression such as ``sum(a) / count()`` is bound to a computation over columns of the group: each aggregate is
+collected (``collected``) and the expression refers to its column.
+
+https://learn.microsoft.com/kusto/query/aggregation-functions
+"""
 
 from __future__ import annotations
 
@@ -12,13 +18,15 @@ from driftline.kql.text import constants
 
 __all__ = ["aggregate_call", "bind_aggregate", "collected"]
 
-UNLIMITED = 1_048_576  # Kusto's own limit of make_list and make_set
+# https://learn.microsoft.com/kusto/query/make-list-aggregation-function
+UNLIMITED = 1_048_576
 
 
 def bind_aggregate(name: str, node: syntax.Call, scope: Scope) -> Scalar:
-    """Bind an aggregate or a window function."""
+    """Bind an aggregate, a window function, or a function that is scalar for some arguments."""
     if name in functions.WINDOWS:
         return windows.WINDOWS[name](node, scope)
+    # hll_merge(a, b) and tdigest_merge(a, b) merge columns of one row; with one argument, they merge rows.
     if name in SCALAR and len(node.arguments) > 1:
         return scope.session.binder.functions[SCALAR[name]](node, scope)
     if name in SINGLE:
@@ -30,7 +38,7 @@ def bind_aggregate(name: str, node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def collected(call: Scalar, scope: Scope) -> Scalar:
-    """Let the group compute an aggregate, and refer to its column."""
+    """Add an aggregate to those that the group computes, and return a reference to its column."""
     column = scope.session.column("aggregate", call.type)
     scope.aggregates.append((column, call))
     value = Col(column.id, call.type)
@@ -38,7 +46,7 @@ def collected(call: Scalar, scope: Scope) -> Scalar:
 
 
 def aggregate_call(name: str, node: syntax.Call, scope: Scope) -> Call:
-    """Bind an aggregate over the rows of the group, uncollected."""
+    """Bind an aggregate over the rows of the group, without collecting it."""
     if name == "tdigest" and len(node.arguments) > 1:
         scope.fail("not supported: tdigest with weights; use percentilew", node.span)
     inner = scope.with_row(scope.grouped)
@@ -47,7 +55,7 @@ def aggregate_call(name: str, node: syntax.Call, scope: Scope) -> Call:
         return _list(name, node, values, scope)
     row = functions.AGGREGATES[name]
     if name == "count" and len(values) == 1:
-        values = ()  # of whatever: nulls count, too
+        values = ()  # count(x) counts nulls, too
     if name in {"make_bag", "make_bag_if"}:
         return _bag(name, node, values, scope)
     if name in {"tdigest", "percentilew"} and values and values[0].type not in MEASURES:
@@ -56,6 +64,7 @@ def aggregate_call(name: str, node: syntax.Call, scope: Scope) -> Call:
 
 
 def _bag(name: str, node: syntax.Call, values: tuple[Scalar, ...], scope: Scope) -> Call:
+    """Bind ``make_bag(bag, limit)`` or ``make_bag_if(bag, condition, limit)``; the limit has no effect."""
     conditional = name.endswith("_if")
     if not 1 + conditional <= len(values) <= 2 + conditional:
         scope.fail(f"expected {functions.AGGREGATES[name].signature}", node.span)
@@ -67,6 +76,7 @@ def _bag(name: str, node: syntax.Call, values: tuple[Scalar, ...], scope: Scope)
 
 
 def _percentiles(name: str, node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``percentiles_array`` or ``percentilesw_array`` as an array of single percentiles."""
     single, given = SINGLE[name]
     values = node.arguments[:given]
     percents = _listed(node.arguments[given:], scope)
@@ -77,7 +87,7 @@ def _percentiles(name: str, node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _listed(percents: tuple[syntax.Expr, ...], scope: Scope) -> tuple[syntax.Expr, ...]:
-    """Take percentages out of the constant array that a query may give them in."""
+    """Return the percentages as single expressions; a query may also give them as one constant array."""
     values = scope.scalars(percents) if len(percents) == 1 else ()
     if not values or not isinstance(values[0], Const) or values[0].type != "dynamic" or values[0].value is None:
         return percents
@@ -85,6 +95,7 @@ def _listed(percents: tuple[syntax.Expr, ...], scope: Scope) -> tuple[syntax.Exp
     return tuple(syntax.Literal("real", float(str(each)), span=percents[0].span) for each in listed)
 
 
+# Array function -> the function of one percentage, and the number of arguments before the percentages.
 SINGLE = {"percentiles_array": ("percentile", 1), "percentilesw_array": ("percentilew", 2)}
 SCALAR = {"hll_merge": "set_union", "tdigest_merge": "array_concat"}  # of several columns rather than of rows
 MEASURES = frozenset(["int", "long", "real", "datetime", "timespan"])
@@ -102,12 +113,17 @@ EVERY = frozenset(["hll", "hll_if", "tdigest"])  # their second argument is an a
 
 
 def _list(name: str, node: syntax.Call, values: tuple[Scalar, ...], scope: Scope) -> Call:
+    """Bind an aggregate that collects values: make_list, make_set, and the digests hll and tdigest.
+
+    driftline computes digests exactly: hll is the set of values, tdigest the list of values.
+    """
     conditional = name.endswith("_if")
     if not 1 + conditional <= len(values) <= 2 + conditional:
         scope.fail(f"expected {functions.AGGREGATES[name].signature}", node.span)
     item = values[0] if values[0].type in PLAIN_ITEMS else types.converted(values[0], "dynamic")
     if conditional:
         condition = types.coerce(values[1], "bool", scope=scope, span=node.span)
+        # A row that misses the condition gives no value, which the list leaves out.
         item = Call("choose", (condition, item, Call("no_value", (item,), item.type)), item.type)
     limit = values[1 + conditional] if len(values) > 1 + conditional else Const("long", UNLIMITED)
     if name in EVERY:
@@ -116,12 +132,14 @@ def _list(name: str, node: syntax.Call, values: tuple[Scalar, ...], scope: Scope
     if name in {"make_set", "make_set_if"} and item.type == "dynamic":
         function = "set_of_elements"
     order = scope.grouped.order if scope.grouped else ()
+    # make_list over a serialized table keeps its order.
     if function == "list_json" and order:
         return Call("list_json_ordered", (item, types.converted(limit, "long"), *_ordering(order)), "dynamic")
     return Call(function, (item, types.converted(limit, "long")), "dynamic")
 
 
 def _ordering(order: tuple[Key, ...]) -> tuple[Scalar, ...]:
+    """Return the sort keys of a serialized table, as arguments of an aggregate that keeps the order."""
     return tuple(
         Call("ordered_down" if key.descending else "ordered_up", (key.value,), key.value.type) for key in order
     )

@@ -18,6 +18,11 @@ __all__ = ["SPECIAL"]
 
 
 def chained(pair: str, final: str = "") -> Callable[[syntax.Call, Scope], Scalar]:
+    """Return the binder of a function of any number of arguments, as a chain of calls of two arguments.
+
+    ``final`` is called once with the result, if given.
+    """
+
     def bind(node: syntax.Call, scope: Scope) -> Scalar:
         values = [types.coerce(v, "dynamic", scope=scope, span=node.span) for v in scope.scalars(node.arguments)]
         if not values:
@@ -31,6 +36,7 @@ def chained(pair: str, final: str = "") -> Callable[[syntax.Call, Scope], Scalar
 
 
 def _array_split(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``array_split(array, indices)``; a single index is an array of one."""
     array, places = arity(node, scope, 2)
     array = types.coerce(array, "dynamic", scope=scope, span=node.arguments[0].span)
     if places.type in {"int", "long"}:
@@ -39,6 +45,7 @@ def _array_split(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _zip(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``zip(arrays)``: an array of arrays, one for each place."""
     values = [types.coerce(v, "dynamic", scope=scope, span=node.span) for v in scope.scalars(node.arguments)]
     if len(values) < 2:
         scope.fail("expected two arrays or more in 'zip'", node.span)
@@ -49,8 +56,14 @@ def _zip(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _sorted(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``array_sort_asc`` or ``array_sort_desc``: further arrays are sorted by the first.
+
+    A last argument of false puts nulls first instead of last.
+    https://learn.microsoft.com/kusto/query/array-sort-asc-function
+    """
     values = list(scope.scalars(node.arguments))
     suffix = ""
+    # A bool can be no array, so a last bool is the option nulls_last.
     if len(values) > 1 and values[-1].type == "bool":
         last = values.pop()
         if not isinstance(last, Const):
@@ -65,14 +78,16 @@ def _sorted(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def sorted_names(node: syntax.Call, count: int) -> list[str]:
-    """Name the columns that a sort of several arrays gives."""
+    """Return the names of the columns that a sort of several arrays gives."""
     names = [argument.name if isinstance(argument, syntax.Name) else "" for argument in node.arguments[:count]]
     return [f"{name or f'array{place}'}_sorted" for place, name in enumerate(names)]
 
 
 def _index_of(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``array_index_of(array, value, start, length, occurrence)``."""
     array, wanted, *rest = arity(node, scope, 2, 3, 4, 5)
     numbers = [types.coerce(value, "long", scope=scope, span=node.span) for value in rest]
+    # Start 0, length -1 (to the end), first occurrence.
     defaults = [Const("long", 0), Const("long", -1), Const("long", 1)]
     args = (
         dynamic_argument(array, node, scope),
@@ -84,6 +99,7 @@ def _index_of(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _pack_array(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``pack_array(values)``; ``*`` means all columns."""
     if any(isinstance(argument, syntax.Star) for argument in node.arguments):
         values: tuple[Scalar, ...] = tuple(Col(column.id, column.type) for column in scope.columns())
     else:
@@ -102,8 +118,13 @@ RANGES = {
 
 
 def _range(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``range(start, stop, step)``; the step is 1, or an hour for datetimes and timespans.
+
+    https://learn.microsoft.com/kusto/query/range-function
+    """
     values = list(arity(node, scope, 2, 3))
     kind = values[0].type
+    # One real among the bounds makes a range of reals.
     if kind in types.NUMBERS:
         kind = "real" if "real" in {value.type for value in values} else "long"
     if kind not in RANGES:
@@ -115,18 +136,19 @@ def _range(node: syntax.Call, scope: Scope) -> Scalar:
     return Call(name, args, "dynamic")
 
 
-HOUR = 36_000_000_000  # ticks
+HOUR = 36_000_000_000  # ticks of 100 ns; Kusto's default step of datetimes
 
 
 def _repeat(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``repeat(value, count)``, bounded by the most elements that Kusto's range gives."""
     value, count = arity(node, scope, 2)
     count = types.coerce(count, "long", scope=scope, span=node.arguments[1].span)
     bounded = Call("at_most", (count, Const("long", MOST_ELEMENTS)), "long")
     return Call("repeat_array", (types.converted(value, "dynamic"), bounded), "dynamic")
 
 
-# What is no array stands for one of as many elements as there are conditions.
 def _array_iff(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``array_iff(conditions, then, else)``; a choice that is no array is repeated for each condition."""
     conditions, *choices = arity(node, scope, 3)
     args = (dynamic_argument(conditions, node, scope), *(types.converted(choice, "dynamic") for choice in choices))
     return Call("array_chosen", args, "dynamic")

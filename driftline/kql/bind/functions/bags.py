@@ -22,12 +22,16 @@ __all__ = ["SPECIAL"]
 
 
 def _extract_json(node: syntax.Call, scope: Scope) -> Scalar:
-    """Follow a constant JSON path such as ``$.a.b[0]``."""
+    """Bind ``extract_json(path, text, typeof(…))`` with a constant path such as ``$.a.b[0]``.
+
+    https://learn.microsoft.com/kusto/query/extract-json-function
+    """
     if len(node.arguments) not in {2, 3}:
         scope.fail("expected extract_json(path, text, typeof(…))", node.span)
     kind = type_literal(node.arguments[2], scope) if len(node.arguments) == 3 else "string"
     path = str(constant(node.arguments[0], scope, "string"))
     found: Scalar = types.converted(scope.scalar(node.arguments[1]), "dynamic")
+    # A string holds JSON text: it is parsed rather than written as a JSON string.
     if isinstance(found, Call) and found.function == "to_json":
         found = Call("todynamic", found.args, "dynamic")
     if not PATH.fullmatch(path):
@@ -45,6 +49,7 @@ PATH = re.compile(rf"\$(?:{STEP.pattern})*")
 
 
 def _pack(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``bag_pack(name, value, …)``."""
     values = scope.scalars(node.arguments)
     if len(values) % 2:
         scope.fail(f"expected names and values in turn in '{node.name}'", node.span)
@@ -53,6 +58,7 @@ def _pack(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _pack_all(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``pack_all(ignore_null_empty)``: all columns of the row as one bag."""
     (dense,) = arity(node, scope, 0, 1) or (Const("bool", False),)
     if not isinstance(dense, Const) or dense.type != "bool":
         scope.fail("expected a constant true or false", node.arguments[0].span)
@@ -64,6 +70,7 @@ def _pack_all(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _pack_columns(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``bag_pack_columns(columns)``."""
     pairs: list[Scalar] = []
     for argument, value in zip(node.arguments, scope.scalars(node.arguments), strict=True):
         if not isinstance(argument, syntax.Name):
@@ -79,13 +86,14 @@ BAG_PATH = re.compile(rf"\$(?:{BAG_STEP.pattern})+")
 
 
 def _steps(path: str) -> list[str]:
-    """Take a JSON path apart; what does not begin with ``$`` is one name."""
+    """Split a JSON path into names; a text that does not begin with ``$`` is one name, an invalid path none."""
     if not path.startswith("$"):
         return [path]
     return ["".join(found) for found in BAG_STEP.findall(path)] if BAG_PATH.fullmatch(path) else []
 
 
 def _path(value: Scalar, node: syntax.Call, scope: Scope) -> list[str]:
+    """Return the names of an argument that must be a constant name or JSON path."""
     steps = _steps(value.value) if isinstance(value, Const) and value.type == "string" else []
     if not steps:
         scope.fail("expected a constant name, or a path such as $.a['b']", node.arguments[1].span)
@@ -93,15 +101,21 @@ def _path(value: Scalar, node: syntax.Call, scope: Scope) -> list[str]:
 
 
 def _member(bag: Scalar, name: str) -> Scalar:
+    """Read one property of a bag."""
     return Call("member", (bag, Const("string", name)), "dynamic")
 
 
 def _set_key(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``bag_set_key(bag, key, value)``.
+
+    https://learn.microsoft.com/kusto/query/bag-set-key-function
+    """
     bag, key, value = arity(node, scope, 3)
     return _with(dynamic_argument(bag, node, scope), _path(key, node, scope), types.converted(value, "dynamic"))
 
 
 def _with(bag: Scalar, steps: list[str], value: Scalar) -> Scalar:
+    """Return the bag with a value at a path; missing bags on the way are made."""
     name, *rest = steps
     if rest:
         value = _with(Call("bag_or_empty", (_member(bag, name),), "dynamic"), rest, value)
@@ -109,6 +123,7 @@ def _with(bag: Scalar, steps: list[str], value: Scalar) -> Scalar:
 
 
 def _has_key(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``bag_has_key(bag, key)``; the key may be a constant path."""
     bag, key = arity(node, scope, 2)
     bag = dynamic_argument(bag, node, scope)
     if isinstance(key, Const) and str(key.value).startswith("$"):
@@ -118,8 +133,10 @@ def _has_key(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _remove_keys(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``bag_remove_keys(bag, keys)``; paths among constant keys reach into inner bags."""
     bag, keys = (dynamic_argument(v, node, scope, place) for place, v in enumerate(arity(node, scope, 2)))
     names = json.loads(keys.value) if isinstance(keys, Const) and keys.value is not None else []
+    # Plain names are removed together; each path is followed by a call of its own.
     found: Scalar = Call("bag_remove_keys", (bag, keys), "dynamic")
     for path in names if isinstance(names, list) else []:
         if isinstance(path, str) and path.startswith("$") and (steps := _steps(path)):
@@ -128,6 +145,7 @@ def _remove_keys(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _without(bag: Scalar, steps: list[str]) -> Scalar:
+    """Return the bag without the property at a path."""
     name, *rest = steps
     if not rest:
         return Call("bag_remove_keys", (bag, Const("dynamic", json.dumps([name]))), "dynamic")

@@ -1,4 +1,7 @@
-"""Calls of functions: of rows of the function table, of users' own functions, and ``toscalar``."""
+"""Bind a call: find out what kind of function its name is.
+
+https://learn.microsoft.com/kusto/query/functions/
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,12 @@ __all__ = ["bind_call"]
 
 
 def bind_call(node: syntax.Call, scope: Scope) -> Scalar:
-    """Bind a call: of a user's function, an aggregate, or a row of the tables."""
+    """Bind a call: of a user-defined function, ``toscalar``, an aggregate, or a scalar function.
+
+    A user-defined function hides a built-in one of the same name.
+    """
+    # The order decides what hides what: the query's own functions come first, and a binder of its own comes before
+    # the row of the function table, which then only documents the function.
     name = functions.ALIASES.get(node.name, node.name)
     binding = scope.names.get(node.name)
     if isinstance(binding, Closure) and isinstance(binding.value, syntax.Function):
@@ -30,6 +38,7 @@ def bind_call(node: syntax.Call, scope: Scope) -> Scalar:
         return bind_aggregate(name, node, scope)
     if name in scope.session.binder.functions:
         return scope.session.binder.functions[name](node, scope)
+    # Rows without a description are the compiler's own helpers, which a query cannot call.
     row = functions.FUNCTIONS.get(name)
     if row is None or not row.doc:
         _unknown_function(node, scope)
@@ -39,6 +48,7 @@ def bind_call(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _unknown_function(node: syntax.Call, scope: Scope) -> NoReturn:
+    """Note an unknown function, with the reason if it is refused, or else with a similar name."""
     reason = functions.REFUSED.get(node.name)
     if reason:
         scope.fail(f"not supported: the function '{node.name}': {reason}", Span(node.span.offset, len(node.name)))
@@ -48,11 +58,16 @@ def _unknown_function(node: syntax.Call, scope: Scope) -> NoReturn:
 
 
 def _bind_user_function(node: syntax.Call, closure: Closure, scope: Scope) -> Scalar:
+    """Bind a call of a user-defined function that returns a value."""
     inner, body = enter(node, closure, scope)
     return inner.scalar(body)
 
 
 def _bind_toscalar(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``toscalar(table)``: the first column of the first row, as a subquery; a value stays as it is.
+
+    https://learn.microsoft.com/kusto/query/toscalar-function
+    """
     if len(node.arguments) != 1:
         scope.fail("expected toscalar(table)", node.span)
     if not is_tabular(node.arguments[0], scope):
@@ -64,4 +79,5 @@ def _bind_toscalar(node: syntax.Call, scope: Scope) -> Scalar:
     made = scope.session.column(column.name, column.type)
     plan = single_column(relation, made, Col(column.id, column.type))
     value = Subquery(plan, column.type)
+    # A table without rows gives null, but a Kusto string is never null.
     return Call("text_or_empty", (value,), "string") if column.type == "string" else value

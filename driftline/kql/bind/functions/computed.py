@@ -1,4 +1,4 @@
-"""Bind functions that a library computes, where their arguments need more than their types."""
+"""Bind functions that a library computes, whose arguments need more than a conversion."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ HASHED = frozenset(["int", "long", "bool", "datetime", "timespan"])
 
 
 def _hash(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``hash(value, modulo)``: xxhash64 of the text or of the number's 8 bytes.
+
+    https://learn.microsoft.com/kusto/query/hash-function
+    """
     value, *modulo = arity(node, scope, 1, 2)
     if value.type == "string":
         found: Scalar = Call("hash_text", (value,), "long")
@@ -28,14 +32,18 @@ def _hash(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _validate(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``series_periods_validate(series, periods)`` with up to 16 periods."""
     series, *lengths = arity(node, scope, *range(2, 18))
     series = types.coerce(series, "dynamic", scope=scope, span=node.arguments[0].span)
     items = tuple(types.converted(length, "dynamic") for length in lengths)
     return Call("series_periods_of", (series, Call("pack_array", items, "dynamic")), "dynamic")
 
 
-# series_fit_poly(y, degree) as well as series_fit_poly(y, x, degree).
 def _fit_poly(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``series_fit_poly(y, degree)`` or ``series_fit_poly(y, x, degree)``; the degree is 5 by default.
+
+    https://learn.microsoft.com/kusto/query/series-fit-poly-function
+    """
     y, *rest = arity(node, scope, 1, 2, 3)
     degree = rest.pop() if rest and rest[-1].type in types.NUMBERS else Const("long", 5)
     x = rest[0] if rest else Const("dynamic", None)
@@ -44,6 +52,7 @@ def _fit_poly(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _in_circle(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``geo_point_in_circle(longitude, latitude, centre longitude, centre latitude, metres)``."""
     *points, radius = (
         types.coerce(value, "real", scope=scope, span=argument.span)
         for value, argument in zip(arity(node, scope, 5), node.arguments, strict=True)

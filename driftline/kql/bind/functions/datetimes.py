@@ -22,23 +22,34 @@ __all__ = ["SPECIAL"]
 
 
 def _now(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``now(offset)``.
+
+    The call stays in the plan; the rewrite ``fold_constants`` replaces it by the time of the query.
+    """
     values = arity(node, scope, 0, 1)
     now = Call("now_utc", (), "datetime")
     return arithmetic("+", now, values[0], scope=scope, span=node.span) if values else now
 
 
 def _ago(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``ago(timespan)``."""
     (length,) = arity(node, scope, 1)
     length = types.coerce(length, "timespan", scope=scope, span=node.span)
     return Call("datetime-", (Call("now_utc", (), "datetime"), length), "datetime")
 
 
-# Functions whose first argument names one of several others.
 def _by_name(prefix: str, order: tuple[int, ...]) -> Callable[[syntax.Call, Scope], Scalar]:
+    """Return the binder of a function whose first argument names one of several functions.
+
+    ``datetime_part("hour", x)`` becomes the row ``datetime_part_hour``. ``order`` gives the places of the
+    call's arguments in that row.
+    """
+
     def bind(node: syntax.Call, scope: Scope) -> Scalar:
         values = arity(node, scope, len(order) + 1)
         name = str(constant(node.arguments[0], scope, "string")).lower()
         row = functions.FUNCTIONS.get(f"{prefix}_{UNIT_ALIASES.get(name, name)}")
+        # The units are those for which the function table has a row.
         if row is None:
             known = [key.removeprefix(prefix + "_") for key in functions.FUNCTIONS if key.startswith(prefix + "_")]
             scope.fail(f"unknown unit '{name}'{suggestion(name, known)}", node.arguments[0].span)
@@ -53,9 +64,11 @@ UNIT_ALIASES = {"dayofmonth": "day", "weekofyear": "week_of_year"}
 
 
 def _make_datetime(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``make_datetime``: of a text, or of year, month, day and, optionally, hour, minute and second."""
     values = list(scope.scalars(node.arguments))
     if len(values) == 1:
         return types.converted(values[0], "datetime")
+    # The day is 1 and the time 0 where they are left out.
     values += [Const("long", 1)] * (len(values) < 3) + [Const("long", 0)] * 3
     kinds = ["long"] * 5 + ["real"]
     args = tuple(types.converted(v, k) for v, k in zip(values, kinds, strict=False))
@@ -63,6 +76,7 @@ def _make_datetime(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _make_timespan(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``make_timespan``: of a text, or of (days), hours, minutes and, optionally, seconds."""
     values = arity(node, scope, 1, 2, 3, 4)
     if len(values) == 1:
         return types.converted(values[0], "timespan")
@@ -72,7 +86,7 @@ def _make_timespan(node: syntax.Call, scope: Scope) -> Scalar:
     return Call("make_timespan_parts", tuple(types.converted(value, kind) for value, kind in parts), "timespan")
 
 
-# Runs of one letter, and what may stand between them.
+# Specifiers, runs of one letter, and the delimiters that Kusto allows between them.
 FORMATS = {
     "format_timespan": re.compile(r"(?:d{1,8}|[Hh]{1,2}|m{1,2}|s{1,2}|f{1,7}|F{1,7}|[ /\-:,._\[\]])*"),
     "format_datetime": re.compile(
@@ -82,9 +96,14 @@ FORMATS = {
 
 
 def _format(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``format_datetime`` or ``format_timespan``, whose format must be constant and of known specifiers.
+
+    https://learn.microsoft.com/kusto/query/format-datetime-function
+    """
     value, form = arity(node, scope, 2)
     if not isinstance(form, Const) or form.type != "string":
         scope.fail("expected a constant format", node.arguments[1].span)
+    # An engine would write an unknown specifier as it is; Kusto refuses it.
     read = FORMATS[node.name].match(form.value)
     if read is None or read.end() < len(form.value):
         at = read.end() if read else 0
@@ -95,6 +114,7 @@ def _format(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _zoned(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``datetime_utc_to_local`` or ``datetime_local_to_utc``; the time zone is a constant IANA name."""
     moment, zone = arity(node, scope, 2)
     if not isinstance(zone, Const) or zone.value not in zoneinfo.available_timezones():
         scope.fail("expected the constant name of a time zone, such as 'Europe/Berlin'", node.arguments[1].span)

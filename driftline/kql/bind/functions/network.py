@@ -1,4 +1,7 @@
-"""Address functions: of several blocks, and of numbers as well as texts."""
+"""Bind functions of IP addresses that take several networks, or an address as a number.
+
+https://learn.microsoft.com/kusto/query/scalar-functions#ipv4ipv6-functions
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,10 @@ __all__ = ["SPECIAL"]
 
 
 def _any(name: str) -> Callable[[syntax.Call, Scope], Scalar]:
-    """Make the disjunction of a function over its further arguments, texts and arrays."""
+    """Return the binder of ``f(address, networks…)``: the function ``name`` holds for some network.
+
+    Networks are strings and arrays of strings.
+    """
 
     def bind(node: syntax.Call, scope: Scope) -> Scalar:
         values = scope.scalars(node.arguments)
@@ -30,17 +36,23 @@ def _any(name: str) -> Callable[[syntax.Call, Scope], Scalar]:
 
 
 def _tests(name: str, values: tuple[Scalar, Scalar], place: syntax.Expr, scope: Scope) -> list[Scalar]:
+    """Return the conditions of one argument: one for a string, one for each element of a constant array."""
     first, value = values
     if value.type != "dynamic":
         return [Call(name, (first, types.coerce(value, "string", scope=scope, span=place.span)), "bool")]
     if not isinstance(value, Const):
         return [Call(f"{name}_each", (first, value), "bool")]
+    # Constant networks become conditions of their own, which the engine can compute once.
     items = constants.loads_array(value.value) if value.value is not None else []
     return [Call(name, (first, Const("string", item)), "bool") for item in items if isinstance(item, str)]
 
 
-# A number is written as an address first.
 def _format(name: str) -> Callable[[syntax.Call, Scope], Scalar]:
+    """Return the binder of ``format_ipv4`` or ``format_ipv4_mask``: ``(address, prefix)``.
+
+    The address is a text, or a number that is written as a text first.
+    """
+
     def bind(node: syntax.Call, scope: Scope) -> Scalar:
         values = arity(node, scope, 1, 2)
         address = values[0]

@@ -19,13 +19,19 @@ __all__ = ["SPECIAL"]
 
 
 def _bin(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``bin(value, size)``: round down to a multiple of the size, 1 by default.
+
+    https://learn.microsoft.com/kusto/query/bin-function
+    """
     value, *rest = arity(node, scope, 1, 2)
     step = rest[0] if rest else Const("long", 1)
+    # The type of the size decides what a dynamic value is read as.
     if value.type == "dynamic":
         value = types.converted(value, "datetime" if step.type == "timespan" else "real")
     if value.type == "datetime":
         step = types.coerce(step, "timespan", scope=scope, span=node.span)
         return Call("bin_datetime", (value, step), "datetime")
+    # A timespan rounds to timespans only; numbers to numbers, whole ones without a detour over reals.
     if "timespan" in {value.type, step.type} and value.type != step.type:
         scope.fail(f"cannot round a {value.type} to a {step.type}", node.span)
     if value.type == step.type == "timespan" or {value.type, step.type} <= {"int", "long"}:
@@ -37,12 +43,17 @@ def _bin(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _bin_at(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``bin_at(value, size, fixed_point)``: bins that are aligned at a point.
+
+    https://learn.microsoft.com/kusto/query/bin-at-function
+    """
     value, step, at = arity(node, scope, 3)
     if value.type == "datetime":
         step = types.coerce(step, "timespan", scope=scope, span=node.arguments[1].span)
         at = types.coerce(at, "datetime", scope=scope, span=node.arguments[2].span)
         return Call("bin_at_datetime", (value, step, at), "datetime")
     shifted = arithmetic("-", value, at, scope=scope, span=node.span)
+    # A fraction as the size makes bins of reals, also of whole numbers.
     if step.type == "real" and shifted.type == "long":
         shifted = types.converted(shifted, "real")
     step = types.coerce(step, shifted.type, scope=scope, span=node.arguments[1].span)
@@ -52,18 +63,25 @@ def _bin_at(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _abs(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``abs`` of a number or timespan."""
     value = types.coerce(arity(node, scope, 1)[0], "span", scope=scope, span=node.span)
     value = types.converted(value, "long") if value.type == "int" else value
     return Call("abs", (value,), value.type)
 
 
 def _rand(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``rand()``, a real from 0 to 1, or ``rand(n)``, a whole number from 0 to n - 1."""
     values = arity(node, scope, 0, 1)
     below = types.coerce(values[0] if values else Const("long", None), "long", scope=scope, span=node.span)
     return Call("rand_below" if values else "rand", (below,), "real")
 
 
 def _percentile_tdigest(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``percentile_tdigest(digest, percentage, typeof(…))``.
+
+    A digest is here the list of all values, numbers or texts of datetimes.
+    https://learn.microsoft.com/kusto/query/percentile-tdigest-function
+    """
     values = arity(node, scope, 2, 3) if len(node.arguments) < 3 else scope.scalars(node.arguments[:2])
     digest = types.coerce(values[0], "dynamic", scope=scope, span=node.arguments[0].span)
     share = types.coerce(values[1], "real", scope=scope, span=node.arguments[1].span)
@@ -76,6 +94,7 @@ def _percentile_tdigest(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _around(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``around(value, centre, distance)``: both ends included."""
     value, centre, distance = arity(node, scope, 3)
     low = arithmetic("-", centre, distance, scope=scope, span=node.span)
     high = arithmetic("+", centre, distance, scope=scope, span=node.span)

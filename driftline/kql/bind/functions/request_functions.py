@@ -1,4 +1,4 @@
-"""Functions that ask for more than their arguments: the request's properties, or an answer now."""
+"""Functions that depend on the request: bin_auto reads its properties, assert ends it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ __all__ = ["SPECIAL"]
 
 
 def _bin_auto(node: syntax.Call, scope: Scope) -> Scalar:
-    """Round to the size, and from the point, that the query sets."""
+    """Bind ``bin_auto(value)``: bins of the size, and at the point, that ``set`` statements give.
+
+    https://learn.microsoft.com/kusto/query/bin-auto-function
+    """
     if len(node.arguments) != 1:
         scope.fail(f"expected bin_auto(value), got {len(node.arguments)} arguments", node.span)
     size, point = (scope.session.properties.get(f"query_bin_auto_{each}") for each in ("size", "at"))
@@ -24,7 +27,11 @@ def _bin_auto(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _assert(node: syntax.Call, scope: Scope) -> Scalar:
-    """Refuse the whole query where the condition is not met; it is asked for while the query is bound."""
+    """Bind ``assert(condition, message)``: refuse the whole query if the condition is false or null.
+
+    The condition is computed while the query is bound, so it cannot depend on rows.
+    https://learn.microsoft.com/kusto/query/assert-function
+    """
     condition, message = arity(node, scope, 2)
     condition = types.coerce(condition, "bool", scope=scope, span=node.arguments[0].span)
     if not isinstance(message, Const) or message.type != "string":
@@ -37,6 +44,7 @@ def _assert(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _holds(condition: Scalar, node: syntax.Call, scope: Scope) -> bool:
+    """Whether the condition is true; a condition that is no constant is computed by a query of one row."""
     if isinstance(condition, Const):
         return bool(condition.value)
     if scope.session.discover is None:

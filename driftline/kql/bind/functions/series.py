@@ -1,4 +1,10 @@
-"""Series functions: arguments left out, and functions of several columns."""
+"""Bind series functions: default arguments, and functions whose result is several columns.
+
+A series is a dynamic array of numbers. A function of several columns returns an array, from which ``columns_of``
+takes the columns where a query assigns them.
+
+https://learn.microsoft.com/kusto/query/time-series-analysis
+"""
 
 from __future__ import annotations
 
@@ -13,12 +19,16 @@ from driftline.kql.plan.nodes import Call, Const, Scalar
 
 __all__ = ["SPECIAL", "columns_of", "elements_of"]
 
+# Percentiles of the fences; custom ones only with ctukey.
 TUKEY = {"ctukey": (10.0, 90.0), "tukey": (25.0, 75.0)}
 NO_REAL = Const("real", None)
 
 
 def columns_of(item: syntax.Named, value: Scalar) -> list[tuple[str, Scalar]]:
-    """Give names and values if an item is a call of a function of several columns."""
+    """Return names and values of the columns, if an item calls a function of several columns; otherwise nothing.
+
+    Unnamed columns are named after the function and its first argument; a single name is that of the first column.
+    """
     call = item.value
     if isinstance(call, syntax.Call) and call.name in {"array_sort_asc", "array_sort_desc"}:
         return _sorted_columns(call, item, value)
@@ -34,7 +44,7 @@ def columns_of(item: syntax.Named, value: Scalar) -> list[tuple[str, Scalar]]:
 
 
 def elements_of(item: syntax.Named, value: Scalar, scope: Scope) -> list[tuple[str, Scalar]]:
-    """Give names and values of ``(a, b) = x``, which takes an array apart; of other items nothing."""
+    """Return names and values of ``(a, b) = x``, which takes an array apart; nothing for other items."""
     if len(item.names) < 2:
         return []
     if value.type != "dynamic":
@@ -43,6 +53,7 @@ def elements_of(item: syntax.Named, value: Scalar, scope: Scope) -> list[tuple[s
 
 
 def _sorted_columns(call: syntax.Call, item: syntax.Named, value: Scalar) -> list[tuple[str, Scalar]]:
+    """Return names and values of a sort of several arrays."""
     if not isinstance(value, Call) or value.function != "pack_array":
         return []
     arrays = value.args
@@ -52,11 +63,12 @@ def _sorted_columns(call: syntax.Call, item: syntax.Named, value: Scalar) -> lis
 
 
 def _series(value: Scalar, node: syntax.Call, scope: Scope) -> Scalar:
+    """Convert the first argument to dynamic."""
     return types.coerce(value, "dynamic", scope=scope, span=node.arguments[0].span)
 
 
 def _constant(node: syntax.Call, scope: Scope, place: int, default: object) -> object:
-    """Give an optional argument's value, which must be a constant of the default's type."""
+    """Return the value of an optional argument, which must be a constant of the default's type."""
     kind = {bool: "bool", int: "long", float: "real", str: "string"}[type(default)]
     if place >= len(node.arguments):
         return default
@@ -68,6 +80,7 @@ def _constant(node: syntax.Call, scope: Scope, place: int, default: object) -> o
 
 
 def _fill_const(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``series_fill_const(series, value, missing)``."""
     values = arity(node, scope, 2, 3)
     missing = types.converted(values[2], "real") if len(values) > 2 else NO_REAL
     args = (_series(values[0], node, scope), types.converted(values[1], "dynamic"), missing)
@@ -75,6 +88,7 @@ def _fill_const(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _fill_linear(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``series_fill_linear(series, missing, fill_edges, edge_value)``."""
     values = arity(node, scope, 1, 2, 3, 4)
     missing = types.converted(values[1], "real") if len(values) > 1 else NO_REAL
     edges = types.converted(values[2], "bool") if len(values) > 2 else Const("bool", True)
@@ -83,6 +97,12 @@ def _fill_linear(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _fir(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``series_fir(series, filter, normalize, centre)``.
+
+    A filter is normalized by default, unless it has negative coefficients; such a filter cannot be, and asking for
+    it gives null.
+    https://learn.microsoft.com/kusto/query/series-fir-function
+    """
     values = arity(node, scope, 2, 3, 4)
     series, weights = _series(values[0], node, scope), types.converted(values[1], "dynamic")
     if not isinstance(weights, Const) or weights.value is None:
@@ -96,6 +116,10 @@ def _fir(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _outliers(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``series_outliers(series, kind, missing, low, high)``.
+
+    https://learn.microsoft.com/kusto/query/series-outliers-function
+    """
     values = arity(node, scope, 1, 2, 3, 4, 5)
     low, high = _fences(str(_constant(node, scope, 1, "ctukey")), node, scope, 1)
     missing = types.converted(values[2], "real") if len(values) > 2 else NO_REAL
@@ -106,13 +130,14 @@ def _outliers(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _fences(kind: str, node: syntax.Call, scope: Scope, place: int) -> tuple[float, float]:
+    """Return the percentiles of a kind of Tukey's test, low and high."""
     if kind.lower() not in TUKEY:
         scope.fail(f"expected 'ctukey' or 'tukey', got '{kind}'", node.arguments[place].span)
     return TUKEY[kind.lower()]
 
 
 def _parts(node: syntax.Call, scope: Scope, first: int) -> tuple[Scalar, ...]:
-    """Give period, trend, test points and seasonality threshold, which begin at an argument."""
+    """Return the arguments period (-1 finds it) and trend, which begin at the argument ``first``."""
     period = _constant(node, scope, first, -1)
     trend = str(_constant(node, scope, first + 1, "avg")).lower()
     if trend not in {"avg", "linefit", "none"}:
@@ -121,6 +146,10 @@ def _parts(node: syntax.Call, scope: Scope, first: int) -> tuple[Scalar, ...]:
 
 
 def _decompose(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``series_decompose(series, period, trend, test_points, threshold)``.
+
+    https://learn.microsoft.com/kusto/query/series-decompose-function
+    """
     values = arity(node, scope, 1, 2, 3, 4, 5)
     points, threshold = Const("long", _constant(node, scope, 3, 0)), Const("real", _constant(node, scope, 4, 0.6))
     return Call(
@@ -129,6 +158,7 @@ def _decompose(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _forecast(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``series_decompose_forecast(series, points, period, trend, threshold)``: the decomposition's baseline."""
     values = arity(node, scope, 2, 3, 4, 5)
     points, threshold = Const("long", _constant(node, scope, 1, 0)), Const("real", _constant(node, scope, 4, 0.6))
     args = (_series(values[0], node, scope), *_parts(node, scope, 2), points, threshold)
@@ -136,6 +166,10 @@ def _forecast(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _anomalies(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``series_decompose_anomalies``.
+
+    https://learn.microsoft.com/kusto/query/series-decompose-anomalies-function
+    """
     values = arity(node, scope, 1, 2, 3, 4, 5, 6, 7)
     low, high = _fences(str(_constant(node, scope, 5, "ctukey")), node, scope, 5)
     points, threshold = Const("long", _constant(node, scope, 4, 0)), Const("real", _constant(node, scope, 6, 0.6))
@@ -147,12 +181,14 @@ def _anomalies(node: syntax.Call, scope: Scope) -> Scalar:
     )
 
 
-# A number beside a series stands for a series of it.
 def _pairwise(name: str) -> Callable[[syntax.Call, Scope], Scalar]:
+    """Return the binder of an arithmetic function of two series; a number is repeated for each element."""
+
     def bind(node: syntax.Call, scope: Scope) -> Scalar:
         left, right = arity(node, scope, 2)
         for side, number, series in (("left", left, right), ("right", right, left)):
             if number.type in types.NUMBERS:
+                # Whole numbers beside a series of whole numbers give whole numbers.
                 whole = Const("bool", number.type != "real")
                 args = (_dynamic(series, node, scope), types.converted(number, "real"), whole)
                 return Call(f"{name}_{side}", args, "dynamic")
@@ -162,10 +198,12 @@ def _pairwise(name: str) -> Callable[[syntax.Call, Scope], Scalar]:
 
 
 def _dynamic(value: Scalar, node: syntax.Call, scope: Scope) -> Scalar:
+    """Convert an argument to dynamic."""
     return types.coerce(value, "dynamic", scope=scope, span=node.span)
 
 
 def _dot_product(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``series_dot_product(a, b)``; a number is repeated for each element."""
     left, right = arity(node, scope, 2)
     if left.type in types.NUMBERS:
         left = _repeated(left, right)
@@ -175,6 +213,7 @@ def _dot_product(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _repeated(value: Scalar, beside: Scalar) -> Scalar:
+    """Repeat a number as often as the other series has elements."""
     length = Call("array_length", (beside,), "long")
     return Call("repeat_array", (types.converted(value, "dynamic"), length), "dynamic")
 

@@ -1,4 +1,8 @@
-"""Check the arguments of a call against a row of the function table."""
+"""Check the arguments of a call against the parameters of the function's row.
+
+Parameter types are those of ``scalars.types``; ``?`` behind one means optional, ``*`` any number. Results may
+depend on the arguments: ``same`` (type of the first), ``common`` (of all), ``sum``, ``average``.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from driftline.kql.plan.nodes import Call, Const, Scalar
 
 __all__ = ["bind_call_to"]
 
+# Type of the null that replaces an optional argument of a parameter type that is no Kusto type.
 PADDING = {
     "json": "dynamic",
     "any": "dynamic",
@@ -20,7 +25,10 @@ PADDING = {
 
 
 def bind_call_to(row: functions.Function, node: syntax.Call, values: tuple[Scalar, ...], scope: Scope) -> Scalar:
-    """Check arguments against a row of the table, and make the call."""
+    """Check the arguments against a function's row, convert them, and make the call.
+
+    An optional argument that is left out becomes null, because the SQL template has a place for it.
+    """
     parameters = expanded_parameters(row, len(values))
     if parameters is None:
         scope.fail(f"expected {row.signature}, got {len(values)} arguments", node.span)
@@ -38,7 +46,10 @@ def bind_call_to(row: functions.Function, node: syntax.Call, values: tuple[Scala
 
 
 def result_type(row: functions.Function, args: tuple[Scalar, ...]) -> str:
-    """Give the type a function makes of these arguments."""
+    """Return the type of the result for these arguments.
+
+    A sum of int is long, and an average of numbers real; both keep timespans.
+    """
     if row.result == "same":
         return args[0].type if args else "dynamic"
     if row.result == "sum":
@@ -49,7 +60,7 @@ def result_type(row: functions.Function, args: tuple[Scalar, ...]) -> str:
 
 
 def expanded_parameters(row: functions.Function, count: int) -> list[str] | None:
-    """Give one type for each of ``count`` arguments, None if so many do not fit."""
+    """Return a parameter type for each of ``count`` arguments; ``None`` if the function does not take as many."""
     plain = [parameter.rstrip("?*") for parameter in row.parameters]
     needed = sum(not parameter.endswith("?") for parameter in row.parameters)
     if count < needed:

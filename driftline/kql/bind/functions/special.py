@@ -1,4 +1,8 @@
-"""Functions whose calls need more than a row of the function table."""
+"""Functions whose calls need more than a row of the function table.
+
+Each module below binds one family of the Kusto reference and has its own table ``SPECIAL``.
+https://learn.microsoft.com/kusto/query/scalar-functions
+"""
 
 from __future__ import annotations
 

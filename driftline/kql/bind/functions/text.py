@@ -17,6 +17,7 @@ __all__ = ["SPECIAL"]
 
 
 def _split(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``split(text, delimiter, index)``: all parts, or an array of the part at an index from 0."""
     values = arity(node, scope, 2, 3)
     text = types.coerce(values[0], "text", scope=scope, span=node.arguments[0].span)
     delimiter = types.coerce(values[1], "string", scope=scope, span=node.arguments[1].span)
@@ -28,6 +29,7 @@ def _split(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _text_of_points(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``unicode_codepoints_to_string``: of up to 64 numbers and arrays."""
     values = arity(node, scope, *range(1, 65))
     for value, argument in zip(values, node.arguments, strict=True):
         if value.type not in {"int", "long", "dynamic"}:
@@ -42,14 +44,19 @@ def _text_of_points(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _strrep(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``strrep(value, times, delimiter)``."""
     text, times, *delimiter = arity(node, scope, 2, 3)
     times = types.coerce(times, "long", scope=scope, span=node.arguments[1].span)
     between = types.converted(delimiter[0], "string") if delimiter else Const("string", "")
     return Call("repeat_text", (types.converted(text, "string"), times, between), "string")
 
 
-# What has no counterpart becomes the last replacement; with none at all it goes.
 def _translate(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``translate(search, replacement, text)``, with constant lists of characters.
+
+    A character without a counterpart gets the last replacement; without any replacement it is removed.
+    https://learn.microsoft.com/kusto/query/translate-function
+    """
     sought, replacement, text = arity(node, scope, 3)
     if not (isinstance(sought, Const) and isinstance(replacement, Const)):
         scope.fail("expected constant lists of characters", node.arguments[0].span)
@@ -57,8 +64,10 @@ def _translate(node: syntax.Call, scope: Scope) -> Scalar:
     new = (new + new[-1:] * len(old))[: len(old)]
     text = types.coerce(text, "text", scope=scope, span=node.arguments[2].span)
     if not new:
+        # Removing characters by a set: RE2 takes them by code point, so that none needs an escape of its own.
         classes = "[" + "".join(f"\\x{{{ord(c):x}}}" for c in old) + "]"
         return Call("replace_regex", (text, Const("string", classes), Const("string", "")), "string") if old else text
+    # Of a character that is listed twice, the first counterpart counts.
     first = dict(reversed(list(zip(old, new, strict=True))))
     return Call(
         "translate_plain", (Const("string", "".join(first)), Const("string", "".join(first.values())), text), "string"
@@ -69,6 +78,10 @@ BYTE_UNITS = ("", "Bytes", "KB", "MB", "GB", "TB", "PB", "EB")
 
 
 def _format_bytes(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``format_bytes(value, precision, unit, base)``; all but the value must be constants.
+
+    https://learn.microsoft.com/kusto/query/format-bytes-function
+    """
     values = arity(node, scope, 1, 2, 3, 4)
     defaults = (Const("long", 0), Const("string", ""), Const("long", 1024))
     given = [*values[1:], *defaults[len(values) - 1 :]]
@@ -84,6 +97,10 @@ def _format_bytes(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _command_line(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``parse_command_line(text, "windows")``; Kusto knows no other kind.
+
+    https://learn.microsoft.com/kusto/query/parse-command-line-function
+    """
     text, kind = arity(node, scope, 2)
     if not isinstance(kind, Const) or str(kind.value).lower() != "windows":
         scope.fail("expected 'windows', the only kind of command line there is", node.arguments[1].span)

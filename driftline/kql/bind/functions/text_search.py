@@ -1,4 +1,7 @@
-"""Functions that look for texts, terms and regular expressions in a text."""
+"""Functions that search for texts, terms and regular expressions in a text.
+
+https://learn.microsoft.com/kusto/query/scalar-functions#string-functions
+"""
 
 from __future__ import annotations
 
@@ -16,15 +19,18 @@ from driftline.kql.text import constants, regex_groups
 
 __all__ = ["SPECIAL"]
 
+# Kusto's limit: extract_all takes 1 to 16 capture groups.
 MOST_GROUPS = 16
 LAST_OCCURRENCE = 1024
 
 
 def _pattern(value: Scalar, node: syntax.Expr, scope: Scope) -> Scalar:
+    """Convert an argument to a regular expression of RE2."""
     return types.coerce(value, "regex", scope=scope, span=node.span)
 
 
 def _constant_pattern(value: Scalar, node: syntax.Expr, scope: Scope) -> str:
+    """Return an argument that must be a constant regular expression."""
     pattern = _pattern(value, node, scope)
     if not isinstance(pattern, Const):
         scope.fail("expected a constant regular expression", node.span)
@@ -32,7 +38,10 @@ def _constant_pattern(value: Scalar, node: syntax.Expr, scope: Scope) -> str:
 
 
 def _extract(node: syntax.Call, scope: Scope) -> Scalar:
-    """Take a group out of the first match; DuckDB counts no group beyond the ninth."""
+    """Bind ``extract(regex, group, text, typeof(…))``: a group of the first match.
+
+    The pattern is reduced to the wanted group, because DuckDB knows no group beyond the ninth.
+    """
     kind = type_literal(node.arguments[3], scope) if len(node.arguments) == 4 else "string"
     pattern, _, source, *_ = arity(node, scope, 3, 4)
     pattern = _pattern(pattern, node.arguments[0], scope)
@@ -40,6 +49,7 @@ def _extract(node: syntax.Call, scope: Scope) -> Scalar:
     if not isinstance(group, int) or not 0 <= group <= MOST_GROUPS:
         scope.fail(f"expected a constant group from 0 to {MOST_GROUPS}", node.arguments[1].span)
     if isinstance(pattern, Const) and group:
+        # A group that the pattern lacks gives an empty text, not an error of the engine.
         known = group <= len(regex_groups.groups(pattern.value))
         pattern, group = Const("string", regex_groups.only(pattern.value, group)), int(known)
         if not known:
@@ -49,7 +59,10 @@ def _extract(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _extract_all(node: syntax.Call, scope: Scope) -> Scalar:
-    """Take groups out of every match: texts if one is wanted, otherwise an array for each match."""
+    """Bind ``extract_all(regex, groups, text)``: of every match, the text of one group or an array of several.
+
+    https://learn.microsoft.com/kusto/query/extract-all-function
+    """
     values = arity(node, scope, 2, 3)
     pattern = _constant_pattern(values[0], node.arguments[0], scope)
     names = regex_groups.groups(pattern)
@@ -66,6 +79,7 @@ def _extract_all(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _chosen(names: list[str], values: tuple[Scalar, ...], node: syntax.Call, scope: Scope) -> list[int]:
+    """Return the numbers of the groups that a constant array names or numbers; all without the array."""
     if len(values) == 2:
         return list(range(1, len(names) + 1))
     wanted = values[1]
@@ -81,7 +95,11 @@ def _chosen(names: list[str], values: tuple[Scalar, ...], node: syntax.Call, sco
 
 
 def _indexof(node: syntax.Call, scope: Scope) -> Scalar:
-    """Find a text, or a match, from a place on, among so many characters, so many times."""
+    """Bind ``indexof`` or ``indexof_regex``: ``(text, search, start, length, occurrence)``.
+
+    The common calls, without start or with a constant start, use the engine's own search.
+    https://learn.microsoft.com/kusto/query/indexof-function
+    """
     values = arity(node, scope, 2, 3, 4, 5)
     source, sought = (types.converted(value, "string") for value in values[:2])
     if node.name == "indexof_regex":
@@ -91,6 +109,7 @@ def _indexof(node: syntax.Call, scope: Scope) -> Scalar:
     if not isinstance(occurrence, int) or occurrence > LAST_OCCURRENCE:
         scope.fail(f"expected a constant occurrence of {LAST_OCCURRENCE} at most", node.arguments[4].span)
     if occurrence < 1:
+        # As Kusto answers: -1 for the occurrence 0, null for a negative one.
         return Const("long", None if occurrence else -1)
     if occurrence == 1 and length == Const("long", -1) and start == Const("long", 0):
         return Call(node.name, (source, sought), "long")
@@ -100,12 +119,14 @@ def _indexof(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _bounds(given: tuple[Scalar, ...], node: syntax.Call, scope: Scope) -> list[Scalar]:
+    """Return start, length and occurrence as longs, with defaults 0, -1 (to the end) and 1."""
     spans = [argument.span for argument in node.arguments[2:]]
     bounds = [types.coerce(v, "long", scope=scope, span=span) for v, span in zip(given, spans, strict=True)]
     return bounds + [Const("long", default) for default in (0, -1, 1)[len(bounds) :]]
 
 
 def _first_from(node: syntax.Call, source: Scalar, sought: Scalar, start: Const, *, scope: Scope) -> Scalar:
+    """Find the first occurrence from a constant start on, in the rest of the text."""
     piece = Call("substring", (source, start, Const("long", None)), "string")
     found = Call(node.name, (piece, sought), "long")
     moved = arithmetic("+", found, start, scope=scope, span=node.span)
@@ -114,6 +135,7 @@ def _first_from(node: syntax.Call, source: Scalar, sought: Scalar, start: Const,
 
 
 def _has_any_index(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``has_any_index(text, terms)``: the place of the first term of the list that the text has, otherwise -1."""
     text, words = arity(node, scope, 2)
     text = types.coerce(text, "string", scope=scope, span=node.arguments[0].span)
     words = types.coerce(words, "dynamic", scope=scope, span=node.arguments[1].span)
@@ -131,6 +153,10 @@ KINDS = ("normal", "regex")
 
 
 def _countof(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``countof(text, search, kind)``; plain occurrences may overlap, those of a regular expression do not.
+
+    https://learn.microsoft.com/kusto/query/countof-function
+    """
     values = arity(node, scope, 2, 3)
     kind = constant(node.arguments[2], scope, "string") if len(values) == 3 else "normal"
     if kind not in KINDS:
@@ -144,18 +170,19 @@ def _countof(node: syntax.Call, scope: Scope) -> Scalar:
     return Call("countof_normal" if apart else "countof_overlapping", (text, sought), "long")
 
 
-# Plain matches may overlap; those of a regular expression never do.
 def _overlaps(word: str) -> bool:
+    """Whether two occurrences of a text can overlap: some proper suffix of it is a prefix as well."""
     return not word or any(word.startswith(word[place:]) for place in range(1, len(word)))
 
 
 def _replace_regex(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``replace_regex(text, regex, rewrite)``."""
     source, pattern, rewrite = arity(node, scope, 3)
     return _replaced(source, pattern, rewrite, nodes=node.arguments, scope=scope)
 
 
-# The old function: replace(regex, rewrite, text).
 def _replace(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind the older ``replace(regex, rewrite, text)``."""
     pattern, rewrite, source = arity(node, scope, 3)
     return _replaced(source, pattern, rewrite, nodes=(node.arguments[2], *node.arguments[:2]), scope=scope)
 
@@ -163,6 +190,7 @@ def _replace(node: syntax.Call, scope: Scope) -> Scalar:
 def _replaced(
     source: Scalar, pattern: Scalar, rewrite: Scalar, *, nodes: tuple[syntax.Expr, ...], scope: Scope
 ) -> Scalar:
+    """Replace all matches; ``nodes`` are the expressions of text, regex and rewrite, for messages."""
     source = types.coerce(source, "string", scope=scope, span=nodes[0].span)
     pattern = _pattern(pattern, nodes[1], scope)
     rewrite = types.coerce(rewrite, "string", scope=scope, span=nodes[2].span)
@@ -175,7 +203,7 @@ REFERENCE = re.compile(r"\\([0-9]|.?)", re.DOTALL)
 
 
 def _rewrite(text: str, count: int, node: syntax.Expr, scope: Scope) -> Const:
-    """Check what stands for a match; groups that the pattern has not are empty."""
+    """Check the references of a constant rewrite; a reference to a group that the pattern lacks is empty."""
 
     def known(found: re.Match[str]) -> str:
         if not found[1].isdigit() and found[1] != "\\":

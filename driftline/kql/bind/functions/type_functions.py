@@ -16,6 +16,7 @@ __all__ = ["SPECIAL"]
 
 
 def _gettype(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``gettype(value)``: constant, except for a dynamic value."""
     (value,) = arity(node, scope, 1)
     names = {"real": "real", "bool": "bool"}
     return (
@@ -26,6 +27,7 @@ def _gettype(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _typeof(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``typeof(…)`` as a plain value; a function that takes a type reads the node before it is bound."""
     return Const("string", "type")
 
 

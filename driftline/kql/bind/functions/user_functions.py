@@ -12,11 +12,17 @@ from driftline.kql.bind.statements import bind_statements
 
 __all__ = ["enter"]
 
+# Guards against functions that call each other without end.
 DEEPEST_CALLS = 20
 
 
 def enter(node: syntax.Call, closure: Closure, scope: Scope) -> tuple[Scope, syntax.Expr]:
-    """Bind a call's arguments to a user function's parameters; give its inner scope and body."""
+    """Bind the arguments of a call to the parameters of a user-defined function.
+
+    Returns the scope within the function, with its statements bound, and its body. The body sees the scope in which
+    the function was defined, not the caller's row. The caller decreases ``session.depth`` afterwards, if it
+    binds a table.
+    """
     function = closure.value
     assert isinstance(function, syntax.Function)
     scope.session.depth += 1
@@ -28,6 +34,7 @@ def enter(node: syntax.Call, closure: Closure, scope: Scope) -> tuple[Scope, syn
 
 
 def _arguments(function: syntax.Function, node: syntax.Call, scope: Scope) -> dict[str, Binding]:
+    """Bind arguments to parameters: by name, then by position, then by default."""
     named = {a.names[0]: a.value for a in node.arguments if isinstance(a, syntax.Named) and a.names}
     plain = [a for a in node.arguments if not isinstance(a, syntax.Named)]
     if len(node.arguments) > len(function.parameters):
@@ -45,6 +52,7 @@ def _arguments(function: syntax.Function, node: syntax.Call, scope: Scope) -> di
 
 
 def _argument(parameter: syntax.FunctionParameter, given: syntax.Expr, scope: Scope) -> Binding:
+    """Bind one argument: a value converted to the parameter's type, or a table with the parameter's columns."""
     if parameter.columns is None:
         return types.coerce(scope.scalar(given), parameter.type, scope=scope, span=given.span)
     relation = scope.with_row(None).table(given)
