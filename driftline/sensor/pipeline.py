@@ -36,7 +36,7 @@ from driftline.sensor.tracking.containers import Registry, Tracked
 from driftline.sensor.tracking.mappings import MappingFilter, facts_of_gone, facts_of_mapped
 from driftline.sensor.tracking.processes import Process, ProcessKey, ProcessTable, read_process
 from driftline.sensor.verdicts.content import Capture, ContentReader
-from driftline.sensor.verdicts.evaluator import Case, Judge, Message, NeedsBytes
+from driftline.sensor.verdicts.evaluator import Candidate, ContentNeeded, Evaluator, Message
 from driftline.sensor.verdicts.indexes import Indexes
 from driftline.verdict import FileFacts, loader_argument
 
@@ -58,7 +58,7 @@ class Pipeline:
         registry: Registry,
         processes: ProcessTable,
         kernel: KernelSide,
-        judge: Judge,
+        evaluator: Evaluator,
         reader: ContentReader,
         indexes: Indexes,
         reporter: Reporter,
@@ -72,7 +72,7 @@ class Pipeline:
         self._registry = registry
         self._processes = processes
         self._kernel = kernel
-        self._judge = judge
+        self._evaluator = evaluator
         self._reader = reader
         self._indexes = indexes
         self._reporter = reporter
@@ -107,7 +107,7 @@ class Pipeline:
         capture, facts = self._mapped_file(record, tracked)
         subject = Subject.LOADER if _is_loaded_program(record, process) else Subject.LIBRARY
         self._begin(
-            Case(
+            Candidate(
                 tracked=tracked,
                 subject=subject,
                 file=facts,
@@ -174,7 +174,7 @@ class Pipeline:
         # An untouched image file raises no alert, so nobody asks for more than its parent.
         above = self._processes.ancestors(record) if capture else (parent,) if parent else ()
         self._begin(
-            Case(
+            Candidate(
                 tracked=tracked,
                 subject=Subject.BINARY,
                 file=record.file,
@@ -246,7 +246,7 @@ class Pipeline:
             return
         is_program = blocked_by == BlockedBy.LSM and not record.head.flags & RecordFlag.SHEBANG
         self._begin(
-            Case(
+            Candidate(
                 tracked=tracked,
                 subject=Subject.BINARY if is_program else Subject.SCRIPT,
                 file=record.file,
@@ -268,20 +268,20 @@ class Pipeline:
             self._scripts_seen.popitem(last=False)
         return True
 
-    def _begin(self, case: Case) -> None:
-        if case.tracked.is_named:
-            self._decide(case)
+    def _begin(self, candidate: Candidate) -> None:
+        if candidate.tracked.is_named:
+            self._decide(candidate)
         else:
-            case.tracked.waiting.append(lambda: self._decide(case))
+            candidate.tracked.waiting.append(lambda: self._decide(candidate))
 
-    def _decide(self, case: Case) -> None:
-        if case.capture is not None:
-            self._judge.judge_later(case)
+    def _decide(self, candidate: Candidate) -> None:
+        if candidate.capture is not None:
+            self._evaluator.evaluate_later(candidate)
             return
         try:
-            self._emit(self._judge.judge_now(case))
-        except NeedsBytes:
-            self._judge.judge_later(case)
+            self._emit(self._evaluator.evaluate_now(candidate))
+        except ContentNeeded:
+            self._evaluator.evaluate_later(candidate)
 
     # Opened at once: the file may be gone when its container is named and its image indexed.
     def _capture(self, tracked: Tracked, head: Head, file: FileFacts, capture: CaptureWith) -> Capture | None:

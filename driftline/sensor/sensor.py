@@ -4,7 +4,7 @@ All that can block (the container runtime, image indexes, file contents) is done
 whose answers come back through mailboxes that this loop waits on like on the rings::
 
     rings ─▶ records ─▶ container? process? ─▶ case ─▶ verdict ─▶ policy ─▶ rows ─▶ sinks
-                              ▲ resolver          ▲ judge (index, bytes)
+                              ▲ resolver          ▲ evaluator (index, bytes)
 
 The rings are drained in the opposite order of their being handled: first the mappings and the
 opened files, last the execs. So whoever opened or mapped a file is known when it is looked at,
@@ -49,7 +49,7 @@ from driftline.sensor.tracking.containers import Registry
 from driftline.sensor.tracking.processes import ProcessTable
 from driftline.sensor.tracking.resolver import Resolver
 from driftline.sensor.verdicts.content import ContentReader
-from driftline.sensor.verdicts.evaluator import Judge, Message
+from driftline.sensor.verdicts.evaluator import Evaluator, Message
 from driftline.sensor.verdicts.indexes import Indexes
 from driftline.sensor.wakeup_queue import Mailbox
 
@@ -126,7 +126,7 @@ class Sensor:
         self._next_heartbeat = 0.0
         self._clock = records.Clock()
         self._named: Mailbox[Container] = Mailbox()
-        self._judged: Mailbox[Sequence[Message]] = Mailbox()
+        self._evaluated: Mailbox[Sequence[Message]] = Mailbox()
         self._stopping: Mailbox[None] = Mailbox()
         self._runtime = cluster.Runtime(options.runtime_address)
         self._resolver = Resolver(self._runtime, self._named)
@@ -143,7 +143,7 @@ class Sensor:
             can_see=not self._sight,
             can_deny=self._kernel.can_deny,
         )
-        self._judge = Judge(reader, reporter, self._blocker, self._clock, self._judged)
+        self._evaluator = Evaluator(reader, reporter, self._blocker, self._clock, self._evaluated)
         self._mappings = self._open_mappings()
         self._health = HealthLedger(options.place, self._loss_counters())
         self._tampering = Watch(self._kernel.tampering)
@@ -152,7 +152,7 @@ class Sensor:
             registry=self._registry,
             processes=self._processes,
             kernel=self._kernel,
-            judge=self._judge,
+            evaluator=self._evaluator,
             reader=reader,
             indexes=self._indexes,
             reporter=reporter,
@@ -193,7 +193,7 @@ class Sensor:
 
     def _sources(self) -> Sequence[HasFileno]:
         rings = (self._kernel.exec_ring, self._kernel.file_ring)
-        return (*rings, self._named, self._judged, self._blocker.images.entered, self._stopping)
+        return (*rings, self._named, self._evaluated, self._blocker.images.entered, self._stopping)
 
     # What was made so far stays: neither the collector nor the allocator need look at it again.
     # libbpf took the kernel's type information into memory, and gave it back to malloc only.
@@ -209,7 +209,7 @@ class Sensor:
         is_stopped = False
         while not is_stopped:
             ready = {key.fileobj for key, _ in selector.select(_LOOK_SECONDS)}
-            if self._judged not in ready:  # an alert does not wait
+            if self._evaluated not in ready:  # an alert does not wait
                 time.sleep(max(0.0, next_turn - time.monotonic()))
             next_turn = time.monotonic() + _TURN_SECONDS
             is_stopped = bool(self._stopping.take())
@@ -234,7 +234,7 @@ class Sensor:
             self._guarded(self._pipeline.take_mapping, mapping)
         for record in ends:
             self._guarded(self._pipeline.take, record)
-        for messages in self._judged.take():
+        for messages in self._evaluated.take():
             self._emit(messages)
 
     # What ends is handled last: a process that is gone by now has opened and mapped files before.
@@ -320,7 +320,7 @@ class Sensor:
         return kernel | {
             "perf-ring-full": lambda: self._mappings.lost if self._mappings else 0,
             "record-failed": lambda: self._failures,
-            "judge-queue-full": lambda: self._judge.overflows,
+            "judge-queue-full": lambda: self._evaluator.overflows,
             "sink-full": lambda: sum(sink.lost() for sink in self._sinks),
         }
 
@@ -359,9 +359,9 @@ class Sensor:
         self._stopping.put(None)
 
     def close(self) -> None:
-        """Unload everything; what was being judged is finished and written first."""
-        self._judge.close()
-        for messages in self._judged.take():
+        """Unload everything; evaluations under way are finished and written first."""
+        self._evaluator.close()
+        for messages in self._evaluated.take():
             self._emit(messages)
         self._emit([self._health.row("SensorStopped", reason="")])
         self._flush()

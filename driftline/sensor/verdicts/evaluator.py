@@ -1,4 +1,4 @@
-"""From a case to its verdict, the policy's decision and the rows they make.
+"""From a candidate to its verdict, the policy's decision and the rows they make.
 
 What needs no bytes is judged in the sensor's loop. The rest waits for its image's index and is
 read and hashed by a few threads (hashing releases the interpreter's lock), so that a large file
@@ -29,7 +29,7 @@ from driftline.sensor.verdicts.content import Capture, ContentReader
 from driftline.sensor.wakeup_queue import Mailbox
 from driftline.verdict import ContainerRoot, Digest, Execution, FileFacts
 
-__all__ = ["Case", "Judge", "Message"]
+__all__ = ["Candidate", "Evaluator", "Message"]
 
 Message = CloudProcessEvent | Alert
 
@@ -44,8 +44,8 @@ _ACTION_TYPES = {
 _log = logging.getLogger(__name__)
 
 
-class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution, with all that its verdict and its rows are made from."""
+class Candidate(msgspec.Struct, frozen=True, kw_only=True):
+    """One execution to evaluate, with the facts for its verdict and its rows."""
 
     tracked: Tracked
     subject: Subject
@@ -62,12 +62,12 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """What has stopped it already, in the kernel."""
 
 
-class NeedsBytes(Exception):
+class ContentNeeded(Exception):
     """The verdict cannot be had without reading the file."""
 
 
-class Judge:
-    """Judges cases, at once or in its threads, and puts what comes of them into a mailbox."""
+class Evaluator:
+    """Evaluates candidates, at once or in its threads, and puts the resulting rows into a queue."""
 
     def __init__(
         self,
@@ -82,95 +82,100 @@ class Judge:
         self._reader = reader
         self._reporter = reporter
         self._mailbox = mailbox
-        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="judge")
+        self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="evaluator")
         self._waiting = threading.BoundedSemaphore(_WAITING_MAX)
         self.overflows = 0
 
-    def judge_now(self, case: Case) -> Sequence[Message]:
-        """Judge a case without reading anything; raises ``NeedsBytes``.
+    def evaluate_now(self, candidate: Candidate) -> Sequence[Message]:
+        """Evaluator a candidate without reading anything; raises ``ContentNeeded``.
 
-        Such a case is of an untouched image file, so its verdict serves for the next as well.
+        Such a candidate is of an untouched image file, so its verdict serves for the next as well.
         """
-        verdicts = case.tracked.verdicts
-        key = (case.file.inode, case.file.path)
+        verdicts = candidate.tracked.verdicts
+        key = (candidate.file.inode, candidate.file.path)
         found = verdicts.get(key)
         if found is None:
-            index = _ready_index(case.tracked.index)
-            found = self._verdict(case, index, _refuse_to_read)
+            index = _ready_index(candidate.tracked.index)
+            found = self._verdict(candidate, index, _refuse_to_read)
             if index and found.content == Content.IDENTICAL and len(verdicts) < _VERDICTS_MAX:
                 verdicts[key] = found
-        return self._messages(case, found)
+        return self._messages(candidate, found)
 
-    def judge_later(self, case: Case) -> None:
-        """Judge a case when its image's index is there; the result comes by the mailbox."""
+    def evaluate_later(self, candidate: Candidate) -> None:
+        """Evaluator a candidate when its image's index is there; the result comes through the queue."""
         if not self._waiting.acquire(blocking=False):
             self.overflows += 1
-            self._mailbox.put(self._messages(case, self._verdict(case, None, _too_many)))
+            self._mailbox.put(self._messages(candidate, self._verdict(candidate, None, _too_many)))
             return
-        case.tracked.index.add_done_callback(lambda index: self._submit(case, index))
+        candidate.tracked.index.add_done_callback(lambda index: self._submit(candidate, index))
 
-    def _submit(self, case: Case, index: Future[ImageIndex]) -> None:
+    def _submit(self, candidate: Candidate, index: Future[ImageIndex]) -> None:
         try:
-            self._threads.submit(self._judge, case, index)
+            self._threads.submit(self._evaluate, candidate, index)
         except RuntimeError:  # the sensor stops; the executor takes nothing more
             self._waiting.release()
 
-    def _judge(self, case: Case, index: Future[ImageIndex]) -> None:
+    def _evaluate(self, candidate: Candidate, index: Future[ImageIndex]) -> None:
         try:
-            found = self._verdict(case, _ready_index(index), lambda: self._read(case))
-            self._mailbox.put(self._messages(case, found))
+            found = self._verdict(candidate, _ready_index(index), lambda: self._read(candidate))
+            self._mailbox.put(self._messages(candidate, found))
         except Exception:
-            _log.exception("a case of container %s could not be judged", case.tracked.id)
+            _log.exception("a candidate of container %s could not be evaluated", candidate.tracked.id)
             raise
         finally:
             self._waiting.release()
 
-    def _read(self, case: Case) -> Digest:
-        if case.capture is None:
+    def _read(self, candidate: Candidate) -> Digest:
+        if candidate.capture is None:
             raise Unreadable("it was gone before it could be opened")
-        return self._reader.read(case.capture)
+        return self._reader.read(candidate.capture)
 
-    def _verdict(self, case: Case, index: ImageIndex | None, read: verdict.Read) -> Verdict:
-        tracked = case.tracked
+    def _verdict(self, candidate: Candidate, index: ImageIndex | None, read: verdict.Read) -> Verdict:
+        tracked = candidate.tracked
         execution = Execution(
-            subject=case.subject, file=case.file, time=self._clock.utc(case.when), image=tracked.image_name
+            subject=candidate.subject,
+            file=candidate.file,
+            time=self._clock.utc(candidate.when),
+            image=tracked.image_name,
         )
         root = tracked.root or ContainerRoot(device=tracked.root_device)
         return verdict.decide(execution, root=root, image=index, read=read, volumes=tracked.container.volumes)
 
-    def _messages(self, case: Case, found: Verdict) -> Sequence[Message]:
-        event = self._event(case, found)
+    def _messages(self, candidate: Candidate, found: Verdict) -> Sequence[Message]:
+        event = self._event(candidate, found)
         if found.drift == Drift.NO and found.origin == Origin.IMAGE:
             return (event,)
         name = text(os.path.basename(found.path))
-        self._blocker.learn(case.tracked, case.file, found, process_name=name)
-        blocked_by, why_not = self._blocked_by(case), ""
+        self._blocker.learn(candidate.tracked, candidate.file, found, process_name=name)
+        blocked_by, why_not = self._blocked_by(candidate), ""
         if found.drift == Drift.NO and not blocked_by:
             return (event,)
-        decision = case.tracked.policy.decide(found, process_name=name, now=datetime.datetime.now(datetime.UTC))
+        decision = candidate.tracked.policy.decide(found, process_name=name, now=datetime.datetime.now(datetime.UTC))
         if decision.action == Action.BLOCK and not blocked_by:
-            why_not = self._blocker.stop(case.tracked, case.process.key, found)
+            why_not = self._blocker.stop(candidate.tracked, candidate.process.key, found)
             blocked_by = BlockedBy.NOTHING if why_not else BlockedBy.VERDICT
         event = self._reporter.decided(event, decision, blocked_by=blocked_by, why_not=why_not)
         if decision.action == Action.IGNORE and not blocked_by:
             return (event,)
-        return (event, self._reporter.alert(event, found, decision, case.ancestors))
+        return (event, self._reporter.alert(event, found, decision, candidate.ancestors))
 
     # A mapping is reported by perf, which knows nothing of blocking.
-    def _blocked_by(self, case: Case) -> BlockedBy:
-        is_mapping = case.subject in (Subject.LIBRARY, Subject.LOADER)
-        if is_mapping and self._blocker.was_killed(case.file.inode, case.process.key.pid):
+    def _blocked_by(self, candidate: Candidate) -> BlockedBy:
+        is_mapping = candidate.subject in (Subject.LIBRARY, Subject.LOADER)
+        if is_mapping and self._blocker.was_killed(candidate.file.inode, candidate.process.key.pid):
             return BlockedBy.MMAP
-        return case.blocked_by
+        return candidate.blocked_by
 
-    def _event(self, case: Case, found: Verdict) -> CloudProcessEvent:
-        parent = case.ancestors[0] if case.ancestors else None
-        columns = case.tracked.columns
-        if case.record:
-            return self._reporter.process_created(case.record, parent, columns=columns, verdict=found)
-        is_denied = case.blocked_by == BlockedBy.LSM
-        action_type = "ProcessDenied" if is_denied else _ACTION_TYPES[case.subject]
-        return self._reporter.file_used(action_type, case.when, case.process, parent, columns=columns, verdict=found)
+    def _event(self, candidate: Candidate, found: Verdict) -> CloudProcessEvent:
+        parent = candidate.ancestors[0] if candidate.ancestors else None
+        columns = candidate.tracked.columns
+        if candidate.record:
+            return self._reporter.process_created(candidate.record, parent, columns=columns, verdict=found)
+        is_denied = candidate.blocked_by == BlockedBy.LSM
+        action_type = "ProcessDenied" if is_denied else _ACTION_TYPES[candidate.subject]
+        return self._reporter.file_used(
+            action_type, candidate.when, candidate.process, parent, columns=columns, verdict=found
+        )
 
     def close(self) -> None:
         """Finish what was begun."""
@@ -187,7 +192,7 @@ def _ready_index(index: Future[ImageIndex]) -> ImageIndex | None:
 
 
 def _refuse_to_read() -> Digest:
-    raise NeedsBytes
+    raise ContentNeeded
 
 
 def _too_many() -> Digest:
