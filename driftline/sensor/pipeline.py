@@ -1,7 +1,7 @@
 """From records to rows: whose record is it, what ran, must it be read, what does it mean.
 
 Everything here runs in the sensor's loop and never blocks: naming a container, indexing its
-image and reading files are others' work, and their answers come back through mailboxes.
+image and reading files are others' work, and their answers come back through wakeup queues.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The sensor's loop: one thread that reads what the kernel reports, at the kernel's pace.
 
 All that can block (the container runtime, image indexes, file contents) is done by others,
-whose answers come back through mailboxes that this loop waits on like on the rings::
+whose answers come back through wakeup queues that this loop waits on like on the rings::
 
     rings ─▶ records ─▶ container? process? ─▶ case ─▶ verdict ─▶ policy ─▶ rows ─▶ sinks
                               ▲ resolver          ▲ evaluator (index, bytes)
@@ -51,7 +51,7 @@ from driftline.sensor.tracking.resolver import Resolver
 from driftline.sensor.verdicts.content import ContentReader
 from driftline.sensor.verdicts.evaluator import Evaluator, Message
 from driftline.sensor.verdicts.indexes import Indexes
-from driftline.sensor.wakeup_queue import Mailbox
+from driftline.sensor.wakeup_queue import WakeupQueue
 
 __all__ = ["Options", "Sensor", "Sink"]
 
@@ -125,9 +125,9 @@ class Sensor:
         self._next_asking = 0.0
         self._next_heartbeat = 0.0
         self._clock = records.Clock()
-        self._named: Mailbox[Container] = Mailbox()
-        self._evaluated: Mailbox[Sequence[Message]] = Mailbox()
-        self._stopping: Mailbox[None] = Mailbox()
+        self._named: WakeupQueue[Container] = WakeupQueue()
+        self._evaluated: WakeupQueue[Sequence[Message]] = WakeupQueue()
+        self._stopping: WakeupQueue[None] = WakeupQueue()
         self._runtime = cluster.Runtime(options.runtime_address)
         self._resolver = Resolver(self._runtime, self._named)
         self._processes = ProcessTable()

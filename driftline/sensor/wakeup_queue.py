@@ -6,12 +6,12 @@ import os
 from collections import deque
 from typing import Generic, TypeVar
 
-__all__ = ["Mailbox"]
+__all__ = ["WakeupQueue"]
 
 T = TypeVar("T")
 
 
-class Mailbox(Generic[T]):
+class WakeupQueue(Generic[T]):
     """A queue from many threads to the one that waits on ``fileno``."""
 
     def __init__(self) -> None:

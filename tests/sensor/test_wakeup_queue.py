@@ -1,17 +1,17 @@
 import select
 import threading
 
-from driftline.sensor.wakeup_queue import Mailbox
+from driftline.sensor.wakeup_queue import WakeupQueue
 
 
 def test_items_come_in_order_and_wake_who_waits() -> None:
-    mailbox: Mailbox[int] = Mailbox()
-    assert mailbox.take() == []
-    thread = threading.Thread(target=lambda: list(map(mailbox.put, range(3))))
+    queue: WakeupQueue[int] = WakeupQueue()
+    assert queue.take() == []
+    thread = threading.Thread(target=lambda: list(map(queue.put, range(3))))
     thread.start()
     thread.join()
 
-    assert select.select([mailbox], [], [], 0)[0] == [mailbox]
-    assert mailbox.take() == [0, 1, 2]
-    assert select.select([mailbox], [], [], 0)[0] == []
-    mailbox.close()
+    assert select.select([queue], [], [], 0)[0] == [queue]
+    assert queue.take() == [0, 1, 2]
+    assert select.select([queue], [], [], 0)[0] == []
+    queue.close()

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from driftline.errors import DriftlineError
 from driftline.image import ImageIndex
 from driftline.sensor.bpf.block_maps import BlockTables, ImageTable
-from driftline.sensor.wakeup_queue import Mailbox
+from driftline.sensor.wakeup_queue import WakeupQueue
 
 __all__ = ["ImageTables"]
 
@@ -24,7 +24,7 @@ class ImageTables:
     """Enters each image once, in a thread of its own. The loop's thread calls all methods."""
 
     def __init__(self, tables: BlockTables) -> None:
-        self.entered: Mailbox[tuple[Index, ImageTable]] = Mailbox()
+        self.entered: WakeupQueue[tuple[Index, ImageTable]] = WakeupQueue()
         """Wakes the loop, which then calls ``take``."""
         self._tables = tables
         self._numbers = itertools.count(1)

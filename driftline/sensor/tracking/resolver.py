@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from driftline import cluster
 from driftline.errors import ContainerNotFound, RuntimeUnavailable
 from driftline.events import Container
-from driftline.sensor.wakeup_queue import Mailbox
+from driftline.sensor.wakeup_queue import WakeupQueue
 
 __all__ = ["Resolver"]
 
@@ -19,15 +19,15 @@ _log = logging.getLogger(__name__)
 
 
 class Resolver:
-    """Puts named containers into a mailbox; one it cannot name comes back with its id alone."""
+    """Puts named containers into a results; one it cannot name comes back with its id alone."""
 
-    def __init__(self, runtime: cluster.Runtime, mailbox: Mailbox[Container]) -> None:
+    def __init__(self, runtime: cluster.Runtime, results: WakeupQueue[Container]) -> None:
         self._runtime = runtime
-        self._mailbox = mailbox
+        self._results = results
         self._threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="resolver")
 
     def ask(self, container_id: str) -> None:
-        """Have the container looked up; the answer comes by the mailbox."""
+        """Have the container looked up; the answer comes by the results."""
         self._threads.submit(self._resolve, container_id)
 
     def _resolve(self, container_id: str) -> None:
@@ -40,9 +40,9 @@ class Resolver:
             except RuntimeUnavailable as error:
                 _log.warning("container %s goes without a name: %s", container_id, error)
                 break
-            self._mailbox.put(container)
+            self._results.put(container)
             return
-        self._mailbox.put(Container(id=container_id))
+        self._results.put(Container(id=container_id))
 
     def close(self) -> None:
         """Drop what was not asked yet."""

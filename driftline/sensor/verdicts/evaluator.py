@@ -26,7 +26,7 @@ from driftline.sensor.reporting.rows import Reporter
 from driftline.sensor.tracking.containers import Tracked
 from driftline.sensor.tracking.processes import Process
 from driftline.sensor.verdicts.content import Capture, ContentReader
-from driftline.sensor.wakeup_queue import Mailbox
+from driftline.sensor.wakeup_queue import WakeupQueue
 from driftline.verdict import ContainerRoot, Digest, Execution, FileFacts
 
 __all__ = ["Candidate", "Evaluator", "Message"]
@@ -75,19 +75,19 @@ class Evaluator:
         reporter: Reporter,
         blocker: Blocker,
         clock: Clock,
-        mailbox: Mailbox[Sequence[Message]],
+        results: WakeupQueue[Sequence[Message]],
     ) -> None:
         self._blocker = blocker
         self._clock = clock
         self._reader = reader
         self._reporter = reporter
-        self._mailbox = mailbox
+        self._results = results
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="evaluator")
         self._waiting = threading.BoundedSemaphore(_WAITING_MAX)
         self.overflows = 0
 
     def evaluate_now(self, candidate: Candidate) -> Sequence[Message]:
-        """Evaluator a candidate without reading anything; raises ``ContentNeeded``.
+        """Evaluate a candidate without reading anything; raises ``ContentNeeded``.
 
         Such a candidate is of an untouched image file, so its verdict serves for the next as well.
         """
@@ -102,10 +102,10 @@ class Evaluator:
         return self._messages(candidate, found)
 
     def evaluate_later(self, candidate: Candidate) -> None:
-        """Evaluator a candidate when its image's index is there; the result comes through the queue."""
+        """Evaluate a candidate when its image's index is there; the result comes through the queue."""
         if not self._waiting.acquire(blocking=False):
             self.overflows += 1
-            self._mailbox.put(self._messages(candidate, self._verdict(candidate, None, _too_many)))
+            self._results.put(self._messages(candidate, self._verdict(candidate, None, _too_many)))
             return
         candidate.tracked.index.add_done_callback(lambda index: self._submit(candidate, index))
 
@@ -118,7 +118,7 @@ class Evaluator:
     def _evaluate(self, candidate: Candidate, index: Future[ImageIndex]) -> None:
         try:
             found = self._verdict(candidate, _ready_index(index), lambda: self._read(candidate))
-            self._mailbox.put(self._messages(candidate, found))
+            self._results.put(self._messages(candidate, found))
         except Exception:
             _log.exception("a candidate of container %s could not be evaluated", candidate.tracked.id)
             raise
