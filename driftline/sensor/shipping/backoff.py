@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 import random
 
-__all__ = ["Patience"]
+__all__ = ["Backoff"]
 
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
-class Patience:
-    """Pauses that grow while something fails. A complaint is logged when it changes, not each time."""
+class Backoff:
+    """Pauses that grow while something fails. An error is logged when it changes, not each time."""
 
     def __init__(self, log: logging.Logger, *, failing: str, fine: str) -> None:
         """Take the words for what waits meanwhile, and for when it goes on."""
@@ -19,20 +19,20 @@ class Patience:
         self._failing = failing
         self._fine = fine
         self._failures = 0
-        self._complaint = ""
+        self._error = ""
 
-    def failed(self, complaint: str) -> float:
+    def failed(self, error: str) -> float:
         """Give the seconds to wait: between half and all of the pause, so that a fleet does not come back as one."""
-        if complaint != self._complaint:
-            self._log.warning("%s: %s", self._failing, complaint)
-        self._complaint = complaint
+        if error != self._error:
+            self._log.warning("%s: %s", self._failing, error)
+        self._error = error
         pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
         self._failures += 1
         return pause * random.uniform(0.5, 1.0)  # noqa: S311 (no secret)
 
     def succeeded(self) -> None:
         """Begin anew."""
-        if self._complaint:
+        if self._error:
             self._log.warning("%s", self._fine)
-        self._complaint = ""
+        self._error = ""
         self._failures = 0

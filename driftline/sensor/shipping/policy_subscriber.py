@@ -20,7 +20,7 @@ from driftline.events import SensorHealth
 from driftline.sensor.policy import cache
 from driftline.sensor.policy.cache import KeptPolicy
 from driftline.sensor.shipping import credentials
-from driftline.sensor.shipping.backoff import Patience
+from driftline.sensor.shipping.backoff import Backoff
 from driftline.wire.protocol import POLICY_PATH, Delivered, PolicyAck
 
 __all__ = ["Follower"]
@@ -44,7 +44,7 @@ class Follower:
         self._said: PolicyAck | None = None
         self._told: PolicyAck | None = None
         self._word = threading.Condition()
-        self._patience = Patience(_log, failing="the policy in force stays", fine="the server gives policies again")
+        self._backoff = Backoff(_log, failing="the policy in force stays", fine="the server gives policies again")
         self._open()
 
     def start(self) -> None:
@@ -70,7 +70,7 @@ class Follower:
                 self._acknowledge()
                 self._ask()
             except (httpx.HTTPError, OSError, ValueError, InvalidInput) as error:
-                time.sleep(self._patience.failed(f"{self._url}: {error or type(error).__name__}"))
+                time.sleep(self._backoff.failed(f"{self._url}: {error or type(error).__name__}"))
 
     # The connection is made anew when the certificate was renewed.
     def _open(self) -> None:
@@ -88,7 +88,7 @@ class Follower:
         headers = {"If-None-Match": f'"{kept.label}"'} if kept else {}
         answer = self._http.get(POLICY_PATH, params={"wait": _WAIT_SECONDS}, headers=headers)
         if answer.status_code in {httpx.codes.NOT_MODIFIED, httpx.codes.NOT_FOUND}:  # nobody made one yet
-            self._patience.succeeded()
+            self._backoff.succeeded()
             time.sleep(_REST_SECONDS)
             return
         if not answer.is_success:
@@ -97,7 +97,7 @@ class Follower:
         found = Delivered.model_validate_json(answer.content)
         policy = KeptPolicy(name=found.name, version=found.version, text=found.text)
         cache.keep(self._directory, policy, runs=self._runs())
-        self._patience.succeeded()
+        self._backoff.succeeded()
         self._wait_word(policy.label)
 
     def _wait_word(self, label: str) -> None:
@@ -105,7 +105,7 @@ class Follower:
             self._word.wait_for(lambda: self._said and label in {"", _label(self._said)}, _WORD_SECONDS)
 
     def _refused(self, answer: httpx.Response) -> None:
-        time.sleep(self._patience.failed(f"the server said {answer.status_code}: {credentials.said_by(answer)}"))
+        time.sleep(self._backoff.failed(f"the server said {answer.status_code}: {credentials.said_by(answer)}"))
 
     def _runs(self) -> str:
         with self._word:

@@ -33,7 +33,7 @@ from driftline.errors import DriftlineError, InvalidInput
 from driftline.events import Message, SensorHealth, stream
 from driftline.sensor.reporting import run_markers
 from driftline.sensor.shipping import credentials, policy_subscriber, priorities
-from driftline.sensor.shipping.backoff import Patience
+from driftline.sensor.shipping.backoff import Backoff
 from driftline.sensor.shipping.credentials import Credentials
 from driftline.sensor.shipping.spool import Entry, Spool
 from driftline.wire.protocol import FIRST_HEADER, FLOOR_HEADER, INGEST_PATH, TIME_HEADER, VERSION_HEADER
@@ -103,7 +103,7 @@ class Intake:
         os.write(1, _ACK.pack(self._taken))
         rest = b""
         while True:
-            if select.select([0], [], [], self._patience())[0]:
+            if select.select([0], [], [], self._wait_seconds())[0]:
                 chunk = os.read(0, _CHUNK)
                 if not chunk:
                     break
@@ -125,7 +125,7 @@ class Intake:
         if self._size > _BATCH_BYTES or any(line.startswith(_ALERT) for line in lines):
             self._due = 0.0
 
-    def _patience(self) -> float:
+    def _wait_seconds(self) -> float:
         return max(0.0, self._due - time.monotonic()) if self._lines else _TICK_SECONDS
 
     def _is_due(self) -> bool:
@@ -192,7 +192,7 @@ class Sender:
         self._http = self._client()
         self._end = float("inf")
         self._stopping = threading.Event()
-        self._patience = Patience(_log, failing="rows wait in the spool", fine="the server takes rows again")
+        self._backoff = Backoff(_log, failing="rows wait in the spool", fine="the server takes rows again")
         self._tries: tuple[int, int] = (0, 0)
         self._next_renewal = 0.0
         self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
@@ -237,10 +237,10 @@ class Sender:
             answer = self._http.post(INGEST_PATH, content=data, headers=self._headers(entry))
         except httpx.TransportError as error:
             self._spool.let_go()
-            return self._patience.failed(f"{self._url}: {error or type(error).__name__}{self._hint()}")
+            return self._backoff.failed(f"{self._url}: {error or type(error).__name__}{self._hint()}")
         if answer.is_success:
             self._spool.release(entry)
-            self._patience.succeeded()
+            self._backoff.succeeded()
             return 0.0
         said = f"the server said {answer.status_code}: {credentials.said_by(answer)}"
         if answer.status_code in _PERMANENT or self._is_hopeless(entry, answer.status_code):
@@ -248,7 +248,7 @@ class Sender:
             self._spool.release(entry, reason="refused by the server")
             return 0.0
         self._spool.let_go()
-        return max(self._patience.failed(said), _asked_pause(answer))
+        return max(self._backoff.failed(said), _asked_pause(answer))
 
     # A server ends the handshake with a certificate it does not take, without words.
     def _hint(self) -> str:
