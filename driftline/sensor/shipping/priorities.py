@@ -8,19 +8,19 @@ from typing import Any
 
 from driftline import wire
 from driftline.events import Alert, CloudProcessEvent, Drift, Message, Record, SensorHealth, stream
-from driftline.sensor.shipping.spool import Lane
+from driftline.sensor.shipping.spool import Priority
 
 __all__ = ["batches"]
 
 
-def batches(messages: Iterable[Message]) -> Mapping[Lane, tuple[bytes, int]]:
-    """Encode messages as one batch a lane, with its number of rows."""
-    lanes: dict[Lane, dict[str, list[Record]]] = {}
+def batches(messages: Iterable[Message]) -> Mapping[Priority, tuple[bytes, int]]:
+    """Encode messages as one batch a priority, with its number of rows."""
+    by_priority: dict[Priority, dict[str, list[Record]]] = {}
     for message in messages:
-        tables = lanes.setdefault(_LANES[type(message)](message), defaultdict(list))
+        tables = by_priority.setdefault(_PRIORITIES[type(message)](message), defaultdict(list))
         for name, row in stream.rows(message):
             tables[name].append(row)
-    return {lane: _encoded(tables) for lane, tables in lanes.items()}
+    return {priority: _encoded(tables) for priority, tables in by_priority.items()}
 
 
 def _encoded(tables: Mapping[str, list[Record]]) -> tuple[bytes, int]:
@@ -28,12 +28,12 @@ def _encoded(tables: Mapping[str, list[Record]]) -> tuple[bytes, int]:
     return body, sum(len(rows) for rows in tables.values())
 
 
-def _event_lane(event: CloudProcessEvent) -> Lane:
-    return Lane.PLAIN if event.Drift in {"", Drift.NO} else Lane.DRIFT
+def _event_priority(event: CloudProcessEvent) -> Priority:
+    return Priority.PLAIN if event.Drift in {"", Drift.NO} else Priority.DRIFT
 
 
-_LANES: Mapping[type, Callable[[Any], Lane]] = {
-    Alert: lambda _: Lane.ALERT,
-    SensorHealth: lambda _: Lane.DRIFT,
-    CloudProcessEvent: _event_lane,
+_PRIORITIES: Mapping[type, Callable[[Any], Priority]] = {
+    Alert: lambda _: Priority.ALERT,
+    SensorHealth: lambda _: Priority.DRIFT,
+    CloudProcessEvent: _event_priority,
 }

@@ -1,13 +1,13 @@
 """The sensor's disk spool: batches that wait for the server, bounded, safe against kill and full disk.
 
-A batch is one file, named by its rows' numbers, their count and its lane. What is put together is
+A batch is one file, named by its rows' numbers, their count and its priority. What is put together is
 there together: the files are written under names that do not count, then ``state.json`` names
 them in one rename, then they get their own names; opening goes on where that broke off. So what
 is durable agrees with how far the sensor's lines were taken, and after a crash at any point no
 line is spooled twice and none is left out. A batch's checksum tells a disk that lied.
 
-When there is no room, the oldest batches of the least valuable lane go, and are counted; of a
-lane's own value or above nothing goes for a newcomer but its own oldest.
+When there is no room, the oldest batches of the least valuable priority go, and are counted; of a
+priority's own value or above nothing goes for a newcomer but its own oldest.
 
 Numbers only grow: after each opening they begin at the time in microseconds, so that a spool that
 was lost or restored from a copy never gives a number to two rows.
@@ -29,7 +29,7 @@ from pathlib import Path
 
 import msgspec
 
-__all__ = ["Entry", "Lane", "Spool"]
+__all__ = ["Entry", "Priority", "Spool"]
 
 MAX_BYTES = 1 << 30
 _STATE = "state.json"
@@ -40,7 +40,7 @@ _BLOCK = 4096
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
-class Lane(enum.IntEnum):
+class Priority(enum.IntEnum):
     """What a batch is worth, the least first."""
 
     PLAIN = 0
@@ -50,17 +50,17 @@ class Lane(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class Entry:
-    """One batch: the number of its first row, its rows, its lane, and its size on disk."""
+    """One batch: the number of its first row, its rows, its priority, and its size on disk."""
 
     first: int
     rows: int
-    lane: Lane
+    priority: Priority
     size: int
 
     @property
     def name(self) -> str:
         """Name of its file."""
-        return f"{self.first:020d}-{self.rows}-{self.lane:d}.batch"
+        return f"{self.first:020d}-{self.rows}-{self.priority:d}.batch"
 
 
 class _State(msgspec.Struct):
@@ -83,7 +83,7 @@ class Spool:
         self._state = self._load_state()
         self._state.next = max(self._state.next, int(clock() * 1e6))
         self._dropped = Counter(self._state.dropped)
-        self._lanes: dict[Lane, dict[int, Entry]] = {lane: {} for lane in Lane}
+        self._by_priority: dict[Priority, dict[int, Entry]] = {priority: {} for priority in Priority}
         self._bytes = 0
         self._held: Entry | None = None
         for entry in sorted(self._recovered()):
@@ -95,19 +95,19 @@ class Spool:
         return self._bytes
 
     def __len__(self) -> int:
-        return sum(len(lane) for lane in self._lanes.values())
+        return sum(len(entries) for entries in self._by_priority.values())
 
     def taken(self, stream: str) -> int:
         """Give the number of the last line of a stream that is in the spool or was."""
         return self._state.taken if self._state.stream == stream else 0
 
-    def put(self, batches: Mapping[Lane, tuple[bytes, int]], *, stream: str, taken: int) -> None:
+    def put(self, batches: Mapping[Priority, tuple[bytes, int]], *, stream: str, taken: int) -> None:
         """Take batches (their bytes and rows) made of a stream's lines up to number ``taken``.
 
         Durable on return, but for what had to be dropped, which is counted.
         """
         with self._lock:
-            entries = [self._number(lane, *batches[lane]) for lane in sorted(batches, reverse=True)]
+            entries = [self._number(priority, *batches[priority]) for priority in sorted(batches, reverse=True)]
             kept = [entry for entry in entries if self._make_room(entry) and self._write(entry, batches)]
             self._state.stream, self._state.taken = stream, taken
             if not self._commit(kept):
@@ -147,7 +147,7 @@ class Spool:
     def floor(self) -> int:
         """Give the number below which this spool has nothing (any more)."""
         with self._lock:
-            firsts = [next(iter(lane)) for lane in self._lanes.values() if lane]
+            firsts = [next(iter(entries)) for entries in self._by_priority.values() if entries]
             return min(firsts, default=self._state.next)
 
     def take_dropped(self) -> Mapping[str, int]:
@@ -161,10 +161,10 @@ class Spool:
         with self._lock:
             self._lock.notify_all()
 
-    def _number(self, lane: Lane, data: bytes, rows: int) -> Entry:
+    def _number(self, priority: Priority, data: bytes, rows: int) -> Entry:
         first = self._state.next
         self._state.next += rows
-        return Entry(first, rows, lane, _on_disk(len(data) + _CRC_BYTES))
+        return Entry(first, rows, priority, _on_disk(len(data) + _CRC_BYTES))
 
     def _make_room(self, entry: Entry) -> bool:
         while self._bytes + entry.size > self._max_bytes:
@@ -174,21 +174,21 @@ class Spool:
 
     # False if nothing may go for it, and the newcomer is what is dropped.
     def _drop_for(self, newcomer: Entry) -> bool:
-        if self._drop_least(newcomer.lane):
+        if self._drop_least(newcomer.priority):
             return True
         self._dropped["spool full"] += newcomer.rows
         return False
 
-    def _drop_least(self, most: Lane = Lane.ALERT) -> bool:
-        for lane in Lane:
-            victim = next((entry for entry in self._lanes[lane].values() if entry != self._held), None)
-            if victim is not None and lane <= most:
+    def _drop_least(self, highest: Priority = Priority.ALERT) -> bool:
+        for priority in Priority:
+            victim = next((entry for entry in self._by_priority[priority].values() if entry != self._held), None)
+            if victim is not None and priority <= highest:
                 self._drop(victim, "spool full")
                 return True
         return False
 
-    def _write(self, entry: Entry, batches: Mapping[Lane, tuple[bytes, int]]) -> bool:
-        data, _ = batches[entry.lane]
+    def _write(self, entry: Entry, batches: Mapping[Priority, tuple[bytes, int]]) -> bool:
+        data, _ = batches[entry.priority]
         while True:
             try:
                 _write_durably(self._directory / (entry.name + _NEW), zlib.crc32(data).to_bytes(_CRC_BYTES) + data)
@@ -226,11 +226,11 @@ class Spool:
         (self._directory / (name + _NEW)).rename(self._directory / name)
 
     def _add(self, entry: Entry) -> None:
-        self._lanes[entry.lane][entry.first] = entry
+        self._by_priority[entry.priority][entry.first] = entry
         self._bytes += entry.size
 
     def _drop(self, entry: Entry, reason: str) -> None:
-        if self._lanes[entry.lane].pop(entry.first, None) is None:
+        if self._by_priority[entry.priority].pop(entry.first, None) is None:
             return
         self._bytes -= entry.size
         (self._directory / entry.name).unlink(missing_ok=True)
@@ -238,7 +238,7 @@ class Spool:
             self._dropped[reason] += entry.rows
 
     def _most_valuable(self) -> Entry | None:
-        return next((entry for lane in reversed(Lane) for entry in self._lanes[lane].values()), None)
+        return next((entry for priority in reversed(Priority) for entry in self._by_priority[priority].values()), None)
 
     def _read(self, entry: Entry) -> bytes | None:
         try:
@@ -263,7 +263,7 @@ class Spool:
             if path.suffix == _NEW:
                 path.unlink()
             elif match := _NAME.fullmatch(path.name):
-                yield Entry(int(match[1]), int(match[2]), Lane(int(match[3])), _on_disk(path.stat().st_size))
+                yield Entry(int(match[1]), int(match[2]), Priority(int(match[3])), _on_disk(path.stat().st_size))
 
 
 def _on_disk(size: int) -> int:

@@ -7,7 +7,7 @@ import msgspec
 from driftline import wire
 from driftline.events import Alert
 from driftline.sensor.shipping import priorities
-from driftline.sensor.shipping.spool import Lane
+from driftline.sensor.shipping.spool import Priority
 from tests.wire import making
 
 EVENT = making.event()
@@ -18,16 +18,20 @@ ALERT = Alert(
 )  # fmt: skip
 
 
-def test_each_lane_has_its_tables_and_counts_its_rows() -> None:
+def test_each_priority_has_its_own_tables_and_row_count() -> None:
     found = priorities.batches([EVENT, ALERT, DRIFTED, making.health(), EVENT])
-    tables = {lane: wire.decode(body, wire.Limits()) for lane, (body, _) in found.items()}
+    tables = {priority: wire.decode(body, wire.Limits()) for priority, (body, _) in found.items()}
 
-    assert {lane: {name: rows.num_rows for name, rows in tables[lane].items()} for lane in tables} == {
-        Lane.PLAIN: {"CloudProcessEvents": 2},
-        Lane.ALERT: {"AlertInfo": 1, "AlertEvidence": 5},
-        Lane.DRIFT: {"CloudProcessEvents": 1, "SensorHealth": 1},
+    assert {priority: {name: rows.num_rows for name, rows in tables[priority].items()} for priority in tables} == {
+        Priority.PLAIN: {"CloudProcessEvents": 2},
+        Priority.ALERT: {"AlertInfo": 1, "AlertEvidence": 5},
+        Priority.DRIFT: {"CloudProcessEvents": 1, "SensorHealth": 1},
     }
-    assert {lane: rows for lane, (_, rows) in found.items()} == {Lane.PLAIN: 2, Lane.ALERT: 6, Lane.DRIFT: 2}
+    assert {priority: rows for priority, (_, rows) in found.items()} == {
+        Priority.PLAIN: 2,
+        Priority.ALERT: 6,
+        Priority.DRIFT: 2,
+    }
 
 
 def test_what_the_sensor_makes_is_its_own_to_the_server() -> None:

@@ -19,7 +19,7 @@ import pytest
 from driftline.errors import DriftlineError, InvalidInput
 from driftline.events import Message, SensorHealth, stream
 from driftline.sensor.shipping import credentials, launcher
-from driftline.sensor.shipping.spool import Lane, Spool
+from driftline.sensor.shipping.spool import Priority, Spool
 from driftline.server import pki
 from driftline.store.process.reader import open_reader
 from driftline.store.process.writer import Writer
@@ -130,7 +130,7 @@ def test_what_the_server_never_had_is_sent_by_the_next_process(served: Served, s
 
 
 def test_a_batch_the_server_refuses_for_ever_is_counted(served: Served, state: Path) -> None:
-    Spool(state / "spool").put({Lane.PLAIN: (b"no batch", 7)}, stream="x", taken=1)
+    Spool(state / "spool").put({Priority.PLAIN: (b"no batch", 7)}, stream="x", taken=1)
     writer = launcher.start_shipper(state, served.url)
     wait_until(lambda: is_empty(state))
     writer.write([*lines("after"), health("SensorStopped")])
@@ -144,8 +144,8 @@ def test_alerts_of_an_outage_come_first(served: Served, state: Path) -> None:
     served.kill()
     spool = Spool(state / "spool")
     for name in ("p1", "p2"):
-        spool.put({Lane.PLAIN: (name.encode(), 1)}, stream="x", taken=1)
-    spool.put({Lane.ALERT: (b"alert", 1)}, stream="x", taken=2)
+        spool.put({Priority.PLAIN: (name.encode(), 1)}, stream="x", taken=1)
+    spool.put({Priority.ALERT: (b"alert", 1)}, stream="x", taken=2)
     held = spool.hold_next(0)
 
     assert held is not None

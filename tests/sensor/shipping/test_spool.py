@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from driftline.sensor.shipping.spool import Entry, Lane, Spool
+from driftline.sensor.shipping.spool import Entry, Priority, Spool
 
 BLOCK = 4096
 
@@ -22,8 +22,8 @@ def opened(path: Path, *, blocks: int = 1000, clock: float = 1.0) -> Spool:
     return Spool(path, max_bytes=blocks * BLOCK, clock=lambda: clock)
 
 
-def put(spool: Spool, lane: Lane, data: bytes, *, rows: int = 1, taken: int = 0) -> None:
-    spool.put({lane: (data, rows)}, stream="s", taken=taken)
+def put(spool: Spool, priority: Priority, data: bytes, *, rows: int = 1, taken: int = 0) -> None:
+    spool.put({priority: (data, rows)}, stream="s", taken=taken)
 
 
 def drain(spool: Spool) -> list[bytes]:
@@ -36,8 +36,13 @@ def drain(spool: Spool) -> list[bytes]:
 
 def test_the_most_valuable_comes_first_then_the_oldest(tmp_path: Path) -> None:
     spool = opened(tmp_path)
-    for data, lane in ((b"p1", Lane.PLAIN), (b"a1", Lane.ALERT), (b"d1", Lane.DRIFT), (b"a2", Lane.ALERT)):
-        put(spool, lane, data)
+    for data, priority in (
+        (b"p1", Priority.PLAIN),
+        (b"a1", Priority.ALERT),
+        (b"d1", Priority.DRIFT),
+        (b"a2", Priority.ALERT),
+    ):
+        put(spool, priority, data)
 
     assert drain(spool) == [b"a1", b"a2", b"d1", b"p1"]
     assert (len(spool), spool.size, os.listdir(tmp_path)) == (0, 0, ["state.json"])
@@ -45,7 +50,7 @@ def test_the_most_valuable_comes_first_then_the_oldest(tmp_path: Path) -> None:
 
 def test_rows_are_numbered_one_behind_the_other(tmp_path: Path) -> None:
     spool = opened(tmp_path)
-    spool.put({Lane.PLAIN: (b"p", 3), Lane.ALERT: (b"a", 2)}, stream="s", taken=0)
+    spool.put({Priority.PLAIN: (b"p", 3), Priority.ALERT: (b"a", 2)}, stream="s", taken=0)
     held = [spool.hold_next(0)]
     spool.release(held[0][0])  # type: ignore[index] # it is there
     held.append(spool.hold_next(0))
@@ -55,7 +60,7 @@ def test_rows_are_numbered_one_behind_the_other(tmp_path: Path) -> None:
 
 
 def test_numbers_go_on_after_a_restart_whatever_the_clock(tmp_path: Path) -> None:
-    put(opened(tmp_path, clock=5.0), Lane.PLAIN, b"x", rows=10)
+    put(opened(tmp_path, clock=5.0), Priority.PLAIN, b"x", rows=10)
     spool = opened(tmp_path, clock=1.0)
     drain(spool)
 
@@ -64,9 +69,14 @@ def test_numbers_go_on_after_a_restart_whatever_the_clock(tmp_path: Path) -> Non
 
 def test_the_oldest_of_least_value_goes_first_and_is_counted(tmp_path: Path) -> None:
     spool = opened(tmp_path, blocks=3)
-    for data, lane in ((b"a1", Lane.ALERT), (b"p1", Lane.PLAIN), (b"d1", Lane.DRIFT), (b"p2", Lane.PLAIN)):
-        put(spool, lane, data, rows=2)
-    put(spool, Lane.ALERT, b"a2", rows=2)
+    for data, priority in (
+        (b"a1", Priority.ALERT),
+        (b"p1", Priority.PLAIN),
+        (b"d1", Priority.DRIFT),
+        (b"p2", Priority.PLAIN),
+    ):
+        put(spool, priority, data, rows=2)
+    put(spool, Priority.ALERT, b"a2", rows=2)
 
     assert spool.take_dropped() == {"spool full": 4}
     assert spool.take_dropped() == {}
@@ -75,18 +85,18 @@ def test_the_oldest_of_least_value_goes_first_and_is_counted(tmp_path: Path) -> 
 
 def test_nothing_of_more_value_goes_for_a_newcomer(tmp_path: Path) -> None:
     spool = opened(tmp_path, blocks=1)
-    put(spool, Lane.ALERT, b"a")
-    put(spool, Lane.PLAIN, b"p", rows=7)
+    put(spool, Priority.ALERT, b"a")
+    put(spool, Priority.PLAIN, b"p", rows=7)
 
     assert (spool.take_dropped(), drain(spool)) == ({"spool full": 7}, [b"a"])
 
 
 def test_what_is_being_sent_is_not_dropped(tmp_path: Path) -> None:
     spool = opened(tmp_path, blocks=2)
-    put(spool, Lane.PLAIN, b"p1")
+    put(spool, Priority.PLAIN, b"p1")
     held = spool.hold_next(0)
-    put(spool, Lane.PLAIN, b"p2")
-    put(spool, Lane.PLAIN, b"p3")
+    put(spool, Priority.PLAIN, b"p2")
+    put(spool, Priority.PLAIN, b"p3")
     assert held
     spool.let_go()
 
@@ -96,7 +106,7 @@ def test_what_is_being_sent_is_not_dropped(tmp_path: Path) -> None:
 def test_a_batch_the_disk_damaged_is_passed_over_and_counted(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     for data in (b"one", b"two", b"three"):
-        put(spool, Lane.PLAIN, data)
+        put(spool, Priority.PLAIN, data)
     first, second, _ = sorted(tmp_path.glob("*.batch"))
     first.write_bytes(first.read_bytes()[:-1])
     second.unlink()
@@ -107,14 +117,14 @@ def test_a_batch_the_disk_damaged_is_passed_over_and_counted(tmp_path: Path) -> 
 
 def test_what_was_not_told_as_dropped_is_told_after_a_restart(tmp_path: Path) -> None:
     spool = opened(tmp_path, blocks=1)
-    put(spool, Lane.PLAIN, b"p1", rows=5)
-    put(spool, Lane.PLAIN, b"p2")
+    put(spool, Priority.PLAIN, b"p1", rows=5)
+    put(spool, Priority.PLAIN, b"p2")
 
     assert opened(tmp_path).take_dropped() == {"spool full": 5}
 
 
 def test_files_that_do_not_count_yet_are_removed_and_those_that_do_are_kept(tmp_path: Path) -> None:
-    put(opened(tmp_path), Lane.PLAIN, b"kept")
+    put(opened(tmp_path), Priority.PLAIN, b"kept")
     (path,) = tmp_path.glob("*.batch")
     path.rename(path.with_name(path.name + ".new"))  # as if killed before its renaming
     (tmp_path / "00000000000000000009-1-0.batch.new").write_bytes(b"torn")
@@ -127,14 +137,14 @@ def test_files_that_do_not_count_yet_are_removed_and_those_that_do_are_kept(tmp_
 PUT = """
 import os, sys
 from pathlib import Path
-from driftline.sensor.shipping.spool import Lane, Spool
+from driftline.sensor.shipping.spool import Priority, Spool
 spool = Spool(Path(sys.argv[1]))
 line = spool.taken("s")
 os.write(1, b"%d\\n" % line)
 while True:
     names = [b"%d" % number for number in range(line + 1, line + 4)]
     line += 3
-    spool.put({Lane(number): (names[number], 1) for number in range(3)}, stream="s", taken=line)
+    spool.put({Priority(number): (names[number], 1) for number in range(3)}, stream="s", taken=line)
     os.write(1, b"%d\\n" % line)
 """
 
@@ -165,9 +175,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 def test_a_full_disk_costs_the_least_valuable(small_disk: Path) -> None:
     spool = Spool(small_disk)
-    put(spool, Lane.ALERT, b"alert")
+    put(spool, Priority.ALERT, b"alert")
     for number in range(40):
-        put(spool, Lane.PLAIN, b"%02d" % number + bytes(10_000))
+        put(spool, Priority.PLAIN, b"%02d" % number + bytes(10_000))
     found = drain(Spool(small_disk))
 
     assert found[0] == b"alert"
@@ -180,18 +190,18 @@ def test_a_disk_others_filled_loses_no_count(small_disk: Path) -> None:
     with (small_disk / "others").open("wb", buffering=0) as others, pytest.raises(OSError, match="No space"):
         while True:
             others.write(bytes(BLOCK))
-    put(spool, Lane.PLAIN, b"x", rows=3)
+    put(spool, Priority.PLAIN, b"x", rows=3)
 
     assert sum(spool.take_dropped().values()) == 3
     (small_disk / "others").unlink()
-    put(spool, Lane.PLAIN, b"y")
+    put(spool, Priority.PLAIN, b"y")
     assert drain(spool) == [b"y"]
 
 
 def test_waiting_ends_when_something_comes(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     assert spool.hold_next(0.01) is None
-    put(spool, Lane.PLAIN, b"x")
-    entry = Entry(1_000_000, 1, Lane.PLAIN, BLOCK)
+    put(spool, Priority.PLAIN, b"x")
+    entry = Entry(1_000_000, 1, Priority.PLAIN, BLOCK)
 
     assert spool.hold_next(10) == (entry, b"x")
