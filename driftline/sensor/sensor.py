@@ -136,11 +136,11 @@ class Sensor:
         self._indexes = Indexes(options.image_directory)
         self._kernel = KernelSide(watch_hosts=options.watch_hosts, provenance=options.provenance)
         self._registry = Registry(on_new=self._resolver.ask, on_cgroup=self._kernel.add_container)
-        self._sight = selftest.check_sight(self._kernel)
+        self._selftest_failures = selftest.run_selftest(self._kernel)
         self._blocker = Blocker(
             self._kernel.blocking,
             host_mnt_ns=self._kernel.host_mnt_ns,
-            can_see=not self._sight,
+            trusts_overlay=not self._selftest_failures,
             can_deny=self._kernel.can_deny,
         )
         self._evaluator = Evaluator(reader, reporter, self._blocker, self._clock, self._evaluated)
@@ -160,7 +160,7 @@ class Sensor:
             policy=options.policy.current,
             clock=self._clock,
             emit=self._emit,
-            trusts_overlay=not self._sight,
+            trusts_overlay=not self._selftest_failures,
         )
 
     def _open_mappings(self) -> MappingStream | None:
@@ -174,14 +174,14 @@ class Sensor:
 
     def run(self) -> None:
         """Work until ``stop``."""
-        for problem in self._sight:
+        for problem in self._selftest_failures:
             _log.error("the self-test failed: %s", problem)
         for killed in self._run.killed if self._run else ():
             self._emit([self._health.row("SensorKilled", reason=killed.reason())])
-        self._emit([self._policy_row("SensorStarted", "; ".join(self._sight), self._options.policy.source)])
+        self._emit([self._policy_row("SensorStarted", "; ".join(self._selftest_failures), self._options.policy.source)])
         for container in inventory.take_inventory(self._registry, self._processes, self._kernel, self._runtime):
             self._pipeline.name(container)
-        self._blocker.obey_switch()
+        self._blocker.follow_switch()
         self._blocker.settle()
         self._settle()
         with selectors.DefaultSelector() as selector:
@@ -213,7 +213,7 @@ class Sensor:
                 time.sleep(max(0.0, next_turn - time.monotonic()))
             next_turn = time.monotonic() + _TURN_SECONDS
             is_stopped = bool(self._stopping.take())
-            self._obey_switch()
+            self._follow_switch()
             self._turn()
             if time.monotonic() >= next_housekeeping:
                 self._keep_house()
@@ -254,8 +254,8 @@ class Sensor:
             self._failures += 1
             _log.exception("a record could not be handled")
 
-    def _obey_switch(self) -> None:
-        if self._blocker.obey_switch():
+    def _follow_switch(self) -> None:
+        if self._blocker.follow_switch():
             turned = "BlockingArmed" if self._blocker.is_armed else "BlockingDisarmed"
             self._emit([self._health.row(turned, reason=str(switch.SWITCH))])
 
@@ -339,7 +339,7 @@ class Sensor:
                 "executables": "eBPF tp_btf/sched_process_exec",
                 "scripts and writers": "eBPF tp_btf/sys_exit" if self._options.provenance else "off",
                 "libraries": "perf PERF_RECORD_MMAP2" if self._mappings else "off",
-                "overlay facts": "; ".join(self._sight) or "verified by the self-test",
+                "overlay facts": "; ".join(self._selftest_failures) or "verified by the self-test",
                 "blocking": self._blocker.status(),
             },
             "policy": self._options.policy.source,

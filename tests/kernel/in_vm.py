@@ -26,7 +26,7 @@ CASES = {
 def main() -> None:
     """Print the findings."""
     with kernel.KernelSide() as side, tempfile.TemporaryDirectory() as folder:
-        sight = selftest.check_sight(side)
+        sight = selftest.run_selftest(side)
         place = Path(folder) / "place"
         place.mkdir()
         world = World(side, place)

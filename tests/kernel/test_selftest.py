@@ -10,7 +10,7 @@ pytestmark = pytest.mark.kernel
 
 
 def test_this_kernels_overlay_facts_are_right(kernel_side: KernelSide) -> None:
-    assert selftest.check_sight(kernel_side) == []
+    assert selftest.run_selftest(kernel_side) == []
 
 
 def test_nothing_is_lost_meanwhile(kernel_side: KernelSide) -> None:

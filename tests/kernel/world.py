@@ -14,7 +14,7 @@ from pathlib import Path
 from driftline.image import ImageIndex, LowerDirs, build_index, open_index
 from driftline.policy import Blocking
 from driftline.sensor.bpf import kernel, records, selftest
-from driftline.sensor.bpf.block_maps import ImageTable
+from driftline.sensor.bpf.block_maps import LoadedImage
 from driftline.sensor.bpf.records import Cgroup, ExecRecord, OpenRecord, RecordFlag
 from driftline.sensor.tracking.containers import cgroups_of
 from driftline.sensor.tracking.processes import ProcessKey
@@ -72,7 +72,7 @@ class World:
         build_index("sha256:" + "0" * 64, LowerDirs((lower,)), folder.parent / "index")
         self.index: ImageIndex = open_index(folder.parent / "index")
         side.blocking.arm(True)
-        self._image: ImageTable = side.blocking.add_image(self.index, 1)
+        self._image: LoadedImage = side.blocking.add_image(self.index, 1)
 
     def sh(self, command: str) -> int:
         """Run a line in the shell; gives its exit code."""

@@ -21,13 +21,13 @@ from driftline.verdict import FileFacts
 
 __all__ = [
     "BLOCK_POLICY",
+    "CACHED_VERDICT",
     "GUARDS",
     "HASH_KEY",
     "KILLED_KEY",
-    "PROOF",
-    "PROOF_KEY",
-    "BlockTables",
-    "ImageTable",
+    "VERDICT_KEY",
+    "BlockMaps",
+    "LoadedImage",
     "Subjects",
     "bits",
     "unguard",
@@ -35,8 +35,8 @@ __all__ = [
 
 BLOCK_POLICY = struct.Struct("=II6HI")
 HASH_KEY = struct.Struct("=QII")
-PROOF_KEY = struct.Struct("=QQII")
-PROOF = struct.Struct("=QQII")
+VERDICT_KEY = struct.Struct("=QQII")
+CACHED_VERDICT = struct.Struct("=QQII")
 _U32 = struct.Struct("=I")
 _U64 = struct.Struct("=Q")
 KILLED_KEY = struct.Struct("=QQ")
@@ -68,7 +68,7 @@ def bits(subjects: Iterable[Subject]) -> int:
     return sum(_BITS[subject] for subject in subjects)
 
 
-class ImageTable(msgspec.Struct, frozen=True):
+class LoadedImage(msgspec.Struct, frozen=True):
     """One image's files, as they lie in the kernel."""
 
     id: int
@@ -76,7 +76,7 @@ class ImageTable(msgspec.Struct, frozen=True):
     has_long_paths: bool
 
 
-class BlockTables:
+class BlockMaps:
     """Writes the tables. Any thread may; each entry is one system call and whole."""
 
     def __init__(self, bpf: BpfObject, seed: int) -> None:
@@ -91,7 +91,7 @@ class BlockTables:
         self._armed = _U32.pack(is_armed)
         self._bpf.update("armed", _U32.pack(0), self._armed)
 
-    def set_policy(self, cgroup: Cgroup, blocking: Blocking, *, owner: int, image: ImageTable | None) -> None:
+    def set_policy(self, cgroup: Cgroup, blocking: Blocking, *, owner: int, image: LoadedImage | None) -> None:
         """Put a container's policy in force; ``allow`` comes before. Raises ``OSError`` when full."""
         flags = _Flag.HAS_DIRECTORIES if blocking.directories else _Flag.NONE
         if image and image.has_long_paths:
@@ -146,27 +146,27 @@ class BlockTables:
             self._bpf.update("allowed", key, _U32.pack(bits(subjects)))
         return list(entries)
 
-    def _entries(self, table: Mapping[str, Subjects], kind: _Kind, owner: int) -> dict[bytes, Subjects]:
+    def _entries(self, allowed: Mapping[str, Subjects], kind: _Kind, owner: int) -> dict[bytes, Subjects]:
         digest = hash_name if kind == _Kind.NAME else hash_path
-        return {HASH_KEY.pack(digest(os.fsencode(key), self._seed), owner, kind): table[key] for key in table}
+        return {HASH_KEY.pack(digest(os.fsencode(key), self._seed), owner, kind): allowed[key] for key in allowed}
 
     def disallow(self, keys: Iterable[bytes]) -> None:
         """Delete what ``allow`` entered."""
         for key in keys:
             self._bpf.delete("allowed", key)
 
-    def prove(self, file: FileFacts, owner: int, subject: Subject, *, is_innocent: bool) -> None:
+    def cache_verdict(self, file: FileFacts, owner: int, subject: Subject, *, is_trusted: bool) -> None:
         """Say what is known of a file, as long as its ctime and size stay."""
-        key = PROOF_KEY.pack(file.inode, kernel_device(file.device), owner, 0)
-        known = self._bpf.lookup("verdict_cache", key, PROOF.size)
-        ctime, size, innocent, guilty = PROOF.unpack(known) if known else (0, 0, 0, 0)
+        key = VERDICT_KEY.pack(file.inode, kernel_device(file.device), owner, 0)
+        known = self._bpf.lookup("verdict_cache", key, CACHED_VERDICT.size)
+        ctime, size, trusted, untrusted = CACHED_VERDICT.unpack(known) if known else (0, 0, 0, 0)
         if (ctime, size) != (file.ctime_ns, file.size):
-            innocent = guilty = 0
+            trusted = untrusted = 0
         bit = _BITS[subject]
-        innocent, guilty = (innocent | bit, guilty & ~bit) if is_innocent else (innocent & ~bit, guilty | bit)
-        self._bpf.update("verdict_cache", key, PROOF.pack(file.ctime_ns, file.size, innocent, guilty))
+        trusted, untrusted = (trusted | bit, untrusted & ~bit) if is_trusted else (trusted & ~bit, untrusted | bit)
+        self._bpf.update("verdict_cache", key, CACHED_VERDICT.pack(file.ctime_ns, file.size, trusted, untrusted))
 
-    def add_image(self, index: ImageIndex, number: int) -> ImageTable:
+    def add_image(self, index: ImageIndex, number: int) -> LoadedImage:
         """Enter an image's files as image ``number``. Raises ``OSError`` when they do not fit."""
         entries: dict[bytes, int] = {}
         has_long_paths = False
@@ -178,20 +178,20 @@ class BlockTables:
                 entries[HASH_KEY.pack(hash_path(entry.path, self._seed), number, _Kind.PATH)] = entry.size
             else:
                 has_long_paths = True
-        table = ImageTable(number, b"".join(entries), has_long_paths)
+        loaded = LoadedImage(number, b"".join(entries), has_long_paths)
         try:
-            self._bpf.update_many("image_files", table.keys, b"".join(map(_U64.pack, entries.values())), len(entries))
+            self._bpf.update_many("image_files", loaded.keys, b"".join(map(_U64.pack, entries.values())), len(entries))
         except OSError:
-            self.remove_image(table)
+            self.remove_image(loaded)
             raise
-        return table
+        return loaded
 
-    def remove_image(self, table: ImageTable) -> None:
+    def remove_image(self, loaded: LoadedImage) -> None:
         """Delete what ``add_image`` entered."""
-        for at in range(0, len(table.keys), HASH_KEY.size):
-            self._bpf.delete("image_files", table.keys[at : at + HASH_KEY.size])
+        for at in range(0, len(loaded.keys), HASH_KEY.size):
+            self._bpf.delete("image_files", loaded.keys[at : at + HASH_KEY.size])
 
-    def was_killed_for(self, inode: int, pid: int) -> bool:
+    def was_killed(self, inode: int, pid: int) -> bool:
         """Tell whether a process was killed for mapping a file."""
         return self._bpf.lookup("killed", KILLED_KEY.pack(inode, pid), _U32.size) is not None
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 from driftline.sensor.bpf import libbpf, records
-from driftline.sensor.bpf.block_maps import GUARDS, BlockTables
+from driftline.sensor.bpf.block_maps import GUARDS, BlockMaps
 from driftline.sensor.bpf.records import Cgroup, Clock, LossReason
 from driftline.sensor.tracking.processes import ProcessKey
 from driftline.verdict.facts import Writer
@@ -64,7 +64,7 @@ class KernelSide:
         """Whether an exec is refused where the policy blocks it; else its process is killed."""
         without |= frozenset() if self.can_deny else frozenset({"deny_exec"})
         self._object = libbpf.BpfObject(OBJECT, settings=settings, without=without, later=GUARDS)
-        self.blocking = BlockTables(self._object, seed)
+        self.blocking = BlockMaps(self._object, seed)
         self._cpus = libbpf.possible_cpus()
         self.exec_ring = libbpf.RingBuffer(self._object.map_fd("exec_ring"))
         self.file_ring = libbpf.RingBuffer(self._object.map_fd("file_ring"))

@@ -23,7 +23,7 @@ from pathlib import Path
 from driftline.sensor.bpf import records
 from driftline.sensor.bpf.kernel import KernelSide
 
-__all__ = ["check_sight", "program"]
+__all__ = ["program", "run_selftest"]
 
 _CLONE_NEWNS, _MS_REC, _MS_PRIVATE = 0x20000, 0x4000, 1 << 18
 _WAIT_SECONDS = 5.0
@@ -38,7 +38,7 @@ _CODE = {
 _EXPECTED = {b"lower": (False, 1), b"copied": (True, 1), b"new": (True, 0), b"nested": (False, 1)}
 
 
-def check_sight(kernel: KernelSide) -> list[str]:
+def run_selftest(kernel: KernelSide) -> list[str]:
     """Compare readings with reality; gives what differs, empty when all is well.
 
     Drains the exec ring, so it comes before the sensor's own loop.

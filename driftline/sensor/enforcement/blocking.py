@@ -21,51 +21,51 @@ from driftline.errors import DriftlineError
 from driftline.events import Action, Drift, Subject, Verdict
 from driftline.policy import compile_blocking
 from driftline.sensor.bpf import bpffs
-from driftline.sensor.bpf.block_maps import BlockTables
+from driftline.sensor.bpf.block_maps import BlockMaps
 from driftline.sensor.enforcement import stopping, switch
-from driftline.sensor.enforcement.image_maps import ImageTables
+from driftline.sensor.enforcement.image_maps import ImageMaps
 from driftline.sensor.tracking.containers import Tracked
 from driftline.sensor.tracking.processes import ProcessKey
 from driftline.verdict import FileFacts
 
 __all__ = ["Blocker"]
 
-_FOUND_KEPT = 4096
+_CACHED_VERDICTS_MAX = 4096
 _log = logging.getLogger(__name__)
 
 
-class _Found(msgspec.Struct, frozen=True):
+class _CachedVerdict(msgspec.Struct, frozen=True):
     file: FileFacts
     verdict: Verdict
     process_name: str
 
 
-class _Entry:
+class _Enforcement:
     def __init__(self, tracked: Tracked) -> None:
         self.tracked = tracked
         self.number = 0
         self.keys: list[bytes] = []
-        self.found: OrderedDict[tuple[int, int, Subject], _Found] = OrderedDict()
+        self.verdicts: OrderedDict[tuple[int, int, Subject], _CachedVerdict] = OrderedDict()
 
 
 class Blocker:
     """Puts policies in force. The loop's thread calls all but ``learn`` and ``stop``."""
 
-    def __init__(self, tables: BlockTables, *, host_mnt_ns: int, can_see: bool, can_deny: bool) -> None:
-        """Take the tables of the kernel side.
+    def __init__(self, maps: BlockMaps, *, host_mnt_ns: int, trusts_overlay: bool, can_deny: bool) -> None:
+        """Take the maps of the kernel side.
 
-        ``can_see``: its overlay facts were found right; else only verdicts block. ``can_deny``:
+        ``trusts_overlay``: its overlay facts were found right; else only verdicts block. ``can_deny``:
         it has BPF LSM.
         """
-        self.images = ImageTables(tables)
+        self.images = ImageMaps(maps)
         self.is_armed = False
         """Whether the emergency switch lets anything be blocked."""
-        self._tables = tables
+        self._maps = maps
         self._host_mnt_ns = host_mnt_ns
-        self._can_see = can_see
+        self._trusts_overlay = trusts_overlay
         self._can_deny = can_deny
         self._numbers = itertools.count(1)
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, _Enforcement] = {}
         self._is_guarded: bool | None = None  # not known: a former sensor may have left guards
         self._lock = threading.Lock()
 
@@ -73,13 +73,13 @@ class Blocker:
         """Count the containers with rules that block."""
         return len(self._entries)
 
-    def obey_switch(self) -> bool:
+    def follow_switch(self) -> bool:
         """Follow the emergency switch; tells whether it was turned."""
         is_armed = not switch.is_disarmed()
         if is_armed == self.is_armed:
             return False
         self.is_armed = is_armed
-        self._tables.arm(is_armed)
+        self._maps.arm(is_armed)
         self.settle()
         return True
 
@@ -90,21 +90,21 @@ class Blocker:
             self.forget(tracked)
             return
         with self._lock:
-            entry = self._entries.setdefault(tracked.id, _Entry(tracked))
+            entry = self._entries.setdefault(tracked.id, _Enforcement(tracked))
             old, entry.keys, entry.number = entry.keys, [], next(self._numbers)
-            if self._can_see:
+            if self._trusts_overlay:
                 self._enter(entry)
-            self._tables.disallow(old)
+            self._maps.disallow(old)
 
-    def _enter(self, entry: _Entry) -> None:
+    def _enter(self, entry: _Enforcement) -> None:
         tracked = entry.tracked
         try:
-            entry.keys = self._tables.allow(tracked.blocking, entry.number)
-            for found in entry.found.values():
-                self._prove(entry, found)
+            entry.keys = self._maps.allow(tracked.blocking, entry.number)
+            for cached in entry.verdicts.values():
+                self._cache_verdict(entry, cached)
             image = self.images.of(tracked.index)
             for cgroup in tracked.cgroups:
-                self._tables.set_policy(cgroup, tracked.blocking, owner=entry.number, image=image)
+                self._maps.set_policy(cgroup, tracked.blocking, owner=entry.number, image=image)
         except OSError as error:
             _log.error("what runs in container %s is blocked after its verdict only: %s", tracked.id, error)
 
@@ -115,8 +115,8 @@ class Blocker:
         if entry is None:
             return
         for cgroup in tracked.cgroups:
-            self._tables.clear_policy(cgroup)
-        self._tables.disallow(entry.keys)
+            self._maps.clear_policy(cgroup)
+        self._maps.disallow(entry.keys)
 
     def refresh(self, now: datetime.datetime) -> None:
         """Follow rules that expired by ``now`` (UTC, aware) and images that were entered."""
@@ -130,43 +130,43 @@ class Blocker:
         """Keep the images that are needed and, where a rule fails closed, the guards."""
         tracked = [entry.tracked for entry in self._entries.values()]
         self.images.keep({it.index for it in tracked})
-        wants_guard = self.is_armed and self._can_see and any(it.blocking.fail_closed for it in tracked)
+        wants_guard = self.is_armed and self._trusts_overlay and any(it.blocking.fail_closed for it in tracked)
         if wants_guard == self._is_guarded:
             return
         self._is_guarded = wants_guard
         try:
-            self._guard() if wants_guard else self._tables.unguard(switch.GUARDS_FOLDER)
+            self._guard() if wants_guard else self._maps.unguard(switch.GUARDS_FOLDER)
         except (DriftlineError, OSError) as error:
             _log.error("blocking will end with the sensor, though a rule fails closed: %s", error)
 
     def _guard(self) -> None:
         bpffs.make_folder(switch.GUARDS_FOLDER)
-        self._tables.guard(switch.GUARDS_FOLDER)
+        self._maps.guard(switch.GUARDS_FOLDER)
 
     def learn(self, tracked: Tracked, file: FileFacts, verdict: Verdict, *, process_name: str) -> None:
         """Take in what a verdict says of a file, for the next time it is run."""
         if verdict.subject not in tracked.blocking.subjects or verdict.drift == Drift.UNKNOWN:
             return
-        found = _Found(file, verdict, process_name)
+        cached = _CachedVerdict(file, verdict, process_name)
         with self._lock:
             entry = self._entries.get(tracked.id)
             if entry is None:
                 return
-            entry.found[file.device, file.inode, verdict.subject] = found
-            if len(entry.found) > _FOUND_KEPT:
-                entry.found.popitem(last=False)
-            self._prove(entry, found)
+            entry.verdicts[file.device, file.inode, verdict.subject] = cached
+            if len(entry.verdicts) > _CACHED_VERDICTS_MAX:
+                entry.verdicts.popitem(last=False)
+            self._cache_verdict(entry, cached)
 
-    def _prove(self, entry: _Entry, found: _Found) -> None:
-        verdict, now = found.verdict, datetime.datetime.now(datetime.UTC)
-        is_innocent = verdict.drift == Drift.NO or (
-            entry.tracked.policy.decide(verdict, process_name=found.process_name, now=now).action != Action.BLOCK
+    def _cache_verdict(self, entry: _Enforcement, cached: _CachedVerdict) -> None:
+        verdict, now = cached.verdict, datetime.datetime.now(datetime.UTC)
+        is_trusted = verdict.drift == Drift.NO or (
+            entry.tracked.policy.decide(verdict, process_name=cached.process_name, now=now).action != Action.BLOCK
         )
-        self._tables.prove(found.file, entry.number, verdict.subject, is_innocent=is_innocent)
+        self._maps.cache_verdict(cached.file, entry.number, verdict.subject, is_trusted=is_trusted)
 
     def was_killed(self, inode: int, pid: int) -> bool:
         """Tell whether the kernel side killed a process for mapping a file."""
-        return self._tables.was_killed_for(inode, pid)
+        return self._maps.was_killed(inode, pid)
 
     def stop(self, tracked: Tracked, process: ProcessKey, verdict: Verdict) -> str:
         """Kill a process for its verdict; gives why not, in words, empty if it was killed."""
@@ -182,7 +182,7 @@ class Blocker:
         """Say how blocking is done, for people."""
         if not self.is_armed:
             return f"disarmed by {switch.SWITCH}"
-        if not self._can_see:
+        if not self._trusts_overlay:
             return "SIGKILL after the verdict"
         at_exec = "LSM denial at exec, SIGKILL at" if self._can_deny else "SIGKILL at exec,"
         guarded = ", guarded by pinned programs" if self._is_guarded else ""

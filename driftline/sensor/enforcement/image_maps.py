@@ -10,29 +10,29 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from driftline.errors import DriftlineError
 from driftline.image import ImageIndex
-from driftline.sensor.bpf.block_maps import BlockTables, ImageTable
+from driftline.sensor.bpf.block_maps import BlockMaps, LoadedImage
 from driftline.sensor.wakeup_queue import WakeupQueue
 
-__all__ = ["ImageTables"]
+__all__ = ["ImageMaps"]
 
 Index = Future[ImageIndex]
 
 _log = logging.getLogger(__name__)
 
 
-class ImageTables:
+class ImageMaps:
     """Enters each image once, in a thread of its own. The loop's thread calls all methods."""
 
-    def __init__(self, tables: BlockTables) -> None:
-        self.entered: WakeupQueue[tuple[Index, ImageTable]] = WakeupQueue()
+    def __init__(self, maps: BlockMaps) -> None:
+        self.entered: WakeupQueue[tuple[Index, LoadedImage]] = WakeupQueue()
         """Wakes the loop, which then calls ``take``."""
-        self._tables = tables
+        self._maps = maps
         self._numbers = itertools.count(1)
-        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="imagetables")
-        self._known: dict[Index, ImageTable | None] = {}
+        self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="image-maps")
+        self._known: dict[Index, LoadedImage | None] = {}
 
-    def of(self, index: Index) -> ImageTable | None:
-        """Give the table of an image; ``None`` for now if it must be entered first."""
+    def of(self, index: Index) -> LoadedImage | None:
+        """Return the map entries of an image; ``None`` while they are still being written."""
         if index not in self._known:
             self._known[index] = None
             index.add_done_callback(lambda done: self._submit(self._enter, done))
@@ -41,33 +41,33 @@ class ImageTables:
     def take(self) -> set[Index]:
         """Give the images that were entered since the last call."""
         entered = self.entered.take()
-        for index, table in entered:
+        for index, image in entered:
             if index in self._known:
-                self._known[index] = table
+                self._known[index] = image
             else:
-                self._submit(self._tables.remove_image, table)
+                self._submit(self._maps.remove_image, image)
         return {index for index, _ in entered}
 
     def keep(self, used: Collection[Index]) -> None:
         """Remove all other images."""
         for index in [index for index in self._known if index not in used]:
-            table = self._known.pop(index)
-            if table:
-                self._submit(self._tables.remove_image, table)
+            image = self._known.pop(index)
+            if image:
+                self._submit(self._maps.remove_image, image)
 
-    # An index that failed leaves its image without a table: what may be the image's is let go.
+    # An image whose index failed has no entries: a file that may be image content is not blocked.
     def _enter(self, index: Index) -> None:
         try:
-            self.entered.put((index, self._tables.add_image(index.result(), next(self._numbers))))
+            self.entered.put((index, self._maps.add_image(index.result(), next(self._numbers))))
         except DriftlineError:
             return
         except OSError as error:
-            _log.error("an image of %d files does not fit into the kernel's table: %s", len(index.result()), error)
+            _log.error("an image of %d files does not fit into the kernel's map: %s", len(index.result()), error)
 
     def _submit(self, work: Callable[..., None], about: object) -> None:
         with contextlib.suppress(RuntimeError):  # the sensor stops; the executor takes nothing more
             self._threads.submit(work, about)
 
     def close(self) -> None:
-        """Drop what was not begun; the tables go with the kernel side."""
+        """Cancel the writes that have not begun; the maps are freed with the eBPF object."""
         self._threads.shutdown(wait=True, cancel_futures=True)

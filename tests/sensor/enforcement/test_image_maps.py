@@ -1,4 +1,4 @@
-"""The tables of images, in a real kernel side."""
+"""The maps of images, in a real kernel side."""
 
 import os
 import time
@@ -12,7 +12,7 @@ from driftline.errors import ImageError
 from driftline.image import ImageIndex, LowerDirs, build_index, open_index
 from driftline.sensor.bpf.block_maps import HASH_KEY
 from driftline.sensor.bpf.kernel import KernelSide
-from driftline.sensor.enforcement.image_maps import ImageTables
+from driftline.sensor.enforcement.image_maps import ImageMaps
 
 pytestmark = pytest.mark.kernel
 
@@ -26,8 +26,8 @@ def side() -> Iterator[KernelSide]:
 
 
 @pytest.fixture
-def tables(side: KernelSide) -> Iterator[ImageTables]:
-    made = ImageTables(side.blocking)
+def maps(side: KernelSide) -> Iterator[ImageMaps]:
+    made = ImageMaps(side.blocking)
     yield made
     made.keep(())
     made.close()
@@ -51,37 +51,39 @@ def entries(side: KernelSide) -> int:
     return len(side._object.keys("image_files", HASH_KEY.size))
 
 
-def wait_for(tables: ImageTables, index: "Future[ImageIndex]") -> None:
+def wait_for(maps: ImageMaps, index: "Future[ImageIndex]") -> None:
     deadline = time.monotonic() + 10
-    while index not in tables.take():
+    while index not in maps.take():
         assert time.monotonic() < deadline
 
 
 def test_an_image_is_entered_once_and_then_given(
-    side: KernelSide, tables: ImageTables, index: "Future[ImageIndex]"
+    side: KernelSide, maps: ImageMaps, index: "Future[ImageIndex]"
 ) -> None:
-    assert tables.of(index) is None
-    wait_for(tables, index)
-    found = tables.of(index)
+    assert maps.of(index) is None
+    wait_for(maps, index)
+    found = maps.of(index)
 
     assert found and not found.has_long_paths
     assert entries(side) == 4  # two paths and two sizes; a symlink is no file to run
-    assert tables.of(index) is found
+    assert maps.of(index) is found
 
 
-def test_an_image_nobody_needs_is_removed(side: KernelSide, tables: ImageTables, index: "Future[ImageIndex]") -> None:
-    tables.of(index)
-    wait_for(tables, index)
-    tables.keep(())
+def test_an_unused_image_is_removed_from_the_map(
+    side: KernelSide, maps: ImageMaps, index: "Future[ImageIndex]"
+) -> None:
+    maps.of(index)
+    wait_for(maps, index)
+    maps.keep(())
     deadline = time.monotonic() + 10
 
     while entries(side):
         assert time.monotonic() < deadline, "still there"
 
 
-def test_an_image_whose_index_failed_has_no_table(tables: ImageTables) -> None:
+def test_an_image_whose_index_failed_has_no_map_entries(maps: ImageMaps) -> None:
     failed: Future[ImageIndex] = Future()
     failed.set_exception(ImageError("no"))
 
-    assert tables.of(failed) is None
-    assert tables.take() == set()
+    assert maps.of(failed) is None
+    assert maps.take() == set()
