@@ -20,7 +20,7 @@ from driftline.events import Container
 from driftline.image import Entry
 from driftline.sensor.scan import compare as scans
 from driftline.sensor.scan.findings import Change, Finding
-from driftline.sensor.verdicts.indexes import Indexes
+from driftline.sensor.verdicts.indexes import ImageIndexes
 from driftline.verdict import printable
 
 app = App(
@@ -68,7 +68,7 @@ def scan(
     """
     if bool(container) == all_containers:
         raise InvalidInput("expected either a container or --all")
-    with closing(cluster.Runtime(runtime)) as node, closing(Indexes(images)) as indexes:
+    with closing(cluster.Runtime(runtime)) as node, closing(ImageIndexes(images)) as indexes:
         chosen = _choose(node.containers(), container)
         outcomes = [_scan_one(one, indexes, executables=executables, output=output) for one in chosen]
     if None in outcomes:
@@ -106,7 +106,7 @@ def _name(container: Container) -> str:
 
 
 # Returns the number of findings; None if the container could not be scanned, so that the others still are.
-def _scan_one(container: Container, indexes: Indexes, *, executables: bool, output: str) -> int | None:
+def _scan_one(container: Container, indexes: ImageIndexes, *, executables: bool, output: str) -> int | None:
     try:
         found = _findings(container, indexes, executables=executables)
         return _print_json(container, found) if output == "json" else _print_table(container, found)
@@ -116,7 +116,7 @@ def _scan_one(container: Container, indexes: Indexes, *, executables: bool, outp
 
 
 # A finding that is executable matters for drift; other files are shown unless --executables is given.
-def _findings(container: Container, indexes: Indexes, *, executables: bool) -> Iterator[Finding]:
+def _findings(container: Container, indexes: ImageIndexes, *, executables: bool) -> Iterator[Finding]:
     index = indexes.of(container).result()
     for finding in scans.scan(container, index):
         if finding.is_executable or not executables:

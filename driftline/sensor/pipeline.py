@@ -30,14 +30,14 @@ from driftline.sensor.bpf.records import (
     RecordType,
 )
 from driftline.sensor.enforcement.blocking import Blocker
-from driftline.sensor.reporting.rows import Reporter
+from driftline.sensor.reporting.rows import RowBuilder
 from driftline.sensor.tracking import mounts, scripts
-from driftline.sensor.tracking.containers import Registry, Tracked
+from driftline.sensor.tracking.containers import ContainerTable, TrackedContainer
 from driftline.sensor.tracking.mappings import MappingFilter, facts_of_gone, facts_of_mapped
 from driftline.sensor.tracking.processes import Process, ProcessKey, ProcessTable, read_process
 from driftline.sensor.verdicts.content import Capture, ContentReader
 from driftline.sensor.verdicts.evaluator import Candidate, ContentNeeded, Evaluator, Message
-from driftline.sensor.verdicts.indexes import Indexes
+from driftline.sensor.verdicts.indexes import ImageIndexes
 from driftline.verdict import FileFacts, loader_argument
 
 __all__ = ["Pipeline"]
@@ -55,13 +55,13 @@ class Pipeline:
     def __init__(
         self,
         *,
-        registry: Registry,
+        containers: ContainerTable,
         processes: ProcessTable,
         kernel: KernelSide,
         evaluator: Evaluator,
         reader: ContentReader,
-        indexes: Indexes,
-        reporter: Reporter,
+        indexes: ImageIndexes,
+        row_builder: RowBuilder,
         blocker: Blocker,
         policy: Policy,
         clock: Clock,
@@ -69,19 +69,19 @@ class Pipeline:
         trusts_overlay: bool = True,
     ) -> None:
         """``trusts_overlay`` says that the self-test has found the kernel's overlay facts right."""
-        self._registry = registry
+        self._containers = containers
         self._processes = processes
         self._kernel = kernel
         self._evaluator = evaluator
         self._reader = reader
         self._indexes = indexes
-        self._reporter = reporter
+        self._row_builder = row_builder
         self._blocker = blocker
         self._policy = policy
         self._clock = clock
         self._emit = emit
         self._trusts_overlay = trusts_overlay
-        self._mappings = MappingFilter(registry, processes)
+        self._mappings = MappingFilter(containers, processes)
         self._scripts_seen: OrderedDict[tuple[ProcessKey, int, int], None] = OrderedDict()
         self.execs = 0
         """Execs of containers seen so far."""
@@ -123,13 +123,13 @@ class Pipeline:
 
         One that has an id alone may be named again, when the runtime answers.
         """
-        tracked = self._registry.get(container.id)
+        tracked = self._containers.get(container.id)
         if tracked is None or (tracked.is_named and not container.image):
             return
         tracked.container = container
-        tracked.columns = self._reporter.columns(container)
+        tracked.columns = self._row_builder.columns(container)
         tracked.index = self._indexes.of(container)
-        tracked.policy = policies.rules_for(self._policy, container, self._reporter.place)
+        tracked.policy = policies.rules_for(self._policy, container, self._row_builder.place)
         self._blocker.apply(tracked)
         tracked.verdicts.clear()
         tracked.is_named = True
@@ -140,29 +140,29 @@ class Pipeline:
     def set_policy(self, policy: Policy) -> None:
         """Put another policy in force, container by container."""
         self._policy = policy
-        for tracked in self._registry:
+        for tracked in self._containers:
             if tracked.is_named:
-                tracked.policy = policies.rules_for(policy, tracked.container, self._reporter.place)
+                tracked.policy = policies.rules_for(policy, tracked.container, self._row_builder.place)
                 self._blocker.apply(tracked)
 
-    def nameless(self) -> list[str]:
+    def unnamed(self) -> list[str]:
         """List the ids of the containers that the runtime has not named."""
-        return [tracked.id for tracked in self._registry if tracked.is_named and not tracked.container.image]
+        return [tracked.id for tracked in self._containers if tracked.is_named and not tracked.container.image]
 
     def _on_cgroup(self, record: CgroupRecord) -> None:
         if record.head.type == RecordType.CGROUP_MKDIR:
-            tracked = self._registry.add(record.head.cgroup, record.path)
+            tracked = self._containers.add(record.head.cgroup, record.path)
             if tracked and tracked.blocking.subjects:
                 self._blocker.apply(tracked)
             return
-        tracked = self._registry.removed(record.head.cgroup)
+        tracked = self._containers.removed(record.head.cgroup)
         if tracked:
             self._blocker.forget(tracked)
 
     def _on_exec(self, record: ExecRecord) -> None:
         self.execs += 1
         parent = self._processes.parent(record)
-        tracked = self._registry.of(record.head)
+        tracked = self._containers.of(record.head)
         if tracked and self._is_runtime(record.head, parent, tracked):
             tracked = None
         process = self._processes.executed(record, tracked.id if tracked else "")
@@ -189,18 +189,18 @@ class Pipeline:
 
     def _on_host_exec(self, record: ExecRecord, parent: Process | None) -> None:
         if self._kernel.watch_hosts:
-            columns = self._reporter.columns(Container(id=""))
-            self._emit((self._reporter.process_created(record, parent, columns=columns, verdict=None),))
+            columns = self._row_builder.columns(Container(id=""))
+            self._emit((self._row_builder.process_created(record, parent, columns=columns, verdict=None),))
 
     # runc and crun start their own program in the container's cgroup, before they enter its
     # mount namespace; who started them is outside.
-    def _is_runtime(self, head: Head, parent: Process | None, tracked: Tracked) -> bool:
+    def _is_runtime(self, head: Head, parent: Process | None, tracked: TrackedContainer) -> bool:
         is_outside = parent is None or parent.container_id != tracked.id
         return head.mnt_ns == self._kernel.host_mnt_ns and is_outside
 
     # Only the runtime's own cgroups are asked: in one made inside the container the first exec
     # may already have changed its root.
-    def _learn_root(self, tracked: Tracked, head: Head) -> None:
+    def _learn_root(self, tracked: TrackedContainer, head: Head) -> None:
         if tracked.root_device or head.cgroup not in tracked.cgroups:
             return
         tracked.pid = head.tgid
@@ -217,14 +217,14 @@ class Pipeline:
         """Count exec records lost since the last call, by container id."""
         lost: Counter[str] = Counter()
         for cgroup, count in self._kernel.take_losses_by_cgroup().items():
-            tracked = self._registry.by_cgroup(cgroup)
+            tracked = self._containers.by_cgroup(cgroup)
             if tracked:
                 lost[tracked.id] += count
         return lost
 
     def _on_exit(self, record: ExitRecord) -> None:
         process = self._processes.ended(record.head)
-        tracked = self._registry.get(process.container_id) if process else None
+        tracked = self._containers.get(process.container_id) if process else None
         if process is None or tracked is None:
             return
         if tracked.is_named:
@@ -232,11 +232,11 @@ class Pipeline:
         else:
             tracked.waiting.append(lambda: self._report_end(record, process, tracked))
 
-    def _report_end(self, record: ExitRecord, process: Process, tracked: Tracked) -> None:
-        self._emit((self._reporter.process_ended(record, process, columns=tracked.columns),))
+    def _report_end(self, record: ExitRecord, process: Process, tracked: TrackedContainer) -> None:
+        self._emit((self._row_builder.process_ended(record, process, columns=tracked.columns),))
 
     def _on_open(self, record: OpenRecord) -> None:
-        tracked = self._registry.of(record.head)
+        tracked = self._containers.of(record.head)
         key = ProcessKey.at(record.head.tgid, record.head.start)
         process = self._processes.find(key) or read_process(record.head.tgid)
         if tracked is None or process is None:
@@ -284,13 +284,13 @@ class Pipeline:
             self._evaluator.evaluate_later(candidate)
 
     # Opened at once: the file may be gone when its container is named and its image indexed.
-    def _capture(self, tracked: Tracked, head: Head, file: FileFacts, capture: CaptureWith) -> Capture | None:
+    def _capture(self, tracked: TrackedContainer, head: Head, file: FileFacts, capture: CaptureWith) -> Capture | None:
         if file.device == tracked.root_device and not file.upper:
             return None
         return capture((head.tgid, tracked.pid), file, upperdir=tracked.container.upperdir)
 
     # The perf record has only a path and an inode: the rest is asked of the file itself.
-    def _mapped_file(self, record: MappingRecord, tracked: Tracked) -> tuple[Capture | None, FileFacts]:
+    def _mapped_file(self, record: MappingRecord, tracked: TrackedContainer) -> tuple[Capture | None, FileFacts]:
         capture = self._reader.open_mapped((record.pid, tracked.pid), record.path, record.inode)
         writer = self._kernel.writer(record.inode, tracked.root_device, self._clock)
         if capture is None:

@@ -15,7 +15,7 @@ import os
 import struct
 from typing import NamedTuple
 
-__all__ = ["Look", "look", "open_beneath", "open_entry", "open_magic_link", "open_to_read"]
+__all__ = ["FileStat", "open_beneath", "open_entry", "open_magic_link", "open_to_read", "statx"]
 
 _OPENAT2 = 437  # the same number on every architecture, as all system calls since v5.0
 _OPEN_HOW = struct.Struct("=QQQ")
@@ -32,7 +32,7 @@ _RACES = 3  # a lookup in the cache fails, too, if a rename comes between
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class Look(NamedTuple):
+class FileStat(NamedTuple):
     """What a file is, without asking its file system."""
 
     device: int
@@ -50,7 +50,7 @@ class Look(NamedTuple):
     """The mount it was opened through, as in mountinfo; 0 before v5.8."""
 
 
-def look(fd: int) -> Look:
+def statx(fd: int) -> FileStat:
     """Look at an open file or handle; raises ``OSError``."""
     buffer = ctypes.create_string_buffer(_STATX_SIZE)
     flags = _AT_EMPTY_PATH | _AT_STATX_DONT_SYNC
@@ -58,7 +58,7 @@ def look(fd: int) -> Look:
         raise _error()
     nlink, uid, gid, mode, inode, size, seconds, nanoseconds, *numbers, mount_id = _STATX.unpack_from(buffer)
     rdev, device = os.makedev(*numbers[:2]), os.makedev(*numbers[2:])
-    return Look(device, inode, size, mode, nlink, seconds * 10**9 + nanoseconds, uid, gid, rdev, mount_id)
+    return FileStat(device, inode, size, mode, nlink, seconds * 10**9 + nanoseconds, uid, gid, rdev, mount_id)
 
 
 def open_beneath(folder: int, path: bytes, *, cached: bool) -> int:

@@ -42,15 +42,15 @@ from driftline.sensor.pipeline import Pipeline
 from driftline.sensor.policy.watched_file import PolicyFile
 from driftline.sensor.reporting import run_markers
 from driftline.sensor.reporting.health import HealthLedger
-from driftline.sensor.reporting.rows import Reporter
-from driftline.sensor.reporting.tampering import Watch
+from driftline.sensor.reporting.rows import RowBuilder
+from driftline.sensor.reporting.tampering import TamperingMonitor
 from driftline.sensor.tracking import inventory
-from driftline.sensor.tracking.containers import Registry
+from driftline.sensor.tracking.containers import ContainerTable
 from driftline.sensor.tracking.processes import ProcessTable
 from driftline.sensor.tracking.resolver import Resolver
 from driftline.sensor.verdicts.content import ContentReader
 from driftline.sensor.verdicts.evaluator import Evaluator, Message
-from driftline.sensor.verdicts.indexes import Indexes
+from driftline.sensor.verdicts.indexes import ImageIndexes
 from driftline.sensor.wakeup_queue import WakeupQueue
 
 __all__ = ["Options", "Sensor", "Sink"]
@@ -58,7 +58,7 @@ __all__ = ["Options", "Sensor", "Sink"]
 _TURN_SECONDS = 0.01
 """The least time from one turn to the next: bounds the loop to 100 turns a second. The first
 record after a pause is handled at once."""
-_LOOK_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 """How long nothing may wake the loop: mappings wake it only when many have gathered."""
 _HOUSEKEEPING_SECONDS = 0.5
 _ASK_AGAIN_SECONDS = 10.0
@@ -131,11 +131,11 @@ class Sensor:
         self._runtime = cluster.Runtime(options.runtime_address)
         self._resolver = Resolver(self._runtime, self._named)
         self._processes = ProcessTable()
-        reporter = Reporter(options.place, self._clock)
+        row_builder = RowBuilder(options.place, self._clock)
         reader = ContentReader()
-        self._indexes = Indexes(options.image_directory)
+        self._indexes = ImageIndexes(options.image_directory)
         self._kernel = KernelSide(watch_hosts=options.watch_hosts, provenance=options.provenance)
-        self._registry = Registry(on_new=self._resolver.ask, on_cgroup=self._kernel.add_container)
+        self._containers = ContainerTable(on_new=self._resolver.ask, on_cgroup=self._kernel.add_container)
         self._selftest_failures = selftest.run_selftest(self._kernel)
         self._blocker = Blocker(
             self._kernel.blocking,
@@ -143,19 +143,19 @@ class Sensor:
             trusts_overlay=not self._selftest_failures,
             can_deny=self._kernel.can_deny,
         )
-        self._evaluator = Evaluator(reader, reporter, self._blocker, self._clock, self._evaluated)
+        self._evaluator = Evaluator(reader, row_builder, self._blocker, self._clock, self._evaluated)
         self._mappings = self._open_mappings()
         self._health = HealthLedger(options.place, self._loss_counters())
-        self._tampering = Watch(self._kernel.tampering)
-        self._run = run_markers.Run(options.state, self._health.sensor_id) if options.state else None
+        self._tampering = TamperingMonitor(self._kernel.tampering)
+        self._marker = run_markers.RunMarker(options.state, self._health.sensor_id) if options.state else None
         self._pipeline = Pipeline(
-            registry=self._registry,
+            containers=self._containers,
             processes=self._processes,
             kernel=self._kernel,
             evaluator=self._evaluator,
             reader=reader,
             indexes=self._indexes,
-            reporter=reporter,
+            row_builder=row_builder,
             blocker=self._blocker,
             policy=options.policy.current,
             clock=self._clock,
@@ -176,14 +176,14 @@ class Sensor:
         """Work until ``stop``."""
         for problem in self._selftest_failures:
             _log.error("the self-test failed: %s", problem)
-        for killed in self._run.killed if self._run else ():
+        for killed in self._marker.killed if self._marker else ():
             self._emit([self._health.row("SensorKilled", reason=killed.reason())])
         self._emit([self._policy_row("SensorStarted", "; ".join(self._selftest_failures), self._options.policy.source)])
-        for container in inventory.take_inventory(self._registry, self._processes, self._kernel, self._runtime):
+        for container in inventory.take_inventory(self._containers, self._processes, self._kernel, self._runtime):
             self._pipeline.name(container)
         self._blocker.follow_switch()
         self._blocker.settle()
-        self._settle()
+        self._freeze_memory()
         with selectors.DefaultSelector() as selector:
             for source in self._sources():
                 selector.register(source, selectors.EVENT_READ)
@@ -197,7 +197,7 @@ class Sensor:
 
     # What was made so far stays: neither the collector nor the allocator need look at it again.
     # libbpf took the kernel's type information into memory, and gave it back to malloc only.
-    def _settle(self) -> None:
+    def _freeze_memory(self) -> None:
         gc.collect()
         gc.freeze()
         gc.set_threshold(20_000)
@@ -208,7 +208,7 @@ class Sensor:
         next_turn = 0.0
         is_stopped = False
         while not is_stopped:
-            ready = {key.fileobj for key, _ in selector.select(_LOOK_SECONDS)}
+            ready = {key.fileobj for key, _ in selector.select(_POLL_SECONDS)}
             if self._evaluated not in ready:  # an alert does not wait
                 time.sleep(max(0.0, next_turn - time.monotonic()))
             next_turn = time.monotonic() + _TURN_SECONDS
@@ -216,7 +216,7 @@ class Sensor:
             self._follow_switch()
             self._turn()
             if time.monotonic() >= next_housekeeping:
-                self._keep_house()
+                self._housekeep()
                 next_housekeeping = time.monotonic() + _HOUSEKEEPING_SECONDS
             self._flush()
 
@@ -229,11 +229,11 @@ class Sensor:
             self._pipeline.name(container)
         beginnings, ends = self._decode(execs)
         for record in (*beginnings, *self._decode(opens)[0]):
-            self._guarded(self._pipeline.take, record)
+            self._handle_guarded(self._pipeline.take, record)
         for mapping in mappings:
-            self._guarded(self._pipeline.take_mapping, mapping)
+            self._handle_guarded(self._pipeline.take_mapping, mapping)
         for record in ends:
-            self._guarded(self._pipeline.take, record)
+            self._handle_guarded(self._pipeline.take, record)
         for messages in self._evaluated.take():
             self._emit(messages)
 
@@ -247,7 +247,7 @@ class Sensor:
         return beginnings, ends
 
     # One record that meets a bug must not end the sight of all others.
-    def _guarded(self, take: Callable[[T], None], item: T) -> None:
+    def _handle_guarded(self, take: Callable[[T], None], item: T) -> None:
         try:
             take(item)
         except Exception:  # noqa: BLE001 (logged and counted; the loop must live)
@@ -259,21 +259,21 @@ class Sensor:
             turned = "BlockingArmed" if self._blocker.is_armed else "BlockingDisarmed"
             self._emit([self._health.row(turned, reason=str(switch.SWITCH))])
 
-    def _keep_house(self) -> None:
+    def _housekeep(self) -> None:
         self._clock.adjust()
         self._follow_policy()
         self._blocker.settle()
-        self._ask_again()
+        self._retry_naming()
         self._emit(self._health.news())
         self._emit(self._health.gaps(self._pipeline.lost_by_container()))
         if time.monotonic() >= self._next_heartbeat:
             self._next_heartbeat = time.monotonic() + _HEARTBEAT_SECONDS
-            self._beat()
+            self._heartbeat()
 
-    def _beat(self) -> None:
+    def _heartbeat(self) -> None:
         self._emit([self._health.row("SensorTampered", reason=said) for said in self._tampering.news()])
-        if self._run:
-            self._run.live()
+        if self._marker:
+            self._marker.touch()
         if self._options.heartbeats:
             self._emit([self._health.heartbeat(self.status())])
 
@@ -294,11 +294,11 @@ class Sensor:
         return self._health.row(action, reason=reason, count=count, more={"Policy": policy})
 
     # The runtime was away, or the sensor started before it.
-    def _ask_again(self) -> None:
+    def _retry_naming(self) -> None:
         if time.monotonic() < self._next_asking:
             return
         self._next_asking = time.monotonic() + _ASK_AGAIN_SECONDS
-        for container_id in self._pipeline.nameless():
+        for container_id in self._pipeline.unnamed():
             self._resolver.ask(container_id)
 
     def _emit(self, messages: Sequence[Message | SensorHealth]) -> None:
@@ -346,8 +346,8 @@ class Sensor:
             "policy_loaded": self._options.policy.loaded_at.isoformat(timespec="seconds"),
             "policy_rules": len(self._options.policy.current.rules),
             "containers_with_blocking": len(self._blocker),
-            "containers": len(self._registry),
-            "containers_without_name": len(self._pipeline.nameless()),
+            "containers": len(self._containers),
+            "containers_without_name": len(self._pipeline.unnamed()),
             "processes": len(self._processes),
             "execs": self._pipeline.execs,
             "rows": dict(self._counts),
@@ -365,8 +365,8 @@ class Sensor:
             self._emit(messages)
         self._emit([self._health.row("SensorStopped", reason="")])
         self._flush()
-        if self._run:
-            self._run.stop()
+        if self._marker:
+            self._marker.stop()
         self._resolver.close()
         self._indexes.close()
         self._blocker.close()

@@ -31,7 +31,7 @@ def test_a_look_says_what_stat_says(tmp_path: Path) -> None:
     os.link(path, tmp_path / "y")
     os.chown(path, 12, 34)
     handle = safe_open.open_magic_link(str(path))
-    found, expected = safe_open.look(handle), path.stat()
+    found, expected = safe_open.statx(handle), path.stat()
     os.close(handle)
 
     assert found == (
@@ -76,8 +76,8 @@ def test_a_path_longer_than_path_max_is_opened_in_steps(folder: int, tmp_path: P
     fd = os.dup(folder)
     for name in names:
         os.mkdir(name, dir_fd=fd)
-        fd, above = os.open(name, os.O_PATH, dir_fd=fd), fd
-        os.close(above)
+        fd, parent = os.open(name, os.O_PATH, dir_fd=fd), fd
+        os.close(parent)
     os.close(os.open(b"x", os.O_CREAT | os.O_WRONLY, dir_fd=fd))
     os.close(fd)
 
@@ -132,7 +132,7 @@ def test_an_entry_is_opened_as_it_is(folder: int, tmp_path: Path) -> None:
 
 def test_a_device_has_its_number() -> None:
     handle = safe_open.open_magic_link("/dev/null")
-    found = safe_open.look(handle)
+    found = safe_open.statx(handle)
     os.close(handle)
 
     assert found.rdev == os.makedev(1, 3)

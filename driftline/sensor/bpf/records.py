@@ -138,7 +138,7 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class Ancestor(msgspec.Struct, frozen=True):
-    """One process above, as it was at the time of the record."""
+    """An ancestor of a process, as it was at the time of the record."""
 
     start: int
     tgid: int
@@ -160,8 +160,8 @@ class ExecRecord(msgspec.Struct, frozen=True):
     argc: int
     args_length: int
     comm: bytes
-    above: bytes
-    """The ancestors, not yet decoded: most execs are never asked for more than the parent."""
+    raw_ancestors: bytes
+    """The ancestors as struct ancestor, not yet decoded: most execs need the parent alone."""
     filename: bytes
     """As execve was given it; for a ``#!`` file the script."""
     interp: bytes
@@ -171,13 +171,13 @@ class ExecRecord(msgspec.Struct, frozen=True):
 
     @property
     def parent(self) -> Ancestor | None:
-        """The process above."""
-        return _ancestor(self.above, 0) if self.head.tgid > 1 else None
+        """The parent process; ``None`` for process 1."""
+        return _ancestor(self.raw_ancestors, 0) if self.head.tgid > 1 else None
 
     @property
     def ancestors(self) -> tuple[Ancestor, ...]:
-        """The processes above, nearest first."""
-        return _ancestors(self.above)
+        """The ancestor processes, parent first."""
+        return _ancestors(self.raw_ancestors)
 
 
 class OpenRecord(msgspec.Struct, frozen=True):
@@ -236,7 +236,7 @@ def _decode_exec(head: Head, data: bytes, clock: Clock) -> ExecRecord:
         argc=argc,
         args_length=args_length,
         comm=_text(comm),
-        above=data[_ANCESTORS_AT:_EXEC_LENGTHS_AT],
+        raw_ancestors=data[_ANCESTORS_AT:_EXEC_LENGTHS_AT],
         filename=filename[:-1],
         interp=interp[:-1],
         argv=tuple(args.removesuffix(b"\0").split(b"\0")),
@@ -327,15 +327,15 @@ def _writer(clock: Clock, written: int, start: int, tgid: int, _pad: int, comm: 
     return Writer(pid=tgid, start_ns=start, comm=_text(comm), time=clock.utc(written))
 
 
-def _ancestors(above: bytes) -> tuple[Ancestor, ...]:
+def _ancestors(raw: bytes) -> tuple[Ancestor, ...]:
     found = []
-    for at in range(0, len(above), ANCESTOR.size):
-        found.append(_ancestor(above, at))
+    for at in range(0, len(raw), ANCESTOR.size):
+        found.append(_ancestor(raw, at))
         if found[-1].tgid <= 1:
             break
     return tuple(found)
 
 
-def _ancestor(above: bytes, at: int) -> Ancestor:
-    start, tgid, _, comm = ANCESTOR.unpack_from(above, at)
+def _ancestor(raw: bytes, at: int) -> Ancestor:
+    start, tgid, _, comm = ANCESTOR.unpack_from(raw, at)
     return Ancestor(start, tgid, _text(comm))

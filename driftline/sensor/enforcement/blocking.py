@@ -24,7 +24,7 @@ from driftline.sensor.bpf import bpffs
 from driftline.sensor.bpf.block_maps import BlockMaps
 from driftline.sensor.enforcement import stopping, switch
 from driftline.sensor.enforcement.image_maps import ImageMaps
-from driftline.sensor.tracking.containers import Tracked
+from driftline.sensor.tracking.containers import TrackedContainer
 from driftline.sensor.tracking.processes import ProcessKey
 from driftline.verdict import FileFacts
 
@@ -41,7 +41,7 @@ class _CachedVerdict(msgspec.Struct, frozen=True):
 
 
 class _Enforcement:
-    def __init__(self, tracked: Tracked) -> None:
+    def __init__(self, tracked: TrackedContainer) -> None:
         self.tracked = tracked
         self.number = 0
         self.keys: list[bytes] = []
@@ -83,7 +83,7 @@ class Blocker:
         self.settle()
         return True
 
-    def apply(self, tracked: Tracked) -> None:
+    def apply(self, tracked: TrackedContainer) -> None:
         """Put the rules of a container in force as they are now."""
         tracked.blocking = compile_blocking(tracked.policy, datetime.datetime.now(datetime.UTC))
         if not tracked.blocking.subjects:
@@ -108,7 +108,7 @@ class Blocker:
         except OSError as error:
             _log.error("what runs in container %s is blocked after its verdict only: %s", tracked.id, error)
 
-    def forget(self, tracked: Tracked) -> None:
+    def forget(self, tracked: TrackedContainer) -> None:
         """Block nothing in a container any more, for its rules or its end."""
         with self._lock:
             entry = self._entries.pop(tracked.id, None)
@@ -143,7 +143,7 @@ class Blocker:
         bpffs.make_folder(switch.GUARDS_FOLDER)
         self._maps.guard(switch.GUARDS_FOLDER)
 
-    def learn(self, tracked: Tracked, file: FileFacts, verdict: Verdict, *, process_name: str) -> None:
+    def learn(self, tracked: TrackedContainer, file: FileFacts, verdict: Verdict, *, process_name: str) -> None:
         """Take in what a verdict says of a file, for the next time it is run."""
         if verdict.subject not in tracked.blocking.subjects or verdict.drift == Drift.UNKNOWN:
             return
@@ -168,7 +168,7 @@ class Blocker:
         """Tell whether the kernel side killed a process for mapping a file."""
         return self._maps.was_killed(inode, pid)
 
-    def stop(self, tracked: Tracked, process: ProcessKey, verdict: Verdict) -> str:
+    def stop(self, tracked: TrackedContainer, process: ProcessKey, verdict: Verdict) -> str:
         """Kill a process for its verdict; gives why not, in words, empty if it was killed."""
         if not self.is_armed:
             return "blocking is disarmed"

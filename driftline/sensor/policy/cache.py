@@ -15,15 +15,15 @@ import msgspec
 from driftline.atomic_file import replace_file
 from driftline.errors import InvalidPolicy, TamperedPolicy
 
-__all__ = ["FILE", "GOOD", "KeptPolicy", "intact", "keep", "read"]
+__all__ = ["FILE", "LAST_GOOD", "CachedPolicy", "read", "read_intact", "write"]
 
 FILE = "policy.yaml"
-GOOD = "policy.good.yaml"
+LAST_GOOD = "policy.good.yaml"
 """The version before, as long as nobody knows that the sensor runs the present one."""
 _HEAD = re.compile(r"# driftline policy (\S+) version (\d+) sha256:([0-9a-f]{64})\n")
 
 
-class KeptPolicy(msgspec.Struct, frozen=True, kw_only=True):
+class CachedPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """One version of the server's policy."""
 
     name: str
@@ -36,18 +36,18 @@ class KeptPolicy(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.name}:{self.version}"
 
 
-def keep(directory: Path, policy: KeptPolicy, *, runs: str) -> None:
+def write(directory: Path, policy: CachedPolicy, *, runs: str) -> None:
     """Replace the kept policy, durably and in one step; raises ``OSError``.
 
     If the former one is what the sensor ``runs``, by its label, it stays as the good one.
     """
-    former = intact(directory / FILE)
+    former = read_intact(directory / FILE)
     if former and former.label == runs:
-        _write(directory / GOOD, former)
+        _write(directory / LAST_GOOD, former)
     _write(directory / FILE, policy)
 
 
-def intact(path: Path) -> KeptPolicy | None:
+def read_intact(path: Path) -> CachedPolicy | None:
     """Read a kept policy; ``None`` if there is none that is whole."""
     try:
         return read(path)
@@ -55,13 +55,13 @@ def intact(path: Path) -> KeptPolicy | None:
         return None
 
 
-def _write(path: Path, policy: KeptPolicy) -> None:
+def _write(path: Path, policy: CachedPolicy) -> None:
     data = policy.text.encode()
     head = f"# driftline policy {policy.name} version {policy.version} sha256:{hashlib.sha256(data).hexdigest()}\n"
     replace_file(path, head.encode() + data)
 
 
-def read(path: Path) -> KeptPolicy | None:
+def read(path: Path) -> CachedPolicy | None:
     """Read a kept policy; ``None`` if there is none.
 
     Raises ``TamperedPolicy`` if it is not as it was written, ``InvalidPolicy`` if it cannot be read.
@@ -75,4 +75,4 @@ def read(path: Path) -> KeptPolicy | None:
     found = _HEAD.fullmatch(head + end)
     if not found or hashlib.sha256(text.encode()).hexdigest() != found[3]:
         raise TamperedPolicy(f"{path} is not as the server gave it")
-    return KeptPolicy(name=found[1], version=int(found[2]), text=text)
+    return CachedPolicy(name=found[1], version=int(found[2]), text=text)

@@ -79,7 +79,7 @@ class ServedPolicy(PolicyFile):
             self._version = version
         except InvalidPolicy:
             with contextlib.suppress(InvalidPolicy):
-                self._take(directory / cache.GOOD)
+                self._take(directory / cache.LAST_GOOD)
 
     def _take(self, path: Path) -> None:
         self.current = self._load(path)

@@ -28,7 +28,7 @@ from driftline.policy import Decision, NodeLocation
 from driftline.sensor.bpf.records import Clock, ExecRecord, ExitRecord, RecordFlag
 from driftline.sensor.tracking.processes import Process, ProcessKey, command_line
 
-__all__ = ["Reporter"]
+__all__ = ["RowBuilder"]
 
 # As plain numbers: an enum's & takes ten times as long, for each exec.
 _HAS_TTY, _SECURE_EXEC, _ARGS_TRUNCATED = (
@@ -37,7 +37,7 @@ _HAS_TTY, _SECURE_EXEC, _ARGS_TRUNCATED = (
 _UNSET = 0xFFFFFFFF  # what the kernel has for a login uid or audit session nobody set
 
 
-class Reporter:
+class RowBuilder:
     """Makes the rows of one node."""
 
     def __init__(self, place: NodeLocation, clock: Clock) -> None:

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import msgspec
 
-__all__ = ["Killed", "Run", "forget"]
+__all__ = ["KilledRun", "RunMarker", "remove"]
 
 _FOLDER = "runs"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
-class Killed(msgspec.Struct, frozen=True, kw_only=True):
+class KilledRun(msgspec.Struct, frozen=True, kw_only=True):
     """A run that ended without saying so."""
 
     run: str
@@ -38,7 +38,7 @@ class Killed(msgspec.Struct, frozen=True, kw_only=True):
         return f"the run {self.run} ended without saying that it stops; it was last alive at {alive}{since}"
 
 
-class Run:
+class RunMarker:
     """The file of the run that is under way."""
 
     def __init__(self, directory: Path, run: str) -> None:
@@ -52,7 +52,7 @@ class Run:
         fcntl.flock(self._fd, fcntl.LOCK_EX)
         os.write(self._fd, _BOOT_ID.read_bytes())
 
-    def live(self) -> None:
+    def touch(self) -> None:
         """Say that it lives."""
         os.utime(self._fd)
 
@@ -64,12 +64,12 @@ class Run:
             self._fd = -1
 
 
-def forget(directory: Path, run: str) -> None:
+def remove(directory: Path, run: str) -> None:
     """Forget a run whose end was told."""
     (directory / _FOLDER / Path(run).name).unlink(missing_ok=True)
 
 
-def _take_killed(folder: Path) -> Iterator[Killed]:
+def _take_killed(folder: Path) -> Iterator[KilledRun]:
     boot = _BOOT_ID.read_bytes()
     for path in sorted(folder.iterdir()):
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
@@ -79,5 +79,5 @@ def _take_killed(folder: Path) -> Iterator[Killed]:
             except BlockingIOError:
                 continue  # another sensor's, which lives
             alive = datetime.datetime.fromtimestamp(os.fstat(fd).st_mtime, datetime.UTC)
-            yield Killed(run=path.name, alive=alive, same_boot=file.read(len(boot) + 1) == boot)
+            yield KilledRun(run=path.name, alive=alive, same_boot=file.read(len(boot) + 1) == boot)
         path.unlink(missing_ok=True)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-__all__ = ["Watch"]
+__all__ = ["TamperingMonitor"]
 
 
-class Watch:
+class TamperingMonitor:
     """Looks from several places."""
 
     def __init__(self, *looks: Callable[[], Iterable[str]]) -> None:

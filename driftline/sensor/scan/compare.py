@@ -122,7 +122,7 @@ class _Scan:
     def _item(self, item: Item) -> Iterator[Finding]:
         before = self._index.at(item.path)
         self._note(item, before)
-        if self._is_upper and _is_whiteout(item.look):
+        if self._is_upper and _is_whiteout(item.stat):
             return
         after, is_executable, why = self._present(item, before)
         if before is not None and before.kind is Kind.DIRECTORY and after.kind is not Kind.DIRECTORY:
@@ -136,8 +136,8 @@ class _Scan:
         if self._moved and any(item.path.startswith(new + b"/") for new, _ in self._moved):
             self._below_moved.add(item.path)
         if before is not None:
-            (self._deleted if self._is_upper and _is_whiteout(item.look) else self._seen).add(item.path)
-        if self._is_upper and stat.S_ISDIR(item.look.mode):
+            (self._deleted if self._is_upper and _is_whiteout(item.stat) else self._seen).add(item.path)
+        if self._is_upper and stat.S_ISDIR(item.stat.mode):
             self._note_marks(item, before)
 
     def _note_marks(self, item: Item, before: Entry | None) -> None:
@@ -148,26 +148,26 @@ class _Scan:
             self._hiding |= {item.path} if before is not None else set()
 
     def _present(self, item: Item, before: Entry | None) -> tuple[Entry, bool, str]:
-        path, look = item.path, item.look
-        kind, sha256, target, why = _KINDS[stat.S_IFMT(look.mode)], "", b"", ""
+        path, found = item.path, item.stat
+        kind, sha256, target, why = _KINDS[stat.S_IFMT(found.mode)], "", b"", ""
         is_executable = False
         if kind is Kind.FILE:
             sha256, why = self._hash(item, before)
-            is_executable = bool(look.mode & 0o111) or _starts_like_a_program(item.handle)
+            is_executable = bool(found.mode & 0o111) or _starts_like_a_program(item.handle)
         elif kind is Kind.SYMLINK:
             target = os.readlink(b"", dir_fd=item.handle)
-        size, device = (look.size if kind is Kind.FILE else 0), (look.rdev if kind in _DEVICES else 0)
-        mode = stat.S_IMODE(look.mode)
-        return Entry(path, kind, size, mode, look.uid, look.gid, sha256, target, -1, device), is_executable, why
+        size, device = (found.size if kind is Kind.FILE else 0), (found.rdev if kind in _DEVICES else 0)
+        mode = stat.S_IMODE(found.mode)
+        return Entry(path, kind, size, mode, found.uid, found.gid, sha256, target, -1, device), is_executable, why
 
     def _hash(self, item: Item, before: Entry | None) -> tuple[str, str]:
         if before is not None and self._is_upper and _mark(item.handle, "metacopy", is_absent=None) is not None:
             return before.sha256, ""  # only its attributes were copied up
-        if item.look.size > self._bytes_left:
+        if item.stat.size > self._bytes_left:
             return "", f"more than {_MAX_BYTES:,} bytes would have to be read"
-        self._bytes_left -= item.look.size
+        self._bytes_left -= item.stat.size
         try:
-            return self._reader.hash(item.handle, item.look).sha256, ""
+            return self._reader.hash(item.handle, item.stat).sha256, ""
         except Unreadable as error:
             return "", str(error)
         except OSError as error:
@@ -273,8 +273,8 @@ def _may_run(entry: Entry) -> bool:
 
 
 # Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories"
-def _is_whiteout(look: safe_open.Look) -> bool:
-    return stat.S_ISCHR(look.mode) and look.rdev == 0
+def _is_whiteout(found: safe_open.FileStat) -> bool:
+    return stat.S_ISCHR(found.mode) and found.rdev == 0
 
 
 def _mark(handle: int, name: str, *, is_absent: bytes | None = b"") -> bytes | None:

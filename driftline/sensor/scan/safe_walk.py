@@ -29,7 +29,7 @@ class Item(NamedTuple):
     """Absolute, from the top of the walk."""
     handle: int
     """An O_PATH descriptor, open until the next item is asked for."""
-    look: safe_open.Look
+    stat: safe_open.FileStat
 
 
 class Gap(NamedTuple):
@@ -77,9 +77,9 @@ class _Walk:
             yield Gap(path, os.strerror(error.errno or 0), is_mount=error.errno == errno.EXDEV)
             return
         try:
-            look = safe_open.look(handle)
-            yield Item(path, handle, look)
-            if stat.S_ISDIR(look.mode):
+            found = safe_open.statx(handle)
+            yield Item(path, handle, found)
+            if stat.S_ISDIR(found.mode):
                 yield from _enter(handle, path, folders)
         finally:
             os.close(handle)

@@ -27,7 +27,7 @@ from driftline.errors import DriftlineError, InvalidInput, Refused, ServerUnreac
 from driftline.wire import protocol
 from driftline.wire.protocol import Enrolled, JoinToken
 
-__all__ = ["Credentials", "Enrolled", "Identity", "enrol", "load", "renew", "said_by"]
+__all__ = ["Credentials", "Enrolled", "Identity", "enrol", "error_detail", "load", "renew"]
 
 ACCOUNT_TOKEN = Path("/var/run/secrets/driftline/token")
 """Where a DaemonSet projects its service-account token of the audience ``driftline``."""
@@ -116,7 +116,7 @@ def renew(directory: Path, url: str, credentials: Credentials) -> Credentials:
         return _keep(directory, key, _posted(http, protocol.RENEW_PATH, {"csr": _request(key)}, {}))
 
 
-def said_by(answer: httpx.Response) -> str:
+def error_detail(answer: httpx.Response) -> str:
     """Give the words of an answer that refuses."""
     try:
         return str(answer.json()["detail"])[:500]
@@ -170,9 +170,9 @@ def _asked(http: httpx.Client, method: str, path: str, **more: object) -> httpx.
     except httpx.TransportError as error:
         raise ServerUnreachable(f"{http.base_url}: {error or type(error).__name__}") from error
     if answer.is_server_error or answer.status_code == httpx.codes.TOO_MANY_REQUESTS:
-        raise ServerUnreachable(f"{http.base_url}: {said_by(answer)}")
+        raise ServerUnreachable(f"{http.base_url}: {error_detail(answer)}")
     if not answer.is_success:
-        raise Refused(f"the server refused: {said_by(answer)}")
+        raise Refused(f"the server refused: {error_detail(answer)}")
     return answer
 
 

@@ -18,32 +18,32 @@ import httpx
 from driftline.errors import InvalidInput
 from driftline.events import SensorHealth
 from driftline.sensor.policy import cache
-from driftline.sensor.policy.cache import KeptPolicy
+from driftline.sensor.policy.cache import CachedPolicy
 from driftline.sensor.shipping import credentials
 from driftline.sensor.shipping.backoff import Backoff
 from driftline.wire.protocol import POLICY_PATH, Delivered, PolicyAck
 
-__all__ = ["Follower"]
+__all__ = ["PolicySubscriber"]
 
 _WAIT_SECONDS = 50
 _TIMEOUT_SECONDS = 80.0
-_WORD_SECONDS = 10.0
+_ACK_SECONDS = 10.0
 _REST_SECONDS = 0.1  # between polls that had to wait anyway
 _ERROR_MAX = 4096
-_SAYS = {"SensorStarted": False, "PolicyChanged": False, "PolicyRefused": True}
+_IS_REFUSAL = {"SensorStarted": False, "PolicyChanged": False, "PolicyRefused": True}
 """Rows that say what became of a policy, and whether it was refused."""
 _log = logging.getLogger(__name__)
 
 
-class Follower:
+class PolicySubscriber:
     """Follows the server's policy until the process ends."""
 
     def __init__(self, directory: Path, url: str) -> None:
         self._directory = directory
         self._url = url
-        self._said: PolicyAck | None = None
-        self._told: PolicyAck | None = None
-        self._word = threading.Condition()
+        self._ack: PolicyAck | None = None
+        self._sent_ack: PolicyAck | None = None
+        self._ack_changed = threading.Condition()
         self._backoff = Backoff(_log, failing="the policy in force stays", fine="the server gives policies again")
         self._open()
 
@@ -51,20 +51,20 @@ class Follower:
         """Begin to follow."""
         threading.Thread(target=self._run, name="policy", daemon=True).start()
 
-    def note(self, row: SensorHealth) -> None:
+    def observe(self, row: SensorHealth) -> None:
         """Take what the sensor says of itself. Any thread may call it."""
         label = str(row.AdditionalFields.get("Policy", ""))
         name, _, version = label.rpartition(":")
-        if row.ActionType not in _SAYS or not name or not version.isdecimal():
+        if row.ActionType not in _IS_REFUSAL or not name or not version.isdecimal():
             return
-        error = row.Reason[:_ERROR_MAX] if _SAYS[row.ActionType] else ""
-        with self._word:
-            self._said = PolicyAck(name=name, version=int(version), error=error)
-            self._word.notify()
+        error = row.Reason[:_ERROR_MAX] if _IS_REFUSAL[row.ActionType] else ""
+        with self._ack_changed:
+            self._ack = PolicyAck(name=name, version=int(version), error=error)
+            self._ack_changed.notify()
 
     def _run(self) -> None:
-        if cache.intact(self._directory / cache.FILE):
-            self._wait_word("")  # the sensor's first, so that the server knows before the first long wait
+        if cache.read_intact(self._directory / cache.FILE):
+            self._wait_for_ack("")  # the sensor's first, so that the server knows before the first long wait
         while True:
             try:
                 self._acknowledge()
@@ -84,7 +84,7 @@ class Follower:
         if datetime.datetime.now(datetime.UTC) > self._renewed:
             self._http.close()
             self._open()
-        kept = cache.intact(self._directory / cache.FILE)  # what was tampered with comes again
+        kept = cache.read_intact(self._directory / cache.FILE)  # what was tampered with comes again
         headers = {"If-None-Match": f'"{kept.label}"'} if kept else {}
         answer = self._http.get(POLICY_PATH, params={"wait": _WAIT_SECONDS}, headers=headers)
         if answer.status_code in {httpx.codes.NOT_MODIFIED, httpx.codes.NOT_FOUND}:  # nobody made one yet
@@ -95,30 +95,30 @@ class Follower:
             self._refused(answer)
             return
         found = Delivered.model_validate_json(answer.content)
-        policy = KeptPolicy(name=found.name, version=found.version, text=found.text)
-        cache.keep(self._directory, policy, runs=self._runs())
+        policy = CachedPolicy(name=found.name, version=found.version, text=found.text)
+        cache.write(self._directory, policy, runs=self._runs())
         self._backoff.succeeded()
-        self._wait_word(policy.label)
+        self._wait_for_ack(policy.label)
 
-    def _wait_word(self, label: str) -> None:
-        with self._word:
-            self._word.wait_for(lambda: self._said and label in {"", _label(self._said)}, _WORD_SECONDS)
+    def _wait_for_ack(self, label: str) -> None:
+        with self._ack_changed:
+            self._ack_changed.wait_for(lambda: self._ack and label in {"", _label(self._ack)}, _ACK_SECONDS)
 
     def _refused(self, answer: httpx.Response) -> None:
-        time.sleep(self._backoff.failed(f"the server said {answer.status_code}: {credentials.said_by(answer)}"))
+        time.sleep(self._backoff.failed(f"the server said {answer.status_code}: {credentials.error_detail(answer)}"))
 
     def _runs(self) -> str:
-        with self._word:
-            return _label(self._said) if self._said and not self._said.error else ""
+        with self._ack_changed:
+            return _label(self._ack) if self._ack and not self._ack.error else ""
 
     def _acknowledge(self) -> None:
-        with self._word:
-            said = self._said
-        if said is None or said == self._told:
+        with self._ack_changed:
+            said = self._ack
+        if said is None or said == self._sent_ack:
             return
         answer = self._http.put(POLICY_PATH, json=said.model_dump())
         if answer.is_success:
-            self._told = said
+            self._sent_ack = said
         else:
             self._refused(answer)
 

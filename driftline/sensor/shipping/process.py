@@ -32,9 +32,10 @@ from driftline import wire
 from driftline.errors import DriftlineError, InvalidInput
 from driftline.events import Message, SensorHealth, stream
 from driftline.sensor.reporting import run_markers
-from driftline.sensor.shipping import credentials, policy_subscriber, priorities
+from driftline.sensor.shipping import credentials, priorities
 from driftline.sensor.shipping.backoff import Backoff
 from driftline.sensor.shipping.credentials import Credentials
+from driftline.sensor.shipping.policy_subscriber import PolicySubscriber
 from driftline.sensor.shipping.spool import Entry, Spool
 from driftline.wire.protocol import FIRST_HEADER, FLOOR_HEADER, INGEST_PATH, TIME_HEADER, VERSION_HEADER
 
@@ -69,13 +70,13 @@ def main(directory: Path, url: str, policy: str, stream_id: str) -> None:
     spool = Spool(directory / "spool")
     sender = Sender(spool, url, directory, known)
     sender.start()
-    follower = policy_subscriber.Follower(directory, url) if policy == "served" else None
-    if follower:
-        follower.start()
-    intake = Intake(spool, known.identity, stream_id, follower)
+    subscriber = PolicySubscriber(directory, url) if policy == "served" else None
+    if subscriber:
+        subscriber.start()
+    intake = Intake(spool, known.identity, stream_id, subscriber)
     intake.run()
     if intake.killed:
-        run_markers.forget(directory, intake.killed)
+        run_markers.remove(directory, intake.killed)
     sender.finish(_LAST_SECONDS)
 
 
@@ -83,17 +84,21 @@ class Intake:
     """Lines from standard input, gathered for a moment, into the spool."""
 
     def __init__(
-        self, spool: Spool, identity: credentials.Identity, stream_id: str, follower: policy_subscriber.Follower | None
+        self,
+        spool: Spool,
+        identity: credentials.Identity,
+        stream_id: str,
+        subscriber: PolicySubscriber | None,
     ) -> None:
         self._spool = spool
-        self._follower = follower
+        self._subscriber = subscriber
         self._identity = identity
         self._stream = stream_id
         self._lines: list[bytes] = []
         self._size = 0
         self._taken = spool.taken(stream_id)
         self._due = 0.0
-        self._said_stop = False
+        self._stop_reported = False
         self._run_id = ""
         self.killed = ""
         """The id of the sensor's run that ended without saying that it stops, once that is told."""
@@ -112,7 +117,7 @@ class Intake:
             if self._is_due():
                 self._flush()
         self._flush(self._farewell())
-        self.killed = "" if self._said_stop else self._run_id
+        self.killed = "" if self._stop_reported else self._run_id
 
     def _gather(self, lines: Sequence[bytes]) -> None:
         if not lines:
@@ -153,10 +158,10 @@ class Intake:
         return messages
 
     def _hear(self, row: SensorHealth) -> None:
-        self._said_stop = self._said_stop or row.ActionType == "SensorStopped"
+        self._stop_reported = self._stop_reported or row.ActionType == "SensorStopped"
         self._run_id = row.SensorId
-        if self._follower:
-            self._follower.note(row)
+        if self._subscriber:
+            self._subscriber.observe(row)
 
     def _losses(self) -> list[SensorHealth]:
         return [self._health("EventsLost", reason, count) for reason, count in self._spool.take_dropped().items()]
@@ -164,7 +169,7 @@ class Intake:
     # The flush decodes what is left, and so learns whether the sensor said that it stops.
     def _farewell(self) -> list[SensorHealth]:
         self._flush()
-        if self._said_stop:
+        if self._stop_reported:
             return []
         return [self._health("SensorKilled", "its process ended without saying that it stops", 1)]
 
@@ -236,19 +241,19 @@ class Sender:
         try:
             answer = self._http.post(INGEST_PATH, content=data, headers=self._headers(entry))
         except httpx.TransportError as error:
-            self._spool.let_go()
+            self._spool.release()
             return self._backoff.failed(f"{self._url}: {error or type(error).__name__}{self._hint()}")
         if answer.is_success:
-            self._spool.release(entry)
+            self._spool.remove(entry)
             self._backoff.succeeded()
             return 0.0
-        said = f"the server said {answer.status_code}: {credentials.said_by(answer)}"
+        said = f"the server said {answer.status_code}: {credentials.error_detail(answer)}"
         if answer.status_code in _PERMANENT or self._is_hopeless(entry, answer.status_code):
             _log.error("a batch of %d rows is dropped: %s", entry.rows, said)
-            self._spool.release(entry, reason="refused by the server")
+            self._spool.remove(entry, reason="refused by the server")
             return 0.0
-        self._spool.let_go()
-        return max(self._backoff.failed(said), _asked_pause(answer))
+        self._spool.release()
+        return max(self._backoff.failed(said), _retry_after(answer))
 
     # A server ends the handshake with a certificate it does not take, without words.
     def _hint(self) -> str:
@@ -286,7 +291,7 @@ class Sender:
         self._http = self._client()
 
 
-def _asked_pause(answer: httpx.Response) -> float:
+def _retry_after(answer: httpx.Response) -> float:
     value = answer.headers.get("retry-after", "")
     return float(value) if value.isdecimal() and len(value) < 4 else 0.0
 

@@ -133,13 +133,13 @@ class Spool:
                 self._drop(entry, "spool damaged")
             return None
 
-    def release(self, entry: Entry, *, reason: str = "") -> None:
+    def remove(self, entry: Entry, *, reason: str = "") -> None:
         """Remove the held batch, for it is stored; or with a reason, for it is lost, which is counted."""
         with self._lock:
             self._held = None
             self._drop(entry, reason)
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Hold nothing any more; what was held stays."""
         with self._lock:
             self._held = None

@@ -21,10 +21,10 @@ from driftline.sensor.bpf.records import Cgroup, Head
 from driftline.sensor.tracking.processes import ProcessKey
 from driftline.verdict import ContainerRoot
 
-__all__ = ["Registry", "Tracked", "cgroups_of"]
+__all__ = ["ContainerTable", "TrackedContainer", "cgroups_of"]
 
 
-class Tracked:
+class TrackedContainer:
     """One container, as far as it is known by now. The loop's thread alone changes it."""
 
     def __init__(self, container_id: str) -> None:
@@ -64,17 +64,17 @@ class Tracked:
         return f"{image.rpartition('@')[0] or image}@{digest}" if digest else image
 
 
-class Registry:
+class ContainerTable:
     """The containers of this node, by cgroup."""
 
     def __init__(self, *, on_new: Callable[[str], None], on_cgroup: Callable[[Cgroup], None]) -> None:
         """Have ``on_new`` called with each new container's id, ``on_cgroup`` with each of its cgroups."""
         self._on_new = on_new
         self._on_cgroup = on_cgroup
-        self._by_cgroup: dict[Cgroup, Tracked | None] = {}
-        self._by_id: dict[str, Tracked] = {}
+        self._by_cgroup: dict[Cgroup, TrackedContainer | None] = {}
+        self._by_id: dict[str, TrackedContainer] = {}
 
-    def add(self, cgroup: Cgroup, path: bytes) -> Tracked | None:
+    def add(self, cgroup: Cgroup, path: bytes) -> TrackedContainer | None:
         """Take in a cgroup and its path in its hierarchy; gives its container."""
         found = cluster.parse_cgroup(os.fsdecode(path))
         if found is None:
@@ -87,12 +87,12 @@ class Registry:
             tracked.cgroups.add(cgroup)
         return tracked
 
-    def _track(self, container_id: str) -> Tracked:
-        tracked = self._by_id[container_id] = Tracked(container_id)
+    def _track(self, container_id: str) -> TrackedContainer:
+        tracked = self._by_id[container_id] = TrackedContainer(container_id)
         self._on_new(container_id)
         return tracked
 
-    def removed(self, cgroup: Cgroup) -> Tracked | None:
+    def removed(self, cgroup: Cgroup) -> TrackedContainer | None:
         """Forget a cgroup, and with the last one its container, which is given back."""
         tracked = self._by_cgroup.pop(cgroup, None)
         if tracked:
@@ -101,13 +101,13 @@ class Registry:
             return None
         return self._by_id.pop(tracked.id, None)
 
-    def of(self, head: Head) -> Tracked | None:
+    def of(self, head: Head) -> TrackedContainer | None:
         """Give the container of a record; ``None`` for the node's own processes."""
         if head.cgroup not in self._by_cgroup:
             self._learn(head)
         return self._by_cgroup.get(head.cgroup)
 
-    def by_cgroup(self, cgroup: Cgroup) -> Tracked | None:
+    def by_cgroup(self, cgroup: Cgroup) -> TrackedContainer | None:
         """Give the container of a cgroup."""
         return self._by_cgroup.get(cgroup)
 
@@ -117,11 +117,11 @@ class Registry:
             self.add(cgroup, path)
         self._by_cgroup.setdefault(head.cgroup, None)
 
-    def get(self, container_id: str) -> Tracked | None:
+    def get(self, container_id: str) -> TrackedContainer | None:
         """Give the container of this id."""
         return self._by_id.get(container_id)
 
-    def __iter__(self) -> Iterator[Tracked]:
+    def __iter__(self) -> Iterator[TrackedContainer]:
         return iter(tuple(self._by_id.values()))
 
     def __len__(self) -> int:

@@ -11,7 +11,7 @@ from driftline.errors import RuntimeUnavailable, Unreadable
 from driftline.events import Container
 from driftline.sensor.bpf.kernel import KernelSide
 from driftline.sensor.tracking import mounts, scripts
-from driftline.sensor.tracking.containers import Registry, Tracked, cgroups_of
+from driftline.sensor.tracking.containers import ContainerTable, TrackedContainer, cgroups_of
 from driftline.sensor.tracking.processes import ProcessKey, ProcessTable, read_process, running_pids
 
 __all__ = ["take_inventory"]
@@ -20,13 +20,13 @@ _log = logging.getLogger(__name__)
 
 
 def take_inventory(
-    registry: Registry, processes: ProcessTable, kernel: KernelSide, runtime: cluster.Runtime
+    containers: ContainerTable, processes: ProcessTable, kernel: KernelSide, runtime: cluster.Runtime
 ) -> list[Container]:
     """Fill the tables from /proc and the runtime; gives the containers the runtime names."""
-    containers = _running_containers(runtime)
-    first_pids = {container.id: container.pid for container in containers}
+    named = _running_containers(runtime)
+    first_pids = {container.id: container.pid for container in named}
     for pid in running_pids():
-        tracked = _track(pid, registry)
+        tracked = _track(pid, containers)
         process = read_process(pid)
         if tracked is None or process is None:
             continue
@@ -37,7 +37,7 @@ def take_inventory(
             first = read_process(first_pids.get(tracked.id, 0))
             tracked.first = first.key if first else None
             _learn_root(tracked, first.key.pid if first else pid, kernel)
-    return containers
+    return named
 
 
 def _running_containers(runtime: cluster.Runtime) -> list[Container]:
@@ -48,12 +48,12 @@ def _running_containers(runtime: cluster.Runtime) -> list[Container]:
         return []
 
 
-def _track(pid: int, registry: Registry) -> Tracked | None:
-    found = [registry.add(cgroup, path) for cgroup, path in cgroups_of(pid)]
+def _track(pid: int, containers: ContainerTable) -> TrackedContainer | None:
+    found = [containers.add(cgroup, path) for cgroup, path in cgroups_of(pid)]
     return next((tracked for tracked in found if tracked), None)
 
 
-def _learn_root(tracked: Tracked, pid: int, kernel: KernelSide) -> None:
+def _learn_root(tracked: TrackedContainer, pid: int, kernel: KernelSide) -> None:
     try:
         tracked.root = mounts.container_root(pid)
     except Unreadable as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from driftline.sensor.bpf.mmap_events import MappingRecord
-from driftline.sensor.tracking.containers import Registry, Tracked, cgroups_of
+from driftline.sensor.tracking.containers import ContainerTable, TrackedContainer, cgroups_of
 from driftline.sensor.tracking.processes import Process, ProcessTable, read_process
 from driftline.verdict import FileFacts, Mount, Writer
 from driftline.verdict.facts import OVERLAYFS_MAGIC, TMPFS_MAGIC
@@ -32,18 +32,18 @@ class MappingFilter:
     layer: both are worked out here.
     """
 
-    def __init__(self, registry: Registry, processes: ProcessTable) -> None:
-        self._registry = registry
+    def __init__(self, containers: ContainerTable, processes: ProcessTable) -> None:
+        self._containers = containers
         self._processes = processes
         # Process ids do not come round within a second, so neither does a host's answer.
         self._host_pids: OrderedDict[int, float] = OrderedDict()
 
-    def owner(self, record: MappingRecord) -> tuple[Tracked, Process] | None:
+    def owner(self, record: MappingRecord) -> tuple[TrackedContainer, Process] | None:
         """Give the container and process of a mapping worth judging; ``None`` for all others."""
         if record.device == 0 or self._is_host_pid(record.pid):  # [vdso] and other mappings of no file
             return None
         process = self._processes.running(record.pid) or self._find(record.pid)
-        tracked = self._registry.get(process.container_id) if process else None
+        tracked = self._containers.get(process.container_id) if process else None
         if process is None or tracked is None or _is_program(record, process):
             return None
         return None if self._is_image_file(record, tracked) else (tracked, process)
@@ -68,16 +68,16 @@ class MappingFilter:
         if len(self._host_pids) > _HOST_PIDS_KEPT:
             self._host_pids.popitem(last=False)
 
-    def _container_of(self, pid: int) -> Tracked | None:
+    def _container_of(self, pid: int) -> TrackedContainer | None:
         for cgroup, _ in cgroups_of(pid):
-            tracked = self._registry.by_cgroup(cgroup)
+            tracked = self._containers.by_cgroup(cgroup)
             if tracked:
                 return tracked
         return None
 
     # An image file never changes its inode's bytes: writing to it copies it up. So one proof
     # holds for as long as the container lives.
-    def _is_image_file(self, record: MappingRecord, tracked: Tracked) -> bool:
+    def _is_image_file(self, record: MappingRecord, tracked: TrackedContainer) -> bool:
         key = (record.device, record.inode)
         if key in tracked.image_files:
             return True
@@ -90,7 +90,7 @@ class MappingFilter:
 
 # runc's own process is in the container's cgroup and mount namespace before it executes the
 # container's program; until then its program lies on the node.
-def _is_inside(process: Process, tracked: Tracked) -> bool:
+def _is_inside(process: Process, tracked: TrackedContainer) -> bool:
     mounts = tracked.root.mounts if tracked.root else ()
     return process.device == tracked.root_device or any(mount.device == process.device for mount in mounts)
 
@@ -101,7 +101,9 @@ def _is_program(record: MappingRecord, process: Process) -> bool:
     return is_last or (record.device, record.inode) in process.programs
 
 
-def facts_of_mapped(record: MappingRecord, found: os.stat_result, tracked: Tracked, writer: Writer | None) -> FileFacts:
+def facts_of_mapped(
+    record: MappingRecord, found: os.stat_result, tracked: TrackedContainer, writer: Writer | None
+) -> FileFacts:
     """Say of a mapped file, by a look at it, what the kernel side says of an executed one."""
     is_on_root = found.st_dev == tracked.root_device
     lowers = sum(_inode(lowerdir, record.path) is not None for lowerdir in tracked.container.lowerdirs)
@@ -144,7 +146,7 @@ def facts_of_gone(record: MappingRecord, writer: Writer | None) -> FileFacts:
 
 
 # The last mount that covers a path is the one on top.
-def _mount_at(path: bytes, tracked: Tracked) -> Mount | None:
+def _mount_at(path: bytes, tracked: TrackedContainer) -> Mount | None:
     mounts = tracked.root.mounts if tracked.root else ()
     covering = [m for m in mounts if path == m.path or path.startswith(m.path.rstrip(b"/") + b"/")]
     return max(covering, key=lambda mount: len(mount.path)) if covering else None
@@ -156,7 +158,7 @@ def _below_mount(path: bytes, mount: Mount | None) -> bytes:
     return mount.root.rstrip(b"/") + b"/" + path[len(mount.path) :].lstrip(b"/")
 
 
-def _in_lower_layer(record: MappingRecord, tracked: Tracked) -> bool:
+def _in_lower_layer(record: MappingRecord, tracked: TrackedContainer) -> bool:
     container = tracked.container
     if not container.upperdir or _inode(container.upperdir, record.path) is not None:
         return False

@@ -19,7 +19,7 @@ _log = logging.getLogger(__name__)
 
 
 class Resolver:
-    """Puts named containers into a results; one it cannot name comes back with its id alone."""
+    """Puts named containers into a queue; one it cannot name comes back with its id alone."""
 
     def __init__(self, runtime: cluster.Runtime, results: WakeupQueue[Container]) -> None:
         self._runtime = runtime

@@ -48,9 +48,7 @@ _TICK_SECONDS = time.clock_getres(_CLOCK_REALTIME_COARSE)
 
 # File systems of the kernel alone, on the node's own disk or memory. All others, an overlay
 # for what may lie below it, can keep a reader waiting.
-_PROMPT = frozenset(
-    {"ext4", "ext3", "ext2", "xfs", "btrfs", "f2fs", "tmpfs", "ramfs", "hugetlbfs", "squashfs", "erofs"}
-)
+_LOCAL = frozenset({"ext4", "ext3", "ext2", "xfs", "btrfs", "f2fs", "tmpfs", "ramfs", "hugetlbfs", "squashfs", "erofs"})
 # Their regular files have no bytes of their own, may block (/proc/kmsg) or act when read.
 _PSEUDO = frozenset(
     {
@@ -91,22 +89,22 @@ class Capture:
         self._root, self._path, self._pid = -1, b"", 0
 
     @classmethod
-    def later(cls, root: int, path: bytes, *, pid: int, file: FileFacts) -> Capture:
+    def deferred(cls, root: int, path: bytes, *, pid: int, file: FileFacts) -> Capture:
         """Put off the lookup of ``path`` below the open folder ``root``, which it takes over."""
         capture = cls(-1, file=file)
         capture._root, capture._path, capture._pid = root, path, pid
         return capture
 
     @property
-    def is_prompt(self) -> bool:
+    def never_blocks(self) -> bool:
         """Whether nothing about it can keep a reader waiting."""
-        return self._root < 0 and self.fs_type in _PROMPT
+        return self._root < 0 and self.fs_type in _LOCAL
 
-    def is_as_it_ran(self, now: safe_open.Look) -> bool:
+    def is_unchanged(self, now: safe_open.FileStat) -> bool:
         """Tell whether nothing about the file has changed since it ran."""
         return self._file is None or (now.ctime_ns, now.size) == (self._file.ctime_ns, self._file.size)
 
-    def look_up(self) -> None:
+    def resolve(self) -> None:
         """Do the lookup that was put off, if any; raises ``Unreadable``."""
         if self._root < 0 or self._file is None:
             return
@@ -154,21 +152,21 @@ class ContentReader:
 
     def capture_path(self, pids: Sequence[int], file: FileFacts, *, upperdir: str = "") -> Capture:
         """Capture a file by the path that the processes of its container know."""
-        reason, later = _ENDED, None
+        reason, deferred = _ENDED, None
         for pid in pids:
             found = _capture_in_root(pid, file)
             if found and found.fd >= 0:
                 return found
             reason = found.reason if found else reason
-            later = later or (found if found and not found.reason else None)
-        return _capture_upper(upperdir, file) or later or Capture(-1, file=file, reason=reason)
+            deferred = deferred or (found if found and not found.reason else None)
+        return _capture_upper(upperdir, file) or deferred or Capture(-1, file=file, reason=reason)
 
     def open_mapped(self, pids: Sequence[int], path: bytes, inode: int) -> Capture | None:
         """Capture a file that was mapped, by the path its process knew; ``None`` if it is another now."""
         for pid in pids:
             with contextlib.suppress(OSError), _root_of(pid, path) as (root, below):
                 fd = safe_open.open_beneath(root, below, cached=True)
-                found = safe_open.look(fd)
+                found = safe_open.statx(fd)
                 if found.inode == inode and stat.S_ISREG(found.mode):
                     return Capture(fd, fs_type=_fs_type(pid, found.mount_id))
                 os.close(fd)
@@ -178,29 +176,29 @@ class ContentReader:
         """Hash the whole file and close it; raises ``Unreadable``."""
         if capture.reason:
             raise Unreadable(capture.reason)
-        known = self._known(capture, safe_open.look(capture.fd)) if capture.fd >= 0 else None
+        known = self._known(capture, safe_open.statx(capture.fd)) if capture.fd >= 0 else None
         if known:
             capture.close()
             return known
-        if capture.is_prompt:
+        if capture.never_blocks:
             return self._read_and_close(capture, _Progress())
-        return self._read_patiently(capture)
+        return self._read_with_watchdog(capture)
 
     # A thread that waits for a dead file system cannot be stopped, only left: it ends when the
     # kernel gives up on the file system, at the latest with the container.
-    def _read_patiently(self, capture: Capture) -> Digest:
+    def _read_with_watchdog(self, capture: Capture) -> Digest:
         if not self._stalled.acquire(blocking=False):
             capture.close()
             raise Unreadable(f"{_STALLED_MAX} other reads wait for file systems that do not answer")
         progress = _Progress()
-        thread = threading.Thread(target=self._read_beside, args=(capture, progress), daemon=True, name="reader")
+        thread = threading.Thread(target=self._read_in_thread, args=(capture, progress), daemon=True, name="reader")
         thread.start()
         while not progress.done.wait(_STALL_SECONDS):
             if not progress.is_moving():
                 raise Unreadable(f"its file system ({capture.fs_type}) did not answer for {_STALL_SECONDS:.0f} s")
         return progress.result()
 
-    def _read_beside(self, capture: Capture, progress: _Progress) -> None:
+    def _read_in_thread(self, capture: Capture, progress: _Progress) -> None:
         try:
             progress.finish(lambda: self._read_and_close(capture, progress))
         finally:
@@ -208,7 +206,7 @@ class ContentReader:
 
     def _read_and_close(self, capture: Capture, progress: _Progress) -> Digest:
         try:
-            capture.look_up()
+            capture.resolve()
             return self._read(capture, progress)
         except OSError as error:
             raise Unreadable(f"reading it failed: {error.strerror}") from error
@@ -218,24 +216,24 @@ class ContentReader:
     def _read(self, capture: Capture, progress: _Progress) -> Digest:
         if capture.fs_type in _PSEUDO:
             raise Unreadable(f"a file of {capture.fs_type} has no content of its own")
-        found = safe_open.look(capture.fd)
+        found = safe_open.statx(capture.fd)
         digest = self._hash(capture.fd, found, progress)
-        return digest if capture.is_as_it_ran(found) else Digest(digest.sha256, digest.size, changed=True)
+        return digest if capture.is_unchanged(found) else Digest(digest.sha256, digest.size, changed=True)
 
-    def hash(self, handle: int, found: safe_open.Look) -> Digest:
+    def hash(self, handle: int, found: safe_open.FileStat) -> Digest:
         """Hash a file of the node's own disk that ``found`` describes; raises ``Unreadable``, ``OSError``."""
         with self._lock:
             known = self._cache.get(_key(found))
         return known or self._hash(handle, found, _Progress())
 
-    def _known(self, capture: Capture, found: safe_open.Look) -> Digest | None:
+    def _known(self, capture: Capture, found: safe_open.FileStat) -> Digest | None:
         with self._lock:
             digest = self._cache.get(_key(found))
-        if digest is None or capture.is_as_it_ran(found):
+        if digest is None or capture.is_unchanged(found):
             return digest
         return Digest(digest.sha256, digest.size, changed=True)
 
-    def _hash(self, handle: int, found: safe_open.Look, progress: _Progress) -> Digest:
+    def _hash(self, handle: int, found: safe_open.FileStat, progress: _Progress) -> Digest:
         if found.size > self._max_bytes:
             raise Unreadable(f"it has {found.size:,} bytes; at most {self._max_bytes:,} are read")
         digest = _hash_handle(handle, found, progress.move, time.monotonic() + self._max_seconds)
@@ -251,7 +249,7 @@ class ContentReader:
                 self._cache.popitem(last=False)
 
 
-def _key(found: safe_open.Look) -> _Key:
+def _key(found: safe_open.FileStat) -> _Key:
     return found.device, found.inode, found.ctime_ns, found.size
 
 
@@ -286,7 +284,7 @@ class _Progress:
 
 
 # No more bytes are asked for than the file had, so that nothing waits for more to come.
-def _hash_handle(handle: int, found: safe_open.Look, on_chunk: Callable[[], None], deadline: float) -> Digest:
+def _hash_handle(handle: int, found: safe_open.FileStat, on_chunk: Callable[[], None], deadline: float) -> Digest:
     if not stat.S_ISREG(found.mode):
         raise Unreadable("it is no regular file")
     _wait_for_tick(found.ctime_ns)
@@ -295,7 +293,7 @@ def _hash_handle(handle: int, found: safe_open.Look, on_chunk: Callable[[], None
         sha256, size = _hash_fd(fd, found.size, on_chunk, deadline)
     finally:
         os.close(fd)
-    after = safe_open.look(handle)
+    after = safe_open.statx(handle)
     if (after.ctime_ns, after.size) != (found.ctime_ns, size):
         raise Unreadable("it changed while it was read")
     return Digest(sha256, size)
@@ -329,7 +327,7 @@ def _capture_in_root(pid: int, file: FileFacts) -> Capture | None:
         try:
             fd = safe_open.open_beneath(root, path, cached=True)
         except BlockingIOError:
-            return Capture.later(os.dup(root), path, pid=pid, file=file)
+            return Capture.deferred(os.dup(root), path, pid=pid, file=file)
         except OSError as error:
             return Capture(-1, file=file, reason=_in_words(error))
         if _is_the_file(fd, file, pid):
@@ -352,7 +350,7 @@ def _root_of(pid: int, path: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _is_the_file(fd: int, file: FileFacts, pid: int) -> bool:
-    found = safe_open.look(fd)
+    found = safe_open.statx(fd)
     if not stat.S_ISREG(found.mode) or found.inode != file.inode:
         return False
     return found.device == file.device or _superblock(pid, found.mount_id) == file.device
@@ -379,7 +377,7 @@ def _capture_upper(upperdir: str, file: FileFacts) -> Capture | None:
         fd = _open_in_folder(upperdir, file.fs_path)
     except OSError:
         return None
-    found = safe_open.look(fd)
+    found = safe_open.statx(fd)
     is_same = stat.S_ISREG(found.mode) and (found.size, found.ctime_ns) == (file.size, file.ctime_ns)
     if is_same and not _is_metacopy(fd):
         return Capture(fd, file=file)

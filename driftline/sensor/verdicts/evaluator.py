@@ -22,8 +22,8 @@ from driftline.events import Action, Alert, BlockedBy, CloudProcessEvent, Conten
 from driftline.image import ImageIndex
 from driftline.sensor.bpf.records import Clock, ExecRecord
 from driftline.sensor.enforcement.blocking import Blocker
-from driftline.sensor.reporting.rows import Reporter
-from driftline.sensor.tracking.containers import Tracked
+from driftline.sensor.reporting.rows import RowBuilder
+from driftline.sensor.tracking.containers import TrackedContainer
 from driftline.sensor.tracking.processes import Process
 from driftline.sensor.verdicts.content import Capture, ContentReader
 from driftline.sensor.wakeup_queue import WakeupQueue
@@ -47,7 +47,7 @@ _log = logging.getLogger(__name__)
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """One execution to evaluate, with the facts for its verdict and its rows."""
 
-    tracked: Tracked
+    tracked: TrackedContainer
     subject: Subject
     file: FileFacts
     process: Process
@@ -72,7 +72,7 @@ class Evaluator:
     def __init__(
         self,
         reader: ContentReader,
-        reporter: Reporter,
+        row_builder: RowBuilder,
         blocker: Blocker,
         clock: Clock,
         results: WakeupQueue[Sequence[Message]],
@@ -80,7 +80,7 @@ class Evaluator:
         self._blocker = blocker
         self._clock = clock
         self._reader = reader
-        self._reporter = reporter
+        self._row_builder = row_builder
         self._results = results
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="evaluator")
         self._waiting = threading.BoundedSemaphore(_WAITING_MAX)
@@ -154,10 +154,10 @@ class Evaluator:
         if decision.action == Action.BLOCK and not blocked_by:
             why_not = self._blocker.stop(candidate.tracked, candidate.process.key, found)
             blocked_by = BlockedBy.NOTHING if why_not else BlockedBy.VERDICT
-        event = self._reporter.decided(event, decision, blocked_by=blocked_by, why_not=why_not)
+        event = self._row_builder.decided(event, decision, blocked_by=blocked_by, why_not=why_not)
         if decision.action == Action.IGNORE and not blocked_by:
             return (event,)
-        return (event, self._reporter.alert(event, found, decision, candidate.ancestors))
+        return (event, self._row_builder.alert(event, found, decision, candidate.ancestors))
 
     # A mapping is reported by perf, which knows nothing of blocking.
     def _blocked_by(self, candidate: Candidate) -> BlockedBy:
@@ -170,10 +170,10 @@ class Evaluator:
         parent = candidate.ancestors[0] if candidate.ancestors else None
         columns = candidate.tracked.columns
         if candidate.record:
-            return self._reporter.process_created(candidate.record, parent, columns=columns, verdict=found)
+            return self._row_builder.process_created(candidate.record, parent, columns=columns, verdict=found)
         is_denied = candidate.blocked_by == BlockedBy.LSM
         action_type = "ProcessDenied" if is_denied else _ACTION_TYPES[candidate.subject]
-        return self._reporter.file_used(
+        return self._row_builder.file_used(
             action_type, candidate.when, candidate.process, parent, columns=columns, verdict=found
         )
 

@@ -20,7 +20,7 @@ from driftline.errors import DriftlineError, ImageError
 from driftline.events import Container
 from driftline.image import ImageCache, ImageIndex, LowerDirs
 
-__all__ = ["Indexes"]
+__all__ = ["ImageIndexes"]
 
 _BUILD_SECONDS = 600
 _log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class _Order(msgspec.Struct, frozen=True):
     lowerdirs: tuple[str, ...]
 
 
-class Indexes:
+class ImageIndexes:
     """Gives a future index for each container; one build at a time."""
 
     def __init__(self, directory: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from driftline import policy as policies
 from driftline.errors import InvalidPolicy, TamperedPolicy
 from driftline.sensor.policy import cache
-from driftline.sensor.policy.cache import KeptPolicy
+from driftline.sensor.policy.cache import CachedPolicy
 from driftline.sensor.policy.watched_file import PolicyFile, ServedPolicy
 
 ONE = "rules:\n  - {name: one, priority: 1, action: alert}\n"
@@ -74,7 +74,7 @@ def test_without_a_file_the_built_in_policy_holds() -> None:
 
 
 def keep(directory: Path, version: int, text: str, *, runs: str = "") -> None:
-    cache.keep(directory, KeptPolicy(name="default", version=version, text=text), runs=runs)
+    cache.write(directory, CachedPolicy(name="default", version=version, text=text), runs=runs)
 
 
 def test_a_sensor_starts_before_its_server_gave_a_policy(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ import sys
 from pathlib import Path
 
 from driftline.sensor.reporting import run_markers
-from driftline.sensor.reporting.run_markers import Run
+from driftline.sensor.reporting.run_markers import RunMarker
 
 LIVE = (
-    "import sys, pathlib; from driftline.sensor.reporting.run_markers import Run; "
-    "run = Run(pathlib.Path(sys.argv[1]), 'killed'); "
+    "import sys, pathlib; from driftline.sensor.reporting.run_markers import RunMarker; "
+    "run = RunMarker(pathlib.Path(sys.argv[1]), 'killed'); "
 )
 
 
@@ -20,7 +20,7 @@ def kill_one(directory: Path) -> None:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout
         process.stdout.readline()
-        assert Run(directory, "beside").killed == ()  # it lives
+        assert RunMarker(directory, "beside").killed == ()  # it lives
         os.kill(process.pid, signal.SIGKILL)
 
 
@@ -28,7 +28,7 @@ def test_a_run_that_was_killed_is_told_once_with_its_last_sign_of_life(tmp_path:
     kill_one(tmp_path)
     os.utime(tmp_path / "runs" / "killed", (1_700_000_000, 1_700_000_000))
 
-    (killed,) = (it for it in Run(tmp_path, "next").killed if it.run == "killed")
+    (killed,) = (it for it in RunMarker(tmp_path, "next").killed if it.run == "killed")
 
     assert killed.same_boot
     assert killed.reason() == (
@@ -38,25 +38,25 @@ def test_a_run_that_was_killed_is_told_once_with_its_last_sign_of_life(tmp_path:
 
 
 def test_a_run_that_stopped_leaves_nothing(tmp_path: Path) -> None:
-    run = Run(tmp_path, "one")
-    run.live()
+    run = RunMarker(tmp_path, "one")
+    run.touch()
     run.stop()
     run.stop()
 
-    assert Run(tmp_path, "two").killed == ()
+    assert RunMarker(tmp_path, "two").killed == ()
 
 
 def test_a_run_of_another_boot_says_so(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "old").write_text("another-boot\n")
 
-    (killed,) = Run(tmp_path, "new").killed
+    (killed,) = RunMarker(tmp_path, "new").killed
 
     assert killed.reason().endswith(", and the node was restarted since")
 
 
 def test_a_run_whose_end_was_told_is_forgotten(tmp_path: Path) -> None:
     kill_one(tmp_path)
-    run_markers.forget(tmp_path, "killed")
+    run_markers.remove(tmp_path, "killed")
 
-    assert "killed" not in [it.run for it in Run(tmp_path, "next").killed]
+    assert "killed" not in [it.run for it in RunMarker(tmp_path, "next").killed]

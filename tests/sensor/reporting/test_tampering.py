@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from driftline.sensor.reporting.tampering import Watch
+from driftline.sensor.reporting.tampering import TamperingMonitor
 
 
 def test_each_thing_is_told_once_for_as_long_as_it_lasts() -> None:
     found = ["b", "a"]
-    watch = Watch(lambda: found, lambda: ["c"])
+    watch = TamperingMonitor(lambda: found, lambda: ["c"])
 
     assert watch.news() == ["a", "b", "c"]
     assert watch.news() == []
@@ -13,7 +13,7 @@ def test_each_thing_is_told_once_for_as_long_as_it_lasts() -> None:
 
 def test_what_was_undone_and_comes_again_is_told_again() -> None:
     found = ["a"]
-    watch = Watch(lambda: found)
+    watch = TamperingMonitor(lambda: found)
     watch.news()
     found.clear()
     watch.news()

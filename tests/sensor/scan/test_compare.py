@@ -256,8 +256,8 @@ def test_a_pit_is_reported_as_not_looked_into(place: Place) -> None:
     fd = os.open(place.root, os.O_PATH)
     for _ in range(300):
         os.mkdir("d", dir_fd=fd)
-        fd, above = os.open("d", os.O_PATH, dir_fd=fd), fd
-        os.close(above)
+        fd, parent = os.open("d", os.O_PATH, dir_fd=fd), fd
+        os.close(parent)
     os.close(fd)
     found = place.changes()
 

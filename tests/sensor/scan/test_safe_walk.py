@@ -26,7 +26,7 @@ def test_every_kind_of_file_is_given_by_its_path(top: int, tmp_path: Path) -> No
     (tmp_path / "d/link").symlink_to("/etc")
     os.mkfifo(tmp_path / "d/fifo")
     os.mknod(tmp_path / "d/null", 0o020600, os.makedev(1, 3))
-    found = {item.path: stat.S_IFMT(item.look.mode) for item in walk(top) if isinstance(item, Item)}
+    found = {item.path: stat.S_IFMT(item.stat.mode) for item in walk(top) if isinstance(item, Item)}
 
     assert found == {
         b"/d": stat.S_IFDIR,
@@ -54,8 +54,8 @@ def test_a_bottomless_pit_ends(top: int) -> None:
     fd = os.dup(top)
     for _ in range(1000):
         os.mkdir("d", dir_fd=fd)
-        fd, above = os.open("d", os.O_PATH, dir_fd=fd), fd
-        os.close(above)
+        fd, parent = os.open("d", os.O_PATH, dir_fd=fd), fd
+        os.close(parent)
     os.close(fd)
     *items, last = walk(top)
     subprocess.run(("rm", "-r", f"/proc/self/fd/{top}/d"), check=True, pass_fds=(top,))  # too deep for pytest's own

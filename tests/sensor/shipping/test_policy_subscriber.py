@@ -13,7 +13,7 @@ from driftline.events import SensorHealth
 from driftline.sensor.policy import cache
 from driftline.sensor.policy.cache import FILE
 from driftline.sensor.shipping import launcher
-from driftline.sensor.shipping.policy_subscriber import Follower
+from driftline.sensor.shipping.policy_subscriber import PolicySubscriber
 from tests.server import joining, serving
 
 ALERT = "rules:\n- name: One\n  priority: 1\n  action: alert\n"
@@ -25,26 +25,28 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Served]
         yield running
 
 
-def follow(served: serving.Served, state: Path) -> Follower:
+def follow(served: serving.Served, state: Path) -> PolicySubscriber:
     """Follow as the sensor of a cluster named like its state directory."""
     token = joining.join_token(served, state.name)
     launcher.enrol(state, served.url, token=token, cluster=state.name, node="n")
-    follower = Follower(state, served.url)
-    follower.start()
-    return follower
+    subscriber = PolicySubscriber(state, served.url)
+    subscriber.start()
+    return subscriber
 
 
 def put(served: serving.Served, name: str, text: str = ALERT) -> None:
     assert served.admin.put(f"/policies/{name}", json={"text": text}).status_code == 200
 
 
-def say(follower: Follower, action: str, label: str, reason: str = "") -> None:
+def say(subscriber: PolicySubscriber, action: str, label: str, reason: str = "") -> None:
     now = datetime.datetime.now(datetime.UTC)
-    follower.note(SensorHealth(Timestamp=now, ActionType=action, Reason=reason, AdditionalFields={"Policy": label}))
+    subscriber.observe(
+        SensorHealth(Timestamp=now, ActionType=action, Reason=reason, AdditionalFields={"Policy": label})
+    )
 
 
 def kept(state: Path) -> str:
-    found = cache.intact(state / FILE)
+    found = cache.read_intact(state / FILE)
     return found.label if found else ""
 
 
@@ -54,24 +56,24 @@ def shown(served: serving.Served, cluster: str) -> list[dict[str, Any]]:
 
 
 def test_versions_come_and_the_sensors_word_goes_back(served: serving.Served, tmp_path: Path) -> None:
-    follower = follow(served, tmp_path / "told")
+    subscriber = follow(served, tmp_path / "told")
     put(served, "told")
     serving.wait_until(lambda: kept(tmp_path / "told") == "told:1")
-    say(follower, "PolicyChanged", "told:1")
+    say(subscriber, "PolicyChanged", "told:1")
     serving.wait_until(lambda: [row["current"] for row in shown(served, "told")] == [True])
 
     put(served, "told", ALERT + "# again\n")
     serving.wait_until(lambda: kept(tmp_path / "told") == "told:2")
-    say(follower, "PolicyRefused", "told:2", "line 3: no")
+    say(subscriber, "PolicyRefused", "told:2", "line 3: no")
 
     serving.wait_until(lambda: [row["error"] for row in shown(served, "told")] == ["line 3: no"])
-    assert cache.intact(tmp_path / "told" / cache.GOOD)
+    assert cache.read_intact(tmp_path / "told" / cache.LAST_GOOD)
 
 
 def test_a_sensor_that_starts_says_what_it_runs(served: serving.Served, tmp_path: Path) -> None:
     put(served, "starts")
-    follower = follow(served, tmp_path / "starts")
-    say(follower, "SensorStarted", "starts:1")
+    subscriber = follow(served, tmp_path / "starts")
+    say(subscriber, "SensorStarted", "starts:1")
 
     serving.wait_until(lambda: [row["version"] for row in shown(served, "starts")] == [1])
 
@@ -82,7 +84,7 @@ def test_a_kept_policy_that_was_edited_comes_again(served: serving.Served, tmp_p
     follow(served, state)
     serving.wait_until(lambda: kept(state) == "edited:1")
     (state / FILE).write_text("rules: []")
-    follower = Follower(state, served.url)  # as after a restart; the running one finds it at its next question
-    follower.start()
+    subscriber = PolicySubscriber(state, served.url)  # as after a restart; a running one finds it at its next poll
+    subscriber.start()
 
     serving.wait_until(lambda: kept(state) == "edited:1")

@@ -30,7 +30,7 @@ def drain(spool: Spool) -> list[bytes]:
     found = []
     while held := spool.hold_next(0):
         found.append(held[1])
-        spool.release(held[0])
+        spool.remove(held[0])
     return found
 
 
@@ -52,7 +52,7 @@ def test_rows_are_numbered_one_behind_the_other(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     spool.put({Priority.PLAIN: (b"p", 3), Priority.ALERT: (b"a", 2)}, stream="s", taken=0)
     held = [spool.hold_next(0)]
-    spool.release(held[0][0])  # type: ignore[index] # it is there
+    spool.remove(held[0][0])  # type: ignore[index] # it is there
     held.append(spool.hold_next(0))
 
     assert [(it[0].first, it[0].rows) for it in held if it] == [(1_000_000, 2), (1_000_002, 3)]
@@ -98,7 +98,7 @@ def test_what_is_being_sent_is_not_dropped(tmp_path: Path) -> None:
     put(spool, Priority.PLAIN, b"p2")
     put(spool, Priority.PLAIN, b"p3")
     assert held
-    spool.let_go()
+    spool.release()
 
     assert drain(spool) == [b"p1", b"p3"]
 
