@@ -25,6 +25,7 @@ from driftline.sensor.bpf.records import (
     ExitRecord,
     Head,
     OpenRecord,
+    ProcessKey,
     Record,
     RecordFlag,
     RecordType,
@@ -34,7 +35,7 @@ from driftline.sensor.reporting.rows import RowBuilder
 from driftline.sensor.tracking import mounts, scripts
 from driftline.sensor.tracking.containers import ContainerTable, TrackedContainer
 from driftline.sensor.tracking.mappings import MappingFilter, facts_of_gone, facts_of_mapped
-from driftline.sensor.tracking.processes import Process, ProcessKey, ProcessTable, read_process
+from driftline.sensor.tracking.processes import Process, ProcessTable, read_process
 from driftline.sensor.verdicts.content import Capture, ContentReader
 from driftline.sensor.verdicts.evaluator import Candidate, ContentNeeded, Evaluator, Message
 from driftline.sensor.verdicts.indexes import ImageIndexes

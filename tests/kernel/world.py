@@ -15,9 +15,8 @@ from driftline.image import ImageIndex, LowerDirs, build_index, open_index
 from driftline.policy import Blocking
 from driftline.sensor.bpf import kernel, records, selftest
 from driftline.sensor.bpf.block_maps import LoadedImage
-from driftline.sensor.bpf.records import Cgroup, ExecRecord, OpenRecord, RecordFlag
+from driftline.sensor.bpf.records import Cgroup, ExecRecord, OpenRecord, ProcessKey, RecordFlag
 from driftline.sensor.tracking.containers import cgroups_of
-from driftline.sensor.tracking.processes import ProcessKey
 
 IMAGE_PROGRAMS = ("/bin/a", "/bin/b", "/opt/agent/a")
 PROGRAM = selftest.program()

@@ -6,8 +6,8 @@ import datetime
 import stat
 from typing import Any
 
-from driftline.sensor.bpf.records import Cgroup, Head, OpenRecord, RecordType
-from driftline.sensor.tracking.processes import Process, ProcessKey
+from driftline.sensor.bpf.records import Cgroup, Head, OpenRecord, ProcessKey, RecordType
+from driftline.sensor.tracking.processes import Process
 from driftline.verdict import FileFacts, Writer
 from driftline.verdict.facts import OVERLAYFS_MAGIC
 

@@ -12,8 +12,7 @@ from typing import Self
 
 from driftline.sensor.bpf import libbpf, records
 from driftline.sensor.bpf.block_maps import GUARDS, BlockMaps
-from driftline.sensor.bpf.records import Cgroup, Clock, LossReason
-from driftline.sensor.tracking.processes import ProcessKey
+from driftline.sensor.bpf.records import Cgroup, Clock, LossReason, ProcessKey
 from driftline.verdict.facts import Writer
 
 __all__ = ["OBJECT", "KernelSide", "host_mnt_ns"]

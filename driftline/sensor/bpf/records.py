@@ -29,6 +29,7 @@ __all__ = [
     "Head",
     "LossReason",
     "OpenRecord",
+    "ProcessKey",
     "Record",
     "RecordFlag",
     "RecordType",
@@ -50,6 +51,8 @@ ROOT = struct.Struct("=IIQQ")
 CGROUP_REF = struct.Struct("=QQ")
 SETTINGS = struct.Struct("=IIIIQ")
 ANCESTORS = 8
+TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+"""Nanoseconds of a clock tick: the resolution of start times in /proc (proc_pid_stat(5), starttime)."""
 
 _EXEC_AT = HEAD.size + FACTS.size
 _ANCESTORS_AT = _EXEC_AT + EXEC.size
@@ -118,6 +121,23 @@ class Cgroup(NamedTuple):
 
     id: int
     hierarchy: int
+
+
+class ProcessKey(NamedTuple):
+    """What names a process uniquely until the next boot."""
+
+    pid: int
+    start_ticks: int
+
+    @classmethod
+    def at(cls, pid: int, start_ns: int) -> ProcessKey:
+        """Give the key of a process forked at ``start_ns`` of the boot-time clock."""
+        return cls(pid, start_ns // TICK_NS)
+
+    @property
+    def start_ns(self) -> int:
+        """When it was forked, rounded down to the tick."""
+        return self.start_ticks * TICK_NS
 
 
 class Head(msgspec.Struct, frozen=True):

@@ -22,10 +22,10 @@ from driftline.events import Action, Drift, Subject, Verdict
 from driftline.policy import compile_blocking
 from driftline.sensor.bpf import bpffs
 from driftline.sensor.bpf.block_maps import BlockMaps
+from driftline.sensor.bpf.records import ProcessKey
 from driftline.sensor.enforcement import stopping, switch
 from driftline.sensor.enforcement.image_maps import ImageMaps
 from driftline.sensor.tracking.containers import TrackedContainer
-from driftline.sensor.tracking.processes import ProcessKey
 from driftline.verdict import FileFacts
 
 __all__ = ["Blocker"]

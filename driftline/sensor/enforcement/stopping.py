@@ -6,7 +6,8 @@ import os
 import signal
 from pathlib import Path
 
-from driftline.sensor.tracking.processes import ProcessKey, read_process
+from driftline.sensor.bpf.records import ProcessKey
+from driftline.sensor.tracking.processes import read_process
 
 __all__ = ["stop"]
 

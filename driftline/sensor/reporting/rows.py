@@ -25,8 +25,8 @@ from driftline.events import (
     text,
 )
 from driftline.policy import Decision, NodeLocation
-from driftline.sensor.bpf.records import Clock, ExecRecord, ExitRecord, RecordFlag
-from driftline.sensor.tracking.processes import Process, ProcessKey, command_line
+from driftline.sensor.bpf.records import Clock, ExecRecord, ExitRecord, ProcessKey, RecordFlag
+from driftline.sensor.tracking.processes import Process, command_line
 
 __all__ = ["RowBuilder"]
 

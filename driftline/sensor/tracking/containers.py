@@ -17,8 +17,7 @@ from driftline import cluster
 from driftline.events import Container, Verdict
 from driftline.image import ImageIndex
 from driftline.policy import Blocking, ContainerPolicy
-from driftline.sensor.bpf.records import Cgroup, Head
-from driftline.sensor.tracking.processes import ProcessKey
+from driftline.sensor.bpf.records import Cgroup, Head, ProcessKey
 from driftline.verdict import ContainerRoot
 
 __all__ = ["ContainerTable", "TrackedContainer", "cgroups_of"]

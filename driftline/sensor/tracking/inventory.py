@@ -10,9 +10,10 @@ from driftline import cluster
 from driftline.errors import RuntimeUnavailable, Unreadable
 from driftline.events import Container
 from driftline.sensor.bpf.kernel import KernelSide
+from driftline.sensor.bpf.records import ProcessKey
 from driftline.sensor.tracking import mounts, scripts
 from driftline.sensor.tracking.containers import ContainerTable, TrackedContainer, cgroups_of
-from driftline.sensor.tracking.processes import ProcessKey, ProcessTable, read_process, running_pids
+from driftline.sensor.tracking.processes import ProcessTable, read_process, running_pids
 
 __all__ = ["take_inventory"]
 

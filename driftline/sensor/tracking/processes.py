@@ -11,36 +11,17 @@ import os
 import shlex
 from collections import OrderedDict
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 
 from driftline.events import text
-from driftline.sensor.bpf.records import Ancestor, ExecRecord, Head
+from driftline.sensor.bpf.records import TICK_NS, Ancestor, ExecRecord, Head, ProcessKey
 
-__all__ = ["Process", "ProcessKey", "ProcessTable", "command_line", "read_process", "running_pids"]
+__all__ = ["Process", "ProcessTable", "command_line", "read_process", "running_pids"]
 
-_TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 _COMMAND_LINE_MAX = 8192
 _ENDED_KEPT = 2048
 _RUNNING_KEPT = 32768
-
-
-class ProcessKey(NamedTuple):
-    """What names a process uniquely until the next boot."""
-
-    pid: int
-    start_ticks: int
-
-    @classmethod
-    def at(cls, pid: int, start_ns: int) -> ProcessKey:
-        """Give the key of a process forked at ``start_ns`` of the boot-time clock."""
-        return cls(pid, start_ns // _TICK_NS)
-
-    @property
-    def start_ns(self) -> int:
-        """When it was forked, rounded down to the tick."""
-        return self.start_ticks * _TICK_NS
 
 
 class Process(msgspec.Struct, frozen=True):
@@ -164,4 +145,4 @@ def read_process(pid: int) -> Process | None:
     fields = stat[stat.rindex(b")") + 2 :].split()
     start_ticks = int(fields[19])
     key = ProcessKey(pid, start_ticks)
-    return Process(key, start_ticks * _TICK_NS, program, tuple(argv), exe.st_dev, exe.st_ino)
+    return Process(key, start_ticks * TICK_NS, program, tuple(argv), exe.st_dev, exe.st_ino)

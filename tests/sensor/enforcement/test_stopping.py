@@ -3,8 +3,9 @@ import subprocess
 import pytest
 
 from driftline.sensor.bpf.kernel import host_mnt_ns
+from driftline.sensor.bpf.records import ProcessKey
 from driftline.sensor.enforcement import stopping
-from driftline.sensor.tracking.processes import ProcessKey, read_process
+from driftline.sensor.tracking.processes import read_process
 
 
 @pytest.fixture

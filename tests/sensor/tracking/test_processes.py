@@ -5,7 +5,8 @@ import subprocess
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftline.sensor.tracking.processes import ProcessKey, ProcessTable, command_line, read_process, running_pids
+from driftline.sensor.bpf.records import ProcessKey
+from driftline.sensor.tracking.processes import ProcessTable, command_line, read_process, running_pids
 from tests.sensor import making
 
 
