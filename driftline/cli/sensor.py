@@ -13,14 +13,16 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
 from cyclopts import App, Parameter
 
-from driftline.cli import _sinks
 from driftline.cli._shared.options import DEFAULT_IMAGES, Flag, Images, NodeRuntime
+from driftline.events import Alert, stream
 from driftline.policy import NodeLocation
 from driftline.sensor.policy.watched_file import PolicyFile, ServedPolicy
+from driftline.sensor.reporting.sinks import PrintAlert, Sink, open_sinks
 from driftline.sensor.reporting.status import DEFAULT_ADDRESS, StatusServer
-from driftline.sensor.sensor import Options, Sensor, Sink
+from driftline.sensor.sensor import Options, Sensor
 from driftline.sensor.shipping import launcher
 
 app = App(
@@ -106,8 +108,24 @@ def sensor(
         heartbeats=bool(server),
     )
     stop = threading.Event()
-    with _sinks.opened(output, stop.set, store=store, shipper=shipper) as sinks:
+    print_alert = _alert_printer() if output == "table" else None
+    with open_sinks(
+        stop.set, store=store, shipper=shipper, print_rows=output == "json", print_alert=print_alert
+    ) as sinks:
         _run(options, sinks, listen, stop)
+
+
+def _alert_printer() -> PrintAlert:
+    from rich.console import Console  # noqa: PLC0415 (10 MB that only this output needs)
+
+    from driftline.cli._shared.alert_text import render  # noqa: PLC0415
+
+    console = Console(soft_wrap=True, highlight=False)
+
+    def print_alert(alert: Alert) -> None:
+        console.print(render(msgspec.json.decode(stream.encode(alert))))
+
+    return print_alert
 
 
 # The sensor stops on a signal, or when the reader of standard output has closed it (``stop``).

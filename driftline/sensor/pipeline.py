@@ -14,7 +14,7 @@ import msgspec
 
 from driftline import policy as policies
 from driftline.errors import Unreadable
-from driftline.events import BlockedBy, Container, Subject
+from driftline.events import BlockedBy, Container, Message, Subject
 from driftline.policy import Policy
 from driftline.sensor.bpf.kernel import KernelSide
 from driftline.sensor.bpf.mmap_events import MappingRecord
@@ -37,7 +37,7 @@ from driftline.sensor.tracking.containers import ContainerTable, TrackedContaine
 from driftline.sensor.tracking.mappings import MappingFilter, facts_of_gone, facts_of_mapped
 from driftline.sensor.tracking.processes import Process, ProcessTable, read_process
 from driftline.sensor.verdicts.content import Capture, ContentReader
-from driftline.sensor.verdicts.evaluator import Candidate, ContentNeeded, Evaluator, Message
+from driftline.sensor.verdicts.evaluator import Candidate, ContentNeeded, Evaluator
 from driftline.sensor.verdicts.indexes import ImageIndexes
 from driftline.verdict import FileFacts, loader_argument
 

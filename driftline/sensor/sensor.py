@@ -30,7 +30,7 @@ import msgspec
 import driftline
 from driftline import cluster
 from driftline.errors import InvalidPolicy, TamperedPolicy, UnsupportedHost
-from driftline.events import Container, SensorHealth
+from driftline.events import Container, Message, SensorHealth
 from driftline.policy import NodeLocation
 from driftline.sensor import requirements
 from driftline.sensor.bpf import records, selftest
@@ -43,17 +43,18 @@ from driftline.sensor.policy.watched_file import PolicyFile
 from driftline.sensor.reporting import run_markers
 from driftline.sensor.reporting.health import HealthLedger
 from driftline.sensor.reporting.rows import RowBuilder
+from driftline.sensor.reporting.sinks import Sink
 from driftline.sensor.reporting.tampering import TamperingMonitor
 from driftline.sensor.tracking import inventory
 from driftline.sensor.tracking.containers import ContainerTable
 from driftline.sensor.tracking.processes import ProcessTable
 from driftline.sensor.tracking.resolver import Resolver
 from driftline.sensor.verdicts.content import ContentReader
-from driftline.sensor.verdicts.evaluator import Evaluator, Message
+from driftline.sensor.verdicts.evaluator import Evaluator
 from driftline.sensor.verdicts.indexes import ImageIndexes
 from driftline.sensor.wakeup_queue import WakeupQueue
 
-__all__ = ["Options", "Sensor", "Sink"]
+__all__ = ["Options", "Sensor"]
 
 _TURN_SECONDS = 0.01
 """The least time from one turn to the next: bounds the loop to 100 turns a second. The first
@@ -93,16 +94,6 @@ class HasFileno(Protocol):
         """Give the descriptor."""
 
 
-class Sink(Protocol):
-    """Where rows go."""
-
-    def write(self, messages: Sequence[Message | SensorHealth]) -> None:
-        """Take rows, in order, without blocking for long."""
-
-    def lost(self) -> int:
-        """Count the rows it could not take, ever."""
-
-
 # Each thread that allocates while another does gets an arena of its own from glibc, which keeps
 # what was freed in it: megabytes for threads that mostly wait.
 def _keep_one_arena() -> None:
@@ -119,7 +110,7 @@ class Sensor:
         self._sinks = sinks
         self._options = options
         self._started = time.time()
-        self._messages: list[Message | SensorHealth] = []
+        self._messages: list[Message] = []
         self._counts: Counter[str] = Counter()
         self._failures = 0
         self._next_asking = 0.0
@@ -301,7 +292,7 @@ class Sensor:
         for container_id in self._pipeline.unnamed():
             self._resolver.ask(container_id)
 
-    def _emit(self, messages: Sequence[Message | SensorHealth]) -> None:
+    def _emit(self, messages: Sequence[Message]) -> None:
         self._messages.extend(messages)
 
     def _flush(self) -> None:

@@ -18,7 +18,18 @@ import msgspec
 
 from driftline import verdict
 from driftline.errors import DriftlineError, Unreadable
-from driftline.events import Action, Alert, BlockedBy, CloudProcessEvent, Content, Drift, Origin, Subject, Verdict, text
+from driftline.events import (
+    Action,
+    BlockedBy,
+    CloudProcessEvent,
+    Content,
+    Drift,
+    Message,
+    Origin,
+    Subject,
+    Verdict,
+    text,
+)
 from driftline.image import ImageIndex
 from driftline.sensor.bpf.records import Clock, ExecRecord
 from driftline.sensor.enforcement.blocking import Blocker
@@ -29,9 +40,7 @@ from driftline.sensor.verdicts.content import Capture, ContentReader
 from driftline.sensor.wakeup_queue import WakeupQueue
 from driftline.verdict import ContainerRoot, Digest, Execution, FileFacts
 
-__all__ = ["Candidate", "Evaluator", "Message"]
-
-Message = CloudProcessEvent | Alert
+__all__ = ["Candidate", "ContentNeeded", "Evaluator"]
 
 _WAITING_MAX = 1024
 _VERDICTS_MAX = 2048

@@ -1,4 +1,8 @@
-"""Where the sensor's rows go: standard output, a store, both."""
+"""Sinks of the sensor's rows: an event store, the shipper to a server, standard output.
+
+Every row is encoded as one line of JSON (``events.stream``), once for all sinks that take lines. A sink never
+blocks the sensor's loop: the writer processes and the printer have bounded queues, and count what does not fit.
+"""
 
 from __future__ import annotations
 
@@ -9,40 +13,67 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Literal
-
-import msgspec
+from typing import Protocol
 
 from driftline.events import Alert, Message, stream
 from driftline.store.process.writer import Writer, start_writer
 
-__all__ = ["Output", "opened"]
+__all__ = ["PrintAlert", "Sink", "open_sinks"]
 
-Output = Literal["table", "json", "none"]
+PrintAlert = Callable[[Alert], None]
+"""Prints one alert to standard output; may raise ``BrokenPipeError``."""
+
 _MAX_BYTES = 64 << 20
+"""Bytes that wait for a slow reader of standard output; further rows are counted as lost."""
+_CLOSE_SECONDS = 5.0
+"""Seconds that ``close`` waits for standard output to take the remaining rows."""
+
+
+class Sink(Protocol):
+    """A destination of rows."""
+
+    def write(self, messages: Sequence[Message]) -> None:
+        """Take rows, in order, without blocking for long."""
+
+    def lost(self) -> int:
+        """Return the number of rows that were dropped since the start."""
 
 
 @contextmanager
-def opened(
-    output: Output, on_closed: Callable[[], None], *, store: Path | None, shipper: Callable[[], Writer] | None = None
-) -> Iterator[Sequence[_Lines | _Alerts]]:
-    """Give the sinks; ``on_closed`` is called when nobody reads standard output any more."""
+def open_sinks(
+    on_closed: Callable[[], None],
+    *,
+    store: Path | None = None,
+    shipper: Callable[[], Writer] | None = None,
+    print_rows: bool = False,
+    print_alert: PrintAlert | None = None,
+) -> Iterator[Sequence[Sink]]:
+    """Open the sinks for the time of a ``with`` block; at its end they are flushed and closed.
+
+    ``store`` is the directory of an event store to write to, ``shipper`` starts the process that ships to a
+    server. ``print_rows`` writes every row to standard output, as a line of JSON; ``print_alert`` is called for
+    each alert. ``on_closed`` is called, from any thread, once standard output has no reader any more.
+    Raises ``StoreError`` if a process does not start.
+    """
     with ExitStack() as stack:
-        lines = _Lines()
+        lines = _LineSink()
+        sinks: list[Sink] = [lines]
         for start in (partial(start_writer, store) if store else None, shipper):
             if start:
                 writer = start()
                 stack.callback(writer.close)
                 lines.add(writer.write, partial(getattr, writer, "lost"))
-        if output == "json":
+        if print_rows:
             printer = _Printer(on_closed)
             stack.callback(printer.close)
             lines.add(printer.write, lambda: printer.lost)
-        yield [lines, _Alerts(on_closed)] if output == "table" else [lines]
+        if print_alert:
+            sinks.append(_AlertSink(print_alert, on_closed))
+        yield sinks
 
 
-class _Lines:
-    """Rows as lines of JSON, each encoded once for all who take them."""
+class _LineSink:
+    # Encodes each row once, for all writers of lines.
 
     def __init__(self) -> None:
         self._targets: list[Callable[[list[bytes]], None]] = []
@@ -64,7 +95,7 @@ class _Lines:
 
 
 class _Printer:
-    """Writes to standard output in a thread, so that who reads it slowly does not hold the sensor."""
+    # Writes to standard output in a thread, so that a slow reader does not block the sensor's loop.
 
     def __init__(self, on_closed: Callable[[], None]) -> None:
         self.lost = 0
@@ -90,7 +121,7 @@ class _Printer:
         with self._condition:
             self._is_closing = True
             self._condition.notify()
-        self._thread.join(5)
+        self._thread.join(_CLOSE_SECONDS)
 
     def _run(self) -> None:
         while data := self._next():
@@ -115,16 +146,11 @@ def _write_all(fd: int, data: bytes) -> None:
         data = data[os.write(fd, data) :]
 
 
-class _Alerts:
-    """Alerts for people, as they happen."""
+class _AlertSink:
+    # Prints alerts and skips all other rows.
 
-    def __init__(self, on_closed: Callable[[], None]) -> None:
-        from rich.console import Console  # noqa: PLC0415 (10 MB that only this output needs)
-
-        from driftline.cli._shared.alert_text import render  # noqa: PLC0415
-
-        self._console = Console(soft_wrap=True, highlight=False)
-        self._render = render
+    def __init__(self, print_alert: PrintAlert, on_closed: Callable[[], None]) -> None:
+        self._print_alert = print_alert
         self._on_closed = on_closed
 
     def write(self, messages: Sequence[Message]) -> None:
@@ -134,7 +160,7 @@ class _Alerts:
 
     def _print(self, alert: Alert) -> None:
         try:
-            self._console.print(self._render(msgspec.json.decode(stream.encode(alert))))
+            self._print_alert(alert)
         except BrokenPipeError:
             self._on_closed()
 
