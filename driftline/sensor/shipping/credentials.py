@@ -24,10 +24,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 import driftline
 from driftline.atomic_file import replace_file
 from driftline.errors import DriftlineError, InvalidInput, Refused, ServerUnreachable
+from driftline.sensor.shipping.identity import SensorIdentity
 from driftline.wire import protocol
 from driftline.wire.protocol import Enrolled, JoinToken
 
-__all__ = ["Credentials", "Enrolled", "Identity", "enrol", "error_detail", "load", "renew"]
+__all__ = ["Credentials", "Enrolled", "enrol", "error_detail", "load", "renew"]
 
 ACCOUNT_TOKEN = Path("/var/run/secrets/driftline/token")
 """Where a DaemonSet projects its service-account token of the audience ``driftline``."""
@@ -38,18 +39,10 @@ _TIMEOUT_SECONDS = 20.0
 _PEM = serialization.Encoding.PEM
 
 
-class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """Who the server says this sensor is."""
-
-    sensor: str
-    cluster: str
-    node: str
-
-
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     """What a sensor proves itself with, and until when (UTC)."""
 
-    identity: Identity
+    identity: SensorIdentity
     certificate: Path
     authority: Path
     renew_after: datetime.datetime
@@ -76,7 +69,7 @@ def load(directory: Path) -> Credentials | None:
     cluster, node, sensor = (urllib.parse.unquote(part) for part in uri.partition("://")[2].split("/"))
     begins, expires = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     return Credentials(
-        identity=Identity(sensor=sensor, cluster=cluster, node=node),
+        identity=SensorIdentity(sensor=sensor, cluster=cluster, node=node),
         certificate=path,
         authority=directory / "ca.pem",
         renew_after=begins + (expires - begins) * _RENEW_AT,

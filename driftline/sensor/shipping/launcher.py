@@ -10,22 +10,15 @@ from pathlib import Path
 import msgspec
 
 from driftline.errors import DriftlineError, InvalidInput
+from driftline.sensor.shipping.identity import SensorIdentity
 from driftline.store.process.writer import Writer
 
-__all__ = ["Identity", "enrol", "start_shipper"]
+__all__ = ["enrol", "start_shipper"]
 
 _ENROL_SECONDS = 90
 
 
-class Identity(msgspec.Struct, frozen=True, kw_only=True):
-    """Who the server says this sensor is: the only cluster and node it may send rows of."""
-
-    sensor: str
-    cluster: str
-    node: str
-
-
-def enrol(directory: Path, url: str, *, token: str, cluster: str, node: str) -> Identity:
+def enrol(directory: Path, url: str, *, token: str, cluster: str, node: str) -> SensorIdentity:
     """Become a sensor of the server at ``url``, unless ``directory`` says that it is one already.
 
     Raises ``DriftlineError`` with the server's words, and ``InvalidInput`` if the server knows it
@@ -39,7 +32,7 @@ def enrol(directory: Path, url: str, *, token: str, cluster: str, node: str) -> 
         raise DriftlineError(f"{url}: no answer within {_ENROL_SECONDS} s") from error
     if done.returncode:
         raise DriftlineError(f"the sensor could not enrol: {done.stderr.decode(errors='replace').strip()}")
-    identity = msgspec.json.decode(done.stdout, type=Identity)
+    identity = msgspec.json.decode(done.stdout, type=SensorIdentity)
     _check("cluster", identity.cluster, cluster or identity.cluster)
     _check("node", identity.node, node)
     return identity

@@ -35,6 +35,7 @@ from driftline.sensor.reporting import run_markers
 from driftline.sensor.shipping import credentials, priorities
 from driftline.sensor.shipping.backoff import Backoff
 from driftline.sensor.shipping.credentials import Credentials
+from driftline.sensor.shipping.identity import SensorIdentity
 from driftline.sensor.shipping.policy_subscriber import PolicySubscriber
 from driftline.sensor.shipping.spool import Entry, Spool
 from driftline.wire.protocol import FIRST_HEADER, FLOOR_HEADER, INGEST_PATH, TIME_HEADER, VERSION_HEADER
@@ -86,7 +87,7 @@ class Intake:
     def __init__(
         self,
         spool: Spool,
-        identity: credentials.Identity,
+        identity: SensorIdentity,
         stream_id: str,
         subscriber: PolicySubscriber | None,
     ) -> None:
