@@ -95,9 +95,9 @@ def sensor(
     if server:
         cluster = launcher.enrol(state, server, token=join, cluster=cluster, node=node).cluster
         shipper = partial(launcher.start_shipper, state, server, served_policy=policy is None)
-    place = NodeLocation(cluster=cluster, node=node, cloud=cloud, account=account, resource=resource)
+    location = NodeLocation(cluster=cluster, node=node, cloud=cloud, account=account, resource=resource)
     options = Options(
-        place=place,
+        location=location,
         policy=ServedPolicy(state) if server and policy is None else PolicyFile(policy),
         image_directory=images,
         runtime_address=runtime,

@@ -130,7 +130,7 @@ class Pipeline:
         tracked.container = container
         tracked.columns = self._row_builder.columns(container)
         tracked.index = self._indexes.of(container)
-        tracked.policy = policies.rules_for(self._policy, container, self._row_builder.place)
+        tracked.policy = policies.rules_for(self._policy, container, self._row_builder.location)
         self._blocker.apply(tracked)
         tracked.verdicts.clear()
         tracked.is_named = True
@@ -143,7 +143,7 @@ class Pipeline:
         self._policy = policy
         for tracked in self._containers:
             if tracked.is_named:
-                tracked.policy = policies.rules_for(policy, tracked.container, self._row_builder.place)
+                tracked.policy = policies.rules_for(policy, tracked.container, self._row_builder.location)
                 self._blocker.apply(tracked)
 
     def unnamed(self) -> list[str]:

@@ -73,7 +73,7 @@ T = TypeVar("T")
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """The sensor's settings."""
 
-    place: NodeLocation
+    location: NodeLocation
     policy: PolicyFile
     image_directory: Path
     runtime_address: str = ""
@@ -122,7 +122,7 @@ class Sensor:
         self._runtime = cluster.Runtime(options.runtime_address)
         self._resolver = Resolver(self._runtime, self._named)
         self._processes = ProcessTable()
-        row_builder = RowBuilder(options.place, self._clock)
+        row_builder = RowBuilder(options.location, self._clock)
         reader = ContentReader()
         self._indexes = ImageIndexes(options.image_directory)
         self._kernel = KernelSide(watch_hosts=options.watch_hosts, provenance=options.provenance)
@@ -136,7 +136,7 @@ class Sensor:
         )
         self._evaluator = Evaluator(reader, row_builder, self._blocker, self._clock, self._evaluated)
         self._mappings = self._open_mappings()
-        self._health = HealthLedger(options.place, self._loss_counters())
+        self._health = HealthLedger(options.location, self._loss_counters())
         self._tampering = TamperingMonitor(self._kernel.tampering)
         self._marker = run_markers.RunMarker(options.state, self._health.sensor_id) if options.state else None
         self._pipeline = Pipeline(
@@ -317,12 +317,12 @@ class Sensor:
 
     def status(self) -> dict[str, Any]:
         """Describe the sensor as of now; what ``driftline status`` shows. Any thread may ask."""
-        place = self._options.place
+        location = self._options.location
         return {
             "version": driftline.__version__,
             "sensor_id": self._health.sensor_id,
-            "cluster": place.cluster,
-            "node": place.node,
+            "cluster": location.cluster,
+            "node": location.node,
             "uptime_seconds": round(time.time() - self._started, 1),
             "kernel": requirements.kernel_features(),
             "runtime": self._runtime.address or "not found yet",

@@ -27,9 +27,9 @@ def main() -> None:
     """Print the findings."""
     with kernel.KernelSide() as side, tempfile.TemporaryDirectory() as folder:
         sight = selftest.run_selftest(side)
-        place = Path(folder) / "place"
-        place.mkdir()
-        world = World(side, place)
+        root = Path(folder) / "root"
+        root.mkdir()
+        world = World(side, root)
         found = {name: try_case(world, path, content) for name, (path, content) in CASES.items()}
         found["script"] = try_script(world)
         can_deny = side.can_deny
@@ -40,7 +40,7 @@ def main() -> None:
 def try_case(world: World, path: str, content: str) -> tuple[int, bool]:
     """Execute a file where programs and scripts are blocked; gives its exit code and whether it was."""
     world.reset()
-    target = world.place(path, content)
+    target = world.write(path, content)
     world.put_in_force(Blocking(subjects=frozenset((Subject.BINARY, Subject.SCRIPT))), 1)
     code, record = world.execute(target)
     return code, was_blocked(record)

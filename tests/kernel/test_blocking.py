@@ -27,7 +27,7 @@ PATHS = (*IMAGE_PROGRAMS, "/bin/new", "/opt/agent/sub/c", "/tmp/a", "/volume/a")
 
 @pytest.fixture(scope="module")
 def world(kernel_side: kernel.KernelSide, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    folder = tmp_path_factory.mktemp("world") / "place"
+    folder = tmp_path_factory.mktemp("world") / "root"
     folder.mkdir()
     made = World(kernel_side, folder)
     yield made
@@ -89,7 +89,7 @@ def test_kernel_and_explain_agree(world: World, data: st.DataObject) -> None:
     deciding = applying.rule_for(Subject.BINARY, NOW)
     blocking = compile_blocking(applying, NOW)
     world.reset()
-    target = world.place(path, content)
+    target = world.write(path, content)
     keys = world.put_in_force(blocking, data.draw(st.integers(1, 1 << 31)))
     code, record = world.execute(target)
     world.side.blocking.disallow(keys)

@@ -88,7 +88,7 @@ class World:
         self.device = Path(f"/proc/{self._shell.pid}/root{self.root}").stat().st_dev
         self.side.set_root(self.cgroup, self.device, first=ProcessKey(1, 1))
 
-    def place(self, path: str, content: str) -> Path:
+    def write(self, path: str, content: str) -> Path:
         """Put bytes at a path, in a file of its own unless it is the image's, untouched."""
         target = self.root / path.lstrip("/")
         if content != "untouched":

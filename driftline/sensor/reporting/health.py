@@ -22,10 +22,10 @@ __all__ = ["HealthLedger"]
 class HealthLedger:
     """The growing counts of what was lost, from all sources."""
 
-    def __init__(self, place: NodeLocation, sources: Mapping[str, Callable[[], int]]) -> None:
+    def __init__(self, location: NodeLocation, sources: Mapping[str, Callable[[], int]]) -> None:
         """Take counters by reason; each gives a total that only grows."""
         self.sensor_id = str(uuid.uuid4())
-        self._place = place
+        self._location = location
         self._sources = sources
         self._told: Counter[str] = Counter()
 
@@ -58,8 +58,8 @@ class HealthLedger:
         """Make one row about this sensor, as of now."""
         return SensorHealth(
             Timestamp=datetime.datetime.now(datetime.UTC),
-            ClusterName=self._place.cluster,
-            NodeName=self._place.node,
+            ClusterName=self._location.cluster,
+            NodeName=self._location.node,
             SensorId=self.sensor_id,
             SensorVersion=version("driftline"),
             ActionType=action,

@@ -40,26 +40,26 @@ _UNSET = 0xFFFFFFFF  # what the kernel has for a login uid or audit session nobo
 class RowBuilder:
     """Makes the rows of one node."""
 
-    def __init__(self, place: NodeLocation, clock: Clock) -> None:
-        self.place = place
+    def __init__(self, location: NodeLocation, clock: Clock) -> None:
+        self.location = location
         self._clock = clock
         self._boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
 
     def columns(self, container: Container) -> dict[str, Any]:
         """Give the columns that all events of a container share."""
-        place = self.place
+        location = self.location
         return {
-            "AzureResourceId": place.resource if place.cloud == "azure" else "",
-            "AwsResourceName": place.resource if place.cloud == "aws" else "",
-            "GcpFullResourceName": place.resource if place.cloud == "gcp" else "",
+            "AzureResourceId": location.resource if location.cloud == "azure" else "",
+            "AwsResourceName": location.resource if location.cloud == "aws" else "",
+            "GcpFullResourceName": location.resource if location.cloud == "gcp" else "",
             "ContainerImageName": container.image,
             "KubernetesNamespace": container.namespace,
             "KubernetesPodName": container.pod,
             "KubernetesResource": container.workload,
             "ContainerName": container.name,
             "ContainerId": container.id,
-            "ClusterName": place.cluster,
-            "NodeName": place.node,
+            "ClusterName": location.cluster,
+            "NodeName": location.node,
             "ImageDigest": container.image_digest,
             "PodLabels": dict(container.pod_labels),
             "PodUid": container.pod_uid,

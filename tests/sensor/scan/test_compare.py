@@ -24,7 +24,7 @@ LAYERS = (
 )
 
 
-class Place:
+class ScanTarget:
     """A container's files: an overlay, its image's index, and the container that has them."""
 
     def __init__(self, overlay: Overlay, index: ImageIndex, container: Container) -> None:
@@ -54,25 +54,25 @@ def overlay(tmp_path: Path, options: dict[str, Any]) -> Iterator[Overlay]:
 
 
 @pytest.fixture
-def upper(overlay: Overlay, tmp_path: Path) -> Iterator[Place]:
+def upper(overlay: Overlay, tmp_path: Path) -> Iterator[ScanTarget]:
     """The writable layer is known."""
     with index_of(overlay, tmp_path / "cache") as index:
-        yield Place(overlay, index, Container(id="c", upperdir=str(overlay.upper)))
+        yield ScanTarget(overlay, index, Container(id="c", upperdir=str(overlay.upper)))
 
 
 @pytest.fixture(params=["upper", "root"])
-def place(request: pytest.FixtureRequest, overlay: Overlay, tmp_path: Path) -> Iterator[Place]:
+def target(request: pytest.FixtureRequest, overlay: Overlay, tmp_path: Path) -> Iterator[ScanTarget]:
     """Both ways to look must see the same."""
     with index_of(overlay, tmp_path / "cache") as index:
         if request.param == "upper":
-            yield Place(overlay, index, Container(id="c", upperdir=str(overlay.upper)))
+            yield ScanTarget(overlay, index, Container(id="c", upperdir=str(overlay.upper)))
             return
         with running("chroot", overlay.root, "/bin/busybox", "sh", "-c", "echo; read x") as pid:
-            yield Place(overlay, index, Container(id="c", pid=pid))
+            yield ScanTarget(overlay, index, Container(id="c", pid=pid))
 
 
-def test_an_untouched_container_has_no_findings(place: Place) -> None:
-    assert place.changes() == {}
+def test_an_untouched_container_has_no_findings(target: ScanTarget) -> None:
+    assert target.changes() == {}
 
 
 def do_rename_and_back(path: Path) -> None:
@@ -88,10 +88,10 @@ def do_overwrite_with_the_same(path: Path) -> None:
     [Path.touch, do_rename_and_back, do_overwrite_with_the_same, lambda path: path.chmod(0o755)],
     ids=["touch", "rename and back", "same bytes", "same mode"],
 )
-def test_a_copied_up_file_as_the_image_has_it_is_no_finding(place: Place, change: Callable[[Path], None]) -> None:
-    change(place.root / "bin/a")
+def test_a_copied_up_file_as_the_image_has_it_is_no_finding(target: ScanTarget, change: Callable[[Path], None]) -> None:
+    change(target.root / "bin/a")
 
-    assert place.changes() == {}
+    assert target.changes() == {}
 
 
 def do_replace_by_a_fifo(path: Path) -> None:
@@ -113,16 +113,16 @@ def do_replace_by_a_fifo(path: Path) -> None:
     ids=["chmod", "chown", "write", "delete", "symlink", "folder", "FIFO"],
 )
 def test_what_happened_to_an_image_file(
-    place: Place, change: Callable[[Path], object], expected: tuple[Change, ...]
+    target: ScanTarget, change: Callable[[Path], object], expected: tuple[Change, ...]
 ) -> None:
-    change(place.root / "bin/a")
+    change(target.root / "bin/a")
 
-    assert place.changes() == {"/bin/a": expected}
+    assert target.changes() == {"/bin/a": expected}
 
 
-def test_a_dropped_program_is_added_and_executable(place: Place) -> None:
-    put(place.root / "opt/x", b"dropped")
-    found = place.scan()
+def test_a_dropped_program_is_added_and_executable(target: ScanTarget) -> None:
+    put(target.root / "opt/x", b"dropped")
+    found = target.scan()
 
     assert list(found) == ["/opt/x", "/opt"]
     assert found["/opt/x"].is_executable
@@ -133,63 +133,65 @@ def test_a_dropped_program_is_added_and_executable(place: Place) -> None:
 
 
 @pytest.mark.parametrize("head", [b"\x7fELF...", b"#!/bin/sh\n"])
-def test_a_program_without_an_execute_bit_is_executable(place: Place, head: bytes) -> None:
+def test_a_program_without_an_execute_bit_is_executable(target: ScanTarget, head: bytes) -> None:
     """``ld.so`` and ``sh`` run it all the same."""
-    put(place.root / "bin/x", head, 0o644)
-    put(place.root / "bin/data", b"data", 0o644)
+    put(target.root / "bin/x", head, 0o644)
+    put(target.root / "bin/data", b"data", 0o644)
 
-    assert [(path, found.is_executable) for path, found in place.scan().items()] == [
+    assert [(path, found.is_executable) for path, found in target.scan().items()] == [
         ("/bin/x", True),
         ("/bin/data", False),
     ]
 
 
 @pytest.mark.parametrize("do", [os.link, lambda old, new: new.write_bytes(old.read_bytes())], ids=["ln", "cp"])
-def test_the_images_bytes_under_another_name_are_relocated(place: Place, do: Callable[[Path, Path], object]) -> None:
-    do(place.root / "bin/busybox", place.root / "bin/wget")
-    found = place.scan()
+def test_the_images_bytes_under_another_name_are_relocated(
+    target: ScanTarget, do: Callable[[Path, Path], object]
+) -> None:
+    do(target.root / "bin/busybox", target.root / "bin/wget")
+    found = target.scan()
 
     assert set(found) == {"/bin/wget"}
     assert (found["/bin/wget"].content, found["/bin/wget"].note) == (Content.RELOCATED, "same bytes as /bin/busybox")
 
 
-def test_a_moved_file_is_deleted_here_and_relocated_there(place: Place) -> None:
-    (place.root / "bin/a").rename(place.root / "lib/a")
+def test_a_moved_file_is_deleted_here_and_relocated_there(target: ScanTarget) -> None:
+    (target.root / "bin/a").rename(target.root / "lib/a")
 
-    assert place.changes() == {"/bin/a": (Change.DELETED,), "/lib/a": (Change.ADDED,)}
+    assert target.changes() == {"/bin/a": (Change.DELETED,), "/lib/a": (Change.ADDED,)}
 
 
-def test_a_deleted_folder_is_one_finding(place: Place) -> None:
-    subprocess.run(("rm", "-r", place.root / "lib/x"), check=True)
-    found = place.scan()
+def test_a_deleted_folder_is_one_finding(target: ScanTarget) -> None:
+    subprocess.run(("rm", "-r", target.root / "lib/x"), check=True)
+    found = target.scan()
 
-    assert place.changes() == {"/lib/x": (Change.DELETED,)}
+    assert target.changes() == {"/lib/x": (Change.DELETED,)}
     assert (found["/lib/x"].note, found["/lib/x"].is_executable) == ("with 2 more below it", True)
 
 
-def test_a_folder_made_anew_lacks_what_the_image_has_in_it(place: Place) -> None:
+def test_a_folder_made_anew_lacks_what_the_image_has_in_it(target: ScanTarget) -> None:
     """overlayfs marks it as opaque and keeps no whiteouts in it."""
-    subprocess.run(("rm", "-r", place.root / "lib/x"), check=True)
-    put(place.root / "lib/x/1", b"1")
+    subprocess.run(("rm", "-r", target.root / "lib/x"), check=True)
+    put(target.root / "lib/x/1", b"1")
 
-    assert place.changes() == {"/lib/x/2": (Change.DELETED,)}
+    assert target.changes() == {"/lib/x/2": (Change.DELETED,)}
 
 
-def test_a_file_in_place_of_a_folder_says_it_once(place: Place) -> None:
-    subprocess.run(("rm", "-r", place.root / "lib/x"), check=True)
-    put(place.root / "lib/x", b"")
+def test_a_file_in_place_of_a_folder_says_it_once(target: ScanTarget) -> None:
+    subprocess.run(("rm", "-r", target.root / "lib/x"), check=True)
+    put(target.root / "lib/x", b"")
 
-    assert place.changes() == {"/lib/x": (Change.KIND,)}
+    assert target.changes() == {"/lib/x": (Change.KIND,)}
 
 
 @pytest.mark.parametrize("options", [{"options": ",redirect_dir=on"}])
-def test_a_renamed_folder_brings_its_files_along(place: Place) -> None:
-    (place.root / "lib/x").rename(place.root / "lib/z")
-    put(place.root / "lib/z/1", b"new")
-    (place.root / "lib/z/2").chmod(0o700)
-    found = place.scan()
+def test_a_renamed_folder_brings_its_files_along(target: ScanTarget) -> None:
+    (target.root / "lib/x").rename(target.root / "lib/z")
+    put(target.root / "lib/z/1", b"new")
+    (target.root / "lib/z/2").chmod(0o700)
+    found = target.scan()
 
-    assert place.changes() == {
+    assert target.changes() == {
         "/lib/x": (Change.DELETED,),
         "/lib/z": (Change.ADDED,),
         "/lib/z/1": (Change.ADDED,),
@@ -199,10 +201,10 @@ def test_a_renamed_folder_brings_its_files_along(place: Place) -> None:
 
 
 @pytest.mark.parametrize("options", [{"options": ",redirect_dir=on"}])
-def test_untouched_files_of_a_renamed_folder_are_relocated(place: Place) -> None:
-    (place.root / "lib/x").rename(place.root / "z")
+def test_untouched_files_of_a_renamed_folder_are_relocated(target: ScanTarget) -> None:
+    (target.root / "lib/x").rename(target.root / "z")
 
-    assert {path: found.content for path, found in place.scan().items()} == {
+    assert {path: found.content for path, found in target.scan().items()} == {
         "/lib/x": None,
         "/z": None,
         "/z/1": Content.RELOCATED,
@@ -211,27 +213,27 @@ def test_untouched_files_of_a_renamed_folder_are_relocated(place: Place) -> None
 
 
 @pytest.mark.parametrize("options", [{"options": ",metacopy=on,redirect_dir=on"}])
-def test_a_metadata_only_copy_is_compared_by_its_attributes(place: Place) -> None:
-    (place.root / "bin/busybox").chmod(0o4755)
+def test_a_metadata_only_copy_is_compared_by_its_attributes(target: ScanTarget) -> None:
+    (target.root / "bin/busybox").chmod(0o4755)
 
-    assert place.changes() == {"/bin/busybox": (Change.MODE,)}
+    assert target.changes() == {"/bin/busybox": (Change.MODE,)}
 
 
 @pytest.mark.parametrize("name", ["a b", "line\nend", "\udcff", "本", "n" * 255])
-def test_any_name_is_found(place: Place, name: str) -> None:
-    put(place.root / name, b"x")
+def test_any_name_is_found(target: ScanTarget, name: str) -> None:
+    put(target.root / name, b"x")
 
-    assert list(place.scan()) == ["/" + name]
+    assert list(target.scan()) == ["/" + name]
 
 
-def test_hostile_files_are_survived(place: Place) -> None:
-    os.mkfifo(place.root / "bin/fifo")
-    os.mknod(place.root / "bin/zero", 0o020666, os.makedev(1, 5))
-    (place.root / "bin/loop").symlink_to("loop")
-    (place.root / "bin/out").symlink_to("../../../../../etc/shadow")
-    with (place.root / "bin/sparse").open("wb") as file:
+def test_hostile_files_are_survived(target: ScanTarget) -> None:
+    os.mkfifo(target.root / "bin/fifo")
+    os.mknod(target.root / "bin/zero", 0o020666, os.makedev(1, 5))
+    (target.root / "bin/loop").symlink_to("loop")
+    (target.root / "bin/out").symlink_to("../../../../../etc/shadow")
+    with (target.root / "bin/sparse").open("wb") as file:
         file.truncate(10 << 30)
-    found = place.scan()
+    found = target.scan()
 
     assert {path: entry.after and entry.after.kind for path, entry in found.items()} == {
         "/bin/fifo": Kind.FIFO,
@@ -244,7 +246,7 @@ def test_hostile_files_are_survived(place: Place) -> None:
     assert found["/bin/sparse"].note.startswith("it has 10,737,418,240 bytes")
 
 
-def test_an_image_file_that_cannot_be_compared_is_a_finding(upper: Place) -> None:
+def test_an_image_file_that_cannot_be_compared_is_a_finding(upper: ScanTarget) -> None:
     with (upper.root / "bin/a").open("wb") as file:
         file.truncate(100)
     found = list(scan(upper.container, upper.index, reader=ContentReader(max_bytes=10)))
@@ -252,14 +254,14 @@ def test_an_image_file_that_cannot_be_compared_is_a_finding(upper: Place) -> Non
     assert [(finding.path, finding.changes) for finding in found] == [(b"/bin/a", (Change.UNVERIFIED,))]
 
 
-def test_a_pit_is_reported_as_not_looked_into(place: Place) -> None:
-    fd = os.open(place.root, os.O_PATH)
+def test_a_pit_is_reported_as_not_looked_into(target: ScanTarget) -> None:
+    fd = os.open(target.root, os.O_PATH)
     for _ in range(300):
         os.mkdir("d", dir_fd=fd)
         fd, parent = os.open("d", os.O_PATH, dir_fd=fd), fd
         os.close(parent)
     os.close(fd)
-    found = place.changes()
+    found = target.changes()
 
     assert found["/d" * 256] == (Change.UNVERIFIED,)
     assert len(found) == 256
@@ -272,13 +274,13 @@ def test_forty_layers(tmp_path: Path) -> None:
         (overlay.root / "bin/7").write_bytes(b"y")
         (overlay.root / "bin/39").unlink()
 
-        assert Place(overlay, index, Container(id="c", upperdir=str(overlay.upper))).changes() == {
+        assert ScanTarget(overlay, index, Container(id="c", upperdir=str(overlay.upper))).changes() == {
             "/bin/7": (Change.MODIFIED,),
             "/bin/39": (Change.DELETED,),
         }
 
 
-def test_what_the_runtime_made_to_mount_on_is_no_finding(upper: Place) -> None:
+def test_what_the_runtime_made_to_mount_on_is_no_finding(upper: ScanTarget) -> None:
     put(upper.root / "etc/hosts", b"")
     put(upper.root / "data/inner/x", b"x")
     (upper.root / "proc").mkdir()
@@ -291,7 +293,7 @@ def test_what_the_runtime_made_to_mount_on_is_no_finding(upper: Place) -> None:
     assert set(upper.changes()) == {"/data/inner/x"}
 
 
-def test_a_file_with_content_where_something_is_mounted_is_a_finding(upper: Place) -> None:
+def test_a_file_with_content_where_something_is_mounted_is_a_finding(upper: ScanTarget) -> None:
     put(upper.root / "etc/hosts", b"10.0.0.1 evil")
     volumes = (VolumeMount(path="/etc/hosts", source="/h", kind="other"),)
     upper.container = Container(id="c", upperdir=str(upper.overlay.upper), volumes=volumes)
@@ -303,10 +305,10 @@ def test_image_files_below_a_mount_are_hidden_not_deleted(overlay: Overlay, tmp_
     with index_of(overlay, tmp_path / "cache") as index, mounted_tmpfs(overlay.root / "lib/x") as volume:
         put(volume / "volume's own", b"")
         with running("chroot", overlay.root, "/bin/busybox", "sh", "-c", "echo; read x") as pid:
-            assert Place(overlay, index, Container(id="c", pid=pid)).changes() == {}
+            assert ScanTarget(overlay, index, Container(id="c", pid=pid)).changes() == {}
 
 
-def test_a_container_that_cannot_be_looked_at_is_an_error(upper: Place, tmp_path: Path) -> None:
+def test_a_container_that_cannot_be_looked_at_is_an_error(upper: ScanTarget, tmp_path: Path) -> None:
     with pytest.raises(Unreadable, match="does not run"):
         list(scan(Container(id="c"), upper.index))
     with pytest.raises(Unreadable, match="cannot be read"):
