@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime
 import functools
 import ipaddress
-import os
 import urllib.parse
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from driftline.atomic_file import replace_file
 from driftline.errors import InvalidInput, StateError, Unauthenticated
 
 __all__ = ["Authority", "Identity", "Issued", "fingerprint", "identity_of", "key_hash", "open_authority"]
@@ -127,18 +127,8 @@ def _make(certificate: Path, key: Path, now: datetime.datetime) -> None:
     builder = builder.add_extension(_signs_certificates(), critical=True)
     subject = x509.SubjectKeyIdentifier.from_public_key(made.public_key())
     signed = builder.add_extension(subject, critical=False).sign(made, hashes.SHA256())
-    _write(key, _private(made))
-    _write(certificate, signed.public_bytes(_PEM))
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_suffix(".new")
-    fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(fd)
-    temporary.replace(path)
+    replace_file(key, _private(made))
+    replace_file(certificate, signed.public_bytes(_PEM))
 
 
 def fingerprint(pem: str) -> str:

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime
-import os
 import ssl
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from driftline.atomic_file import replace_file
 from driftline.errors import InvalidInput
 from driftline.server.pki import Authority
 
@@ -78,9 +78,7 @@ def own_options(
     """
     paths = (directory / "server.pem", directory / "server.key")
     for path, text in zip(paths, authority.issue_server(names, now=now), strict=True):
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "w") as file:
-            file.write(text)
+        replace_file(path, text.encode())
     return uvicorn_options(*paths, authority.pem)
 
 
