@@ -20,6 +20,7 @@ from driftline.cli._shared import saved_hunts
 from driftline.cli._shared.options import DEFAULT_STORE, Flag, Repeated, Store
 from driftline.cli._shared.result_formats import Output, print_result
 from driftline.cli._shared.server_hunt import ServerHunt
+from driftline.clock import EPOCH
 from driftline.errors import InvalidInput, InvalidQuery
 from driftline.kql.print import printer
 from driftline.kql.text import constants
@@ -34,7 +35,6 @@ app = App(
     "limit, 2 if the query is wrong (every error is underlined), 130 after Ctrl-C.",
 )
 
-EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 MICROSECOND = datetime.timedelta(microseconds=1)
 
 

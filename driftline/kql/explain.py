@@ -13,6 +13,7 @@ import datetime
 from collections.abc import Iterator
 from typing import Any
 
+from driftline import clock
 from driftline.kql.plan import nodes, walk
 from driftline.kql.plan.nodes import Plan, Scalar
 from driftline.kql.text import constants
@@ -20,7 +21,7 @@ from driftline.kql.translate import Translation
 
 __all__ = ["outline"]
 
-EPOCH = datetime.datetime(1970, 1, 1)
+EPOCH = clock.EPOCH.replace(tzinfo=None)  # isoformat() of a naive time has no UTC offset
 # Functions printed between their operands, without the suffixes that tell their SQL templates apart.
 INFIX = {"and", "or", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "==filter", "!=filter", "==string", "!=string"}
 LONGEST = 160  # characters of a line's text; the rest is cut off with "…"

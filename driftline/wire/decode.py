@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import zstandard
 
+from driftline.clock import EPOCH
 from driftline.errors import InvalidBatch
 from driftline.wire import _ipc
 from driftline.wire.schema import DYNAMIC, SCHEMAS, TABLE_KEY
@@ -160,7 +161,7 @@ def _check_times(where: str, column: pa.ChunkedArray[Any], limits: Limits) -> No
 
 
 def _microseconds(time: datetime.datetime) -> int:
-    return (time - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)) // datetime.timedelta(microseconds=1)
+    return (time - EPOCH) // datetime.timedelta(microseconds=1)
 
 
 # Labels repeat from row to row, so each distinct text is parsed once.

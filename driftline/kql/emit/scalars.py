@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlglot import exp, parse_one
 
+from driftline import clock
 from driftline.kql import functions
 from driftline.kql.emit import lambdas, texts
 from driftline.kql.plan import nodes
@@ -22,7 +23,7 @@ from driftline.kql.text import regex_groups
 
 __all__ = ["TYPES", "ScalarEmitter", "Unsupported", "identifier", "mentions"]
 
-EPOCH = datetime.datetime(1970, 1, 1)
+EPOCH = clock.EPOCH.replace(tzinfo=None)  # isoformat() of a naive time has no UTC offset
 TYPES = {
     "duckdb": {
         "bool": "BOOLEAN", "int": "INTEGER", "long": "BIGINT", "real": "DOUBLE", "string": "TEXT", "guid": "TEXT",

@@ -17,12 +17,12 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 
+from driftline.clock import EPOCH
 from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Call, Const, Plan, Scalar
 
 __all__ = ["fold_constants"]
 
-EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 YEAR_ONE = 62_135_596_800_000_000  # microseconds from 0001-01-01, where Kusto's bins begin, to 1970-01-01
 # Datetimes are microseconds and timespans ticks of 100 ns, so a factor of 10 lies between them. A bin of less than a
 # microsecond is left to the engine.

@@ -15,6 +15,8 @@ import math
 import re
 from typing import Any
 
+from driftline.clock import EPOCH
+
 __all__ = ["BESIDE", "FORMATS", "TICKS", "datetime_us", "dynamic_text", "timespan_text", "timespan_ticks"]
 
 SECOND = 10_000_000
@@ -35,7 +37,6 @@ UNITS = {name: TICKS[unit] for unit, names in UNIT_NAMES.items() for name in nam
 WITH_UNIT = re.compile(r"(-?)\s*(\d+)(?:\.(\d+))?\s*([a-z]+)")
 CLOCK = re.compile(r"(-?)(?:(\d+)[.])?(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,7}))?)?")
 DAYS = re.compile(r"-?\d+")
-EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 # Kusto reads an incomplete ISO 8601 datetime from its year and month on, with an offset or a zone name behind it.
 ISO_DATETIME = re.compile(
     r"(\d{4})-(\d{1,2})(?:-(\d{1,2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?)?)?"

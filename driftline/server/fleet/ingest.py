@@ -20,6 +20,7 @@ from fastapi import APIRouter, Header, Request
 from starlette.requests import ClientDisconnect
 
 from driftline import wire
+from driftline.clock import EPOCH
 from driftline.errors import Conflict, Forbidden, ForeignRows, InvalidBatch, InvalidInput, StoreOverloaded, TooMany
 from driftline.server.fleet.enrolment import CLOCK_MAX, check_clock
 from driftline.server.fleet.gateway import Gate, Gateway, Peer
@@ -33,7 +34,6 @@ router = APIRouter(prefix="/ingest", tags=["sensors"])
 
 NUMBER_MAX = 1 << 62
 _BODY_SECONDS = 60.0
-_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
 
 _BODY = {"content": {wire.CONTENT_TYPE: {"schema": {"type": "string", "format": "binary"}}}, "required": True}
@@ -51,7 +51,7 @@ async def ingest(
 ) -> Acknowledgement:
     """Store a batch of hunting-table rows of the sensor's own node, each row once."""
     now = gateway.now()
-    clock = _EPOCH + datetime.timedelta(microseconds=time)
+    clock = EPOCH + datetime.timedelta(microseconds=time)
     with gateway.complaints.of(f"sensor {peer.sensor} on {peer.node}"):
         try:
             check_clock(clock, now)

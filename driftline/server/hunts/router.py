@@ -12,6 +12,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Header, Request
 
 from driftline import hunts
+from driftline.clock import EPOCH
 from driftline.errors import InvalidInput
 from driftline.events import TABLES
 from driftline.hunts import functions
@@ -29,7 +30,6 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["hunting"])
 
-_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _MICROSECOND = datetime.timedelta(microseconds=1)
 _YEARS = 100 * 365
 _STOPPING = "hunts"
@@ -128,7 +128,7 @@ def _after(here: Context, timespan: str) -> int | None:
     if ticks is None or ticks < 0:
         raise InvalidInput(f"timespan: expected a span like 30m, 12h, 7d, got {timespan!r}")
     span = min(datetime.timedelta(microseconds=ticks // 10), datetime.timedelta(days=_YEARS))
-    return (here.now() - span - _EPOCH) // _MICROSECOND
+    return (here.now() - span - EPOCH) // _MICROSECOND
 
 
 # The body has been read: what comes now is the end of the connection.

@@ -23,6 +23,7 @@ import duckdb
 import pyarrow as pa
 
 from driftline import wire
+from driftline.clock import EPOCH
 from driftline.events import TABLES, Record
 from driftline.kql.rewrite import Bounds
 from driftline.store.files import check, engine
@@ -38,7 +39,7 @@ from driftline.store.query.hunt_store import Explanation, Hunt
 from driftline.store.query.limits import OnHunt, Stop
 from driftline.store.query.messages import TableStatistics
 from driftline.store.query.row_query import RowQuery, compile_row_query
-from driftline.store.query.views import EPOCH, TableSource
+from driftline.store.query.views import TableSource
 from driftline.store.schema import quoted
 
 __all__ = ["COLD", "HOT", "HOT_ROWS", "Database", "day_bounds"]

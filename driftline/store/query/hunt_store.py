@@ -20,6 +20,7 @@ import msgspec
 import pyarrow as pa
 
 from driftline import errors, kql
+from driftline.clock import EPOCH
 from driftline.events import TABLES
 from driftline.kql.rewrite import Bounds, Reach
 from driftline.store.query import results
@@ -31,7 +32,6 @@ from driftline.store.query.views import (
     ALERT_TABLES,
     CLUSTER,
     CLUSTER_COLUMNS,
-    EPOCH,
     RowScope,
     TableSource,
     view_statement,

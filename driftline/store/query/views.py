@@ -11,7 +11,6 @@ without time zone, and a condition on a converted column cannot be compared with
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -41,7 +40,6 @@ CLUSTER_COLUMNS: Mapping[str, str] = {"AlertEvidence": "CloudResource"}
 EVIDENCE, ALERT = "AlertEvidence", "AlertId"
 ALERT_TABLES = frozenset({"AlertInfo"})
 """Tables whose rows name no cluster but an alert, whose evidence names one."""
-EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 # ``AT TIME ZONE`` looks up the calendar for each row, which takes five times as long as make_timestamp.
 CONVERSIONS = {"datetime": "make_timestamp(epoch_us({0}))", "dynamic": "CAST({0} AS JSON)"}
 
