@@ -1,4 +1,17 @@
-"""The kernel side's tables of what to block: their keys and values (``bpf/driftline.h``)."""
+"""eBPF maps of the blocking rules: layouts of keys and values, reads and writes.
+
+The layouts are those of ``bpf/driftline.h``; ``bpf/lib/block.h`` reads the maps at each exec, open and mapping:
+
+- ``armed``: emergency switch, one entry.
+- ``blocking``: cgroup → policy of its container (``BLOCK_POLICY``). Names the numbers below.
+- ``allowed``: allow lists, keyed by hash and the policy's number.
+- ``verdict_cache``: verdicts of user space, keyed by file and the policy's number.
+- ``image_files``: paths and sizes of an image's files, keyed by hash and the image's number.
+- ``killed``: processes killed for a mapping, written by the kernel side.
+
+All entries of one compilation of a container's rules carry its number. The ``blocking`` entry that refers to the
+number is written last and in one system call, so that no exec sees half a policy.
+"""
 
 from __future__ import annotations
 
@@ -42,12 +55,14 @@ _U64 = struct.Struct("=Q")
 KILLED_KEY = struct.Struct("=QQ")
 
 GUARDS = frozenset(("guard_exec", "guard_sys_exit"))
-"""Programs that are attached only while a rule fails closed."""
+"""Names of the BPF programs that enforce rules with ``failClosed``. They are attached only while such a rule is in
+force, and pinned, so that they keep blocking after the sensor has ended."""
 
 Subjects = frozenset[Subject]
 
 
 class _Kind(enum.IntEnum):
+    # enum hash_kind of driftline.h: the meaning of a key's hash field.
     NAME = 1
     PATH = 2
     DIRECTORY = 3
@@ -55,6 +70,7 @@ class _Kind(enum.IntEnum):
 
 
 class _Flag(enum.IntFlag):
+    # Flags of struct block_policy in driftline.h.
     NONE = 0
     HAS_LONG_PATHS = 1 << 0
     HAS_DIRECTORIES = 1 << 1
@@ -64,22 +80,30 @@ _BITS = {Subject.BINARY: 1, Subject.SCRIPT: 2, Subject.LIBRARY: 4, Subject.LOADE
 
 
 def bits(subjects: Iterable[Subject]) -> int:
-    """Give the mask of ``enum subject``."""
+    """Return the bit mask of ``enum subject`` (``bpf/driftline.h``) for a set of subjects."""
     return sum(_BITS[subject] for subject in subjects)
 
 
 class LoadedImage(msgspec.Struct, frozen=True):
-    """One image's files, as they lie in the kernel."""
+    """The entries of one image in the map ``image_files``."""
 
     id: int
+    """Number of the image, part of each key."""
     keys: bytes
+    """All keys (``HASH_KEY``), end to end, for their removal."""
     has_long_paths: bool
+    """Whether some paths exceed ``path_hash.MAX_PATH_BYTES`` or ``MAX_COMPONENTS`` and have no entry."""
 
 
 class BlockMaps:
-    """Writes the tables. Any thread may; each entry is one system call and whole."""
+    """Writer of the blocking maps.
+
+    Any thread may call it, except where a method says otherwise: each entry is written by one system call, and a
+    BPF program sees either the old or the new value.
+    """
 
     def __init__(self, bpf: BpfObject, seed: int) -> None:
+        """Take the loaded object, and the secret seed of the path hashes (``path_hash``)."""
         self._bpf = bpf
         self._seed = seed
         self._armed: bytes | None = None
@@ -87,12 +111,16 @@ class BlockMaps:
         self._missing: frozenset[bytes] = frozenset()
 
     def arm(self, is_armed: bool) -> None:
-        """Turn all blocking on or off."""
+        """Enable or disable all blocking on this node."""
         self._armed = _U32.pack(is_armed)
         self._bpf.update("armed", _U32.pack(0), self._armed)
 
     def set_policy(self, cgroup: Cgroup, blocking: Blocking, *, owner: int, image: LoadedImage | None) -> None:
-        """Put a container's policy in force; ``allow`` comes before. Raises ``OSError`` when full."""
+        """Set the policy of a container's cgroup.
+
+        ``owner`` is the number under which ``allow`` and ``cache_verdict`` have written, before this call.
+        ``image`` is ``None`` while the image's files are not loaded. Raises ``OSError`` if the map is full.
+        """
         flags = _Flag.HAS_DIRECTORIES if blocking.directories else _Flag.NONE
         if image and image.has_long_paths:
             flags |= _Flag.HAS_LONG_PATHS
@@ -109,18 +137,19 @@ class BlockMaps:
         self._policies[key] = value
 
     def clear_policy(self, cgroup: Cgroup) -> None:
-        """End blocking in a cgroup."""
+        """Remove the policy of a cgroup; it need not have one."""
         key = CGROUP_REF.pack(*cgroup)
         self._policies.pop(key, None)
         self._bpf.delete("blocking", key)
 
     def tampering(self) -> list[str]:
-        """Say which entries others changed since they were written, and write them again.
+        """Restore entries that another process changed; return a sentence for each change.
 
-        Not from two threads at once, nor while a policy is set.
+        Not thread-safe: call it from the thread that sets policies.
         """
         found = {key: self._bpf.lookup("blocking", key, BLOCK_POLICY.size) for key in self._policies}
-        # The kernel side deletes a cgroup's entry with the cgroup, a while before this side hears of it.
+        # The kernel side deletes the entry with the cgroup, and the record of that arrives later. Only an entry that
+        # is missing at two calls in a row was deleted by another process.
         missing = frozenset(key for key, value in found.items() if value is None)
         gone, self._missing = missing & self._missing, missing
         changed = gone | {key for key, value in found.items() if value not in (None, self._policies[key])}
@@ -136,7 +165,10 @@ class BlockMaps:
         return ["the kernel's switch for all blocking was turned by somebody else"]
 
     def allow(self, blocking: Blocking, owner: int) -> list[bytes]:
-        """Enter allow lists as those of ``owner``; gives the keys, to forget them by."""
+        """Write the allow lists of a policy under the number ``owner``.
+
+        Returns the written keys, for ``disallow``. Raises ``OSError`` if the map is full.
+        """
         entries = {
             **self._entries(blocking.names, _Kind.NAME, owner),
             **self._entries(blocking.paths, _Kind.PATH, owner),
@@ -151,12 +183,16 @@ class BlockMaps:
         return {HASH_KEY.pack(digest(os.fsencode(key), self._seed), owner, kind): allowed[key] for key in allowed}
 
     def disallow(self, keys: Iterable[bytes]) -> None:
-        """Delete what ``allow`` entered."""
+        """Delete the allow-list entries with these keys."""
         for key in keys:
             self._bpf.delete("allowed", key)
 
     def cache_verdict(self, file: FileFacts, owner: int, subject: Subject, *, is_trusted: bool) -> None:
-        """Say what is known of a file, as long as its ctime and size stay."""
+        """Cache in the kernel whether a file is trusted as ``subject`` in a container.
+
+        The entry counts only while ctime and size of the file are unchanged. A file can have a verdict for each
+        subject (run as a program, read as a script …): bits for other subjects of the same version stay.
+        """
         key = VERDICT_KEY.pack(file.inode, kernel_device(file.device), owner, 0)
         known = self._bpf.lookup("verdict_cache", key, CACHED_VERDICT.size)
         ctime, size, trusted, untrusted = CACHED_VERDICT.unpack(known) if known else (0, 0, 0, 0)
@@ -167,7 +203,11 @@ class BlockMaps:
         self._bpf.update("verdict_cache", key, CACHED_VERDICT.pack(file.ctime_ns, file.size, trusted, untrusted))
 
     def add_image(self, index: ImageIndex, number: int) -> LoadedImage:
-        """Enter an image's files as image ``number``. Raises ``OSError`` when they do not fit."""
+        """Write the files of an image under the number ``number``.
+
+        One entry for each size and for each path: a file with a size or path that the image lacks is certainly not
+        image content. Raises ``OSError`` if the map is full; no entry of the image remains then.
+        """
         entries: dict[bytes, int] = {}
         has_long_paths = False
         for entry in index:
@@ -187,18 +227,19 @@ class BlockMaps:
         return loaded
 
     def remove_image(self, loaded: LoadedImage) -> None:
-        """Delete what ``add_image`` entered."""
+        """Delete the entries of an image."""
         for at in range(0, len(loaded.keys), HASH_KEY.size):
             self._bpf.delete("image_files", loaded.keys[at : at + HASH_KEY.size])
 
     def was_killed(self, inode: int, pid: int) -> bool:
-        """Tell whether a process was killed for mapping a file."""
+        """Return whether the kernel side killed the process ``pid`` for mapping the file ``inode``."""
         return self._bpf.lookup("killed", KILLED_KEY.pack(inode, pid), _U32.size) is not None
 
     def guard(self, folder: Path) -> None:
-        """Keep the guards at work when this process is gone: pin them in ``folder``.
+        """Attach the guards and pin them in ``folder``, so that they outlive this process.
 
-        Those of a former sensor there give way. Raises ``UnsupportedHost``.
+        ``folder`` is on a BPF file system. Pins of an earlier sensor are replaced after the new guards are
+        attached, so that blocking has no gap. Raises ``UnsupportedHost``.
         """
         for program in GUARDS:
             self._bpf.attach(program)
@@ -207,13 +248,13 @@ class BlockMaps:
             self._bpf.pin(program, str(folder / program))
 
     def unguard(self, folder: Path) -> None:
-        """End the guards."""
+        """Unpin and detach the guards."""
         unguard(folder)
         for program in GUARDS:
             self._bpf.detach(program)
 
 
 def unguard(folder: Path) -> None:
-    """Remove the guards that a sensor, gone or not, has pinned in ``folder``."""
+    """Unpin the guards in ``folder``, also those of a sensor that has ended; missing pins are no error."""
     for program in GUARDS:
         (folder / program).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The BPF file system, where programs are pinned to outlive the process that loaded them."""
+"""The BPF file system (bpffs). A program that is pinned there outlives the process that loaded it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder below /sys/fs/bpf; mounts the file system where nobody did. Raises ``UnsupportedHost``."""
+    """Make a directory (mode 0700) below /sys/fs/bpf, with its parents.
+
+    Mounts the file system first if it is not mounted, as on nodes without systemd. Raises ``UnsupportedHost`` if
+    the kernel refuses either.
+    """
     if not _is_mounted() and _LIBC.mount(b"bpf", os.fsencode(_ROOT), b"bpf", 0, None):
         raise UnsupportedHost(f"cannot mount the BPF file system at {_ROOT}: {os.strerror(ctypes.get_errno())}")
     try:

@@ -1,4 +1,8 @@
-"""The kernel side: the loaded programs, their rings and maps."""
+"""The kernel side of the sensor: the loaded BPF programs, their ring buffers and maps.
+
+User space reads records from two rings (``records.decode``) and tells the programs, through maps, what they cannot
+know: containers and interpreters that ran before the sensor, and the blocking rules (``block_maps``).
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,7 @@ from driftline.verdict.facts import Writer
 __all__ = ["OBJECT", "KernelSide", "host_mnt_ns"]
 
 OBJECT = Path(__file__).with_name("driftline.bpf.o")
+"""The compiled eBPF object, part of the wheel."""
 
 _U32 = struct.Struct("=I")
 _U64 = struct.Struct("=Q")
@@ -25,10 +30,11 @@ _FILE_KEY = struct.Struct("=QQ")
 
 
 def host_mnt_ns() -> int:
-    """Give the inode number of the node's own mount namespace.
+    """Return the inode number of the node's own mount namespace.
 
-    It is process 1's. Where that has capabilities the sensor lacks, ptrace(2) rules hide its
-    namespaces; the sensor's own then serves, for such a node is not seen from inside a pod.
+    That is the mount namespace of process 1. If process 1 has capabilities that the sensor lacks, the access check
+    of ptrace(2) hides its namespaces (namespaces(7)); the sensor then runs directly on the node, not in a pod, and
+    its own mount namespace is the node's.
     """
     try:
         return Path("/proc/1/ns/mnt").stat().st_ino
@@ -36,7 +42,8 @@ def host_mnt_ns() -> int:
         return Path("/proc/self/ns/mnt").stat().st_ino
 
 
-# Listed there when built with CONFIG_BPF_LSM and named in the boot parameter lsm= or CONFIG_LSM.
+# The file lists "bpf" if the kernel was built with CONFIG_BPF_LSM and has it in the boot parameter lsm= or in
+# CONFIG_LSM (Documentation/admin-guide/LSM/index.rst).
 def _has_bpf_lsm() -> bool:
     try:
         return "bpf" in Path("/sys/kernel/security/lsm").read_text().strip().split(",")
@@ -45,14 +52,14 @@ def _has_bpf_lsm() -> bool:
 
 
 class KernelSide:
-    """The eBPF programs at work, from load to close."""
+    """The attached BPF programs, from load to ``close``. Use as a context manager."""
 
     def __init__(self, *, watch_hosts: bool = False, provenance: bool = True) -> None:
-        """Load and attach.
+        """Load and attach the programs.
 
-        ``watch_hosts`` reports the node's own processes too. ``provenance`` is the part that
-        sees file opens: who wrote a file, and which scripts interpreters read; it costs every
-        system call on the node some tens of nanoseconds. Raises ``UnsupportedHost``.
+        ``watch_hosts`` reports processes of the node as well as those of containers. ``provenance`` attaches the
+        program on ``sys_exit``, which records the writer of a file and the scripts that interpreters read; it adds
+        some tens of nanoseconds to every system call on the node. Raises ``UnsupportedHost``.
         """
         self.watch_hosts = watch_hosts
         self.host_mnt_ns = host_mnt_ns()
@@ -60,7 +67,7 @@ class KernelSide:
         settings = records.SETTINGS.pack(self.host_mnt_ns, watch_hosts, os.getpid(), 0, seed)
         without = frozenset() if provenance else frozenset({"on_sys_exit"})
         self.can_deny = _has_bpf_lsm()
-        """Whether an exec is refused where the policy blocks it; else its process is killed."""
+        """Whether a blocked exec fails with EPERM (BPF LSM); otherwise its process is killed."""
         without |= frozenset() if self.can_deny else frozenset({"deny_exec"})
         self._object = libbpf.BpfObject(OBJECT, settings=settings, without=without, later=GUARDS)
         self.blocking = BlockMaps(self._object, seed)
@@ -69,16 +76,16 @@ class KernelSide:
         self.file_ring = libbpf.RingBuffer(self._object.map_fd("file_ring"))
 
     def tampering(self) -> Iterable[str]:
-        """Say, in words, which of its programs are detached and which of its tables are not as they were written."""
+        """Return a sentence for each program that was detached and each map entry that was changed from outside."""
         detached = (f"its program {name} is not attached any more" for name in self._object.detached())
         return [*detached, *self.blocking.tampering()]
 
     def lost(self, reason: LossReason) -> int:
-        """Count what was lost since the load for one reason."""
+        """Return the number of losses for one reason since the load, over all CPUs."""
         return self._per_cpu_sum("losses", _U32.pack(reason))
 
     def take_losses_by_cgroup(self) -> dict[Cgroup, int]:
-        """Count lost exec records by cgroup since the last call."""
+        """Return the number of lost exec records by cgroup, and reset the counts."""
         taken = {}
         for key in self._object.keys("losses_by_cgroup", records.CGROUP_REF.size):
             value = self._object.lookup("losses_by_cgroup", key, _U64.size)
@@ -88,21 +95,24 @@ class KernelSide:
         return taken
 
     def set_root(self, cgroup: Cgroup, device: int, *, first: ProcessKey) -> None:
-        """Tell the ``st_dev`` of a container's root and its first process, where it ran before the sensor."""
+        """Set root device (an ``st_dev``) and first process of a container that ran before the sensor.
+
+        For containers that start later, the program on exec sets both at the container's first exec.
+        """
         value = records.ROOT.pack(records.kernel_device(device), 0, first.start_ns, first.pid)
         self._object.update("roots", records.CGROUP_REF.pack(*cgroup), value)
 
     def add_container(self, cgroup: Cgroup) -> None:
-        """Tell that a cgroup is a container's; the kernel side forgets it with the cgroup."""
-        with contextlib.suppress(OSError):  # full: its processes are still told by their namespace
+        """Mark a cgroup as a container's. The kernel side removes the mark with the cgroup."""
+        with contextlib.suppress(OSError):  # map full: its processes are still recognized by their mount namespace
             self._object.update("containers", records.CGROUP_REF.pack(*cgroup), _U32.pack(1))
 
     def add_interpreter(self, inode: int, device: int) -> None:
-        """Tell an interpreter's program file, for one that ran before the sensor."""
+        """Mark a file as an interpreter, for a process that ran before the sensor. ``device`` is an ``st_dev``."""
         self._object.update("interpreters", _FILE_KEY.pack(inode, records.kernel_device(device)), _U32.pack(1))
 
     def writer(self, inode: int, device: int, clock: Clock) -> Writer | None:
-        """Give who last opened a file for writing, if that was seen."""
+        """Return the process that last opened a file for writing; ``None`` if no such open was seen."""
         found = self._object.lookup(
             "writers", _FILE_KEY.pack(inode, records.kernel_device(device)), records.WRITER.size
         )
@@ -113,7 +123,7 @@ class KernelSide:
         return sum(count for (count,) in _U64.iter_unpack(value))
 
     def close(self) -> None:
-        """Detach and unload."""
+        """Detach and unload the programs; pinned guards stay attached."""
         self.exec_ring.close()
         self.file_ring.close()
         self._object.close()

@@ -1,7 +1,7 @@
-"""The door to libbpf: the few functions the sensor calls, through ctypes.
+"""Bindings to libbpf: the functions that the sensor calls, through ctypes.
 
-ctypes rather than a binding from PyPI: those bring a compiler along (bcc), or no ring buffer
-(pylibbpf), and Debian and Ubuntu ship ``libbpf.so.1`` itself.
+ctypes rather than a binding from PyPI: bcc brings a compiler along, pylibbpf has no ring buffer, and Debian and
+Ubuntu ship ``libbpf.so.1`` itself.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from driftline.errors import UnsupportedHost
 __all__ = ["BpfObject", "RingBuffer", "possible_cpus"]
 
 _SAMPLE = ctypes.CFUNCTYPE(c_int, c_void_p, c_void_p, c_size_t)
-_LINK_INFO_WORDS = 32  # more than any kernel fills, so far
+_LINK_INFO_WORDS = 32  # of 4 bytes; more than struct bpf_link_info has in any kernel so far
 _PRINT = ctypes.CFUNCTYPE(c_int, c_int, c_char_p, c_void_p)
 
-# name: (result, arguments); libbpf.h documents each.
+# name: (result, arguments), as declared in libbpf.h and bpf.h
 _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "bpf_link__destroy": (c_int, (c_void_p,)),
     "bpf_link__fd": (c_int, (c_void_p,)),
@@ -51,7 +51,8 @@ _FUNCTIONS: dict[str, tuple[Any, tuple[Any, ...]]] = {
     "ring_buffer__new": (c_void_p, (c_int, _SAMPLE, c_void_p, c_void_p)),
 }
 
-# The verifier's log is what explains a refused program: kept for the error message.
+# The last lines that libbpf printed. If the kernel refuses a program, they hold the verifier's log, which goes into
+# the error message.
 _log: list[bytes] = []
 
 
@@ -63,7 +64,7 @@ def _keep_log(_level: int, message: bytes, arguments: int) -> int:
     return 0
 
 
-_PRINTER = _PRINT(_keep_log)  # referenced for as long as libbpf may call it
+_PRINTER = _PRINT(_keep_log)  # a module variable, so that the callback lives as long as libbpf may call it
 
 
 def _load_library() -> ctypes.CDLL:
@@ -79,19 +80,20 @@ def _load_library() -> ctypes.CDLL:
 
 
 def possible_cpus() -> int:
-    """Count the CPUs that per-CPU maps have a value for."""
+    """Return the number of possible CPUs: per-CPU maps hold one value for each."""
     return int(_load_library().libbpf_num_possible_cpus())
 
 
 class _Link(NamedTuple):
     pointer: int
     id: int
+    """The kernel's id of the link."""
     program: int
-    """Ids of the kernel."""
+    """The kernel's id of the attached program."""
 
 
 class BpfObject:
-    """One eBPF object file: opened, given its settings, loaded, attached, closed."""
+    """A loaded eBPF object file with its programs and maps. Use as a context manager."""
 
     def __init__(
         self,
@@ -101,11 +103,11 @@ class BpfObject:
         without: frozenset[str] = frozenset(),
         later: frozenset[str] = frozenset(),
     ) -> None:
-        """Load every program of ``path`` but those named in ``without``, and attach them.
+        """Load and attach every program of ``path`` except those named in ``without``.
 
-        Those named in ``later`` wait for ``attach``. ``settings`` becomes the constant data
-        (``.rodata``). Raises ``UnsupportedHost`` with the end of the verifier's log if the
-        kernel refuses.
+        Programs named in ``later`` are loaded, and attached by ``attach``. ``settings`` replaces the constant data
+        (``.rodata``), whose layout it must have. Raises ``UnsupportedHost`` with the end of the verifier's log if
+        the kernel refuses a program.
         """
         self._lib = _load_library()
         self._links: dict[str, _Link] = {}
@@ -130,7 +132,7 @@ class BpfObject:
         self._check(self._lib.bpf_object__load(self._object), "load the eBPF object")
 
     def attach(self, name: str) -> None:
-        """Attach a program; one that is attached stays so. Raises ``UnsupportedHost``."""
+        """Attach a program; does nothing if it is attached. Raises ``UnsupportedHost``."""
         if name in self._links:
             return
         program = next(program for program in self._programs() if self._name(program) == name)
@@ -139,17 +141,17 @@ class BpfObject:
             self._check(-ctypes.get_errno(), f"attach {name}")
         self._links[name] = _Link(link, *self._link_ids(self._lib.bpf_link__fd(link)))
 
-    # struct bpf_link_info begins with type, id and prog_id (Linux 5.8).
+    # struct bpf_link_info begins with type, id and prog_id (linux/bpf.h, since v5.8).
     def _link_ids(self, fd: int) -> tuple[int, int]:
         info, size = (c_uint32 * _LINK_INFO_WORDS)(), c_uint32(4 * _LINK_INFO_WORDS)
         self._check(self._lib.bpf_obj_get_info_by_fd(fd, info, ctypes.byref(size)), "tell of a link")
         return info[1], info[2]
 
     def detached(self) -> list[str]:
-        """List the programs that were attached, and are not any more, whoever did that."""
+        """Return the names of the programs that this object attached and another process has detached."""
         return [name for name, link in self._links.items() if not self._is_attached(link)]
 
-    # By id, for the descriptor's number may be another file's by now.
+    # By the link's id: the number of its descriptor may belong to another file by now.
     def _is_attached(self, link: _Link) -> bool:
         fd = int(self._lib.bpf_link_get_fd_by_id(link.id))
         if fd < 0:
@@ -160,14 +162,14 @@ class BpfObject:
             os.close(fd)
 
     def detach(self, name: str) -> None:
-        """Detach a program, if it is attached and not pinned."""
+        """Close this process's link of a program: detaches it unless it is pinned. Does nothing without a link."""
         if name in self._links:
             self._lib.bpf_link__destroy(self._links.pop(name).pointer)
 
     def pin(self, name: str, path: str) -> None:
-        """Keep an attached program attached, beyond this process, for as long as ``path`` is there.
+        """Pin an attached program: it stays attached as long as ``path`` exists, also after this process.
 
-        ``path`` is new, on a BPF file system. Raises ``UnsupportedHost``.
+        ``path`` must not exist yet and lies on a BPF file system. Raises ``UnsupportedHost``.
         """
         self._check(self._lib.bpf_link__pin(self._links[name].pointer, os.fsencode(path)), f"pin {name} at {path}")
 
@@ -186,24 +188,30 @@ class BpfObject:
             raise UnsupportedHost(f"the kernel refused to {what}: {os.strerror(-result)}\n{log}".rstrip())
 
     def map_fd(self, name: str) -> int:
-        """Give the file descriptor of a map; it lives as long as this object."""
+        """Return the file descriptor of a map; it is valid until ``close``."""
         found = self._lib.bpf_object__find_map_by_name(self._object, name.encode())
         return int(self._lib.bpf_map__fd(found))
 
     def lookup(self, name: str, key: bytes, size: int) -> bytes | None:
-        """Read one value of ``size`` bytes; ``None`` if the map has no such key."""
+        """Read one value of ``size`` bytes; ``None`` if the map does not have the key.
+
+        The value of a per-CPU map is one value for each possible CPU, end to end.
+        """
         value = ctypes.create_string_buffer(size)
         found = self._lib.bpf_map_lookup_elem(self.map_fd(name), key, value) == 0
         return value.raw if found else None
 
     def update(self, name: str, key: bytes, value: bytes) -> None:
-        """Write one value; raises ``OSError`` when the map is full."""
+        """Write one value; raises ``OSError`` if the map is full."""
         result = self._lib.bpf_map_update_elem(self.map_fd(name), key, value, 0)
         if result < 0:
             raise OSError(-result, f"{name}: {os.strerror(-result)}")
 
     def update_many(self, name: str, keys: bytes, values: bytes, count: int) -> None:
-        """Write ``count`` values at once (Linux 5.6); raises ``OSError`` when the map is full."""
+        """Write ``count`` values by one system call (BPF_MAP_UPDATE_BATCH, Linux 5.6).
+
+        Raises ``OSError`` if the map is full; some of the values may be written then.
+        """
         if not count:
             return
         written = ctypes.c_uint32(count)
@@ -212,11 +220,14 @@ class BpfObject:
             raise OSError(-result, f"{name}: {os.strerror(-result)}")
 
     def delete(self, name: str, key: bytes) -> None:
-        """Remove one key; it need not be there."""
+        """Remove one key; a missing key is no error."""
         self._lib.bpf_map_delete_elem(self.map_fd(name), key)
 
     def keys(self, name: str, size: int) -> list[bytes]:
-        """List the keys, of ``size`` bytes each, that are there now."""
+        """Return the keys of a map, of ``size`` bytes each.
+
+        Keys that are added or removed during the call may be missing or repeated.
+        """
         keys: list[bytes] = []
         key = ctypes.create_string_buffer(size)
         previous = None
@@ -241,9 +252,10 @@ class BpfObject:
 
 
 class RingBuffer:
-    """One ``BPF_MAP_TYPE_RINGBUF``: ``fileno`` to wait on, ``drain`` to read all there is."""
+    """Reader of one ``BPF_MAP_TYPE_RINGBUF``: ``fileno`` to wait on, ``drain`` to read all records."""
 
     def __init__(self, map_fd: int) -> None:
+        """Map the ring buffer; raises ``UnsupportedHost`` if the kernel refuses."""
         self._lib = _load_library()
         self._records: list[bytes] = []
         self._callback = _SAMPLE(self._collector())
@@ -254,7 +266,7 @@ class RingBuffer:
     def _collector(self) -> Callable[[int, int, int], int]:
         copy = ctypes.string_at
 
-        # Closed over by name, for it runs once a record.
+        # A closure over local names rather than a method: it runs once for each record.
         def collect(_context: int, data: int, size: int) -> int:
             self._records.append(copy(data, size))
             return 0
@@ -262,11 +274,11 @@ class RingBuffer:
         return collect
 
     def fileno(self) -> int:
-        """Give the descriptor that is readable when records wait."""
+        """Return the epoll descriptor that is readable while records wait."""
         return int(self._lib.ring_buffer__epoll_fd(self._ring))
 
     def drain(self) -> list[bytes]:
-        """Take the records that are there now, oldest first."""
+        """Consume and return the records in the ring, oldest first."""
         self._records = []
         self._lib.ring_buffer__consume(self._ring)
         return self._records

@@ -1,24 +1,26 @@
-"""The hashes by which the kernel side knows paths, as ``bpf/lib/block.h`` makes them.
+"""Hashes of paths, equal to those that ``bpf/lib/block.h`` computes in the kernel.
 
-A component by FNV-1a, the components joined from the root down. The seed is a secret of this
-run, so that no container can name a file to collide with one of its image.
+A component is hashed by FNV-1a with 64 bits (draft-eastlake-fnv), and the components are combined from the root
+down, so that the kernel side gets the hash of every parent directory on the way. The seed is a secret of this run:
+a container cannot construct a path whose hash equals that of a file of its image.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
 
-__all__ = ["LONGEST_PATH", "MOST_COMPONENTS", "hash_name", "hash_path", "is_hashable"]
+__all__ = ["MAX_COMPONENTS", "MAX_PATH_BYTES", "hash_name", "hash_path", "is_hashable"]
 
-LONGEST_PATH = 1024
-"""Bytes, with a NUL for each component: what the kernel side follows."""
-MOST_COMPONENTS = 32
+MAX_PATH_BYTES = 1024
+"""Bytes of a path that the kernel side hashes, one NUL for each component included."""
+MAX_COMPONENTS = 32
+"""Components of a path that the kernel side hashes."""
 
 _OFFSET, _PRIME, _MASK = 0xCBF29CE484222325, 0x100000001B3, (1 << 64) - 1
 
 
 def hash_path(path: bytes, seed: int) -> int:
-    """Hash an absolute path."""
+    """Return the 64-bit hash of an absolute path."""
     value = seed
     for component in path.split(b"/")[1:]:
         value = (value ^ _hash_component(component)) * _PRIME & _MASK
@@ -26,15 +28,16 @@ def hash_path(path: bytes, seed: int) -> int:
 
 
 def hash_name(name: bytes, seed: int) -> int:
-    """Hash a file's name alone."""
+    """Return the 64-bit hash of a file name without its directory."""
     return (seed ^ _hash_component(name)) * _PRIME & _MASK
 
 
 def is_hashable(path: bytes) -> bool:
-    """Tell whether the kernel side can hash a path whole."""
-    return len(path) <= LONGEST_PATH and path.count(b"/") <= MOST_COMPONENTS
+    """Return whether a path is within the limits of the kernel side, so that both sides get the same hash."""
+    return len(path) <= MAX_PATH_BYTES and path.count(b"/") <= MAX_COMPONENTS
 
 
+# Cached: the paths of an image share most of their directories.
 @lru_cache(maxsize=8192)
 def _hash_component(component: bytes) -> int:
     value = _OFFSET

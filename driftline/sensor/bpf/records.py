@@ -1,8 +1,10 @@
-"""The kernel's records, decoded: the same layout as ``bpf/driftline.h``.
+"""Records of the BPF programs: their layouts (``bpf/driftline.h``) and their decoder.
 
-``tests/sensor/test_layout.py`` compares the formats here with the object's BTF. Times are
-nanoseconds of the boot-time clock, which also runs while the machine sleeps; ``Clock`` turns
-them into UTC.
+``tests/sensor/test_layout.py`` compares the formats here with the object's BTF. Times are nanoseconds of the
+boot-time clock (CLOCK_BOOTTIME), which also runs while the machine is suspended; ``Clock`` converts them to UTC.
+Devices are ``st_dev`` numbers as stat(2) gives them, converted from the kernel's dev_t.
+
+Paths, arguments and comms are bytes: a container chooses them, and they need not be UTF-8.
 """
 
 from __future__ import annotations
@@ -51,6 +53,7 @@ ROOT = struct.Struct("=IIQQ")
 CGROUP_REF = struct.Struct("=QQ")
 SETTINGS = struct.Struct("=IIIIQ")
 ANCESTORS = 8
+"""Ancestor processes in an exec record."""
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 """Nanoseconds of a clock tick: the resolution of start times in /proc (proc_pid_stat(5), starttime)."""
 
@@ -86,7 +89,7 @@ class RecordFlag(enum.IntFlag):
     SHEBANG = 1 << 7
 
 
-# As a plain number: an enum's & takes ten times as long, for each record.
+# A plain number: the & of an IntFlag takes ten times as long, and this one runs for each record.
 _PATH_TRUNCATED = int(RecordFlag.PATH_TRUNCATED)
 
 
@@ -102,57 +105,78 @@ class LossReason(enum.IntEnum):
 
 
 class Clock:
-    """Turns boot-time nanoseconds into UTC. ``adjust`` follows steps of the wall clock."""
+    """Converter from boot-time nanoseconds to UTC.
+
+    The difference between both clocks is measured by ``adjust``, to follow steps of the wall clock (NTP, an
+    operator); a time that was converted before a step keeps its value.
+    """
 
     def __init__(self) -> None:
+        """Measure the difference between the clocks."""
         self.adjust()
 
     def adjust(self) -> None:
-        """Measure anew how far the wall clock is from the boot-time clock."""
+        """Measure again the difference between the wall clock and the boot-time clock."""
         self._offset_ns = time.time_ns() - time.clock_gettime_ns(time.CLOCK_BOOTTIME)
 
     def utc(self, boot_ns: int) -> datetime.datetime:
-        """Give the UTC time, to the microsecond."""
+        """Return the aware UTC time, to the microsecond."""
         return datetime.datetime.fromtimestamp((boot_ns + self._offset_ns) // 1000 / 1e6, datetime.UTC)
 
 
 class Cgroup(NamedTuple):
-    """One cgroup (``struct cgroup_ref``). Ids are unique in their hierarchy only; v2 is 0."""
+    """One cgroup (``struct cgroup_ref``)."""
 
     id: int
+    """Unique within its hierarchy: the inode number of its directory (kernfs)."""
     hierarchy: int
+    """Number of the hierarchy as in /proc/PID/cgroup (cgroups(7)); 0 for cgroup v2."""
 
 
 class ProcessKey(NamedTuple):
-    """What names a process uniquely until the next boot."""
+    """Key of a process, unique until the next boot.
+
+    Id and start tick together: pids are reused, but not within one clock tick. The tick is the finest start time
+    that /proc gives, so a key from a record equals a key from /proc.
+    """
 
     pid: int
+    """Thread group id in the node's pid namespace."""
     start_ticks: int
+    """Time of the fork in clock ticks since boot."""
 
     @classmethod
     def at(cls, pid: int, start_ns: int) -> ProcessKey:
-        """Give the key of a process forked at ``start_ns`` of the boot-time clock."""
+        """Return the key of a process that was forked at ``start_ns`` (boot-time clock, nanoseconds)."""
         return cls(pid, start_ns // TICK_NS)
 
     @property
     def start_ns(self) -> int:
-        """When it was forked, rounded down to the tick."""
+        """Time of the fork, rounded down to the tick: boot-time clock, nanoseconds."""
         return self.start_ticks * TICK_NS
 
 
 class Head(msgspec.Struct, frozen=True):
-    """What every record begins with (``struct record_head``)."""
+    """Head of every record (``struct record_head``): the time, and the task that caused it."""
 
     time: int
+    """Time of the record: boot-time clock, nanoseconds."""
     length: int
+    """Bytes of the record, head included."""
     type: int
+    """A ``RecordType``."""
     flags: int
+    """``RecordFlag`` bits."""
     cgroup: Cgroup
+    """Cgroup of the task."""
     start: int
-    """Boot-time clock at the fork of the thread group's leader."""
+    """Time of the fork of the thread group leader: boot-time clock, nanoseconds."""
     tgid: int
+    """Thread group id (the pid of user space), in the node's pid namespace."""
     pid: int
+    """Thread id, in the node's pid namespace."""
     mnt_ns: int
+    """Inode number of the task's mount namespace."""
     root_device: int
     """``st_dev`` of the container's root file system; 0 if it is not known."""
 
@@ -161,33 +185,50 @@ class Ancestor(msgspec.Struct, frozen=True):
     """An ancestor of a process, as it was at the time of the record."""
 
     start: int
+    """Time of its fork: boot-time clock, nanoseconds."""
     tgid: int
+    """Thread group id, in the node's pid namespace."""
     comm: bytes
+    """Name of the task, at most 15 bytes (proc_pid_comm(5))."""
 
 
 class ExecRecord(msgspec.Struct, frozen=True):
     """A successful execve(2) or execveat(2)."""
 
     head: Head
+    """Time and task."""
     file: FileFacts
+    """Facts of the program file; for a ``#!`` script of its interpreter (``bprm->file``)."""
     uid: int
+    """Real user id, in the initial user namespace."""
     gid: int
+    """Real group id, in the initial user namespace."""
     euid: int
+    """Effective user id after the exec, in the initial user namespace."""
     login_uid: int
+    """Audit login uid; 2**32 - 1 if unset."""
     session_id: int
+    """Audit session id; 2**32 - 1 if unset."""
     ns_pid: int
+    """Pid in the task's own pid namespace."""
     pid_ns: int
+    """Inode number of that namespace."""
     argc: int
+    """Number of arguments."""
     args_length: int
+    """Bytes of all arguments, before truncation."""
     comm: bytes
+    """Name of the task after the exec, at most 15 bytes."""
     raw_ancestors: bytes
     """The ancestors as struct ancestor, not yet decoded: most execs need the parent alone."""
     filename: bytes
-    """As execve was given it; for a ``#!`` file the script."""
+    """Path argument of execve(2) (``bprm->filename``); for a ``#!`` script the script."""
     interp: bytes
-    """What was loaded for it; differs from ``filename`` for a ``#!`` file."""
+    """Path of the loaded program (``bprm->interp``); differs from ``filename`` for a ``#!`` script."""
     argv: tuple[bytes, ...]
+    """Arguments; cut at the end if the flag ``ARGS_TRUNCATED`` is set."""
     cwd: bytes
+    """Working directory, from the root of the mount namespace."""
 
     @property
     def parent(self) -> Ancestor | None:
@@ -201,37 +242,42 @@ class ExecRecord(msgspec.Struct, frozen=True):
 
 
 class OpenRecord(msgspec.Struct, frozen=True):
-    """A file opened for reading by an interpreter, where it is no untouched image file.
+    """A file that an interpreter opened for reading and that is not an unchanged image file.
 
-    With the flag ``DENIED`` a file that a process was not let execute.
+    With the flag ``DENIED``: a file whose exec the kernel side refused with EPERM.
     """
 
     head: Head
+    """Time and task."""
     file: FileFacts
+    """Facts of the opened file."""
     name: bytes
-    """The path as the system call was given it; empty if it was given none."""
+    """Path argument of the system call; empty if the system call has none."""
 
 
 class ExitRecord(msgspec.Struct, frozen=True):
     """The end of a process."""
 
     head: Head
+    """Time and task."""
     status: int
-    """As wait(2) gives it."""
+    """Wait status, as from wait(2)."""
 
 
 class CgroupRecord(msgspec.Struct, frozen=True):
-    """A cgroup made or removed; ``head.cgroup`` names it, the rest of the head who did it."""
+    """A cgroup was created or removed (``head.type``)."""
 
     head: Head
+    """``cgroup`` is the one created or removed; the other fields describe the task that did it."""
     path: bytes
+    """Path of the cgroup in its hierarchy."""
 
 
 Record = ExecRecord | OpenRecord | ExitRecord | CgroupRecord
 
 
 def decode(data: bytes, clock: Clock) -> Record:
-    """Decode one record from the rings."""
+    """Decode one record of a ring; ``clock`` converts the times of writers to UTC."""
     when, length, kind, flags, cgroup_id, hierarchy, start, tgid, pid, mnt_ns, root = HEAD.unpack_from(data)
     cgroup = Cgroup(cgroup_id, hierarchy)
     head = Head(when, length, kind, flags, cgroup, start, tgid, pid, mnt_ns, _device(root))
@@ -289,7 +335,7 @@ _DECODERS: Mapping[int, Callable[[Head, bytes, Clock], Record]] = {
 
 
 def kernel_device(device: int) -> int:
-    """Give the kernel's own dev_t of an ``st_dev``: 12 bits of major, 20 of minor number (linux/kdev_t.h)."""
+    """Return the kernel's dev_t of an ``st_dev``: 12 bits of major, 20 of minor number (linux/kdev_t.h)."""
     return os.major(device) << 20 | os.minor(device)
 
 
@@ -309,7 +355,7 @@ def _text(padded: bytes) -> bytes:
     return padded.split(b"\0", 1)[0]
 
 
-# The kernel side walks from the leaf up, so the components come leaf first.
+# The kernel side walks the dentries up from the leaf, so the components come leaf first, each with a NUL.
 def _path(components: bytes) -> bytes:
     return b"/" + b"/".join(components.split(b"\0")[-2::-1])
 
@@ -337,7 +383,7 @@ def _facts(head: Head, data: bytes, fs_path: bytes, path: bytes, clock: Clock) -
 
 
 def decode_writer(data: bytes, clock: Clock) -> Writer | None:
-    """Decode a value of the ``writers`` map (``struct file_writer``)."""
+    """Decode a value of the ``writers`` map (``struct file_writer``); ``None`` if no writer was seen."""
     return _writer(clock, *WRITER.unpack(data))
 
 
@@ -347,6 +393,7 @@ def _writer(clock: Clock, written: int, start: int, tgid: int, _pad: int, comm: 
     return Writer(pid=tgid, start_ns=start, comm=_text(comm), time=clock.utc(written))
 
 
+# The record has room for ANCESTORS; process 1 or 0 is the last that counts.
 def _ancestors(raw: bytes) -> tuple[Ancestor, ...]:
     found = []
     for at in range(0, len(raw), ANCESTOR.size):

@@ -1,11 +1,13 @@
-"""Check the sensor's own sight at every start.
+"""Self-test of the overlay facts, run at every start of the sensor.
 
-Kernel structures move; a reading that is silently wrong is worse than none. So the sensor
-builds a real overlay (in a mount namespace of its own, gone with the child process), executes
-from it a file of the lower layer, a copied-up one, a new one, and a new one that lies *below* a
-nested overlay, and compares what its programs report with what it did.
+The BPF programs read overlayfs structures whose layout differs by kernel version, and a silently wrong reading is
+worse than none: it makes dropped files look like image files. So the sensor builds a real overlay, executes from it
+a file of the lower layer, a copied-up file, a new file, and a new file in the lower layer of a nested overlay, and
+compares the records with the facts. If they differ, the sensor does not use overlay facts: it decides by path and
+hash alone, and reports the failure.
 
-``python -m driftline.sensor.bpf.selftest`` is that child.
+``python -m driftline.sensor.bpf.selftest DIRECTORY`` is the child process that builds the overlays. Its mounts are
+in a mount namespace of its own and disappear with it.
 """
 
 from __future__ import annotations
@@ -25,23 +27,25 @@ from driftline.sensor.bpf.kernel import KernelSide
 
 __all__ = ["program", "run_selftest"]
 
-_CLONE_NEWNS, _MS_REC, _MS_PRIVATE = 0x20000, 0x4000, 1 << 18
+_CLONE_NEWNS, _MS_REC, _MS_PRIVATE = 0x20000, 0x4000, 1 << 18  # linux/sched.h, linux/mount.h
 _WAIT_SECONDS = 5.0
+"""Seconds to wait for the records; they are in the ring before the child has ended, unless the kernel lost them."""
 
-# exit(0): mov edi, 0; mov eax, 60; syscall / mov x0, #0; mov x8, #93; svc #0
+# ELF machine number, and code of exit(0): mov edi, 0; mov eax, 60; syscall / mov x0, #0; mov x8, #93; svc #0
 _CODE = {
     "x86_64": (62, bytes.fromhex("bf00000000b83c0000000f05")),
     "aarch64": (183, bytes.fromhex("000080d2a80b80d2010000d4")),
 }
 
-# name of the executed file: (has an upper dentry, lower layers that hold it)
+# name of the executed file: (whether it has an upper dentry, number of lower layers that have it)
 _EXPECTED = {b"lower": (False, 1), b"copied": (True, 1), b"new": (True, 0), b"nested": (False, 1)}
 
 
 def run_selftest(kernel: KernelSide) -> list[str]:
-    """Compare readings with reality; gives what differs, empty when all is well.
+    """Execute files from overlays and check their records; return a sentence for each difference.
 
-    Drains the exec ring, so it comes before the sensor's own loop.
+    An empty list means that the overlay facts of this kernel are right. The exec ring is drained, so call this
+    before the sensor's loop reads it.
     """
     seen: dict[bytes, records.ExecRecord] = {}
     clock = records.Clock()
@@ -75,7 +79,10 @@ def _differences(seen: dict[bytes, records.ExecRecord]) -> list[str]:
 
 
 def program() -> bytes:
-    """Give the bytes of a static program that exits with 0 at once."""
+    """Return a static ELF program of 132 bytes that exits with status 0.
+
+    It needs no loader and no library, so an overlay with nothing else can run it.
+    """
     machine, code = _CODE[platform.machine()]
     at = 64 + 56
     ident = b"\x7fELF\x02\x01\x01" + bytes(9)
@@ -103,7 +110,7 @@ def _overlay(base: Path, target: Path, lower: Path) -> None:
     _mount("overlay", target, f"lowerdir={lower},upperdir={base / 'upper'},workdir={base / 'work'}")
 
 
-# The child: all mounts are its namespace's and end with it.
+# Runs in the child. MS_PRIVATE keeps the mounts from propagating to the node.
 def _run(folder: Path) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWNS) or libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None):

@@ -1,1 +1,1 @@
-"""Blocking: maps of the drift rules in the kernel, signals, the emergency switch."""
+"""Blocking: the drift rules in eBPF maps, signals after a verdict, the emergency switch."""

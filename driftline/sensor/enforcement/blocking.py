@@ -1,10 +1,12 @@
-"""Keeps what the drift rules block in force: in the kernel beforehand, by a signal afterwards.
+"""Enforcement of the drift rules: in the kernel before a file runs, by a signal after its verdict.
 
-A container's rules are compiled once it is named, and again when policy, pod or image index
-change. All entries that belong to a compilation carry its number; the one entry that names the
-number is replaced last and whole, so no exec sees half a policy. What the kernel side could not
-decide is decided by the verdict, whose process is then killed if it still runs, and whose file
-the kernel side knows from then on.
+A container's rules are compiled when the runtime has named it, and again when its policy, pod or image index
+changes. All map entries of one compilation carry its number. The entry of the cgroup, which refers to the number, is
+replaced last and as a whole, so no exec sees half a policy.
+
+A file for which the kernel side cannot decide runs, and the verdict decides: a blocked process is killed if it still
+runs, and the verdict of the file is cached in the kernel, for the next exec. With ``failClosed`` the kernel side
+blocks such a file until the verdict trusts it.
 """
 
 from __future__ import annotations
@@ -31,16 +33,21 @@ from driftline.verdict import FileFacts
 __all__ = ["Blocker"]
 
 _CACHED_VERDICTS_MAX = 4096
+"""Verdicts kept for each container, to cache them in the kernel again under the number of the next compilation."""
 _log = logging.getLogger(__name__)
 
 
 class _CachedVerdict(msgspec.Struct, frozen=True):
+    # A file's verdict, with the process name that the allow lists are compared with.
+
     file: FileFacts
     verdict: Verdict
     process_name: str
 
 
 class _Enforcement:
+    # The rules of one container in force: the number of their compilation, and the allow-list keys under it.
+
     def __init__(self, tracked: TrackedContainer) -> None:
         self.tracked = tracked
         self.number = 0
@@ -49,32 +56,36 @@ class _Enforcement:
 
 
 class Blocker:
-    """Puts policies in force. The loop's thread calls all but ``learn`` and ``stop``."""
+    """Enforcement of the drift rules of all containers.
+
+    The sensor's loop calls the methods, except ``learn``, ``was_killed`` and ``stop``, which any thread may call.
+    """
 
     def __init__(self, maps: BlockMaps, *, host_mnt_ns: int, trusts_overlay: bool, can_deny: bool) -> None:
         """Take the maps of the kernel side.
 
-        ``trusts_overlay``: its overlay facts were found right; else only verdicts block. ``can_deny``:
-        it has BPF LSM.
+        ``host_mnt_ns`` is the inode number of the node's own mount namespace: processes there are never killed.
+        ``trusts_overlay`` says that the self-test passed; otherwise the kernel side blocks nothing and only
+        verdicts do. ``can_deny`` says that the kernel has BPF LSM.
         """
         self.images = ImageMaps(maps)
         self.is_armed = False
-        """Whether the emergency switch lets anything be blocked."""
+        """Whether the emergency switch permits blocking."""
         self._maps = maps
         self._host_mnt_ns = host_mnt_ns
         self._trusts_overlay = trusts_overlay
         self._can_deny = can_deny
         self._numbers = itertools.count(1)
         self._entries: dict[str, _Enforcement] = {}
-        self._is_guarded: bool | None = None  # not known: a former sensor may have left guards
+        self._is_guarded: bool | None = None  # unknown: an earlier sensor may have left guards
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        """Count the containers with rules that block."""
+        """Return the number of containers with rules that block."""
         return len(self._entries)
 
     def follow_switch(self) -> bool:
-        """Follow the emergency switch; tells whether it was turned."""
+        """Follow the emergency switch; return whether it was turned since the last call."""
         is_armed = not switch.is_disarmed()
         if is_armed == self.is_armed:
             return False
@@ -84,13 +95,17 @@ class Blocker:
         return True
 
     def apply(self, tracked: TrackedContainer) -> None:
-        """Put the rules of a container in force as they are now."""
+        """Compile the rules of a container and put them in force; called again after each change of them.
+
+        If a map is full, the error is logged, and the container's processes are killed after their verdicts only.
+        """
         tracked.blocking = compile_blocking(tracked.policy, datetime.datetime.now(datetime.UTC))
         if not tracked.blocking.subjects:
             self.forget(tracked)
             return
         with self._lock:
             entry = self._entries.setdefault(tracked.id, _Enforcement(tracked))
+            # The entries of the old number are deleted last: until then the old policy is in force.
             old, entry.keys, entry.number = entry.keys, [], next(self._numbers)
             if self._trusts_overlay:
                 self._enter(entry)
@@ -106,10 +121,10 @@ class Blocker:
             for cgroup in tracked.cgroups:
                 self._maps.set_policy(cgroup, tracked.blocking, owner=entry.number, image=image)
         except OSError as error:
-            _log.error("what runs in container %s is blocked after its verdict only: %s", tracked.id, error)
+            _log.error("executions in container %s are blocked only after their verdict: %s", tracked.id, error)
 
     def forget(self, tracked: TrackedContainer) -> None:
-        """Block nothing in a container any more, for its rules or its end."""
+        """End blocking in a container, because no rule blocks any more or because the container ended."""
         with self._lock:
             entry = self._entries.pop(tracked.id, None)
         if entry is None:
@@ -119,7 +134,7 @@ class Blocker:
         self._maps.disallow(entry.keys)
 
     def refresh(self, now: datetime.datetime) -> None:
-        """Follow rules that expired by ``now`` (UTC, aware) and images that were entered."""
+        """Apply again the rules that expired by ``now`` (aware, UTC) or whose image was loaded since the last call."""
         entered = self.images.take()
         for entry in tuple(self._entries.values()):
             changes_at = entry.tracked.blocking.changes_at
@@ -127,7 +142,10 @@ class Blocker:
                 self.apply(entry.tracked)
 
     def settle(self) -> None:
-        """Keep the images that are needed and, where a rule fails closed, the guards."""
+        """Release unused images, and attach or detach the guards.
+
+        Guards are needed while blocking is armed, the self-test has passed and some rule has ``failClosed``.
+        """
         tracked = [entry.tracked for entry in self._entries.values()]
         self.images.keep({it.index for it in tracked})
         wants_guard = self.is_armed and self._trusts_overlay and any(it.blocking.fail_closed for it in tracked)
@@ -137,14 +155,18 @@ class Blocker:
         try:
             self._guard() if wants_guard else self._maps.unguard(switch.GUARDS_FOLDER)
         except (DriftlineError, OSError) as error:
-            _log.error("blocking will end with the sensor, though a rule fails closed: %s", error)
+            _log.error("blocking will end with the sensor, although a rule has failClosed: %s", error)
 
     def _guard(self) -> None:
         bpffs.make_folder(switch.GUARDS_FOLDER)
         self._maps.guard(switch.GUARDS_FOLDER)
 
     def learn(self, tracked: TrackedContainer, file: FileFacts, verdict: Verdict, *, process_name: str) -> None:
-        """Take in what a verdict says of a file, for the next time it is run."""
+        """Cache the verdict of a file in the kernel, for its next execution.
+
+        Unknown drift is not cached, nor a subject that the container's rules do not block. ``process_name`` is the
+        name that the rules' allow lists are compared with.
+        """
         if verdict.subject not in tracked.blocking.subjects or verdict.drift == Drift.UNKNOWN:
             return
         cached = _CachedVerdict(file, verdict, process_name)
@@ -157,6 +179,7 @@ class Blocker:
                 entry.verdicts.popitem(last=False)
             self._cache_verdict(entry, cached)
 
+    # A drifted file is trusted, too, if the deciding rule does not block it: an allow list may name it.
     def _cache_verdict(self, entry: _Enforcement, cached: _CachedVerdict) -> None:
         verdict, now = cached.verdict, datetime.datetime.now(datetime.UTC)
         is_trusted = verdict.drift == Drift.NO or (
@@ -165,11 +188,16 @@ class Blocker:
         self._maps.cache_verdict(cached.file, entry.number, verdict.subject, is_trusted=is_trusted)
 
     def was_killed(self, inode: int, pid: int) -> bool:
-        """Tell whether the kernel side killed a process for mapping a file."""
+        """Return whether the kernel side killed the process ``pid`` for mapping the file ``inode``."""
         return self._maps.was_killed(inode, pid)
 
     def stop(self, tracked: TrackedContainer, process: ProcessKey, verdict: Verdict) -> str:
-        """Kill a process for its verdict; gives why not, in words, empty if it was killed."""
+        """Kill a process whose verdict the rules block.
+
+        Returns the reason why it was not killed, for the row and the alert; empty if it was killed. The exemptions
+        are those of the kernel side (``bpf/lib/block.h``): unproven drift without ``failClosed``, and the
+        container's first process unless a rule includes it.
+        """
         if not self.is_armed:
             return "blocking is disarmed"
         if verdict.drift != Drift.YES and verdict.subject not in tracked.blocking.fail_closed:
@@ -179,7 +207,7 @@ class Blocker:
         return stopping.stop(process, host_mnt_ns=self._host_mnt_ns)
 
     def status(self) -> str:
-        """Say how blocking is done, for people."""
+        """Return a description of how blocking works on this node, for ``driftline status``."""
         if not self.is_armed:
             return f"disarmed by {switch.SWITCH}"
         if not self._trusts_overlay:
@@ -189,5 +217,5 @@ class Blocker:
         return f"{at_exec} open and mmap, or after the verdict{guarded}"
 
     def close(self) -> None:
-        """Stop the threads; guards stay."""
+        """Stop the threads. Guards stay attached."""
         self.images.close()

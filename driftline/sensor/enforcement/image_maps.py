@@ -1,4 +1,8 @@
-"""The files of images in the kernel, for those of whose containers rules block something."""
+"""Files of images in the eBPF map ``image_files``, for images whose containers have rules that block.
+
+An image has up to some hundred thousand files, so a thread writes them. Until an image is loaded, the kernel side
+cannot tell that a file is certainly not image content, and leaves the decision to the verdict.
+"""
 
 from __future__ import annotations
 
@@ -21,35 +25,42 @@ _log = logging.getLogger(__name__)
 
 
 class ImageMaps:
-    """Enters each image once, in a thread of its own. The loop's thread calls all methods."""
+    """Loads each image once, in a thread of its own. The sensor's loop calls all methods.
+
+    An image is identified by the future of its index, which all its containers share.
+    """
 
     def __init__(self, maps: BlockMaps) -> None:
+        """Take the maps to write to."""
         self.entered: WakeupQueue[tuple[Index, LoadedImage]] = WakeupQueue()
-        """Wakes the loop, which then calls ``take``."""
+        """Images that were loaded; readable when the loop should call ``take``."""
         self._maps = maps
         self._numbers = itertools.count(1)
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="image-maps")
         self._known: dict[Index, LoadedImage | None] = {}
 
     def of(self, index: Index) -> LoadedImage | None:
-        """Return the map entries of an image; ``None`` while they are still being written."""
+        """Return the map entries of an image; ``None`` while they are not loaded.
+
+        The first call starts loading, once the image's index is complete.
+        """
         if index not in self._known:
             self._known[index] = None
             index.add_done_callback(lambda done: self._submit(self._enter, done))
         return self._known[index]
 
     def take(self) -> set[Index]:
-        """Give the images that were entered since the last call."""
+        """Return the images that were loaded since the last call."""
         entered = self.entered.take()
         for index, image in entered:
             if index in self._known:
                 self._known[index] = image
-            else:
+            else:  # released by ``keep`` while it was being loaded
                 self._submit(self._maps.remove_image, image)
         return {index for index, _ in entered}
 
     def keep(self, used: Collection[Index]) -> None:
-        """Remove all other images."""
+        """Remove all images except those in ``used``."""
         for index in [index for index in self._known if index not in used]:
             image = self._known.pop(index)
             if image:

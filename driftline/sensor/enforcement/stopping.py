@@ -1,4 +1,4 @@
-"""Killing a process after its verdict, and nobody else in its place."""
+"""Killing a process after its verdict, without hitting another process that has reused its pid."""
 
 from __future__ import annotations
 
@@ -13,10 +13,13 @@ __all__ = ["stop"]
 
 
 def stop(process: ProcessKey, *, host_mnt_ns: int) -> str:
-    """Kill a process; gives why not, in words, empty if it was killed.
+    """Send SIGKILL to a process.
 
-    A process in the node's own mount namespace is left alone: it may be the runtime.
+    Returns the reason why it was not killed; empty if the signal was sent. A process in the node's own mount
+    namespace (``host_mnt_ns``, an inode number) is not killed: it may be the container runtime, which is in the
+    container's cgroup before it enters the container's namespaces.
     """
+    # The pidfd (pidfd_open(2), Linux 5.3) pins the process: if the key matches now, the signal cannot reach another.
     try:
         pidfd = os.pidfd_open(process.pid)
     except ProcessLookupError:

@@ -1,7 +1,7 @@
-"""The emergency switch: a file whose presence turns all blocking on this node off.
+"""The emergency switch: a file whose presence disables all blocking on this node.
 
-A file, for it works without a server, survives a restart of the sensor, and can be made by
-hand, by a script or by a volume of the sensor's pod.
+A file works without a server, survives a restart of the sensor, and can be created by hand, by a script or by a
+volume of the sensor's pod.
 """
 
 from __future__ import annotations
@@ -16,17 +16,22 @@ from driftline.sensor.bpf.block_maps import unguard
 __all__ = ["GUARDS_FOLDER", "SWITCH", "arm", "disarm", "is_disarmed"]
 
 SWITCH = Path("/run/driftline/disarmed")
+"""The file; its text, if any, is the time and the reason."""
 GUARDS_FOLDER = Path("/sys/fs/bpf/driftline")
-"""Where guards are pinned."""
+"""Directory on the BPF file system where guards are pinned."""
 
 
 def is_disarmed() -> bool:
-    """Tell whether blocking is turned off."""
+    """Return whether blocking is disabled."""
     return os.path.exists(SWITCH)  # noqa: PTH110 (asked a hundred times a second: a tenth of Path's cost)
 
 
 def disarm(reason: str) -> None:
-    """Turn all blocking off: at once without a sensor, within a tenth of a second with one."""
+    """Disable all blocking on this node.
+
+    The guards of a sensor that has ended stop at once, a running sensor follows within a tenth of a second. Raises
+    ``DriftlineError`` if the file cannot be written.
+    """
     try:
         SWITCH.parent.mkdir(parents=True, exist_ok=True)
         SWITCH.write_text(f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M:%S} UTC: {reason}\n")
@@ -36,7 +41,7 @@ def disarm(reason: str) -> None:
 
 
 def arm() -> None:
-    """Turn blocking on again."""
+    """Enable blocking again; raises ``DriftlineError`` if the file cannot be removed."""
     try:
         SWITCH.unlink(missing_ok=True)
     except OSError as error:
