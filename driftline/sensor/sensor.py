@@ -126,7 +126,7 @@ class Sensor:
         reader = ContentReader()
         self._indexes = ImageIndexes(options.image_directory)
         self._kernel = KernelSide(watch_hosts=options.watch_hosts, provenance=options.provenance)
-        self._containers = ContainerTable(on_new=self._resolver.ask, on_cgroup=self._kernel.add_container)
+        self._containers = ContainerTable(on_new=self._resolver.request, on_cgroup=self._kernel.add_container)
         self._selftest_failures = selftest.run_selftest(self._kernel)
         self._blocker = Blocker(
             self._kernel.blocking,
@@ -290,7 +290,7 @@ class Sensor:
             return
         self._next_asking = time.monotonic() + _ASK_AGAIN_SECONDS
         for container_id in self._pipeline.unnamed():
-            self._resolver.ask(container_id)
+            self._resolver.request(container_id)
 
     def _emit(self, messages: Sequence[Message]) -> None:
         self._messages.extend(messages)

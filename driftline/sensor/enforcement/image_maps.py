@@ -1,7 +1,8 @@
 """Files of images in the eBPF map ``image_files``, for images whose containers have rules that block.
 
-An image has up to some hundred thousand files, so a thread writes them. Until an image is loaded, the kernel side
-cannot tell that a file is certainly not image content, and leaves the decision to the verdict.
+An image can have some hundred thousand files, so a thread writes them. Until an image is loaded, any file in the
+root overlay may be image content, and the kernel side leaves it to the verdict (``bpf/lib/block.h``,
+``may_be_identical``).
 """
 
 from __future__ import annotations

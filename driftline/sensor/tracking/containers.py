@@ -1,8 +1,9 @@
-"""Which container a record belongs to.
+"""Containers of the node, and the mapping from cgroups to them.
 
-A record carries its cgroup; the path of every cgroup is known from its ``cgroup_mkdir``, which
-lies before it in the same ring, or from a look at /proc at the start. So the container's id is
-known without asking anybody, however short it lives; the runtime then adds its names.
+A record carries the id of its cgroup. The path of a cgroup is known from its ``cgroup_mkdir`` record, which precedes
+in the same ring, or from /proc for cgroups older than the sensor; the path contains the container's id
+(``cluster.parse_cgroup``). So even a container that lives some milliseconds has an id without a call to the
+container runtime; the runtime adds names later (``resolver``).
 """
 
 from __future__ import annotations
@@ -24,57 +25,66 @@ __all__ = ["ContainerTable", "TrackedContainer", "cgroups_of"]
 
 
 class TrackedContainer:
-    """One container, as far as it is known by now. The loop's thread alone changes it."""
+    """State of one container. Only the sensor's loop changes it."""
 
     def __init__(self, container_id: str) -> None:
+        """Begin with the id alone."""
         self.container = Container(id=container_id)
         self.is_named = False
-        """Whether the runtime has told (or will never tell) what ``container`` lacks."""
+        """Whether ``container`` is as complete as it will be: the runtime has answered, or failed to."""
         self.cgroups: set[Cgroup] = set()
-        """Those the runtime made for it, one in each hierarchy; not what is made inside it."""
+        """Cgroups that the runtime created for it, one in each hierarchy; not those created inside it."""
         self.pid = 0
-        """Its first process, whose root shows its files when the process in question is gone."""
+        """Pid of its first process; its /proc/PID/root shows the files when another process has ended. 0: unknown."""
         self.first: ProcessKey | None = None
-        """That process, known for sure."""
+        """Key of the first process; ``None`` while it is not known for certain."""
         self.root_device = 0
+        """``st_dev`` of its root file system; 0: unknown."""
         self.root: ContainerRoot | None = None
+        """Its mounts; ``None`` while they are unknown."""
         self.index: Future[ImageIndex] = Future()
+        """The index of its image; pending until the container has its name."""
         self.policy: ContainerPolicy
-        """Its drift rules; there once it is named."""
+        """Its drift rules; set once ``is_named``."""
         self.blocking = Blocking()
-        """What of its rules blocks."""
+        """The blocking part of its rules, compiled."""
         self.columns: Mapping[str, Any] = {}
-        """The columns of its events that stay the same."""
+        """Columns that all its events share (``RowBuilder.columns``)."""
         self.waiting: list[Callable[[], None]] = []
-        """What to go on with when it has its name."""
+        """Work that waits for ``is_named``, in order."""
         self.verdicts: dict[tuple[int, bytes], Verdict] = {}
-        """Of untouched image programs by inode and path: they stay what they are."""
+        """Verdict cache for unchanged image programs, by inode and path. An image file cannot change while the
+        container lives: a write copies it up, to another inode."""
         self.image_files: set[tuple[int, int]] = set()
-        """Device and inode of mapped files that were proven to be the image's own."""
+        """Device and inode of mapped files that are unchanged image files."""
 
     @property
     def id(self) -> str:
+        """Id of the container at its runtime."""
         return self.container.id
 
     @property
     def image_name(self) -> str:
-        """What to call its image in words."""
+        """Name of its image for messages: the reference, with the digest where it is known."""
         image, digest = self.container.image, self.container.image_digest
         return f"{image.rpartition('@')[0] or image}@{digest}" if digest else image
 
 
 class ContainerTable:
-    """The containers of this node, by cgroup."""
+    """Containers of this node, by cgroup and by id."""
 
     def __init__(self, *, on_new: Callable[[str], None], on_cgroup: Callable[[Cgroup], None]) -> None:
-        """Have ``on_new`` called with each new container's id, ``on_cgroup`` with each of its cgroups."""
+        """``on_new`` is called with the id of each new container, ``on_cgroup`` with each cgroup of a container."""
         self._on_new = on_new
         self._on_cgroup = on_cgroup
         self._by_cgroup: dict[Cgroup, TrackedContainer | None] = {}
         self._by_id: dict[str, TrackedContainer] = {}
 
     def add(self, cgroup: Cgroup, path: bytes) -> TrackedContainer | None:
-        """Take in a cgroup and its path in its hierarchy; gives its container."""
+        """Add a cgroup, by its path in its hierarchy.
+
+        Returns the container that the cgroup belongs to; ``None`` if it is not a container's.
+        """
         found = cluster.parse_cgroup(os.fsdecode(path))
         if found is None:
             self._by_cgroup[cgroup] = None
@@ -82,6 +92,7 @@ class ContainerTable:
         tracked = self._by_id.get(found.id) or self._track(found.id)
         self._by_cgroup[cgroup] = tracked
         self._on_cgroup(cgroup)
+        # The last component of the runtime's own cgroup contains the id; cgroups created inside lie below it.
         if found.id in os.fsdecode(os.path.basename(path)):
             tracked.cgroups.add(cgroup)
         return tracked
@@ -92,7 +103,10 @@ class ContainerTable:
         return tracked
 
     def removed(self, cgroup: Cgroup) -> TrackedContainer | None:
-        """Forget a cgroup, and with the last one its container, which is given back."""
+        """Remove a cgroup, and its container with the last one.
+
+        Returns the removed container; ``None`` if it has other cgroups or the cgroup is not a container's.
+        """
         tracked = self._by_cgroup.pop(cgroup, None)
         if tracked:
             tracked.cgroups.discard(cgroup)
@@ -101,23 +115,24 @@ class ContainerTable:
         return self._by_id.pop(tracked.id, None)
 
     def of(self, head: Head) -> TrackedContainer | None:
-        """Give the container of a record; ``None`` for the node's own processes."""
+        """Return the container of a record's task; ``None`` for processes of the node."""
         if head.cgroup not in self._by_cgroup:
             self._learn(head)
         return self._by_cgroup.get(head.cgroup)
 
     def by_cgroup(self, cgroup: Cgroup) -> TrackedContainer | None:
-        """Give the container of a cgroup."""
+        """Return the container of a cgroup; ``None`` for cgroups of the node and unknown ones."""
         return self._by_cgroup.get(cgroup)
 
-    # A cgroup whose making was not seen: the process, if it still runs, tells.
+    # A cgroup whose cgroup_mkdir was not recorded: /proc has its path if the process still runs. Otherwise the cgroup
+    # counts as the node's, so that /proc is read only once for it.
     def _learn(self, head: Head) -> None:
         for cgroup, path in cgroups_of(head.tgid):
             self.add(cgroup, path)
         self._by_cgroup.setdefault(head.cgroup, None)
 
     def get(self, container_id: str) -> TrackedContainer | None:
-        """Give the container of this id."""
+        """Return the container with this id; ``None`` if it is unknown."""
         return self._by_id.get(container_id)
 
     def __iter__(self) -> Iterator[TrackedContainer]:
@@ -128,9 +143,10 @@ class ContainerTable:
 
 
 def cgroups_of(pid: int) -> list[tuple[Cgroup, bytes]]:
-    """List the cgroups of a process, as id and path; empty if the process is gone.
+    """Return the cgroups of a process with their paths, one for each hierarchy; empty if the process has ended.
 
-    On 64-bit kernels a cgroup's id is the inode number of its folder (kernfs_node.h).
+    Read from /proc/PID/cgroup (cgroups(7)). On 64-bit kernels the id of a cgroup is the inode number of its
+    directory (include/linux/kernfs.h, ``kernfs_id_ino``).
     """
     try:
         lines = Path(f"/proc/{pid}/cgroup").read_bytes().splitlines()
@@ -148,6 +164,8 @@ def cgroups_of(pid: int) -> list[tuple[Cgroup, bytes]]:
     return found
 
 
+# cgroup v1 hierarchies are mounted at the names of their controllers; v2 at /sys/fs/cgroup, or at unified/ beside v1
+# (systemd, "hybrid").
 def _mount_point(controllers: bytes) -> Path:
     base = Path("/sys/fs/cgroup")
     if not controllers:

@@ -1,4 +1,8 @@
-"""What runs already when the sensor starts: its containers, processes and interpreters."""
+"""Inventory of containers, processes and interpreters that run when the sensor starts.
+
+The BPF programs are attached before the inventory, so that nothing which starts meanwhile is missed; a process that
+is both recorded and found in /proc has the same key.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,11 @@ _log = logging.getLogger(__name__)
 def take_inventory(
     containers: ContainerTable, processes: ProcessTable, kernel: KernelSide, runtime: cluster.Runtime
 ) -> list[Container]:
-    """Fill the tables from /proc and the runtime; gives the containers the runtime names."""
+    """Add the running containers and their processes to the tables, from /proc and the container runtime.
+
+    The kernel side gets the roots, first processes and interpreters of containers that ran before it. Returns the
+    containers that the runtime lists; an empty list, with a warning in the log, if it does not answer.
+    """
     named = _running_containers(runtime)
     first_pids = {container.id: container.pid for container in named}
     for pid in running_pids():
@@ -34,6 +42,7 @@ def take_inventory(
         processes.add(msgspec.structs.replace(process, container_id=tracked.id))
         if scripts.is_interpreter(process.program):
             kernel.add_interpreter(process.inode, process.device)
+        # The runtime's first process knows the mounts as they were made; any other is the fallback.
         if tracked.root is None:
             first = read_process(first_pids.get(tracked.id, 0))
             tracked.first = first.key if first else None
@@ -45,7 +54,7 @@ def _running_containers(runtime: cluster.Runtime) -> list[Container]:
     try:
         return runtime.containers()
     except RuntimeUnavailable as error:
-        _log.warning("containers go without names until the runtime answers: %s", error)
+        _log.warning("containers have no names until the runtime answers: %s", error)
         return []
 
 

@@ -1,4 +1,10 @@
-"""Which executable mappings bring code into a process that its image did not."""
+"""Filter for executable mappings, and the facts of mapped files.
+
+The perf records cover the whole node, and say neither the container nor whether overlayfs
+has an upper file. ``MappingFilter`` drops the records of the node's own processes, of programs (their exec record is
+enough) and of unchanged image files; ``facts_of_mapped`` finds for the rest the facts that the kernel side gives for
+an exec.
+"""
 
 from __future__ import annotations
 
@@ -22,24 +28,26 @@ _MAGIC = {"overlay": OVERLAYFS_MAGIC, "tmpfs": TMPFS_MAGIC}
 
 _HOST_PIDS_KEPT = 4096
 _HOST_PID_SECONDS = 1.0
+"""Seconds for which a pid is known to be a process of the node. A pid is not reused within a second."""
 _IMAGE_FILES_KEPT = 8192
+"""Unchanged image files remembered for each container."""
 
 
 class MappingFilter:
-    """Drops what is not worth a verdict, cheapest question first.
-
-    The perf records are the whole node's, and name neither a container nor an overlay's upper
-    layer: both are worked out here.
-    """
+    """Filter for mappings that need a verdict. It makes the cheapest checks first."""
 
     def __init__(self, containers: ContainerTable, processes: ProcessTable) -> None:
+        """Take the tables of containers and processes; processes that are found in /proc are added."""
         self._containers = containers
         self._processes = processes
-        # Process ids do not come round within a second, so neither does a host's answer.
+        # pid: monotonic time until which it counts as a process of the node
         self._host_pids: OrderedDict[int, float] = OrderedDict()
 
     def owner(self, record: MappingRecord) -> tuple[TrackedContainer, Process] | None:
-        """Give the container and process of a mapping worth judging; ``None`` for all others."""
+        """Return container and process of a mapping that needs a verdict.
+
+        ``None`` for processes of the node, for a process's own program and for unchanged image files.
+        """
         if record.device == 0 or self._is_host_pid(record.pid):  # [vdso] and other mappings of no file
             return None
         process = self._processes.running(record.pid) or self._find(record.pid)
@@ -48,7 +56,7 @@ class MappingFilter:
             return None
         return None if self._is_image_file(record, tracked) else (tracked, process)
 
-    # A process that was forked but never exec'd, or that ran before the sensor.
+    # For a process without an exec record: it has only forked, or it ran before the sensor.
     def _find(self, pid: int) -> Process | None:
         process = read_process(pid)
         tracked = self._container_of(pid)
@@ -75,8 +83,8 @@ class MappingFilter:
                 return tracked
         return None
 
-    # An image file never changes its inode's bytes: writing to it copies it up. So one proof
-    # holds for as long as the container lives.
+    # The bytes of an image file's inode never change: a write copies the file up, to another inode. So one check is
+    # enough for as long as the container lives.
     def _is_image_file(self, record: MappingRecord, tracked: TrackedContainer) -> bool:
         key = (record.device, record.inode)
         if key in tracked.image_files:
@@ -88,14 +96,14 @@ class MappingFilter:
         return True
 
 
-# runc's own process is in the container's cgroup and mount namespace before it executes the
-# container's program; until then its program lies on the node.
+# runc's own process is in the container's cgroup and mount namespace before it executes the container's program;
+# until then its program file is on a file system of the node.
 def _is_inside(process: Process, tracked: TrackedContainer) -> bool:
     mounts = tracked.root.mounts if tracked.root else ()
     return process.device == tracked.root_device or any(mount.device == process.device for mount in mounts)
 
 
-# Older kernels give the device below the overlay, so the path serves as well.
+# On overlayfs, older kernels give the device of the layer, so inode and path are compared as well.
 def _is_program(record: MappingRecord, process: Process) -> bool:
     is_last = record.inode == process.inode and record.path == process.program
     return is_last or (record.device, record.inode) in process.programs
@@ -104,7 +112,11 @@ def _is_program(record: MappingRecord, process: Process) -> bool:
 def facts_of_mapped(
     record: MappingRecord, found: os.stat_result, tracked: TrackedContainer, writer: Writer | None
 ) -> FileFacts:
-    """Say of a mapped file, by a look at it, what the kernel side says of an executed one."""
+    """Return the facts of a mapped file, as the kernel side gives them for an executed one.
+
+    ``found`` is the stat result of the file, opened by the caller; ``writer`` its last writer, if known. The layers
+    are looked up in the directories that the container runtime gave (``upperdir``, ``lowerdirs``).
+    """
     is_on_root = found.st_dev == tracked.root_device
     lowers = sum(_inode(lowerdir, record.path) is not None for lowerdir in tracked.container.lowerdirs)
     mount = _mount_at(record.path, tracked)
@@ -126,7 +138,10 @@ def facts_of_mapped(
 
 
 def facts_of_gone(record: MappingRecord, writer: Writer | None) -> FileFacts:
-    """Say what is known of a mapped file that has no name any more."""
+    """Return the facts of a mapped file that has no name any more: a deleted or replaced file, or a memfd.
+
+    Its size is -1 (unknown), and it counts as no image file (``upper``).
+    """
     path = record.path.removesuffix(b" (deleted)")
     is_memory = path.startswith(b"/memfd:")
     return FileFacts(
@@ -145,19 +160,21 @@ def facts_of_gone(record: MappingRecord, writer: Writer | None) -> FileFacts:
     )
 
 
-# The last mount that covers a path is the one on top.
+# The innermost mount that covers a path; of several at the same path max() keeps the first.
 def _mount_at(path: bytes, tracked: TrackedContainer) -> Mount | None:
     mounts = tracked.root.mounts if tracked.root else ()
     covering = [m for m in mounts if path == m.path or path.startswith(m.path.rstrip(b"/") + b"/")]
     return max(covering, key=lambda mount: len(mount.path)) if covering else None
 
 
+# The path within the file system: a bind mount shows a directory of it (mountinfo, "root").
 def _below_mount(path: bytes, mount: Mount | None) -> bytes:
     if mount is None:
         return path
     return mount.root.rstrip(b"/") + b"/" + path[len(mount.path) :].lstrip(b"/")
 
 
+# The topmost lower layer that has the path is the one that overlayfs shows, if the upper layer does not have it.
 def _in_lower_layer(record: MappingRecord, tracked: TrackedContainer) -> bool:
     container = tracked.container
     if not container.upperdir or _inode(container.upperdir, record.path) is not None:

@@ -1,4 +1,4 @@
-"""The mounts of a container, from its processes' mountinfo."""
+"""Mounts of a container, from the mountinfo of its processes (proc_pid_mountinfo(5))."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ from driftline.verdict import ContainerRoot, Mount
 
 __all__ = ["container_root", "find_mount"]
 
-_NODE_PID = 1
+_NODE_PID = 1  # init, in the node's own mount namespace
 
 
 def container_root(pid: int) -> ContainerRoot:
-    """Read the file-system view of a container's process; raises ``Unreadable`` if it is gone.
+    """Return root, layers and mounts as a container's process sees them; raises ``Unreadable`` if it has ended.
 
-    ``pid`` should be the container's first process, before it could change its mounts. The
-    layers' paths are only given for a root that the node has mounted, too, as container runtimes
-    do: those of an overlay mounted inside the container are the container's words.
+    ``pid`` should be the container's first process, before it can change its mounts. The paths of the layers are
+    given only if the node has mounted the same overlay, as container runtimes do: an overlay that was mounted
+    inside the container has layer paths that the container chose.
     """
     mounts = read_mountinfo(pid)
+    # Several mounts can lie on /; the last one is on top.
     root = next((mount for mount in reversed(mounts) if mount.path == b"/"), None)
     if root is None:
         raise Unreadable(f"process {pid} has no mount at /")
@@ -36,7 +37,7 @@ def container_root(pid: int) -> ContainerRoot:
 
 
 def find_mount(pid: int, mount_id: int) -> Mount | None:
-    """Find a mount of a process by its id (statx(2), ``stx_mnt_id``); ``None`` if it is not there."""
+    """Return the mount with this id (statx(2), ``stx_mnt_id``) in a process's mount namespace; ``None`` if unknown."""
     try:
         return next((mount for mount in read_mountinfo(pid) if mount.id == mount_id), None)
     except Unreadable:

@@ -1,8 +1,7 @@
-"""The processes seen, so that an event can name its parents by program and command line.
+"""Table of processes, so that an event can name its ancestors by program and command line.
 
-Execs fill the table; a process that runs already when the sensor starts comes from /proc. The
-kernel's clock tick is the finest start time /proc gives (proc_pid_stat(5), starttime), so a
-process's key is its id and the tick of its start: ids do not come round within a tick.
+Exec records fill the table; processes that run before the sensor come from /proc (``inventory``). The table is
+bounded: an ancestor that it does not have any more is named by the comm in the exec record.
 """
 
 from __future__ import annotations
@@ -20,39 +19,49 @@ from driftline.sensor.bpf.records import TICK_NS, Ancestor, ExecRecord, Head, Pr
 __all__ = ["Process", "ProcessTable", "command_line", "read_process", "running_pids"]
 
 _COMMAND_LINE_MAX = 8192
+"""Characters of a command line in an event."""
 _ENDED_KEPT = 2048
+"""Processes kept after their end, for records of their children and files that are handled later."""
 _RUNNING_KEPT = 32768
+"""Processes kept as running; the one added first is dropped when there are more."""
 
 
 class Process(msgspec.Struct, frozen=True):
     """One process as it was at its last exec."""
 
     key: ProcessKey
+    """Pid and start tick."""
     start_ns: int
+    """Time of the fork: boot-time clock, nanoseconds; only to the tick if it comes from /proc."""
     program: bytes
-    """Path of its program file in its container; in ``[]`` the comm, if that is all there is."""
+    """Path of its program file in its container; the comm in ``[]`` if the path is unknown."""
     argv: tuple[bytes, ...]
+    """Arguments; empty if unknown."""
     device: int = 0
-    """``st_dev`` of the program file; 0 if it is not known."""
+    """``st_dev`` of the program file; 0 if unknown."""
     inode: int = 0
+    """Inode number of the program file; 0 if unknown."""
     parent: ProcessKey | None = None
+    """Its parent at the exec; ``None`` if unknown."""
     script: bytes = b""
-    """The ``#!`` file it was started as; empty for any other program."""
+    """Path of the ``#!`` script that it was started as; empty for other programs."""
     container_id: str = ""
+    """Id of its container; empty for processes of the node."""
     programs: frozenset[tuple[int, int]] = frozenset()
-    """Device and inode of every program file it has run, this one's included."""
+    """Device and inode of every program file it has executed, the present one included."""
 
 
 class ProcessTable:
-    """The processes that run, and the last that ended."""
+    """Running processes, and the last ``_ENDED_KEPT`` that ended."""
 
     def __init__(self) -> None:
+        """Begin empty."""
         self._running: OrderedDict[ProcessKey, Process] = OrderedDict()
         self._ended: OrderedDict[ProcessKey, Process] = OrderedDict()
         self._by_pid: dict[int, ProcessKey] = {}
 
     def executed(self, record: ExecRecord, container_id: str) -> Process:
-        """Take in an exec; gives the process it made."""
+        """Add the process of an exec record, in place of what it ran before; return it."""
         head, parent = record.head, record.parent
         key = ProcessKey.at(head.tgid, head.start)
         before = self._running.get(key)
@@ -73,14 +82,14 @@ class ProcessTable:
         return process
 
     def add(self, process: Process) -> None:
-        """Take in a process that was found."""
+        """Add a running process."""
         self._running[process.key] = process
         self._by_pid[process.key.pid] = process.key
         if len(self._running) > _RUNNING_KEPT:
             self._forget(self._running.popitem(last=False)[0])
 
     def ended(self, head: Head) -> Process | None:
-        """Take in an exit; gives the process, if it was known."""
+        """Mark the process of an exit record as ended; return it, ``None`` if it is unknown."""
         key = ProcessKey.at(head.tgid, head.start)
         process = self._running.pop(key, None)
         if process is None:
@@ -96,20 +105,20 @@ class ProcessTable:
             del self._by_pid[key.pid]
 
     def find(self, key: ProcessKey) -> Process | None:
-        """Give the process of this key, running or just ended."""
+        """Return the process with this key, running or ended; ``None`` if it is unknown."""
         return self._running.get(key) or self._ended.get(key)
 
     def running(self, pid: int) -> Process | None:
-        """Give the process that has this id now, if it is known."""
+        """Return the process that has this pid now; ``None`` if it is unknown."""
         key = self._by_pid.get(pid)
         return self._running[key] if key else None
 
     def parent(self, record: ExecRecord) -> Process | None:
-        """Give the process above an exec."""
+        """Return the parent process of an exec; ``None`` for process 1."""
         return self._ancestor(record.parent) if record.parent else None
 
     def ancestors(self, record: ExecRecord) -> tuple[Process, ...]:
-        """List the processes above an exec, nearest first."""
+        """Return the ancestor processes of an exec, parent first."""
         return tuple(self._ancestor(ancestor) for ancestor in record.ancestors)
 
     def _ancestor(self, ancestor: Ancestor) -> Process:
@@ -121,18 +130,24 @@ class ProcessTable:
 
 
 def command_line(argv: tuple[bytes, ...]) -> str:
-    """Join arguments to one line that a shell would split the same way; long ones are cut."""
+    """Join arguments into one line that a shell would split the same way.
+
+    A line of more than ``_COMMAND_LINE_MAX`` characters is cut and ends with an ellipsis.
+    """
     line = shlex.join([text(argument) for argument in argv])
     return line if len(line) <= _COMMAND_LINE_MAX else line[:_COMMAND_LINE_MAX] + "…"
 
 
 def running_pids() -> list[int]:
-    """List the ids of the processes that run now."""
+    """Return the pids in /proc, in no order."""
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
 def read_process(pid: int) -> Process | None:
-    """Read a running process from /proc; ``None`` if it is gone or a kernel thread."""
+    """Return a running process from /proc; ``None`` if it has ended or is a kernel thread.
+
+    Without parent, script and container.
+    """
     folder = Path("/proc", str(pid))
     try:
         stat = (folder / "stat").read_bytes()
@@ -141,7 +156,8 @@ def read_process(pid: int) -> Process | None:
         exe = (folder / "exe").stat()
     except OSError:
         return None
-    # The name in parentheses may hold spaces and parentheses itself: fields count from its end.
+    # The comm in parentheses may contain spaces and parentheses itself: fields are counted from its end. Field 22 is
+    # starttime (proc_pid_stat(5)).
     fields = stat[stat.rindex(b")") + 2 :].split()
     start_ticks = int(fields[19])
     key = ProcessKey(pid, start_ticks)
