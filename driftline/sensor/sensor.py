@@ -255,14 +255,14 @@ class Sensor:
         self._follow_policy()
         self._blocker.settle()
         self._retry_naming()
-        self._emit(self._health.news())
+        self._emit(self._health.new_losses())
         self._emit(self._health.gaps(self._pipeline.lost_by_container()))
         if time.monotonic() >= self._next_heartbeat:
             self._next_heartbeat = time.monotonic() + _HEARTBEAT_SECONDS
             self._heartbeat()
 
     def _heartbeat(self) -> None:
-        self._emit([self._health.row("SensorTampered", reason=said) for said in self._tampering.news()])
+        self._emit([self._health.row("SensorTampered", reason=said) for said in self._tampering.new_findings()])
         if self._marker:
             self._marker.touch()
         if self._options.heartbeats:

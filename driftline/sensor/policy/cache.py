@@ -1,7 +1,8 @@
-"""The server's policy as a file of the sensor's state directory, so that it holds while the server is away.
+"""Cache of the server's policy in the sensor's state directory, for the time that the server is away.
 
-The process that ships (``sensor.following``) writes it, the sensor follows it. Its first line says
-which version it is, and the digest of what follows: who edits it by hand is found out.
+The shipping process (``shipping/policy_subscriber``) writes the file, the sensor watches it (``watched_file``). The
+first line has name and version of the policy and the SHA-256 of the remaining text, so that an edited file is
+detected. The digest is no signature: root on the node can compute it as well.
 """
 
 from __future__ import annotations
@@ -18,28 +19,33 @@ from driftline.errors import InvalidPolicy, TamperedPolicy
 __all__ = ["FILE", "LAST_GOOD", "CachedPolicy", "read", "read_intact", "write"]
 
 FILE = "policy.yaml"
+"""Name of the cached policy in the state directory."""
 LAST_GOOD = "policy.good.yaml"
-"""The version before, as long as nobody knows that the sensor runs the present one."""
+"""Name of the previous version, which the sensor falls back to if the cached one is unusable at its start."""
 _HEAD = re.compile(r"# driftline policy (\S+) version (\d+) sha256:([0-9a-f]{64})\n")
 
 
 class CachedPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """One version of the server's policy."""
+    """One version of a policy of the server."""
 
     name: str
+    """Name of the policy at the server."""
     version: int
+    """Number of the version."""
     text: str
+    """The policy as YAML."""
 
     @property
     def label(self) -> str:
-        """Name and version, as the sensor reports what it runs: ``default:7``."""
+        """Name and version as the sensor reports them, such as ``default:7``."""
         return f"{self.name}:{self.version}"
 
 
 def write(directory: Path, policy: CachedPolicy, *, runs: str) -> None:
-    """Replace the kept policy, durably and in one step; raises ``OSError``.
+    """Replace the cached policy, durably and atomically; raises ``OSError``.
 
-    If the former one is what the sensor ``runs``, by its label, it stays as the good one.
+    The previous version is kept as ``LAST_GOOD`` if it is the one that the sensor ``runs``, by its label: a version
+    that the sensor refused never becomes the fallback.
     """
     former = read_intact(directory / FILE)
     if former and former.label == runs:
@@ -48,13 +54,14 @@ def write(directory: Path, policy: CachedPolicy, *, runs: str) -> None:
 
 
 def read_intact(path: Path) -> CachedPolicy | None:
-    """Read a kept policy; ``None`` if there is none that is whole."""
+    """Return a cached policy; ``None`` if it is missing, unreadable or edited."""
     try:
         return read(path)
     except InvalidPolicy:
         return None
 
 
+# The head is one line, so that the text stays valid YAML with a comment before it.
 def _write(path: Path, policy: CachedPolicy) -> None:
     data = policy.text.encode()
     head = f"# driftline policy {policy.name} version {policy.version} sha256:{hashlib.sha256(data).hexdigest()}\n"
@@ -62,9 +69,9 @@ def _write(path: Path, policy: CachedPolicy) -> None:
 
 
 def read(path: Path) -> CachedPolicy | None:
-    """Read a kept policy; ``None`` if there is none.
+    """Return a cached policy; ``None`` if the file does not exist.
 
-    Raises ``TamperedPolicy`` if it is not as it was written, ``InvalidPolicy`` if it cannot be read.
+    Raises ``TamperedPolicy`` if the text does not match the digest, ``InvalidPolicy`` if the file cannot be read.
     """
     try:
         head, end, text = path.read_bytes().decode(errors="replace").partition("\n")

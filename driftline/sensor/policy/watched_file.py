@@ -1,4 +1,4 @@
-"""The policy the sensor runs, followed as its file changes."""
+"""The policy that the sensor runs, reloaded when its file changes."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from driftline.sensor.policy import cache
 __all__ = ["PolicyFile", "ServedPolicy"]
 
 _Version = tuple[int, int, int, int]
+"""Device, inode, modification time (ns) and size: changed if the file was edited or replaced."""
 
 
 class PolicyFile:
-    """A policy and where it comes from.
+    """A policy loaded from a file, and reloaded when ``changed`` finds the file changed.
 
-    It is asked, not told: that works with the links of a ConfigMap volume, which are replaced,
-    as with an editor's renames and with network volumes.
+    The file is polled rather than watched by inotify: polling also works for the symlinks of a ConfigMap volume, which
+    the kubelet replaces, for editors that rename, and for network volumes.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -29,21 +30,23 @@ class PolicyFile:
         self._path = path
         self._version = self._look()
         self.source = str(path) if path else "built in"
-        """Where the policy in force comes from, for people; for a server's, its name and version."""
+        """Origin of the policy in force: path of the file, ``built in``, or name and version of a server's policy."""
         self.offered = self.source
-        """The same of the policy loaded last, which may have been refused."""
+        """Origin of the policy that was loaded last; it may have been refused."""
         self.current: Policy = self._load(path) if path else policies.DEFAULT
         """The policy in force."""
         self.loaded_at = datetime.datetime.now(datetime.UTC)
+        """Time at which the policy in force was loaded, UTC."""
 
     def changed(self) -> Policy | None:
-        """Give the policy if the file is another since the last call.
+        """Return the new policy if the file has changed since the last call, otherwise ``None``.
 
-        Raises ``InvalidPolicy``, once for each version of the file; ``current`` stays then.
+        Raises ``InvalidPolicy`` once for each version of the file that is invalid; ``current`` stays in force then.
         """
         version = self._look()
         if self._path is None or version == self._version:
             return None
+        # Remembered before loading, so that an invalid file raises once and not at every poll.
         self._version = version
         self.current = self._load(self._path)
         self.source = self.offered
@@ -63,14 +66,15 @@ class PolicyFile:
 
 
 class ServedPolicy(PolicyFile):
-    """The policy of the sensor's server; the default policy until the server has given one."""
+    """The policy of the sensor's server, from the cache; the default policy until the server has sent one."""
 
     def __init__(self, directory: Path) -> None:
-        """Take the sensor's state directory.
+        """Load the cached policy from the state directory ``directory``.
 
-        The sensor must start: if what is kept is bad, the one that was good before it holds, and
-        ``changed`` will say why.
+        Never fails, since the sensor must start: if the cached policy is unusable, the last good one is in force, or
+        the default policy, and ``changed`` raises the reason.
         """
+        # The version is remembered only if the file was loaded: otherwise ``changed`` loads it again and raises.
         super().__init__(None)
         self._path = directory / cache.FILE
         version = self._look()
@@ -85,7 +89,7 @@ class ServedPolicy(PolicyFile):
         self.current = self._load(path)
         self.source = self.offered
 
-    # Once there was one, its removal is no way back to the default policy.
+    # Removing the file must not bring back the default policy, which may block less.
     def _load(self, path: Path) -> Policy:
         kept = cache.read(path)
         if kept is None:

@@ -1,4 +1,4 @@
-"""The sensor's counts for Prometheus, read when they are scraped."""
+"""Prometheus metrics of the sensor, collected from its status at each scrape."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ __all__ = ["SensorCollector"]
 
 
 class SensorCollector(Collector):
-    """Gives the counts of ``Sensor.status`` as metrics."""
+    """Collector of the metrics ``driftline_*``.
+
+    No counters are kept here: each scrape reads ``Sensor.status``, so metrics and status always agree.
+    """
 
     def __init__(self, status: Callable[[], Mapping[str, object]]) -> None:
+        """Take the function that returns the sensor's status; it is called from the server's threads."""
         self._status = status
 
     def collect(self) -> Iterator[Metric]:
-        """Read the counts now."""
+        """Yield the metrics as of now."""
         status = self._status()
         yield _by_label("driftline_lost", "What was lost, by reason", "reason", status["lost"])
         yield _by_label("driftline_rows", "Rows made, by kind", "kind", status["rows"])
@@ -26,6 +30,7 @@ class SensorCollector(Collector):
         yield GaugeMetricFamily("driftline_processes", "Processes known", value=_number(status["processes"]))
 
 
+# A counter with one label; a value of ``status`` that is no mapping gives no samples.
 def _by_label(name: str, about: str, label: str, counts: object) -> CounterMetricFamily:
     family = CounterMetricFamily(name, about, labels=[label])
     if isinstance(counts, Mapping):

@@ -1,4 +1,8 @@
-"""From what was seen and decided to rows: process events, alerts, and the words in them."""
+"""Rows of the sensor: process events and alerts, with the texts in them.
+
+The columns are described in ``driftline.events``. Names and arguments from containers are bytes; ``events.text``
+converts them.
+"""
 
 from __future__ import annotations
 
@@ -30,23 +34,26 @@ from driftline.sensor.tracking.processes import Process, command_line
 
 __all__ = ["RowBuilder"]
 
-# As plain numbers: an enum's & takes ten times as long, for each exec.
+# Plain numbers: the & of an IntFlag takes ten times as long, and these run for each exec.
 _HAS_TTY, _SECURE_EXEC, _ARGS_TRUNCATED = (
     int(flag) for flag in (RecordFlag.HAS_TTY, RecordFlag.SECURE_EXEC, RecordFlag.ARGS_TRUNCATED)
 )
-_UNSET = 0xFFFFFFFF  # what the kernel has for a login uid or audit session nobody set
+_UNSET = 0xFFFFFFFF  # an audit session that was not set (AUDIT_SID_UNSET, linux/audit.h)
 
 
 class RowBuilder:
-    """Makes the rows of one node."""
+    """Maker of the rows of one node. Any thread may use it."""
 
     def __init__(self, location: NodeLocation, clock: Clock) -> None:
+        """Take the location for the columns of cluster, node and cloud, and the clock that converts times to UTC."""
         self.location = location
+        """Cluster and cloud account of the node."""
         self._clock = clock
+        # Start ticks count from the boot, so the boot id makes process keys unique across boots.
         self._boot = Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
 
     def columns(self, container: Container) -> dict[str, Any]:
-        """Give the columns that all events of a container share."""
+        """Return the columns that all events of a container share."""
         location = self.location
         return {
             "AzureResourceId": location.resource if location.cloud == "azure" else "",
@@ -68,7 +75,11 @@ class RowBuilder:
     def process_created(
         self, record: ExecRecord, parent: Process | None, *, columns: Mapping[str, Any], verdict: Verdict | None
     ) -> CloudProcessEvent:
-        """Report an exec."""
+        """Return the event of an exec.
+
+        ``parent`` is the parent process, if it is known; ``columns`` are those of the container. ``verdict`` is
+        ``None`` for processes of the node, which are not evaluated.
+        """
         head, process = record.head, ProcessKey.at(record.head.tgid, record.head.start)
         folder, _, name = text(verdict.path if verdict else record.file.path).rpartition("/")
         ancestor = record.parent
@@ -106,7 +117,10 @@ class RowBuilder:
         columns: Mapping[str, Any],
         verdict: Verdict,
     ) -> CloudProcessEvent:
-        """Report a file that a process mapped, read as a script, or was not let execute (``action_type``)."""
+        """Return the event of a file that a process mapped, read as a script, or failed to execute.
+
+        ``action_type`` says which of these; ``when`` is the boot-time clock in nanoseconds.
+        """
         folder, _, name = text(verdict.path).rpartition("/")
         return CloudProcessEvent(
             Timestamp=self._clock.utc(when),
@@ -130,7 +144,7 @@ class RowBuilder:
         )
 
     def process_ended(self, record: ExitRecord, process: Process, *, columns: Mapping[str, Any]) -> CloudProcessEvent:
-        """Report the end of a process whose exec was seen."""
+        """Return the event of the end of a process whose exec was recorded."""
         folder, _, name = text(process.program).rpartition("/")
         return CloudProcessEvent(
             Timestamp=self._clock.utc(record.head.time),
@@ -151,7 +165,11 @@ class RowBuilder:
     def decided(
         self, event: CloudProcessEvent, decision: Decision, *, blocked_by: BlockedBy, why_not: str
     ) -> CloudProcessEvent:
-        """Add what the policy said, what stopped the process, or why nothing did though it should."""
+        """Return the event with the decision of the policy.
+
+        ``blocked_by`` is the means that stopped the process. ``why_not`` is the reason why a blocking rule did not
+        stop it; empty otherwise.
+        """
         more = {"NotBlocked": why_not} if why_not else {}
         return msgspec.structs.replace(
             event,
@@ -164,7 +182,7 @@ class RowBuilder:
     def alert(
         self, event: CloudProcessEvent, verdict: Verdict, decision: Decision, ancestors: Sequence[Process]
     ) -> Alert:
-        """Raise an alert about an event that a drift rule said to alert on."""
+        """Return a new alert about an event. ``ancestors`` become its process tree, parent first."""
         return Alert(
             alert_id=str(uuid.uuid4()),
             timestamp=event.Timestamp,
@@ -205,6 +223,7 @@ def _volume(verdict: Verdict | None) -> dict[str, Any]:
     return {"VolumeKind": str(verdict.volume)} if verdict and verdict.volume is not None else {}
 
 
+# Facts of an exec that have no column of their own.
 def _more(record: ExecRecord) -> dict[str, Any]:
     more: dict[str, Any] = {"NamespacePid": record.ns_pid, "UserId": record.uid, "EffectiveUserId": record.euid}
     if record.filename != record.interp:
@@ -222,16 +241,19 @@ def _name(path: bytes) -> str:
     return text(os.path.basename(path))
 
 
+# Names of other users are not looked up, their ids are reported.
 def _account(uid: int) -> str:
     return "root" if uid == 0 else str(uid)
 
 
+# As shells report it: 128 + signal for a killed process (wait(2), bits of the status).
 def _exit_code(status: int) -> int:
     killed_by = status & 0x7F
     return 128 + killed_by if killed_by else status >> 8
 
 
-_WHAT = {
+# Begin of an alert's title. "program" is replaced by the word for the subject.
+_CONTENT_TITLE = {
     Content.ADDED: "Program not in the image",
     Content.MODIFIED: "Modified image program",
     Content.RELOCATED: "Relocated image program",
@@ -243,27 +265,30 @@ _ORIGIN_PREFIX = {Origin.MEMORY: "Fileless: ", Origin.DELETED: "Deleted: "}
 
 
 def _title(event: CloudProcessEvent, verdict: Verdict) -> str:
-    what = _WHAT[verdict.content].replace("program", _SUBJECT_WORD.get(verdict.subject, "program"))
+    what = _CONTENT_TITLE[verdict.content].replace("program", _SUBJECT_WORD.get(verdict.subject, "program"))
     what = what.replace("Program", _SUBJECT_WORD.get(verdict.subject, "program").capitalize())
     prefix = _ORIGIN_PREFIX.get(verdict.origin, "")
     where = event.KubernetesPodName or event.ContainerName or event.ContainerId[:12]
-    did = _DID.get(BlockedBy(event.BlockedBy), "was blocked")
+    did = _OUTCOME.get(BlockedBy(event.BlockedBy), "was blocked")
     return f"{prefix}{what} {did} in {where}: {event.FileName}"
 
 
-_DID = {BlockedBy.NOTHING: "ran", BlockedBy.VERDICT: "ran and was killed"}
+# By means of blocking; any other means stopped the process before it ran.
+_OUTCOME = {BlockedBy.NOTHING: "ran", BlockedBy.VERDICT: "ran and was killed"}
 
 
+# Sentences for the end of an alert's description. A process that failClosed stopped and whose verdict is no drift
+# runs at the next try: the verdict is cached by then.
 def _blocking(event: CloudProcessEvent, verdict: Verdict) -> str:
     if event.PolicyAction != Action.BLOCK:
         return ""
     if not event.BlockedBy:
         return f". It was not blocked: {event.AdditionalFields['NotBlocked']}."
-    late = " It is let go from now on." if verdict.drift == Drift.NO else ""
+    late = " It is not blocked from now on." if verdict.drift == Drift.NO else ""
     return f". It was stopped by {event.BlockedBy}.{late}"
 
 
-# MITRE ATT&CK for Containers, https://attack.mitre.org/matrices/enterprise/containers/
+# Techniques of MITRE ATT&CK for Containers, https://attack.mitre.org/matrices/enterprise/containers/
 _TECHNIQUE_BY_ORIGIN = {
     Origin.MEMORY: "Reflective Code Loading (T1620)",
     Origin.DELETED: "Indicator Removal: File Deletion (T1070.004)",
@@ -281,6 +306,7 @@ _TECHNIQUE_BY_SUBJECT = {
 }
 
 
+# At most one technique each for origin, content and subject, in this order.
 def _techniques(verdict: Verdict) -> tuple[str, ...]:
     found = (
         _TECHNIQUE_BY_ORIGIN.get(verdict.origin),

@@ -1,4 +1,7 @@
-"""What a sensor tells of itself over HTTP: ``/metrics``, ``/status`` and ``/healthz``."""
+"""HTTP endpoints of the sensor: ``/metrics`` (Prometheus), ``/status`` (JSON) and ``/healthz``.
+
+Without authentication, so on the loopback address by default.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,17 @@ from driftline.sensor.reporting.metrics import SensorCollector
 __all__ = ["DEFAULT_ADDRESS", "StatusServer"]
 
 DEFAULT_ADDRESS = "127.0.0.1:9465"
+"""Address, as ``host:port``, if none is configured."""
 
 
 class StatusServer:
-    """Answers on one address until closed."""
+    """HTTP server on one address, in threads of its own, until ``close``."""
 
     def __init__(self, address: str, status: Callable[[], Mapping[str, Any]]) -> None:
-        """Listen on ``host:port``; port 0 takes a free one. Raises ``InvalidInput``."""
+        """Listen on ``address`` (``host:port``); port 0 means any free port.
+
+        ``status`` returns the content of ``/status`` and is called from the server's threads. Raises ``InvalidInput``.
+        """
         host, _, port = address.rpartition(":")
         if not port.isdigit():
             raise InvalidInput(f"--listen: expected HOST:PORT, got {address!r}")
@@ -36,16 +43,18 @@ class StatusServer:
 
     @property
     def address(self) -> str:
-        """The address it listens on, as ``host:port``."""
+        """Address that it listens on, as ``host:port``."""
         return ":".join(str(part) for part in self._server.server_address[:2])
 
     def close(self) -> None:
-        """Stop listening."""
+        """Stop listening; requests under way end with the process."""
         self._server.shutdown()
         self._server.server_close()
 
 
+# http.server makes one handler object for each request, so the pages are bound to a class.
 def _handler(status: Callable[[], Mapping[str, Any]]) -> type[BaseHTTPRequestHandler]:
+    # A registry of its own: the global one would add metrics of the Python runtime.
     registry = prometheus_client.CollectorRegistry()
     registry.register(SensorCollector(status))
     prometheus_client.ProcessCollector(registry=registry)
@@ -69,6 +78,6 @@ def _handler(status: Callable[[], Mapping[str, Any]]) -> type[BaseHTTPRequestHan
             self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing of each scrape."""
+            """Do not log requests."""
 
     return Handler

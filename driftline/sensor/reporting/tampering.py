@@ -1,7 +1,7 @@
-"""What somebody did to the running sensor: each thing told once.
+"""Detection of tampering with the running sensor, each finding reported once.
 
-Root on the node can do worse than this sees (stop the sensor, or be it); what is seen is what is tried
-first, and leaves the sensor looking alive: its programs detached, its tables and its policy rewritten.
+It covers the attacks that leave the sensor seemingly alive: detached programs, changed map entries. It cannot protect
+against root on the node, who can replace the sensor itself (docs/explanation/limits.md).
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ __all__ = ["TamperingMonitor"]
 
 
 class TamperingMonitor:
-    """Looks from several places."""
+    """Monitor that runs several checks and reports new findings."""
 
-    def __init__(self, *looks: Callable[[], Iterable[str]]) -> None:
-        """Take functions that each say, in words, what they find as of now."""
-        self._looks = looks
-        self._told: frozenset[str] = frozenset()
+    def __init__(self, *checks: Callable[[], Iterable[str]]) -> None:
+        """Take functions that return their present findings, as sentences."""
+        self._checks = checks
+        self._reported: frozenset[str] = frozenset()
 
-    def news(self) -> list[str]:
-        """Give what was not there at the last call."""
-        found = frozenset(said for look in self._looks for said in look())
-        news, self._told = found - self._told, found
-        return sorted(news)
+    def new_findings(self) -> list[str]:
+        """Run the checks; return the findings that the last call did not have, sorted."""
+        found = frozenset(finding for check in self._checks for finding in check())
+        new, self._reported = found - self._reported, found
+        return sorted(new)

@@ -5,12 +5,12 @@ from driftline.sensor.reporting.health import HealthLedger
 def test_a_growth_is_told_once() -> None:
     lost = 0
     ledger = HealthLedger(NodeLocation(node="n"), {"ring-full": lambda: lost})
-    assert ledger.news() == []
+    assert ledger.new_losses() == []
     lost = 3
-    (row,) = ledger.news()
+    (row,) = ledger.new_losses()
 
     assert (row.ActionType, row.Reason, row.Count, row.NodeName) == ("EventsLost", "ring-full", 3, "n")
-    assert ledger.news() == []
+    assert ledger.new_losses() == []
     assert ledger.lost() == {"ring-full": 3}
 
 
