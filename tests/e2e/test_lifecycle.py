@@ -242,7 +242,7 @@ def test_without_a_runtime_containers_go_without_names(tmp_path: Path) -> None:
     process.communicate(timeout=30)
 
     assert "sensor started" in lines[0]
-    assert "containers go without names" in lines[1]
+    assert "containers have no names" in lines[1]
     assert process.returncode == 0
 
 

@@ -1,7 +1,7 @@
 """Detection of tampering with the running sensor, each finding reported once.
 
 It covers the attacks that leave the sensor seemingly alive: detached programs, changed map entries. It cannot protect
-against root on the node, who can replace the sensor itself (docs/explanation/limits.md).
+against root on the node, who can replace the sensor itself.
 """
 
 from __future__ import annotations

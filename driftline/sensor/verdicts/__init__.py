@@ -1,1 +1,1 @@
-"""From a candidate file to its verdict: bytes, image indexes, evaluation."""
+"""Verdicts on candidate files: reading content, image indexes, evaluation."""

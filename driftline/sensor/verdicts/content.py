@@ -1,20 +1,20 @@
-"""Reading the bytes of what ran, from containers that may want to harm the reader.
+"""Reading of executed files from containers, which may be hostile to the reader.
 
-In two steps. *Capture*, at once and in the sensor's loop: take a handle (O_PATH) of the file,
-through the process's own ``/proc/PID/exe`` or, without following any link, below
-``/proc/PID/root``, and check that it is the file of the record: superblock and inode. It waits
-for nothing: a name that the kernel does not know by heart is looked up later. *Read*, in another
-thread: regular files only, within bounds of bytes and time, and what may never answer (FUSE, a
-network) is left behind by a helper thread.
+A read has two steps:
 
-Who changes a file also changes its ctime, which nobody can set. So a digest whose file has
-another ctime or size than the record says so (``Digest.changed``). Kernels count ctime in ticks
-of some milliseconds: a read starts when the tick of the last change is over, so that each later
-change shows. That makes reads atomic and the cache exact. What stays open is a change between
-execution and read in the very tick of the change before the execution.
+- *Capture*, at once, in the sensor's loop. It opens a handle (O_PATH) of the file, through ``/proc/PID/exe`` of the
+  process or below ``/proc/PID/root`` without following any symlink, and checks that it is the file of the record by
+  superblock and inode. It never blocks: a path that is not in the kernel's dentry cache is resolved later.
+- *Read*, in another thread. It hashes regular files only, within limits of bytes and time. A file system that may
+  never answer (FUSE, network) is read by a helper thread, which is abandoned if it stalls.
 
-Rejected: to follow paths on the node (a container would lead it to the node's files), and to
-read through ``/proc/PID/map_files`` (names only what is still mapped).
+A change of a file's content also changes its ctime, which no system call can set. So a digest says if ctime or size
+differ from the record (``Digest.changed``). Kernels count ctime in ticks of some milliseconds: a read starts after
+the tick of the last change is over, so that every later change shows. That makes reads atomic and the cache exact.
+One gap remains: a change between execution and read, within the tick of the last change before the execution.
+
+Rejected: resolving paths on the node (a symlink in the container could lead to the node's files), and reading
+through ``/proc/PID/map_files`` (it has only files that are still mapped).
 """
 
 from __future__ import annotations
@@ -37,19 +37,22 @@ from driftline.verdict import Digest, FileFacts
 
 __all__ = ["Capture", "ContentReader"]
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 20  # bytes of one read
 _MAX_BYTES = 1 << 30
 _MAX_SECONDS = 30.0
 _STALL_SECONDS = 2.0
+"""Seconds without progress after which a read from a slow file system is abandoned."""
 _STALLED_MAX = 8
+"""Helper threads at a time, abandoned ones included."""
 _CACHED = 4096
-_CLOCK_REALTIME_COARSE = 5  # linux/time.h; what file systems take their timestamps from
+"""Digests in the cache."""
+_CLOCK_REALTIME_COARSE = 5  # linux/time.h; file systems take their timestamps from it (current_time, fs/inode.c)
 _TICK_SECONDS = time.clock_getres(_CLOCK_REALTIME_COARSE)
 
-# File systems of the kernel alone, on the node's own disk or memory. All others, an overlay
-# for what may lie below it, can keep a reader waiting.
+# File systems on the node's own disk or memory, implemented by the kernel alone. Any other can block a reader, an
+# overlay because of the layers below it.
 _LOCAL = frozenset({"ext4", "ext3", "ext2", "xfs", "btrfs", "f2fs", "tmpfs", "ramfs", "hugetlbfs", "squashfs", "erofs"})
-# Their regular files have no bytes of their own, may block (/proc/kmsg) or act when read.
+# File systems whose regular files have no stored content, may block (/proc/kmsg) or have side effects when read.
 _PSEUDO = frozenset(
     {
         "proc",
@@ -77,11 +80,18 @@ _Key = tuple[int, int, int, int]
 
 
 class Capture:
-    """A handle of the file that ran, or the way to it, or why there is none; whoever reads it closes it."""
+    """A captured file: a handle (``fd``), a path that is still to be resolved, or the reason why there is neither.
+
+    ``ContentReader.read`` closes it; an unread capture must be closed by its owner.
+    """
 
     __slots__ = ("_file", "_path", "_pid", "_root", "fd", "fs_type", "reason")
 
     def __init__(self, fd: int, *, file: FileFacts | None = None, fs_type: str = "", reason: str = "") -> None:
+        """Take over the O_PATH descriptor ``fd``; -1 with the ``reason`` if the file could not be opened.
+
+        ``file`` are the facts of the record; without them no change of the file can be found.
+        """
         self.fd = fd
         self.fs_type = file.fs_type if file else fs_type
         self.reason = reason
@@ -90,22 +100,22 @@ class Capture:
 
     @classmethod
     def deferred(cls, root: int, path: bytes, *, pid: int, file: FileFacts) -> Capture:
-        """Put off the lookup of ``path`` below the open folder ``root``, which it takes over."""
+        """Defer the resolution of ``path`` below the open directory ``root``, whose descriptor it takes over."""
         capture = cls(-1, file=file)
         capture._root, capture._path, capture._pid = root, path, pid
         return capture
 
     @property
     def never_blocks(self) -> bool:
-        """Whether nothing about it can keep a reader waiting."""
+        """Whether reading it cannot block: it is open, on a file system of the node's own disk or memory."""
         return self._root < 0 and self.fs_type in _LOCAL
 
     def is_unchanged(self, now: safe_open.FileStat) -> bool:
-        """Tell whether nothing about the file has changed since it ran."""
+        """Return whether ctime and size are still those of the record."""
         return self._file is None or (now.ctime_ns, now.size) == (self._file.ctime_ns, self._file.size)
 
     def resolve(self) -> None:
-        """Do the lookup that was put off, if any; raises ``Unreadable``."""
+        """Resolve a deferred path; does nothing for an open file. Raises ``Unreadable``. May block."""
         if self._root < 0 or self._file is None:
             return
         try:
@@ -116,7 +126,7 @@ class Capture:
             raise Unreadable(_REPLACED)
 
     def close(self) -> None:
-        """Close what is open; a second time does nothing."""
+        """Close the descriptors; further calls do nothing."""
         for fd in (self.fd, self._root):
             if fd >= 0:
                 os.close(fd)
@@ -127,10 +137,13 @@ class Capture:
 
 
 class ContentReader:
-    """Captures files of containers and hashes them, each version once. Any thread may use it."""
+    """Captures and hashes files of containers. Any thread may use it.
+
+    Digests are cached by device, inode, ctime and size, so that each version of a file is hashed once.
+    """
 
     def __init__(self, *, max_bytes: int = _MAX_BYTES, max_seconds: float = _MAX_SECONDS) -> None:
-        """Refuse files of more than ``max_bytes``, and reads that take more than ``max_seconds``."""
+        """Set the limits: larger files, and reads that take longer, are ``Unreadable``."""
         self._max_bytes = max_bytes
         self._max_seconds = max_seconds
         self._cache: OrderedDict[_Key, Digest] = OrderedDict()
@@ -138,10 +151,10 @@ class ContentReader:
         self._stalled = threading.BoundedSemaphore(_STALLED_MAX)
 
     def capture_program(self, pids: Sequence[int], file: FileFacts, *, upperdir: str = "") -> Capture:
-        """Capture the program that the first of ``pids`` runs.
+        """Capture the program that the first of ``pids`` executed. Never blocks.
 
-        The other processes are of the same container: through their root the file may still be
-        found when the first has ended. ``upperdir`` is the last resort.
+        The other processes are of the same container: their root still shows the file when the first has ended.
+        ``upperdir``, the container's writable layer on the node, is the last resort.
         """
         with contextlib.suppress(OSError):
             fd = safe_open.open_magic_link(f"/proc/{pids[0]}/exe")
@@ -150,8 +163,10 @@ class ContentReader:
             os.close(fd)
         return self.capture_path(pids, file, upperdir=upperdir)
 
+    # A file that was replaced in one root may still be found through another; its upper file is the last resort, then
+    # a deferred path. The reason of the last process is the one that is reported.
     def capture_path(self, pids: Sequence[int], file: FileFacts, *, upperdir: str = "") -> Capture:
-        """Capture a file by the path that the processes of its container know."""
+        """Capture a file by its path in the container, through the roots of ``pids`` in turn. Never blocks."""
         reason, deferred = _ENDED, None
         for pid in pids:
             found = _capture_in_root(pid, file)
@@ -162,7 +177,7 @@ class ContentReader:
         return _capture_upper(upperdir, file) or deferred or Capture(-1, file=file, reason=reason)
 
     def open_mapped(self, pids: Sequence[int], path: bytes, inode: int) -> Capture | None:
-        """Capture a file that was mapped, by the path its process knew; ``None`` if it is another now."""
+        """Capture a mapped file by its path in the process; ``None`` if the path has another inode now."""
         for pid in pids:
             with contextlib.suppress(OSError), _root_of(pid, path) as (root, below):
                 fd = safe_open.open_beneath(root, below, cached=True)
@@ -173,7 +188,7 @@ class ContentReader:
         return None
 
     def read(self, capture: Capture) -> Digest:
-        """Hash the whole file and close it; raises ``Unreadable``."""
+        """Hash a captured file as a whole, and close it. May block within the limits; raises ``Unreadable``."""
         if capture.reason:
             raise Unreadable(capture.reason)
         known = self._known(capture, safe_open.statx(capture.fd)) if capture.fd >= 0 else None
@@ -184,8 +199,8 @@ class ContentReader:
             return self._read_and_close(capture, _Progress())
         return self._read_with_watchdog(capture)
 
-    # A thread that waits for a dead file system cannot be stopped, only left: it ends when the
-    # kernel gives up on the file system, at the latest with the container.
+    # A thread that waits for a dead file system cannot be stopped, only abandoned. It ends when the kernel gives up on
+    # the file system, at the latest with the container.
     def _read_with_watchdog(self, capture: Capture) -> Digest:
         if not self._stalled.acquire(blocking=False):
             capture.close()
@@ -221,7 +236,10 @@ class ContentReader:
         return digest if capture.is_unchanged(found) else Digest(digest.sha256, digest.size, changed=True)
 
     def hash(self, handle: int, found: safe_open.FileStat) -> Digest:
-        """Hash a file of the node's own disk that ``found`` describes; raises ``Unreadable``, ``OSError``."""
+        """Hash a file on the node's own disk, in this thread.
+
+        ``handle`` is an O_PATH descriptor, ``found`` its ``statx``. Raises ``Unreadable`` and ``OSError``.
+        """
         with self._lock:
             known = self._cache.get(_key(found))
         return known or self._hash(handle, found, _Progress())
@@ -253,8 +271,9 @@ def _key(found: safe_open.FileStat) -> _Key:
     return found.device, found.inode, found.ctime_ns, found.size
 
 
+# A helper thread cannot be interrupted, so it reports each chunk: the waiting thread sees whether it still moves.
 class _Progress:
-    # What a reader tells the one who waits for it.
+    # Progress and result of a helper thread, for the thread that waits for it.
 
     def __init__(self) -> None:
         self.done = threading.Event()
@@ -283,7 +302,7 @@ class _Progress:
         return self._digest
 
 
-# No more bytes are asked for than the file had, so that nothing waits for more to come.
+# At most the size before the read is read, so that a file that grows does not keep the reader.
 def _hash_handle(handle: int, found: safe_open.FileStat, on_chunk: Callable[[], None], deadline: float) -> Digest:
     if not stat.S_ISREG(found.mode):
         raise Unreadable("it is no regular file")
@@ -303,7 +322,7 @@ def _hash_fd(fd: int, size: int, on_chunk: Callable[[], None], deadline: float) 
     state, at = hashlib.sha256(), 0
     buffer = memoryview(bytearray(min(_CHUNK, max(size, 1))))
     while at < size and (count := os.preadv(fd, [buffer[: size - at]], at)):
-        state.update(buffer[:count])  # without the interpreter's lock
+        state.update(buffer[:count])  # releases the interpreter's lock (hashlib, more than 2,047 bytes)
         at += count
         on_chunk()
         if time.monotonic() > deadline:
@@ -311,6 +330,7 @@ def _hash_fd(fd: int, size: int, on_chunk: Callable[[], None], deadline: float) 
     return state.hexdigest(), at
 
 
+# Two ticks at most: a ctime in the future, from a clock that was set back, must not keep the reader.
 def _wait_for_tick(ctime_ns: int) -> None:
     for _ in range(2):
         if not _is_over(ctime_ns):
@@ -321,7 +341,7 @@ def _is_over(ctime_ns: int) -> bool:
     return ctime_ns < time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
 
 
-# None if the process is gone.
+# None if the process has ended.
 def _capture_in_root(pid: int, file: FileFacts) -> Capture | None:
     with contextlib.suppress(OSError), _root_of(pid, file.path) as (root, path):
         try:
@@ -337,7 +357,7 @@ def _capture_in_root(pid: int, file: FileFacts) -> Capture | None:
     return None
 
 
-# Paths are of the mount namespace's root, /proc/PID/root is that of the process (chroot).
+# Paths of records start at the root of the mount namespace, /proc/PID/root is the root of the process (chroot).
 @contextlib.contextmanager
 def _root_of(pid: int, path: bytes) -> Iterator[tuple[int, bytes]]:
     link = f"/proc/{pid}/root"
@@ -356,8 +376,8 @@ def _is_the_file(fd: int, file: FileFacts, pid: int) -> bool:
     return found.device == file.device or _superblock(pid, found.mount_id) == file.device
 
 
-# An overlay of several file systems gives st_dev of the layer (a pseudo device), btrfs that of
-# the subvolume; mountinfo knows the superblock's.
+# The device that records have. statx gives another one on overlays over several file systems (a pseudo device for each
+# layer, overlayfs.rst, "Inode properties") and on btrfs (one for each subvolume); mountinfo has the superblock's.
 def _superblock(pid: int, mount_id: int) -> int:
     mount = mounts.find_mount(pid, mount_id)
     return mount.device if mount else 0
@@ -368,8 +388,8 @@ def _fs_type(pid: int, mount_id: int) -> str:
     return mount.fs_type if mount else ""
 
 
-# In the writable layer itself a file has another device, and a copied-up one another inode, but
-# the overlay's size and ctime are its own.
+# A file has another device in the writable layer than in the overlay, and a copied-up file another inode. Size and
+# ctime of the overlay's file are those of the upper file, so they identify it.
 def _capture_upper(upperdir: str, file: FileFacts) -> Capture | None:
     if not upperdir or not file.upper:
         return None
@@ -393,7 +413,7 @@ def _open_in_folder(folder: str, path: bytes) -> int:
         os.close(root)
 
 
-# Only the attributes were copied up; the bytes are in a layer below (overlayfs.rst, "metacopy").
+# A metacopy file has only attributes; its bytes are in a lower layer (overlayfs.rst, "Metadata only copy up").
 def _is_metacopy(fd: int) -> bool:
     try:
         os.getxattr(f"/proc/self/fd/{fd}", "trusted.overlay.metacopy")

@@ -1,8 +1,8 @@
-"""From a candidate to its verdict, the policy's decision and the rows they make.
+"""Evaluation: from a candidate to its verdict, the decision of the policy, and its rows.
 
-What needs no bytes is judged in the sensor's loop. The rest waits for its image's index and is
-read and hashed by a few threads (hashing releases the interpreter's lock), so that a large file
-or a slow disk never keeps the loop from its rings.
+A candidate whose verdict needs no content is evaluated in the sensor's loop. Any other waits for its image's index,
+and is then read and hashed by a few threads (hashing releases the interpreter's lock), so that a large file or a
+slow disk never keeps the loop from its rings.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ from driftline.verdict import ContainerRoot, Digest, Execution, FileFacts
 __all__ = ["Candidate", "ContentNeeded", "Evaluator"]
 
 _WAITING_MAX = 1024
+"""Candidates that wait for their index or for a thread; further ones are unverified."""
 _VERDICTS_MAX = 2048
+"""Cached verdicts for each container."""
 _ACTION_TYPES = {
     Subject.BINARY: "ProcessCreated",
     Subject.LIBRARY: "LibraryLoaded",
@@ -57,26 +59,34 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """One execution to evaluate, with the facts for its verdict and its rows."""
 
     tracked: TrackedContainer
+    """The container of the process."""
     subject: Subject
+    """Kind of execution: binary, script, library or loader."""
     file: FileFacts
+    """Facts of the file, from the kernel."""
     process: Process
+    """The process that executed, read or mapped the file."""
     ancestors: Sequence[Process]
+    """Its ancestors, parent first; the parent alone if no alert is possible."""
     when: int
-    """Boot-time clock, nanoseconds."""
+    """Time of the execution: boot-time clock, nanoseconds."""
     record: ExecRecord | None = None
-    """The exec; ``None`` for a library or a script."""
+    """The exec record; ``None`` for a library or a script."""
     capture: Capture | None = None
-    """The file, opened when the record came; ``None`` if its bytes are not expected to matter."""
+    """The file, captured when the record was handled; ``None`` for unchanged image files, whose bytes are not read."""
     blocked_by: BlockedBy = BlockedBy.NOTHING
-    """What has stopped it already, in the kernel."""
+    """The means that blocked it in the kernel already."""
 
 
 class ContentNeeded(Exception):
-    """The verdict cannot be had without reading the file."""
+    """The verdict needs the content of the file, which ``evaluate_now`` does not read."""
 
 
 class Evaluator:
-    """Evaluates candidates, at once or in its threads, and puts the resulting rows into a queue."""
+    """Evaluates candidates, in the caller's thread or in its own, and puts the resulting rows into a queue.
+
+    The sensor's loop calls all methods.
+    """
 
     def __init__(
         self,
@@ -94,11 +104,13 @@ class Evaluator:
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="evaluator")
         self._waiting = threading.BoundedSemaphore(_WAITING_MAX)
         self.overflows = 0
+        """Number of candidates that were not read because too many waited, since the start."""
 
     def evaluate_now(self, candidate: Candidate) -> Sequence[Message]:
-        """Evaluate a candidate without reading anything; raises ``ContentNeeded``.
+        """Evaluate a candidate without reading its file; return its rows. Raises ``ContentNeeded``.
 
-        Such a candidate is of an untouched image file, so its verdict serves for the next as well.
+        Such a candidate is an unchanged image file, so its verdict is cached for the container's next execution of
+        the same file.
         """
         verdicts = candidate.tracked.verdicts
         key = (candidate.file.inode, candidate.file.path)
@@ -111,7 +123,10 @@ class Evaluator:
         return self._messages(candidate, found)
 
     def evaluate_later(self, candidate: Candidate) -> None:
-        """Evaluate a candidate when its image's index is there; the result comes through the queue."""
+        """Evaluate a candidate once its image's index is complete; its rows come through the queue.
+
+        If too many candidates wait, its content is unverified, and the overflow is counted.
+        """
         if not self._waiting.acquire(blocking=False):
             self.overflows += 1
             self._results.put(self._messages(candidate, self._verdict(candidate, None, _too_many)))
@@ -139,6 +154,7 @@ class Evaluator:
             raise Unreadable("it was gone before it could be opened")
         return self._reader.read(candidate.capture)
 
+    # Before its first exec was recorded, a container's root may be unknown: then only the device counts.
     def _verdict(self, candidate: Candidate, index: ImageIndex | None, read: verdict.Read) -> Verdict:
         tracked = candidate.tracked
         execution = Execution(
@@ -150,6 +166,11 @@ class Evaluator:
         root = tracked.root or ContainerRoot(device=tracked.root_device)
         return verdict.decide(execution, root=root, image=index, read=read, volumes=tracked.container.volumes)
 
+    # The order of decisions:
+    #  1. An unchanged image file is never blocked and never alerts: the rules do not apply to it.
+    #  2. The verdict goes to the kernel's cache first, so that the next execution is decided there.
+    #  3. A file without drift makes an event only, unless failClosed blocked it before its verdict.
+    #  4. A process that the rules block and that the kernel side let run is killed now.
     def _messages(self, candidate: Candidate, found: Verdict) -> Sequence[Message]:
         event = self._event(candidate, found)
         if found.drift == Drift.NO and found.origin == Origin.IMAGE:
@@ -168,7 +189,7 @@ class Evaluator:
             return (event,)
         return (event, self._row_builder.alert(event, found, decision, candidate.ancestors))
 
-    # A mapping is reported by perf, which knows nothing of blocking.
+    # The perf record of a mapping does not say whether the kernel side killed the process for it; a map does.
     def _blocked_by(self, candidate: Candidate) -> BlockedBy:
         is_mapping = candidate.subject in (Subject.LIBRARY, Subject.LOADER)
         if is_mapping and self._blocker.was_killed(candidate.file.inode, candidate.process.key.pid):
@@ -187,10 +208,11 @@ class Evaluator:
         )
 
     def close(self) -> None:
-        """Finish what was begun."""
+        """Finish the evaluations that have begun; cancel the others."""
         self._threads.shutdown(wait=True, cancel_futures=True)
 
 
+# None leaves the content unverified: there is no index yet, or it could not be built.
 def _ready_index(index: Future[ImageIndex]) -> ImageIndex | None:
     if not index.done() or index.cancelled():
         return None

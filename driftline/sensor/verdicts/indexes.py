@@ -1,7 +1,7 @@
-"""The image indexes of the containers at hand, built once for each image.
+"""Image indexes of the running containers, built once for each image and cached on disk.
 
-An index is built in a child process: reading a hostile image must not be able to hurt the
-sensor, and the memory it takes goes away with the child.
+An index is built in a child process (``python -m driftline.sensor.verdicts.indexes``): a hostile image cannot harm
+the sensor then, and the memory that the build takes is freed with the child.
 """
 
 from __future__ import annotations
@@ -23,26 +23,34 @@ from driftline.image import ImageCache, ImageIndex, LowerDirs
 __all__ = ["ImageIndexes"]
 
 _BUILD_SECONDS = 600
+"""Seconds after which a build is given up."""
 _log = logging.getLogger(__name__)
 
 
 class _Order(msgspec.Struct, frozen=True):
+    # Input of the child process, as JSON.
+
     cache: str
     digest: str
     lowerdirs: tuple[str, ...]
 
 
 class ImageIndexes:
-    """Gives a future index for each container; one build at a time."""
+    """Opens or builds the index of a container's image, one at a time, in a thread of its own."""
 
     def __init__(self, directory: Path) -> None:
+        """Take the directory of the cache (``driftline.image.ImageCache``)."""
         self._directory = directory
         self._cache = ImageCache(directory)
         self._threads = ThreadPoolExecutor(max_workers=1, thread_name_prefix="index")
         self._known: dict[str, Future[ImageIndex]] = {}
 
     def of(self, container: Container) -> Future[ImageIndex]:
-        """Give the index of a container's image; fails with ``ImageError``."""
+        """Return the future index of a container's image; containers of one image share it.
+
+        The future fails with ``ImageError`` if the runtime does not name the image's layers or the build fails; a
+        failed build is not repeated.
+        """
         if not container.lowerdirs:
             failed: Future[ImageIndex] = Future()
             failed.set_exception(ImageError("the runtime does not tell where the image's layers lie"))
@@ -56,7 +64,7 @@ class ImageIndexes:
         try:
             return self._get(digest, lowerdirs)
         except DriftlineError as error:
-            _log.error("what runs in containers of %s stays unverified: %s", digest, error)
+            _log.error("executions in containers of %s stay unverified: %s", digest, error)
             raise
 
     def _get(self, digest: str, lowerdirs: tuple[str, ...]) -> ImageIndex:
@@ -69,11 +77,12 @@ class ImageIndexes:
         return found
 
     def close(self) -> None:
-        """Forget what was not begun; a build at work ends with its child."""
+        """Cancel the builds that have not begun; does not wait for one under way."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
-# The layers' folders are never used again for others, so they name an image that has no digest.
+# Snapshotters never reuse a layer's directory for another layer, so the directories identify an image that has no
+# digest.
 def _digest_of_layers(lowerdirs: tuple[str, ...]) -> str:
     return "sha256:" + hashlib.sha256("\0".join(lowerdirs).encode()).hexdigest()
 
