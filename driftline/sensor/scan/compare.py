@@ -1,12 +1,12 @@
-"""Comparing a container's present file system with its image, without waiting for an exec.
+"""Comparison of a container's present file system with its image, without waiting for an exec.
 
-overlayfs has already collected what was touched: the writable layer holds each new and each
-copied-up file, a whiteout for each deleted one, and marks folders that hide (``opaque``) or
-bring along (``redirect``) what the layers have. So only that layer is walked, on the node's own
-disk, and only its files are hashed. Without one (other snapshotters) the whole tree is walked
-through ``/proc/PID/root``, staying on its file system.
+overlayfs has already collected the changes: the writable layer has every new and copied-up file, a whiteout for each
+deleted one, and extended attributes on directories that hide the layers' content (``opaque``) or show it under a new
+name (``redirect``); see Documentation/filesystems/overlayfs.rst. So only the writable layer is walked, on the node's
+own disk, and only its files are hashed. With other snapshotters, which have no such layer, the whole tree is walked
+through ``/proc/PID/root``, without crossing a mount point.
 
-Mount points that the container runtime made, and nothing more, are no findings.
+Empty files and directories that the container runtime created as mount points are no findings.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from driftline.verdict import printable
 __all__ = ["scan"]
 
 _MAX_BYTES = 32 << 30
+"""Bytes that one scan reads at most; further files are unverified."""
 _RUNTIME_PATHS = frozenset({b"/.dockerenv", b"/run/.containerenv", b"/dev", b"/proc", b"/sys"})
 _KINDS = {
     stat.S_IFREG: Kind.FILE,
@@ -45,10 +46,11 @@ _DEVICES = (Kind.CHARACTER_DEVICE, Kind.BLOCK_DEVICE)
 
 
 def scan(container: Container, index: ImageIndex, *, reader: ContentReader | None = None) -> Iterator[Finding]:
-    """Give what differs, executables first; raises ``Unreadable`` if nothing can be looked at.
+    """Yield the differences between a container and its image, executables first.
 
-    What cannot be compared is a finding of its own (``unverified``), so that an empty answer
-    means that there is no difference.
+    A path that cannot be compared is a finding as well (``Change.UNVERIFIED``), so that no findings mean no
+    differences. ``reader`` hashes the files and can be shared, for its cache. Raises ``Unreadable`` if the
+    container's files cannot be opened at all.
     """
     is_upper = bool(container.upperdir)
     with _open_top(container, is_upper=is_upper) as top:
@@ -71,10 +73,11 @@ def _open_top(container: Container, *, is_upper: bool) -> Iterator[int]:
         os.close(top)
 
 
-# Where something is or was mounted, and the folders above.
+# Mount points of the container, present and past, with their parent directories: the runtime creates them in the
+# writable layer.
 def _stubs(container: Container) -> frozenset[bytes]:
     points = {os.fsencode(volume.path).rstrip(b"/") for volume in container.volumes} | _RUNTIME_PATHS
-    with suppress(Unreadable):  # if it has ended, its volumes still tell most of them
+    with suppress(Unreadable):  # if the container has ended, its volumes still name most of them
         points |= {mount.path for mount in mounts.container_root(container.pid).mounts}
     return frozenset(above for point in points for above in _with_parents(point))
 
@@ -89,6 +92,7 @@ def _parent(path: bytes) -> bytes:
     return path.rpartition(b"/")[0] or b"/"
 
 
+# One scan: the walk yields findings at once, except for renamed directories and deletions, which come at the end.
 class _Scan:
     def __init__(self, index: ImageIndex, reader: ContentReader, *, is_upper: bool, stubs: frozenset[bytes]) -> None:
         self._index = index
@@ -96,13 +100,14 @@ class _Scan:
         self._is_upper = is_upper
         self._stubs = stubs
         self._bytes_left = _MAX_BYTES
-        # All bounded by the image's own size, however many files the container has.
-        self._seen: set[bytes] = set()
-        self._deleted: set[bytes] = set()
+        # These sets are bounded by the size of the image, not by the number of files in the container.
+        self._seen: set[bytes] = set()  # paths of the image that exist
+        self._deleted: set[bytes] = set()  # paths of the image with a whiteout
+        # Directories that hide the layers' content: what the walk did not see below them is deleted.
         self._hiding: set[bytes] = set() if is_upper else {b"/"}
-        self._covered: set[bytes] = set()
-        self._moved: list[tuple[bytes, bytes]] = []
-        self._below_moved: set[bytes] = set()
+        self._covered: set[bytes] = set()  # paths below which nothing is reported as deleted
+        self._moved: list[tuple[bytes, bytes]] = []  # renamed directories: new path, path in the image
+        self._below_moved: set[bytes] = set()  # paths in the writable layer below a renamed directory
 
     def run(self, top: int) -> Iterator[Finding]:
         for found in walk(top):
@@ -110,10 +115,10 @@ class _Scan:
                 yield from self._gap(found)
             else:
                 yield from self._item(found)
-        yield from self._brought_along()
-        yield from self._gone()
+        yield from self._renamed()
+        yield from self._deletions()
 
-    # What is mounted over an image's files hides them; it does not change them.
+    # A mount over files of the image hides them without changing them, so it is no finding.
     def _gap(self, gap: Gap) -> Iterator[Finding]:
         self._covered.add(gap.path)
         if not gap.is_mount:
@@ -126,7 +131,7 @@ class _Scan:
             return
         after, is_executable, why = self._present(item, before)
         if before is not None and before.kind is Kind.DIRECTORY and after.kind is not Kind.DIRECTORY:
-            self._covered.add(item.path)  # this says enough of what was below it
+            self._covered.add(item.path)  # this finding includes everything below it
         changes = compare(before, after)
         if not changes or (before is None and self._is_stub(after)):
             return
@@ -138,12 +143,12 @@ class _Scan:
         if before is not None:
             (self._deleted if self._is_upper and _is_whiteout(item.stat) else self._seen).add(item.path)
         if self._is_upper and stat.S_ISDIR(item.stat.mode):
-            self._note_marks(item, before)
+            self._note_overlay_xattrs(item, before)
 
-    def _note_marks(self, item: Item, before: Entry | None) -> None:
-        if before is not None and _mark(item.handle, "opaque") == b"y":
+    def _note_overlay_xattrs(self, item: Item, before: Entry | None) -> None:
+        if before is not None and _overlay_xattr(item.handle, "opaque") == b"y":
             self._hiding.add(item.path)
-        if target := _mark(item.handle, "redirect"):
+        if target := _overlay_xattr(item.handle, "redirect"):
             self._moved.append((item.path, os.path.join(_parent(item.path), target)))
             self._hiding |= {item.path} if before is not None else set()
 
@@ -161,8 +166,8 @@ class _Scan:
         return Entry(path, kind, size, mode, found.uid, found.gid, sha256, target, -1, device), is_executable, why
 
     def _hash(self, item: Item, before: Entry | None) -> tuple[str, str]:
-        if before is not None and self._is_upper and _mark(item.handle, "metacopy", is_absent=None) is not None:
-            return before.sha256, ""  # only its attributes were copied up
+        if before is not None and self._is_upper and _overlay_xattr(item.handle, "metacopy", absent=None) is not None:
+            return before.sha256, ""  # only its attributes were copied up (overlayfs.rst, "metadata only copy up")
         if item.stat.size > self._bytes_left:
             return "", f"more than {_MAX_BYTES:,} bytes would have to be read"
         self._bytes_left -= item.stat.size
@@ -194,6 +199,7 @@ class _Scan:
             note=note,
         )
 
+    # Empty files are never relocated: each equals any other.
     def _relate(self, before: Entry | None, after: Entry, why: str) -> tuple[Content, str]:
         if not after.sha256:
             return Content.UNVERIFIED, why
@@ -202,8 +208,9 @@ class _Scan:
             return Content.RELOCATED, f"same bytes as {printable(elsewhere[0])}"
         return (Content.MODIFIED if before else Content.ADDED), ""
 
-    # A renamed folder of the image (redirect_dir) shows the layers' files under its new name.
-    def _brought_along(self) -> Iterator[Finding]:
+    # A renamed directory of the image (overlayfs.rst, "redirect_dir") shows the layers' files under its new name. They
+    # are not in the writable layer, so they are taken from the index.
+    def _renamed(self) -> Iterator[Finding]:
         if not self._moved:
             return
         for entry in self._index:
@@ -212,11 +219,12 @@ class _Scan:
                 if entry.path.startswith(old + b"/") and path not in self._below_moved:
                     yield _moved_finding(entry, path)
 
-    # Index order puts each folder before what is in it.
-    def _gone(self) -> Iterator[Finding]:
+    # The index has each directory before its entries, so one pass propagates "deleted" and "hidden" downwards. A
+    # deleted directory is one finding with everything below it.
+    def _deletions(self) -> Iterator[Finding]:
         if not (self._deleted or self._hiding):
             return
-        gone: dict[bytes, _Gone] = {}
+        gone: dict[bytes, _Deletion] = {}
         hidden: set[bytes] = set()
         for entry in self._index:
             path, parent = entry.path, _parent(entry.path)
@@ -231,12 +239,12 @@ class _Scan:
                 gone[path] = gone[parent]
                 gone[path].add(entry)
             elif path in self._deleted or (path in hidden and path not in self._seen):
-                gone[path] = _Gone(entry)
+                gone[path] = _Deletion(entry)
         yield from (found.finding() for path, found in gone.items() if found.entry.path == path)
 
 
-class _Gone:
-    # A deleted path, with all that was below it.
+class _Deletion:
+    # A deleted path, with everything below it.
 
     def __init__(self, entry: Entry) -> None:
         self.entry = entry
@@ -272,20 +280,22 @@ def _may_run(entry: Entry) -> bool:
     return entry.kind is Kind.FILE and bool(entry.mode & 0o111)
 
 
-# Documentation/filesystems/overlayfs.rst, "whiteouts and opaque directories"
+# A character device 0:0 (overlayfs.rst, "whiteouts and opaque directories").
 def _is_whiteout(found: safe_open.FileStat) -> bool:
     return stat.S_ISCHR(found.mode) and found.rdev == 0
 
 
-def _mark(handle: int, name: str, *, is_absent: bytes | None = b"") -> bytes | None:
+# The attribute is trusted.overlay.* or, on mounts with userxattr, user.overlay.* (overlayfs.rst).
+def _overlay_xattr(handle: int, name: str, *, absent: bytes | None = b"") -> bytes | None:
     for namespace in ("trusted", "user"):
         try:
             return os.getxattr(f"/proc/self/fd/{handle}", f"{namespace}.overlay.{name}")
         except OSError:
             continue
-    return is_absent
+    return absent
 
 
+# An ELF file or a #! script can be run through its interpreter without an execute bit.
 def _starts_like_a_program(handle: int) -> bool:
     try:
         fd = safe_open.open_to_read(handle)

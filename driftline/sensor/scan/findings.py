@@ -1,4 +1,4 @@
-"""What a scan finds: how one path of a container differs from its image."""
+"""Findings of a scan: differences between one path of a container and of its image."""
 
 from __future__ import annotations
 
@@ -13,42 +13,52 @@ from driftline.image import Entry, Kind
 __all__ = ["Change", "Finding", "compare", "executables_first"]
 
 _HELD_BACK = 100_000
+"""Findings held in memory to put executables before them."""
 
 
 class Change(enum.StrEnum):
     """One way in which a path differs."""
 
     ADDED = "added"
+    """The image does not have the path."""
     MODIFIED = "modified"
+    """Other content, symlink target or device number."""
     DELETED = "deleted"
+    """The container does not have the path any more."""
     KIND = "kind"
+    """Another kind of file, such as a directory in place of a file."""
     MODE = "mode"
+    """Other permission bits."""
     OWNER = "owner"
+    """Another user or group."""
     UNVERIFIED = "unverified"
+    """The content could not be compared."""
 
     def __bool__(self) -> bool:
         raise TypeError("compare a Change with a member; its truth value means nothing")
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """A path that is not as the image has it, or that could not be compared."""
+    """A path that differs from the image, or could not be compared."""
 
     path: bytes
+    """Absolute path in the container."""
     changes: tuple[Change, ...]
+    """All differences of the path."""
     before: Entry | None = None
-    """What the image has there."""
+    """Entry of the image; ``None`` if it does not have the path."""
     after: Entry | None = None
-    """What is there now; its ``layer`` is -1, its ``sha256`` empty if the content was not read."""
+    """Present state, with ``layer`` -1, and an empty ``sha256`` if the content was not read. ``None`` if deleted."""
     content: Content | None = None
-    """How the bytes of a file whose content is new there relate to the image."""
+    """Relation of a file's content to the image, if the content is new at this path."""
     is_executable: bool = False
-    """Whether it may run: an execute bit, an ELF header, a ``#!`` line; or, if deleted, did so."""
+    """Whether it can run: it has an execute bit, an ELF header or a ``#!`` line; a deleted one had an execute bit."""
     note: str = ""
-    """More in words: where the image has the same bytes, why it is unverified."""
+    """Details: path of the same content in the image, or the reason why it is unverified."""
 
 
 def compare(before: Entry | None, after: Entry) -> tuple[Change, ...]:
-    """List how a path changed; nothing if it is as the image has it."""
+    """Return the differences of a path that exists; none if it is as in the image (``before``)."""
     if before is None:
         return (Change.ADDED,)
     if before.kind != after.kind:
@@ -58,7 +68,7 @@ def compare(before: Entry | None, after: Entry) -> tuple[Change, ...]:
         found.append(Change.UNVERIFIED)
     elif (before.sha256, before.target, before.device) != (after.sha256, after.target, after.device):
         found.append(Change.MODIFIED)
-    # Linux gives all symlinks the mode 0777, and their owners decide nothing.
+    # Linux gives every symlink the mode 0777, and does not use it (symlink(7)).
     if before.kind is not Kind.SYMLINK and before.mode != after.mode:
         found.append(Change.MODE)
     if before.kind is not Kind.SYMLINK and (before.uid, before.gid) != (after.uid, after.gid):
@@ -67,7 +77,10 @@ def compare(before: Entry | None, after: Entry) -> tuple[Change, ...]:
 
 
 def executables_first(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Give what may run at once and hold the rest back to the end, as far as memory is to be spent on it."""
+    """Yield executables at once and the other findings at the end.
+
+    At most ``_HELD_BACK`` findings are held; further ones are yielded in order.
+    """
     held: list[Finding] = []
     for finding in findings:
         if finding.is_executable or len(held) >= _HELD_BACK:

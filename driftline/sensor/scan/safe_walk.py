@@ -1,8 +1,8 @@
-"""Walking a file tree that a container can change meanwhile.
+"""Walk through a file tree that a container can change meanwhile.
 
-One descriptor is open for each folder on the way down, and each name is opened below its folder
-as a handle: no name is looked up twice, no symlink followed, no mount point crossed. What the
-walk leaves out it gives as a ``Gap``.
+One descriptor is open for each directory on the way down, and each name is opened below its directory as an O_PATH
+handle: no name is looked up twice, no symlink followed, no mount point crossed. A path that the walk leaves out is
+yielded as a ``Gap``.
 """
 
 from __future__ import annotations
@@ -18,33 +18,41 @@ from driftline.sensor import safe_open
 __all__ = ["Gap", "Item", "walk"]
 
 _MAX_ENTRIES = 1_000_000
-_MAX_DEPTH = 256  # as in an image
+_MAX_DEPTH = 256  # as in an image; each level holds two descriptors
 _READ = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 class Item(NamedTuple):
-    """Something in the tree."""
+    """One entry of the tree."""
 
     path: bytes
-    """Absolute, from the top of the walk."""
+    """Absolute path, where ``/`` is the top of the walk."""
     handle: int
-    """An O_PATH descriptor, open until the next item is asked for."""
+    """O_PATH descriptor, open until the next item is requested."""
     stat: safe_open.FileStat
+    """Its attributes."""
 
 
 class Gap(NamedTuple):
-    """A path the walk did not see, nor what lies below it."""
+    """A path that the walk left out, with everything below it."""
 
     path: bytes
+    """Absolute path, where ``/`` is the top of the walk."""
     reason: str
+    """Why it was left out, as a sentence."""
     is_mount: bool = False
+    """Whether it is a mount point."""
 
 
 def walk(top: int, *, max_entries: int = _MAX_ENTRIES) -> Iterator[Item | Gap]:
-    """Give what lies below the open folder ``top``, each folder before what is in it."""
+    """Yield the entries below the open directory ``top``, each directory before its content.
+
+    Stops with a ``Gap`` after ``max_entries`` entries. Raises ``OSError`` if ``top`` cannot be read.
+    """
     return _Walk(max_entries).below(top)
 
 
+# Depth first, with an explicit stack: the depth is the container's choice.
 class _Walk:
     def __init__(self, max_entries: int) -> None:
         self._left = self._max_entries = max_entries
@@ -71,7 +79,7 @@ class _Walk:
         self._left -= 1
         try:
             handle = safe_open.open_entry(folder, name)
-        except FileNotFoundError:  # deleted since the folder was read
+        except FileNotFoundError:  # deleted since the directory was read
             return
         except OSError as error:
             yield Gap(path, os.strerror(error.errno or 0), is_mount=error.errno == errno.EXDEV)
@@ -96,7 +104,7 @@ def _enter(handle: int, path: bytes, folders: list[_Level]) -> Iterator[Gap]:
 
 
 class _Names(Iterator[tuple[int, bytes]]):
-    # The names in a folder, with the folder's own descriptor.
+    # The names in a directory, each with the descriptor of the directory.
 
     def __init__(self, handle: int) -> None:
         self._fd = os.open(f"/proc/self/fd/{handle}", _READ)

@@ -151,7 +151,7 @@ class ContentReader:
         self._stalled = threading.BoundedSemaphore(_STALLED_MAX)
 
     def capture_program(self, pids: Sequence[int], file: FileFacts, *, upperdir: str = "") -> Capture:
-        """Capture the program that the first of ``pids`` executed. Never blocks.
+        """Capture the program that the first of ``pids`` executed, without waiting for a file system of the container.
 
         The other processes are of the same container: their root still shows the file when the first has ended.
         ``upperdir``, the container's writable layer on the node, is the last resort.
@@ -164,9 +164,12 @@ class ContentReader:
         return self.capture_path(pids, file, upperdir=upperdir)
 
     # A file that was replaced in one root may still be found through another; its upper file is the last resort, then
-    # a deferred path. The reason of the last process is the one that is reported.
+    # a deferred path. The reason of the last process that still runs is reported.
     def capture_path(self, pids: Sequence[int], file: FileFacts, *, upperdir: str = "") -> Capture:
-        """Capture a file by its path in the container, through the roots of ``pids`` in turn. Never blocks."""
+        """Capture a file by its path in the container, through the roots of ``pids`` in turn.
+
+        Never waits for a file system of the container.
+        """
         reason, deferred = _ENDED, None
         for pid in pids:
             found = _capture_in_root(pid, file)
