@@ -1,1 +1,1 @@
-"""The process that ships rows to a server: spool, credentials, policy subscription."""
+"""Shipping of rows to a server, in a process of its own: spool, credentials, policy subscription."""

@@ -1,4 +1,4 @@
-"""How long to wait before a server is asked again, and what to say of that."""
+"""Backoff: growing pauses between tries while a server fails, and log lines about it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ import random
 __all__ = ["Backoff"]
 
 _PAUSES = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+"""Seconds after the first, second … failure in a row; the last one repeats."""
 
 
 class Backoff:
-    """Pauses that grow while something fails. An error is logged when it changes, not each time."""
+    """Pauses that grow while an operation fails.
+
+    A warning is logged when the error changes and when the operation succeeds again, not at each failure. Not
+    thread-safe.
+    """
 
     def __init__(self, log: logging.Logger, *, failing: str, fine: str) -> None:
-        """Take the words for what waits meanwhile, and for when it goes on."""
+        """Take the begin of the warning during failures, and the warning at the next success."""
         self._log = log
         self._failing = failing
         self._fine = fine
@@ -22,7 +27,11 @@ class Backoff:
         self._error = ""
 
     def failed(self, error: str) -> float:
-        """Give the seconds to wait: between half and all of the pause, so that a fleet does not come back as one."""
+        """Record a failure; return the seconds to wait before the next try.
+
+        They are chosen at random between half of the pause and all of it, so that the sensors of a fleet do not
+        return at the same moment.
+        """
         if error != self._error:
             self._log.warning("%s: %s", self._failing, error)
         self._error = error
@@ -31,7 +40,7 @@ class Backoff:
         return pause * random.uniform(0.5, 1.0)  # noqa: S311 (no secret)
 
     def succeeded(self) -> None:
-        """Begin anew."""
+        """Record a success: the next failure starts with the shortest pause."""
         if self._error:
             self._log.warning("%s", self._fine)
         self._error = ""

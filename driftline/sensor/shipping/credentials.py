@@ -1,9 +1,9 @@
-"""The sensor's certificate: asked for with a join token, kept on disk, renewed before its end.
+"""The sensor's client certificate: requested with a join token, kept on disk, renewed before it expires.
 
-``DIR/sensor.pem`` holds key and certificate in one file, replaced in one rename; ``DIR/ca.pem`` the
-server's authority. ``python -m driftline.sensor.shipping.credentials DIR URL NODE``, with the join token in
-``DRIFTLINE_JOIN``, enrols unless that is done, and prints the identity as JSON: in a process of its
-own, for the sensor shall not hold an HTTP client.
+``DIR/sensor.pem`` has key and certificate in one file, which is replaced atomically; ``DIR/ca.pem`` has the server's
+certificate authority. ``python -m driftline.sensor.shipping.credentials DIR URL NODE``, with the join token in
+``DRIFTLINE_JOIN``, enrols unless the directory has a certificate, and prints the identity as JSON. It is a process
+of its own so that the sensor's process does not load an HTTP client.
 """
 
 from __future__ import annotations
@@ -31,32 +31,43 @@ from driftline.wire.protocol import Enrolled, JoinToken
 __all__ = ["Credentials", "Enrolled", "enrol", "error_detail", "load", "renew"]
 
 ACCOUNT_TOKEN = Path("/var/run/secrets/driftline/token")
-"""Where a DaemonSet projects its service-account token of the audience ``driftline``."""
+"""File of the service-account token (audience ``driftline``) that the DaemonSet projects into the pod."""
 
-_FIRST_KEY = "first.key"
-_RENEW_AT = 2 / 3  # of a certificate's life
+_FIRST_KEY = "first.key"  # name of the file
+_RENEW_AT = 2 / 3  # fraction of the certificate's lifetime
 _TIMEOUT_SECONDS = 20.0
 _PEM = serialization.Encoding.PEM
 
 
 class Credentials(msgspec.Struct, frozen=True, kw_only=True):
-    """What a sensor proves itself with, and until when (UTC)."""
+    """Client certificate of a sensor, with its identity and lifetime."""
 
     identity: SensorIdentity
+    """The identity that the certificate names, in its URI."""
     certificate: Path
+    """PEM file of certificate and key."""
     authority: Path
+    """PEM file of the server's certificate authority; empty if the system's authorities are used."""
     renew_after: datetime.datetime
+    """Time from which the certificate should be renewed, UTC."""
     expires: datetime.datetime
+    """End of its validity, UTC."""
 
     def context(self) -> ssl.SSLContext:
-        """Make the TLS context that shows the certificate, and trusts the server's authority alone."""
+        """Return a TLS context with the client certificate.
+
+        It trusts the server's authority alone, or the system's authorities if ``authority`` is empty.
+        """
         context = ssl.create_default_context(cafile=str(self.authority) if self.authority.stat().st_size else None)
         context.load_cert_chain(self.certificate)
         return context
 
 
 def load(directory: Path) -> Credentials | None:
-    """Read the credentials of a directory, if a sensor was enrolled there; raises ``InvalidInput``."""
+    """Return the credentials in a directory; ``None`` if no sensor was enrolled there.
+
+    Raises ``InvalidInput`` if the file is not a sensor's certificate.
+    """
     path = directory / "sensor.pem"
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
@@ -65,7 +76,7 @@ def load(directory: Path) -> Credentials | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, x509.ExtensionNotFound) as error:
-        raise InvalidInput(f"{path} is no certificate of a sensor; remove it to enrol anew: {error}") from error
+        raise InvalidInput(f"{path} is not a certificate of a sensor; remove it to enrol again: {error}") from error
     cluster, node, sensor = (urllib.parse.unquote(part) for part in uri.partition("://")[2].split("/"))
     begins, expires = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     return Credentials(
@@ -78,10 +89,10 @@ def load(directory: Path) -> Credentials | None:
 
 
 def enrol(directory: Path, url: str, *, token: str, node: str) -> Credentials:
-    """Become a sensor of the server at ``url``, unless this directory is one's already.
+    """Enrol the sensor at the server ``url``; return the existing credentials if ``directory`` has some.
 
-    With an empty ``token`` the service-account token of the pod is sent. Raises ``InvalidInput``,
-    ``Refused`` with the server's words, ``ServerUnreachable``.
+    With an empty ``token``, the service-account token of the pod is sent. Raises ``InvalidInput``, ``Refused`` with
+    the server's message, and ``ServerUnreachable``.
     """
     known = load(directory)
     if known:
@@ -103,21 +114,22 @@ def enrol(directory: Path, url: str, *, token: str, node: str) -> Credentials:
 
 
 def renew(directory: Path, url: str, credentials: Credentials) -> Credentials:
-    """Get the next certificate, for a new key; raises as ``enrol``."""
+    """Obtain the next certificate, for a new key, and store it; raises as ``enrol``."""
     key = ec.generate_private_key(ec.SECP256R1())
     with _client(url, credentials.context()) as http:
         return _keep(directory, key, _posted(http, protocol.RENEW_PATH, {"csr": _request(key)}, {}))
 
 
 def error_detail(answer: httpx.Response) -> str:
-    """Give the words of an answer that refuses."""
+    """Return the message of an error response: ``detail`` of its problem document (RFC 9457), else its status."""
     try:
         return str(answer.json()["detail"])[:500]
     except (ValueError, KeyError, TypeError):
         return f"status {answer.status_code}"
 
 
-# Kept until the server has answered: with the same key a join token may be used again.
+# Stored until the server has answered: the server accepts a used join token again with the same key, so a lost answer
+# does not use the token up.
 def _first_key(directory: Path) -> ec.EllipticCurvePrivateKey:
     path = directory / _FIRST_KEY
     if not path.exists():
@@ -127,7 +139,7 @@ def _first_key(directory: Path) -> ec.EllipticCurvePrivateKey:
     return key
 
 
-# Over a connection that is not trusted: what comes is, if its fingerprint is the token's.
+# Fetched over an unverified connection; trusted because its fingerprint equals the one in the join token.
 def _authority(url: str, token: JoinToken) -> str:
     context = ssl.create_default_context()
     context.check_hostname = False
@@ -139,7 +151,7 @@ def _authority(url: str, token: JoinToken) -> str:
     except ValueError as error:
         raise ServerUnreachable(f"{url} gives no certificate authority; is it a driftline server?") from error
     if found != token.fingerprint:
-        raise Refused(f"{url} is not the server the join token is of: its authority has another fingerprint")
+        raise Refused(f"{url} is not the server of the join token: its authority has another fingerprint")
     return pem
 
 
@@ -154,7 +166,7 @@ def _posted(http: httpx.Client, path: str, body: dict[str, str], headers: dict[s
     try:
         return Enrolled.model_validate_json(answer.content)
     except ValueError as error:
-        raise ServerUnreachable(f"{http.base_url}{path}: the answer is no certificate") from error
+        raise ServerUnreachable(f"{http.base_url}{path}: the answer is not a certificate") from error
 
 
 def _asked(http: httpx.Client, method: str, path: str, **more: object) -> httpx.Response:

@@ -1,4 +1,7 @@
-"""The sensor's side of shipping: who it is to its server, and the process that sends its rows."""
+"""Start of the processes for shipping, from the sensor's process: enrolment, and the shipping process.
+
+Neither HTTP nor TLS libraries are imported here: the sensor's process stays small.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +19,14 @@ from driftline.store.process.writer import Writer
 __all__ = ["enrol", "start_shipper"]
 
 _ENROL_SECONDS = 90
+"""Seconds to wait for the enrolment."""
 
 
 def enrol(directory: Path, url: str, *, token: str, cluster: str, node: str) -> SensorIdentity:
-    """Become a sensor of the server at ``url``, unless ``directory`` says that it is one already.
+    """Enrol the sensor at the server ``url``, unless ``directory`` has its certificate; return its identity.
 
-    Raises ``DriftlineError`` with the server's words, and ``InvalidInput`` if the server knows it
-    under another cluster (unless ``cluster`` is empty) or node.
+    Raises ``DriftlineError`` with the server's message, and ``InvalidInput`` if the identity has another node, or
+    another cluster while ``cluster`` is not empty.
     """
     command = (sys.executable, "-P", "-m", "driftline.sensor.shipping.credentials", str(directory), url, node)
     environment = os.environ | {"DRIFTLINE_JOIN": token}
@@ -44,9 +48,10 @@ def _check(name: str, enrolled: str, wanted: str) -> None:
 
 
 def start_shipper(directory: Path, url: str, *, served_policy: bool = True) -> Writer:
-    """Start the process that sends rows to the server, and follows its policy unless told not to.
+    """Start the shipping process; return the writer that passes rows to it.
 
-    Raises ``StoreError`` if it does not come up.
+    With ``served_policy`` the process also subscribes to the server's policy. Raises ``StoreError`` if it does not
+    start.
     """
     policy = "served" if served_policy else "own"
     command = (sys.executable, "-P", "-m", "driftline.sensor.shipping.process", str(directory), url, policy)

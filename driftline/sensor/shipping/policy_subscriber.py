@@ -1,8 +1,8 @@
-"""The policy's way from the server to the sensor, in the process that ships.
+"""Subscription to the server's policy, in the shipping process.
 
-One thread asks over mutual TLS and waits for the answer (a long poll), keeps what comes where the
-sensor looks for it (``keptpolicy``), and tells the server what the sensor made of it: that is
-read from the sensor's own rows as they pass by.
+One thread polls over mutual TLS (long poll), writes each new version to the cache that the sensor watches
+(``policy/cache``), and acknowledges to the server whether the sensor has accepted it. The sensor's answer is read
+from its own ``SensorHealth`` rows as they pass through this process.
 """
 
 from __future__ import annotations
@@ -26,19 +26,22 @@ from driftline.wire.protocol import POLICY_PATH, Delivered, PolicyAck
 __all__ = ["PolicySubscriber"]
 
 _WAIT_SECONDS = 50
+"""Seconds that the server holds a poll while there is no new version."""
 _TIMEOUT_SECONDS = 80.0
 _ACK_SECONDS = 10.0
-_REST_SECONDS = 0.1  # between polls that had to wait anyway
-_ERROR_MAX = 4096
+"""Seconds to wait for the sensor's row about a version."""
+_REST_SECONDS = 0.1  # between polls, for a server that answers at once
+_ERROR_MAX = 4096  # characters
 _IS_REFUSAL = {"SensorStarted": False, "PolicyChanged": False, "PolicyRefused": True}
-"""Rows that say what became of a policy, and whether it was refused."""
+"""Action types of rows about a policy, and whether they mean that it was refused."""
 _log = logging.getLogger(__name__)
 
 
 class PolicySubscriber:
-    """Follows the server's policy until the process ends."""
+    """Subscriber to the server's policy, until the process ends."""
 
     def __init__(self, directory: Path, url: str) -> None:
+        """Take the state directory and the server's URL; raises ``InvalidInput`` without a certificate."""
         self._directory = directory
         self._url = url
         self._ack: PolicyAck | None = None
@@ -48,11 +51,11 @@ class PolicySubscriber:
         self._open()
 
     def start(self) -> None:
-        """Begin to follow."""
+        """Start the thread."""
         threading.Thread(target=self._run, name="policy", daemon=True).start()
 
     def observe(self, row: SensorHealth) -> None:
-        """Take what the sensor says of itself. Any thread may call it."""
+        """Read a health row of the sensor: it may say which policy is in force. Any thread may call it."""
         label = str(row.AdditionalFields.get("Policy", ""))
         name, _, version = label.rpartition(":")
         if row.ActionType not in _IS_REFUSAL or not name or not version.isdecimal():
@@ -64,15 +67,15 @@ class PolicySubscriber:
 
     def _run(self) -> None:
         if cache.read_intact(self._directory / cache.FILE):
-            self._wait_for_ack("")  # the sensor's first, so that the server knows before the first long wait
+            self._wait_for_ack("")  # the server should know what is in force before the first long poll
         while True:
             try:
                 self._acknowledge()
-                self._ask()
+                self._poll()
             except (httpx.HTTPError, OSError, ValueError, InvalidInput) as error:
                 time.sleep(self._backoff.failed(f"{self._url}: {error or type(error).__name__}"))
 
-    # The connection is made anew when the certificate was renewed.
+    # Called again when the certificate is due for renewal: the sender has renewed it on disk.
     def _open(self) -> None:
         known = credentials.load(self._directory)
         if known is None:
@@ -80,14 +83,18 @@ class PolicySubscriber:
         self._renewed = known.renew_after
         self._http = httpx.Client(base_url=self._url, verify=known.context(), timeout=_TIMEOUT_SECONDS, trust_env=False)
 
-    def _ask(self) -> None:
+    # If-None-Match with the label of the cached version lets the server hold the answer (RFC 9110, section 13.1.2).
+    def _poll(self) -> None:
         if datetime.datetime.now(datetime.UTC) > self._renewed:
             self._http.close()
             self._open()
-        kept = cache.read_intact(self._directory / cache.FILE)  # what was tampered with comes again
+        kept = cache.read_intact(self._directory / cache.FILE)  # without an intact one, the server sends it again
         headers = {"If-None-Match": f'"{kept.label}"'} if kept else {}
         answer = self._http.get(POLICY_PATH, params={"wait": _WAIT_SECONDS}, headers=headers)
-        if answer.status_code in {httpx.codes.NOT_MODIFIED, httpx.codes.NOT_FOUND}:  # nobody made one yet
+        if answer.status_code in {
+            httpx.codes.NOT_MODIFIED,
+            httpx.codes.NOT_FOUND,
+        }:  # not found: the server has no policy yet
             self._backoff.succeeded()
             time.sleep(_REST_SECONDS)
             return
@@ -113,12 +120,12 @@ class PolicySubscriber:
 
     def _acknowledge(self) -> None:
         with self._ack_changed:
-            said = self._ack
-        if said is None or said == self._sent_ack:
+            ack = self._ack
+        if ack is None or ack == self._sent_ack:
             return
-        answer = self._http.put(POLICY_PATH, json=said.model_dump())
+        answer = self._http.put(POLICY_PATH, json=ack.model_dump())
         if answer.is_success:
-            self._sent_ack = said
+            self._sent_ack = ack
         else:
             self._refused(answer)
 

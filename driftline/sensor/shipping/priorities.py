@@ -1,4 +1,7 @@
-"""From the sensor's messages to batches for the spool: by what they are worth."""
+"""Batches for the spool: the sensor's messages grouped by priority, encoded as Arrow.
+
+Alerts have the highest priority, then drift and the sensor's health, then all other events.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,10 @@ __all__ = ["batches"]
 
 
 def batches(messages: Iterable[Message]) -> Mapping[Priority, tuple[bytes, int]]:
-    """Encode messages as one batch a priority, with its number of rows."""
+    """Encode messages as one batch (``driftline.wire``) for each priority, with its number of rows.
+
+    An alert gives rows of several hunting tables; all are in the batch of its priority.
+    """
     by_priority: dict[Priority, dict[str, list[Record]]] = {}
     for message in messages:
         tables = by_priority.setdefault(_PRIORITIES[type(message)](message), defaultdict(list))

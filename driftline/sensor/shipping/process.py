@@ -1,13 +1,14 @@
-"""The process that ships to a server: ``python -m driftline.sensor.shipping.process DIR URL POLICY STREAM``.
+"""The shipping process: ``python -m driftline.sensor.shipping.process DIR URL POLICY STREAM``.
 
-It reads messages (``events.stream``) from standard input and answers as the store's process does:
-after each step eight bytes, the number of the last line that is safe. Safe is what lies in the
-spool, ``DIR/spool``; a thread sends from there over mutual TLS with the credentials in ``DIR``,
-the most valuable first, and removes what the server acknowledges. With ``served`` for POLICY the
-server's policy is followed, too (``sensor.following``).
+It reads messages (``events.stream``) from standard input and acknowledges them as the store's process does: eight
+bytes after each step, the number of the last line that is safe. A line is safe when its batch is in the spool,
+``DIR/spool``. A thread sends the batches from there over mutual TLS, with the credentials in ``DIR``, by descending
+priority, and removes each batch that the server acknowledges. If POLICY is ``served``, the process also subscribes
+to the server's policy (``policy_subscriber``).
 
-The sensor has neither HTTP nor Arrow in its memory, and this process outlives it: if standard
-input ends and the sensor did not say that it stops, it was killed, and that is told at once.
+The process exists so that the sensor needs neither HTTP nor Arrow in its memory, and because it outlives a killed
+sensor: if standard input ends before the sensor's row ``SensorStopped``, the sensor was killed, and this process
+reports that at once.
 """
 
 from __future__ import annotations
@@ -45,25 +46,37 @@ __all__ = ["Intake", "Sender", "main"]
 _ACK = struct.Struct("<Q")
 _CHUNK = 1 << 20
 _BATCH_BYTES = 4 << 20
+"""Bytes of lines after which a batch is written at once."""
 _LINGER_SECONDS = 0.5
+"""Seconds that lines gather in one batch. An alert does not wait."""
 _LINGER_MAX_SECONDS = 10.0
-_BACKLOG = 4  # batches that wait: the more, the longer the next is gathered, for few large ones cost less
+_BACKLOG = 4
+"""Waiting batches for which the linger grows by ``_LINGER_SECONDS``: few large batches cost the server less."""
 _TICK_SECONDS = 1.0
 _LAST_SECONDS = 5.0
+"""Seconds for which rows are still sent after the end of standard input."""
 _TIMEOUT_SECONDS = 30.0
 _KEEP_ALIVE_SECONDS = 60.0
 _RENEW_AGAIN_SECONDS = 300.0
 _TRIES_OF_ONE = 10
+"""Tries after which a batch that the server refuses for its content is dropped."""
 _ALERT = b'{"kind":"alert"'
 _PERMANENT = frozenset({400, 403, 413, 415})
-"""What the server will say to the same batch for ever."""
+"""HTTP statuses that the server would return for the same batch again."""
 _ABOUT_THE_BATCH = frozenset({422})
+"""HTTP statuses that refuse the content of a batch; it is tried ``_TRIES_OF_ONE`` times."""
 _log = logging.getLogger(__name__)
 
 
 def main(directory: Path, url: str, policy: str, stream_id: str) -> None:
-    """Ship until standard input ends, then a few seconds more; raises ``DriftlineError``."""
-    for number in (signal.SIGINT, signal.SIGTERM):  # a stop of the whole group: the sensor has rows yet
+    """Ship until standard input ends, then for ``_LAST_SECONDS`` at most; raises ``DriftlineError``.
+
+    ``policy`` is ``served`` or ``own``; ``stream_id`` identifies the numbering of the lines on standard input.
+    """
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # the whole process group may be stopped, and the sensor still sends rows
         signal.signal(number, signal.SIG_IGN)
     known = credentials.load(directory)
     if known is None:
@@ -82,7 +95,7 @@ def main(directory: Path, url: str, policy: str, stream_id: str) -> None:
 
 
 class Intake:
-    """Lines from standard input, gathered for a moment, into the spool."""
+    """Reader of standard input: gathers lines for a moment and writes them to the spool as batches."""
 
     def __init__(
         self,
@@ -91,6 +104,7 @@ class Intake:
         stream_id: str,
         subscriber: PolicySubscriber | None,
     ) -> None:
+        """Take the spool, the identity for rows of its own, the stream's id, and the subscriber, if there is one."""
         self._spool = spool
         self._subscriber = subscriber
         self._identity = identity
@@ -102,10 +116,10 @@ class Intake:
         self._stop_reported = False
         self._run_id = ""
         self.killed = ""
-        """The id of the sensor's run that ended without saying that it stops, once that is told."""
+        """Id of the sensor's run if it ended without ``SensorStopped`` and that was reported; else empty."""
 
     def run(self) -> None:
-        """Take lines until there are no more."""
+        """Read lines until the end of standard input."""
         os.write(1, _ACK.pack(self._taken))
         rest = b""
         while True:
@@ -152,13 +166,13 @@ class Intake:
             try:
                 messages.append(stream.decode(line))
             except msgspec.DecodeError as error:
-                _log.error("a line is no message: %s", error)
+                _log.error("a line is not a message: %s", error)
         for message in messages:
             if isinstance(message, SensorHealth):
-                self._hear(message)
+                self._observe(message)
         return messages
 
-    def _hear(self, row: SensorHealth) -> None:
+    def _observe(self, row: SensorHealth) -> None:
         self._stop_reported = self._stop_reported or row.ActionType == "SensorStopped"
         self._run_id = row.SensorId
         if self._subscriber:
@@ -167,13 +181,14 @@ class Intake:
     def _losses(self) -> list[SensorHealth]:
         return [self._health("EventsLost", reason, count) for reason, count in self._spool.take_dropped().items()]
 
-    # The flush decodes what is left, and so learns whether the sensor said that it stops.
+    # The flush decodes the last lines, one of which may be SensorStopped.
     def _farewell(self) -> list[SensorHealth]:
         self._flush()
         if self._stop_reported:
             return []
         return [self._health("SensorKilled", "its process ended without saying that it stops", 1)]
 
+    # Rows of this process carry the enrolled sensor id, not the id of a run.
     def _health(self, action: str, reason: str, count: int) -> SensorHealth:
         return SensorHealth(
             Timestamp=datetime.datetime.now(datetime.UTC),
@@ -188,9 +203,14 @@ class Intake:
 
 
 class Sender:
-    """Sends the spool's batches one after the other, in a thread of its own."""
+    """Sender of the spool's batches, one after the other, in a thread of its own.
+
+    A batch is removed from the spool when the server has acknowledged it, or refused it for good. The server
+    recognizes a repeated batch by its numbers, so a lost answer does not duplicate rows.
+    """
 
     def __init__(self, spool: Spool, url: str, directory: Path, known: Credentials) -> None:
+        """Take the spool, the server's URL, and the state directory with the credentials ``known``."""
         self._spool = spool
         self._url = url
         self._directory = directory
@@ -204,11 +224,11 @@ class Sender:
         self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
 
     def start(self) -> None:
-        """Begin to send."""
+        """Start the thread."""
         self._thread.start()
 
     def finish(self, seconds: float) -> None:
-        """Send what is there for so many seconds at most; what stays is sent by the next process."""
+        """Send for at most ``seconds`` more, and stop; the next process sends the remaining batches."""
         self._end = time.monotonic() + seconds
         self._stopping.set()
         self._spool.wake()
@@ -231,13 +251,14 @@ class Sender:
                 continue
             self._rest(self._deliver(*held))
 
+    # While stopping, only short pauses: the deadline of ``finish`` is near.
     def _rest(self, seconds: float) -> None:
         if self._stopping.is_set():
             time.sleep(min(seconds, _LINGER_SECONDS))
         else:
             self._stopping.wait(seconds)
 
-    # How long to wait before the next.
+    # Returns the seconds to wait before the next batch.
     def _deliver(self, entry: Entry, data: bytes) -> float:
         try:
             answer = self._http.post(INGEST_PATH, content=data, headers=self._headers(entry))
@@ -256,12 +277,12 @@ class Sender:
         self._spool.release()
         return max(self._backoff.failed(said), _retry_after(answer))
 
-    # A server ends the handshake with a certificate it does not take, without words.
+    # A server ends the TLS handshake with an expired certificate without a message, so the reason is given here.
     def _hint(self) -> str:
         expires = self._credentials.expires
         if datetime.datetime.now(datetime.UTC) < expires:
             return ""
-        return f"; the certificate ended at {expires}: remove {self._credentials.certificate} and join anew"
+        return f"; the certificate ended at {expires}: remove {self._credentials.certificate} and join again"
 
     def _headers(self, entry: Entry) -> dict[str, str]:
         return {
@@ -272,6 +293,7 @@ class Sender:
             VERSION_HEADER: driftline.__version__,
         }
 
+    # Counts tries of one batch in a row; another batch starts the count again.
     def _is_hopeless(self, entry: Entry, status: int) -> bool:
         if status not in _ABOUT_THE_BATCH:
             return False
@@ -279,6 +301,7 @@ class Sender:
         self._tries = (entry.first, tries)
         return tries >= _TRIES_OF_ONE
 
+    # Before each batch: a failed renewal is repeated after _RENEW_AGAIN_SECONDS, with the old certificate until then.
     def _renew_in_time(self) -> None:
         if datetime.datetime.now(datetime.UTC) < self._credentials.renew_after or time.monotonic() < self._next_renewal:
             return
@@ -292,6 +315,7 @@ class Sender:
         self._http = self._client()
 
 
+# Retry-After in seconds (RFC 9110, section 10.2.3), at most 999; a date is ignored.
 def _retry_after(answer: httpx.Response) -> float:
     value = answer.headers.get("retry-after", "")
     return float(value) if value.isdecimal() and len(value) < 4 else 0.0

@@ -1,16 +1,20 @@
-"""The sensor's disk spool: batches that wait for the server, bounded, safe against kill and full disk.
+"""The sensor's disk spool: batches that wait for the server. Bounded; safe against kills and a full disk.
 
-A batch is one file, named by its rows' numbers, their count and its priority. What is put together is
-there together: the files are written under names that do not count, then ``state.json`` names
-them in one rename, then they get their own names; opening goes on where that broke off. So what
-is durable agrees with how far the sensor's lines were taken, and after a crash at any point no
-line is spooled twice and none is left out. A batch's checksum tells a disk that lied.
+A batch is one file, named by the number of its first row, its row count and its priority. ``put`` is atomic over
+several batches:
 
-When there is no room, the oldest batches of the least valuable priority go, and are counted; of a
-priority's own value or above nothing goes for a newcomer but its own oldest.
+1. The files are written as ``NAME.new``, which do not count yet.
+2. ``state.json`` names them, and how many lines of the sensor are taken; it is replaced by one rename.
+3. The files are renamed to ``NAME``. Opening the spool completes this step after a crash.
 
-Numbers only grow: after each opening they begin at the time in microseconds, so that a spool that
-was lost or restored from a copy never gives a number to two rows.
+So the durable batches agree with the lines taken: after a crash at any point no line is spooled twice and none is
+left out. A CRC-32 in each file detects corruption by the disk.
+
+If a new batch does not fit, the oldest batches of the lowest priority are dropped and counted. A batch of a higher
+priority than the new one is never dropped for it.
+
+Row numbers only grow. Each opening continues at the present time in microseconds, so that a spool that was lost or
+restored from a copy never gives one number to two rows.
 """
 
 from __future__ import annotations
@@ -32,50 +36,63 @@ import msgspec
 __all__ = ["Entry", "Priority", "Spool"]
 
 MAX_BYTES = 1 << 30
+"""Bytes on disk, by default."""
 _STATE = "state.json"
 _NEW = ".new"
 _NAME = re.compile(r"(\d{20})-(\d{1,9})-(\d)\.batch")
-_CRC_BYTES = 4
-_BLOCK = 4096
+_CRC_BYTES = 4  # zlib.crc32 of the batch, big-endian, before it
+_BLOCK = 4096  # a file occupies whole blocks
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Priority(enum.IntEnum):
-    """What a batch is worth, the least first."""
+    """Priority of a batch, the lowest first. Part of the file name."""
 
     PLAIN = 0
+    """Events without drift."""
     DRIFT = 1
+    """Events with drift or unknown drift, and the sensor's health."""
     ALERT = 2
+    """Alerts with their evidence."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Entry:
-    """One batch: the number of its first row, its rows, its priority, and its size on disk."""
+    """One batch in the spool."""
 
     first: int
+    """Number of its first row."""
     rows: int
+    """Number of rows."""
     priority: Priority
+    """Its priority."""
     size: int
+    """Bytes on disk, in whole blocks."""
 
     @property
     def name(self) -> str:
-        """Name of its file."""
+        """Name of its file in the spool's directory."""
         return f"{self.first:020d}-{self.rows}-{self.priority:d}.batch"
 
 
 class _State(msgspec.Struct):
-    next: int = 0
-    stream: str = ""
-    taken: int = 0
-    files: list[str] = []
-    dropped: dict[str, int] = {}
+    # Content of state.json.
+
+    next: int = 0  # number of the next row
+    stream: str = ""  # id of the stream whose lines were taken last
+    taken: int = 0  # number of its last line taken
+    files: list[str] = []  # batches of the last put, perhaps still named .new
+    dropped: dict[str, int] = {}  # rows by reason, not yet reported
 
 
 class Spool:
-    """The batches of one directory. Any thread may use it; one process at a time."""
+    """Spool in one directory. Any thread may use it, but only one process at a time."""
 
     def __init__(self, directory: Path, *, max_bytes: int = MAX_BYTES, clock: Callable[[], float] = time.time) -> None:
-        """Open a spool, making it if there is none; raises ``OSError`` if it cannot be read."""
+        """Open the spool in ``directory``, or create it; raises ``OSError`` if it cannot be read.
+
+        ``max_bytes`` bounds its size on disk; ``clock`` gives seconds since 1970, for the first row number.
+        """
         self._directory = directory
         self._max_bytes = max_bytes
         self._lock = threading.Condition()
@@ -98,13 +115,14 @@ class Spool:
         return sum(len(entries) for entries in self._by_priority.values())
 
     def taken(self, stream: str) -> int:
-        """Give the number of the last line of a stream that is in the spool or was."""
+        """Return the number of the last line of ``stream`` that was put; 0 if the last put was of another stream."""
         return self._state.taken if self._state.stream == stream else 0
 
     def put(self, batches: Mapping[Priority, tuple[bytes, int]], *, stream: str, taken: int) -> None:
-        """Take batches (their bytes and rows) made of a stream's lines up to number ``taken``.
+        """Add batches: the bytes and the row count of each priority.
 
-        Durable on return, but for what had to be dropped, which is counted.
+        They are made of the lines of ``stream`` up to number ``taken``. On return they are durable, except those that
+        had to be dropped, which are counted.
         """
         with self._lock:
             entries = [self._number(priority, *batches[priority]) for priority in sorted(batches, reverse=True)]
@@ -119,9 +137,10 @@ class Spool:
             self._lock.notify_all()
 
     def hold_next(self, timeout: float) -> tuple[Entry, bytes] | None:
-        """Wait up to so many seconds for the most valuable, oldest batch; it is not dropped while held.
+        """Return the oldest batch of the highest priority; ``None`` if there is none within ``timeout`` seconds.
 
-        One that the disk has damaged is dropped, and counted, and the next given.
+        The batch is held: it is not dropped until ``remove`` or ``release``. A batch that the disk has damaged is
+        dropped and counted, and the next one returned.
         """
         with self._lock:
             self._lock.wait_for(lambda: len(self) > 0, timeout)
@@ -134,30 +153,33 @@ class Spool:
             return None
 
     def remove(self, entry: Entry, *, reason: str = "") -> None:
-        """Remove the held batch, for it is stored; or with a reason, for it is lost, which is counted."""
+        """Remove the held batch: the server has stored it, or with a ``reason`` its rows are counted as dropped."""
         with self._lock:
             self._held = None
             self._drop(entry, reason)
 
     def release(self) -> None:
-        """Hold nothing any more; what was held stays."""
+        """Stop holding the held batch; it stays in the spool."""
         with self._lock:
             self._held = None
 
     def floor(self) -> int:
-        """Give the number below which this spool has nothing (any more)."""
+        """Return the smallest row number in the spool, or the next number if it is empty.
+
+        The server can forget which numbers below it were stored.
+        """
         with self._lock:
             firsts = [next(iter(entries)) for entries in self._by_priority.values() if entries]
             return min(firsts, default=self._state.next)
 
     def take_dropped(self) -> Mapping[str, int]:
-        """Give how many rows were dropped since the last call, by reason."""
+        """Return the number of rows dropped since the last call, by reason."""
         with self._lock:
             found, self._dropped = self._dropped, Counter()
             return found
 
     def wake(self) -> None:
-        """End a wait in ``hold_next``."""
+        """Wake a thread that waits in ``hold_next``."""
         with self._lock:
             self._lock.notify_all()
 
@@ -172,7 +194,7 @@ class Spool:
                 return False
         return True
 
-    # False if nothing may go for it, and the newcomer is what is dropped.
+    # Drop one batch to make room. False if none may be dropped for the new one, which is then counted as dropped.
     def _drop_for(self, newcomer: Entry) -> bool:
         if self._drop_least(newcomer.priority):
             return True
@@ -191,6 +213,7 @@ class Spool:
         data, _ = batches[entry.priority]
         while True:
             try:
+                # On a full disk batches are dropped until the new one fits, as with a full spool.
                 _write_durably(self._directory / (entry.name + _NEW), zlib.crc32(data).to_bytes(_CRC_BYTES) + data)
             except OSError as error:
                 if error.errno not in _NO_SPACE:
@@ -201,7 +224,7 @@ class Spool:
             else:
                 return True
 
-    # False if the old state stays, and so nothing new counts.
+    # False if state.json could not be replaced: the old state is in force, and the new batches do not count.
     def _commit(self, kept: Sequence[Entry]) -> bool:
         self._state.files = [entry.name for entry in kept]
         self._state.dropped = dict(self._dropped)
@@ -254,7 +277,7 @@ class Spool:
         except (FileNotFoundError, msgspec.DecodeError):
             return _State()
 
-    # Forward to what was committed; what was not is removed.
+    # Completes a put that state.json has committed, and removes the files of one that it has not.
     def _recovered(self) -> Iterable[Entry]:
         for name in self._state.files:
             if (self._directory / (name + _NEW)).exists():

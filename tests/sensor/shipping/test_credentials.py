@@ -33,7 +33,7 @@ def test_a_renewed_certificate_is_of_the_same_sensor_and_a_new_key(tmp_path: Pat
 
 def test_a_file_that_is_no_certificate_is_told(tmp_path: Path) -> None:
     (tmp_path / "sensor.pem").write_text("nonsense")
-    with pytest.raises(InvalidInput, match="remove it to enrol anew"):
+    with pytest.raises(InvalidInput, match="remove it to enrol again"):
         credentials.load(tmp_path)
 
 
