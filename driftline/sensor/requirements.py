@@ -1,4 +1,4 @@
-"""What the sensor needs of its machine, checked before anything is loaded."""
+"""Requirements of the sensor on its machine, checked before any program is loaded."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ def _check_root() -> str:
     return "" if os.geteuid() == 0 else "the sensor must run as root (CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE)"
 
 
+# The programs use BTF tracepoints and CO-RE, which need the BTF of the running kernel.
 def _check_btf() -> str:
     if _BTF.exists():
         return ""
@@ -37,14 +38,21 @@ _CHECKS: tuple[Callable[[], str], ...] = (_check_system, _check_machine, _check_
 
 
 def check_host() -> None:
-    """Raise ``UnsupportedHost`` that names everything this machine lacks."""
+    """Check operating system, architecture, privileges and BTF.
+
+    Raises ``UnsupportedHost`` with one line for each requirement that the machine does not meet.
+    """
     lacking = [problem for check in _CHECKS if (problem := check())]
     if lacking:
         raise UnsupportedHost("\n".join(lacking))
 
 
 def kernel_features() -> dict[str, str]:
-    """Describe the kernel for ``driftline status``."""
+    """Return facts about the kernel, for ``driftline status``.
+
+    Release, machine, mounted cgroup versions, active LSMs and lockdown mode; empty where the file is missing.
+    """
+    # cgroups(7): the v2 root has cgroup.controllers; beside v1 hierarchies systemd mounts v2 at unified/.
     unified = Path("/sys/fs/cgroup/cgroup.controllers").exists()
     hybrid = Path("/sys/fs/cgroup/unified").is_dir()
     return {

@@ -1,10 +1,10 @@
-"""Opening and looking at files of containers without being led astray or kept waiting.
+"""Safe opening of files in containers: without following symlinks out of them, and without blocking.
 
-Everything begins with an O_PATH handle: it opens no FIFO, device or FUSE file, and pins the
-inode, so that what was checked is what is read. Handles come from openat2(2), which refuses
-every symlink, and looks at nothing but the kernel's own cache (RESOLVE_CACHED), so that no
-file-system server inside a container is asked anything. statx(2) takes cached attributes for
-the same reason (AT_STATX_DONT_SYNC).
+Every access begins with an O_PATH handle. It does not open a FIFO, device or FUSE file, and it pins the inode, so
+that the file that was checked is the file that is read. Handles come from openat2(2) with flags that refuse every
+symlink and, where requested, resolve only in the kernel's dentry cache (RESOLVE_CACHED), so that no file-system
+server inside a container can delay the sensor. statx(2) takes cached attributes for the same reason
+(AT_STATX_DONT_SYNC).
 """
 
 from __future__ import annotations
@@ -17,41 +17,49 @@ from typing import NamedTuple
 
 __all__ = ["FileStat", "open_beneath", "open_entry", "open_magic_link", "open_to_read", "statx"]
 
-_OPENAT2 = 437  # the same number on every architecture, as all system calls since v5.0
+_OPENAT2 = 437  # glibc does not wrap it; system calls since v5.0 have the same number on every architecture
 _OPEN_HOW = struct.Struct("=QQQ")
+# RESOLVE_* flags of linux/openat2.h
 _NO_XDEV, _NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH, _CACHED = 0x01, 0x02, 0x04, 0x08, 0x20
 _STRICT = _NO_MAGICLINKS | _NO_SYMLINKS | _BENEATH
 _AT_EMPTY_PATH, _AT_STATX_DONT_SYNC = 0x1000, 0x4000
 _STATX_BASIC_STATS, _STATX_MNT_ID = 0x7FF, 0x1000
-# struct statx of linux/stat.h, as far as it is looked at
+# struct statx of linux/stat.h, the members that are used
 _STATX = struct.Struct("=16xIIIH2xQQ48xqI4x16xIIIIQ")
 _STATX_SIZE = 256
-_LONGEST = 4000  # below PATH_MAX, which openat2 keeps to
-_RACES = 3  # a lookup in the cache fails, too, if a rename comes between
+_MAX_LOOKUP = 4000  # bytes of one lookup; openat2 accepts less than PATH_MAX (4096)
+_TRIES = 3  # a lookup in the cache also fails (EAGAIN) if a rename happens meanwhile
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class FileStat(NamedTuple):
-    """What a file is, without asking its file system."""
+    """Attributes of a file, from the kernel's cache."""
 
     device: int
-    """``st_dev``; on overlayfs of several file systems and btrfs not the superblock's."""
+    """``st_dev``; on btrfs, and on overlays over several file systems, it differs from the superblock's device."""
     inode: int
+    """Inode number."""
     size: int
+    """Bytes."""
     mode: int
+    """Type and permission bits (inode(7))."""
     nlink: int
+    """Number of hard links; 0 if deleted."""
     ctime_ns: int
+    """Time of the last status change: nanoseconds since 1970, UTC."""
     uid: int
+    """Owner."""
     gid: int
+    """Group."""
     rdev: int
-    """``st_rdev`` of a device."""
+    """``st_rdev`` of a device file."""
     mount_id: int
-    """The mount it was opened through, as in mountinfo; 0 before v5.8."""
+    """Id of the mount that it was opened through, as in mountinfo; 0 before Linux 5.8."""
 
 
 def statx(fd: int) -> FileStat:
-    """Look at an open file or handle; raises ``OSError``."""
+    """Return the attributes of an open file or O_PATH handle; raises ``OSError``."""
     buffer = ctypes.create_string_buffer(_STATX_SIZE)
     flags = _AT_EMPTY_PATH | _AT_STATX_DONT_SYNC
     if _libc.statx(fd, b"", flags, _STATX_BASIC_STATS | _STATX_MNT_ID, buffer):
@@ -62,23 +70,26 @@ def statx(fd: int) -> FileStat:
 
 
 def open_beneath(folder: int, path: bytes, *, cached: bool) -> int:
-    """Open a handle of ``path`` below an open folder, through no symlink; raises ``OSError``.
+    """Open an O_PATH handle of ``path`` below an open directory, without following symlinks.
 
-    ``cached`` is for folders that a container has a say in: BlockingIOError then means that the
-    path's file system would have to be asked. Paths may be longer than PATH_MAX.
+    With ``cached``, the path is resolved only in the kernel's cache, and ``BlockingIOError`` means that its file
+    system would have to be consulted; set it for directories of a container. ``path`` may be longer than PATH_MAX.
+    Raises ``OSError``.
     """
     fd, rest = os.dup(folder), path.strip(b"/")
-    while len(rest) > _LONGEST:
-        cut = max(rest.rfind(b"/", 0, _LONGEST), 0)  # the empty name before a far too long one is not found
+    while len(rest) > _MAX_LOOKUP:
+        cut = max(
+            rest.rfind(b"/", 0, _MAX_LOOKUP), 0
+        )  # one component longer than the limit: openat2 fails on the empty name
         fd = _step(fd, rest[:cut], cached=cached)
         rest = rest[cut + 1 :]
     return _step(fd, rest, cached=cached)
 
 
 def open_entry(folder: int, name: bytes) -> int:
-    """Open a handle of whatever has this name in a folder, a symlink itself; raises ``OSError``.
+    """Open an O_PATH handle of one entry of a directory; of a symlink itself, not of its target.
 
-    Its errno is EXDEV for a mount point, whose file system is then not even looked at.
+    Raises ``OSError``, with the errno EXDEV for a mount point, whose file system is not consulted.
     """
     fd = _try_openat2(folder, name, _STRICT | _NO_XDEV, flags=os.O_NOFOLLOW)
     if fd < 0:
@@ -87,16 +98,19 @@ def open_entry(folder: int, name: bytes) -> int:
 
 
 def open_magic_link(link: str) -> int:
-    """Open a handle of what a link of /proc leads to; raises ``OSError``."""
+    """Open an O_PATH handle of the target of a magic link in /proc, such as /proc/PID/exe; raises ``OSError``."""
     return os.open(link, os.O_PATH | os.O_CLOEXEC)
 
 
 def open_to_read(handle: int) -> int:
-    """Open the very file of a handle for reading, leaving its access time alone where allowed."""
+    """Open the file of an O_PATH handle for reading, without updating its access time where permitted.
+
+    Raises ``OSError``.
+    """
     path, flags = f"/proc/self/fd/{handle}", os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     try:
         return os.open(path, flags | os.O_NOATIME)
-    except PermissionError:  # open(2): for owners only, and an id outside of our user namespace has none
+    except PermissionError:  # O_NOATIME needs the owner's rights (open(2)), or an owner that the user namespace maps
         return os.open(path, flags)
 
 
@@ -108,9 +122,9 @@ def _step(folder: int, path: bytes, *, cached: bool) -> int:
 
 
 def _openat2(folder: int, path: bytes, *, cached: bool) -> int:
-    for _ in range(_RACES):
+    for _ in range(_TRIES):
         fd = _try_openat2(folder, path, _STRICT | (_CACHED if cached else 0))
-        if fd == -errno.EINVAL and cached:  # before v5.12
+        if fd == -errno.EINVAL and cached:  # RESOLVE_CACHED is unknown before v5.12
             fd = _try_openat2(folder, path, _STRICT)
         if fd not in (-errno.EAGAIN, -errno.EINTR):
             break

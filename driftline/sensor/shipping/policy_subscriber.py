@@ -91,10 +91,7 @@ class PolicySubscriber:
         kept = cache.read_intact(self._directory / cache.FILE)  # without an intact one, the server sends it again
         headers = {"If-None-Match": f'"{kept.label}"'} if kept else {}
         answer = self._http.get(POLICY_PATH, params={"wait": _WAIT_SECONDS}, headers=headers)
-        if answer.status_code in {
-            httpx.codes.NOT_MODIFIED,
-            httpx.codes.NOT_FOUND,
-        }:  # not found: the server has no policy yet
+        if answer.status_code in {httpx.codes.NOT_MODIFIED, httpx.codes.NOT_FOUND}:  # 404: the server has no policy yet
             self._backoff.succeeded()
             time.sleep(_REST_SECONDS)
             return

@@ -73,10 +73,8 @@ def main(directory: Path, url: str, policy: str, stream_id: str) -> None:
 
     ``policy`` is ``served`` or ``own``; ``stream_id`` identifies the numbering of the lines on standard input.
     """
-    for number in (
-        signal.SIGINT,
-        signal.SIGTERM,
-    ):  # the whole process group may be stopped, and the sensor still sends rows
+    # A stop may signal the whole process group, and the sensor still has rows to send.
+    for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     known = credentials.load(directory)
     if known is None:

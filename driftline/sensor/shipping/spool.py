@@ -166,7 +166,7 @@ class Spool:
     def floor(self) -> int:
         """Return the smallest row number in the spool, or the next number if it is empty.
 
-        The server can forget which numbers below it were stored.
+        No lower number is sent again, so the server need not remember lower ones.
         """
         with self._lock:
             firsts = [next(iter(entries)) for entries in self._by_priority.values() if entries]
