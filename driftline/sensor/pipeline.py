@@ -1,7 +1,11 @@
-"""From records to rows: whose record is it, what ran, must it be read, what does it mean.
+"""The pipeline from records to rows.
 
-Everything here runs in the sensor's loop and never blocks: naming a container, indexing its
-image and reading files are others' work, and their answers come back through wakeup queues.
+A record is assigned to its container and process; an execution becomes a candidate with the facts of its file. If the
+container has no name yet, the candidate waits for it. A candidate that is an unchanged image file is evaluated at
+once; any other is captured at once and evaluated later (``verdicts.evaluator``).
+
+Everything here runs in the sensor's loop and never blocks: names, image indexes and file contents come from other
+threads, through wakeup queues.
 """
 
 from __future__ import annotations
@@ -44,14 +48,19 @@ from driftline.verdict import FileFacts, loader_argument
 __all__ = ["Pipeline"]
 
 _SCRIPTS_KEPT = 4096
+"""Scripts remembered, to report each once for a process."""
+_ANCESTORS_MAX = 8
+"""Ancestors of a process in an alert, as in an exec record (``records.ANCESTORS``)."""
 _BLOCKED = int(RecordFlag.BLOCKED)
 
 Emit = Callable[[Sequence[Message]], None]
+"""Takes rows, in order."""
 CaptureWith = Callable[..., Capture | None]
+"""``ContentReader.capture_program`` or ``capture_path``."""
 
 
 class Pipeline:
-    """Takes records in the order of the rings; gives rows to ``emit``."""
+    """Handler of records, in the order of the rings. Passes rows to ``emit``."""
 
     def __init__(
         self,
@@ -69,7 +78,11 @@ class Pipeline:
         emit: Emit,
         trusts_overlay: bool = True,
     ) -> None:
-        """``trusts_overlay`` says that the self-test has found the kernel's overlay facts right."""
+        """Take the tables and parts that the steps use.
+
+        ``trusts_overlay`` says that the self-test passed. Otherwise overlay facts are ignored, and every file is
+        compared with the image by path and content.
+        """
         self._containers = containers
         self._processes = processes
         self._kernel = kernel
@@ -85,7 +98,7 @@ class Pipeline:
         self._mappings = MappingFilter(containers, processes)
         self._scripts_seen: OrderedDict[tuple[ProcessKey, int, int], None] = OrderedDict()
         self.execs = 0
-        """Execs of containers seen so far."""
+        """Number of exec records since the start, those of the node's processes included."""
         self._handlers: dict[type[Record], Callable[..., None]] = {
             ExecRecord: self._on_exec,
             ExitRecord: self._on_exit,
@@ -94,35 +107,35 @@ class Pipeline:
         }
 
     def take(self, record: Record) -> None:
-        """Take one record of the rings."""
+        """Handle one record of a ring."""
         if not self._trusts_overlay and isinstance(record, ExecRecord | OpenRecord):
             record = msgspec.structs.replace(record, file=_without_overlay_facts(record.file))
         self._handlers[type(record)](record)
 
     def take_mapping(self, record: MappingRecord) -> None:
-        """Take one executable mapping; after the execs that came with it."""
+        """Handle one executable mapping. The execs that were recorded before must have been handled."""
         found = self._mappings.owner(record)
         if found is None:
             return
         tracked, process = found
         capture, facts = self._mapped_file(record, tracked)
         subject = Subject.LOADER if _is_loaded_program(record, process) else Subject.LIBRARY
-        self._begin(
+        self._evaluate_when_named(
             Candidate(
                 tracked=tracked,
                 subject=subject,
                 file=facts,
                 process=process,
-                ancestors=self._above(process),
+                ancestors=self._ancestors(process),
                 when=record.time,
                 capture=capture,
             )
         )
 
     def name(self, container: Container) -> None:
-        """Take in what the runtime says of a container, and go on with what waited for it.
+        """Set names and labels of a container, as the runtime gives them, and continue the work that waited for them.
 
-        One that has an id alone may be named again, when the runtime answers.
+        A container that was named by its id alone can be named again, when the runtime answers later.
         """
         tracked = self._containers.get(container.id)
         if tracked is None or (tracked.is_named and not container.image):
@@ -135,11 +148,11 @@ class Pipeline:
         tracked.verdicts.clear()
         tracked.is_named = True
         waiting, tracked.waiting = tracked.waiting, []
-        for go_on in waiting:
-            go_on()
+        for resume in waiting:
+            resume()
 
     def set_policy(self, policy: Policy) -> None:
-        """Put another policy in force, container by container."""
+        """Apply a new policy to all containers."""
         self._policy = policy
         for tracked in self._containers:
             if tracked.is_named:
@@ -147,9 +160,10 @@ class Pipeline:
                 self._blocker.apply(tracked)
 
     def unnamed(self) -> list[str]:
-        """List the ids of the containers that the runtime has not named."""
+        """Return the ids of the containers that have no names because the runtime did not give them."""
         return [tracked.id for tracked in self._containers if tracked.is_named and not tracked.container.image]
 
+    # A cgroup created later in a container with rules in force needs them as well.
     def _on_cgroup(self, record: CgroupRecord) -> None:
         if record.head.type == RecordType.CGROUP_MKDIR:
             tracked = self._containers.add(record.head.cgroup, record.path)
@@ -172,9 +186,9 @@ class Pipeline:
             return
         self._learn_root(tracked, record.head)
         capture = self._capture(tracked, record.head, record.file, self._reader.capture_program)
-        # An untouched image file raises no alert, so nobody asks for more than its parent.
+        # An unchanged image file raises no alert, so its row needs the parent alone.
         above = self._processes.ancestors(record) if capture else (parent,) if parent else ()
-        self._begin(
+        self._evaluate_when_named(
             Candidate(
                 tracked=tracked,
                 subject=Subject.BINARY,
@@ -193,14 +207,14 @@ class Pipeline:
             columns = self._row_builder.columns(Container(id=""))
             self._emit((self._row_builder.process_created(record, parent, columns=columns, verdict=None),))
 
-    # runc and crun start their own program in the container's cgroup, before they enter its
-    # mount namespace; who started them is outside.
+    # runc and crun execute their own program in the container's cgroup, before they enter its mount namespace. Such a
+    # process is not the container's: its parent is outside of the container.
     def _is_runtime(self, head: Head, parent: Process | None, tracked: TrackedContainer) -> bool:
         is_outside = parent is None or parent.container_id != tracked.id
         return head.mnt_ns == self._kernel.host_mnt_ns and is_outside
 
-    # Only the runtime's own cgroups are asked: in one made inside the container the first exec
-    # may already have changed its root.
+    # Only an exec in a cgroup that the runtime created shows the container's root: a process in a cgroup created inside
+    # the container may have changed its root before.
     def _learn_root(self, tracked: TrackedContainer, head: Head) -> None:
         if tracked.root_device or head.cgroup not in tracked.cgroups:
             return
@@ -209,13 +223,13 @@ class Pipeline:
         tracked.root_device = head.root_device
         try:
             root = mounts.container_root(head.tgid)
-        except Unreadable:  # it lives no longer; the device is enough to go on
+        except Unreadable:  # the process has ended; the device is enough
             return
         if root.device == head.root_device:
             tracked.root = root
 
     def lost_by_container(self) -> dict[str, int]:
-        """Count exec records lost since the last call, by container id."""
+        """Return the number of exec records lost since the last call, by container id."""
         lost: Counter[str] = Counter()
         for cgroup, count in self._kernel.take_losses_by_cgroup().items():
             tracked = self._containers.by_cgroup(cgroup)
@@ -236,6 +250,7 @@ class Pipeline:
     def _report_end(self, record: ExitRecord, process: Process, tracked: TrackedContainer) -> None:
         self._emit((self._row_builder.process_ended(record, process, columns=tracked.columns),))
 
+    # A record is of a script that is read, or of a file whose exec was denied. A script counts once for each process.
     def _on_open(self, record: OpenRecord) -> None:
         tracked = self._containers.of(record.head)
         key = ProcessKey.at(record.head.tgid, record.head.start)
@@ -246,20 +261,20 @@ class Pipeline:
         if not blocked_by and not (scripts.is_script(record, process) and self._is_first_read(key, record.file)):
             return
         is_program = blocked_by == BlockedBy.LSM and not record.head.flags & RecordFlag.SHEBANG
-        self._begin(
+        self._evaluate_when_named(
             Candidate(
                 tracked=tracked,
                 subject=Subject.BINARY if is_program else Subject.SCRIPT,
                 file=record.file,
                 process=process,
-                ancestors=self._above(process),
+                ancestors=self._ancestors(process),
                 when=record.head.time,
                 capture=self._capture(tracked, record.head, record.file, self._reader.capture_path),
                 blocked_by=blocked_by,
             )
         )
 
-    # Interpreters open a script more than once: to guess its kind, to run it, to quote from it.
+    # Interpreters open a script more than once: to detect its encoding, to run it, to quote it in a traceback.
     def _is_first_read(self, key: ProcessKey, file: FileFacts) -> bool:
         seen = (key, file.device, file.inode)
         if seen in self._scripts_seen:
@@ -269,13 +284,14 @@ class Pipeline:
             self._scripts_seen.popitem(last=False)
         return True
 
-    def _begin(self, candidate: Candidate) -> None:
+    # A verdict needs the container's volumes and image, and its rules: without its name, the candidate waits.
+    def _evaluate_when_named(self, candidate: Candidate) -> None:
         if candidate.tracked.is_named:
-            self._decide(candidate)
+            self._evaluate(candidate)
         else:
-            candidate.tracked.waiting.append(lambda: self._decide(candidate))
+            candidate.tracked.waiting.append(lambda: self._evaluate(candidate))
 
-    def _decide(self, candidate: Candidate) -> None:
+    def _evaluate(self, candidate: Candidate) -> None:
         if candidate.capture is not None:
             self._evaluator.evaluate_later(candidate)
             return
@@ -284,13 +300,14 @@ class Pipeline:
         except ContentNeeded:
             self._evaluator.evaluate_later(candidate)
 
-    # Opened at once: the file may be gone when its container is named and its image indexed.
+    # Captured at once, since the file may be deleted before its container is named and its image indexed. None for an
+    # unchanged file of the root overlay, whose content is not read.
     def _capture(self, tracked: TrackedContainer, head: Head, file: FileFacts, capture: CaptureWith) -> Capture | None:
         if file.device == tracked.root_device and not file.upper:
             return None
         return capture((head.tgid, tracked.pid), file, upperdir=tracked.container.upperdir)
 
-    # The perf record has only a path and an inode: the rest is asked of the file itself.
+    # The perf record has only path, device and inode; the other facts come from the file itself.
     def _mapped_file(self, record: MappingRecord, tracked: TrackedContainer) -> tuple[Capture | None, FileFacts]:
         capture = self._reader.open_mapped((record.pid, tracked.pid), record.path, record.inode)
         writer = self._kernel.writer(record.inode, tracked.root_device, self._clock)
@@ -298,9 +315,9 @@ class Pipeline:
             return None, facts_of_gone(record, writer)
         return capture, facts_of_mapped(record, os.fstat(capture.fd), tracked, writer)
 
-    def _above(self, process: Process) -> Sequence[Process]:
+    def _ancestors(self, process: Process) -> Sequence[Process]:
         found: list[Process] = []
-        while process.parent and len(found) < 8:
+        while process.parent and len(found) < _ANCESTORS_MAX:
             above = self._processes.find(process.parent)
             if above is None:
                 break
@@ -309,17 +326,19 @@ class Pipeline:
         return found
 
 
+# An open record of a denied exec comes from the LSM program; any other blocked one was killed at open.
 def _blocked_by(record: OpenRecord) -> BlockedBy:
     if record.head.flags & RecordFlag.DENIED:
         return BlockedBy.LSM
     return BlockedBy.OPEN if record.head.flags & _BLOCKED else BlockedBy.NOTHING
 
 
-# As if each file had been copied up: then only its path and bytes count.
+# As if each file had been copied up: the verdict then compares its content with the image.
 def _without_overlay_facts(file: FileFacts) -> FileFacts:
     return msgspec.structs.replace(file, upper=True, lowers=1)
 
 
+# ld.so maps the program that it was given, as well as libraries.
 def _is_loaded_program(record: MappingRecord, process: Process) -> bool:
     argument = loader_argument(process.argv, process.program)
     return argument is not None and os.path.basename(argument) == os.path.basename(record.path)

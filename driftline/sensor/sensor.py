@@ -1,14 +1,15 @@
-"""The sensor's loop: one thread that reads what the kernel reports, at the kernel's pace.
+"""The sensor's loop: one thread that handles the kernel's records as fast as they come.
 
-All that can block (the container runtime, image indexes, file contents) is done by others,
-whose answers come back through wakeup queues that this loop waits on like on the rings::
+Work that can block (container runtime, image indexes, file contents) is done in other threads. Their results come
+back through wakeup queues, which the loop waits on like on the rings::
 
-    rings ─▶ records ─▶ container? process? ─▶ case ─▶ verdict ─▶ policy ─▶ rows ─▶ sinks
-                              ▲ resolver          ▲ evaluator (index, bytes)
+    rings ─▶ records ─▶ container? process? ─▶ candidate ─▶ verdict ─▶ policy ─▶ rows ─▶ sinks
+                              ▲ resolver               ▲ evaluator (index, content)
 
-The rings are drained in the opposite order of their being handled: first the mappings and the
-opened files, last the execs. So whoever opened or mapped a file is known when it is looked at,
-for its exec was written before, and is read after. Exits are handled last of all.
+The sources are drained in the opposite order of their handling: mappings first, then opened files, execs last. The
+exec record of a process is written before the records of what it opens and maps. If the exec ring is drained last,
+it contains the exec of every process that appears in the other two; as it is handled first, the process is known
+when its files are handled. Exits are handled after everything else, for the same reason.
 """
 
 from __future__ import annotations
@@ -57,54 +58,61 @@ from driftline.sensor.wakeup_queue import WakeupQueue
 __all__ = ["Options", "Sensor"]
 
 _TURN_SECONDS = 0.01
-"""The least time from one turn to the next: bounds the loop to 100 turns a second. The first
-record after a pause is handled at once."""
+"""Minimum time between the starts of two turns, so that the loop makes at most 100 turns a second. The first record
+after a pause is handled at once."""
 _POLL_SECONDS = 0.1
-"""How long nothing may wake the loop: mappings wake it only when many have gathered."""
+"""Maximum time without a turn: mappings wake the loop only when many have gathered."""
 _HOUSEKEEPING_SECONDS = 0.5
-_ASK_AGAIN_SECONDS = 10.0
+"""Interval at which policy, guards and loss counters are checked."""
+_RETRY_NAMING_SECONDS = 10.0
 _HEARTBEAT_SECONDS = 15.0
-_M_ARENA_MAX = -8  # malloc.h
+_M_ARENA_MAX = -8  # parameter of mallopt(3), malloc.h
 _ENDS = (records.RecordType.EXIT, records.RecordType.CGROUP_RMDIR)
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """The sensor's settings."""
+    """Settings of the sensor."""
 
     location: NodeLocation
+    """Cluster and cloud account of the node, for the rows and the scopes of rules."""
     policy: PolicyFile
+    """The policy, reloaded when it changes."""
     image_directory: Path
+    """Directory of the cached image indexes."""
     runtime_address: str = ""
-    """Socket of the container runtime; empty looks at the usual places."""
+    """Socket of the container runtime; empty searches the usual paths."""
     watch_hosts: bool = False
+    """Report processes of the node as well as those of containers."""
     provenance: bool = True
+    """Record the writers of files, and the scripts that interpreters read."""
     libraries: bool = True
+    """Record executable file mappings."""
     state: Path | None = None
-    """Directory where a run leaves word that it lives, for the next."""
+    """State directory for the markers of runs; ``None`` keeps none."""
     heartbeats: bool = False
-    """Say each 15 seconds that it lives, what it sees and by which means; for a server."""
+    """Report every 15 seconds that the sensor runs, with its coverage."""
 
 
 class HasFileno(Protocol):
-    """What a selector can wait on."""
+    """Object that a selector can wait on."""
 
     def fileno(self) -> int:
-        """Give the descriptor."""
+        """Return the descriptor."""
 
 
-# Each thread that allocates while another does gets an arena of its own from glibc, which keeps
-# what was freed in it: megabytes for threads that mostly wait.
+# glibc gives a thread that allocates while another one does an arena of its own, which keeps freed memory: megabytes
+# for threads that mostly wait (mallopt(3), M_ARENA_MAX).
 def _keep_one_arena() -> None:
     ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 class Sensor:
-    """One node's sensor, from its start to its stop."""
+    """The sensor of one node. Use as a context manager around ``run``."""
 
     def __init__(self, options: Options, sinks: Sequence[Sink]) -> None:
-        """Load the programs and look at what runs already; raises ``UnsupportedHost``."""
+        """Load the BPF programs and test them; raises ``UnsupportedHost`` if the machine or kernel is not supported."""
         requirements.check_host()
         _keep_one_arena()
         self._sinks = sinks
@@ -113,7 +121,7 @@ class Sensor:
         self._messages: list[Message] = []
         self._counts: Counter[str] = Counter()
         self._failures = 0
-        self._next_asking = 0.0
+        self._next_naming = 0.0
         self._next_heartbeat = 0.0
         self._clock = records.Clock()
         self._named: WakeupQueue[Container] = WakeupQueue()
@@ -164,7 +172,7 @@ class Sensor:
             return None
 
     def run(self) -> None:
-        """Work until ``stop``."""
+        """Report the start and the running containers, then handle records until ``stop``."""
         for problem in self._selftest_failures:
             _log.error("the self-test failed: %s", problem)
         for killed in self._marker.killed if self._marker else ():
@@ -186,8 +194,8 @@ class Sensor:
         rings = (self._kernel.exec_ring, self._kernel.file_ring)
         return (*rings, self._named, self._evaluated, self._blocker.images.entered, self._stopping)
 
-    # What was made so far stays: neither the collector nor the allocator need look at it again.
-    # libbpf took the kernel's type information into memory, and gave it back to malloc only.
+    # The objects made so far live until the end, so the collector can skip them (gc.freeze). libbpf has parsed the
+    # kernel's BTF into some megabytes, which malloc keeps after they are freed; malloc_trim(3) returns them.
     def _freeze_memory(self) -> None:
         gc.collect()
         gc.freeze()
@@ -198,9 +206,10 @@ class Sensor:
         next_housekeeping = time.monotonic() + _HOUSEKEEPING_SECONDS
         next_turn = 0.0
         is_stopped = False
+        # Records gather during the pause of a turn and are handled together, which costs less than one by one.
         while not is_stopped:
             ready = {key.fileobj for key, _ in selector.select(_POLL_SECONDS)}
-            if self._evaluated not in ready:  # an alert does not wait
+            if self._evaluated not in ready:  # evaluated candidates may be alerts, which do not wait
                 time.sleep(max(0.0, next_turn - time.monotonic()))
             next_turn = time.monotonic() + _TURN_SECONDS
             is_stopped = bool(self._stopping.take())
@@ -211,6 +220,7 @@ class Sensor:
                 next_housekeeping = time.monotonic() + _HOUSEKEEPING_SECONDS
             self._flush()
 
+    # The order is the one that the module's docstring explains.
     def _turn(self) -> None:
         mappings = self._mappings.drain() if self._mappings else []
         opens = self._kernel.file_ring.drain()
@@ -228,7 +238,7 @@ class Sensor:
         for messages in self._evaluated.take():
             self._emit(messages)
 
-    # What ends is handled last: a process that is gone by now has opened and mapped files before.
+    # Exits and removed cgroups are handled last: a process that has ended by now opened and mapped files before.
     def _decode(self, batch: Sequence[bytes]) -> tuple[list[records.Record], list[records.Record]]:
         beginnings: list[records.Record] = []
         ends: list[records.Record] = []
@@ -237,11 +247,11 @@ class Sensor:
             (ends if record.head.type in _ENDS else beginnings).append(record)
         return beginnings, ends
 
-    # One record that meets a bug must not end the sight of all others.
+    # A bug in handling one record must not stop the event loop.
     def _handle_guarded(self, take: Callable[[T], None], item: T) -> None:
         try:
             take(item)
-        except Exception:  # noqa: BLE001 (logged and counted; the loop must live)
+        except Exception:  # noqa: BLE001 (logged and counted; the loop must go on)
             self._failures += 1
             _log.exception("a record could not be handled")
 
@@ -251,7 +261,7 @@ class Sensor:
             self._emit([self._health.row(turned, reason=str(switch.SWITCH))])
 
     def _housekeep(self) -> None:
-        self._clock.adjust()
+        self._clock.adjust()  # the wall clock may have been set
         self._follow_policy()
         self._blocker.settle()
         self._retry_naming()
@@ -262,7 +272,7 @@ class Sensor:
             self._heartbeat()
 
     def _heartbeat(self) -> None:
-        self._emit([self._health.row("SensorTampered", reason=said) for said in self._tampering.new_findings()])
+        self._emit([self._health.row("SensorTampered", reason=finding) for finding in self._tampering.new_findings()])
         if self._marker:
             self._marker.touch()
         if self._options.heartbeats:
@@ -284,11 +294,11 @@ class Sensor:
     def _policy_row(self, action: str, reason: str, policy: str, *, count: int = 1) -> SensorHealth:
         return self._health.row(action, reason=reason, count=count, more={"Policy": policy})
 
-    # The runtime was away, or the sensor started before it.
+    # Containers have no name if the runtime was away, or if the sensor started before it.
     def _retry_naming(self) -> None:
-        if time.monotonic() < self._next_asking:
+        if time.monotonic() < self._next_naming:
             return
-        self._next_asking = time.monotonic() + _ASK_AGAIN_SECONDS
+        self._next_naming = time.monotonic() + _RETRY_NAMING_SECONDS
         for container_id in self._pipeline.unnamed():
             self._resolver.request(container_id)
 
@@ -303,6 +313,7 @@ class Sensor:
         for sink in self._sinks:
             sink.write(messages)
 
+    # The reasons are part of the rows and metrics: do not rename them.
     def _loss_counters(self) -> dict[str, Callable[[], int]]:
         kernel = {
             f"kernel-{reason.name.lower().replace('_', '-')}": partial(self._kernel.lost, reason)
@@ -316,7 +327,10 @@ class Sensor:
         }
 
     def status(self) -> dict[str, Any]:
-        """Describe the sensor as of now; what ``driftline status`` shows. Any thread may ask."""
+        """Return the present state of the sensor, as ``driftline status`` shows it. Any thread may call it.
+
+        ``execs``, ``rows`` and ``lost`` are totals since the start; ``policy_loaded`` is in UTC.
+        """
         location = self._options.location
         return {
             "version": driftline.__version__,
@@ -346,11 +360,11 @@ class Sensor:
         }
 
     def stop(self) -> None:
-        """End ``run`` after what is at hand; any thread and any signal handler may call it."""
+        """End ``run`` after the present turn. Any thread and any signal handler may call it."""
         self._stopping.put(None)
 
     def close(self) -> None:
-        """Unload everything; evaluations under way are finished and written first."""
+        """Finish and write the evaluations under way, report the stop, and unload the programs."""
         self._evaluator.close()
         for messages in self._evaluated.take():
             self._emit(messages)
