@@ -98,7 +98,7 @@ def test_a_broken_policy_is_refused_and_the_one_in_force_stays(
     assert still
 
 
-def test_disarm_ends_all_blocking_at_once_and_arm_begins_it_again(
+def test_disarm_ends_all_blocking_and_arm_resumes_it(
     lab: labs.Lab, container: Callable[..., labs.LabContainer], policy: Path, tmp_path: Path
 ) -> None:
     started, closed = container("busybox", name="open"), container("busybox", name="closed")
@@ -134,7 +134,7 @@ def killed(
     return started
 
 
-def test_a_killed_sensor_leaves_no_blocking_behind_unless_told_so(
+def test_blocking_ends_with_a_killed_sensor_except_for_fail_closed_rules(
     killed: tuple[labs.LabContainer, labs.LabContainer],
 ) -> None:
     fails_open, fails_closed = killed
@@ -143,13 +143,13 @@ def test_a_killed_sensor_leaves_no_blocking_behind_unless_told_so(
     assert is_blocked(fails_closed)
 
 
-def test_what_a_killed_sensor_left_can_be_disarmed(killed: tuple[labs.LabContainer, labs.LabContainer]) -> None:
+def test_guards_of_a_killed_sensor_can_be_disarmed(killed: tuple[labs.LabContainer, labs.LabContainer]) -> None:
     driftline("policy", "disarm")
 
     assert not is_blocked(killed[1])
 
 
-def test_the_next_sensor_takes_over_from_a_killed_one(
+def test_the_next_sensor_replaces_the_guards_of_a_killed_one(
     killed: tuple[labs.LabContainer, labs.LabContainer], lab: labs.Lab, policy: Path, tmp_path: Path
 ) -> None:
     policy.write_text(policy_of("alert"))
@@ -157,7 +157,7 @@ def test_the_next_sensor_takes_over_from_a_killed_one(
         wait_until(killed[1], blocked=False)
 
 
-def test_an_upgrade_leaves_no_gap_where_a_rule_fails_closed(
+def test_a_restart_leaves_no_gap_in_fail_closed_blocking(
     lab: labs.Lab, container: Callable[..., labs.LabContainer], policy: Path, tmp_path: Path
 ) -> None:
     fails_open, fails_closed = container("busybox", name="open"), container("busybox", name="closed")

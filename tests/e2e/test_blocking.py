@@ -133,11 +133,11 @@ AT_ONCE = {
 
 
 @pytest.mark.parametrize("case", AT_ONCE)
-def test_what_certainly_is_not_the_images_runs_no_instruction(start: Callable[..., Blocked], case: str) -> None:
+def test_content_that_is_certainly_not_the_images_runs_no_instruction(start: Callable[..., Blocked], case: str) -> None:
     assert start("open").run(f"{AT_ONCE[case]}{RAN}") == ""
 
 
-def test_the_alert_says_blocked_and_how(start: Callable[..., Blocked]) -> None:
+def test_the_alert_names_the_means_of_blocking(start: Callable[..., Blocked]) -> None:
     blocked = start("open")
     said = blocked.run(DROP + "/tmp/new /data/ran; echo code $?")
     alert = blocked.alert("new")
@@ -156,14 +156,16 @@ def test_the_alert_says_blocked_and_how(start: Callable[..., Blocked]) -> None:
         ("cp /opt/lab/libgreet.so /tmp/l.so; LD_PRELOAD=/tmp/l.so /opt/lab/dynamic", "l.so", "SIGKILL at mmap"),
     ],
 )
-def test_scripts_and_libraries_say_how(start: Callable[..., Blocked], script: str, name: str, way: str) -> None:
+def test_alerts_of_scripts_and_libraries_name_the_means_of_blocking(
+    start: Callable[..., Blocked], script: str, name: str, way: str
+) -> None:
     blocked = start("open")
     blocked.run(script)
 
     assert blocked.alert(name)["BlockedBy"] == way
 
 
-def test_memory_backed_volumes(start: Callable[..., Blocked], pod: labs.Pod) -> None:
+def test_programs_on_memory_backed_volumes_are_blocked(start: Callable[..., Blocked], pod: labs.Pod) -> None:
     mount = HostMount(volumes.memory_dir(pod.uid, "scratch"), "/scratch")
 
     assert start("open", mounts=[mount]).run("cp /opt/lab/mark /scratch/m; /scratch/m /data/ran" + RAN) == ""
@@ -181,20 +183,20 @@ INNOCENT = {
 
 
 @pytest.mark.parametrize("case", INNOCENT)
-def test_what_is_the_images_or_allowed_runs(start: Callable[..., Blocked], case: str) -> None:
+def test_image_content_and_allowed_programs_run(start: Callable[..., Blocked], case: str) -> None:
     assert start("open").run(INNOCENT[case] + RAN) == "xx"
 
 
-def test_data_that_busybox_applets_read_is_no_script(start: Callable[..., Blocked]) -> None:
+def test_data_read_by_busybox_applets_is_no_script(start: Callable[..., Blocked]) -> None:
     assert start("open", "busybox").run("echo data > /tmp/d; cat /tmp/d; busybox wc -l /tmp/d") == "data\n1 /tmp/d\n"
 
 
 @pytest.mark.parametrize("command", ["sh /tmp/s", "busybox sh /tmp/s", "ash -x /tmp/s"])
-def test_scripts_given_to_busybox(start: Callable[..., Blocked], command: str) -> None:
+def test_script_arguments_of_busybox_shells_are_blocked(start: Callable[..., Blocked], command: str) -> None:
     assert start("open", "busybox").run(f"echo echo ran > /tmp/s; {command}; true") == ""
 
 
-def test_what_only_user_space_can_tell_is_killed_after_its_verdict(start: Callable[..., Blocked]) -> None:
+def test_content_that_only_user_space_can_verify_is_killed_after_its_verdict(start: Callable[..., Blocked]) -> None:
     # As many other bytes in the very file: until it is read it may be the image's.
     blocked = start("open")
     size = "$(stat -c %s /usr/bin/tail)"
@@ -215,7 +217,7 @@ def test_what_only_user_space_can_tell_is_killed_after_its_verdict(start: Callab
     )
 
 
-def test_fail_closed_blocks_until_the_proof(start: Callable[..., Blocked]) -> None:
+def test_fail_closed_blocks_until_the_verdict(start: Callable[..., Blocked]) -> None:
     blocked = start("closed")
     script = "/opt/lab/mark /data/ran; echo code $?"
     first = blocked.run("chmod 711 /opt/lab/mark; " + script)
@@ -227,28 +229,28 @@ def test_fail_closed_blocks_until_the_proof(start: Callable[..., Blocked]) -> No
     assert again == "code 0\n"
 
 
-def test_relocated_content_may_be_allowed(start: Callable[..., Blocked]) -> None:
+def test_relocated_content_can_be_allowed(start: Callable[..., Blocked]) -> None:
     blocked = start("lenient")
 
     assert blocked.run("cp /opt/lab/mark /tmp/m; /tmp/m /data/ran" + RAN) == "xx"
     assert blocked.run("rm /data/ran; cp /opt/lab/mark /tmp/o; echo xyz >> /tmp/o; /tmp/o /data/ran" + RAN) == ""
 
 
-def test_a_rule_for_scripts_leaves_programs_alone(start: Callable[..., Blocked]) -> None:
+def test_a_rule_for_scripts_does_not_block_programs(start: Callable[..., Blocked]) -> None:
     blocked = start("scripts")
 
     assert blocked.run(DROP + "/tmp/new /data/ran" + RAN) == "xx"
     assert blocked.run("echo true > /tmp/s; sh /tmp/s; echo code $?") == "code 137\n"
 
 
-def test_containers_out_of_scope_never_notice(start: Callable[..., Blocked]) -> None:
+def test_containers_out_of_scope_are_not_blocked(start: Callable[..., Blocked]) -> None:
     blocked = start("other")
 
     assert blocked.run(DROP + "/tmp/new /data/ran" + RAN) == "xx"
     assert blocked.alert("new")["BlockedBy"] == ""
 
 
-def test_the_first_process_is_exempt_unless_the_rule_says_so(start: Callable[..., Blocked]) -> None:
+def test_the_first_process_is_exempt_unless_the_rule_includes_it(start: Callable[..., Blocked]) -> None:
     script = DROP + "sleep 0.5; exec /tmp/new /data/ran"
     exempt = start("open", command=("bash", "-c", script))
     alert = exempt.alert("new")
@@ -257,7 +259,7 @@ def test_the_first_process_is_exempt_unless_the_rule_says_so(start: Callable[...
     assert alert["AdditionalFields"]["NotBlocked"] == "it is the container's first process"
 
 
-def test_the_host_is_never_blocked(blocking: Sensor, tmp_path: Path) -> None:
+def test_processes_of_the_node_are_never_blocked(blocking: Sensor, tmp_path: Path) -> None:
     dropped = Path(shutil.copy("/bin/true", tmp_path / "dropped"))
 
     assert subprocess.run((dropped,), check=False).returncode == 0

@@ -49,7 +49,7 @@ def of_action(action: str) -> RowQuery:
     return RowQuery(table="SensorHealth", where=[Filter("ActionType", "=", action)])
 
 
-def test_an_alert_and_the_sensors_death_arrive(
+def test_an_alert_and_the_kill_of_the_sensor_arrive(
     lab: labs.Lab, served: Served, container: Callable[..., labs.LabContainer], tmp_path: Path
 ) -> None:
     policy = tmp_path / "policy.yaml"
@@ -70,7 +70,7 @@ def test_an_alert_and_the_sensors_death_arrive(
     assert killed["Reason"] == "its process ended without saying that it stops"
 
 
-def test_the_whole_server_takes_in_a_sensor_and_opens_its_alert(lab: labs.Lab, pod: labs.Pod, tmp_path: Path) -> None:
+def test_a_sensor_enrols_at_a_full_server_and_its_alert_opens(lab: labs.Lab, pod: labs.Pod, tmp_path: Path) -> None:
     wanted = f"Relocated image program ran in {pod.name}: x"
     directory = tmp_path / "server"
     policy = tmp_path / "policy.yaml"

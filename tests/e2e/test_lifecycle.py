@@ -32,7 +32,9 @@ def alert_of(container: labs.LabContainer) -> Callable[[Row], bool]:
     return lambda row: row["kind"] == "alert" and row["ContainerId"] == container.id
 
 
-def test_an_alert_says_what_where_and_how(sensor: Sensor, container: Callable[..., labs.LabContainer]) -> None:
+def test_an_alert_names_file_container_and_processes(
+    sensor: Sensor, container: Callable[..., labs.LabContainer]
+) -> None:
     started = container("busybox", name="shop")
     started.sh(DRIFT)
     row = sensor.wait_for(alert_of(started))
@@ -50,7 +52,7 @@ def test_an_alert_says_what_where_and_how(sensor: Sensor, container: Callable[..
     assert (row["PolicyRule"], row["PolicyAction"], row["Severity"]) == ("everywhere", "alert", "High")
 
 
-def test_container_that_ran_before_the_sensor(
+def test_a_container_that_ran_before_the_sensor_is_named(
     lab: labs.Lab, container: Callable[..., labs.LabContainer], tmp_path: Path
 ) -> None:
     started = container("busybox")
@@ -73,7 +75,7 @@ def test_container_that_lives_50_ms(sensor: Sensor, container: Callable[..., lab
     assert row["ContainerImageName"] == "localhost/lab/busybox:1"
 
 
-def test_plain_containerd_container(sensor: Sensor, lab: labs.Lab) -> None:
+def test_a_containerd_container_without_kubernetes(sensor: Sensor, lab: labs.Lab) -> None:
     started = lab.plain_container("busybox")
     try:
         started.sh(DRIFT)
@@ -85,7 +87,7 @@ def test_plain_containerd_container(sensor: Sensor, lab: labs.Lab) -> None:
     assert row["ContainerImageName"] == "localhost/lab/busybox:1"
 
 
-def test_a_runtime_that_comes_late_gives_the_names(
+def test_containers_are_named_when_the_runtime_becomes_available(
     lab: labs.Lab, container: Callable[..., labs.LabContainer], tmp_path: Path
 ) -> None:
     (tmp_path / "policy.yaml").write_text(POLICY)
@@ -110,7 +112,7 @@ def test_a_runtime_that_comes_late_gives_the_names(
     assert named["ContainerImageName"] == "localhost/lab/busybox:1"
 
 
-def test_the_end_of_a_process_is_told(sensor: Sensor, container: Callable[..., labs.LabContainer]) -> None:
+def test_the_end_of_a_process_is_reported(sensor: Sensor, container: Callable[..., labs.LabContainer]) -> None:
     started = container("busybox")
     started.sh("sh -c 'exit 7'")
     row = sensor.wait_for(lambda row: row.get("ContainerId") == started.id and row.get("ExitCode") == 7)
@@ -118,7 +120,7 @@ def test_the_end_of_a_process_is_told(sensor: Sensor, container: Callable[..., l
     assert row["ActionType"] == "ProcessEnded"
 
 
-def test_default_policy_alerts_on_kube_system_only(
+def test_the_default_policy_alerts_on_kube_system_only(
     lab: labs.Lab, new_pod: Callable[..., labs.Pod], tmp_path: Path
 ) -> None:
     with start_sensor(lab, tmp_path) as sensor:
@@ -171,7 +173,7 @@ def test_alerts_are_followed(lab: labs.Lab, new_pod: Callable[..., labs.Pod], tm
     assert json.loads(line)["FileName"] == "x"
 
 
-def test_status_and_metrics_tell_the_losses(lab: labs.Lab, tmp_path: Path) -> None:
+def test_status_and_metrics_include_losses(lab: labs.Lab, tmp_path: Path) -> None:
     process = subprocess.Popen(
         (
             sys.executable, "-m", "driftline.cli", "sensor", "--runtime", str(lab.socket), "--output", "none",
@@ -206,7 +208,7 @@ def test_status_and_metrics_tell_the_losses(lab: labs.Lab, tmp_path: Path) -> No
         (("scan", "nothing-there", "--runtime", "/nowhere"), 1, "/nowhere"),
     ],
 )
-def test_bad_input_is_explained(arguments: tuple[str, ...], code: int, expected: str) -> None:
+def test_invalid_input_is_explained(arguments: tuple[str, ...], code: int, expected: str) -> None:
     done = driftline(*arguments)
 
     assert expected in done.stderr.decode()
@@ -214,7 +216,7 @@ def test_bad_input_is_explained(arguments: tuple[str, ...], code: int, expected:
     assert done.returncode == code
 
 
-def test_without_root_the_sensor_says_what_it_needs(tmp_path: Path) -> None:
+def test_without_root_the_sensor_names_its_requirements(tmp_path: Path) -> None:
     command = ("setpriv", "--reuid", "65534", "--clear-groups", sys.executable, "-m", "driftline.cli", "sensor")
     done = subprocess.run((*command, "--images", tmp_path), capture_output=True, timeout=60, check=False)
 
@@ -222,7 +224,7 @@ def test_without_root_the_sensor_says_what_it_needs(tmp_path: Path) -> None:
     assert done.returncode == 1
 
 
-def test_without_a_runtime_containers_go_without_names(tmp_path: Path) -> None:
+def test_without_a_runtime_containers_have_no_names(tmp_path: Path) -> None:
     command = (
         sys.executable,
         "-m",
@@ -246,7 +248,7 @@ def test_without_a_runtime_containers_go_without_names(tmp_path: Path) -> None:
     assert process.returncode == 0
 
 
-def test_a_reader_that_goes_away_stops_the_sensor(lab: labs.Lab, tmp_path: Path) -> None:
+def test_a_closed_standard_output_stops_the_sensor(lab: labs.Lab, tmp_path: Path) -> None:
     (tmp_path / "policy.yaml").write_text(POLICY)
     command = (
         sys.executable, "-m", "driftline.cli", "sensor", "--output", "json", "--runtime", str(lab.socket),

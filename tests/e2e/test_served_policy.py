@@ -36,9 +36,7 @@ def ran(container: labs.LabContainer) -> bool:
     return b"it ran" in container.sh(DROP).stdout
 
 
-def test_a_policy_of_the_server_blocks_and_its_roll_back_lets_run_again(
-    lab: labs.Lab, pod: labs.Pod, tmp_path: Path
-) -> None:
+def test_a_policy_of_the_server_blocks_until_it_is_rolled_back(lab: labs.Lab, pod: labs.Pod, tmp_path: Path) -> None:
     def put(action: str) -> None:
         served.admin.put("/policies/test", json={"text": RULE.format(action, pod.name)}).raise_for_status()
 

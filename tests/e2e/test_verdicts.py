@@ -98,7 +98,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_case(watched: Callable[..., Watched], case: str) -> None:
+def test_alerts_of_an_execution(watched: Callable[..., Watched], case: str) -> None:
     script, expected = CASES[case]
 
     assert watched().alerts(f"exec bash -c {_quote(script)}") == expected
@@ -108,20 +108,20 @@ def _quote(script: str) -> str:
     return "'" + script.replace("'", "'\\''") + "'"
 
 
-def test_memfd(watched: Callable[..., Watched]) -> None:
+def test_a_memfd_is_added_content_in_memory(watched: Callable[..., Watched]) -> None:
     """It must live a moment: what is gone from memory cannot be read any more."""
     found = watched().alerts("cp /usr/bin/sleep /tmp/s; echo >> /tmp/s; /opt/lab/memexec /tmp/s name 0.2")
 
     assert found == [("/memfd:name", "binary", "memory", "added")]
 
 
-def test_memfd_of_image_content(watched: Callable[..., Watched]) -> None:
+def test_a_memfd_of_image_content_is_relocated(watched: Callable[..., Watched]) -> None:
     found = watched().alerts("/opt/lab/memexec /usr/bin/sleep runc_cloned 0.2")
 
     assert found == [("/memfd:runc_cloned", "binary", "memory", "relocated")]
 
 
-def test_memfd_that_is_gone_at_once(watched: Callable[..., Watched]) -> None:
+def test_a_short_lived_memfd_alerts(watched: Callable[..., Watched]) -> None:
     (found,) = watched().alerts("/opt/lab/memexec /opt/lab/true name")
 
     assert found[:3] == ("/memfd:name", "binary", "memory")
@@ -135,7 +135,9 @@ def test_memfd_that_is_gone_at_once(watched: Callable[..., Watched]) -> None:
         ("configMap", lambda uid, name: volumes.config_map(uid, name, {"key": b""})),
     ],
 )
-def test_volume(watched: Callable[..., Watched], pod: labs.Pod, kind: str, make: Callable[[str, str], object]) -> None:
+def test_a_program_on_a_volume_names_the_kind_of_volume(
+    watched: Callable[..., Watched], pod: labs.Pod, kind: str, make: Callable[[str, str], object]
+) -> None:
     mount = HostMount(make(pod.uid, "data"), "/vol")  # type: ignore[arg-type] # all give a Path
     container = watched(mounts=(mount,))
     rows = [row for row in container.after("cp /opt/lab/true /vol/x; /vol/x") if row["kind"] == "alert"]
@@ -143,38 +145,38 @@ def test_volume(watched: Callable[..., Watched], pod: labs.Pod, kind: str, make:
     assert [(row["DriftOrigin"], row["AdditionalFields"]["VolumeKind"]) for row in rows] == [("volume", kind)]
 
 
-def test_host_path_volume(watched: Callable[..., Watched], tmp_path: object) -> None:
+def test_a_program_on_a_host_path_volume(watched: Callable[..., Watched], tmp_path: object) -> None:
     container = watched(mounts=(HostMount(tmp_path, "/host"),))  # type: ignore[arg-type] # a Path
     rows = [row for row in container.after("cp /opt/lab/true /host/x; /host/x") if row["kind"] == "alert"]
 
     assert [(row["DriftOrigin"], row["AdditionalFields"]["VolumeKind"]) for row in rows] == [("volume", "hostPath")]
 
 
-def test_tmpfs_volume(watched: Callable[..., Watched], pod: labs.Pod) -> None:
+def test_a_program_on_a_memory_backed_volume(watched: Callable[..., Watched], pod: labs.Pod) -> None:
     container = watched(mounts=(HostMount(volumes.memory_dir(pod.uid, "ram"), "/ram"),))
 
     assert container.alerts("cp /opt/lab/true /ram/x; /ram/x") == [("/ram/x", "binary", "volume", "relocated")]
 
 
-def test_tmpfs_of_its_own(watched: Callable[..., Watched]) -> None:
+def test_a_program_on_a_tmpfs_of_the_container(watched: Callable[..., Watched]) -> None:
     script = "mkdir /tmp/t; mount -t tmpfs tmpfs /tmp/t; cp /opt/lab/true /tmp/t/x; /tmp/t/x"
 
     assert watched(privileged=True).alerts(script) == [("/tmp/t/x", "binary", "tmpfs", "relocated")]
 
 
-def test_dev_shm_cannot_execute(watched: Callable[..., Watched]) -> None:
+def test_dev_shm_is_not_executable(watched: Callable[..., Watched]) -> None:
     """CRI mounts it noexec; a privileged container may lift that."""
     assert watched().alerts("cp /opt/lab/true /dev/shm/x; /dev/shm/x") == []
 
 
-def test_dev_shm_remounted(watched: Callable[..., Watched]) -> None:
+def test_a_program_in_a_remounted_dev_shm_alerts(watched: Callable[..., Watched]) -> None:
     found = watched(privileged=True).alerts("mount -o remount,exec /dev/shm; cp /opt/lab/true /dev/shm/x; /dev/shm/x")
 
     assert [row[:2] for row in found] == [("/dev/shm/x", "binary")]
     assert found[0][3] == "relocated"
 
 
-def test_file_capability(watched: Callable[..., Watched]) -> None:
+def test_a_file_capability_does_not_change_the_verdict(watched: Callable[..., Watched]) -> None:
     found = watched().alerts(
         DROP + "setcap cap_net_raw+ep /tmp/new; /tmp/new; setcap cap_net_raw+ep /opt/lab/uid; /opt/lab/uid"
     )
@@ -189,7 +191,7 @@ def test_chroot(watched: Callable[..., Watched]) -> None:
     assert found == [("/tmp/r/x", "binary", *RELOCATED)]
 
 
-def test_bind_mount_of_the_root_stays_silent(watched: Callable[..., Watched]) -> None:
+def test_an_image_program_through_a_bind_mount_of_the_root_is_no_drift(watched: Callable[..., Watched]) -> None:
     found = watched(privileged=True).alerts(
         "mkdir /tmp/m; mount --bind / /tmp/m; /tmp/m/opt/lab/true; chroot /tmp/m /opt/lab/true"
     )
@@ -203,7 +205,7 @@ NESTED = (
 )
 
 
-def test_nested_overlay_hides_nothing(watched: Callable[..., Watched]) -> None:
+def test_a_file_below_a_nested_overlay_is_drift(watched: Callable[..., Watched]) -> None:
     """A file that was dropped under an overlay of the attacker's own looks like a lower file there."""
     found = watched(privileged=True).alerts(f"unshare --mount sh -c '{NESTED} ./m/evil 0.2'")
 
@@ -212,7 +214,7 @@ def test_nested_overlay_hides_nothing(watched: Callable[..., Watched]) -> None:
     ]
 
 
-def test_pivot_root_into_a_nested_overlay(watched: Callable[..., Watched]) -> None:
+def test_a_program_after_pivot_root_into_a_nested_overlay_is_drift(watched: Callable[..., Watched]) -> None:
     nested = NESTED.replace("/usr/bin/sleep l/evil", "/bin/busybox l/sleep")
     script = f"{nested} mkdir m/old; cd m; pivot_root . old; exec /sleep 0.2"
     found = watched("busybox", privileged=True).alerts(f"unshare --mount sh -c '{script}'")
@@ -220,7 +222,7 @@ def test_pivot_root_into_a_nested_overlay(watched: Callable[..., Watched]) -> No
     assert [(subject, content) for _, subject, _, content in found] == [("binary", "relocated")]
 
 
-def test_nested_container(watched: Callable[..., Watched]) -> None:
+def test_a_program_in_a_nested_container_is_drift(watched: Callable[..., Watched]) -> None:
     """Namespaces and a root of its own, made by hand as a runtime inside the container would."""
     script = (
         "mkdir -p /tmp/c/bin; cp /bin/busybox /tmp/c/bin/; "
@@ -230,18 +232,18 @@ def test_nested_container(watched: Callable[..., Watched]) -> None:
     assert watched("busybox", privileged=True).alerts(script) == [("/tmp/c/bin/busybox", "binary", *RELOCATED)]
 
 
-def test_busybox_applets_are_one_image_binary(watched: Callable[..., Watched]) -> None:
+def test_busybox_applets_are_no_drift(watched: Callable[..., Watched]) -> None:
     assert watched("busybox").alerts("ls /; busybox true; wc -c /bin/busybox; sh -c id") == []
 
 
-def test_forty_layers(watched: Callable[..., Watched]) -> None:
+def test_an_image_of_forty_layers(watched: Callable[..., Watched]) -> None:
     container = watched("layers40")
 
     assert container.alerts("ls /layers; touch /opt/lab/true; /opt/lab/true") == []
     assert container.alerts("cp /bin/busybox /tmp/ls; /tmp/ls") == [("/tmp/ls", "binary", *RELOCATED)]
 
 
-def test_name_of_4096_bytes(watched: Callable[..., Watched]) -> None:
+def test_a_path_of_4096_bytes_is_reported_whole(watched: Callable[..., Watched]) -> None:
     name = "n" * 254
     rounds = "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15"
     script = f"cd /tmp; for i in {rounds}; do mkdir {name}; cd {name}; done; cp /opt/lab/true {name}; ./{name}"
@@ -250,21 +252,21 @@ def test_name_of_4096_bytes(watched: Callable[..., Watched]) -> None:
     assert found == ("/tmp/" + "/".join([name] * 16), "binary", *RELOCATED)
 
 
-def test_sparse_program_of_10_gb(watched: Callable[..., Watched]) -> None:
+def test_a_sparse_program_of_10_gb_is_unverified(watched: Callable[..., Watched]) -> None:
     (found,) = watched().alerts("cp /usr/bin/sleep /tmp/x; truncate -s 10G /tmp/x; /tmp/x 0.2; rm /tmp/x")
 
     assert found[:3] == ("/tmp/x", "binary", "writable-layer")
     assert "10,737,418,240 bytes; at most 1,073,741,824 are read" in found[3]
 
 
-def test_fifo_and_device_in_place_of_a_program(watched: Callable[..., Watched]) -> None:
+def test_fifos_and_devices_neither_hang_nor_alert(watched: Callable[..., Watched]) -> None:
     """They cannot be executed; an interpreter that is given one neither hangs the sensor nor alerts."""
     script = "mkfifo /tmp/f; (echo true > /tmp/f &); sh /tmp/f; chmod +x /tmp/f; /tmp/f; sh /dev/null; /dev/null"
 
     assert watched().alerts(script) == []
 
 
-def test_argv_of_two_megabytes(watched: Callable[..., Watched]) -> None:
+def test_an_argv_of_two_megabytes_is_reported(watched: Callable[..., Watched]) -> None:
     script = (
         DROP + 'a=$(head -c 120000 /dev/zero | tr "\\0" a); /tmp/new $a $a $a $a $a $a $a $a $a $a $a $a $a $a $a $a'
     )

@@ -80,7 +80,7 @@ def judged(world: World, record: ExecRecord | OpenRecord, content: str) -> Verdi
 
 @given(data=st.data())
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_kernel_and_explain_agree(world: World, data: st.DataObject) -> None:
+def test_the_kernel_blocks_what_explain_says(world: World, data: st.DataObject) -> None:
     policy = Policy(rules=data.draw(rules(world.root)))
     path = data.draw(st.sampled_from(PATHS))
     content = data.draw(st.sampled_from((*BYTES, *(["untouched"] if path in IMAGE_PROGRAMS else []))))

@@ -30,19 +30,19 @@ def found() -> dict[str, Any]:
     return result
 
 
-def test_the_sensor_reads_that_kernel_right(found: dict[str, Any]) -> None:
+def test_the_self_test_passes_on_the_debian_kernel(found: dict[str, Any]) -> None:
     assert found["sight"] == []
 
 
-def test_that_kernel_lets_an_exec_be_denied(found: dict[str, Any]) -> None:
+def test_the_debian_kernel_can_deny_execs(found: dict[str, Any]) -> None:
     assert found["can_deny"]
 
 
 @pytest.mark.parametrize("case", ["modified", "added", "relocated", "volume", "script"])
-def test_what_is_not_the_images_is_denied(found: dict[str, Any], case: str) -> None:
+def test_execs_of_other_content_than_the_image_are_denied(found: dict[str, Any], case: str) -> None:
     assert found["cases"][case] == [EPERM_IN_SHELL, True]
 
 
 @pytest.mark.parametrize("case", ["untouched", "put back"])
-def test_what_is_the_images_runs(found: dict[str, Any], case: str) -> None:
+def test_execs_of_image_content_run(found: dict[str, Any], case: str) -> None:
     assert found["cases"][case] == [0, False]

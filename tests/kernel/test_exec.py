@@ -21,7 +21,7 @@ def execs_of(found: list[records.Record], name: bytes) -> ExecRecord:
     return [r for r in found if isinstance(r, ExecRecord) and r.file.path.endswith(b"/" + name)][-1]
 
 
-def test_untouched_image_file(run: Run, tmp_path: Path) -> None:
+def test_an_unchanged_image_file_is_in_the_lower_layer(run: Run, tmp_path: Path) -> None:
     record = execs_of(run("./busybox true a 'b c'"), b"busybox")
 
     assert (record.file.upper, record.file.lowers, record.file.fs_type) == (False, 1, "overlay")
@@ -37,7 +37,7 @@ def test_untouched_image_file(run: Run, tmp_path: Path) -> None:
     assert stat.S_IMODE(record.file.mode) == 0o755
 
 
-def test_dropped_file_names_its_writer(run: Run) -> None:
+def test_a_dropped_file_names_its_writer(run: Run) -> None:
     record = execs_of(run("cp busybox tool; ./tool true; true"), b"tool")
 
     assert (record.file.upper, record.file.lowers) == (True, 0)
@@ -47,34 +47,34 @@ def test_dropped_file_names_its_writer(run: Run) -> None:
 
 
 @pytest.mark.parametrize("command", ["chmod 700 other", "touch other", "chown 1:1 other"])
-def test_copied_up_file_is_upper_with_a_lower(run: Run, command: str) -> None:
+def test_a_copied_up_file_has_an_upper_and_a_lower(run: Run, command: str) -> None:
     record = execs_of(run(f"{command}; ./other true"), b"other")
 
     assert (record.file.upper, record.file.lowers) == (True, 1)
 
 
-def test_writer_survives_rename_and_link(run: Run) -> None:
+def test_the_writer_survives_rename_link_and_unlink(run: Run) -> None:
     record = execs_of(run("cp busybox a; mv a b; ln b c; rm b; ./c true"), b"c")
 
     assert record.file.writer is not None
     assert record.file.writer.comm == b"cp"
 
 
-def test_bind_mount_keeps_the_image_path(run: Run, tmp_path: Path) -> None:
+def test_a_bind_mount_keeps_the_path_in_the_image(run: Run, tmp_path: Path) -> None:
     record = execs_of(run("mkdir d; mount --bind . d; d/busybox true"), b"busybox")
 
     assert record.file.path == os.fsencode(tmp_path / "root/d/busybox")
     assert record.file.fs_path == b"/busybox"
 
 
-def test_chroot_keeps_both_paths(run: Run, tmp_path: Path) -> None:
+def test_a_chroot_keeps_the_paths_of_the_mount_namespace(run: Run, tmp_path: Path) -> None:
     record = execs_of(run("mkdir d; cp busybox d/inside; chroot d /inside true"), b"inside")
 
     assert record.file.path == os.fsencode(tmp_path / "root/d/inside")
     assert record.file.fs_path == b"/d/inside"
 
 
-def test_script_shows_its_interpreter_and_itself(run: Run, tmp_path: Path) -> None:
+def test_a_script_records_its_interpreter_and_itself(run: Run, tmp_path: Path) -> None:
     found = run(f"printf '#!{tmp_path}/root/busybox sh\\ntrue\\n' > s; chmod +x s; ./s x")
     record = execs_of(found, b"busybox")
     opened = [r for r in found if isinstance(r, OpenRecord) and r.file.path.endswith(b"/s")]
@@ -83,20 +83,20 @@ def test_script_shows_its_interpreter_and_itself(run: Run, tmp_path: Path) -> No
     assert [(r.name, r.file.upper) for r in opened] == [(b"./s", True)]
 
 
-def test_deleted_file_has_no_link_left(run: Run) -> None:
+def test_a_deleted_file_has_nlink_0(run: Run) -> None:
     record = execs_of(run("cp busybox gone; exec 3<gone; rm gone; exec /proc/self/fd/3 true"), b"gone")
 
     assert record.file.nlink == 0
 
 
-def test_hostile_names_arrive_whole(run: Run) -> None:
+def test_hostile_file_names_are_recorded_whole(run: Run) -> None:
     name = b"a b\n\xff\xfe'\"$x"
     found = run('n=$(printf \'a b\\n\\377\\376\'"\'"\'"$x\'); cp busybox "$n"; "./$n" true')
 
     assert execs_of(found, name).file.fs_path == b"/" + name
 
 
-def test_long_path_arrives_whole(run: Run) -> None:
+def test_a_long_path_is_recorded_whole(run: Run) -> None:
     name = "n" * 250
     found = run(
         f"for i in 1 2 3 4 5 6 7 8 9 10 11 12 13; do mkdir {name}; cd {name}; done; cp /bin/busybox x; ./x true"
@@ -105,7 +105,7 @@ def test_long_path_arrives_whole(run: Run) -> None:
     assert execs_of(found, b"x").file.fs_path == b"/" + b"/".join([name.encode()] * 13 + [b"x"])
 
 
-def test_path_too_deep_is_flagged(run: Run) -> None:
+def test_a_too_deep_path_is_flagged_truncated(run: Run) -> None:
     found = run("d=$(printf 'd/%.0s' $(seq 100)); mkdir -p $d; cp busybox $d/x; $d/x true")
 
     record = execs_of(found, b"x")
@@ -113,7 +113,7 @@ def test_path_too_deep_is_flagged(run: Run) -> None:
     assert record.file.truncated
 
 
-def test_long_arguments_are_cut_and_flagged(run: Run) -> None:
+def test_long_arguments_are_flagged_truncated(run: Run) -> None:
     found = run(
         "a=$(head -c 120000 /dev/zero | tr '\\0' a); ./busybox true b $a $a $a $a $a $a $a $a $a $a $a $a $a $a $a"
     )
@@ -124,14 +124,14 @@ def test_long_arguments_are_cut_and_flagged(run: Run) -> None:
     assert record.argv[:3] == (b"./busybox", b"true", b"b")
 
 
-def test_exit_tells_the_status(run: Run) -> None:
+def test_an_exit_records_the_status(run: Run) -> None:
     found = run("./busybox sh -c 'exit 7'; true")
     tgid = execs_of(found, b"busybox").head.tgid
 
     assert [r.status for r in found if isinstance(r, ExitRecord) and r.head.tgid == tgid] == [7 << 8]
 
 
-def test_ancestors_come_nearest_first(run: Run) -> None:
+def test_ancestors_are_recorded_parent_first(run: Run) -> None:
     record = execs_of(run("sh -c './busybox true; true'"), b"busybox")
 
     assert [ancestor.comm for ancestor in record.ancestors[:2]] == [b"sh", b"sh"]
@@ -139,7 +139,7 @@ def test_ancestors_come_nearest_first(run: Run) -> None:
     assert starts == sorted(starts, reverse=True)
 
 
-def test_setuid_program_is_flagged(run: Run) -> None:
+def test_a_setuid_program_is_flagged_secure(run: Run) -> None:
     found = run("cp busybox s; chmod 4755 s; setpriv --reuid 1000 --clear-groups ./s true")
     record = execs_of(found, b"s")
 

@@ -10,7 +10,7 @@ from driftline.sensor.bpf.records import LossReason
 pytestmark = pytest.mark.kernel
 
 
-def test_execs_that_find_no_room_are_counted_by_cgroup() -> None:
+def test_execs_lost_to_a_full_ring_are_counted_by_cgroup() -> None:
     loop = "i=0; while [ $i -lt 12000 ]; do /bin/true; i=$((i+1)); done"
     with KernelSide() as side:
         subprocess.run(("unshare", "--mount", "sh", "-c", loop), check=True, timeout=50)

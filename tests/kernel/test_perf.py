@@ -11,7 +11,7 @@ from driftline.sensor.bpf.mmap_events import MappingStream
 pytestmark = pytest.mark.kernel
 
 
-def test_a_program_its_loader_and_its_libraries_are_reported() -> None:
+def test_mappings_of_program_loader_and_libraries_are_recorded() -> None:
     with MappingStream() as stream:
         child = subprocess.Popen(("/bin/ls", "/"), stdout=subprocess.DEVNULL)
         child.wait()
@@ -25,7 +25,7 @@ def test_a_program_its_loader_and_its_libraries_are_reported() -> None:
     assert stream.lost == 0
 
 
-def test_what_does_not_fit_is_counted() -> None:
+def test_mappings_lost_to_a_full_buffer_are_counted() -> None:
     with MappingStream() as stream:
         subprocess.run(("sh", "-c", "i=0; while [ $i -lt 1500 ]; do /bin/true; i=$((i+1)); done"), check=True)
         stream.drain()

@@ -31,11 +31,11 @@ def link_of(side: KernelSide, name: str) -> int:
     return int(libbpf._load_library().bpf_link__fd(pointer))
 
 
-def test_programs_at_work_are_no_news(side: KernelSide) -> None:
+def test_attached_programs_are_no_tampering(side: KernelSide) -> None:
     assert list(side.tampering()) == []
 
 
-def test_a_link_that_is_closed_behind_the_sensors_back(side: KernelSide) -> None:
+def test_a_detached_program_is_reported(side: KernelSide) -> None:
     # Another file takes its number, so that the end of the test closes no stranger's.
     null = os.open("/dev/null", os.O_RDONLY)
     os.dup2(null, link_of(side, "on_exec"), inheritable=False)
@@ -44,7 +44,7 @@ def test_a_link_that_is_closed_behind_the_sensors_back(side: KernelSide) -> None
     assert list(side.tampering()) == ["its program on_exec is not attached any more"]
 
 
-def test_a_switch_that_is_turned_in_the_kernel(side: KernelSide) -> None:
+def test_a_changed_kernel_switch_is_reported_and_restored(side: KernelSide) -> None:
     side.blocking.arm(True)
     side._object.update("armed", bytes(4), bytes(4))
 
@@ -52,7 +52,7 @@ def test_a_switch_that_is_turned_in_the_kernel(side: KernelSide) -> None:
     assert list(side.tampering()) == []
 
 
-def test_rules_that_are_rewritten_in_the_kernel(side: KernelSide) -> None:
+def test_a_changed_policy_entry_is_reported_and_restored(side: KernelSide) -> None:
     side.blocking.set_policy(CGROUP, BLOCKING, owner=1, image=None)
     key = CGROUP_REF.pack(*CGROUP)
     side._object.update("blocking", key, bytes(BLOCK_POLICY.size))
@@ -61,7 +61,7 @@ def test_rules_that_are_rewritten_in_the_kernel(side: KernelSide) -> None:
     assert list(side.tampering()) == []
 
 
-def test_rules_that_are_gone_are_told_at_the_second_look(side: KernelSide) -> None:
+def test_a_deleted_policy_entry_is_reported_at_the_second_check(side: KernelSide) -> None:
     # The kernel side deletes them with the cgroup; that the sensor hears a moment later.
     side.blocking.set_policy(CGROUP, BLOCKING, owner=1, image=None)
     side._object.delete("blocking", CGROUP_REF.pack(*CGROUP))
@@ -69,7 +69,7 @@ def test_rules_that_are_gone_are_told_at_the_second_look(side: KernelSide) -> No
     assert [len(list(side.tampering())) for _ in range(3)] == [0, 1, 0]
 
 
-def test_rules_that_ended_are_no_news(side: KernelSide) -> None:
+def test_a_cleared_policy_is_no_tampering(side: KernelSide) -> None:
     side.blocking.set_policy(CGROUP, BLOCKING, owner=1, image=None)
     side.blocking.clear_policy(CGROUP)
 

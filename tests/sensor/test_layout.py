@@ -66,12 +66,12 @@ def types() -> dict[str, dict[str, object]]:
 
 
 @pytest.mark.parametrize("name", STRUCTS)
-def test_sizes_agree(types: dict[str, dict[str, object]], name: str) -> None:
+def test_struct_sizes_agree_with_btf(types: dict[str, dict[str, object]], name: str) -> None:
     assert types[name]["size"] == STRUCTS[name]
 
 
 @pytest.mark.parametrize("name", MEMBERS)
-def test_members_agree(types: dict[str, dict[str, object]], name: str) -> None:
+def test_struct_members_agree_with_btf(types: dict[str, dict[str, object]], name: str) -> None:
     layout, names = MEMBERS[name]
     members: list[dict[str, int]] = types[name]["members"]  # type: ignore[assignment] # bpftool's JSON
     offsets = {str(member["name"]): member["bits_offset"] // 8 for member in members}

@@ -26,7 +26,7 @@ def content(handle: int) -> bytes:
         os.close(handle)
 
 
-def test_a_look_says_what_stat_says(tmp_path: Path) -> None:
+def test_statx_agrees_with_stat(tmp_path: Path) -> None:
     path = put(tmp_path / "x", b"12345", 0o640)
     os.link(path, tmp_path / "y")
     os.chown(path, 12, 34)
@@ -58,14 +58,14 @@ def mount_of(path: Path) -> str:
 
 
 @pytest.mark.parametrize("cached", [False, True])
-def test_a_path_is_opened_below_the_folder(folder: int, tmp_path: Path, cached: bool) -> None:
+def test_a_path_is_opened_below_the_directory(folder: int, tmp_path: Path, cached: bool) -> None:
     put(tmp_path / "a/b", b"here").read_bytes()
 
     assert content(safe_open.open_beneath(folder, b"/a/b", cached=cached)) == b"here"
 
 
 @pytest.mark.parametrize("name", [b"a b", b"line\nend", b"\xff\xfe", "本".encode(), b"n" * 255])
-def test_any_name_can_be_opened(folder: int, tmp_path: Path, name: bytes) -> None:
+def test_any_file_name_can_be_opened(folder: int, tmp_path: Path, name: bytes) -> None:
     put(Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name))), b"here")
 
     assert content(safe_open.open_beneath(folder, name, cached=False)) == b"here"
@@ -86,7 +86,7 @@ def test_a_path_longer_than_path_max_is_opened_in_steps(folder: int, tmp_path: P
 
 @pytest.mark.parametrize("target", ["there", "/etc/passwd", "/proc/self/exe"])
 @pytest.mark.parametrize("path", [b"link", b"link/x"])
-def test_no_symlink_is_followed(folder: int, tmp_path: Path, target: str, path: bytes) -> None:
+def test_symlinks_are_not_followed(folder: int, tmp_path: Path, target: str, path: bytes) -> None:
     put(tmp_path / "there", b"")
     (tmp_path / "link").symlink_to(target)
 
@@ -100,12 +100,12 @@ def test_no_symlink_is_followed(folder: int, tmp_path: Path, target: str, path: 
 
 
 @pytest.mark.parametrize("path", [b"../x", b"a/../../x", b"", b"/", b"missing", b"n" * 5000])
-def test_a_path_that_leads_nowhere_or_out_is_an_error(folder: int, path: bytes) -> None:
+def test_a_missing_or_escaping_path_is_an_error(folder: int, path: bytes) -> None:
     with pytest.raises(OSError, match=r"."):
         safe_open.open_beneath(folder, path, cached=False)
 
 
-def test_a_failure_leaves_nothing_open(folder: int) -> None:
+def test_a_failure_leaks_no_descriptor(folder: int) -> None:
     before = os.listdir("/proc/self/fd")
     with pytest.raises(FileNotFoundError):
         safe_open.open_beneath(folder, b"missing", cached=False)
@@ -113,7 +113,7 @@ def test_a_failure_leaves_nothing_open(folder: int) -> None:
     assert os.listdir("/proc/self/fd") == before
 
 
-def test_reading_leaves_the_access_time_alone(tmp_path: Path) -> None:
+def test_reading_does_not_update_the_access_time(tmp_path: Path) -> None:
     path = put(tmp_path / "x", b"12345")
     os.utime(path, ns=(0, path.stat().st_mtime_ns))
     content(safe_open.open_magic_link(str(path)))
@@ -121,7 +121,7 @@ def test_reading_leaves_the_access_time_alone(tmp_path: Path) -> None:
     assert path.stat().st_atime_ns == 0
 
 
-def test_an_entry_is_opened_as_it_is(folder: int, tmp_path: Path) -> None:
+def test_an_entry_is_opened_without_following_it(folder: int, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/etc/passwd")
     handle = safe_open.open_entry(folder, b"link")
     target = os.readlink(b"", dir_fd=handle)
@@ -130,7 +130,7 @@ def test_an_entry_is_opened_as_it_is(folder: int, tmp_path: Path) -> None:
     assert target == b"/etc/passwd"
 
 
-def test_a_device_has_its_number() -> None:
+def test_a_device_file_has_its_rdev() -> None:
     handle = safe_open.open_magic_link("/dev/null")
     found = safe_open.statx(handle)
     os.close(handle)
@@ -138,7 +138,7 @@ def test_a_device_has_its_number() -> None:
     assert found.rdev == os.makedev(1, 3)
 
 
-def test_a_mount_point_is_not_entered() -> None:
+def test_a_mount_point_is_not_opened() -> None:
     root = os.open("/", os.O_PATH)
     with pytest.raises(OSError, match=r".") as caught:
         safe_open.open_entry(root, b"proc")

@@ -4,7 +4,7 @@ import threading
 from driftline.sensor.wakeup_queue import WakeupQueue
 
 
-def test_items_come_in_order_and_wake_who_waits() -> None:
+def test_items_arrive_in_order_and_wake_the_waiting_thread() -> None:
     queue: WakeupQueue[int] = WakeupQueue()
     assert queue.take() == []
     thread = threading.Thread(target=lambda: list(map(queue.put, range(3))))

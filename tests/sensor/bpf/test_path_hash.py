@@ -1,16 +1,16 @@
 from driftline.sensor.bpf.path_hash import hash_name, hash_path, is_hashable
 
 
-def test_a_path_is_hashed_from_the_root_down() -> None:
+def test_path_hashes_combine_components_from_the_root() -> None:
     assert hash_path(b"/a", 7) == hash_name(b"a", 7)
     assert len({hash_path(path, 7) for path in (b"/a/b", b"/b/a", b"/ab", b"/a", b"/a/b/")}) == 5
 
 
-def test_another_seed_gives_another_hash() -> None:
+def test_the_seed_changes_the_hash() -> None:
     assert hash_path(b"/bin/sh", 1) != hash_path(b"/bin/sh", 2)
 
 
-def test_what_the_kernel_side_does_not_follow() -> None:
+def test_paths_beyond_the_kernel_limits_are_not_hashable() -> None:
     assert is_hashable(b"/" + b"a" * 1023)
     assert not is_hashable(b"/" + b"a" * 1024)
     assert is_hashable(b"/a" * 32)

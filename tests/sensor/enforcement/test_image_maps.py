@@ -57,7 +57,7 @@ def wait_for(maps: ImageMaps, index: "Future[ImageIndex]") -> None:
         assert time.monotonic() < deadline
 
 
-def test_an_image_is_entered_once_and_then_given(
+def test_an_image_is_loaded_once_and_then_returned(
     side: KernelSide, maps: ImageMaps, index: "Future[ImageIndex]"
 ) -> None:
     assert maps.of(index) is None

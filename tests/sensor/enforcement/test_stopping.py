@@ -31,20 +31,20 @@ def end(child: "subprocess.Popen[bytes]") -> int:
 
 
 @pytest.mark.kernel
-def test_a_process_is_killed(child: "subprocess.Popen[bytes]") -> None:
+def test_stop_kills_the_process(child: "subprocess.Popen[bytes]") -> None:
     assert stopping.stop(key_of(child), host_mnt_ns=host_mnt_ns()) == ""
     assert end(child) == -9
 
 
 @pytest.mark.kernel
-def test_another_process_of_the_same_number_is_not(child: "subprocess.Popen[bytes]") -> None:
+def test_another_process_with_the_same_pid_is_not_killed(child: "subprocess.Popen[bytes]") -> None:
     another = ProcessKey(child.pid, key_of(child).start_ticks - 1)
 
     assert stopping.stop(another, host_mnt_ns=host_mnt_ns()) == "it had ended"
     assert end(child) == 0
 
 
-def test_a_process_of_the_nodes_own_namespace_is_left_alone() -> None:
+def test_a_process_in_the_node_mount_namespace_is_not_killed() -> None:
     with subprocess.Popen(("cat",), stdin=-1, stdout=-1) as child:
         said = stopping.stop(key_of(child), host_mnt_ns=host_mnt_ns())
 
@@ -52,5 +52,5 @@ def test_a_process_of_the_nodes_own_namespace_is_left_alone() -> None:
     assert child.returncode == 0
 
 
-def test_a_process_that_is_gone() -> None:
+def test_an_ended_process_is_reported_as_ended() -> None:
     assert stopping.stop(ProcessKey(2**22 + 1, 1), host_mnt_ns=host_mnt_ns()) == "it had ended"

@@ -14,7 +14,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def test_it_is_turned_and_turned_back(file: Path) -> None:
+def test_disarm_and_arm_create_and_remove_the_switch(file: Path) -> None:
     before = switch.is_disarmed()
     switch.disarm("an update breaks")
     while_off = switch.is_disarmed()
@@ -25,7 +25,7 @@ def test_it_is_turned_and_turned_back(file: Path) -> None:
     assert said.endswith(": an update breaks\n")
 
 
-def test_pinned_guards_are_removed_with_it(file: Path, tmp_path: Path) -> None:
+def test_disarm_removes_pinned_guards(file: Path, tmp_path: Path) -> None:
     (tmp_path / "bpf").mkdir()
     (tmp_path / "bpf/guard_exec").touch()
     switch.disarm("")
@@ -33,7 +33,7 @@ def test_pinned_guards_are_removed_with_it(file: Path, tmp_path: Path) -> None:
     assert list((tmp_path / "bpf").iterdir()) == []
 
 
-def test_who_may_not_write_is_told(file: Path, tmp_path: Path) -> None:
+def test_an_unwritable_switch_is_an_error(file: Path, tmp_path: Path) -> None:
     (tmp_path / "run").touch()
 
     with pytest.raises(DriftlineError, match="cannot turn blocking off"):

@@ -24,11 +24,11 @@ def names(policy: policies.Policy | None) -> list[str]:
     return [rule.name for rule in policy.rules] if policy else []
 
 
-def test_a_file_that_is_the_same_gives_nothing(path: Path) -> None:
+def test_an_unchanged_file_gives_no_policy(path: Path) -> None:
     assert PolicyFile(path).changed() is None
 
 
-def test_a_file_that_was_written_gives_its_policy_once(path: Path) -> None:
+def test_a_written_file_gives_its_policy_once(path: Path) -> None:
     file = PolicyFile(path)
     path.write_text(TWO)
 
@@ -36,7 +36,7 @@ def test_a_file_that_was_written_gives_its_policy_once(path: Path) -> None:
     assert file.changed() is None
 
 
-def test_a_file_that_was_replaced_through_a_link_is_seen(tmp_path: Path) -> None:
+def test_a_file_replaced_through_a_symlink_is_reloaded(tmp_path: Path) -> None:
     # As the kubelet does with a ConfigMap volume.
     for name, text in (("old", ONE), ("new", TWO)):
         (tmp_path / name).mkdir()
@@ -49,7 +49,7 @@ def test_a_file_that_was_replaced_through_a_link_is_seen(tmp_path: Path) -> None
     assert names(file.changed()) == ["one", "two"]
 
 
-def test_what_is_wrong_is_said_once_and_the_policy_in_force_stays(path: Path) -> None:
+def test_an_invalid_file_raises_once_and_the_policy_stays(path: Path) -> None:
     file = PolicyFile(path)
     path.write_text("rules: [{}]\n")
     with pytest.raises(InvalidPolicy):
@@ -59,7 +59,7 @@ def test_what_is_wrong_is_said_once_and_the_policy_in_force_stays(path: Path) ->
     assert names(file.current) == ["one"]
 
 
-def test_a_file_that_is_gone_is_said(path: Path) -> None:
+def test_a_missing_file_is_an_error(path: Path) -> None:
     file = PolicyFile(path)
     path.unlink()
 
@@ -67,7 +67,7 @@ def test_a_file_that_is_gone_is_said(path: Path) -> None:
         file.changed()
 
 
-def test_without_a_file_the_built_in_policy_holds() -> None:
+def test_without_a_file_the_default_policy_is_in_force() -> None:
     file = PolicyFile(None)
 
     assert (file.current, file.changed(), file.source) == (policies.DEFAULT, None, "built in")
@@ -77,7 +77,7 @@ def keep(directory: Path, version: int, text: str, *, runs: str = "") -> None:
     cache.write(directory, CachedPolicy(name="default", version=version, text=text), runs=runs)
 
 
-def test_a_sensor_starts_before_its_server_gave_a_policy(tmp_path: Path) -> None:
+def test_a_sensor_starts_with_the_default_before_the_server_sends_a_policy(tmp_path: Path) -> None:
     served = ServedPolicy(tmp_path)
     assert (served.current, served.source, served.changed()) == (policies.DEFAULT, "built in", None)
 
@@ -86,7 +86,7 @@ def test_a_sensor_starts_before_its_server_gave_a_policy(tmp_path: Path) -> None
     assert (names(served.changed()), served.source) == (["one"], "default:1")
 
 
-def test_a_restart_goes_on_with_what_is_kept(tmp_path: Path) -> None:
+def test_a_restart_uses_the_cached_policy(tmp_path: Path) -> None:
     keep(tmp_path, 7, TWO)
 
     served = ServedPolicy(tmp_path)
@@ -94,7 +94,7 @@ def test_a_restart_goes_on_with_what_is_kept(tmp_path: Path) -> None:
     assert (names(served.current), served.source, served.changed()) == (["one", "two"], "default:7", None)
 
 
-def test_a_restart_with_a_policy_it_refuses_goes_on_with_the_one_before(tmp_path: Path) -> None:
+def test_a_restart_with_an_invalid_cached_policy_uses_the_last_good_one(tmp_path: Path) -> None:
     keep(tmp_path, 1, ONE)
     keep(tmp_path, 2, "rules: [{}]\n", runs="default:1")
 
@@ -111,9 +111,7 @@ def _edited(path: Path) -> None:
 
 
 @pytest.mark.parametrize("tamper", [Path.unlink, _edited], ids=["removed", "edited"])
-def test_a_kept_policy_that_somebody_else_touched_changes_nothing(
-    tmp_path: Path, tamper: Callable[[Path], None]
-) -> None:
+def test_an_edited_cached_policy_is_refused(tmp_path: Path, tamper: Callable[[Path], None]) -> None:
     keep(tmp_path, 1, ONE)
     served = ServedPolicy(tmp_path)
     tamper(tmp_path / cache.FILE)
@@ -124,7 +122,7 @@ def test_a_kept_policy_that_somebody_else_touched_changes_nothing(
     assert (names(served.current), served.changed()) == (["one"], None)
 
 
-def test_a_sensor_starts_though_its_kept_policy_was_edited(tmp_path: Path) -> None:
+def test_a_sensor_starts_with_an_edited_cached_policy(tmp_path: Path) -> None:
     keep(tmp_path, 1, ONE)
     _edited(tmp_path / cache.FILE)
 

@@ -2,7 +2,7 @@ from driftline.policy import NodeLocation
 from driftline.sensor.reporting.health import HealthLedger
 
 
-def test_a_growth_is_told_once() -> None:
+def test_each_growth_of_a_loss_counter_is_reported_once() -> None:
     lost = 0
     ledger = HealthLedger(NodeLocation(node="n"), {"ring-full": lambda: lost})
     assert ledger.new_losses() == []
@@ -14,7 +14,7 @@ def test_a_growth_is_told_once() -> None:
     assert ledger.lost() == {"ring-full": 3}
 
 
-def test_a_gap_names_its_container() -> None:
+def test_a_gap_row_names_its_container() -> None:
     (row,) = HealthLedger(NodeLocation(), {}).gaps({"c1": 7})
 
     assert (row.ActionType, row.ContainerId, row.Count) == ("ContainerGap", "c1", 7)

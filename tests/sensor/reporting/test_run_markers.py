@@ -24,7 +24,7 @@ def kill_one(directory: Path) -> None:
         os.kill(process.pid, signal.SIGKILL)
 
 
-def test_a_run_that_was_killed_is_told_once_with_its_last_sign_of_life(tmp_path: Path) -> None:
+def test_a_killed_run_is_reported_once_with_its_last_sign_of_life(tmp_path: Path) -> None:
     kill_one(tmp_path)
     os.utime(tmp_path / "runs" / "killed", (1_700_000_000, 1_700_000_000))
 
@@ -37,7 +37,7 @@ def test_a_run_that_was_killed_is_told_once_with_its_last_sign_of_life(tmp_path:
     assert "killed" not in os.listdir(tmp_path / "runs")
 
 
-def test_a_run_that_stopped_leaves_nothing(tmp_path: Path) -> None:
+def test_a_clean_stop_leaves_no_marker(tmp_path: Path) -> None:
     run = RunMarker(tmp_path, "one")
     run.touch()
     run.stop()
@@ -46,7 +46,7 @@ def test_a_run_that_stopped_leaves_nothing(tmp_path: Path) -> None:
     assert RunMarker(tmp_path, "two").killed == ()
 
 
-def test_a_run_of_another_boot_says_so(tmp_path: Path) -> None:
+def test_a_killed_run_before_a_reboot_names_the_reboot(tmp_path: Path) -> None:
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs" / "old").write_text("another-boot\n")
 
@@ -55,7 +55,7 @@ def test_a_run_of_another_boot_says_so(tmp_path: Path) -> None:
     assert killed.reason().endswith(", and the node was restarted since")
 
 
-def test_a_run_whose_end_was_told_is_forgotten(tmp_path: Path) -> None:
+def test_a_removed_marker_is_not_reported(tmp_path: Path) -> None:
     kill_one(tmp_path)
     run_markers.remove(tmp_path, "killed")
 

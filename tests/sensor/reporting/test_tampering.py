@@ -3,7 +3,7 @@ from __future__ import annotations
 from driftline.sensor.reporting.tampering import TamperingMonitor
 
 
-def test_each_thing_is_told_once_for_as_long_as_it_lasts() -> None:
+def test_a_finding_is_reported_once_while_it_lasts() -> None:
     found = ["b", "a"]
     watch = TamperingMonitor(lambda: found, lambda: ["c"])
 
@@ -11,7 +11,7 @@ def test_each_thing_is_told_once_for_as_long_as_it_lasts() -> None:
     assert watch.new_findings() == []
 
 
-def test_what_was_undone_and_comes_again_is_told_again() -> None:
+def test_a_finding_that_recurs_is_reported_again() -> None:
     found = ["a"]
     watch = TamperingMonitor(lambda: found)
     watch.new_findings()

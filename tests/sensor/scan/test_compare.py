@@ -71,7 +71,7 @@ def target(request: pytest.FixtureRequest, overlay: Overlay, tmp_path: Path) -> 
             yield ScanTarget(overlay, index, Container(id="c", pid=pid))
 
 
-def test_an_untouched_container_has_no_findings(target: ScanTarget) -> None:
+def test_an_unchanged_container_has_no_findings(target: ScanTarget) -> None:
     assert target.changes() == {}
 
 
@@ -88,7 +88,7 @@ def do_overwrite_with_the_same(path: Path) -> None:
     [Path.touch, do_rename_and_back, do_overwrite_with_the_same, lambda path: path.chmod(0o755)],
     ids=["touch", "rename and back", "same bytes", "same mode"],
 )
-def test_a_copied_up_file_as_the_image_has_it_is_no_finding(target: ScanTarget, change: Callable[[Path], None]) -> None:
+def test_an_unchanged_copied_up_file_is_no_finding(target: ScanTarget, change: Callable[[Path], None]) -> None:
     change(target.root / "bin/a")
 
     assert target.changes() == {}
@@ -112,7 +112,7 @@ def do_replace_by_a_fifo(path: Path) -> None:
     ],
     ids=["chmod", "chown", "write", "delete", "symlink", "folder", "FIFO"],
 )
-def test_what_happened_to_an_image_file(
+def test_each_change_of_an_image_file_is_found(
     target: ScanTarget, change: Callable[[Path], object], expected: tuple[Change, ...]
 ) -> None:
     change(target.root / "bin/a")
@@ -145,9 +145,7 @@ def test_a_program_without_an_execute_bit_is_executable(target: ScanTarget, head
 
 
 @pytest.mark.parametrize("do", [os.link, lambda old, new: new.write_bytes(old.read_bytes())], ids=["ln", "cp"])
-def test_the_images_bytes_under_another_name_are_relocated(
-    target: ScanTarget, do: Callable[[Path, Path], object]
-) -> None:
+def test_image_content_at_another_path_is_relocated(target: ScanTarget, do: Callable[[Path, Path], object]) -> None:
     do(target.root / "bin/busybox", target.root / "bin/wget")
     found = target.scan()
 
@@ -155,13 +153,13 @@ def test_the_images_bytes_under_another_name_are_relocated(
     assert (found["/bin/wget"].content, found["/bin/wget"].note) == (Content.RELOCATED, "same bytes as /bin/busybox")
 
 
-def test_a_moved_file_is_deleted_here_and_relocated_there(target: ScanTarget) -> None:
+def test_a_moved_file_is_deleted_at_the_old_path_and_relocated_at_the_new(target: ScanTarget) -> None:
     (target.root / "bin/a").rename(target.root / "lib/a")
 
     assert target.changes() == {"/bin/a": (Change.DELETED,), "/lib/a": (Change.ADDED,)}
 
 
-def test_a_deleted_folder_is_one_finding(target: ScanTarget) -> None:
+def test_a_deleted_directory_is_one_finding(target: ScanTarget) -> None:
     subprocess.run(("rm", "-r", target.root / "lib/x"), check=True)
     found = target.scan()
 
@@ -169,7 +167,7 @@ def test_a_deleted_folder_is_one_finding(target: ScanTarget) -> None:
     assert (found["/lib/x"].note, found["/lib/x"].is_executable) == ("with 2 more below it", True)
 
 
-def test_a_folder_made_anew_lacks_what_the_image_has_in_it(target: ScanTarget) -> None:
+def test_a_recreated_directory_reports_its_missing_files(target: ScanTarget) -> None:
     """overlayfs marks it as opaque and keeps no whiteouts in it."""
     subprocess.run(("rm", "-r", target.root / "lib/x"), check=True)
     put(target.root / "lib/x/1", b"1")
@@ -177,7 +175,7 @@ def test_a_folder_made_anew_lacks_what_the_image_has_in_it(target: ScanTarget) -
     assert target.changes() == {"/lib/x/2": (Change.DELETED,)}
 
 
-def test_a_file_in_place_of_a_folder_says_it_once(target: ScanTarget) -> None:
+def test_a_file_in_place_of_a_directory_is_one_finding(target: ScanTarget) -> None:
     subprocess.run(("rm", "-r", target.root / "lib/x"), check=True)
     put(target.root / "lib/x", b"")
 
@@ -185,7 +183,7 @@ def test_a_file_in_place_of_a_folder_says_it_once(target: ScanTarget) -> None:
 
 
 @pytest.mark.parametrize("options", [{"options": ",redirect_dir=on"}])
-def test_a_renamed_folder_brings_its_files_along(target: ScanTarget) -> None:
+def test_a_renamed_directory_reports_its_changed_files(target: ScanTarget) -> None:
     (target.root / "lib/x").rename(target.root / "lib/z")
     put(target.root / "lib/z/1", b"new")
     (target.root / "lib/z/2").chmod(0o700)
@@ -201,7 +199,7 @@ def test_a_renamed_folder_brings_its_files_along(target: ScanTarget) -> None:
 
 
 @pytest.mark.parametrize("options", [{"options": ",redirect_dir=on"}])
-def test_untouched_files_of_a_renamed_folder_are_relocated(target: ScanTarget) -> None:
+def test_unchanged_files_of_a_renamed_directory_are_relocated(target: ScanTarget) -> None:
     (target.root / "lib/x").rename(target.root / "z")
 
     assert {path: found.content for path, found in target.scan().items()} == {
@@ -220,7 +218,7 @@ def test_a_metadata_only_copy_is_compared_by_its_attributes(target: ScanTarget) 
 
 
 @pytest.mark.parametrize("name", ["a b", "line\nend", "\udcff", "本", "n" * 255])
-def test_any_name_is_found(target: ScanTarget, name: str) -> None:
+def test_any_file_name_is_found(target: ScanTarget, name: str) -> None:
     put(target.root / name, b"x")
 
     assert list(target.scan()) == ["/" + name]
@@ -254,7 +252,7 @@ def test_an_image_file_that_cannot_be_compared_is_a_finding(upper: ScanTarget) -
     assert [(finding.path, finding.changes) for finding in found] == [(b"/bin/a", (Change.UNVERIFIED,))]
 
 
-def test_a_pit_is_reported_as_not_looked_into(target: ScanTarget) -> None:
+def test_a_too_deep_tree_is_unverified(target: ScanTarget) -> None:
     fd = os.open(target.root, os.O_PATH)
     for _ in range(300):
         os.mkdir("d", dir_fd=fd)
@@ -267,7 +265,7 @@ def test_a_pit_is_reported_as_not_looked_into(target: ScanTarget) -> None:
     assert len(found) == 256
 
 
-def test_forty_layers(tmp_path: Path) -> None:
+def test_an_image_of_forty_layers(tmp_path: Path) -> None:
     layers = [{f"bin/{number}": b"x", "bin/all": f"{number}".encode()} for number in range(40)]
     with mounted(tmp_path / "o", *layers) as overlay, index_of(overlay, tmp_path / "cache") as index:
         (overlay.root / "bin/all").touch()
@@ -280,7 +278,7 @@ def test_forty_layers(tmp_path: Path) -> None:
         }
 
 
-def test_what_the_runtime_made_to_mount_on_is_no_finding(upper: ScanTarget) -> None:
+def test_mount_points_created_by_the_runtime_are_no_findings(upper: ScanTarget) -> None:
     put(upper.root / "etc/hosts", b"")
     put(upper.root / "data/inner/x", b"x")
     (upper.root / "proc").mkdir()
@@ -293,7 +291,7 @@ def test_what_the_runtime_made_to_mount_on_is_no_finding(upper: ScanTarget) -> N
     assert set(upper.changes()) == {"/data/inner/x"}
 
 
-def test_a_file_with_content_where_something_is_mounted_is_a_finding(upper: ScanTarget) -> None:
+def test_a_file_with_content_at_a_mount_point_is_a_finding(upper: ScanTarget) -> None:
     put(upper.root / "etc/hosts", b"10.0.0.1 evil")
     volumes = (VolumeMount(path="/etc/hosts", source="/h", kind="other"),)
     upper.container = Container(id="c", upperdir=str(upper.overlay.upper), volumes=volumes)
@@ -308,7 +306,7 @@ def test_image_files_below_a_mount_are_hidden_not_deleted(overlay: Overlay, tmp_
             assert ScanTarget(overlay, index, Container(id="c", pid=pid)).changes() == {}
 
 
-def test_a_container_that_cannot_be_looked_at_is_an_error(upper: ScanTarget, tmp_path: Path) -> None:
+def test_a_container_whose_files_cannot_be_opened_is_an_error(upper: ScanTarget, tmp_path: Path) -> None:
     with pytest.raises(Unreadable, match="does not run"):
         list(scan(Container(id="c"), upper.index))
     with pytest.raises(Unreadable, match="cannot be read"):

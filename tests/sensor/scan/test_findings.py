@@ -25,7 +25,7 @@ LINK = Entry(b"/x", Kind.SYMLINK, 0, 0o777, 0, 0, "", b"/y", 0)
         (None, {}, (Change.ADDED,)),
     ],
 )
-def test_each_way_to_differ_is_listed(
+def test_each_kind_of_difference_is_listed(
     before: Entry | None, changes: dict[str, object], expected: tuple[Change, ...]
 ) -> None:
     assert compare(before, msgspec.structs.replace(before or FILE, **changes)) == expected
@@ -35,13 +35,13 @@ def finding(path: bytes, *, is_executable: bool) -> Finding:
     return Finding(path=path, changes=(Change.ADDED,), is_executable=is_executable)
 
 
-def test_executables_come_first() -> None:
+def test_executables_are_yielded_first() -> None:
     given = [finding(b"/1", is_executable=False), finding(b"/2", is_executable=True)]
 
     assert list(executables_first(given)) == given[::-1]
 
 
-def test_no_more_than_so_many_are_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bounded_number_of_findings_is_held_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(findings, "_HELD_BACK", 1)
     given = [finding(str(number).encode(), is_executable=False) for number in range(3)]
 

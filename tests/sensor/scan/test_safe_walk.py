@@ -21,7 +21,7 @@ def paths(top: int) -> list[bytes]:
     return [found.path for found in walk(top)]
 
 
-def test_every_kind_of_file_is_given_by_its_path(top: int, tmp_path: Path) -> None:
+def test_every_kind_of_file_is_yielded_with_its_path(top: int, tmp_path: Path) -> None:
     put(tmp_path / "d/file", b"")
     (tmp_path / "d/link").symlink_to("/etc")
     os.mkfifo(tmp_path / "d/fifo")
@@ -37,20 +37,20 @@ def test_every_kind_of_file_is_given_by_its_path(top: int, tmp_path: Path) -> No
     }
 
 
-def test_a_folder_comes_before_what_is_in_it(top: int, tmp_path: Path) -> None:
+def test_a_directory_is_yielded_before_its_content(top: int, tmp_path: Path) -> None:
     put(tmp_path / "a/b/c", b"")
 
     assert paths(top) == [b"/a", b"/a/b", b"/a/b/c"]
 
 
 @pytest.mark.parametrize("name", [b"a b", b"line\nend", b"\xff", b"n" * 255])
-def test_any_name_is_given_as_bytes(top: int, tmp_path: Path, name: bytes) -> None:
+def test_any_file_name_is_yielded_as_bytes(top: int, tmp_path: Path, name: bytes) -> None:
     os.close(os.open(os.path.join(os.fsencode(tmp_path), name), os.O_CREAT | os.O_WRONLY))
 
     assert paths(top) == [b"/" + name]
 
 
-def test_a_bottomless_pit_ends(top: int) -> None:
+def test_a_walk_stops_at_the_depth_limit(top: int) -> None:
     fd = os.dup(top)
     for _ in range(1000):
         os.mkdir("d", dir_fd=fd)
@@ -65,7 +65,7 @@ def test_a_bottomless_pit_ends(top: int) -> None:
     assert "nested more than 256 deep" in last.reason
 
 
-def test_a_huge_folder_ends(top: int, tmp_path: Path) -> None:
+def test_a_walk_stops_at_the_entry_limit(top: int, tmp_path: Path) -> None:
     for number in range(20):
         put(tmp_path / str(number), b"")
     *items, last = walk(top, max_entries=10)
@@ -82,7 +82,7 @@ def test_a_mount_point_is_a_gap(top: int, tmp_path: Path) -> None:
         assert list(walk(top)) == [Gap(b"/volume", os.strerror(18), is_mount=True)]
 
 
-def test_a_folder_that_goes_meanwhile_ends_the_walk_of_it_alone(top: int, tmp_path: Path) -> None:
+def test_a_directory_deleted_during_the_walk_ends_only_its_own_part(top: int, tmp_path: Path) -> None:
     put(tmp_path / "a/x", b"")
     found = walk(top)
     first = next(found)
@@ -93,7 +93,7 @@ def test_a_folder_that_goes_meanwhile_ends_the_walk_of_it_alone(top: int, tmp_pa
     assert [item for item in found if isinstance(item, Item)] == []
 
 
-def test_nothing_stays_open(top: int, tmp_path: Path) -> None:
+def test_no_descriptor_stays_open(top: int, tmp_path: Path) -> None:
     put(tmp_path / "a/b/c", b"")
     before = len(os.listdir("/proc/self/fd"))
     paths(top)

@@ -12,7 +12,7 @@ from driftline.sensor.shipping import credentials
 from tests.server.gateways import Served, now, send
 
 
-def test_a_renewed_certificate_is_of_the_same_sensor_and_a_new_key(tmp_path: Path) -> None:
+def test_a_renewed_certificate_has_the_same_identity_and_a_new_key(tmp_path: Path) -> None:
     (tmp_path / "server").mkdir()
     served = Served(tmp_path / "server")
     try:
@@ -31,11 +31,11 @@ def test_a_renewed_certificate_is_of_the_same_sensor_and_a_new_key(tmp_path: Pat
     assert [path.name for path in sorted((tmp_path / "s").iterdir())] == ["ca.pem", "sensor.pem"]
 
 
-def test_a_file_that_is_no_certificate_is_told(tmp_path: Path) -> None:
+def test_a_file_without_a_certificate_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "sensor.pem").write_text("nonsense")
     with pytest.raises(InvalidInput, match="remove it to enrol again"):
         credentials.load(tmp_path)
 
 
-def test_nothing_is_no_credentials(tmp_path: Path) -> None:
+def test_an_empty_directory_has_no_credentials(tmp_path: Path) -> None:
     assert credentials.load(tmp_path) is None

@@ -55,7 +55,7 @@ def shown(served: serving.Served, cluster: str) -> list[dict[str, Any]]:
     return [item for item in items if item["cluster"] == cluster]
 
 
-def test_versions_come_and_the_sensors_word_goes_back(served: serving.Served, tmp_path: Path) -> None:
+def test_versions_arrive_and_the_sensor_acknowledges_them(served: serving.Served, tmp_path: Path) -> None:
     subscriber = follow(served, tmp_path / "told")
     put(served, "told")
     serving.wait_until(lambda: kept(tmp_path / "told") == "told:1")
@@ -70,7 +70,7 @@ def test_versions_come_and_the_sensors_word_goes_back(served: serving.Served, tm
     assert cache.read_intact(tmp_path / "told" / cache.LAST_GOOD)
 
 
-def test_a_sensor_that_starts_says_what_it_runs(served: serving.Served, tmp_path: Path) -> None:
+def test_a_starting_sensor_acknowledges_the_policy_in_force(served: serving.Served, tmp_path: Path) -> None:
     put(served, "starts")
     subscriber = follow(served, tmp_path / "starts")
     say(subscriber, "SensorStarted", "starts:1")
@@ -78,7 +78,7 @@ def test_a_sensor_that_starts_says_what_it_runs(served: serving.Served, tmp_path
     serving.wait_until(lambda: [row["version"] for row in shown(served, "starts")] == [1])
 
 
-def test_a_kept_policy_that_was_edited_comes_again(served: serving.Served, tmp_path: Path) -> None:
+def test_an_edited_cached_policy_is_fetched_again(served: serving.Served, tmp_path: Path) -> None:
     state = tmp_path / "edited"
     put(served, "edited")
     follow(served, state)

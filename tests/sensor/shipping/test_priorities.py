@@ -34,10 +34,10 @@ def test_each_priority_has_its_own_tables_and_row_count() -> None:
     }
 
 
-def test_what_the_sensor_makes_is_its_own_to_the_server() -> None:
+def test_all_rows_of_a_batch_pass_the_owner_check_of_the_server() -> None:
     for body, _ in priorities.batches([EVENT, ALERT, making.health()]).values():
         wire.check_owner(wire.decode(body, wire.Limits()), cluster="c", node="n")
 
 
-def test_nothing_makes_no_batch() -> None:
+def test_no_messages_give_no_batch() -> None:
     assert priorities.batches([]) == {}

@@ -73,7 +73,7 @@ def rows(served: Served, table: str) -> list[dict[str, Any]]:
         return reader.select(RowQuery(table=table, order="Timestamp", limit=1_000_000)).to_pylist()
 
 
-def test_rows_arrive_and_a_stop_is_no_alarm(served: Served, state: Path) -> None:
+def test_rows_arrive_and_a_clean_stop_reports_no_kill(served: Served, state: Path) -> None:
     writer = launcher.start_shipper(state, served.url)
     writer.write([*lines("a", "b"), health("SensorStopped")])
     writer.close()
@@ -82,7 +82,7 @@ def test_rows_arrive_and_a_stop_is_no_alarm(served: Served, state: Path) -> None
     assert sorted(row["FileName"] for row in rows(served, EVENTS)) == ["a", "b"]
 
 
-def test_a_killed_sensor_is_told_by_the_process_that_outlives_it(served: Served, state: Path) -> None:
+def test_a_killed_sensor_is_reported_by_the_shipping_process(served: Served, state: Path) -> None:
     writer = launcher.start_shipper(state, served.url)
     writer.write([*lines("a")])
     writer.close()
@@ -91,7 +91,7 @@ def test_a_killed_sensor_is_told_by_the_process_that_outlives_it(served: Served,
     assert [(row["ActionType"], row["NodeName"]) for row in found] == [("SensorKilled", "n")]
 
 
-def test_an_outage_and_kills_lose_and_double_nothing(served: Served, state: Path) -> None:
+def test_outages_and_kills_neither_lose_nor_duplicate_rows(served: Served, state: Path) -> None:
     moments = random.Random(7)
     writer = launcher.start_shipper(state, served.url)
     expected = []
@@ -114,7 +114,7 @@ def _kill(writer: Writer) -> Callable[[], None]:
     return lambda: os.kill(writer.pid, signal.SIGKILL)
 
 
-def test_what_the_server_never_had_is_sent_by_the_next_process(served: Served, state: Path) -> None:
+def test_unsent_rows_are_sent_by_the_next_process(served: Served, state: Path) -> None:
     served.kill()
     writer = launcher.start_shipper(state, served.url)
     writer.write([*lines("a"), health("SensorStopped")])
@@ -129,7 +129,7 @@ def test_what_the_server_never_had_is_sent_by_the_next_process(served: Served, s
     assert [row["FileName"] for row in rows(served, EVENTS)] == ["a"]
 
 
-def test_a_batch_the_server_refuses_for_ever_is_counted(served: Served, state: Path) -> None:
+def test_a_permanently_refused_batch_is_dropped_and_counted(served: Served, state: Path) -> None:
     Spool(state / "spool").put({Priority.PLAIN: (b"no batch", 7)}, stream="x", taken=1)
     writer = launcher.start_shipper(state, served.url)
     wait_until(lambda: is_empty(state))
@@ -140,7 +140,7 @@ def test_a_batch_the_server_refuses_for_ever_is_counted(served: Served, state: P
     assert ("EventsLost", "refused by the server", 7) in [(it["ActionType"], it["Reason"], it["Count"]) for it in found]
 
 
-def test_alerts_of_an_outage_come_first(served: Served, state: Path) -> None:
+def test_alerts_are_sent_first_after_an_outage(served: Served, state: Path) -> None:
     served.kill()
     spool = Spool(state / "spool")
     for name in ("p1", "p2"):
@@ -152,7 +152,7 @@ def test_alerts_of_an_outage_come_first(served: Served, state: Path) -> None:
     assert held[1] == b"alert"
 
 
-def test_enrolling_twice_is_once_and_another_place_is_refused(served: Served, state: Path) -> None:
+def test_a_second_enrolment_is_a_no_op_and_another_node_is_refused(served: Served, state: Path) -> None:
     again = launcher.enrol(state, served.url, token="", cluster="", node="n")
     assert (again.cluster, again.node) == ("c", "n")
     with pytest.raises(InvalidInput, match="--node: the sensor is enrolled for the node 'n', not 'other'"):
@@ -161,7 +161,7 @@ def test_enrolling_twice_is_once_and_another_place_is_refused(served: Served, st
         launcher.enrol(state, served.url, token="", cluster="other", node="n")
 
 
-def test_a_server_of_another_authority_never_sees_the_token(served: Served, tmp_path: Path) -> None:
+def test_a_server_of_another_authority_never_receives_the_token(served: Served, tmp_path: Path) -> None:
     other = pki.open_authority(tmp_path / "other", now=now())
     token = served.token()
     forged = f"dlj1.{token.id}.{token.secret}.{other.fingerprint}"
@@ -180,19 +180,19 @@ def test_a_server_of_another_authority_never_sees_the_token(served: Served, tmp_
         ("https://localhost:1", "", "expected a join token, or a service-account token"),
     ],
 )
-def test_what_keeps_from_enrolling_is_said(tmp_path: Path, url: str, token: str, words: str) -> None:
+def test_a_failed_enrolment_states_the_reason(tmp_path: Path, url: str, token: str, words: str) -> None:
     with pytest.raises(DriftlineError, match=words):
         launcher.enrol(tmp_path / "s", url, token=token, cluster="", node="n")
 
 
-def test_without_a_certificate_it_does_not_start(tmp_path: Path) -> None:
+def test_the_shipping_process_does_not_start_without_a_certificate(tmp_path: Path) -> None:
     command = ("driftline.sensor.shipping.process", str(tmp_path), "https://localhost:1", "own", "s")
     done = subprocess.run((sys.executable, "-m", *command), capture_output=True, text=True, check=False)
 
     assert (done.returncode, "holds no certificate; enrol first" in done.stderr) == (1, True)
 
 
-def test_a_certificate_past_two_thirds_of_its_life_is_renewed_while_rows_go_on(served: Served, state: Path) -> None:
+def test_a_certificate_is_renewed_after_two_thirds_of_its_lifetime(served: Served, state: Path) -> None:
     known = credentials.load(state)
     assert known
     identity = pki.Identity(known.identity.sensor, "c", "n")

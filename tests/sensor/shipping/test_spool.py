@@ -34,7 +34,7 @@ def drain(spool: Spool) -> list[bytes]:
     return found
 
 
-def test_the_most_valuable_comes_first_then_the_oldest(tmp_path: Path) -> None:
+def test_batches_come_by_priority_then_age(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     for data, priority in (
         (b"p1", Priority.PLAIN),
@@ -48,7 +48,7 @@ def test_the_most_valuable_comes_first_then_the_oldest(tmp_path: Path) -> None:
     assert (len(spool), spool.size, os.listdir(tmp_path)) == (0, 0, ["state.json"])
 
 
-def test_rows_are_numbered_one_behind_the_other(tmp_path: Path) -> None:
+def test_rows_are_numbered_consecutively(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     spool.put({Priority.PLAIN: (b"p", 3), Priority.ALERT: (b"a", 2)}, stream="s", taken=0)
     held = [spool.hold_next(0)]
@@ -59,7 +59,7 @@ def test_rows_are_numbered_one_behind_the_other(tmp_path: Path) -> None:
     assert spool.floor() == 1_000_002
 
 
-def test_numbers_go_on_after_a_restart_whatever_the_clock(tmp_path: Path) -> None:
+def test_numbers_continue_after_a_restart_with_any_clock(tmp_path: Path) -> None:
     put(opened(tmp_path, clock=5.0), Priority.PLAIN, b"x", rows=10)
     spool = opened(tmp_path, clock=1.0)
     drain(spool)
@@ -67,7 +67,7 @@ def test_numbers_go_on_after_a_restart_whatever_the_clock(tmp_path: Path) -> Non
     assert spool.floor() == 5_000_010
 
 
-def test_the_oldest_of_least_value_goes_first_and_is_counted(tmp_path: Path) -> None:
+def test_the_oldest_batch_of_the_lowest_priority_is_dropped_first_and_counted(tmp_path: Path) -> None:
     spool = opened(tmp_path, blocks=3)
     for data, priority in (
         (b"a1", Priority.ALERT),
@@ -83,7 +83,7 @@ def test_the_oldest_of_least_value_goes_first_and_is_counted(tmp_path: Path) -> 
     assert drain(spool) == [b"a1", b"a2", b"d1"]
 
 
-def test_nothing_of_more_value_goes_for_a_newcomer(tmp_path: Path) -> None:
+def test_no_batch_of_higher_priority_is_dropped_for_a_new_one(tmp_path: Path) -> None:
     spool = opened(tmp_path, blocks=1)
     put(spool, Priority.ALERT, b"a")
     put(spool, Priority.PLAIN, b"p", rows=7)
@@ -91,7 +91,7 @@ def test_nothing_of_more_value_goes_for_a_newcomer(tmp_path: Path) -> None:
     assert (spool.take_dropped(), drain(spool)) == ({"spool full": 7}, [b"a"])
 
 
-def test_what_is_being_sent_is_not_dropped(tmp_path: Path) -> None:
+def test_a_held_batch_is_not_dropped(tmp_path: Path) -> None:
     spool = opened(tmp_path, blocks=2)
     put(spool, Priority.PLAIN, b"p1")
     held = spool.hold_next(0)
@@ -103,7 +103,7 @@ def test_what_is_being_sent_is_not_dropped(tmp_path: Path) -> None:
     assert drain(spool) == [b"p1", b"p3"]
 
 
-def test_a_batch_the_disk_damaged_is_passed_over_and_counted(tmp_path: Path) -> None:
+def test_a_damaged_batch_is_skipped_and_counted(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     for data in (b"one", b"two", b"three"):
         put(spool, Priority.PLAIN, data)
@@ -115,7 +115,7 @@ def test_a_batch_the_disk_damaged_is_passed_over_and_counted(tmp_path: Path) -> 
     assert spool.take_dropped() == {"spool damaged": 2}
 
 
-def test_what_was_not_told_as_dropped_is_told_after_a_restart(tmp_path: Path) -> None:
+def test_unreported_drops_are_reported_after_a_restart(tmp_path: Path) -> None:
     spool = opened(tmp_path, blocks=1)
     put(spool, Priority.PLAIN, b"p1", rows=5)
     put(spool, Priority.PLAIN, b"p2")
@@ -123,7 +123,7 @@ def test_what_was_not_told_as_dropped_is_told_after_a_restart(tmp_path: Path) ->
     assert opened(tmp_path).take_dropped() == {"spool full": 5}
 
 
-def test_files_that_do_not_count_yet_are_removed_and_those_that_do_are_kept(tmp_path: Path) -> None:
+def test_uncommitted_files_are_removed_and_committed_ones_kept(tmp_path: Path) -> None:
     put(opened(tmp_path), Priority.PLAIN, b"kept")
     (path,) = tmp_path.glob("*.batch")
     path.rename(path.with_name(path.name + ".new"))  # as if killed before its renaming
@@ -149,7 +149,7 @@ while True:
 """
 
 
-def test_kill_at_any_point_neither_loses_nor_doubles_a_line(tmp_path: Path) -> None:
+def test_a_kill_at_any_system_call_neither_loses_nor_duplicates_a_line(tmp_path: Path) -> None:
     moments = random.Random(6)
     told = 0
     for _ in range(15):
@@ -173,7 +173,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(("umount", "--lazy", tmp_path), check=True)
 
 
-def test_a_full_disk_costs_the_least_valuable(small_disk: Path) -> None:
+def test_a_full_disk_drops_the_lowest_priority(small_disk: Path) -> None:
     spool = Spool(small_disk)
     put(spool, Priority.ALERT, b"alert")
     for number in range(40):
@@ -185,7 +185,7 @@ def test_a_full_disk_costs_the_least_valuable(small_disk: Path) -> None:
     assert spool.take_dropped()["spool full"] == 40 - len(found[1:])
 
 
-def test_a_disk_others_filled_loses_no_count(small_disk: Path) -> None:
+def test_a_disk_filled_by_other_files_still_counts_drops(small_disk: Path) -> None:
     spool = Spool(small_disk)
     with (small_disk / "others").open("wb", buffering=0) as others, pytest.raises(OSError, match="No space"):
         while True:
@@ -198,7 +198,7 @@ def test_a_disk_others_filled_loses_no_count(small_disk: Path) -> None:
     assert drain(spool) == [b"y"]
 
 
-def test_waiting_ends_when_something_comes(tmp_path: Path) -> None:
+def test_a_wait_ends_when_a_batch_is_put(tmp_path: Path) -> None:
     spool = opened(tmp_path)
     assert spool.hold_next(0.01) is None
     put(spool, Priority.PLAIN, b"x")

@@ -6,7 +6,7 @@ ID = "a" * 64
 PATH = f"/kubepods/besteffort/pod12345678-1234-1234-1234-123456789012/{ID}".encode()
 
 
-def test_a_container_is_known_by_its_cgroup_alone() -> None:
+def test_a_container_is_recognized_by_its_cgroup_alone() -> None:
     new: list[str] = []
     containers = ContainerTable(on_new=new.append, on_cgroup=lambda _: None)
     containers.add(Cgroup(7, 0), PATH)
@@ -18,7 +18,7 @@ def test_a_container_is_known_by_its_cgroup_alone() -> None:
     assert found.cgroups == {Cgroup(7, 0)}
 
 
-def test_it_is_forgotten_with_its_last_cgroup() -> None:
+def test_a_container_is_removed_with_its_last_cgroup() -> None:
     containers = ContainerTable(on_new=lambda _: None, on_cgroup=lambda _: None)
     for hierarchy in (0, 4):
         containers.add(Cgroup(7, hierarchy), PATH)
@@ -30,14 +30,14 @@ def test_it_is_forgotten_with_its_last_cgroup() -> None:
     assert len(containers) == 0
 
 
-def test_the_nodes_own_cgroups_are_nobodys() -> None:
+def test_cgroups_of_the_node_belong_to_no_container() -> None:
     containers = ContainerTable(on_new=lambda _: None, on_cgroup=lambda _: None)
     containers.add(Cgroup(7, 0), b"/system.slice/ssh.service")
 
     assert containers.of(making.head()) is None
 
 
-def test_a_process_tells_its_cgroups() -> None:
+def test_cgroups_of_a_process_are_read_from_proc() -> None:
     found = cgroups_of(1)
 
     assert found and all(cgroup.id > 0 and path.startswith(b"/") for cgroup, path in found)

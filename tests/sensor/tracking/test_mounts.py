@@ -9,14 +9,14 @@ from driftline.sensor.tracking import mounts
 from tests.sensor.overlays import mounted, running
 
 
-def test_our_own_mounts_have_the_devices_that_stat_gives() -> None:
+def test_mountinfo_devices_agree_with_stat() -> None:
     found = {mount.path: mount for mount in mounts.container_root(os.getpid()).mounts}
 
     assert found[b"/proc"].device == Path("/proc").stat().st_dev
     assert found[b"/proc"].fs_type == "proc"
 
 
-def test_a_process_that_is_gone_is_unreadable() -> None:
+def test_an_ended_process_is_unreadable() -> None:
     child = subprocess.Popen("true")
     child.wait()
 
@@ -26,7 +26,7 @@ def test_a_process_that_is_gone_is_unreadable() -> None:
 
 
 @pytest.mark.kernel
-def test_a_root_mounted_inside_a_container_gives_no_layers(tmp_path: Path) -> None:
+def test_a_root_mounted_inside_the_container_has_no_layer_paths(tmp_path: Path) -> None:
     """Its options are the container's words, and would name folders of the node."""
     script = f"""
         cd {tmp_path} && mkdir lower up work root && cp /bin/busybox lower
@@ -41,7 +41,7 @@ def test_a_root_mounted_inside_a_container_gives_no_layers(tmp_path: Path) -> No
 
 
 @pytest.mark.kernel
-def test_a_containers_root_gives_its_layers(tmp_path: Path) -> None:
+def test_a_root_mounted_by_the_node_has_its_layer_paths(tmp_path: Path) -> None:
     """The node mounts it, and the container's process enters it."""
     with mounted(tmp_path / "with space", {"busybox": Path("/bin/busybox").read_bytes()}, {"old/x": b""}) as overlay:
         script = "mount --rbind . . && cd \"$PWD\" && pivot_root . old && exec /busybox sh -c 'echo; read x'"

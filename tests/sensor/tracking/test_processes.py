@@ -11,7 +11,7 @@ from tests.sensor import making
 
 
 @given(st.lists(st.text(alphabet=st.characters(codec="ascii", exclude_characters="\0\\"), min_size=1), min_size=1))
-def test_a_shell_splits_a_command_line_as_it_was(argv: list[str]) -> None:
+def test_a_shell_splits_a_command_line_into_the_original_arguments(argv: list[str]) -> None:
     assert shlex.split(command_line(tuple(word.encode() for word in argv))) == argv
 
 
@@ -19,7 +19,7 @@ def test_a_long_command_line_is_cut() -> None:
     assert len(command_line((b"a" * 100_000,))) < 10_000
 
 
-def test_a_process_is_found_until_others_have_ended_after_it() -> None:
+def test_an_ended_process_is_found_until_enough_others_have_ended() -> None:
     table = ProcessTable()
     process = making.process(b"/bin/sh")
     table.add(process)
@@ -27,7 +27,7 @@ def test_a_process_is_found_until_others_have_ended_after_it() -> None:
     assert table.running(41) == table.find(process.key) == process
 
 
-def test_an_ended_process_still_names_the_parent() -> None:
+def test_an_ended_parent_is_still_named() -> None:
     table = ProcessTable()
     process = making.process(b"/bin/sh")
     table.add(process)
@@ -37,14 +37,14 @@ def test_an_ended_process_still_names_the_parent() -> None:
     assert table.running(41) is None
 
 
-def test_an_id_that_came_round_is_another_process() -> None:
+def test_a_reused_pid_is_another_process() -> None:
     table = ProcessTable()
     table.add(making.process(b"/bin/sh"))
 
     assert table.find(ProcessKey(41, 11)) is None
 
 
-def test_a_running_process_is_read() -> None:
+def test_a_running_process_is_read_from_proc() -> None:
     with subprocess.Popen(("sh", "-c", "echo; exec cat"), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout
         child.stdout.readline()
@@ -57,6 +57,6 @@ def test_a_running_process_is_read() -> None:
     assert found.key.pid == child.pid
 
 
-def test_a_process_that_is_gone_is_none() -> None:
+def test_an_ended_process_is_none() -> None:
     assert read_process(2**22 + 1) is None
     assert os.getpid() in running_pids()

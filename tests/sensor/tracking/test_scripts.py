@@ -15,7 +15,7 @@ from tests.sensor import making
         (b"/bin/bash", (b"bash",), b"/tmp/profile.sh", b"/tmp/profile.sh"),
     ],
 )
-def test_what_an_interpreter_runs_is_a_script(
+def test_code_files_of_an_interpreter_are_scripts(
     program: bytes, argv: tuple[bytes, ...], path: bytes, name: bytes
 ) -> None:
     assert scripts.is_script(making.opened(path, name), making.process(program, *argv))
@@ -29,28 +29,28 @@ def test_what_an_interpreter_runs_is_a_script(
         (b"/bin/busybox", (b"cat", b"/tmp/x"), b"/tmp/x"),
     ],
 )
-def test_what_it_reads_is_not(program: bytes, argv: tuple[bytes, ...], path: bytes) -> None:
+def test_data_files_of_an_interpreter_are_no_scripts(program: bytes, argv: tuple[bytes, ...], path: bytes) -> None:
     assert not scripts.is_script(making.opened(path), making.process(program, *argv))
 
 
-def test_a_shebang_file_is_a_script_by_the_name_it_was_started_with() -> None:
+def test_a_shebang_file_is_recognized_by_the_path_it_was_started_with() -> None:
     process = making.process(b"/bin/sh", b"/bin/sh", b"./x", script=b"./x")
 
     assert scripts.is_script(making.opened(b"/tmp/x", b"./x"), process)
 
 
 @pytest.mark.parametrize(("writer", "expected"), [(b"", False), (b"python3", False), (b"wget", True)])
-def test_bytecode_counts_unless_python_wrote_it(writer: bytes, *, expected: bool) -> None:
+def test_bytecode_is_a_script_unless_python_wrote_it(writer: bytes, *, expected: bool) -> None:
     record = making.opened(b"/usr/lib/__pycache__/m.cpython-311.pyc", written_by=writer)
 
     assert scripts.is_script(record, making.process(b"/usr/bin/python3.11", b"python3", b"-c", b"x")) == expected
 
 
 @pytest.mark.parametrize("name", [b"sh", b"bash", b"python3.11", b"busybox", b"node"])
-def test_interpreters_are_told_by_name(name: bytes) -> None:
+def test_interpreters_are_recognized_by_name(name: bytes) -> None:
     assert scripts.is_interpreter(b"/usr/bin/" + name)
 
 
 @pytest.mark.parametrize("name", [b"shutdown", b"ls", b"ssh", b""])
-def test_other_programs_are_not(name: bytes) -> None:
+def test_other_programs_are_no_interpreters(name: bytes) -> None:
     assert not scripts.is_interpreter(b"/usr/bin/" + name)

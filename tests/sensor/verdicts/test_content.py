@@ -73,9 +73,7 @@ def test_a_copied_up_file_keeps_its_inode_and_bytes(
     assert read(reader, upper) == digest(b"a")
 
 
-def test_layers_on_several_file_systems_give_other_devices_but_the_same_file(
-    tmp_path: Path, reader: ContentReader
-) -> None:
+def test_layers_on_several_file_systems_are_matched_by_superblock(tmp_path: Path, reader: ContentReader) -> None:
     """stat(2) then shows the layer's device; the record has the overlay's own."""
     with mounted_tmpfs(tmp_path / "rw") as work, mounted(tmp_path / "o", LAYER, work=work) as overlay:
         (overlay.root / "bin/b").chmod(0o700)
@@ -87,7 +85,7 @@ def test_layers_on_several_file_systems_give_other_devices_but_the_same_file(
         assert read(reader, overlay.facts("new")) == digest(b"new")
 
 
-def test_the_same_inode_of_another_file_system_is_another_file(overlay: Overlay, reader: ContentReader) -> None:
+def test_the_same_inode_on_another_file_system_is_refused(overlay: Overlay, reader: ContentReader) -> None:
     facts = overlay.facts("bin/a", device=os.makedev(0, 9999))
 
     with pytest.raises(Unreadable, match="another file took its place"):
@@ -114,7 +112,7 @@ def test_a_capture_outlives_process_and_file(overlay: Overlay, reader: ContentRe
     assert reader.read(capture).sha256 == digest(BUSYBOX).sha256
 
 
-def test_a_process_that_runs_another_program_by_now_is_not_read(overlay: Overlay, reader: ContentReader) -> None:
+def test_a_process_that_has_executed_another_program_is_not_read(overlay: Overlay, reader: ContentReader) -> None:
     put(overlay.root / "tmp/sh", BUSYBOX)
     with running(overlay.root / "tmp/sh", "-c", "echo; read x") as pid:
         found = reader.read(reader.capture_program([pid], overlay.facts("bin/a")))
@@ -150,7 +148,9 @@ def test_a_process_in_a_chroot_is_read_by_the_path_of_its_mount_namespace(
         assert reader.read(reader.capture_path([pid], overlay.facts("bin/a"))) == digest(b"a")
 
 
-def test_the_processes_after_the_first_help_when_it_is_gone(overlay: Overlay, reader: ContentReader) -> None:
+def test_other_processes_of_the_container_serve_when_the_first_has_ended(
+    overlay: Overlay, reader: ContentReader
+) -> None:
     capture = reader.capture_program([ended_pid(), OURS], overlay.facts("bin/a"))
 
     assert reader.read(capture) == digest(b"a")
@@ -173,9 +173,7 @@ def test_the_writable_layer_is_the_last_resort(overlay: Overlay, reader: Content
     assert reader.read(capture) == digest(content)
 
 
-def test_a_file_of_the_writable_layer_that_changed_meanwhile_is_not_taken(
-    overlay: Overlay, reader: ContentReader
-) -> None:
+def test_a_changed_file_in_the_writable_layer_is_refused(overlay: Overlay, reader: ContentReader) -> None:
     path = put(overlay.root / "new", b"new")
     facts = overlay.facts("new")
     tick()
@@ -192,7 +190,7 @@ def tick() -> None:
         time.sleep(0.001)
 
 
-def test_a_metadata_only_copy_in_the_writable_layer_is_not_taken(tmp_path: Path, reader: ContentReader) -> None:
+def test_a_metadata_only_copy_in_the_writable_layer_is_refused(tmp_path: Path, reader: ContentReader) -> None:
     with mounted(tmp_path, {"big": b"x" * 9000}, options=",metacopy=on,redirect_dir=on") as overlay:
         (overlay.root / "big").chmod(0o700)
         facts = overlay.facts("big")
@@ -202,7 +200,9 @@ def test_a_metadata_only_copy_in_the_writable_layer_is_not_taken(tmp_path: Path,
             reader.read(reader.capture_path([ended_pid()], facts, upperdir=str(overlay.upper)))
 
 
-def test_a_file_changed_after_it_ran_says_so(overlay: Overlay, reader: ContentReader) -> None:
+def test_the_digest_of_a_file_changed_after_execution_is_marked_changed(
+    overlay: Overlay, reader: ContentReader
+) -> None:
     path = put(overlay.root / "new", b"old")
     facts = overlay.facts("new")
     tick()
@@ -211,7 +211,9 @@ def test_a_file_changed_after_it_ran_says_so(overlay: Overlay, reader: ContentRe
     assert read(reader, facts) == digest(b"new", changed=True)
 
 
-def test_a_file_put_back_after_it_ran_says_so(overlay: Overlay, reader: ContentReader) -> None:
+def test_the_digest_of_a_file_restored_after_execution_is_marked_changed(
+    overlay: Overlay, reader: ContentReader
+) -> None:
     path = put(overlay.root / "bin/a", b"evil")
     facts = overlay.facts("bin/a")
     tick()
@@ -221,7 +223,9 @@ def test_a_file_put_back_after_it_ran_says_so(overlay: Overlay, reader: ContentR
     assert read(reader, facts) == digest(b"a", changed=True)
 
 
-def test_a_version_is_hashed_once(overlay: Overlay, reader: ContentReader, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_version_of_a_file_is_hashed_once(
+    overlay: Overlay, reader: ContentReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     facts = overlay.facts("bin/a")
     first = read(reader, facts)
     monkeypatch.setattr("driftline.sensor.safe_open.open_to_read", None)
@@ -229,9 +233,7 @@ def test_a_version_is_hashed_once(overlay: Overlay, reader: ContentReader, monke
     assert read(reader, facts) == first
 
 
-def test_a_change_of_the_same_size_in_the_same_tick_is_not_taken_from_the_cache(
-    overlay: Overlay, reader: ContentReader
-) -> None:
+def test_a_same_size_change_within_a_clock_tick_misses_the_cache(overlay: Overlay, reader: ContentReader) -> None:
     """ctime counts ticks; the reader waits until the tick of the last change is over."""
     path = overlay.root / "new"
     for round_ in range(20):
@@ -240,7 +242,7 @@ def test_a_change_of_the_same_size_in_the_same_tick_is_not_taken_from_the_cache(
         assert read(reader, overlay.facts("new")) == digest(content)
 
 
-def test_a_file_over_the_limit_is_refused_unread(overlay: Overlay) -> None:
+def test_a_file_over_the_size_limit_is_refused_unread(overlay: Overlay) -> None:
     with (overlay.root / "sparse").open("wb") as file:
         file.truncate(10 << 30)
 
@@ -248,7 +250,7 @@ def test_a_file_over_the_limit_is_refused_unread(overlay: Overlay) -> None:
         read(ContentReader(), overlay.facts("sparse"))
 
 
-def test_a_read_ends_in_time(overlay: Overlay) -> None:
+def test_a_read_over_the_time_limit_is_unreadable(overlay: Overlay) -> None:
     with (overlay.root / "sparse").open("wb") as file:
         file.truncate(64 << 20)
 
@@ -276,7 +278,7 @@ def swap_symlink(path: Path) -> None:
     ],
     ids=["FIFO", "symlink", "device", "directory", "file", "nothing"],
 )
-def test_what_took_the_files_place_is_not_opened(
+def test_a_replacement_of_the_file_is_not_opened(
     overlay: Overlay, reader: ContentReader, swap: Callable[[Path], object], reason: str
 ) -> None:
     path = put(overlay.root / "x", b"x")
@@ -288,7 +290,7 @@ def test_what_took_the_files_place_is_not_opened(
         read(reader, facts, upperdir=str(overlay.upper))
 
 
-def test_a_folder_that_swings_to_a_symlink_leads_nowhere(overlay: Overlay, reader: ContentReader) -> None:
+def test_a_directory_swapped_with_a_symlink_never_leads_to_the_node(overlay: Overlay, reader: ContentReader) -> None:
     """Every read gives the file or says why not; none gives the file of the node."""
     put(overlay.root / "d/passwd", b"mine")
     facts = overlay.facts("d/passwd")
@@ -320,7 +322,7 @@ def outcome(reader: ContentReader, facts: FileFacts) -> str:
         return str(error)
 
 
-def test_a_file_of_proc_has_no_content(reader: ContentReader) -> None:
+def test_a_file_in_proc_is_unreadable(reader: ContentReader) -> None:
     found = Path("/proc/kmsg").stat()
     facts = FileFacts(
         path=b"/proc/kmsg",
@@ -339,7 +341,7 @@ def test_a_file_of_proc_has_no_content(reader: ContentReader) -> None:
         read(reader, facts)
 
 
-def test_a_file_system_that_does_not_answer_is_left_behind(
+def test_a_stalled_file_system_is_abandoned(
     overlay: Overlay, reader: ContentReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a FUSE server in a container can do."""
@@ -372,11 +374,11 @@ def test_a_mapped_file_is_captured_by_its_inode(overlay: Overlay, reader: Conten
     assert reader.read(capture) == digest(b"a")
 
 
-def test_another_file_at_the_mapped_path_is_not_captured(overlay: Overlay, reader: ContentReader) -> None:
+def test_another_inode_at_the_mapped_path_is_not_captured(overlay: Overlay, reader: ContentReader) -> None:
     assert reader.open_mapped([OURS], bytes(overlay.root / "bin/a"), 1) is None
 
 
-def test_nothing_stays_open(overlay: Overlay, reader: ContentReader) -> None:
+def test_no_descriptor_stays_open(overlay: Overlay, reader: ContentReader) -> None:
     before = len(os.listdir("/proc/self/fd"))
     facts = overlay.facts("bin/a")
     read(reader, facts)
