@@ -1,4 +1,4 @@
-"""The real sensor on the lab's containerd, and what it says of one container at a time."""
+"""The sensor on the lab's containerd, and its rows about one container at a time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Row = dict[str, Any]
 
 
 class Sensor:
-    """A ``driftline sensor --output json`` that runs, and all it has printed."""
+    """A running ``driftline sensor --output json`` and the rows that it has printed."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
         self.process = process
@@ -40,16 +40,16 @@ class Sensor:
                 self._condition.notify_all()
 
     def join(self) -> None:
-        """Wait until all it printed is read."""
+        """Wait until its output is read to the end."""
         self._thread.join(10)
 
     def rows(self) -> list[Row]:
-        """All rows so far."""
+        """Return all rows so far."""
         with self._condition:
             return list(self._rows)
 
     def wait_for(self, wanted: Callable[[Row], bool]) -> Row:
-        """The first row that is wanted, which may still have to come."""
+        """Return the first row that satisfies ``wanted``, waiting for it up to ``WAIT_SECONDS``."""
         deadline, seen = time.monotonic() + WAIT_SECONDS, 0
         with self._condition:
             while True:
@@ -104,7 +104,7 @@ class start_sensor:  # noqa: N801 (used like a function)
 
 
 class Watched:
-    """A container under the sensor's eyes."""
+    """A container that the sensor watches."""
 
     def __init__(self, container: labs.LabContainer, sensor: Sensor) -> None:
         self.container = container
@@ -112,9 +112,9 @@ class Watched:
         self._acts = 0
 
     def after(self, script: str, *, timeout: float = 30) -> list[Row]:
-        """Run a script in the container; gives all rows it caused.
+        """Run a script in the container; return all rows that it caused.
 
-        A dropped program that runs last shows when all before it has been judged.
+        A dropped program runs last: its alert shows that everything before it has been evaluated.
         """
         self._acts += 1
         last = f"/tmp/.last-{self._acts}"
@@ -122,20 +122,20 @@ class Watched:
         self.container.sh(f"cp /opt/lab/true {last}", timeout=timeout)
         result = self.container.sh(script, timeout=timeout)
         self.output = result.stdout + result.stderr
-        time.sleep(0.1)  # two threads judge: the last may overtake what is just being hashed
+        time.sleep(0.1)  # two threads evaluate: the last program may overtake one that is being hashed
         self.container.exec(last)
         self._sensor.wait_for(lambda row: row["kind"] == "alert" and row["FileName"] == os.path.basename(last))
         rows = [row for row in self._sensor.rows()[since:] if row.get("ContainerId") == self.container.id]
         return [row for row in rows if not row.get("FileName", "").startswith(".last-")]
 
     def alerts(self, script: str, *, timeout: float = 30) -> list[tuple[str, str, str, str]]:
-        """Run a script; gives (path, subject, origin, content) of each alert, in order of time."""
+        """Run a script; return (path, subject, origin, content) of each alert, in order of time."""
         rows = [row for row in self.after(script, timeout=timeout) if row["kind"] == "alert"]
         return [said(row) for row in sorted(rows, key=lambda row: str(row["Timestamp"]))]
 
 
 def said(row: Row) -> tuple[str, str, str, str]:
-    """What a row says ran: path, subject, origin, content."""
+    """Return path, subject, origin and content of a row; for unverified content with the reason."""
     path = row["FolderPath"].rstrip("/") + "/" + row["FileName"]
     content = row["DriftContent"]
     why = f": {row['DriftReason']}" if content == "unverified" else ""
@@ -144,7 +144,7 @@ def said(row: Row) -> tuple[str, str, str, str]:
 
 @pytest.fixture
 def watched(container: Callable[..., labs.LabContainer], sensor: Sensor) -> Callable[..., Watched]:
-    """Start a container of an image and watch it: ``watched("glibc").alerts("…")``."""
+    """Start a container of an image that the sensor watches: ``watched("glibc").alerts("…")``."""
 
     def start(image: str = "glibc", **options: Any) -> Watched:
         started = container(image, **options)

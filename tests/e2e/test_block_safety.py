@@ -1,4 +1,4 @@
-"""Blocking ends when it must: by the switch, with the policy, with the sensor; or stays, where a rule says so."""
+"""End of blocking: by the switch, by the policy and with the sensor, except for rules that fail closed."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def is_blocked(container: labs.LabContainer) -> bool:
 
 
 def wait_until(container: labs.LabContainer, *, blocked: bool) -> float:
-    """Wait until a dropped program is blocked, or not any more; gives how long it took, in seconds."""
+    """Wait until a dropped program is blocked, or not blocked any more; return the seconds that it took."""
     start = time.monotonic()
     while is_blocked(container) != blocked:
         assert time.monotonic() < start + WAIT_SECONDS, f"still {'not ' if blocked else ''}blocked"
@@ -61,7 +61,7 @@ def policy(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def armed() -> Iterator[None]:
-    """Leave the machine as it was: armed, and without pinned guards."""
+    """Leave the machine armed and without pinned guards."""
     yield
     switch.disarm("after a test")
     switch.arm()
@@ -74,7 +74,7 @@ def test_a_saved_policy_takes_effect_within_two_seconds(
     started = container("busybox", name="open")
     with start_sensor(lab, tmp_path, "--policy", str(policy)) as sensor:
         started.sh(PROBE)
-        sensor.wait_for(lambda row: row["kind"] == "alert" and bool(row["SHA256"]))  # so the image is indexed
+        sensor.wait_for(lambda row: row["kind"] == "alert" and bool(row["SHA256"]))  # the image is indexed by then
         policy.write_text(policy_of("block"))
         to_block = wait_until(started, blocked=True)
         policy.write_text(policy_of("alert"))
@@ -121,7 +121,7 @@ def test_disarm_ends_all_blocking_and_arm_resumes_it(
 def killed(
     lab: labs.Lab, container: Callable[..., labs.LabContainer], policy: Path, tmp_path: Path
 ) -> tuple[labs.LabContainer, labs.LabContainer]:
-    """A container of each rule, whose sensor was killed when both were blocked."""
+    """Start a container for each rule, and kill the sensor once dropped programs are blocked in both."""
     started = container("busybox", name="open"), container("busybox", name="closed")
     command = (
         sys.executable, "-m", "driftline.cli", "sensor", "--output", "none", "--runtime", str(lab.socket),

@@ -1,7 +1,7 @@
-"""What block mode stops in real containers, and what it leaves alone.
+"""Block mode in containers of the lab: blocked and permitted executions.
 
-A payload marks a file from its first instruction on (lab/payloads/mark.c): an empty file proves
-that nothing of it ran.
+A payload writes to a file from its first instruction on (lab/payloads/mark.c): an empty file proves that no
+instruction of it ran.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ rules:
     action: alert
 """
 
-# A program the image has nowhere, which marks /data/ran.
+# A program whose content the image does not have, and which writes to /data/ran.
 DROP = "cp /opt/lab/mark /tmp/new; echo x >> /tmp/new; "
 RAN = "; cat /data/ran 2>/dev/null; true"
 
@@ -75,23 +75,23 @@ class Blocked:
         self._sensor = sensor
 
     def run(self, script: str) -> str:
-        """Run a script; gives what it printed, the shell's news of killed children apart."""
+        """Run a script; return its standard output, without the shell's messages about killed children."""
         return self.container.sh(script).stdout.decode()
 
     def wait_in_force(self) -> None:
-        """Wait until the image is indexed: before, a new file may still turn out to be the image's."""
+        """Wait until the image is indexed: before that, a new file may be image content."""
         deadline = time.monotonic() + WAIT_SECONDS
         while self.run("cp /opt/lab/true /tmp/.probe; echo xx >> /tmp/.probe; /tmp/.probe; echo $?") == "0\n":
             assert time.monotonic() < deadline, "blocking did not come into force"
 
     def alert(self, name: str) -> Row:
-        """The alert about a file."""
+        """Return the alert about a file."""
         return self._sensor.wait_for(
             lambda row: row["kind"] == "alert" and row["ContainerId"] == self.container.id and row["FileName"] == name
         )
 
     def event(self, name: str) -> Row:
-        """The event of a file whose verdict is known."""
+        """Return the event of a file with a verdict."""
         return self._sensor.wait_for(
             lambda row: (
                 row["kind"] == "event"
@@ -104,7 +104,7 @@ class Blocked:
 
 @pytest.fixture
 def start(container: Callable[..., labs.LabContainer], blocking: Sensor) -> Callable[..., Blocked]:
-    """Start a container of the name that picks its rule: ``start("open")``."""
+    """Start a container by the name that selects its rule: ``start("open")``."""
 
     def start(name: str, image: str = "glibc", **options: object) -> Blocked:
         started = container(image, name=name, **options)
@@ -116,7 +116,7 @@ def start(container: Callable[..., labs.LabContainer], blocking: Sensor) -> Call
     return start
 
 
-AT_ONCE = {
+BLOCKED_IN_KERNEL = {
     "dropped program": DROP + "/tmp/new /data/ran",
     "image program under another name": "cp /opt/lab/mark /tmp/moved; /tmp/moved /data/ran",
     "memfd": "/opt/lab/memexec /opt/lab/mark payload /data/ran",
@@ -132,9 +132,9 @@ AT_ONCE = {
 }
 
 
-@pytest.mark.parametrize("case", AT_ONCE)
+@pytest.mark.parametrize("case", BLOCKED_IN_KERNEL)
 def test_content_that_is_certainly_not_the_images_runs_no_instruction(start: Callable[..., Blocked], case: str) -> None:
-    assert start("open").run(f"{AT_ONCE[case]}{RAN}") == ""
+    assert start("open").run(f"{BLOCKED_IN_KERNEL[case]}{RAN}") == ""
 
 
 def test_the_alert_names_the_means_of_blocking(start: Callable[..., Blocked]) -> None:
@@ -171,7 +171,7 @@ def test_programs_on_memory_backed_volumes_are_blocked(start: Callable[..., Bloc
     assert start("open", mounts=[mount]).run("cp /opt/lab/mark /scratch/m; /scratch/m /data/ran" + RAN) == ""
 
 
-INNOCENT = {
+PERMITTED = {
     "image program": "/opt/lab/mark /data/ran",
     "copied up by chmod": "chmod 711 /opt/lab/mark; /opt/lab/mark /data/ran",
     "put back in its place": "cp /opt/lab/mark /tmp/m; mv /tmp/m /opt/lab/mark; /opt/lab/mark /data/ran",
@@ -182,9 +182,9 @@ INNOCENT = {
 }
 
 
-@pytest.mark.parametrize("case", INNOCENT)
+@pytest.mark.parametrize("case", PERMITTED)
 def test_image_content_and_allowed_programs_run(start: Callable[..., Blocked], case: str) -> None:
-    assert start("open").run(INNOCENT[case] + RAN) == "xx"
+    assert start("open").run(PERMITTED[case] + RAN) == "xx"
 
 
 def test_data_read_by_busybox_applets_is_no_script(start: Callable[..., Blocked]) -> None:
@@ -197,7 +197,7 @@ def test_script_arguments_of_busybox_shells_are_blocked(start: Callable[..., Blo
 
 
 def test_content_that_only_user_space_can_verify_is_killed_after_its_verdict(start: Callable[..., Blocked]) -> None:
-    # As many other bytes in the very file: until it is read it may be the image's.
+    # Another content of the same size in the same file: until it is read, it may be image content.
     blocked = start("open")
     size = "$(stat -c %s /usr/bin/tail)"
     tamper = f"head -c {size} /usr/bin/tail > /tmp/s; printf x | dd of=/tmp/s bs=1 seek=$(({size}-1)) conv=notrunc"

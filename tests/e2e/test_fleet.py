@@ -1,4 +1,4 @@
-"""A real sensor and a real server: what runs on the node is in the server's store, and so is its end."""
+"""A sensor and a server: executions on the node and the end of the sensor arrive in the server's store."""
 
 from __future__ import annotations
 

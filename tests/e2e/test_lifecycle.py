@@ -1,4 +1,4 @@
-"""Containers that come, go, or were there before; and the sensor's own commands."""
+"""Containers that start, end or ran before the sensor; and the commands of the sensor."""
 
 from __future__ import annotations
 

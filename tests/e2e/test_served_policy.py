@@ -1,4 +1,4 @@
-"""The whole way of a policy: from the server's API to a process that dies in a container, and back."""
+"""A policy from the server's API to a blocked process in a container, and back."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def runs(served: serving.Served) -> dict[str, Any]:
 
 
 def ran(container: labs.LabContainer) -> bool:
-    """Drop a program the image has not, and run it."""
+    """Drop a program whose content the image does not have, and run it; return whether it ran."""
     return b"it ran" in container.sh(DROP).stdout
 
 
@@ -69,7 +69,7 @@ def test_a_policy_of_the_server_blocks_until_it_is_rolled_back(lab: labs.Lab, po
 
 
 def runs_without_server(lab: labs.Lab, folder: Path, state: Path) -> str:
-    """Start the sensor again with the server gone; gives the policy it says it runs."""
+    """Start the sensor without a server; return the label of the policy that it reports."""
     with start_sensor(lab, folder, "--server", "https://localhost:9", "--state", str(state)) as sensor:
         row = sensor.wait_for(lambda row: row.get("ActionType") == "SensorStarted")
     assert row["NodeName"] == os.uname().nodename

@@ -1,6 +1,6 @@
-"""Every way to run something, in a real container: what the sensor says of it.
+"""Verdicts on every way to execute a file in a container.
 
-The expectation is always the whole list of alerts: what is not named must stay silent.
+A test always compares the whole list of alerts: any execution that it does not name must not alert.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ADDED = ("writable-layer", "added")
 RELOCATED = ("writable-layer", "relocated")
 MODIFIED = ("writable-layer", "modified")
 
-# A program the image has nowhere: one of its own, with a byte more.
+# A program whose content the image does not have: an image program with one more byte.
 DROP = "cp /opt/lab/true /tmp/new; echo x >> /tmp/new; "
 
 CASES = {
@@ -109,7 +109,7 @@ def _quote(script: str) -> str:
 
 
 def test_a_memfd_is_added_content_in_memory(watched: Callable[..., Watched]) -> None:
-    """It must live a moment: what is gone from memory cannot be read any more."""
+    """It lives 0.2 s, since a memfd can only be read while its process runs."""
     found = watched().alerts("cp /usr/bin/sleep /tmp/s; echo >> /tmp/s; /opt/lab/memexec /tmp/s name 0.2")
 
     assert found == [("/memfd:name", "binary", "memory", "added")]
@@ -165,7 +165,7 @@ def test_a_program_on_a_tmpfs_of_the_container(watched: Callable[..., Watched]) 
 
 
 def test_dev_shm_is_not_executable(watched: Callable[..., Watched]) -> None:
-    """CRI mounts it noexec; a privileged container may lift that."""
+    """CRI mounts /dev/shm noexec; only a privileged container can change that."""
     assert watched().alerts("cp /opt/lab/true /dev/shm/x; /dev/shm/x") == []
 
 
@@ -185,7 +185,7 @@ def test_a_file_capability_does_not_change_the_verdict(watched: Callable[..., Wa
 
 
 def test_chroot(watched: Callable[..., Watched]) -> None:
-    """A copy of an image program under a root of its own is relocated, at its true path."""
+    """A copy of an image program in a chroot is relocated, reported at its path in the container."""
     found = watched().alerts("mkdir -p /tmp/r; cp /opt/lab/true /tmp/r/x; chroot /tmp/r /x")
 
     assert found == [("/tmp/r/x", "binary", *RELOCATED)]
@@ -206,7 +206,7 @@ NESTED = (
 
 
 def test_a_file_below_a_nested_overlay_is_drift(watched: Callable[..., Watched]) -> None:
-    """A file that was dropped under an overlay of the attacker's own looks like a lower file there."""
+    """In an overlay that an attacker mounts, a dropped file is in the lower layer."""
     found = watched(privileged=True).alerts(f"unshare --mount sh -c '{NESTED} ./m/evil 0.2'")
 
     assert [(path, subject, content) for path, subject, _, content in found] == [
@@ -223,7 +223,7 @@ def test_a_program_after_pivot_root_into_a_nested_overlay_is_drift(watched: Call
 
 
 def test_a_program_in_a_nested_container_is_drift(watched: Callable[..., Watched]) -> None:
-    """Namespaces and a root of its own, made by hand as a runtime inside the container would."""
+    """Namespaces and a root, set up as a container runtime inside the container does."""
     script = (
         "mkdir -p /tmp/c/bin; cp /bin/busybox /tmp/c/bin/; "
         "unshare --mount --pid --fork --uts --ipc chroot /tmp/c /bin/busybox sleep 0.2"
@@ -260,7 +260,7 @@ def test_a_sparse_program_of_10_gb_is_unverified(watched: Callable[..., Watched]
 
 
 def test_fifos_and_devices_neither_hang_nor_alert(watched: Callable[..., Watched]) -> None:
-    """They cannot be executed; an interpreter that is given one neither hangs the sensor nor alerts."""
+    """They cannot be executed; as script arguments they neither hang the sensor nor alert."""
     script = "mkfifo /tmp/f; (echo true > /tmp/f &); sh /tmp/f; chmod +x /tmp/f; /tmp/f; sh /dev/null; /dev/null"
 
     assert watched().alerts(script) == []

@@ -1,4 +1,4 @@
-"""A CRI runtime that is no containerd, over real gRPC: answers as CRI-O does, from records given to it."""
+"""Fake of the CRI runtime CRI-O, over gRPC: it answers from given records."""
 
 import json
 import queue
@@ -12,7 +12,7 @@ from cri_api.v1 import api_pb2
 
 
 class FakeCrio:
-    """Serves CRI at a socket; put events into ``events``, ``None`` ends their stream."""
+    """CRI server at a Unix socket. Put events into ``events``; ``None`` ends their stream."""
 
     def __init__(self, socket: Path, *, methods: dict[str, Callable[[Any], Any]] | None = None) -> None:
         self.socket = socket

@@ -1,4 +1,4 @@
-"""A real overlay, and a real kernel side that watches what runs on it."""
+"""An overlay, and a loaded eBPF object that records executions on it."""
 
 import os
 import subprocess
@@ -22,9 +22,10 @@ def kernel_side() -> Iterator[kernel.KernelSide]:
 
 @pytest.fixture
 def run(kernel_side: kernel.KernelSide, tmp_path: Path) -> Run:
-    """Run a shell script in a fresh overlay in a mount namespace of its own; give the records.
+    """Return a function that runs a shell script on a new overlay and returns the records.
 
-    The overlay is the working directory; its lower layer holds ``busybox`` and ``other``.
+    The script has a mount namespace of its own. The overlay is its working directory; the lower layer has
+    ``busybox`` and ``other``.
     """
     script = f"""
 set -e

@@ -1,4 +1,4 @@
-"""What the kernel side sees and blocks, as one JSON object: ``python -m tests.kernel.in_vm``."""
+"""Self-test and blocking on the running kernel, printed as one JSON object: ``python -m tests.kernel.in_vm``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CASES = {
 def main() -> None:
     """Print the findings."""
     with kernel.KernelSide() as side, tempfile.TemporaryDirectory() as folder:
-        sight = selftest.run_selftest(side)
+        failures = selftest.run_selftest(side)
         root = Path(folder) / "root"
         root.mkdir()
         world = World(side, root)
@@ -34,11 +34,11 @@ def main() -> None:
         found["script"] = try_script(world)
         can_deny = side.can_deny
         world.close()
-    json.dump({"kernel": platform.release(), "sight": sight, "can_deny": can_deny, "cases": found}, sys.stdout)
+    json.dump({"kernel": platform.release(), "selftest": failures, "can_deny": can_deny, "cases": found}, sys.stdout)
 
 
 def try_case(world: World, path: str, content: str) -> tuple[int, bool]:
-    """Execute a file where programs and scripts are blocked; gives its exit code and whether it was."""
+    """Execute a file while programs and scripts are blocked; return its exit code and whether it was blocked."""
     world.reset()
     target = world.write(path, content)
     world.put_in_force(Blocking(subjects=frozenset((Subject.BINARY, Subject.SCRIPT))), 1)
@@ -47,7 +47,7 @@ def try_case(world: World, path: str, content: str) -> tuple[int, bool]:
 
 
 def try_script(world: World) -> tuple[int, bool]:
-    """Execute a new script."""
+    """Execute a new script under a policy that blocks scripts; return as ``try_case``."""
     world.reset()
     world.sh(f"printf '#!/bin/a\\n' > {world.root}/tmp/s; chmod +x {world.root}/tmp/s")
     world.put_in_force(Blocking(subjects=frozenset((Subject.SCRIPT,))), 1)

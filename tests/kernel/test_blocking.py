@@ -1,4 +1,4 @@
-"""What the kernel side blocks, against what the policy says of the same execution."""
+"""Blocking in the kernel, compared with the policy's decision on the same execution."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def world(kernel_side: kernel.KernelSide, tmp_path_factory: pytest.TempPathFacto
 
 
 def entries(root: Path) -> st.SearchStrategy[AllowedProcess]:
-    """Entries of allow lists, by every way there is."""
+    """Generate allow-list entries of every kind."""
     paths = ("/bin/new", "/opt/agent/*", "/opt/*", "/*/a", "/tmp/a", "/volume/*", "/tmp/*")
     return st.one_of(
         st.sampled_from(paths).map(lambda path: AllowedProcess(path=str(root) + path)),
@@ -48,7 +48,7 @@ def entries(root: Path) -> st.SearchStrategy[AllowedProcess]:
 
 @st.composite
 def rules(draw: st.DrawFn, root: Path) -> tuple[Rule, ...]:
-    """A few rules; the container is out of the scope of some."""
+    """Generate up to three rules; the container is outside the scope of some."""
     made = []
     for number in range(draw(st.integers(1, 3))):
         scope = draw(st.sampled_from(("shop", "shop", "other")))
@@ -67,8 +67,8 @@ def rules(draw: st.DrawFn, root: Path) -> tuple[Rule, ...]:
     return tuple(made)
 
 
-def judged(world: World, record: ExecRecord | OpenRecord, content: str) -> Verdict:
-    """What user space says of the execution."""
+def user_space_verdict(world: World, record: ExecRecord | OpenRecord, content: str) -> Verdict:
+    """Return the verdict of user space on the execution."""
     data = BYTES["image" if content == "untouched" else content]
     return verdict.decide(
         Execution(subject=Subject.BINARY, file=record.file, time=NOW),
@@ -93,7 +93,7 @@ def test_the_kernel_blocks_what_explain_says(world: World, data: st.DataObject) 
     keys = world.put_in_force(blocking, data.draw(st.integers(1, 1 << 31)))
     code, record = world.execute(target)
     world.side.blocking.disallow(keys)
-    found = judged(world, record, content)
+    found = user_space_verdict(world, record, content)
     said = explain(policy, container, NodeLocation(), verdict=found, process_name=target.name, now=NOW)
     is_blocked = was_blocked(record)
     should_block = found.drift == Drift.YES and said.decision.action == Action.BLOCK
@@ -104,7 +104,7 @@ def test_the_kernel_blocks_what_explain_says(world: World, data: st.DataObject) 
         assert _is_for_user_space(blocking, content, path), (said, found)
 
 
-# The kernel side cannot tell: the bytes alone decide.
+# Cases that the kernel side leaves to user space: only the content decides.
 def _is_for_user_space(blocking: Blocking, content: str, path: str) -> bool:
     asks_for_bytes = Subject.BINARY in blocking.undecidable | blocking.relocated
     return asks_for_bytes or (path in IMAGE_PROGRAMS and content != "longer")

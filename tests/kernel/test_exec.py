@@ -1,4 +1,4 @@
-"""One real system call for each fact of an exec record."""
+"""One system call for each fact of an exec record."""
 
 import os
 import stat
@@ -17,7 +17,7 @@ Run = Callable[[str], list[records.Record]]
 
 
 def execs_of(found: list[records.Record], name: bytes) -> ExecRecord:
-    """The last exec of a file of this name."""
+    """Return the last exec of a file with this name."""
     return [r for r in found if isinstance(r, ExecRecord) and r.file.path.endswith(b"/" + name)][-1]
 
 

@@ -1,4 +1,4 @@
-"""A full ring is counted: by reason, and by whose records were lost."""
+"""Losses of a full ring are counted by reason and by cgroup."""
 
 import subprocess
 

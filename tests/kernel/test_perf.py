@@ -1,4 +1,4 @@
-"""Executable mappings, from the kernel's own records."""
+"""Executable mappings from perf records."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The sensor's check of its own sight."""
+"""The self-test of the overlay facts."""
 
 import pytest
 

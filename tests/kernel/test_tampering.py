@@ -1,4 +1,4 @@
-"""What is done to the programs and tables of a sensor that runs is seen."""
+"""Detection of tampering with the programs and maps of a running sensor."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from driftline.sensor.bpf.kernel import KernelSide
 from driftline.sensor.bpf.records import CGROUP_REF, Cgroup
 
 pytestmark = pytest.mark.kernel
-CGROUP = Cgroup(2**60 + 1, 1)  # no container's
+CGROUP = Cgroup(2**60 + 1, 1)  # of no container
 BLOCKING = Blocking(subjects=frozenset((Subject.BINARY,)))
 
 
@@ -26,7 +26,7 @@ def side() -> Iterator[KernelSide]:
 
 
 def link_of(side: KernelSide, name: str) -> int:
-    """The descriptor that holds a link, as a debugger in the sensor's process would find it."""
+    """Return the descriptor of a program's link, which a debugger in the sensor's process could close."""
     pointer = side._object._links[name].pointer
     return int(libbpf._load_library().bpf_link__fd(pointer))
 
@@ -36,7 +36,7 @@ def test_attached_programs_are_no_tampering(side: KernelSide) -> None:
 
 
 def test_a_detached_program_is_reported(side: KernelSide) -> None:
-    # Another file takes its number, so that the end of the test closes no stranger's.
+    # /dev/null takes its number, so that the end of the test does not close an unrelated file.
     null = os.open("/dev/null", os.O_RDONLY)
     os.dup2(null, link_of(side, "on_exec"), inheritable=False)
     os.close(null)
@@ -62,7 +62,7 @@ def test_a_changed_policy_entry_is_reported_and_restored(side: KernelSide) -> No
 
 
 def test_a_deleted_policy_entry_is_reported_at_the_second_check(side: KernelSide) -> None:
-    # The kernel side deletes them with the cgroup; that the sensor hears a moment later.
+    # The kernel side deletes an entry with its cgroup, and the sensor gets the record of that later.
     side.blocking.set_policy(CGROUP, BLOCKING, owner=1, image=None)
     side._object.delete("blocking", CGROUP_REF.pack(*CGROUP))
 

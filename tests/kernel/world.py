@@ -1,6 +1,6 @@
-"""A shell in a cgroup and an overlay of its own: a container as far as the kernel side can tell.
+"""A shell in a cgroup and an overlay of its own, which the kernel side treats as a container.
 
-Without pytest, for it also runs in a virtual machine, where each import takes its time.
+Without pytest, since it also runs in a virtual machine, where each import takes long.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from driftline.sensor.tracking.containers import cgroups_of
 
 IMAGE_PROGRAMS = ("/bin/a", "/bin/b", "/opt/agent/a")
 PROGRAM = selftest.program()
-"""Exits at once with 0."""
+"""A static program that exits with 0."""
 BYTES = {
     "image": PROGRAM,
     "same size": PROGRAM[:-1] + b"\1",
@@ -33,7 +33,7 @@ def sha256(data: bytes) -> str:
 
 
 class World:
-    """A shell in a cgroup and an overlay of its own, which stand for a container."""
+    """A shell in a cgroup and an overlay of its own, in place of a container."""
 
     def __init__(self, side: kernel.KernelSide, folder: Path) -> None:
         self.side = side
@@ -66,7 +66,7 @@ class World:
         self._shell.stdout.readline()
         unified = next(cgroup for cgroup, path in cgroups_of(self._shell.pid) if cgroup.hierarchy == 0)
         self.cgroup: Cgroup = unified
-        # The folder lies in the shell's mount namespace alone.
+        # The directory is visible only in the shell's mount namespace.
         lower = f"/proc/{self._shell.pid}/root{folder}/lower".encode()
         build_index("sha256:" + "0" * 64, LowerDirs((lower,)), folder.parent / "index")
         self.index: ImageIndex = open_index(folder.parent / "index")
@@ -74,13 +74,13 @@ class World:
         self._image: LoadedImage = side.blocking.add_image(self.index, 1)
 
     def sh(self, command: str) -> int:
-        """Run a line in the shell; gives its exit code."""
+        """Run a line in the shell; return its exit code."""
         assert self._shell.stdin and self._shell.stdout
         print(command, file=self._shell.stdin, flush=True)
         return int(self._shell.stdout.readline().split()[1])
 
     def reset(self) -> None:
-        """Mount the root anew, with nothing written to it, and nothing blocked."""
+        """Mount the root again with an empty writable layer, and without a policy."""
         self.side.blocking.clear_policy(self.cgroup)
         self.sh("umount -R root; rm -rf upper work; mkdir upper work")
         self.sh("mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work overlay root")
@@ -89,20 +89,20 @@ class World:
         self.side.set_root(self.cgroup, self.device, first=ProcessKey(1, 1))
 
     def write(self, path: str, content: str) -> Path:
-        """Put bytes at a path, in a file of its own unless it is the image's, untouched."""
+        """Write content (a key of ``BYTES``) to a new file at ``path``; "untouched" leaves the image's file."""
         target = self.root / path.lstrip("/")
         if content != "untouched":
             self.sh(f"mkdir -p {target.parent}; rm -f {target}; cp '{self._sources / content}' {target}")
         return target
 
     def put_in_force(self, blocking: Blocking, number: int) -> list[bytes]:
-        """Put compiled rules in force; gives the keys of their allow lists."""
+        """Put compiled rules in force; return the keys of their allow lists."""
         keys = self.side.blocking.allow(blocking, number)
         self.side.blocking.set_policy(self.cgroup, blocking, owner=number, image=self._image)
         return keys
 
     def execute(self, path: Path) -> tuple[int, ExecRecord | OpenRecord]:
-        """Execute a file; gives its exit code and the record of it, or of its denial."""
+        """Execute a file; return its exit code and the record of the exec or of its denial."""
         self.side.exec_ring.drain()
         code = self.sh(str(path))
         found = [records.decode(data, self._clock) for data in self.side.exec_ring.drain()]
@@ -120,5 +120,5 @@ class World:
 
 
 def was_blocked(record: ExecRecord | OpenRecord) -> bool:
-    """Whether the kernel side killed or refused."""
+    """Return whether the kernel side killed the process or denied the exec."""
     return bool(record.head.flags & (RecordFlag.BLOCKED | RecordFlag.DENIED))

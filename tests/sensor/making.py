@@ -1,4 +1,4 @@
-"""Records as the kernel side would send them."""
+"""Records as the kernel side sends them, and processes made from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real overlay mounts for tests, and what the kernel side would say of their files."""
+"""Overlay mounts for tests, and the facts that the kernel side records of their files."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from driftline.verdict.facts import OVERLAYFS_MAGIC
 
 
 class Overlay:
-    """One overlay below ``base``: ``lower`` (topmost first), ``upper``, mounted at ``root``."""
+    """An overlay below ``base``: layers ``lower`` (topmost first) and ``upper``, mounted at ``root``."""
 
     def __init__(self, base: Path, *layers: Mapping[str, bytes], options: str = "", work: Path | None = None) -> None:
         self.base = base
@@ -38,7 +38,7 @@ class Overlay:
         return self.root.stat().st_dev
 
     def facts(self, path: str, **changes: Any) -> FileFacts:
-        """What the record of an execution says of a file of this overlay, now."""
+        """Return the facts that the exec record of a file of this overlay would have now."""
         found = (self.root / path).stat()
         facts = FileFacts(
             path=os.fsencode(self.root / path),
@@ -86,7 +86,7 @@ def mounted_tmpfs(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def running(*command: Any, **options: Any) -> Iterator[int]:
-    """A process that says it is there by its first line; gives its pid."""
+    """Run a process for a ``with`` block, which begins after its first line of output; yield its pid."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE, **options) as process:
         assert process.stdout is not None
         assert process.stdout.readline(), "it ended at once"

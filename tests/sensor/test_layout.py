@@ -1,4 +1,4 @@
-"""The C header and the Python decoder agree, field by field."""
+"""The layouts of the C header (BTF of the object) and of the Python decoder agree, field by field."""
 
 import json
 import struct
@@ -58,7 +58,7 @@ MEMBERS = {
 
 @pytest.fixture(scope="module")
 def types() -> dict[str, dict[str, object]]:
-    """The structs of the compiled object, by name, from its BTF."""
+    """Return the structs of the compiled object by name, from its BTF."""
     dump = subprocess.run(
         ("bpftool", "-j", "btf", "dump", "file", kernel.OBJECT), check=True, capture_output=True
     ).stdout

@@ -1,4 +1,4 @@
-"""The maps of images, in a real kernel side."""
+"""Image files in the maps of a loaded eBPF object."""
 
 import os
 import time
@@ -47,7 +47,7 @@ def index(tmp_path: Path) -> Iterator["Future[ImageIndex]"]:
 
 
 def entries(side: KernelSide) -> int:
-    """How many entries the kernel holds."""
+    """Return the number of entries in the map."""
     return len(side._object.keys("image_files", HASH_KEY.size))
 
 

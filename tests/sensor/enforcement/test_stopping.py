@@ -10,7 +10,7 @@ from driftline.sensor.tracking.processes import read_process
 
 @pytest.fixture
 def child() -> "subprocess.Popen[bytes]":
-    """A process in a mount namespace of its own."""
+    """Start a process in a mount namespace of its own."""
     process = subprocess.Popen(("unshare", "--mount", "sh", "-c", "echo; exec cat"), stdin=-1, stdout=-1)
     assert process.stdout
     process.stdout.readline()

@@ -25,7 +25,7 @@ LAYERS = (
 
 
 class ScanTarget:
-    """A container's files: an overlay, its image's index, and the container that has them."""
+    """A container to scan: its overlay, the index of its image, and its description."""
 
     def __init__(self, overlay: Overlay, index: ImageIndex, container: Container) -> None:
         self.overlay, self.root, self.index, self.container = overlay, overlay.root, index, container
@@ -55,14 +55,14 @@ def overlay(tmp_path: Path, options: dict[str, Any]) -> Iterator[Overlay]:
 
 @pytest.fixture
 def upper(overlay: Overlay, tmp_path: Path) -> Iterator[ScanTarget]:
-    """The writable layer is known."""
+    """A container whose writable layer is known."""
     with index_of(overlay, tmp_path / "cache") as index:
         yield ScanTarget(overlay, index, Container(id="c", upperdir=str(overlay.upper)))
 
 
 @pytest.fixture(params=["upper", "root"])
 def target(request: pytest.FixtureRequest, overlay: Overlay, tmp_path: Path) -> Iterator[ScanTarget]:
-    """Both ways to look must see the same."""
+    """A container scanned by its writable layer, then by its root: both must give the same findings."""
     with index_of(overlay, tmp_path / "cache") as index:
         if request.param == "upper":
             yield ScanTarget(overlay, index, Container(id="c", upperdir=str(overlay.upper)))
@@ -134,7 +134,7 @@ def test_a_dropped_program_is_added_and_executable(target: ScanTarget) -> None:
 
 @pytest.mark.parametrize("head", [b"\x7fELF...", b"#!/bin/sh\n"])
 def test_a_program_without_an_execute_bit_is_executable(target: ScanTarget, head: bytes) -> None:
-    """``ld.so`` and ``sh`` run it all the same."""
+    """``ld.so`` and ``sh`` run it without an execute bit."""
     put(target.root / "bin/x", head, 0o644)
     put(target.root / "bin/data", b"data", 0o644)
 
@@ -168,7 +168,7 @@ def test_a_deleted_directory_is_one_finding(target: ScanTarget) -> None:
 
 
 def test_a_recreated_directory_reports_its_missing_files(target: ScanTarget) -> None:
-    """overlayfs marks it as opaque and keeps no whiteouts in it."""
+    """overlayfs marks such a directory as opaque, and it has no whiteouts."""
     subprocess.run(("rm", "-r", target.root / "lib/x"), check=True)
     put(target.root / "lib/x/1", b"1")
 

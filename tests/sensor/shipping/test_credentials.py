@@ -1,4 +1,4 @@
-"""A sensor's certificate on disk: renewed with a new key, read back, told when it is none."""
+"""The sensor's certificate on disk: renewal, reading, errors."""
 
 from __future__ import annotations
 

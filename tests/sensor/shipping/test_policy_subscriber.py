@@ -1,4 +1,4 @@
-"""The policy from a real server, kept where a sensor looks, and acknowledged by the sensor's own words."""
+"""Policies of a running server: written to the cache, and acknowledged from the sensor's rows."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Served]
 
 
 def follow(served: serving.Served, state: Path) -> PolicySubscriber:
-    """Follow as the sensor of a cluster named like its state directory."""
+    """Subscribe as the sensor of a cluster that is named like its state directory."""
     token = joining.join_token(served, state.name)
     launcher.enrol(state, served.url, token=token, cluster=state.name, node="n")
     subscriber = PolicySubscriber(state, served.url)

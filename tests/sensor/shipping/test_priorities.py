@@ -1,4 +1,4 @@
-"""What a message is worth: alerts most, then drift and health, then the rest."""
+"""Priorities of messages: alerts first, then drift and health, then the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the sensor's lines to the server's store, with a real server and kills on both sides."""
+"""Shipping from the sensor's lines to the store of a running server, with kills on both sides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The spool: bounded, in order of value, whole after kill -9, torn writes and a full disk."""
+"""The spool: bounds, priorities, and consistency after kill -9, torn writes and a full disk."""
 
 from __future__ import annotations
 

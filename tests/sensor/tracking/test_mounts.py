@@ -27,7 +27,7 @@ def test_an_ended_process_is_unreadable() -> None:
 
 @pytest.mark.kernel
 def test_a_root_mounted_inside_the_container_has_no_layer_paths(tmp_path: Path) -> None:
-    """Its options are the container's words, and would name folders of the node."""
+    """The container chose its mount options, which could name any directory of the node."""
     script = f"""
         cd {tmp_path} && mkdir lower up work root && cp /bin/busybox lower
         mount -t overlay overlay -o lowerdir=lower,upperdir=up,workdir=work root
@@ -42,7 +42,7 @@ def test_a_root_mounted_inside_the_container_has_no_layer_paths(tmp_path: Path) 
 
 @pytest.mark.kernel
 def test_a_root_mounted_by_the_node_has_its_layer_paths(tmp_path: Path) -> None:
-    """The node mounts it, and the container's process enters it."""
+    """The node mounts the overlay, and the container's process enters it."""
     with mounted(tmp_path / "with space", {"busybox": Path("/bin/busybox").read_bytes()}, {"old/x": b""}) as overlay:
         script = "mount --rbind . . && cd \"$PWD\" && pivot_root . old && exec /busybox sh -c 'echo; read x'"
         with running("unshare", "-m", "sh", "-ec", script, cwd=overlay.root) as pid:

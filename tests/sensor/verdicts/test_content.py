@@ -74,7 +74,7 @@ def test_a_copied_up_file_keeps_its_inode_and_bytes(
 
 
 def test_layers_on_several_file_systems_are_matched_by_superblock(tmp_path: Path, reader: ContentReader) -> None:
-    """stat(2) then shows the layer's device; the record has the overlay's own."""
+    """stat(2) shows the device of the layer then, and the record that of the overlay."""
     with mounted_tmpfs(tmp_path / "rw") as work, mounted(tmp_path / "o", LAYER, work=work) as overlay:
         (overlay.root / "bin/b").chmod(0o700)
         put(overlay.root / "new", b"new")
@@ -183,7 +183,7 @@ def test_a_changed_file_in_the_writable_layer_is_refused(overlay: Overlay, reade
         reader.read(reader.capture_path([ended_pid()], facts, upperdir=str(overlay.upper)))
 
 
-# Wait for the clock that timestamps are taken from, so that the next change shows.
+# Wait for the next tick of the clock that timestamps are taken from, so that the next change has another ctime.
 def tick() -> None:
     before = time.clock_gettime_ns(5)
     while time.clock_gettime_ns(5) == before:
@@ -234,7 +234,7 @@ def test_each_version_of_a_file_is_hashed_once(
 
 
 def test_a_same_size_change_within_a_clock_tick_misses_the_cache(overlay: Overlay, reader: ContentReader) -> None:
-    """ctime counts ticks; the reader waits until the tick of the last change is over."""
+    """ctime counts in ticks: the reader waits until the tick of the last change is over."""
     path = overlay.root / "new"
     for round_ in range(20):
         content = f"{round_:05}".encode()
@@ -291,7 +291,7 @@ def test_a_replacement_of_the_file_is_not_opened(
 
 
 def test_a_directory_swapped_with_a_symlink_never_leads_to_the_node(overlay: Overlay, reader: ContentReader) -> None:
-    """Every read gives the file or says why not; none gives the file of the node."""
+    """Every read gives the file of the container or a reason; none gives the file of the node."""
     put(overlay.root / "d/passwd", b"mine")
     facts = overlay.facts("d/passwd")
     (overlay.root / "link").symlink_to("/etc")
@@ -344,7 +344,7 @@ def test_a_file_in_proc_is_unreadable(reader: ContentReader) -> None:
 def test_a_stalled_file_system_is_abandoned(
     overlay: Overlay, reader: ContentReader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As a FUSE server in a container can do."""
+    """A FUSE server in a container can stall a read like this."""
     answer = threading.Event()
     really = os.preadv
 
