@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import random
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,33 +131,61 @@ def test_uncommitted_files_are_removed_and_committed_ones_kept(tmp_path: Path) -
     assert not list(tmp_path.glob("*.new"))
 
 
+FAILPOINTS = 60
+"""System calls at which a process is killed: enough for an opening with recovery and three puts."""
 PUT = """
-import os, sys
+import os, signal, sys
 from pathlib import Path
+
 from driftline.sensor.shipping.spool import Priority, Spool
-spool = Spool(Path(sys.argv[1]))
-line = spool.taken("s")
-os.write(1, b"%d\\n" % line)
-while True:
-    names = [b"%d" % number for number in range(line + 1, line + 4)]
-    line += 3
-    spool.put({Priority(number): (names[number], 1) for number in range(3)}, stream="s", taken=line)
-    os.write(1, b"%d\\n" % line)
+
+write, remaining = os.write, int(sys.argv[2])
+
+
+def failpoint(call):
+    def counted(*arguments, **options):
+        global remaining
+        remaining -= 1
+        if not remaining:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return call(*arguments, **options)
+
+    return counted
+
+
+def put_until_killed():
+    for name in ("open", "write", "fdatasync", "fsync", "rename", "unlink"):
+        setattr(os, name, failpoint(getattr(os, name)))
+    spool = Spool(Path(sys.argv[1]))
+    line = spool.taken("s")
+    write(1, b"open %d\\n" % line)
+    while True:
+        names = [b"%d" % number for number in range(line + 1, line + 4)]
+        line += 3
+        spool.put({Priority(number): (names[number], 1) for number in range(3)}, stream="s", taken=line)
+        write(1, b"put %d\\n" % line)
+
+
+for at in range(1, remaining + 1):
+    child = os.fork()
+    if not child:
+        remaining = at
+        put_until_killed()
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
 """
 
 
 def test_a_kill_at_any_system_call_neither_loses_nor_duplicates_a_line(tmp_path: Path) -> None:
-    moments = random.Random(6)
-    told = 0
-    for _ in range(15):
-        with subprocess.Popen((sys.executable, "-c", PUT, str(tmp_path)), stdout=subprocess.PIPE) as process:
-            assert process.stdout
-            assert int(process.stdout.readline()) >= told  # what was told as taken is taken
-            time.sleep(moments.random() / 20)
-            os.kill(process.pid, signal.SIGKILL)
-            told = max([told, *(int(line) for line in process.stdout.read().splitlines())])
+    command = (sys.executable, "-c", PUT, str(tmp_path), str(FAILPOINTS))
+    reported = subprocess.run(command, check=True, capture_output=True, timeout=50).stdout.splitlines()
+    taken = 0
+    for kind, line in (entry.split() for entry in reported):
+        assert int(line) >= taken  # a later opening knows every line that was reported as taken
+        assert kind in (b"open", b"put")
+        taken = int(line)
     spool = Spool(tmp_path)
 
+    assert spool.taken("s") >= taken > 2 * FAILPOINTS
     assert sorted(int(name) for name in drain(spool)) == list(range(1, spool.taken("s") + 1))
 
 
