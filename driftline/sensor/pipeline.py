@@ -4,6 +4,16 @@ A record is assigned to its container and process; an execution becomes a candid
 container has no name yet, the candidate waits for it. A candidate that is an unchanged image file is evaluated at
 once; any other is captured at once and evaluated later (``verdicts.evaluator``).
 
+What each record leads to:
+
+- cgroup created or removed: a container is added or removed; rules in force are applied to the new cgroup.
+- exec in a container: process table, root of the container at its first exec, candidate (``Subject.BINARY``).
+- exec of the runtime's own program, or on the node: process table; a row only with ``watch_hosts``.
+- opened file: candidate (``Subject.SCRIPT``) if it is a script and the process has not read it before. An exec that
+  the LSM program denied comes as such a record, too.
+- executable mapping: candidate (``Subject.LIBRARY`` or ``LOADER``) if ``MappingFilter`` lets it pass.
+- exit: row, and the process moves to the ended ones.
+
 Everything here runs in the sensor's loop and never blocks: names, image indexes and file contents come from other
 threads, through wakeup queues.
 """

@@ -10,6 +10,10 @@ The sources are drained in the opposite order of their handling: mappings first,
 exec record of a process is written before the records of what it opens and maps. If the exec ring is drained last,
 it contains the exec of every process that appears in the other two; as it is handled first, the process is known
 when its files are handled. Exits are handled after everything else, for the same reason.
+
+Between turns, twice a second, the loop checks the policy file, the guards, the loss counters and containers without a
+name. Losses of every part are counted by reason and reported as rows (``_loss_counters``); an exception in the
+handling of one record is such a loss as well.
 """
 
 from __future__ import annotations

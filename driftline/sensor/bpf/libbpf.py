@@ -67,6 +67,7 @@ def _keep_log(_level: int, message: bytes, arguments: int) -> int:
 _PRINTER = _PRINT(_keep_log)  # a module variable, so that the callback lives as long as libbpf may call it
 
 
+# dlopen returns the same library each time, so calling this again is cheap and keeps one log.
 def _load_library() -> ctypes.CDLL:
     try:
         library = ctypes.CDLL("libbpf.so.1", use_errno=True)
@@ -173,6 +174,7 @@ class BpfObject:
         """
         self._check(self._lib.bpf_link__pin(self._links[name].pointer, os.fsencode(path)), f"pin {name} at {path}")
 
+    # In the order of the object file.
     def _programs(self) -> list[int]:
         programs: list[int] = []
         while program := self._lib.bpf_object__next_program(self._object, programs[-1] if programs else None):

@@ -40,6 +40,7 @@ __all__ = [
     "kernel_device",
 ]
 
+# Formats of the structs in driftline.h, in native byte order without implicit padding.
 HEAD = struct.Struct("=QIHHQQQIIII")
 FACTS = struct.Struct("=QQQQIIIIII16sQQII16s")
 WRITER = struct.Struct("=QQII16s")
@@ -325,6 +326,7 @@ def _decode_cgroup(head: Head, data: bytes, _clock: Clock) -> CgroupRecord:
     return CgroupRecord(head, data[_CGROUP_DATA_AT : _CGROUP_DATA_AT + length - 1])
 
 
+# Decoders by record type; the ring of a record does not matter.
 _DECODERS: Mapping[int, Callable[[Head, bytes, Clock], Record]] = {
     RecordType.EXEC: _decode_exec,
     RecordType.EXIT: _decode_exit,
@@ -339,10 +341,12 @@ def kernel_device(device: int) -> int:
     return os.major(device) << 20 | os.minor(device)
 
 
+# The reverse of ``kernel_device``.
 def _device(dev: int) -> int:
     return os.makedev(dev >> 20, dev & 0xFFFFF)
 
 
+# Cuts the byte strings behind the fixed part of a record, which lie end to end.
 def _split(data: bytes, at: int, lengths: tuple[int, ...]) -> list[bytes]:
     parts = []
     for length in lengths:
@@ -351,6 +355,7 @@ def _split(data: bytes, at: int, lengths: tuple[int, ...]) -> list[bytes]:
     return parts
 
 
+# A comm or type name: padded with NULs to its fixed size.
 def _text(padded: bytes) -> bytes:
     return padded.split(b"\0", 1)[0]
 

@@ -26,6 +26,7 @@ def is_disarmed() -> bool:
     return os.path.exists(SWITCH)  # noqa: PTH110 (asked a hundred times a second: a tenth of Path's cost)
 
 
+# The guards of a sensor that has ended have no loop that would follow the switch: unpinning detaches them.
 def disarm(reason: str) -> None:
     """Disable all blocking on this node.
 

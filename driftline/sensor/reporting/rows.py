@@ -1,7 +1,15 @@
 """Rows of the sensor: process events and alerts, with the texts in them.
 
-The columns are described in ``driftline.events``. Names and arguments from containers are bytes; ``events.text``
-converts them.
+The columns are described in ``driftline.events``. Their ``ActionType``:
+
+- ``ProcessCreated``: an exec, in a container or, if configured, on the node.
+- ``ProcessDenied``: an exec that BPF LSM refused; the process of the row is the one that tried.
+- ``ScriptRead``: an interpreter opened a script or module. ``LibraryLoaded``: a process mapped a library, or ld.so a
+  program.
+- ``ProcessEnded``: the end of a process in a container, with its exit code.
+
+``ProcessKey`` is the begin of the boot id, the pid and the start tick, so it is unique over reuses of pids and over
+reboots of the node. Names and arguments from containers are bytes; ``events.text`` converts them.
 """
 
 from __future__ import annotations

@@ -107,6 +107,7 @@ class _Printer:
         self._thread = threading.Thread(target=self._run, name="output", daemon=True)
         self._thread.start()
 
+    # Never blocks: rows beyond _MAX_BYTES are dropped and counted.
     def write(self, lines: list[bytes]) -> None:
         with self._condition:
             for line in lines:
@@ -124,7 +125,7 @@ class _Printer:
         self._thread.join(_CLOSE_SECONDS)
 
     def _run(self) -> None:
-        while data := self._next():
+        while data := self._next():  # empty once the printer closes and nothing waits
             try:
                 _write_all(1, data)
             except OSError:
@@ -141,6 +142,7 @@ class _Printer:
             return data
 
 
+# write(2) may take only a part, for example into a pipe.
 def _write_all(fd: int, data: bytes) -> None:
     while data:
         data = data[os.write(fd, data) :]

@@ -6,7 +6,18 @@ name (``redirect``); see Documentation/filesystems/overlayfs.rst. So only the wr
 own disk, and only its files are hashed. With other snapshotters, which have no such layer, the whole tree is walked
 through ``/proc/PID/root``, without crossing a mount point.
 
-Empty files and directories that the container runtime created as mount points are no findings.
+One path gives at most one finding, with all its changes:
+
+- ``added``: the image does not have the path. ``content`` says whether the image has the same bytes elsewhere.
+- ``modified``: other bytes, symlink target or device number. ``mode`` and ``owner`` can come with it or alone.
+- ``kind``: for example a directory in place of a file. Paths of the image below it are not reported as well.
+- ``deleted``: a whiteout, or a path that is missing in a directory which hides the layers. A deleted directory is one
+  finding, with the number of paths below it.
+- ``unverified``: the content could not be compared: unreadable, beyond a limit of the walk
+  (``safe_walk``), or more than ``_MAX_BYTES`` in total.
+
+Empty files and directories that the container runtime created as mount points are no findings, nor are files of the
+image that a mount covers.
 """
 
 from __future__ import annotations

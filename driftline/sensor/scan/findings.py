@@ -57,6 +57,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Details: path of the same content in the image, or the reason why it is unverified."""
 
 
+# The caller compares the content relation (relocated or not); here only path against path.
 def compare(before: Entry | None, after: Entry) -> tuple[Change, ...]:
     """Return the differences of a path that exists; none if it is as in the image (``before``)."""
     if before is None:

@@ -3,6 +3,10 @@
 One descriptor is open for each directory on the way down, and each name is opened below its directory as an O_PATH
 handle: no name is looked up twice, no symlink followed, no mount point crossed. A path that the walk leaves out is
 yielded as a ``Gap``.
+
+A container could otherwise lead a walk astray: by swapping a directory with a symlink to the node's files, by mounting
+a file system that never answers, by nesting directories without end, or by creating files faster than they are read.
+Hence the handles, the refusal of mount points, and the limits of depth and number.
 """
 
 from __future__ import annotations

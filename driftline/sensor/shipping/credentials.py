@@ -4,6 +4,11 @@
 certificate authority. ``python -m driftline.sensor.shipping.credentials DIR URL NODE``, with the join token in
 ``DRIFTLINE_JOIN``, enrols unless the directory has a certificate, and prints the identity as JSON. It is a process
 of its own so that the sensor's process does not load an HTTP client.
+
+Trust at the first contact: a join token contains the fingerprint of the server's authority. The authority is fetched
+over an unverified connection, compared with the fingerprint, and only then is the token sent, over a connection that
+this authority verifies. A token without a fingerprint, or a service-account token, is sent only to a server that the
+system's authorities verify.
 """
 
 from __future__ import annotations

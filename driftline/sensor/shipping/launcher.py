@@ -29,6 +29,7 @@ def enrol(directory: Path, url: str, *, token: str, cluster: str, node: str) -> 
     another cluster while ``cluster`` is not empty.
     """
     command = (sys.executable, "-P", "-m", "driftline.sensor.shipping.credentials", str(directory), url, node)
+    # In the environment rather than an argument: arguments are visible to every user (/proc/PID/cmdline).
     environment = os.environ | {"DRIFTLINE_JOIN": token}
     try:
         done = subprocess.run(command, env=environment, capture_output=True, timeout=_ENROL_SECONDS, check=False)

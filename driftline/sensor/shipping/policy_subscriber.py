@@ -2,7 +2,12 @@
 
 One thread polls over mutual TLS (long poll), writes each new version to the cache that the sensor watches
 (``policy/cache``), and acknowledges to the server whether the sensor has accepted it. The sensor's answer is read
-from its own ``SensorHealth`` rows as they pass through this process.
+from its own ``SensorHealth`` rows as they pass through this process:
+
+1. Poll with the label of the cached policy; the server answers when it has another one.
+2. Write the new version to the cache. The version that the sensor runs is kept as the last good one.
+3. Wait for the sensor's row ``PolicyChanged`` or ``PolicyRefused`` about that version.
+4. Acknowledge it to the server, with the error if it was refused; poll again.
 """
 
 from __future__ import annotations

@@ -6,6 +6,15 @@ bytes after each step, the number of the last line that is safe. A line is safe 
 priority, and removes each batch that the server acknowledges. If POLICY is ``served``, the process also subscribes
 to the server's policy (``policy_subscriber``).
 
+Failures of sending:
+
+- no connection, or another status than those below: the batch stays, and is tried again after a backoff, or after the
+  server's ``Retry-After`` if that is longer.
+- 400, 403, 413, 415: the server would refuse the batch again. It is dropped, counted and logged.
+- 422: the content was refused. The batch is tried ``_TRIES_OF_ONE`` times, then dropped and counted.
+
+Dropped rows are reported to the server as ``EventsLost`` rows with the reason.
+
 The process exists so that the sensor needs neither HTTP nor Arrow in its memory, and because it outlives a killed
 sensor: if standard input ends before the sensor's row ``SensorStopped``, the sensor was killed, and this process
 reports that at once.

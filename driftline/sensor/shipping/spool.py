@@ -98,6 +98,7 @@ class Spool:
         self._lock = threading.Condition()
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._state = self._load_state()
+        # Not the stored number alone: the spool may be an older copy.
         self._state.next = max(self._state.next, int(clock() * 1e6))
         self._dropped = Counter(self._state.dropped)
         self._by_priority: dict[Priority, dict[int, Entry]] = {priority: {} for priority in Priority}
@@ -125,6 +126,7 @@ class Spool:
         had to be dropped, which are counted.
         """
         with self._lock:
+            # Highest priority first: it gets its room before a lower one of the same put.
             entries = [self._number(priority, *batches[priority]) for priority in sorted(batches, reverse=True)]
             kept = [entry for entry in entries if self._make_room(entry) and self._write(entry, batches)]
             self._state.stream, self._state.taken = stream, taken

@@ -63,6 +63,7 @@ def _track(pid: int, containers: ContainerTable) -> TrackedContainer | None:
     return next((tracked for tracked in found if tracked), None)
 
 
+# The kernel side needs root and first process to tell image files from others, and to exempt the first process.
 def _learn_root(tracked: TrackedContainer, pid: int, kernel: KernelSide) -> None:
     try:
         tracked.root = mounts.container_root(pid)

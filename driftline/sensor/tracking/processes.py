@@ -64,6 +64,7 @@ class ProcessTable:
         """Add the process of an exec record, in place of what it ran before; return it."""
         head, parent = record.head, record.parent
         key = ProcessKey.at(head.tgid, head.start)
+        # An exec replaces the program of a process; the programs before stay known, for late records of mappings.
         before = self._running.get(key)
         program = (record.file.device, record.file.inode)
         process = Process(

@@ -2,6 +2,9 @@
 
 An index is built in a child process (``python -m driftline.sensor.verdicts.indexes``): a hostile image cannot harm
 the sensor then, and the memory that the build takes is freed with the child.
+
+An index is keyed by the image's digest, so all containers of an image share it, over restarts of the sensor as well.
+Until it is complete, executions of the image wait for their verdict, except for unchanged files of its layers.
 """
 
 from __future__ import annotations
