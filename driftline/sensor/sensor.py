@@ -138,7 +138,9 @@ class Sensor:
         reader = ContentReader()
         self._indexes = ImageIndexes(options.image_directory)
         self._kernel = KernelSide(watch_hosts=options.watch_hosts, provenance=options.provenance)
+        # The programs are attached from here on. Their rings keep the records until the loop reads them.
         self._containers = ContainerTable(on_new=self._resolver.request, on_cgroup=self._kernel.add_container)
+        # Before the loop: the self-test drains the exec ring.
         self._selftest_failures = selftest.run_selftest(self._kernel)
         self._blocker = Blocker(
             self._kernel.blocking,
@@ -166,6 +168,7 @@ class Sensor:
             trusts_overlay=not self._selftest_failures,
         )
 
+    # Libraries are optional: where the kernel refuses perf events, everything else works.
     def _open_mappings(self) -> MappingStream | None:
         if not self._options.libraries:
             return None
@@ -177,6 +180,7 @@ class Sensor:
 
     def run(self) -> None:
         """Report the start and the running containers, then handle records until ``stop``."""
+        # These rows come first, so that a reader of the rows knows what the run can record.
         for problem in self._selftest_failures:
             _log.error("the self-test failed: %s", problem)
         for killed in self._marker.killed if self._marker else ():
@@ -184,6 +188,7 @@ class Sensor:
         self._emit([self._policy_row("SensorStarted", "; ".join(self._selftest_failures), self._options.policy.source)])
         for container in inventory.take_inventory(self._containers, self._processes, self._kernel, self._runtime):
             self._pipeline.name(container)
+        # The switch first: nothing is blocked while it is not known.
         self._blocker.follow_switch()
         self._blocker.settle()
         self._freeze_memory()
@@ -369,6 +374,7 @@ class Sensor:
 
     def close(self) -> None:
         """Finish and write the evaluations under way, report the stop, and unload the programs."""
+        # Evaluations first, for their rows; the programs last, since the other parts use their maps.
         self._evaluator.close()
         for messages in self._evaluated.take():
             self._emit(messages)

@@ -158,6 +158,7 @@ class BlockMaps:
         cgroups = [f"the rules of cgroup {CGROUP_REF.unpack(key)} were changed by somebody else" for key in changed]
         return cgroups + self._disarming()
 
+    # The switch is compared as well: without it, no policy blocks, whatever the other maps hold.
     def _disarming(self) -> list[str]:
         if self._armed is None or self._bpf.lookup("armed", _U32.pack(0), _U32.size) == self._armed:
             return []
@@ -196,6 +197,7 @@ class BlockMaps:
         key = VERDICT_KEY.pack(file.inode, kernel_device(file.device), owner, 0)
         known = self._bpf.lookup("verdict_cache", key, CACHED_VERDICT.size)
         ctime, size, trusted, untrusted = CACHED_VERDICT.unpack(known) if known else (0, 0, 0, 0)
+        # Verdicts of another version of the file say nothing about this one.
         if (ctime, size) != (file.ctime_ns, file.size):
             trusted = untrusted = 0
         bit = _BITS[subject]
@@ -213,6 +215,7 @@ class BlockMaps:
         for entry in index:
             if entry.kind != Kind.FILE:
                 continue
+            # Sizes decide for relocated content: a file whose size no image file has is certainly not in the image.
             entries[HASH_KEY.pack(entry.size, number, _Kind.SIZE)] = entry.size
             if is_hashable(entry.path):
                 entries[HASH_KEY.pack(hash_path(entry.path, self._seed), number, _Kind.PATH)] = entry.size
@@ -241,6 +244,7 @@ class BlockMaps:
         ``folder`` is on a BPF file system. Pins of an earlier sensor are replaced after the new guards are
         attached, so that blocking has no gap. Raises ``UnsupportedHost``.
         """
+        # Attach, remove the old pins, pin: at every moment one of both generations is attached.
         for program in GUARDS:
             self._bpf.attach(program)
         unguard(folder)

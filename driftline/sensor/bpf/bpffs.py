@@ -11,7 +11,7 @@ from driftline.errors import UnsupportedHost
 __all__ = ["make_folder"]
 
 _ROOT = Path("/sys/fs/bpf")
-_LIBC = ctypes.CDLL(None, use_errno=True)
+_LIBC = ctypes.CDLL(None, use_errno=True)  # for mount(2), which Python does not have
 
 
 def make_folder(folder: Path) -> None:

@@ -63,7 +63,7 @@ class KernelSide:
         """
         self.watch_hosts = watch_hosts
         self.host_mnt_ns = host_mnt_ns()
-        seed = secrets.randbits(64)
+        seed = secrets.randbits(64)  # of the path hashes; never leaves this process and the kernel
         settings = records.SETTINGS.pack(self.host_mnt_ns, watch_hosts, os.getpid(), 0, seed)
         without = frozenset() if provenance else frozenset({"on_sys_exit"})
         self.can_deny = _has_bpf_lsm()
@@ -88,6 +88,7 @@ class KernelSide:
         """Return the number of lost exec records by cgroup, and reset the counts."""
         taken = {}
         for key in self._object.keys("losses_by_cgroup", records.CGROUP_REF.size):
+            # A loss between lookup and delete is missing here; ``lost`` counts it nevertheless.
             value = self._object.lookup("losses_by_cgroup", key, _U64.size)
             self._object.delete("losses_by_cgroup", key)
             if value:

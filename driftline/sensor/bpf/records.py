@@ -306,6 +306,7 @@ def _decode_exec(head: Head, data: bytes, clock: Clock) -> ExecRecord:
         raw_ancestors=data[_ANCESTORS_AT:_EXEC_LENGTHS_AT],
         filename=filename[:-1],
         interp=interp[:-1],
+        # As in /proc/PID/cmdline: each argument ends with a NUL.
         argv=tuple(args.removesuffix(b"\0").split(b"\0")),
         cwd=_path(cwd),
     )
@@ -365,6 +366,7 @@ def _path(components: bytes) -> bytes:
     return b"/" + b"/".join(components.split(b"\0")[-2::-1])
 
 
+# Field order of ``struct file_facts``; the writer is its last member.
 def _facts(head: Head, data: bytes, fs_path: bytes, path: bytes, clock: Clock) -> FileFacts:
     (inode, size, ctime, magic, device, mode, nlink, lowers, upper, _, fs_type, *writer) = FACTS.unpack_from(
         data, HEAD.size
@@ -392,6 +394,7 @@ def decode_writer(data: bytes, clock: Clock) -> Writer | None:
     return _writer(clock, *WRITER.unpack(data))
 
 
+# All zeros mean that no open for writing was seen (``struct file_writer``).
 def _writer(clock: Clock, written: int, start: int, tgid: int, _pad: int, comm: bytes) -> Writer | None:
     if not written:
         return None

@@ -91,7 +91,7 @@ class Blocker:
             return False
         self.is_armed = is_armed
         self._maps.arm(is_armed)
-        self.settle()
+        self.settle()  # attaches or detaches the guards
         return True
 
     def apply(self, tracked: TrackedContainer) -> None:
@@ -117,6 +117,7 @@ class Blocker:
             entry.keys = self._maps.allow(tracked.blocking, entry.number)
             for cached in entry.verdicts.values():
                 self._cache_verdict(entry, cached)
+            # Last the entries of the cgroups: with them the new number is in force.
             image = self.images.of(tracked.index)
             for cgroup in tracked.cgroups:
                 self._maps.set_policy(cgroup, tracked.blocking, owner=entry.number, image=image)
@@ -151,6 +152,7 @@ class Blocker:
         wants_guard = self.is_armed and self._trusts_overlay and any(it.blocking.fail_closed for it in tracked)
         if wants_guard == self._is_guarded:
             return
+        # Set before trying: a failure is logged once and not twice a second.
         self._is_guarded = wants_guard
         try:
             self._guard() if wants_guard else self._maps.unguard(switch.GUARDS_FOLDER)

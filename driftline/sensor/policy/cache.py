@@ -47,6 +47,7 @@ def write(directory: Path, policy: CachedPolicy, *, runs: str) -> None:
     The previous version is kept as ``LAST_GOOD`` if it is the one that the sensor ``runs``, by its label: a version
     that the sensor refused never becomes the fallback.
     """
+    # An edited cache is never kept: only an intact version can become the last good one.
     former = read_intact(directory / FILE)
     if former and former.label == runs:
         _write(directory / LAST_GOOD, former)

@@ -64,6 +64,7 @@ def compare(before: Entry | None, after: Entry) -> tuple[Change, ...]:
         return (Change.ADDED,)
     if before.kind != after.kind:
         return (Change.KIND,)
+    # An unread content is unverified, never unchanged; attributes are compared all the same.
     found = []
     if after.kind is Kind.FILE and not after.sha256:
         found.append(Change.UNVERIFIED)

@@ -35,6 +35,7 @@ class Backoff:
         if error != self._error:
             self._log.warning("%s: %s", self._failing, error)
         self._error = error
+        # "Equal jitter": half fixed, half random.
         pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
         self._failures += 1
         return pause * random.uniform(0.5, 1.0)  # noqa: S311 (no secret)

@@ -34,6 +34,7 @@ def _encoded(tables: Mapping[str, list[Record]]) -> tuple[bytes, int]:
     return body, sum(len(rows) for rows in tables.values())
 
 
+# Unknown drift has the priority of drift.
 def _event_priority(event: CloudProcessEvent) -> Priority:
     return Priority.PLAIN if event.Drift in {"", Drift.NO} else Priority.DRIFT
 

@@ -130,6 +130,7 @@ class Intake:
         os.write(1, _ACK.pack(self._taken))
         rest = b""
         while True:
+            # Wakes for input, for the end of the linger, or for dropped rows to report.
             if select.select([0], [], [], self._wait_seconds())[0]:
                 chunk = os.read(0, _CHUNK)
                 if not chunk:
@@ -144,6 +145,7 @@ class Intake:
     def _gather(self, lines: Sequence[bytes]) -> None:
         if not lines:
             return
+        # The more batches wait, the longer the next one gathers: after an outage a few large ones are sent.
         if not self._lines:
             linger = _LINGER_SECONDS * (1 + len(self._spool) / _BACKLOG)
             self._due = time.monotonic() + min(linger, _LINGER_MAX_SECONDS)
@@ -160,6 +162,7 @@ class Intake:
 
     def _flush(self, more: Sequence[SensorHealth] = ()) -> None:
         messages = [*self._decoded(), *self._losses(), *more]
+        # Acknowledged only after ``put``, which is durable on return.
         taken = self._taken + len(self._lines)
         if messages or taken > self._taken:
             self._spool.put(priorities.batches(messages), stream=self._stream, taken=taken)
@@ -185,6 +188,7 @@ class Intake:
         if self._subscriber:
             self._subscriber.observe(row)
 
+    # Rows that the spool dropped become rows themselves, in the next batch.
     def _losses(self) -> list[SensorHealth]:
         return [self._health("EventsLost", reason, count) for reason, count in self._spool.take_dropped().items()]
 

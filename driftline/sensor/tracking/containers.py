@@ -110,6 +110,7 @@ class ContainerTable:
         tracked = self._by_cgroup.pop(cgroup, None)
         if tracked:
             tracked.cgroups.discard(cgroup)
+        # A container has one cgroup in each hierarchy, and those that it created itself.
         if tracked is None or tracked in self._by_cgroup.values():
             return None
         return self._by_id.pop(tracked.id, None)

@@ -101,6 +101,7 @@ class ProcessTable:
             self._ended.popitem(last=False)
         return process
 
+    # The pid may have been reused by a process that was added meanwhile.
     def _forget(self, key: ProcessKey) -> None:
         if self._by_pid.get(key.pid) == key:
             del self._by_pid[key.pid]
@@ -122,6 +123,7 @@ class ProcessTable:
         """Return the ancestor processes of an exec, parent first."""
         return tuple(self._ancestor(ancestor) for ancestor in record.ancestors)
 
+    # Not in the table: a process of the node, or one that the table has dropped.
     def _ancestor(self, ancestor: Ancestor) -> Process:
         key = ProcessKey.at(ancestor.tgid, ancestor.start)
         return self.find(key) or Process(key, ancestor.start, b"[" + ancestor.comm + b"]", ())

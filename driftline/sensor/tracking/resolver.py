@@ -40,7 +40,7 @@ class Resolver:
             time.sleep(pause)
             try:
                 container = self._runtime.container(container_id)
-            except ContainerNotFound:
+            except ContainerNotFound:  # not yet; the next try may find it
                 continue
             except RuntimeUnavailable as error:
                 _log.warning("container %s has no name: %s", container_id, error)

@@ -118,6 +118,7 @@ class Evaluator:
         if found is None:
             index = _ready_index(candidate.tracked.index)
             found = self._verdict(candidate, index, _refuse_to_read)
+            # Without an index the verdict is provisional, and a verdict of drift must alert each time.
             if index and found.content == Content.IDENTICAL and len(verdicts) < _VERDICTS_MAX:
                 verdicts[key] = found
         return self._messages(candidate, found)
@@ -127,6 +128,7 @@ class Evaluator:
 
         If too many candidates wait, its content is unverified, and the overflow is counted.
         """
+        # Bounded, so that an index that takes minutes cannot fill the memory with candidates.
         if not self._waiting.acquire(blocking=False):
             self.overflows += 1
             self._results.put(self._messages(candidate, self._verdict(candidate, None, _too_many)))
