@@ -1,13 +1,13 @@
-"""The application: a table of routers, a table of what runs beside them."""
+"""The application: its parts, its routers, and the work that runs beside the requests."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
@@ -17,22 +17,38 @@ from driftline.server import health
 from driftline.server.alerts import router as alerts
 from driftline.server.alerts import stream as alert_stream
 from driftline.server.alerts import suppressions
-from driftline.server.alerts.ingest import tailing
-from driftline.server.audit import trail
-from driftline.server.auth import oidc, sessions
+from driftline.server.alerts.arrivals import Arrivals
+from driftline.server.alerts.ingest import Tailer, tailing
+from driftline.server.audit import router as audit
+from driftline.server.audit.trail import Trail
+from driftline.server.auth import needs, oidc, sessions
 from driftline.server.auth import users as user_admin
+from driftline.server.auth.caller import Authenticator
+from driftline.server.auth.peers import Peers
 from driftline.server.auth.secrets import digest, new_secret
-from driftline.server.context import Context, utc_now
-from driftline.server.fleet import assembly
+from driftline.server.clock import Clock, utc_now
+from driftline.server.fleet import assembly, enrolment, ingest
+from driftline.server.fleet import router as fleet
 from driftline.server.http import problems
+from driftline.server.http.metrics import Metrics
 from driftline.server.http.middleware import Around, BoundedBody
+from driftline.server.http.parts import find, provide
 from driftline.server.http.rate_limits import Limiter
+from driftline.server.http.refusal_log import Complaints
 from driftline.server.hunts import router as hunts
 from driftline.server.hunts import saved as saved_hunts
 from driftline.server.hunts import stream as event_stream
+from driftline.server.hunts.execution import Hunts
+from driftline.server.policies import delivery
 from driftline.server.policies import router as policies
+from driftline.server.policies.current import Current
+from driftline.server.policies.group_commit import GroupCommit
+from driftline.server.sensors import open_sensors
 from driftline.server.settings import Settings
+from driftline.server.signals import Hub
 from driftline.server.state import State, users
+from driftline.server.state import policies as policy_rows
+from driftline.server.storage import Storage
 
 __all__ = ["API", "create_app"]
 
@@ -59,7 +75,7 @@ ROUTERS: tuple[Mounted, ...] = (
     Mounted(sessions.router),
     Mounted(oidc.router),
     Mounted(user_admin.router),
-    Mounted(trail.router),
+    Mounted(audit.router([needs("audit:read", everywhere=True)])),
     Mounted(alert_stream.router),  # before the alerts: its path is not the id of one
     Mounted(alerts.router),
     Mounted(suppressions.router),
@@ -69,14 +85,18 @@ ROUTERS: tuple[Mounted, ...] = (
     Mounted(event_stream.router),
 )
 
-BESIDE: tuple[Callable[[Context], AbstractContextManager[None]], ...] = (tailing,)
-"""What runs beside the requests: entered at the start in this order, left at the stop."""
+SENSOR_ROUTERS: tuple[Mounted, ...] = (
+    Mounted(enrolment.router),
+    Mounted(ingest.router, own_body=True),
+    Mounted(delivery.router),
+    Mounted(fleet.router),
+)
+"""Included where ``sensor_names`` is set."""
 
 
 def create_app(settings: Settings, *, now: Callable[[], datetime.datetime] = utc_now) -> FastAPI:
     """Make the server's application; raises ``StateError`` if its state cannot be opened."""
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    context = Context(settings=settings, state=State(settings.database_url), limiter=_limiter(settings), now=now)
     app = FastAPI(
         title="driftline",
         description=ABOUT,
@@ -88,15 +108,40 @@ def create_app(settings: Settings, *, now: Callable[[], datetime.datetime] = utc
         generate_unique_id_function=_operation_id,
         responses=problems.RESPONSES,
     )
-    app.state.context = context
+    provide(app, *_parts(settings, Clock(now)))
     problems.install(app)
-    sensors = [Mounted(router, own_body=own) for router, own in assembly.ROUTERS] if settings.sensor_names else []
+    sensors = SENSOR_ROUTERS if settings.sensor_names else ()
     for mounted in (*ROUTERS, *sensors):
         app.include_router(mounted.router, prefix=mounted.prefix)
     own = tuple(mounted.prefix + mounted.router.prefix for mounted in sensors if mounted.own_body)
     app.add_middleware(BoundedBody, unbounded=own)
-    app.add_middleware(Around, metrics=context.metrics, prefix=API)
+    app.add_middleware(Around, metrics=find(app, Metrics), prefix=API)
     return app
+
+
+def _parts(settings: Settings, clock: Clock) -> Sequence[object]:
+    state, hub, metrics, storage = State(settings.database_url), Hub(), Metrics(), Storage(settings.store)
+
+    def acknowledge(acks: Sequence[Mapping[str, Any]]) -> None:
+        with state.writing() as session:
+            policy_rows.acknowledge(session, acks)
+
+    return (
+        settings,
+        clock,
+        state,
+        hub,
+        metrics,
+        storage,
+        _limiter(settings),
+        Complaints(clock.now),
+        Authenticator(state, hub, clock),
+        Trail(state, hub, clock),
+        Arrivals(),
+        Current(state, hub),
+        GroupCommit(acknowledge),
+        Hunts(storage, metrics, at_once=settings.hunts_at_once),
+    )
 
 
 def _limiter(settings: Settings) -> Limiter:
@@ -113,28 +158,61 @@ def _operation_id(route: APIRoute) -> str:
     return route.name
 
 
+# The order matters: the tailer reads the event store, which the gateway opens.
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    # The tailer asks the store, which must be served by then.
-    with assembly.receiving(app, app.state.context), _running(app.state.context):
+    with _taking_in_sensors(app), _open_state(app), tailing(_tailer(app)), contextlib.closing(find(app, Hub)):
         yield
 
 
 @contextlib.contextmanager
-def _running(context: Context) -> Iterator[None]:
-    context.state.migrate()
-    _offer_setup(context)
-    with contextlib.ExitStack() as stack:
-        stack.callback(context.state.close)
-        for beside in BESIDE:
-            stack.enter_context(beside(context))
-        stack.callback(context.hub.close)
+def _open_state(app: FastAPI) -> Iterator[None]:
+    with contextlib.closing(find(app, State)) as state:
+        state.migrate()
+        _offer_setup(state)
         yield
 
 
+@contextlib.contextmanager
+def _taking_in_sensors(app: FastAPI) -> Iterator[None]:
+    settings, clock = find(app, Settings), find(app, Clock)
+    if not settings.sensor_names:
+        yield
+        return
+    sensors = open_sensors(settings.data)
+    peers = Peers(sensors, clock)
+    receiving = assembly.receiving(
+        settings,
+        find(app, State),
+        sensors,
+        peers,
+        hub=find(app, Hub),
+        clock=clock,
+        refusals=find(app, Complaints),
+        thresholds=assembly.thresholds_of(settings, clock.now()),
+        wanted_policy=find(app, Current).of,
+        note_alerts=find(app, Arrivals).note,
+    )
+    with receiving as gateway:
+        provide(app, peers, gateway)
+        yield
+
+
+def _tailer(app: FastAPI) -> Tailer:
+    return Tailer(
+        find(app, State),
+        find(app, Storage),
+        find(app, Arrivals),
+        late=datetime.timedelta(hours=find(app, Settings).late_hours),
+        hub=find(app, Hub),
+        metrics=find(app, Metrics),
+        clock=find(app, Clock),
+    )
+
+
 # Printed, not logged: who starts the server reads its output, while logs are gathered and kept.
-def _offer_setup(context: Context) -> None:
-    with context.state.writing() as session:
+def _offer_setup(state: State) -> None:
+    with state.writing() as session:
         if users.count_users(session):
             return
         token = new_secret()

@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field
 
 import driftline
 from driftline.errors import StateError
-from driftline.server.context import Here
+from driftline.server.http.parts import AppHub, AppMetrics, AppState
+from driftline.server.state import State
 
 __all__ = ["router"]
 
@@ -41,23 +42,23 @@ async def healthz() -> Health:
 
 
 @router.get("/readyz", responses={503: {"model": Health, "description": "Send no requests here yet, or any more"}})
-def readyz(here: Here, response: Response) -> Health:
+def readyz(state: AppState, hub: AppHub, response: Response) -> Health:
     """Say whether requests can be served; send none here if not."""
-    checks = {"state": _check_state(here), "stopping": "yes" if here.hub.closed else "ok"}
+    checks = {"state": _check_state(state), "stopping": "yes" if hub.closed else "ok"}
     ready = set(checks.values()) == {"ok"}
     response.status_code = 200 if ready else 503
     return Health(status="ok" if ready else "not ready", checks=checks)
 
 
-def _check_state(here: Here) -> str:
+def _check_state(state: State) -> str:
     try:
-        here.state.check()
+        state.check()
     except StateError as error:
         return str(error)
     return "ok"
 
 
 @router.get("/metrics", response_class=MetricsText)
-def metrics(here: Here) -> MetricsText:
+def metrics(metrics: AppMetrics) -> MetricsText:
     """Give the server's numbers for Prometheus."""
-    return MetricsText(here.metrics.text())
+    return MetricsText(metrics.text())

@@ -13,10 +13,11 @@ import uvicorn
 
 from driftline.errors import DriftlineError, InvalidInput
 from driftline.server.app import create_app
-from driftline.server.context import Context
 from driftline.server.fleet import assembly
 from driftline.server.http import log as logs
+from driftline.server.http.parts import find
 from driftline.server.settings import Settings
+from driftline.server.signals import Hub
 
 __all__ = ["serve"]
 
@@ -27,7 +28,7 @@ def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM, then let requests end; raises ``DriftlineError`` if it cannot begin."""
     logs.configure(settings.log_level, settings.log_format)
     app = create_app(settings)
-    server = _Server(_config(app, settings), app.state.context)
+    server = _Server(_config(app, settings), find(app, Hub))
     with _listen(settings) as listener:
         log.info("listening on %s", _url(settings, listener))
         server.run(sockets=[listener])
@@ -36,15 +37,15 @@ def serve(settings: Settings) -> None:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, context: Context) -> None:
+    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
         super().__init__(config)
-        self._context = context
+        self._hub = hub
 
     # uvicorn waits for open answers before it tells the app to stop, so live streams have to
     # be told here or they would hold the stop until its time is over. Its own handler would also
     # raise the signal again in the end, so that a clean stop looked like a death.
     def handle_exit(self, sig: int, _frame: FrameType | None) -> None:
-        self._context.hub.close()
+        self._hub.close()
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
 

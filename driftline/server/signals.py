@@ -15,7 +15,18 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-__all__ = ["Hub"]
+__all__ = ["ALERTS", "CHANGES", "EVENTS", "HUNTS", "POLICIES", "Hub"]
+
+ALERTS = "alerts"
+"""Topic: an alert is new, was seen again or was changed."""
+CHANGES = "changes"
+"""Topic: an audited write was committed."""
+EVENTS = "events"
+"""Topic of the stream of hunting-table rows; nothing signals it, its readers poll."""
+HUNTS = "hunts"
+"""Topic that running hunts wait on for the server's stop; nothing signals it."""
+POLICIES = "policies"
+"""Topic: a policy has a new version in force."""
 
 
 class Hub:

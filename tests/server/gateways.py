@@ -26,9 +26,13 @@ from fastapi.responses import JSONResponse
 
 from driftline import errors, wire
 from driftline.server import pki
+from driftline.server.auth.peers import Peers
+from driftline.server.clock import Clock
 from driftline.server.fleet import enrolment, ingest
 from driftline.server.fleet.gateway import open_gateway
 from driftline.server.http import tls
+from driftline.server.http.parts import provide
+from driftline.server.http.refusal_log import Complaints
 from driftline.server.sensors import Sensors, open_sensors
 from driftline.wire.protocol import ENROL_PATH, FIRST_HEADER, FLOOR_HEADER, INGEST_PATH, TIME_HEADER, JoinToken
 
@@ -60,8 +64,11 @@ def main(directory: Path, port: int) -> None:
     app.add_exception_handler(errors.DriftlineError, answer)
     for router in (enrolment.router, ingest.router):
         app.include_router(router, prefix="/api/v1")
-    with open_gateway(data=directory, store=directory / "store", now=now) as gateway:
-        app.state.gateway = gateway
+    clock, refusals, sensors = Clock(), Complaints(now), open_sensors(directory)
+    peers = Peers(sensors, clock)
+    opened = open_gateway(sensors, peers, data=directory, store=directory / "store", clock=clock, refusals=refusals)
+    with opened as gateway:
+        provide(app, clock, refusals, peers, gateway)
         options = tls.own_options(directory / "pki", gateway.authority, ["localhost"], now=now())
         options |= {"log_level": "warning", "access_log": False, "timeout_graceful_shutdown": 1}
         config = uvicorn.Config(app, host="localhost", port=port, **options)

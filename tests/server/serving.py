@@ -125,7 +125,7 @@ def free_port() -> int:
 
 
 def wait_until(condition: Callable[[], T], *, seconds: float = SECONDS) -> T:
-    """Ask again until the answer is true."""
+    """Hunt again until the answer is true."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, "it never became true"

@@ -23,15 +23,17 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from driftline.errors import StateError, StoreError
+from driftline.server.alerts.arrivals import Arrivals
 from driftline.server.alerts.findings import Finding, finding_of
-from driftline.server.context import Context
-from driftline.server.state import alerts
+from driftline.server.clock import Clock
+from driftline.server.http.metrics import Metrics
+from driftline.server.signals import ALERTS, Hub
+from driftline.server.state import State, alerts
 from driftline.server.storage import Storage
 from driftline.store.query.row_query import MAX_ROWS, Filter, RowQuery
 
 __all__ = ["Tailer", "tailing"]
 
-TOPIC = "alerts"
 _TURN_SECONDS = 1.0
 _SWEEP_SECONDS = 60.0
 _OVERLAP = datetime.timedelta(minutes=2)
@@ -42,40 +44,59 @@ log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def tailing(context: Context) -> Iterator[None]:
+def tailing(tailer: Tailer) -> Iterator[None]:
     """Run the tailer in a thread of its own."""
-    thread = threading.Thread(target=Tailer(context).run, name="alert-tailer", daemon=True)
+    thread = threading.Thread(target=tailer.run, name="alert-tailer", daemon=True)
     thread.start()
     try:
         yield
     finally:
-        context.arrivals.close()
+        tailer.stop()
         thread.join()
 
 
 class Tailer:
     """Takes alerts from the store into the state."""
 
-    def __init__(self, context: Context) -> None:
-        self._context = context
-        self._late = datetime.timedelta(hours=context.settings.late_hours)
+    def __init__(
+        self,
+        state: State,
+        storage: Storage,
+        arrivals: Arrivals,
+        *,
+        late: datetime.timedelta,
+        hub: Hub,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self._state = state
+        self._storage = storage
+        self._arrivals = arrivals
+        self._late = late
+        self._hub = hub
+        self._metrics = metrics
+        self._clock = clock
         self._complaint = ""
 
     def run(self) -> None:
         """Take what comes until the server stops."""
         swept = float("-inf")
         told: datetime.datetime | None = None
-        while not self._context.arrivals.closed:
+        while not self._arrivals.closed:
             sweep = time.monotonic() - swept >= _SWEEP_SECONDS
-            if self._try(self._context.now() - self._late if sweep else told):
+            if self._try(self._clock.now() - self._late if sweep else told):
                 swept = time.monotonic() if sweep else swept
-            told = self._context.arrivals.wait(_TURN_SECONDS)
+            told = self._arrivals.wait(_TURN_SECONDS)
+
+    def stop(self) -> None:
+        """End ``run``."""
+        self._arrivals.close()
 
     def _try(self, since: datetime.datetime | None) -> bool:
         try:
             self.turn(since)
         except (StoreError, StateError) as error:
-            self._context.metrics.tailer_failures.inc()
+            self._metrics.tailer_failures.inc()
             self._complain(str(error))
             return False
         self._complain("")
@@ -89,32 +110,32 @@ class Tailer:
 
     def turn(self, since: datetime.datetime | None = None) -> int:
         """Take the alerts of rows from ``since`` on, or since the last turn; gives how many were new."""
-        begun = self._context.now()
-        with self._context.state.reading() as session:
+        begun = self._clock.now()
+        with self._state.reading() as session:
             position = alerts.position(session) or begun - self._late
         start = min(since or begun, position - _OVERLAP)
-        taken = sum(map(self._take, _pages(self._context.storage, start)))
-        with self._context.state.writing() as session:
+        taken = sum(map(self._take, _pages(self._storage, start)))
+        with self._state.writing() as session:
             alerts.set_position(session, begun)
             alerts.drop_occurrences(session, begun - 2 * self._late)
         return taken
 
     def _take(self, infos: Sequence[dict[str, Any]]) -> int:
-        with self._context.state.reading() as session:
+        with self._state.reading() as session:
             known = alerts.known(session, [info["AlertId"] for info in infos])
         fresh = {info["AlertId"]: info for info in infos if info["AlertId"] not in known}
-        findings = list(_findings(self._context.storage, list(fresh.values())))
-        self._context.metrics.occurrences.labels("incomplete").inc(len(fresh) - len(findings))
+        findings = list(_findings(self._storage, list(fresh.values())))
+        self._metrics.occurrences.labels("incomplete").inc(len(fresh) - len(findings))
         if findings:
             self._commit(findings)
         return len(findings)
 
     def _commit(self, findings: Sequence[Finding]) -> None:
-        with self._context.state.writing() as session:
-            outcomes = alerts.take(session, findings, now=self._context.now())
+        with self._state.writing() as session:
+            outcomes = alerts.take(session, findings, now=self._clock.now())
         for outcome, count in outcomes.items():
-            self._context.metrics.occurrences.labels(outcome).inc(count)
-        self._context.hub.signal(TOPIC)
+            self._metrics.occurrences.labels(outcome).inc(count)
+        self._hub.signal(ALERTS)
 
 
 def _pages(storage: Storage, start: datetime.datetime) -> Iterator[list[dict[str, Any]]]:

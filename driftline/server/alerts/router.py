@@ -12,12 +12,12 @@ from pydantic import AwareDatetime
 
 from driftline.errors import Conflict, InvalidInput
 from driftline.server.alerts import states
-from driftline.server.alerts.ingest import TOPIC
 from driftline.server.alerts.schemas import ActionRequest, AlertInfo, HistoryEntry, Transition
-from driftline.server.audit import trail
+from driftline.server.audit.trail import AppTrail
 from driftline.server.auth import Caller, needs
-from driftline.server.context import Here
 from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
+from driftline.server.http.parts import AppClock, AppHub, AppState
+from driftline.server.signals import ALERTS
 from driftline.server.state import Session, alerts, users
 from driftline.server.state.models import Alert
 
@@ -64,9 +64,9 @@ Wanted = Annotated[alerts.Wanted, Depends(_wanted)]
 
 
 @router.get("", dependencies=[needs("alerts:read")])
-def list_alerts(here: Here, wanted: Wanted, limit: Limit = 100, cursor: Cursor = "") -> Page[AlertInfo]:
+def list_alerts(state: AppState, wanted: Wanted, limit: Limit = 100, cursor: Cursor = "") -> Page[AlertInfo]:
     """List alerts, the last seen first."""
-    with here.state.reading() as session:
+    with state.reading() as session:
         rows = alerts.list_alerts(session, wanted, after=_after(cursor), limit=limit + 1)
     more = _cursor(rows[limit - 1]) if len(rows) > limit else ""
     return Page(items=[AlertInfo.model_validate(row) for row in rows[:limit]], next=more)
@@ -79,13 +79,13 @@ class JsonLines(StreamingResponse):
 
 
 @router.get("/export", dependencies=[needs("alerts:read")], response_class=JsonLines)
-def export_alerts(here: Here, wanted: Wanted) -> JsonLines:
+def export_alerts(state: AppState, wanted: Wanted) -> JsonLines:
     """Give all alerts that match, one JSON object a line, the last seen first."""
 
     def lines() -> Iterator[str]:
         after = None
         while True:
-            with here.state.reading() as session:
+            with state.reading() as session:
                 rows = alerts.list_alerts(session, wanted, after=after, limit=_EXPORT_PAGE)
             yield "".join(AlertInfo.model_validate(row).model_dump_json() + "\n" for row in rows)
             if len(rows) < _EXPORT_PAGE:
@@ -105,19 +105,19 @@ def get_lifecycle() -> list[Transition]:
 
 
 @router.get("/{alert_id}", dependencies=[needs("alerts:read")])
-def get_alert(alert_id: str, here: Here, caller: Caller) -> AlertInfo:
+def get_alert(alert_id: str, state: AppState, caller: Caller) -> AlertInfo:
     """Give one alert."""
-    with here.state.reading() as session:
+    with state.reading() as session:
         return AlertInfo.model_validate(alerts.find_alert(session, alert_id, clusters=caller.visible))
 
 
 @router.get("/{alert_id}/history", dependencies=[needs("alerts:read")])
 def get_history(
-    alert_id: str, here: Here, caller: Caller, limit: Limit = 100, cursor: Cursor = ""
+    alert_id: str, state: AppState, caller: Caller, limit: Limit = 100, cursor: Cursor = ""
 ) -> Page[HistoryEntry]:
     """List what was done to an alert, comments included, the oldest first."""
     key = decode_cursor(cursor, int)
-    with here.state.reading() as session:
+    with state.reading() as session:
         alerts.find_alert(session, alert_id, clusters=caller.visible)
         rows = alerts.list_history(session, alert_id, after=key[0] if key else 0, limit=limit + 1)
     more = encode_cursor(rows[limit - 1].id) if len(rows) > limit else ""
@@ -125,23 +125,31 @@ def get_history(
 
 
 @router.post("/{alert_id}/actions", dependencies=[needs("alerts:write")])
-def act(alert_id: str, body: ActionRequest, request: Request, here: Here, caller: Caller) -> AlertInfo:
+def act(
+    alert_id: str,
+    body: ActionRequest,
+    request: Request,
+    trail: AppTrail,
+    hub: AppHub,
+    clock: AppClock,
+    caller: Caller,
+) -> AlertInfo:
     """Do something to an alert: start, release, resolve, reopen, assign, classify, comment."""
     states.check_classification(body.action, body.classification, body.determination)
     told = body.model_dump(exclude_none=True, exclude={"action", "comment", "if_change"})
-    with trail.changing(request, caller, f"alert.{body.action}", alert_id, **told) as session:
+    with trail.changing(request, caller.name, f"alert.{body.action}", alert_id, **told) as session:
         alert = alerts.find_alert(session, alert_id, clusters=caller.visible)
         if body.if_change not in (None, alert.change):
             raise Conflict(f"the alert changed meanwhile; its latest change is {alert.change}")
         changes = _apply(session, alert, body)
-        now = here.now()
+        now = clock.now()
         alerts.touch(session, alert, now)
         alerts.add_history(
             session, alert, actor=caller.name, action=body.action, changes=changes, comment=body.comment, at=now
         )
         session.flush()
         answer = AlertInfo.model_validate(alert)
-    here.hub.signal(TOPIC)
+    hub.signal(ALERTS)
     return answer
 
 

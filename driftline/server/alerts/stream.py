@@ -13,12 +13,13 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from driftline.errors import InvalidInput
-from driftline.server.alerts.ingest import TOPIC
 from driftline.server.alerts.schemas import AlertInfo
 from driftline.server.auth import Principal, needs
-from driftline.server.context import Context, Here
-from driftline.server.http.sse import LastEventId, Reading, watch
-from driftline.server.state import alerts
+from driftline.server.auth.stream_reader import Reader
+from driftline.server.http.parts import AppHub, AppMetrics, AppState
+from driftline.server.http.sse import LastEventId, watch
+from driftline.server.signals import ALERTS
+from driftline.server.state import State, alerts
 
 __all__ = ["router"]
 
@@ -28,7 +29,7 @@ _PAGE = 200
 
 
 def _start(
-    here: Here,
+    state: AppState,
     last: LastEventId = "",
     after: Annotated[int | None, Query(ge=0, le=2**62, description="Go on after this number of change")] = None,
 ) -> int:
@@ -36,27 +37,33 @@ def _start(
         raise InvalidInput("Last-Event-ID: expected the id of an event of this stream")
     if last or after is not None:
         return int(last) if last else after or 0
-    with here.state.reading() as session:
+    with state.reading() as session:
         return alerts.last_change(session)
 
 
 @router.get("/alerts/stream", dependencies=[needs("alerts:read")], response_class=EventSourceResponse)
 async def stream_alerts(
-    here: Here, reader: Reading, start: Annotated[int, Depends(_start)]
+    state: AppState, hub: AppHub, metrics: AppMetrics, reader: Reader, start: Annotated[int, Depends(_start)]
 ) -> AsyncIterator[ServerSentEvent]:
     """Follow alerts: each event is an alert that is new, was seen again, or was changed."""
-    look = _Look(here, start)
-    async for event in watch(here, reader, topic=TOPIC, permission="alerts:read", look=look):
+    changes = _Changes(state, start)
+    async for event in watch(
+        hub,
+        metrics,
+        topic=ALERTS,
+        still_allowed=lambda: reader.still_allowed("alerts:read"),
+        look=lambda: changes.read(reader.principal),
+    ):
         yield event
 
 
-class _Look:
-    def __init__(self, context: Context, change: int) -> None:
-        self._context = context
+class _Changes:
+    def __init__(self, state: State, change: int) -> None:
+        self._state = state
         self._change = change
 
-    def __call__(self, principal: Principal) -> list[ServerSentEvent]:
-        with self._context.state.reading() as session:
+    def read(self, principal: Principal) -> list[ServerSentEvent]:
+        with self._state.reading() as session:
             rows = alerts.changed_after(session, self._change, clusters=principal.visible, limit=_PAGE)
         if rows:
             self._change = rows[-1].change

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Request
 
 from driftline.errors import NotFound
 from driftline.server.alerts.schemas import NewSuppression, SuppressionInfo
-from driftline.server.audit import trail
+from driftline.server.audit.trail import AppTrail
 from driftline.server.auth import Caller, Principal, needs
-from driftline.server.context import Here
+from driftline.server.http.parts import AppClock, AppState
 from driftline.server.state import alerts
 
 __all__ = ["router"]
@@ -17,19 +17,21 @@ router = APIRouter(prefix="/suppressions", tags=["alerts"])
 
 
 @router.get("", dependencies=[needs("alerts:read")])
-def list_suppressions(here: Here, caller: Caller) -> list[SuppressionInfo]:
+def list_suppressions(state: AppState, caller: Caller) -> list[SuppressionInfo]:
     """List suppression rules by name."""
-    with here.state.reading() as session:
+    with state.reading() as session:
         rows = alerts.list_suppressions(session, clusters=caller.visible)
     return [SuppressionInfo.model_validate(row) for row in rows]
 
 
 @router.post("", status_code=201, dependencies=[needs("alerts:write")])
-def make_suppression(body: NewSuppression, request: Request, here: Here, caller: Caller) -> SuppressionInfo:
+def make_suppression(
+    body: NewSuppression, request: Request, trail: AppTrail, clock: AppClock, caller: Caller
+) -> SuppressionInfo:
     """Make a suppression rule: alerts that match are resolved as they arrive, and counted."""
     conditions = body.conditions.model_dump(exclude_none=True)
     _check_reach(caller, body.conditions.cluster)
-    with trail.changing(request, caller, "suppression.make", body.name, conditions=conditions) as session:
+    with trail.changing(request, caller.name, "suppression.make", body.name, conditions=conditions) as session:
         rule = alerts.add_suppression(
             session,
             body.name,
@@ -37,15 +39,15 @@ def make_suppression(body: NewSuppression, request: Request, here: Here, caller:
             conditions=conditions,
             expires_at=body.expires_at,
             created_by=caller.name,
-            now=here.now(),
+            now=clock.now(),
         )
         return SuppressionInfo.model_validate(rule)
 
 
 @router.delete("/{rule_id}", status_code=204, dependencies=[needs("alerts:write")])
-def remove_suppression(rule_id: str, request: Request, caller: Caller) -> None:
+def remove_suppression(rule_id: str, request: Request, trail: AppTrail, caller: Caller) -> None:
     """Remove a suppression rule; what it resolved stays so."""
-    with trail.changing(request, caller, "suppression.remove", rule_id) as session:
+    with trail.changing(request, caller.name, "suppression.remove", rule_id) as session:
         rule = alerts.find_suppression(session, rule_id)
         if rule.cluster and not caller.sees(rule.cluster):
             raise NotFound(f"no suppression rule {rule_id!r}")

@@ -1,14 +1,15 @@
-"""From a request to who asks: a bearer token, or a browser's session cookie.
+"""Authentication of users: a request's bearer token, or a browser's session cookie.
 
-A cookie is sent by the browser whatever page made the request, so with a cookie alone a write also
-needs the header ``X-Driftline``: a page of another origin cannot send it, since that takes a CORS
-preflight, which this server never answers.
+A browser sends its cookies with requests that any page makes. A write that is authenticated by the cookie alone
+therefore also needs the header ``X-Driftline``: a page of another origin can send a custom header only after a CORS
+preflight request (Fetch standard, "CORS-preflight fetch"), which this server never answers.
 """
 
 from __future__ import annotations
 
 import datetime
 import time
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import anyio.to_thread
@@ -18,27 +19,81 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 from driftline.errors import Forbidden, Unauthenticated
 from driftline.server.auth.roles import Permission, Principal
 from driftline.server.auth.secrets import digest
-from driftline.server.context import Context, Here, Known
-from driftline.server.state import users
+from driftline.server.clock import Clock
+from driftline.server.http.parts import AppLimiter, part
+from driftline.server.signals import CHANGES, Hub
+from driftline.server.state import State, users
 from driftline.server.state.models import Token, User
 
-__all__ = ["CHANGES", "COOKIE", "CSRF_HEADER", "Caller", "authenticate", "needs"]
+__all__ = ["COOKIE", "CSRF_HEADER", "AppAuthenticator", "Authenticator", "Caller", "needs", "secret_of"]
 
 COOKIE = "driftline_session"
 CSRF_HEADER = "X-Driftline"
-CHANGES = "changes"
-"""The hub's topic of every audited write."""
-_KNOWN_SECONDS = 3.0
-_KNOWN_MOST = 10_000
+_CACHE_SECONDS = 3.0
+_CACHE_SIZE = 10_000
 _SAFE = ("GET", "HEAD", "OPTIONS")
 
 _bearer = HTTPBearer(auto_error=False, description="A personal token or a session's token")
 _cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="Session; writes also need the header X-Driftline")
 
 
+@dataclass(frozen=True, slots=True)
+class _Cached:
+    principal: Principal
+    at: float
+    """Monotonic time of the look-up, in seconds."""
+    changes: int
+    """Number of audited writes before the look-up."""
+    expires_at: datetime.datetime
+
+
+class Authenticator:
+    """Finds the user a secret belongs to. Any thread may use it."""
+
+    def __init__(self, state: State, hub: Hub, clock: Clock) -> None:
+        self._state = state
+        self._hub = hub
+        self._clock = clock
+        self._cache: dict[str, _Cached] = {}
+
+    def authenticate(self, secret: str) -> Principal:
+        """Look up a secret in the state; raises ``Unauthenticated`` if it is unknown, expired or of a disabled user.
+
+        Notes at most once a minute when the token was last used.
+        """
+        now, changes = self._clock.now(), self._hub.number(CHANGES)
+        with self._state.reading() as session:
+            found = users.find_secret(session, digest(secret))
+        if found is None:
+            raise Unauthenticated("the token is unknown, or was revoked")
+        token, user = found
+        _check(token, user, now)
+        if users.touch_is_due(token, now):
+            with self._state.writing() as session:
+                users.touch_token(session, token, now)
+        principal = _principal(token, user)
+        if len(self._cache) >= _CACHE_SIZE:
+            self._cache.clear()
+        self._cache[token.digest] = _Cached(principal, time.monotonic(), changes, token.expires_at)
+        return principal
+
+    # A fleet that wakes at once is answered from memory. Every audited write of this process ends the caching; a
+    # write of another replica takes effect here after ``_CACHE_SECONDS``.
+    def cached(self, secret: str) -> Principal | None:
+        """Return the principal of a secret looked up less than 3 seconds ago; ``None`` if it must be looked up."""
+        known = self._cache.get(digest(secret))
+        if known is None or known.changes != self._hub.number(CHANGES) or known.expires_at <= self._clock.now():
+            return None
+        return known.principal if time.monotonic() - known.at < _CACHE_SECONDS else None
+
+
+AppAuthenticator = Annotated[Authenticator, part(Authenticator)]
+
+
 async def _caller(
     request: Request,
-    here: Here,
+    authenticator: AppAuthenticator,
+    limiter: AppLimiter,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     cookie: Annotated[str | None, Depends(_cookie)],
 ) -> Principal:
@@ -47,53 +102,32 @@ async def _caller(
         raise Unauthenticated("expected a token in the header Authorization: Bearer, or a session")
     if not bearer and request.method not in _SAFE and CSRF_HEADER not in request.headers:
         raise Forbidden(f"a write by a session's cookie needs the header {CSRF_HEADER}")
-    principal = _known(here, secret)
+    principal = authenticator.cached(secret)
     if principal is None:
-        principal = await anyio.to_thread.run_sync(authenticate, here, secret)
-    here.limiter.count("requests", principal.token_id)
-    request.state.principal = principal
+        principal = await anyio.to_thread.run_sync(authenticator.authenticate, secret)
+    limiter.count("requests", principal.token_id)
     return principal
 
 
 Caller = Annotated[Principal, Depends(_caller)]
+"""The authenticated user of a request."""
 
 
-def needs(permission: Permission) -> Any:
-    """Make the dependency of an endpoint that takes a permission."""
+def needs(permission: Permission, *, everywhere: bool = False) -> Any:
+    """Return the dependency that refuses callers without a permission; with ``everywhere``, without all clusters."""
 
     async def check(caller: Caller) -> None:
         caller.check(permission)
+        if everywhere:
+            caller.check_everywhere()
 
     return Depends(check)
 
 
-def authenticate(context: Context, secret: str) -> Principal:
-    """Find whose secret it is; raises ``Unauthenticated``, saying why."""
-    now, number = context.now(), context.hub.number(CHANGES)
-    with context.state.reading() as session:
-        found = users.find_secret(session, digest(secret))
-    if found is None:
-        raise Unauthenticated("the token is unknown, or was revoked")
-    token, user = found
-    _check(token, user, now)
-    if users.touch_is_due(token, now):
-        with context.state.writing() as session:
-            users.touch_token(session, token, now)
-    principal = _principal(token, user)
-    if len(context.principals) >= _KNOWN_MOST:
-        context.principals.clear()
-    context.principals[token.digest] = Known(principal, time.monotonic(), number, token.expires_at)
-    return principal
-
-
-# For a moment, so that a fleet that wakes at once asks memory; every write of this process ends it,
-# those of another replica hold after ``_KNOWN_SECONDS``.
-def _known(context: Context, secret: str) -> Principal | None:
-    known = context.principals.get(digest(secret))
-    if known is None or known.number != context.hub.number(CHANGES) or known.expires_at <= context.now():
-        return None
-    found: Principal = known.principal
-    return found if time.monotonic() - known.at < _KNOWN_SECONDS else None
+def secret_of(request: Request) -> str:
+    """Return the secret a request carries, the bearer token before the cookie; "" if it carries none."""
+    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
+    return bearer if scheme.lower() == "bearer" else request.cookies.get(COOKIE, "")
 
 
 def _check(token: Token, user: User, now: datetime.datetime) -> None:

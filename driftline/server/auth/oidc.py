@@ -17,14 +17,13 @@ from fastapi import APIRouter, Cookie, Query, Request
 from fastapi.responses import RedirectResponse
 
 from driftline.errors import Forbidden, NotFound, Unauthenticated
-from driftline.server.audit import trail
+from driftline.server.audit.trail import AppTrail, Trail
 from driftline.server.auth.provider import Provider
 from driftline.server.auth.roles import ROLES, Role
-from driftline.server.auth.sessions import open_session
-from driftline.server.context import Context, Here
+from driftline.server.auth.sessions import cookies_are_secure, open_session
+from driftline.server.http.parts import AppClock, AppLimiter, AppSettings, AppState
 from driftline.server.settings import Settings
-from driftline.server.state import Session, users
-from driftline.server.state.models import User
+from driftline.server.state import users
 
 __all__ = ["role_of", "router"]
 
@@ -36,25 +35,31 @@ _NAME_MOST = 128
 
 
 @router.get("/login", status_code=302, response_class=RedirectResponse)
-def begin_oidc_login(request: Request, here: Here) -> RedirectResponse:
+def begin_oidc_login(
+    request: Request, database: AppState, limiter: AppLimiter, clock: AppClock, settings: AppSettings
+) -> RedirectResponse:
     """Send the browser to the OpenID provider."""
-    here.limiter.count("logins", request.client.host if request.client else "")
-    provider = _provider(request, here)
+    limiter.count("logins", request.client.host if request.client else "")
+    provider = _provider(request, settings)
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-    url = provider.login_url(state=state, nonce=nonce, verifier=verifier, scopes=here.settings.oidc_scopes)
-    expires_at = here.now() + datetime.timedelta(minutes=_MINUTES)
-    with here.state.writing() as session:
-        users.drop_expired(session, here.now())
+    url = provider.login_url(state=state, nonce=nonce, verifier=verifier, scopes=settings.oidc_scopes)
+    expires_at = clock.now() + datetime.timedelta(minutes=_MINUTES)
+    with database.writing() as session:
+        users.drop_expired(session, clock.now())
         users.add_oidc_login(session, state=state, nonce=nonce, verifier=verifier, expires_at=expires_at)
     answer = RedirectResponse(url, 302)
-    answer.set_cookie(_COOKIE, state, max_age=_MINUTES * 60, httponly=True, samesite="lax", secure=here.secure)
+    secure = cookies_are_secure(settings)
+    answer.set_cookie(_COOKIE, state, max_age=_MINUTES * 60, httponly=True, samesite="lax", secure=secure)
     return answer
 
 
 @router.get("/callback", status_code=303, response_class=RedirectResponse)
-def end_oidc_login(
+def end_oidc_login(  # noqa: PLR0917 -- FastAPI calls it, by name
     request: Request,
-    here: Here,
+    database: AppState,
+    trail: AppTrail,
+    clock: AppClock,
+    settings: AppSettings,
     code: Annotated[str, Query(max_length=4096)] = "",
     state: Annotated[str, Query(max_length=256)] = "",
     error: Annotated[str, Query(max_length=256)] = "",
@@ -64,39 +69,42 @@ def end_oidc_login(
     # The cookie ties the answer to the browser that asked: else one could be logged in as another.
     if not state or not hmac.compare_digest(state.encode(), cookie.encode()):
         raise Unauthenticated("this browser began no such login; begin anew")
-    with here.state.writing() as session:
-        login = users.take_oidc_login(session, state, here.now())
+    with database.writing() as session:
+        login = users.take_oidc_login(session, state, clock.now())
     if login is None:
         raise Unauthenticated("the login took too long, or was used already; begin anew")
     if error or not code:
         raise Unauthenticated(f"the OpenID provider refused: {error or 'no code'}")
-    provider = _provider(request, here)
-    claims = provider.claims(code, nonce=login.nonce, verifier=login.verifier, now=here.now())
-    return _log_in(request, here, claims)
+    provider = _provider(request, settings)
+    claims = provider.claims(code, nonce=login.nonce, verifier=login.verifier, now=clock.now())
+    return _log_in(request, claims, trail=trail, settings=settings, now=clock.now())
 
 
-def _log_in(request: Request, here: Context, claims: Mapping[str, Any]) -> RedirectResponse:
-    subject = f"{here.settings.oidc_issuer}|{claims['sub']}"
-    role = role_of(claims, here.settings)
+def _log_in(
+    request: Request, claims: Mapping[str, Any], *, trail: Trail, settings: Settings, now: datetime.datetime
+) -> RedirectResponse:
+    subject = f"{settings.oidc_issuer}|{claims['sub']}"
+    role = role_of(claims, settings)
     if role is None:
         trail.note(request, "-", "login.refused", subject)
         raise Forbidden("none of your groups has a role here")
     answer = RedirectResponse("/", 303)
     with trail.changing(request, subject, "login", subject, role=role) as session:
-        user = users.find_subject(session, subject) or _new_user(session, here, subject, claims)
+        user = users.find_subject(session, subject)
+        if user is None:
+            name, clusters = _name(claims), settings.oidc_clusters
+            user = users.add_user(session, name, password="", role=role, clusters=clusters, now=now, subject=subject)
         if user.disabled:
             raise Unauthenticated("the user is disabled")
         user.role = role
-        open_session(here, session, answer, user)
+        open_session(session, answer, user, settings=settings, now=now)
     answer.delete_cookie(_COOKIE)
     return answer
 
 
-def _new_user(session: Session, here: Context, subject: str, claims: Mapping[str, Any]) -> User:
+def _name(claims: Mapping[str, Any]) -> str:
     named = (claims.get(name) for name in ("preferred_username", "email", "sub"))
-    name = next(text for text in named if isinstance(text, str) and text)[:_NAME_MOST]
-    clusters = here.settings.oidc_clusters
-    return users.add_user(session, name, password="", role=ROLES[0], clusters=clusters, now=here.now(), subject=subject)
+    return next(text for text in named if isinstance(text, str) and text)[:_NAME_MOST]
 
 
 def role_of(claims: Mapping[str, Any], settings: Settings) -> Role | None:
@@ -107,8 +115,7 @@ def role_of(claims: Mapping[str, Any], settings: Settings) -> Role | None:
     return max(roles, key=ROLES.index) if roles else settings.oidc_default_role
 
 
-def _provider(request: Request, here: Context) -> Provider:
-    settings = here.settings
+def _provider(request: Request, settings: Settings) -> Provider:
     if not settings.oidc_issuer:
         raise NotFound("this server has no OpenID provider; set oidc_issuer")
     base = settings.public_url.rstrip("/") or str(request.base_url).rstrip("/")

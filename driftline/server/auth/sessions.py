@@ -10,16 +10,17 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from driftline.errors import Conflict, Forbidden, InvalidInput, Unauthenticated
-from driftline.server.audit import trail
+from driftline.server.audit.trail import AppTrail
 from driftline.server.auth.caller import COOKIE, Caller
 from driftline.server.auth.passwords import check_password, hash_password
 from driftline.server.auth.roles import ALL, PERMISSIONS, Permission, Role
 from driftline.server.auth.secrets import digest, new_secret
-from driftline.server.context import Context, Here
+from driftline.server.http.parts import AppClock, AppLimiter, AppSettings, AppState
+from driftline.server.settings import Settings
 from driftline.server.state import Session, users
 from driftline.server.state.models import User
 
-__all__ = ["Name", "open_session", "router"]
+__all__ = ["Name", "cookies_are_secure", "open_session", "router"]
 
 router = APIRouter(tags=["authentication"])
 
@@ -90,38 +91,57 @@ class TokenMade(TokenInfo):
 
 
 @router.post("/setup", status_code=201)
-def set_up(body: Setup, request: Request, response: Response, here: Here) -> SessionMade:
+def set_up(
+    body: Setup,
+    request: Request,
+    response: Response,
+    trail: AppTrail,
+    limiter: AppLimiter,
+    clock: AppClock,
+    settings: AppSettings,
+) -> SessionMade:
     """Make the first admin with the one-time setup token, and log them in."""
-    here.limiter.count("logins", _address(request))
+    limiter.count("logins", _address(request))
     hashed = hash_password(body.password.get_secret_value())
     with trail.changing(request, body.name, "setup") as session:
         expected = users.setup_digest(session)
         if not expected or not hmac.compare_digest(expected, digest(body.token)):
             raise Forbidden("the setup token is wrong, or was used already")
-        user = users.add_user(session, body.name, password=hashed, role="admin", clusters=[ALL], now=here.now())
+        user = users.add_user(session, body.name, password=hashed, role="admin", clusters=[ALL], now=clock.now())
         users.drop_setup(session)
-        return open_session(here, session, response, user)
+        return open_session(session, response, user, settings=settings, now=clock.now())
 
 
 @router.post("/login")
-def log_in(body: Login, request: Request, response: Response, here: Here) -> SessionMade:
+def log_in(
+    body: Login,
+    request: Request,
+    response: Response,
+    state: AppState,
+    trail: AppTrail,
+    limiter: AppLimiter,
+    clock: AppClock,
+    settings: AppSettings,
+) -> SessionMade:
     """Log in as a local user."""
-    here.limiter.count("logins", _address(request))
-    with here.state.reading() as session:
+    limiter.count("logins", _address(request))
+    with state.reading() as session:
         user = users.find_name(session, body.name)
     right = check_password(user.password if user else "", body.password.get_secret_value())
     if not right or user is None or user.disabled:
         trail.note(request, "-", "login.refused", body.name)
         raise Unauthenticated("the name or the password is wrong")
     with trail.changing(request, user.name, "login", user.id) as session:
-        users.drop_expired(session, here.now())
-        return open_session(here, session, response, user)
+        users.drop_expired(session, clock.now())
+        return open_session(session, response, user, settings=settings, now=clock.now())
 
 
-def open_session(here: Context, session: Session, response: Response, user: User) -> SessionMade:
+def open_session(
+    session: Session, response: Response, user: User, *, settings: Settings, now: datetime.datetime
+) -> SessionMade:
     """Make a session for a user, and set its cookie."""
-    secret, now = new_secret(), here.now()
-    expires_at = now + datetime.timedelta(hours=here.settings.session_hours)
+    secret = new_secret()
+    expires_at = now + datetime.timedelta(hours=settings.session_hours)
     users.add_token(
         session,
         user,
@@ -135,18 +155,23 @@ def open_session(here: Context, session: Session, response: Response, user: User
     response.set_cookie(
         COOKIE,
         secret,
-        max_age=int(here.settings.session_hours * 3600),
+        max_age=int(settings.session_hours * 3600),
         httponly=True,
         samesite="lax",
-        secure=here.secure,
+        secure=cookies_are_secure(settings),
     )
     return SessionMade(token=secret, expires_at=expires_at)
 
 
+def cookies_are_secure(settings: Settings) -> bool:
+    """Tell whether people reach the server by HTTPS, so that its cookies have the attribute Secure."""
+    return settings.tls_certificate is not None or settings.public_url.startswith("https:")
+
+
 @router.post("/logout", status_code=204)
-def log_out(request: Request, response: Response, caller: Caller) -> None:
+def log_out(request: Request, response: Response, trail: AppTrail, caller: Caller) -> None:
     """End the session, or revoke the token, that the request was made with."""
-    with trail.changing(request, caller, "logout", caller.token_id) as session:
+    with trail.changing(request, caller.name, "logout", caller.token_id) as session:
         users.remove_token(session, caller.token_id, user_id=caller.user_id)
     response.delete_cookie(COOKIE)
 
@@ -165,19 +190,21 @@ def whoami(caller: Caller) -> Me:
 
 
 @router.get("/tokens")
-def list_tokens(caller: Caller, here: Here) -> list[TokenInfo]:
+def list_tokens(caller: Caller, state: AppState) -> list[TokenInfo]:
     """List one's own tokens and sessions."""
-    with here.state.reading() as session:
+    with state.reading() as session:
         return [TokenInfo.model_validate(token) for token in users.list_tokens(session, caller.user_id)]
 
 
 @router.post("/tokens", status_code=201)
-def make_token(body: NewToken, request: Request, caller: Caller, here: Here) -> TokenMade:
+def make_token(
+    body: NewToken, request: Request, caller: Caller, trail: AppTrail, clock: AppClock, settings: AppSettings
+) -> TokenMade:
     """Make a personal token, which may do no more than the one that asks."""
-    _check_scopes(body, caller.permissions, here)
+    _check_scopes(body, caller.permissions, settings)
     scopes: list[str] = [*body.scopes] or [*caller.scopes]
-    secret, now = new_secret(), here.now()
-    with trail.changing(request, caller, "token.make", body.name, scopes=scopes, days=body.days) as session:
+    secret, now = new_secret(), clock.now()
+    with trail.changing(request, caller.name, "token.make", body.name, scopes=scopes, days=body.days) as session:
         token = users.add_token(
             session,
             users.find_user(session, caller.user_id),
@@ -191,18 +218,18 @@ def make_token(body: NewToken, request: Request, caller: Caller, here: Here) -> 
         return TokenMade(**TokenInfo.model_validate(token).model_dump(), token=secret)
 
 
-def _check_scopes(body: NewToken, permissions: frozenset[str], here: Context) -> None:
+def _check_scopes(body: NewToken, permissions: frozenset[str], settings: Settings) -> None:
     if beyond := sorted(set(body.scopes) - permissions):
         raise Forbidden(f"a token cannot have what you have not: {', '.join(beyond)}")
-    if body.days > here.settings.token_days:
-        raise InvalidInput(f"days: expected at most {here.settings.token_days}, got {body.days}")
+    if body.days > settings.token_days:
+        raise InvalidInput(f"days: expected at most {settings.token_days}, got {body.days}")
 
 
 @router.delete("/tokens/{token_id}", status_code=204)
-def revoke_token(token_id: str, request: Request, caller: Caller) -> None:
+def revoke_token(token_id: str, request: Request, trail: AppTrail, caller: Caller) -> None:
     """Revoke one of one's own tokens or sessions; for an admin, anybody's."""
     owner = None if "users:write" in caller.permissions and caller.everywhere else caller.user_id
-    with trail.changing(request, caller, "token.revoke", token_id) as session:
+    with trail.changing(request, caller.name, "token.revoke", token_id) as session:
         users.remove_token(session, token_id, user_id=owner)
 
 
@@ -214,19 +241,21 @@ class PasswordChange(BaseModel):
 
 
 @router.put("/password", status_code=204)
-def change_password(body: PasswordChange, request: Request, caller: Caller, here: Here) -> None:
+def change_password(
+    body: PasswordChange, request: Request, caller: Caller, state: AppState, trail: AppTrail, limiter: AppLimiter
+) -> None:
     """Change one's own password; every other session and token of one's own ends."""
-    here.limiter.count("logins", caller.user_id)
+    limiter.count("logins", caller.user_id)
     if caller.scopes:
         raise Forbidden("a token with scopes cannot change the password")
-    with here.state.reading() as session:
+    with state.reading() as session:
         user = users.find_user(session, caller.user_id)
     if not user.password:
         raise Conflict("you log in by OIDC; there is no password here")
     if not check_password(user.password, body.old.get_secret_value()):
         raise Forbidden("the old password is wrong")
     hashed = hash_password(body.new.get_secret_value())
-    with trail.changing(request, caller, "password.change", caller.user_id) as session:
+    with trail.changing(request, caller.name, "password.change", caller.user_id) as session:
         users.find_user(session, caller.user_id).password = hashed
         users.remove_tokens(session, caller.user_id, but=caller.token_id)
 

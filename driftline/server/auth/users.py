@@ -9,13 +9,13 @@ from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from driftline.errors import Conflict
-from driftline.server.audit import trail
+from driftline.server.audit.trail import AppTrail
 from driftline.server.auth.caller import Caller, needs
 from driftline.server.auth.passwords import hash_password
 from driftline.server.auth.roles import ALL, Principal, Role
 from driftline.server.auth.sessions import Name
-from driftline.server.context import Here
 from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
+from driftline.server.http.parts import AppClock, AppState
 from driftline.server.state import users
 from driftline.server.state.models import User
 
@@ -60,40 +60,40 @@ class UserInfo(BaseModel):
 
 
 @router.get("", dependencies=[needs("users:read")])
-def list_users(here: Here, limit: Limit = 100, cursor: Cursor = "") -> Page[UserInfo]:
+def list_users(state: AppState, limit: Limit = 100, cursor: Cursor = "") -> Page[UserInfo]:
     """List users by name."""
     key = decode_cursor(cursor, str)
-    with here.state.reading() as session:
+    with state.reading() as session:
         rows = users.list_users(session, after=key[0] if key else None, limit=limit + 1)
     more = encode_cursor(rows[limit - 1].name) if len(rows) > limit else ""
     return Page(items=[UserInfo.model_validate(row) for row in rows[:limit]], next=more)
 
 
 @router.post("", status_code=201, dependencies=[needs("users:write")])
-def make_user(body: NewUser, request: Request, caller: Caller, here: Here) -> UserInfo:
+def make_user(body: NewUser, request: Request, caller: Caller, trail: AppTrail, clock: AppClock) -> UserInfo:
     """Make a local user."""
     caller.check_grant(body.clusters)
     hashed = hash_password(body.password.get_secret_value())
     granted: dict[str, Any] = {"role": body.role, "clusters": body.clusters}
-    with trail.changing(request, caller, "user.make", body.name, **granted) as session:
-        user = users.add_user(session, body.name, password=hashed, now=here.now(), **granted)
+    with trail.changing(request, caller.name, "user.make", body.name, **granted) as session:
+        user = users.add_user(session, body.name, password=hashed, now=clock.now(), **granted)
         return UserInfo.model_validate(user)
 
 
 @router.get("/{user_id}", dependencies=[needs("users:read")])
-def get_user(user_id: str, here: Here) -> UserInfo:
+def get_user(user_id: str, state: AppState) -> UserInfo:
     """Give one user."""
-    with here.state.reading() as session:
+    with state.reading() as session:
         return UserInfo.model_validate(users.find_user(session, user_id))
 
 
 @router.patch("/{user_id}", dependencies=[needs("users:write")])
-def change_user(user_id: str, body: UserChange, request: Request, caller: Caller) -> UserInfo:
+def change_user(user_id: str, body: UserChange, request: Request, trail: AppTrail, caller: Caller) -> UserInfo:
     """Change a user; a new password or disabling ends their sessions and tokens."""
     changes = body.model_dump(exclude_none=True, exclude={"password"})
     hashed = hash_password(body.password.get_secret_value()) if body.password else ""
     told = changes | ({"password": "changed"} if hashed else {})
-    with trail.changing(request, caller, "user.change", user_id, **told) as session:
+    with trail.changing(request, caller.name, "user.change", user_id, **told) as session:
         user = users.find_user(session, user_id)
         _check_reach(caller, user, body)
         for name, value in changes.items():
@@ -114,9 +114,9 @@ def _check_reach(caller: Principal, user: User, body: UserChange) -> None:
 
 
 @router.delete("/{user_id}", status_code=204, dependencies=[needs("users:write")])
-def remove_user(user_id: str, request: Request, caller: Caller) -> None:
+def remove_user(user_id: str, request: Request, trail: AppTrail, caller: Caller) -> None:
     """Remove a user with their tokens; the audit trail keeps their name."""
-    with trail.changing(request, caller, "user.remove", user_id) as session:
+    with trail.changing(request, caller.name, "user.remove", user_id) as session:
         user = users.find_user(session, user_id)
         caller.check_grant(user.clusters)
         users.remove_user(session, user)

@@ -14,7 +14,7 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import TimeoutError as Late
 from typing import Any
 
@@ -25,11 +25,11 @@ from driftline.errors import DriftlineError
 from driftline.events import AlertEvidence, AlertInfo
 from driftline.events.alerts import SERVICE_SOURCE
 from driftline.server.alerts.findings import FLEET
-from driftline.server.alerts.ingest import TOPIC
-from driftline.server.context import Context
+from driftline.server.clock import Clock
 from driftline.server.fleet.gateway import Gateway
 from driftline.server.fleet.status import Condition
-from driftline.server.state import alerts
+from driftline.server.signals import ALERTS, Hub
+from driftline.server.state import State, alerts
 from driftline.store.files.dedup import Batch
 
 __all__ = ["Watcher", "watching"]
@@ -47,9 +47,9 @@ _log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def watching(context: Context, gateway: Gateway) -> Iterator[None]:
+def watching(watcher: Watcher) -> Iterator[None]:
     """Watch the fleet in a thread of its own."""
-    watcher, stopping = Watcher(context, gateway), threading.Event()
+    stopping = threading.Event()
     thread = threading.Thread(target=watcher.run, args=(stopping,), name="fleet-watcher")
     thread.start()
     try:
@@ -62,9 +62,21 @@ def watching(context: Context, gateway: Gateway) -> Iterator[None]:
 class Watcher:
     """Compares what holds about the fleet with the alerts that say so."""
 
-    def __init__(self, context: Context, gateway: Gateway) -> None:
-        self._context = context
+    def __init__(
+        self,
+        state: State,
+        gateway: Gateway,
+        *,
+        hub: Hub,
+        clock: Clock,
+        note_alerts: Callable[[datetime.datetime], None],
+    ) -> None:
+        """``note_alerts`` is told the oldest time of alert rows that were stored, for the alert ingest."""
+        self._state = state
         self._gateway = gateway
+        self._hub = hub
+        self._clock = clock
+        self._note_alerts = note_alerts
         self._holding: frozenset[_Key] = frozenset()
 
     def run(self, stopping: threading.Event) -> None:
@@ -81,17 +93,16 @@ class Watcher:
 
     def turn(self) -> None:
         """Raise what began to hold, resolve what ended."""
-        ledger, context = self._gateway.ledger, self._context
-        found = {_key(it): it for it in ledger.conditions(now=context.now(), thresholds=context.thresholds)}
+        found = {_key(it): it for it in self._gateway.conditions()}
         self._raise([it for key, it in found.items() if key not in self._holding])
         self._holding = frozenset(found)
         self._resolve({(it.kind, it.cluster, it.node) for it in found.values()})
 
     def _raise(self, new: Sequence[Condition]) -> None:
         by_id = {_alert_id(it): it for it in new}
-        with self._context.state.reading() as session:
+        with self._state.reading() as session:
             known = alerts.known(session, list(by_id))
-        now = self._context.now()
+        now = self._clock.now()
         rows = [_rows(alert_id, it, now) for alert_id, it in by_id.items() if alert_id not in known]
         if not rows:
             return
@@ -102,18 +113,18 @@ class Watcher:
         }
         number = time.time_ns() // 1000
         self._gateway.intake.offer(Batch(_STREAM, number, number, tables)).result(_STORE_SECONDS)
-        self._context.arrivals.note(now)
+        self._note_alerts(now)
 
     def _resolve(self, holding: set[tuple[str, str, str]]) -> None:
-        with self._context.state.reading() as session:
+        with self._state.reading() as session:
             if not any(_is_over(it.rule, it.cluster, it.workload, holding) for it in alerts.list_open(session, FLEET)):
                 return
-        now = self._context.now()
-        with self._context.state.writing() as session:
+        now = self._clock.now()
+        with self._state.writing() as session:
             for alert in alerts.list_open(session, FLEET):
                 if _is_over(alert.rule, alert.cluster, alert.workload, holding):
                     alerts.resolve(session, alert, actor=_BY, comment="it is over", now=now)
-        self._context.hub.signal(TOPIC)
+        self._hub.signal(ALERTS)
 
 
 def _is_over(kind: str, cluster: str, node: str, holding: set[tuple[str, str, str]]) -> bool:

@@ -7,61 +7,90 @@ server then speaks TLS, by a certificate of its own authority unless it was give
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+import datetime
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
-from fastapi import FastAPI
 
 from driftline.errors import InvalidInput
 from driftline.server import pki
-from driftline.server.context import Context, utc_now
-from driftline.server.fleet import enrolment, ingest, router
-from driftline.server.fleet.alerts import watching
-from driftline.server.fleet.gateway import open_gateway
+from driftline.server.auth.peers import Peers
+from driftline.server.clock import Clock, utc_now
+from driftline.server.fleet.alerts import Watcher, watching
+from driftline.server.fleet.gateway import Gateway, WantedPolicy, open_gateway
 from driftline.server.fleet.service_accounts import ClusterKeys, KeySetReviewer, Reviewer
+from driftline.server.fleet.status import Thresholds
 from driftline.server.http import tls
+from driftline.server.http.refusal_log import Complaints
 from driftline.server.pki import Identity
-from driftline.server.policies import delivery
+from driftline.server.sensors import Sensors
 from driftline.server.settings import ServiceAccounts, Settings
+from driftline.server.signals import Hub
+from driftline.server.state import State
 
-__all__ = ["ROUTERS", "receiving", "uvicorn_options"]
-
-ROUTERS = ((enrolment.router, False), (ingest.router, True), (delivery.router, False), (router.router, False))
-"""Each with whether it bounds its bodies itself."""
+__all__ = ["receiving", "thresholds_of", "uvicorn_options"]
 
 
 @contextlib.contextmanager
-def receiving(app: FastAPI, context: Context) -> Iterator[None]:
-    """Own the event store and take in batches for as long as the ``with`` statement lasts."""
-    settings = context.settings
-    if not settings.sensor_names:
-        yield
-        return
+def receiving(
+    settings: Settings,
+    state: State,
+    sensors: Sensors,
+    peers: Peers,
+    *,
+    hub: Hub,
+    clock: Clock,
+    refusals: Complaints,
+    thresholds: Thresholds,
+    wanted_policy: WantedPolicy,
+    note_alerts: Callable[[datetime.datetime], None],
+) -> Iterator[Gateway]:
+    """Own the event store and take in batches for as long as the ``with`` statement lasts.
+
+    ``note_alerts`` is told the oldest time of alert rows that were stored.
+    """
 
     def note(_: Identity, tables: Mapping[str, pa.Table]) -> None:
         rows = tables.get("AlertInfo")
         if rows is not None and rows.num_rows:
-            context.arrivals.note(pc.min(rows["Timestamp"]).as_py())
+            note_alerts(pc.min(rows["Timestamp"]).as_py())
 
-    with open_gateway(
+    opened = open_gateway(
+        sensors,
+        peers,
         data=settings.data,
         store=settings.store,
-        now=context.now,
+        clock=clock,
+        refusals=refusals,
         days=settings.days,
-        reviewer=_reviewer(context),
+        thresholds=thresholds,
+        wanted_policy=wanted_policy,
+        reviewer=_reviewer(settings, clock),
         listeners=[note],
-    ) as gateway:
-        app.state.gateway = gateway
-        with watching(context, gateway):
-            yield
+    )
+    with (
+        opened as gateway,
+        watching(Watcher(state, gateway, hub=hub, clock=clock, note_alerts=note_alerts)),
+    ):
+        yield gateway
 
 
-def _reviewer(context: Context) -> Reviewer | None:
-    clusters = context.settings.service_accounts
-    return KeySetReviewer([_keys(it) for it in clusters], now=context.now) if clusters else None
+def thresholds_of(settings: Settings, started: datetime.datetime) -> Thresholds:
+    """Return the thresholds that the settings give, for a server that listens since ``started`` (UTC)."""
+    return Thresholds(
+        silent=datetime.timedelta(seconds=settings.sensor_silent_seconds),
+        clock=datetime.timedelta(seconds=settings.sensor_clock_seconds),
+        losses=settings.sensor_losses,
+        heard_from=started,
+    )
+
+
+def _reviewer(settings: Settings, clock: Clock) -> Reviewer | None:
+    clusters = settings.service_accounts
+    return KeySetReviewer([_keys(it) for it in clusters], now=clock.now) if clusters else None
 
 
 def _keys(accounts: ServiceAccounts) -> ClusterKeys:

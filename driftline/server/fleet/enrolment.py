@@ -14,7 +14,8 @@ from fastapi.responses import PlainTextResponse
 
 from driftline.errors import Conflict, Unauthenticated
 from driftline.server import pki
-from driftline.server.fleet.gateway import Gate, Gateway, Peer
+from driftline.server.auth.peers import Peer
+from driftline.server.fleet.gateway import Gate, Gateway
 from driftline.server.pki import Identity
 from driftline.wire.protocol import Enrolled, Enrolment, JoinToken, Renewal
 
@@ -38,8 +39,8 @@ def enrol(
     request: Request, body: Enrolment, gateway: Gate, authorization: Annotated[str, Header(max_length=20_000)] = ""
 ) -> Enrolled:
     """Give a new sensor its first certificate, for a join token or a service-account token."""
-    now = gateway.now()
-    with gateway.complaints.of(request.client.host if request.client else "somebody"):
+    now = gateway.clock.now()
+    with gateway.refusals.of(request.client.host if request.client else "somebody"):
         check_clock(body.time.astimezone(datetime.UTC), now)
         identity = _by_token(gateway, body, now) if body.token else _by_account(gateway, body, authorization, now)
         gateway.welcome(identity)
@@ -49,7 +50,7 @@ def enrol(
 @router.post("/sensors/renew")
 def renew(body: Renewal, gateway: Gate, peer: Peer) -> Enrolled:
     """Give a sensor its next certificate; the present one holds until its end."""
-    return _certified(gateway, body.csr, peer, gateway.now())
+    return _certified(gateway, body.csr, peer, gateway.clock.now())
 
 
 def check_clock(clock: datetime.datetime, now: datetime.datetime) -> None:

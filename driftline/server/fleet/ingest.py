@@ -22,8 +22,9 @@ from starlette.requests import ClientDisconnect
 from driftline import wire
 from driftline.clock import EPOCH
 from driftline.errors import Conflict, Forbidden, ForeignRows, InvalidBatch, InvalidInput, StoreOverloaded, TooMany
+from driftline.server.auth.peers import Peer
 from driftline.server.fleet.enrolment import CLOCK_MAX, check_clock
-from driftline.server.fleet.gateway import Gate, Gateway, Peer
+from driftline.server.fleet.gateway import Gate, Gateway
 from driftline.server.pki import Identity
 from driftline.store.files.dedup import Batch
 from driftline.wire.protocol import FIRST_HEADER, FLOOR_HEADER, TIME_HEADER, VERSION_HEADER, Acknowledgement
@@ -50,9 +51,9 @@ async def ingest(
     version: Annotated[str, Header(alias=VERSION_HEADER, max_length=64)] = "",
 ) -> Acknowledgement:
     """Store a batch of hunting-table rows of the sensor's own node, each row once."""
-    now = gateway.now()
+    now = gateway.clock.now()
     clock = EPOCH + datetime.timedelta(microseconds=time)
-    with gateway.complaints.of(f"sensor {peer.sensor} on {peer.node}"):
+    with gateway.refusals.of(f"sensor {peer.sensor} on {peer.node}"):
         try:
             check_clock(clock, now)
         except Conflict:
@@ -107,7 +108,7 @@ async def _read(request: Request) -> bytes:
 
 
 def _decode(gateway: Gateway, peer: Identity, body: bytes) -> dict[str, pa.Table]:
-    limits = dataclasses.replace(gateway.limits, latest=gateway.now() + CLOCK_MAX)
+    limits = dataclasses.replace(gateway.limits, latest=gateway.clock.now() + CLOCK_MAX)
     tables = wire.decode(body, limits)
     try:
         wire.check_owner(tables, cluster=peer.cluster, node=peer.node)

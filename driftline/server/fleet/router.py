@@ -10,9 +10,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 
 from driftline.errors import NotFound
-from driftline.server.audit import trail
+from driftline.server.audit.trail import AppTrail
 from driftline.server.auth import Caller, Principal, needs
-from driftline.server.context import Context, Here
 from driftline.server.fleet import status
 from driftline.server.fleet.gateway import Gate, Gateway
 from driftline.server.fleet.schemas import (
@@ -28,8 +27,9 @@ from driftline.server.fleet.schemas import (
 )
 from driftline.server.fleet.status import Condition
 from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
-from driftline.server.state import policies
-from driftline.server.state.models import PolicyAck
+from driftline.server.http.parts import AppClock, AppState
+from driftline.server.state import State, policies
+from driftline.server.state.models import PolicyAck, PolicyVersion
 
 __all__ = ["router"]
 
@@ -40,9 +40,9 @@ _MOST = 1_000_000
 
 
 @router.get("/clusters", dependencies=[needs("sensors:read")])
-def list_clusters(here: Here, gateway: Gate, caller: Caller) -> list[ClusterInfo]:
+def list_clusters(state: AppState, gateway: Gate, caller: Caller) -> list[ClusterInfo]:
     """List the clusters that have sensors, with how many, and how many of these have a problem."""
-    return clusters_of(_visible(here, gateway, caller))
+    return clusters_of(_visible(state, gateway, caller))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def _wanted(
 
 @router.get("/sensors", dependencies=[needs("sensors:read")])
 def list_sensors(
-    here: Here,
+    state: AppState,
     gateway: Gate,
     caller: Caller,
     wanted: Annotated[Wanted, Depends(_wanted)],
@@ -85,22 +85,30 @@ def list_sensors(
 ) -> Page[SensorInfo]:
     """List sensors by cluster and node: what they are, see, run and lack."""
     after = tuple(decode_cursor(cursor, str, str, str) or ())
-    found = [it for it in _visible(here, gateway, caller) if wanted.fits(it) and _key(it) > after]
+    found = [it for it in _visible(state, gateway, caller) if wanted.fits(it) and _key(it) > after]
     more = encode_cursor(*_key(found[limit - 1])) if len(found) > limit else ""
     return Page(items=found[:limit], next=more)
 
 
 @router.get("/sensors/{sensor}", dependencies=[needs("sensors:read")])
-def get_sensor(sensor: str, here: Here, gateway: Gate, caller: Caller) -> SensorInfo:
+def get_sensor(sensor: str, state: AppState, gateway: Gate, caller: Caller) -> SensorInfo:
     """Give one sensor."""
-    return _find(here, gateway, caller, sensor)
+    return _find(state, gateway, caller, sensor)
 
 
 @router.post("/sensors/{sensor}/revoke", status_code=204, dependencies=[needs("sensors:write")])
-def revoke_sensor(sensor: str, body: Revocation, request: Request, here: Here, gateway: Gate, caller: Caller) -> None:
+def revoke_sensor(
+    sensor: str,
+    body: Revocation,
+    request: Request,
+    state: AppState,
+    trail: AppTrail,
+    gateway: Gate,
+    caller: Caller,
+) -> None:
     """Refuse a sensor from now on, connections that are open included."""
-    found = _find(here, gateway, caller, sensor)
-    with trail.changing(request, caller, "sensor.revoke", sensor, node=found.node, reason=body.reason):
+    found = _find(state, gateway, caller, sensor)
+    with trail.changing(request, caller.name, "sensor.revoke", sensor, node=found.node, reason=body.reason):
         gateway.revoke(sensor, reason=body.reason)
 
 
@@ -111,11 +119,13 @@ def list_join_tokens(gateway: Gate, caller: Caller) -> list[JoinTokenInfo]:
 
 
 @router.post("/join-tokens", status_code=201, dependencies=[needs("sensors:write")])
-def make_join_token(body: NewToken, request: Request, here: Here, gateway: Gate, caller: Caller) -> MadeToken:
+def make_join_token(
+    body: NewToken, request: Request, trail: AppTrail, clock: AppClock, gateway: Gate, caller: Caller
+) -> MadeToken:
     """Make a join token for one sensor; its secret is in this answer and nowhere else."""
     caller.check_cluster(body.cluster)
-    expires = here.now() + datetime.timedelta(hours=body.hours)
-    with trail.changing(request, caller, "join-token.make", body.cluster, node=body.node, hours=body.hours):
+    expires = clock.now() + datetime.timedelta(hours=body.hours)
+    with trail.changing(request, caller.name, "join-token.make", body.cluster, node=body.node, hours=body.hours):
         made = gateway.sensors.make_token(
             fingerprint=gateway.authority.fingerprint,
             cluster=body.cluster,
@@ -127,11 +137,11 @@ def make_join_token(body: NewToken, request: Request, here: Here, gateway: Gate,
 
 
 @router.delete("/join-tokens/{token_id}", status_code=204, dependencies=[needs("sensors:write")])
-def remove_join_token(token_id: str, request: Request, gateway: Gate, caller: Caller) -> None:
+def remove_join_token(token_id: str, request: Request, trail: AppTrail, gateway: Gate, caller: Caller) -> None:
     """Make a join token worthless; the sensor that used it stays."""
     if not any(it.id == token_id and caller.sees(it.cluster) for it in gateway.sensors.tokens()):
         raise NotFound(f"no join token {token_id!r}")
-    with trail.changing(request, caller, "join-token.remove", token_id):
+    with trail.changing(request, caller.name, "join-token.remove", token_id):
         gateway.sensors.remove_token(token_id)
 
 
@@ -139,33 +149,33 @@ def _key(sensor: SensorInfo) -> tuple[str, str, str]:
     return sensor.cluster, sensor.node, sensor.sensor
 
 
-def _find(here: Context, gateway: Gateway, caller: Principal, sensor: str) -> SensorInfo:
-    found = next((it for it in _visible(here, gateway, caller) if it.sensor == sensor), None)
+def _find(state: State, gateway: Gateway, caller: Principal, sensor: str) -> SensorInfo:
+    found = next((it for it in _visible(state, gateway, caller) if it.sensor == sensor), None)
     if found is None:
         raise NotFound(f"no sensor {sensor!r}")
     return found
 
 
-def _visible(here: Context, gateway: Gateway, caller: Principal) -> list[SensorInfo]:
+def _visible(state: State, gateway: Gateway, caller: Principal) -> list[SensorInfo]:
     states = {it.sensor: it for it in gateway.ledger.states()}
     conditions: defaultdict[str, list[Condition]] = defaultdict(list)
-    for condition in gateway.ledger.conditions(now=here.now(), thresholds=here.thresholds):
+    for condition in gateway.conditions():
         conditions[condition.sensor].append(condition)
-    with here.state.reading() as session:
+    with state.reading() as session:
         acks = {it.sensor: it for it in policies.list_acks(session, caller.visible, after="", limit=_MOST)}
     found = []
     for record in gateway.sensors.sensors():
         identity = record.identity
         if caller.sees(identity.cluster):
-            state = states.get(identity.sensor) or status.new_state(identity)
-            run = _run(here, identity.cluster, state.policy, acks.get(identity.sensor))
-            found.append(sensor_info(record, state, conditions[identity.sensor], policy=run))
+            known = states.get(identity.sensor) or status.new_state(identity)
+            wanted = gateway.wanted_policy(identity.cluster)
+            run = _run(wanted, known.policy, acks.get(identity.sensor))
+            found.append(sensor_info(record, known, conditions[identity.sensor], policy=run))
     return sorted(found, key=_key)
 
 
 # The acknowledgement comes at once, the heartbeat seconds later, but from a sensor with a file of its own, too.
-def _run(here: Context, cluster: str, said: str, ack: PolicyAck | None) -> PolicyRun:
-    wanted = here.current.of(cluster)
+def _run(wanted: PolicyVersion | None, said: str, ack: PolicyAck | None) -> PolicyRun:
     label = f"{wanted.name}:{wanted.version}" if wanted else ""
     running = f"{ack.name}:{ack.version}" if ack and not ack.error and ":" in said else said
     return PolicyRun(running=running, wanted=label, current=running == label, error=ack.error if ack else "")

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import anyio
 import anyio.to_thread
@@ -21,19 +21,21 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from driftline.errors import DriftlineError, InvalidQuery, StoreError, TooMany
-from driftline.server.context import Context
 from driftline.server.http import problems
+from driftline.server.http.metrics import Metrics
+from driftline.server.http.parts import part
 from driftline.server.hunts.formats import FORMATS, Answer
+from driftline.server.storage import Storage
 from driftline.store.process.reader import RowStream
 from driftline.store.query.hunt_store import Hunt
 from driftline.store.query.limits import Stop
 from driftline.store.query.results import TRUNCATED
 
-__all__ = ["HuntResponse", "Prepared", "Running", "Tell"]
+__all__ = ["AppHunts", "HuntResponse", "Hunts", "Prepared", "Running", "Tell"]
 
 Tell = Callable[[Mapping[str, Any]], None]
 """Takes how a hunt ended, for the audit trail: ``outcome``, ``rows``, ``seconds``, ``error``."""
-_TURN_SECONDS = 2.0
+_SLOT_SECONDS = 2.0
 _END = b""
 
 
@@ -45,11 +47,35 @@ class Prepared:
     placed: Callable[[InvalidQuery], InvalidQuery]
 
 
+class Hunts:
+    """The store that hunts run over, and the slots for hunts that run at the same time."""
+
+    def __init__(self, storage: Storage, metrics: Metrics, *, at_once: int) -> None:
+        self.storage = storage
+        self.metrics = metrics
+        self._slots = threading.BoundedSemaphore(at_once)
+
+    # Each hunt may take the memory it is allowed, so only a few run at the same time. The others wait a little and
+    # are then refused, so that waiting requests do not take up the server's threads.
+    @contextlib.contextmanager
+    def slot(self) -> Iterator[None]:
+        """Hold a slot during the block; raises ``TooMany`` if none is free within 2 seconds."""
+        if not self._slots.acquire(timeout=_SLOT_SECONDS):
+            raise TooMany("other hunts are running; try again", seconds=_SLOT_SECONDS)
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+
+AppHunts = Annotated[Hunts, part(Hunts)]
+
+
 class Running:
     """A hunt. ``begin``, then read ``answer``, then ``end``; ``cancel`` at any time, from any thread."""
 
-    def __init__(self, context: Context, tell: Tell) -> None:
-        self._context = context
+    def __init__(self, hunts: Hunts, tell: Tell) -> None:
+        self._hunts = hunts
         self._tell = tell
         self._stop = Stop()
         self._stack = contextlib.ExitStack()
@@ -72,21 +98,11 @@ class Running:
         self.answer = Answer(schema, self._counted(found.batches), truncated, seconds)
 
     def _found(self, prepared: Prepared) -> RowStream:
-        self._stack.enter_context(self._turn())
+        self._stack.enter_context(self._hunts.slot())
         try:
-            return self._stack.enter_context(self._context.storage.hunt(prepared.hunt, stop=self._stop))
+            return self._stack.enter_context(self._hunts.storage.hunt(prepared.hunt, stop=self._stop))
         except InvalidQuery as error:
             raise prepared.placed(error) from error
-
-    # Few at once, as each may take the memory it is allowed; others wait a little, then are sent away.
-    @contextlib.contextmanager
-    def _turn(self) -> Iterator[None]:
-        if not self._context.hunting.acquire(timeout=_TURN_SECONDS):
-            raise TooMany("other hunts are running; try again", seconds=_TURN_SECONDS)
-        try:
-            yield
-        finally:
-            self._context.hunting.release()
 
     def _counted(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
@@ -103,7 +119,7 @@ class Running:
         if not self._ended.acquire(blocking=False):
             return
         self._stack.close()
-        self._context.metrics.hunts.labels(outcome).inc()
+        self._hunts.metrics.hunts.labels(outcome).inc()
         seconds = round(time.perf_counter() - self._begun, 6)
         self._tell({"outcome": outcome, "rows": self._rows, "seconds": seconds} | ({"error": error} if error else {}))
 

@@ -11,19 +11,21 @@ from typing import Annotated, Any
 import anyio.to_thread
 from fastapi import APIRouter, Header, Request
 
-from driftline import hunts
+from driftline import hunts as library
 from driftline.clock import EPOCH
 from driftline.errors import InvalidInput
 from driftline.events import TABLES
 from driftline.hunts import functions
 from driftline.kql.text import constants
-from driftline.server.audit import trail
+from driftline.server.audit.trail import AppTrail
 from driftline.server.auth import Caller, Principal, needs
-from driftline.server.context import Context, Here
-from driftline.server.hunts.execution import HuntResponse, Prepared, Running
+from driftline.server.http.parts import AppClock, AppHub, AppLimiter, AppSettings, AppState
+from driftline.server.hunts.execution import AppHunts, HuntResponse, Prepared, Running
 from driftline.server.hunts.formats import ARROW, JSON_LINES, chosen
 from driftline.server.hunts.saved import visible
 from driftline.server.hunts.schemas import ColumnInfo, HuntAnswer, HuntRequest, TableInfo
+from driftline.server.settings import Settings
+from driftline.server.signals import HUNTS, Hub
 from driftline.store.query.hunt_store import Hunt
 
 __all__ = ["router"]
@@ -32,7 +34,7 @@ router = APIRouter(tags=["hunting"])
 
 _MICROSECOND = datetime.timedelta(microseconds=1)
 _YEARS = 100 * 365
-_STOPPING = "hunts"
+_WAIT_SECONDS = 60.0
 _FORMATS: Mapping[str, Any] = {
     ARROW: {"schema": {"type": "string", "format": "binary"}},
     JSON_LINES: {"schema": {"type": "string"}, "example": '{"FileName": "miner", "count_": 3}\n'},
@@ -70,10 +72,16 @@ def list_tables() -> list[TableInfo]:
         }
     },
 )
-async def run_hunt(
+async def run_hunt(  # noqa: PLR0917 -- FastAPI calls it, by name
     body: HuntRequest,
     request: Request,
-    here: Here,
+    hunts: AppHunts,
+    state: AppState,
+    trail: AppTrail,
+    limiter: AppLimiter,
+    hub: AppHub,
+    clock: AppClock,
+    settings: AppSettings,
     caller: Caller,
     accept: Annotated[
         str, Header(max_length=256, description=f"`{ARROW}`, `{JSON_LINES}`, or else a JSON object")
@@ -84,59 +92,64 @@ async def run_hunt(
     The answer comes as it is read: a large one costs little memory when it is taken by lines or as
     an Arrow IPC stream. Who closes the connection cancels the hunt. Each is in the audit trail.
     """
-    here.limiter.count("hunts", caller.user_id)
-    running = Running(here, lambda end: _tell(request, caller, body, end))
-    async with _cancelled_if_gone(request, here, running):
-        await anyio.to_thread.run_sync(running.begin, lambda: _prepared(body, here, caller))
-    return HuntResponse(running, media_type=chosen(accept), seconds=here.settings.hunt_fetch_seconds)
+    limiter.count("hunts", caller.user_id)
+
+    def record(end: Mapping[str, Any]) -> None:
+        asked = body.model_dump(exclude_defaults=True)
+        trail.note(request, caller.name, "hunt", clusters=list(caller.clusters), **asked, **end)
+
+    def prepare() -> Prepared:
+        return _prepared(body, visible(state, caller), caller, settings=settings, now=clock.now())
+
+    running = Running(hunts, record)
+    async with _cancelled_if_gone(request, hub, running):
+        await anyio.to_thread.run_sync(running.begin, prepare)
+    return HuntResponse(running, media_type=chosen(accept), seconds=settings.hunt_fetch_seconds)
 
 
-def _tell(request: Request, caller: Principal, body: HuntRequest, end: Mapping[str, Any]) -> None:
-    asked = body.model_dump(exclude_defaults=True)
-    trail.note(request, caller, "hunt", clusters=list(caller.clusters), **asked, **end)
-
-
-def _hunt_of(text: str, body: HuntRequest, here: Context, caller: Principal) -> Hunt:
-    settings = here.settings
-    return Hunt(
-        text=text,
+def _prepared(
+    body: HuntRequest,
+    saved: Mapping[str, functions.SavedHunt],
+    caller: Principal,
+    *,
+    settings: Settings,
+    now: datetime.datetime,
+) -> Prepared:
+    whole = functions.compose(_text(body, saved), saved)
+    hunt = Hunt(
+        text=whole.text,
         clusters=caller.visible,
-        after=_after(here, body.timespan),
+        after=_after(body.timespan, now),
         parameters=body.parameters,
         seconds=settings.hunt_seconds,
         size=settings.hunt_size,
         take=body.limit,
     )
-
-
-def _prepared(body: HuntRequest, here: Context, caller: Principal) -> Prepared:
-    saved = visible(here, caller)
-    whole = functions.compose(_text(body, saved), saved)
-    return Prepared(_hunt_of(whole.text, body, here, caller), whole.with_source_positions)
+    return Prepared(hunt, whole.with_source_positions)
 
 
 def _text(body: HuntRequest, saved: Mapping[str, functions.SavedHunt]) -> str:
     if not body.run:
         return body.query
-    return saved[body.run].query if body.run in saved else hunts.find(body.run).query
+    return saved[body.run].query if body.run in saved else library.find(body.run).query
 
 
-def _after(here: Context, timespan: str) -> int | None:
+def _after(timespan: str, now: datetime.datetime) -> int | None:
     if not timespan:
         return None
     ticks = constants.timespan_ticks(timespan)
     if ticks is None or ticks < 0:
         raise InvalidInput(f"timespan: expected a span like 30m, 12h, 7d, got {timespan!r}")
     span = min(datetime.timedelta(microseconds=ticks // 10), datetime.timedelta(days=_YEARS))
-    return (here.now() - span - EPOCH) // _MICROSECOND
+    return (now - span - EPOCH) // _MICROSECOND
 
 
 # The body has been read: what comes now is the end of the connection.
 @contextlib.asynccontextmanager
-async def _cancelled_if_gone(request: Request, here: Context, running: Running) -> AsyncIterator[None]:
+async def _cancelled_if_gone(request: Request, hub: Hub, running: Running) -> AsyncIterator[None]:
     tasks = [
         asyncio.create_task(_cancel_when_gone(request, running)),
-        asyncio.create_task(_cancel_when_closed(here, running)),
+        asyncio.create_task(_cancel_when_closed(hub, running)),
     ]
     try:
         yield
@@ -152,7 +165,7 @@ async def _cancel_when_gone(request: Request, running: Running) -> None:
     running.cancel("the caller went away")
 
 
-async def _cancel_when_closed(here: Context, running: Running) -> None:
-    while not here.hub.closed:
-        await here.hub.wait_change(_STOPPING, here.hub.number(_STOPPING), seconds=here.settings.hunt_seconds)
+async def _cancel_when_closed(hub: Hub, running: Running) -> None:
+    while not hub.closed:
+        await hub.wait_change(HUNTS, hub.number(HUNTS), seconds=_WAIT_SECONDS)
     running.cancel("the server stops")

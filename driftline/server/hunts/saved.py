@@ -9,11 +9,11 @@ from fastapi import APIRouter, Path, Request
 from driftline import hunts as library
 from driftline.errors import InvalidInput
 from driftline.hunts.functions import SavedHunt, check
-from driftline.server.audit import trail
+from driftline.server.audit.trail import AppTrail
 from driftline.server.auth import Caller, Principal, needs
-from driftline.server.context import Context, Here
+from driftline.server.http.parts import AppClock, AppState
 from driftline.server.hunts.schemas import LibraryHunt, NewSavedHunt, SavedHuntInfo
-from driftline.server.state import hunts
+from driftline.server.state import State, hunts
 
 __all__ = ["router", "visible"]
 
@@ -22,9 +22,9 @@ router = APIRouter(prefix="/hunts", tags=["hunting"])
 Name = Annotated[str, Path(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$", examples=["Drifted"])]
 
 
-def visible(here: Context, caller: Principal) -> dict[str, SavedHunt]:
+def visible(state: State, caller: Principal) -> dict[str, SavedHunt]:
     """Give the saved hunts somebody may name: their own, and shared ones of other names."""
-    with here.state.reading() as session:
+    with state.reading() as session:
         rows = hunts.list_visible(session, caller.user_id)
     return {row.name: SavedHunt(row.name, row.text, row.parameters) for row in rows}
 
@@ -36,25 +36,33 @@ def list_library() -> list[LibraryHunt]:
 
 
 @router.get("/saved", dependencies=[needs("hunt")])
-def list_saved(here: Here, caller: Caller) -> list[SavedHuntInfo]:
+def list_saved(state: AppState, caller: Caller) -> list[SavedHuntInfo]:
     """List one's own saved hunts and those that others share, by name."""
-    with here.state.reading() as session:
+    with state.reading() as session:
         return [SavedHuntInfo.model_validate(row) for row in hunts.list_visible(session, caller.user_id)]
 
 
 @router.put("/saved/{name}", dependencies=[needs("hunt")])
-def put_saved(name: Name, body: NewSavedHunt, request: Request, here: Here, caller: Caller) -> SavedHuntInfo:
+def put_saved(
+    name: Name,
+    body: NewSavedHunt,
+    request: Request,
+    state: AppState,
+    trail: AppTrail,
+    clock: AppClock,
+    caller: Caller,
+) -> SavedHuntInfo:
     """Save a hunt, over one's older one of the name, if it could be run; what is wrong is told with its place."""
     if name in library.load():
         raise InvalidInput(f"name: {name!r} is a hunt of the library")
-    check(SavedHunt(name, body.text, body.parameters), visible(here, caller))
-    with trail.changing(request, caller, "hunt.save", name, **body.model_dump()) as session:
-        made = hunts.put(session, caller.user_id, name, owner=caller.name, now=here.now(), **body.model_dump())
+    check(SavedHunt(name, body.text, body.parameters), visible(state, caller))
+    with trail.changing(request, caller.name, "hunt.save", name, **body.model_dump()) as session:
+        made = hunts.put(session, caller.user_id, name, owner=caller.name, now=clock.now(), **body.model_dump())
         return SavedHuntInfo.model_validate(made)
 
 
 @router.delete("/saved/{name}", status_code=204, dependencies=[needs("hunt")])
-def remove_saved(name: Name, request: Request, caller: Caller) -> None:
+def remove_saved(name: Name, request: Request, trail: AppTrail, caller: Caller) -> None:
     """Remove a saved hunt of one's own."""
-    with trail.changing(request, caller, "hunt.remove", name) as session:
+    with trail.changing(request, caller.name, "hunt.remove", name) as session:
         hunts.remove(session, caller.user_id, name)

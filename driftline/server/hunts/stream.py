@@ -14,8 +14,12 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from driftline.errors import StoreBusy, StoreError
 from driftline.server.auth import Principal, needs
-from driftline.server.context import Context, Here
-from driftline.server.http.sse import Reading, watch
+from driftline.server.auth.stream_reader import Reader
+from driftline.server.clock import Clock
+from driftline.server.http.parts import AppClock, AppHub, AppMetrics, AppStorage
+from driftline.server.http.sse import watch
+from driftline.server.signals import EVENTS
+from driftline.server.storage import Storage
 from driftline.store.query import row_query
 
 __all__ = ["router"]
@@ -31,8 +35,11 @@ Text = Annotated[str, Query(max_length=512)]
 
 @router.get("/events/stream", dependencies=[needs("events:read")], response_class=EventSourceResponse)
 async def stream_events(
-    here: Here,
-    reader: Reading,
+    storage: AppStorage,
+    hub: AppHub,
+    metrics: AppMetrics,
+    clock: AppClock,
+    reader: Reader,
     table: Literal["CloudProcessEvents", "SensorHealth"] = "CloudProcessEvents",
     cluster: Text = "",
     node: Text = "",
@@ -40,23 +47,31 @@ async def stream_events(
     """Follow the rows of a table as they come to the store."""
     equal = {CLUSTER: cluster, "NodeName": node}
     where = [row_query.Filter(column, "=", value) for column, value in equal.items() if value]
-    look = _Look(here, table, where)
-    async for event in watch(here, reader, topic="events", permission="events:read", look=look, poll=_POLL_SECONDS):
+    rows = _Rows(storage, clock, table, where)
+    async for event in watch(
+        hub,
+        metrics,
+        topic=EVENTS,
+        still_allowed=lambda: reader.still_allowed("events:read"),
+        look=lambda: rows.read(reader.principal),
+        poll=_POLL_SECONDS,
+    ):
         yield event
 
 
-class _Look:
-    def __init__(self, context: Context, table: str, where: list[row_query.Filter]) -> None:
-        self._context = context
+class _Rows:
+    def __init__(self, storage: Storage, clock: Clock, table: str, where: list[row_query.Filter]) -> None:
+        self._storage = storage
+        self._clock = clock
         self._table = table
         self._where = where
-        self._since = context.now()
+        self._since = clock.now()
         self._seen: frozenset[Hashable] = frozenset()
 
-    def __call__(self, principal: Principal) -> list[ServerSentEvent]:
-        now = self._context.now()
+    def read(self, principal: Principal) -> list[ServerSentEvent]:
+        now = self._clock.now()
         try:
-            rows = self._read(principal)
+            rows = self._rows(principal)
         except StoreBusy:  # its process is starting
             return []
         except StoreError as error:
@@ -68,11 +83,11 @@ class _Look:
         gap = [ServerSentEvent(event="gap", data={"detail": f"more than {_PAGE} rows; the newest follow"})]
         return gap + told if fresh and len(rows) == _PAGE else told
 
-    def _read(self, principal: Principal) -> list[dict[str, Any]]:
+    def _rows(self, principal: Principal) -> list[dict[str, Any]]:
         where = [row_query.Filter("Timestamp", ">=", self._since.isoformat()), *self._where]
         if principal.visible is not None:
             where.append(row_query.Filter(CLUSTER, "in", list(principal.visible)))
-        rows = self._context.storage.select(row_query.RowQuery(table=self._table, where=where, limit=_PAGE))
+        rows = self._storage.select(row_query.RowQuery(table=self._table, where=where, limit=_PAGE))
         return list(rows.to_pylist())
 
 

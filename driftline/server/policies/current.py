@@ -9,14 +9,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
+from typing import Annotated
 
-from driftline.server.signals import Hub
+from driftline.server.http.parts import part
+from driftline.server.signals import POLICIES, Hub
 from driftline.server.state import State, policies
 from driftline.server.state.models import PolicyVersion
 
-__all__ = ["DEFAULT_NAME", "STALE", "TOPIC", "Current"]
+__all__ = ["DEFAULT_NAME", "STALE", "AppPolicies", "Current"]
 
-TOPIC = "policies"
 STALE = 3.0
 DEFAULT_NAME = "default"
 """The policy of every cluster that has none of its own."""
@@ -35,7 +36,7 @@ class Current:
 
     def fresh(self) -> bool:
         """Tell whether ``of`` would answer from memory."""
-        return self._number == self._hub.number(TOPIC) and time.monotonic() - self._read_at < STALE
+        return self._number == self._hub.number(POLICIES) and time.monotonic() - self._read_at < STALE
 
     def of(self, cluster: str) -> PolicyVersion | None:
         """Give a cluster's policy; ``None`` if nobody made one. May ask the database."""
@@ -47,7 +48,10 @@ class Current:
         with self._lock:
             if self.fresh():
                 return
-            number = self._hub.number(TOPIC)  # before the reading: what comes meanwhile is read again
+            number = self._hub.number(POLICIES)  # before the reading: what comes meanwhile is read again
             with self._state.reading() as session:
                 found = {policy.name: policy for policy in policies.all_latest(session)}
             self._known, self._number, self._read_at = found, number, time.monotonic()
+
+
+AppPolicies = Annotated[Current, part(Current)]

@@ -8,15 +8,18 @@ says what it made of the policy by ``PUT``.
 from __future__ import annotations
 
 import time
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import anyio.to_thread
 from fastapi import APIRouter, Header, Query, Response
 
 from driftline.errors import NotFound
-from driftline.server.context import Context, Here
-from driftline.server.fleet.gateway import Peer
-from driftline.server.policies.current import STALE, TOPIC
+from driftline.server.auth.peers import Peer
+from driftline.server.http.parts import AppClock, AppHub, AppMetrics, part
+from driftline.server.policies.current import STALE, AppPolicies, Current
+from driftline.server.policies.group_commit import GroupCommit
+from driftline.server.signals import POLICIES, Hub
 from driftline.server.state.models import PolicyVersion
 from driftline.wire.protocol import Delivered, PolicyAck
 
@@ -27,48 +30,55 @@ router = APIRouter(prefix="/sensor", tags=["sensors"])
 
 @router.get("/policy", response_model=Delivered, responses={304: {"description": "What it runs is in force"}})
 async def fetch_policy(
-    here: Here,
+    current: AppPolicies,
+    hub: AppHub,
+    metrics: AppMetrics,
     peer: Peer,
     response: Response,
     wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for another version")] = 0,
     if_none_match: Annotated[str, Header(max_length=256, description="ETag of what it runs")] = "",
 ) -> Delivered | Response:
     """Give the policy of a sensor's cluster, when it is another than the one it runs."""
-    with here.metrics.policy_waiters.track_inprogress():
-        found = await _wait_other(here, peer.cluster, if_none_match, time.monotonic() + wait)
+    with metrics.policy_waiters.track_inprogress():
+        found = await _wait_other(current, hub, peer.cluster, if_none_match, time.monotonic() + wait)
     if found is None:
         return Response(status_code=304, headers={"ETag": if_none_match})
     response.headers["ETag"] = _etag(found)
     return Delivered.model_validate(found)
 
 
-async def _wait_other(here: Context, cluster: str, etag: str, deadline: float) -> PolicyVersion | None:
+async def _wait_other(current: Current, hub: Hub, cluster: str, etag: str, deadline: float) -> PolicyVersion | None:
     while True:
-        seen = here.hub.number(TOPIC)
-        found = await _current(here, cluster)
+        seen = hub.number(POLICIES)
+        found = await _of(current, cluster)
         if found is not None and _etag(found) != etag:
             return found
         left = deadline - time.monotonic()
-        if left <= 0 or here.hub.closed:
+        if left <= 0 or hub.closed:
             break
-        await here.hub.wait_change(TOPIC, seen, seconds=min(left, STALE))
+        await hub.wait_change(POLICIES, seen, seconds=min(left, STALE))
     if found is None and not etag:
         raise NotFound("nobody made a policy for this cluster, nor a default one")
     return None
 
 
-async def _current(here: Context, cluster: str) -> PolicyVersion | None:
-    if here.current.fresh():
-        return here.current.of(cluster)
-    return await anyio.to_thread.run_sync(here.current.of, cluster)
+async def _of(current: Current, cluster: str) -> PolicyVersion | None:
+    if current.fresh():
+        return current.of(cluster)
+    return await anyio.to_thread.run_sync(current.of, cluster)
 
 
 def _etag(policy: PolicyVersion) -> str:
     return f'"{policy.name}:{policy.version}"'
 
 
+Acks = GroupCommit[Mapping[str, Any]]
+"""Acknowledgements on their way to the state: for each the columns of ``state.models.PolicyAck``."""
+AppAcks = Annotated[Acks, part(GroupCommit)]
+
+
 @router.put("/policy", status_code=204)
-async def acknowledge_policy(body: PolicyAck, here: Here, peer: Peer) -> None:
+async def acknowledge_policy(body: PolicyAck, acks: AppAcks, clock: AppClock, peer: Peer) -> None:
     """Say which version a sensor runs, or why it could not use it."""
     who = {"sensor": peer.sensor, "cluster": peer.cluster, "node": peer.node}
-    await here.acks.add({**who, "at": here.now(), **body.model_dump()})
+    await acks.add({**who, "at": clock.now(), **body.model_dump()})

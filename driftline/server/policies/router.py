@@ -6,18 +6,21 @@ A policy has the name of the cluster it is for; ``default`` is for every cluster
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 
 from driftline import policy as drift
 from driftline.errors import NotFound
-from driftline.server.audit import trail
+from driftline.server.audit.trail import AppTrail, Trail
 from driftline.server.auth import Caller, Principal, needs
-from driftline.server.context import Context, Here, context_of
+from driftline.server.clock import Clock
 from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
-from driftline.server.policies.current import DEFAULT_NAME, TOPIC
+from driftline.server.http.parts import AppClock, AppHub, AppState
+from driftline.server.policies.current import DEFAULT_NAME, AppPolicies, Current
 from driftline.server.policies.schemas import Diff, NewVersion, PolicyInfo, Rollback, SensorPolicy, VersionInfo
+from driftline.server.signals import POLICIES, Hub
 from driftline.server.state import policies
 
 __all__ = ["router"]
@@ -28,53 +31,89 @@ Name = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,252}$", exampl
 Version = Annotated[int, Query(ge=1, le=2**31)]
 
 
+@dataclass(frozen=True, slots=True)
+class _Publisher:
+    request: Request
+    trail: Trail
+    hub: Hub
+    clock: Clock
+    author: str
+
+    def publish(self, name: str, new: NewVersion, *, action: str) -> PolicyInfo:
+        """Put a version in force and wake the sensors that wait for one; ``action`` names it in the audit trail."""
+        with self.trail.changing(self.request, self.author, action, name, message=new.message) as session:
+            made = policies.add_version(
+                session,
+                name,
+                text=new.text,
+                author=self.author,
+                message=new.message,
+                now=self.clock.now(),
+                if_version=new.if_version,
+            )
+            answer = PolicyInfo.model_validate(made)
+        self.hub.signal(POLICIES)
+        return answer
+
+
+async def _publisher(request: Request, trail: AppTrail, hub: AppHub, clock: AppClock, caller: Caller) -> _Publisher:
+    return _Publisher(request, trail, hub, clock, caller.name)
+
+
+Publishing = Annotated[_Publisher, Depends(_publisher)]
+
+
 @router.get("", dependencies=[needs("policies:read")])
-def list_policies(here: Here, caller: Caller) -> list[VersionInfo]:
+def list_policies(state: AppState, caller: Caller) -> list[VersionInfo]:
     """List the version in force of each policy."""
-    with here.state.reading() as session:
+    with state.reading() as session:
         rows = policies.all_latest(session)
     return [VersionInfo.model_validate(row) for row in rows if row.name == DEFAULT_NAME or caller.sees(row.name)]
 
 
 @router.get("/sensors", dependencies=[needs("policies:read")])
-def list_policies_of_sensors(here: Here, caller: Caller, limit: Limit = 100, cursor: Cursor = "") -> Page[SensorPolicy]:
+def list_policies_of_sensors(
+    state: AppState, current: AppPolicies, caller: Caller, limit: Limit = 100, cursor: Cursor = ""
+) -> Page[SensorPolicy]:
     """List which sensor runs which version, and whether that is the one in force."""
     key = decode_cursor(cursor, str)
-    with here.state.reading() as session:
+    with state.reading() as session:
         rows = policies.list_acks(session, caller.visible, after=key[0] if key else "", limit=limit + 1)
     more = encode_cursor(rows[limit - 1].sensor) if len(rows) > limit else ""
-    return Page(items=[_compared(here, row) for row in rows[:limit]], next=more)
+    return Page(items=[_compared(current, row) for row in rows[:limit]], next=more)
 
 
-def _compared(here: Context, row: Any) -> SensorPolicy:
-    wanted = here.current.of(row.cluster)
-    current = wanted is not None and (row.name, row.version, row.error) == (wanted.name, wanted.version, "")
+def _compared(current: Current, row: Any) -> SensorPolicy:
+    wanted = current.of(row.cluster)
+    runs_it = wanted is not None and (row.name, row.version, row.error) == (wanted.name, wanted.version, "")
     told = SensorPolicy.model_validate(row)
-    return told.model_copy(update={"wanted": wanted.version if wanted else 0, "current": current})
+    return told.model_copy(update={"wanted": wanted.version if wanted else 0, "current": runs_it})
 
 
 @router.get("/{name}", dependencies=[needs("policies:read")])
-def get_policy(name: Name, here: Here, caller: Caller) -> PolicyInfo:
+def get_policy(name: Name, state: AppState, caller: Caller) -> PolicyInfo:
     """Give the version in force of a policy."""
     _check_read(caller, name)
-    with here.state.reading() as session:
+    with state.reading() as session:
         return PolicyInfo.model_validate(policies.find_latest(session, name))
 
 
 @router.put("/{name}", dependencies=[needs("policies:write")])
-def put_policy(name: Name, body: NewVersion, request: Request, caller: Caller) -> PolicyInfo:
+def put_policy(name: Name, body: NewVersion, publisher: Publishing, caller: Caller) -> PolicyInfo:
     """Put a new version in force, if it is right; every place that is wrong is told."""
     _check_write(caller, name)
     drift.load(body.text, source=name)
-    return _put(request, caller, name, "policy.put", body)
+    return publisher.publish(name, body, action="policy.put")
 
 
 @router.get("/{name}/versions", dependencies=[needs("policies:read")])
-def list_versions(name: Name, here: Here, caller: Caller, limit: Limit = 100, cursor: Cursor = "") -> Page[VersionInfo]:
+def list_versions(
+    name: Name, state: AppState, caller: Caller, limit: Limit = 100, cursor: Cursor = ""
+) -> Page[VersionInfo]:
     """List the versions of a policy, the newest first."""
     _check_read(caller, name)
     key = decode_cursor(cursor, int)
-    with here.state.reading() as session:
+    with state.reading() as session:
         policies.find_latest(session, name)
         rows = policies.list_versions(session, name, before=key[0] if key else None, limit=limit + 1)
     more = encode_cursor(rows[limit - 1].version) if len(rows) > limit else ""
@@ -82,18 +121,20 @@ def list_versions(name: Name, here: Here, caller: Caller, limit: Limit = 100, cu
 
 
 @router.get("/{name}/versions/{version}", dependencies=[needs("policies:read")])
-def get_version(name: Name, version: Annotated[int, Path(ge=1, le=2**31)], here: Here, caller: Caller) -> PolicyInfo:
+def get_version(
+    name: Name, version: Annotated[int, Path(ge=1, le=2**31)], state: AppState, caller: Caller
+) -> PolicyInfo:
     """Give one version of a policy."""
     _check_read(caller, name)
-    with here.state.reading() as session:
+    with state.reading() as session:
         return PolicyInfo.model_validate(policies.find_version(session, name, version))
 
 
 @router.get("/{name}/diff", dependencies=[needs("policies:read")])
-def diff_versions(name: Name, from_version: Version, to_version: Version, here: Here, caller: Caller) -> Diff:
+def diff_versions(name: Name, from_version: Version, to_version: Version, state: AppState, caller: Caller) -> Diff:
     """Give what changed between two versions."""
     _check_read(caller, name)
-    with here.state.reading() as session:
+    with state.reading() as session:
         old, new = (policies.find_version(session, name, each) for each in (from_version, to_version))
     lines = difflib.unified_diff(
         old.text.splitlines(keepends=True),
@@ -105,31 +146,14 @@ def diff_versions(name: Name, from_version: Version, to_version: Version, here: 
 
 
 @router.post("/{name}/rollback", status_code=201, dependencies=[needs("policies:write")])
-def roll_back(name: Name, body: Rollback, request: Request, here: Here, caller: Caller) -> PolicyInfo:
+def roll_back(name: Name, body: Rollback, state: AppState, publisher: Publishing, caller: Caller) -> PolicyInfo:
     """Put the text of an earlier version in force, as a new version."""
     _check_write(caller, name)
-    with here.state.reading() as session:
+    with state.reading() as session:
         text = policies.find_version(session, name, body.version).text
     drift.load(text, source=name)
     message = body.message or f"roll back to version {body.version}"
-    return _put(request, caller, name, "policy.rollback", NewVersion(text=text, message=message))
-
-
-def _put(request: Request, caller: Principal, name: str, action: str, new: NewVersion) -> PolicyInfo:
-    here = context_of(request)
-    with trail.changing(request, caller, action, name, message=new.message) as session:
-        made = policies.add_version(
-            session,
-            name,
-            text=new.text,
-            author=caller.name,
-            message=new.message,
-            now=here.now(),
-            if_version=new.if_version,
-        )
-        answer = PolicyInfo.model_validate(made)
-    here.hub.signal(TOPIC)
-    return answer
+    return publisher.publish(name, NewVersion(text=text, message=message), action="policy.rollback")
 
 
 # What holds by default holds in one's own clusters, too.

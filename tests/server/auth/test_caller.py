@@ -8,26 +8,30 @@ from pathlib import Path
 import pytest
 
 from driftline.errors import Unauthenticated
-from driftline.server.auth.caller import authenticate
+from driftline.server.auth.caller import Authenticator
 from driftline.server.auth.secrets import digest
-from driftline.server.context import Context
-from driftline.server.http.rate_limits import Limiter
-from driftline.server.settings import Settings
+from driftline.server.clock import Clock
+from driftline.server.signals import Hub
 from driftline.server.state import State, users
 
 NOON = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.UTC)
 HOUR = datetime.timedelta(hours=1)
 
 
-def context(tmp_path: Path, now: datetime.datetime) -> Context:
-    settings = Settings(data=tmp_path)
-    state = State(settings.database_url)
-    state.migrate()
-    return Context(settings=settings, state=state, limiter=Limiter({}), now=lambda: now)
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    made = State(f"sqlite:///{tmp_path}/state.db")
+    made.migrate()
+    return made
 
 
-def add_token(here: Context, *, expires_at: datetime.datetime) -> None:
-    with here.state.writing() as session:
+@pytest.fixture
+def authenticator(state: State) -> Authenticator:
+    return Authenticator(state, Hub(), Clock(lambda: NOON))
+
+
+def add_token(state: State, *, expires_at: datetime.datetime) -> None:
+    with state.writing() as session:
         user = users.add_user(session, "ada", password="", role="viewer", clusters=["*"], now=NOON)
         users.add_token(
             session,
@@ -41,33 +45,30 @@ def add_token(here: Context, *, expires_at: datetime.datetime) -> None:
         )
 
 
-def test_a_token_holds_until_it_expires(tmp_path: Path) -> None:
-    here = context(tmp_path, NOON)
-    add_token(here, expires_at=NOON + HOUR)
+def test_a_token_holds_until_it_expires(state: State, authenticator: Authenticator) -> None:
+    add_token(state, expires_at=NOON + HOUR)
 
-    assert authenticate(here, "secret").name == "ada"
+    assert authenticator.authenticate("secret").name == "ada"
 
 
-def test_an_expired_token_is_refused_saying_when(tmp_path: Path) -> None:
-    here = context(tmp_path, NOON)
-    add_token(here, expires_at=NOON)
+def test_an_expired_token_is_refused_saying_when(state: State, authenticator: Authenticator) -> None:
+    add_token(state, expires_at=NOON)
 
     with pytest.raises(Unauthenticated, match="expired at 2026-11-23 12:00 UTC"):
-        authenticate(here, "secret")
+        authenticator.authenticate("secret")
 
 
-def test_the_last_use_is_noted(tmp_path: Path) -> None:
-    here = context(tmp_path, NOON)
-    add_token(here, expires_at=NOON + HOUR)
-    principal = authenticate(here, "secret")
+def test_the_last_use_is_noted(state: State, authenticator: Authenticator) -> None:
+    add_token(state, expires_at=NOON + HOUR)
+    principal = authenticator.authenticate("secret")
 
-    with here.state.reading() as session:
+    with state.reading() as session:
         (token,) = users.list_tokens(session, principal.user_id)
 
     assert token.last_used_at == NOON
 
 
 @pytest.mark.parametrize("secret", ["", "other", "\udcff", "'; DROP TABLE tokens"])
-def test_anything_else_is_unknown(tmp_path: Path, secret: str) -> None:
+def test_anything_else_is_unknown(authenticator: Authenticator, secret: str) -> None:
     with pytest.raises(Unauthenticated, match="unknown"):
-        authenticate(context(tmp_path, NOON), secret)
+        authenticator.authenticate(secret)
