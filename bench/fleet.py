@@ -31,6 +31,7 @@ import httpx
 from bench.ingest import EVENTS, Node
 from driftline import wire
 from driftline.server import pki
+from driftline.server.state import sensors
 from driftline.store.process.reader import open_reader
 from driftline.store.query.hunt_store import Hunt
 from driftline.wire.protocol import FIRST_HEADER, FLOOR_HEADER, INGEST_PATH, TIME_HEADER
@@ -64,13 +65,16 @@ class Tally:
 def enrol(served: Served, count: int) -> list[Client]:
     """Enrol ``count`` sensors directly in the server's files, which saves the requests."""
     authority = pki.open_authority(served.directory / "pki", now=now())
-    register = served.sensors
+    state = served.state
     key = new_key()
     found = []
     for number in range(count):
-        identity = register.enrol_account(cluster="prod", node=f"node-{number:04}", subject="bench", now=now())
-        issued = authority.sign_sensor(request_for(key), identity, now=now())
-        register.add_certificate(identity, issued)
+        with state.writing() as session:
+            identity = sensors.enrol_account(
+                session, cluster="prod", node=f"node-{number:04}", subject="bench", now=now()
+            )
+            issued = authority.sign_sensor(request_for(key), identity, now=now())
+            sensors.add_certificate(session, identity, issued)
         found.append(Client(served, key, {"sensor": identity.sensor, "node": identity.node, "certificate": issued.pem}))
     return found
 

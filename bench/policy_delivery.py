@@ -22,9 +22,9 @@ from pathlib import Path
 import httpx
 
 from driftline.server import pki
-from driftline.server.sensors import open_sensors
+from driftline.server.state import sensors
 from tests.server import serving
-from tests.server.gateways import new_key, request_for, write_pair
+from tests.server.gateways import new_key, open_state, request_for, write_pair
 
 SENSORS = 1000
 ROUNDS = 5
@@ -52,11 +52,12 @@ def put(admin: httpx.Client, number: int) -> int:
 def enrolled(served: serving.Served, number: int) -> ssl.SSLContext:
     """Enrol a sensor directly in the server's files; the requests of enrolment are not measured."""
     now = datetime.datetime.now(datetime.UTC)
-    authority, register = pki.open_authority(served.data / "pki", now=now), open_sensors(served.data)
+    authority, state = pki.open_authority(served.data / "pki", now=now), open_state(served.data)
     key = new_key()
-    identity = register.enrol_account(cluster=CLUSTER, node=f"node-{number}", subject="bench", now=now)
-    issued = authority.sign_sensor(request_for(key), identity, now=now)
-    register.add_certificate(identity, issued)
+    with state.writing() as session:
+        identity = sensors.enrol_account(session, cluster=CLUSTER, node=f"node-{number}", subject="bench", now=now)
+        issued = authority.sign_sensor(request_for(key), identity, now=now)
+        sensors.add_certificate(session, identity, issued)
     context = ssl.create_default_context(cafile=str(served.data / "pki" / "ca.pem"))
     context.load_cert_chain(write_pair(served.data / f"{number}.pem", issued.pem, key))
     return context

@@ -8,6 +8,7 @@ can join before there is a user.
 from __future__ import annotations
 
 import datetime
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,7 +23,10 @@ from driftline.server import pki
 from driftline.server.fleet import status
 from driftline.server.fleet.schemas import PolicyRun, SensorInfo, sensor_info
 from driftline.server.fleet.status import SensorState
-from driftline.server.sensors import SensorRecord, open_sensors
+from driftline.server.settings import load
+from driftline.server.state import State
+from driftline.server.state import sensors as rows
+from driftline.server.state.sensors import SensorRecord
 from driftline.verdict import escape_unprintable
 
 app = App(name="fleet")
@@ -51,8 +55,11 @@ def token(cluster: str, *, node: str = "", hours: float = 1.0, data: DataDirecto
     now = datetime.datetime.now(datetime.UTC)
     authority = pki.open_authority(data / "pki", now=now)
     ends = now + datetime.timedelta(hours=hours)
-    found = open_sensors(data).make_token(fingerprint=authority.fingerprint, cluster=cluster, node=node, expires=ends)
-    print(found.text())
+    with _opened(data).writing() as session:
+        issued = rows.add_join_token(
+            session, fingerprint=authority.fingerprint, cluster=cluster, node=node, expires=ends
+        )
+    print(issued.text())
 
 
 @app.command
@@ -79,7 +86,8 @@ def sensors(
         with http_client.connect() as client:
             found = list(client.items("/sensors", cluster=cluster, problem=problem, revoked=revoked))
     else:
-        found = [_sensor_info(record) for record in open_sensors(data).sensors()]
+        with _opened(data).reading() as session:
+            found = [_sensor_info(record) for record in rows.list_sensors(session)]
         found = [it for it in found if cluster in ("", it["cluster"]) and (revoked or not it["revoked"])]
         found = [it for it in found if not problem or problem in {*_kinds(it), "any" if _kinds(it) else ""}]
     if output == "json":
@@ -88,7 +96,14 @@ def sensors(
         _print(found)
 
 
-# The same entry as the API returns. The policy in force is in the server's database, which --data does not open.
+# The database that the server's settings name, as the server finds them but for the data directory.
+def _opened(data: Path) -> State:
+    state = State(load(environ=os.environ, flags={"data": data}).settings.database_url)
+    state.migrate(data)
+    return state
+
+
+# The same entry as the API returns, but without the policy in force.
 def _sensor_info(record: SensorRecord) -> dict[str, Any]:
     state = msgspec.convert(record.report, SensorState) if record.report else status.new_state(record.identity)
     holds = status.conditions(state, now=datetime.datetime.now(datetime.UTC))
@@ -139,5 +154,6 @@ def revoke(sensor: str, *, reason: str = "by the administrator", data: DataDirec
         with http_client.connect() as client:
             client.call("POST", f"/sensors/{sensor}/revoke", body={"reason": reason})
     else:
-        open_sensors(data).revoke(sensor, reason=reason, now=datetime.datetime.now(datetime.UTC))
+        with _opened(data).writing() as session:
+            rows.revoke(session, sensor, reason=reason, now=datetime.datetime.now(datetime.UTC))
     print(f"{sensor}: revoked")

@@ -43,7 +43,6 @@ from driftline.server.policies import delivery
 from driftline.server.policies import router as policies
 from driftline.server.policies.current import Current
 from driftline.server.policies.group_commit import GroupCommit
-from driftline.server.sensors import open_sensors
 from driftline.server.settings import Settings
 from driftline.server.signals import Hub
 from driftline.server.state import State, users
@@ -136,6 +135,7 @@ def _parts(settings: Settings, clock: Clock) -> Sequence[object]:
         _limiter(settings),
         Complaints(clock.now),
         Authenticator(state, hub, clock),
+        Peers(state, clock),
         Trail(state, hub, clock),
         Arrivals(),
         Current(state, hub),
@@ -158,34 +158,28 @@ def _operation_id(route: APIRoute) -> str:
     return route.name
 
 
-# The order matters: the tailer reads the event store, which the gateway opens.
+# The order matters: the gateway reads the sensors from the state, and the tailer reads the event store, which the
+# gateway opens. The setup token is printed when nothing can prevent the start any more.
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    with _taking_in_sensors(app), _open_state(app), tailing(_tailer(app)), contextlib.closing(find(app, Hub)):
-        yield
-
-
-@contextlib.contextmanager
-def _open_state(app: FastAPI) -> Iterator[None]:
     with contextlib.closing(find(app, State)) as state:
-        state.migrate()
-        _offer_setup(state)
-        yield
+        state.migrate(find(app, Settings).data)
+        with _receiving(app):
+            _offer_setup(state)
+            with tailing(_tailer(app)), contextlib.closing(find(app, Hub)):
+                yield
 
 
 @contextlib.contextmanager
-def _taking_in_sensors(app: FastAPI) -> Iterator[None]:
+def _receiving(app: FastAPI) -> Iterator[None]:
     settings, clock = find(app, Settings), find(app, Clock)
     if not settings.sensor_names:
         yield
         return
-    sensors = open_sensors(settings.data)
-    peers = Peers(sensors, clock)
     receiving = assembly.receiving(
         settings,
         find(app, State),
-        sensors,
-        peers,
+        find(app, Peers),
         hub=find(app, Hub),
         clock=clock,
         refusals=find(app, Complaints),
@@ -194,7 +188,7 @@ def _taking_in_sensors(app: FastAPI) -> Iterator[None]:
         note_alerts=find(app, Arrivals).note,
     )
     with receiving as gateway:
-        provide(app, peers, gateway)
+        provide(app, gateway)
         yield
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from driftline.sensor.shipping import credentials
-from driftline.server.sensors import open_sensors
+from driftline.server.state import sensors
 from driftline.wire.protocol import JoinToken
 from tests.server import serving
+from tests.server.gateways import open_state
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +38,8 @@ def by_api(served: serving.Served, *arguments: str) -> subprocess.CompletedProce
 
 def test_a_sensor_enrolled_with_a_token_is_listed_and_revoked(tmp_path: Path) -> None:
     token = JoinToken.parse(run("token", "prod", "--data", tmp_path).stdout)
-    register = open_sensors(tmp_path)
-    identity = register.enrol(token, node="n1", key="k", now=datetime.datetime.now(datetime.UTC))
+    with open_state(tmp_path).writing() as session:
+        identity = sensors.enrol(session, token, node="n1", key="k", now=datetime.datetime.now(datetime.UTC))
 
     listed = run("sensors", "--data", tmp_path).stdout
     assert all(word in listed for word in ("prod", "n1", identity.sensor, "never", "fine"))

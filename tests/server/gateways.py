@@ -33,7 +33,7 @@ from driftline.server.fleet.gateway import open_gateway
 from driftline.server.http import tls
 from driftline.server.http.parts import provide
 from driftline.server.http.refusal_log import Complaints
-from driftline.server.sensors import Sensors, open_sensors
+from driftline.server.state import State, sensors
 from driftline.wire.protocol import ENROL_PATH, FIRST_HEADER, FLOOR_HEADER, INGEST_PATH, TIME_HEADER, JoinToken
 
 STATUSES = (
@@ -47,6 +47,13 @@ STATUSES = (
     (errors.StoreError, 422),
     (errors.StateError, 503),
 )
+
+
+def open_state(directory: Path) -> State:
+    """Open the state of a server's directory, with the tables of today."""
+    state = State(f"sqlite:///{directory}/state.db")
+    state.migrate(directory)
+    return state
 
 
 def now() -> datetime.datetime:
@@ -64,11 +71,11 @@ def main(directory: Path, port: int) -> None:
     app.add_exception_handler(errors.DriftlineError, answer)
     for router in (enrolment.router, ingest.router):
         app.include_router(router, prefix="/api/v1")
-    clock, refusals, sensors = Clock(), Complaints(now), open_sensors(directory)
-    peers = Peers(sensors, clock)
-    opened = open_gateway(sensors, peers, data=directory, store=directory / "store", clock=clock, refusals=refusals)
+    clock, refusals, state = Clock(), Complaints(now), open_state(directory)
+    peers = Peers(state, clock)
+    opened = open_gateway(state, peers, data=directory, store=directory / "store", clock=clock, refusals=refusals)
     with opened as gateway:
-        provide(app, clock, refusals, peers, gateway)
+        provide(app, clock, refusals, state, peers, gateway)
         options = tls.own_options(directory / "pki", gateway.authority, ["localhost"], now=now())
         options |= {"log_level": "warning", "access_log": False, "timeout_graceful_shutdown": 1}
         config = uvicorn.Config(app, host="localhost", port=port, **options)
@@ -128,13 +135,16 @@ class Served:
             self.stop()
 
     @property
-    def sensors(self) -> Sensors:
-        return open_sensors(self.directory)
+    def state(self) -> State:
+        return open_state(self.directory)
 
     def token(self, *, cluster: str = "c", node: str = "", minutes: float = 5) -> JoinToken:
         authority = pki.open_authority(self.directory / "pki", now=now())
         expires = now() + datetime.timedelta(minutes=minutes)
-        return self.sensors.make_token(fingerprint=authority.fingerprint, cluster=cluster, node=node, expires=expires)
+        with self.state.writing() as session:
+            return sensors.add_join_token(
+                session, fingerprint=authority.fingerprint, cluster=cluster, node=node, expires=expires
+            )
 
     def context(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(self.directory / "pki" / "ca.pem"))

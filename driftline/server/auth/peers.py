@@ -14,7 +14,7 @@ from driftline.server.clock import Clock
 from driftline.server.http.parts import AppRefusals, part
 from driftline.server.http.tls import peer_certificate
 from driftline.server.pki import Identity
-from driftline.server.sensors import Sensors
+from driftline.server.state import State, sensors
 
 __all__ = ["CACHE_SECONDS", "AppPeers", "Peer", "Peers"]
 
@@ -25,8 +25,8 @@ CACHE_SECONDS = 30.0
 class Peers:
     """Finds the sensor a client certificate belongs to. Any thread may use it."""
 
-    def __init__(self, sensors: Sensors, clock: Clock) -> None:
-        self._sensors = sensors
+    def __init__(self, state: State, clock: Clock) -> None:
+        self._state = state
         self._clock = clock
         self._checked: dict[str, float] = {}
 
@@ -39,7 +39,8 @@ class Peers:
             raise Unauthenticated("expected a sensor's client certificate")
         identity, serial = pki.identity_of(certificate)
         if not self.is_cached(serial):
-            self._sensors.check(identity, serial, now=self._clock.now())
+            with self._state.reading() as session:
+                sensors.check_certificate(session, identity, serial, now=self._clock.now())
             self._checked[serial] = time.monotonic()
         return identity
 

@@ -26,7 +26,6 @@ from driftline.server.fleet.status import Thresholds
 from driftline.server.http import tls
 from driftline.server.http.refusal_log import Complaints
 from driftline.server.pki import Identity
-from driftline.server.sensors import Sensors
 from driftline.server.settings import ServiceAccounts, Settings
 from driftline.server.signals import Hub
 from driftline.server.state import State
@@ -38,7 +37,6 @@ __all__ = ["receiving", "thresholds_of", "uvicorn_options"]
 def receiving(
     settings: Settings,
     state: State,
-    sensors: Sensors,
     peers: Peers,
     *,
     hub: Hub,
@@ -59,7 +57,7 @@ def receiving(
             note_alerts(pc.min(rows["Timestamp"]).as_py())
 
     opened = open_gateway(
-        sensors,
+        state,
         peers,
         data=settings.data,
         store=settings.store,

@@ -17,6 +17,7 @@ from driftline.server import pki
 from driftline.server.auth.peers import Peer
 from driftline.server.fleet.gateway import Gate, Gateway
 from driftline.server.pki import Identity
+from driftline.server.state import sensors
 from driftline.wire.protocol import Enrolled, Enrolment, JoinToken, Renewal
 
 __all__ = ["CLOCK_MAX", "router"]
@@ -60,7 +61,9 @@ def check_clock(clock: datetime.datetime, now: datetime.datetime) -> None:
 
 
 def _by_token(gateway: Gateway, body: Enrolment, now: datetime.datetime) -> Identity:
-    return gateway.sensors.enrol(JoinToken.parse(body.token), node=body.node, key=pki.key_hash(body.csr), now=now)
+    token, key = JoinToken.parse(body.token), pki.key_hash(body.csr)
+    with gateway.state.writing() as session:
+        return sensors.enrol(session, token, node=body.node, key=key, now=now)
 
 
 def _by_account(gateway: Gateway, body: Enrolment, authorization: str, now: datetime.datetime) -> Identity:
@@ -70,12 +73,16 @@ def _by_account(gateway: Gateway, body: Enrolment, authorization: str, now: date
         raise Unauthenticated(f"expected {accepted}")
     account = gateway.reviewer.review(token.strip())
     pki.key_hash(body.csr)  # a bad request must not replace the node's sensor
-    return gateway.sensors.enrol_account(cluster=account.cluster, node=account.node, subject=account.subject, now=now)
+    with gateway.state.writing() as session:
+        return sensors.enrol_account(
+            session, cluster=account.cluster, node=account.node, subject=account.subject, now=now
+        )
 
 
 def _certified(gateway: Gateway, csr: str, identity: Identity, now: datetime.datetime) -> Enrolled:
     issued = gateway.authority.sign_sensor(csr, identity, now=now)
-    gateway.sensors.add_certificate(identity, issued)
+    with gateway.state.writing() as session:
+        sensors.add_certificate(session, identity, issued)
     return Enrolled(
         sensor=identity.sensor,
         cluster=identity.cluster,

@@ -28,7 +28,7 @@ from driftline.server.http.backpressure import Room
 from driftline.server.http.parts import part
 from driftline.server.http.refusal_log import Complaints
 from driftline.server.pki import Authority, Identity
-from driftline.server.sensors import Sensors
+from driftline.server.state import State
 from driftline.server.state.models import PolicyVersion
 from driftline.store.files.batch_writer import BatchWriter
 from driftline.store.files.database import Database
@@ -58,7 +58,7 @@ class Gateway:
     """The parts."""
 
     authority: Authority
-    sensors: Sensors
+    state: State
     peers: Peers
     database: Database
     intake: BatchWriter
@@ -73,9 +73,8 @@ class Gateway:
     room: Room = field(default_factory=lambda: Room(max_bytes=64 << 20, max_requests=4))
     decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
 
-    def revoke(self, sensor: str, *, reason: str) -> None:
-        """Refuse a sensor from now on; raises ``NotFound``."""
-        self.sensors.revoke(sensor, reason=reason, now=self.clock.now())
+    def forget(self, sensor: str) -> None:
+        """Drop what is kept in memory of a sensor whose revocation was committed."""
         self.ledger.forget(sensor)
         self.peers.forget()
 
@@ -99,7 +98,7 @@ Gate = Annotated[Gateway, part(Gateway)]
 
 @contextlib.contextmanager
 def open_gateway(
-    sensors: Sensors,
+    state: State,
     peers: Peers,
     *,
     data: Path,
@@ -126,11 +125,11 @@ def open_gateway(
         stack.callback(intake.close)
         gateway = Gateway(
             authority=authority,
-            sensors=sensors,
+            state=state,
             peers=peers,
             database=database,
             intake=intake,
-            ledger=Ledger(sensors),
+            ledger=Ledger(state),
             clock=clock,
             refusals=refusals,
             thresholds=thresholds or Thresholds(),

@@ -28,7 +28,7 @@ from driftline.server.fleet.schemas import (
 from driftline.server.fleet.status import Condition
 from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
 from driftline.server.http.parts import AppClock, AppState
-from driftline.server.state import State, policies
+from driftline.server.state import State, policies, sensors
 from driftline.server.state.models import PolicyAck, PolicyVersion
 
 __all__ = ["router"]
@@ -103,19 +103,24 @@ def revoke_sensor(
     request: Request,
     state: AppState,
     trail: AppTrail,
+    clock: AppClock,
     gateway: Gate,
     caller: Caller,
 ) -> None:
     """Refuse a sensor from now on, connections that are open included."""
     found = _find(state, gateway, caller, sensor)
-    with trail.changing(request, caller.name, "sensor.revoke", sensor, node=found.node, reason=body.reason):
-        gateway.revoke(sensor, reason=body.reason)
+    now = clock.now()
+    with trail.changing(request, caller.name, "sensor.revoke", sensor, node=found.node, reason=body.reason) as session:
+        sensors.revoke(session, sensor, reason=body.reason, now=now)
+    gateway.forget(sensor)
 
 
 @router.get("/join-tokens", dependencies=[needs("sensors:write")])
-def list_join_tokens(gateway: Gate, caller: Caller) -> list[JoinTokenInfo]:
+def list_join_tokens(state: AppState, caller: Caller) -> list[JoinTokenInfo]:
     """List the join tokens, without their secrets, those that end last first."""
-    return [JoinTokenInfo.model_validate(it) for it in gateway.sensors.tokens() if caller.sees(it.cluster)]
+    with state.reading() as session:
+        rows = sensors.list_join_tokens(session)
+    return [JoinTokenInfo.model_validate(row) for row in rows if caller.sees(row.cluster)]
 
 
 @router.post("/join-tokens", status_code=201, dependencies=[needs("sensors:write")])
@@ -125,8 +130,10 @@ def make_join_token(
     """Make a join token for one sensor; its secret is in this answer and nowhere else."""
     caller.check_cluster(body.cluster)
     expires = clock.now() + datetime.timedelta(hours=body.hours)
-    with trail.changing(request, caller.name, "join-token.make", body.cluster, node=body.node, hours=body.hours):
-        made = gateway.sensors.make_token(
+    detail = {"node": body.node, "hours": body.hours}
+    with trail.changing(request, caller.name, "join-token.make", body.cluster, **detail) as session:
+        made = sensors.add_join_token(
+            session,
             fingerprint=gateway.authority.fingerprint,
             cluster=body.cluster,
             node=body.node,
@@ -137,12 +144,14 @@ def make_join_token(
 
 
 @router.delete("/join-tokens/{token_id}", status_code=204, dependencies=[needs("sensors:write")])
-def remove_join_token(token_id: str, request: Request, trail: AppTrail, gateway: Gate, caller: Caller) -> None:
+def remove_join_token(token_id: str, request: Request, state: AppState, trail: AppTrail, caller: Caller) -> None:
     """Make a join token worthless; the sensor that used it stays."""
-    if not any(it.id == token_id and caller.sees(it.cluster) for it in gateway.sensors.tokens()):
+    with state.reading() as session:
+        tokens = sensors.list_join_tokens(session)
+    if not any(token.id == token_id and caller.sees(token.cluster) for token in tokens):
         raise NotFound(f"no join token {token_id!r}")
-    with trail.changing(request, caller.name, "join-token.remove", token_id):
-        gateway.sensors.remove_token(token_id)
+    with trail.changing(request, caller.name, "join-token.remove", token_id) as session:
+        sensors.remove_join_token(session, token_id)
 
 
 def _key(sensor: SensorInfo) -> tuple[str, str, str]:
@@ -163,8 +172,9 @@ def _visible(state: State, gateway: Gateway, caller: Principal) -> list[SensorIn
         conditions[condition.sensor].append(condition)
     with state.reading() as session:
         acks = {it.sensor: it for it in policies.list_acks(session, caller.visible, after="", limit=_MOST)}
+        records = sensors.list_sensors(session)
     found = []
-    for record in gateway.sensors.sensors():
+    for record in records:
         identity = record.identity
         if caller.sees(identity.cluster):
             known = states.get(identity.sensor) or status.new_state(identity)

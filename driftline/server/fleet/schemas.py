@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from driftline.server.fleet.status import Condition, SensorState
-from driftline.server.sensors import SensorRecord
+from driftline.server.state.sensors import SensorRecord
 
 __all__ = [
     "ClusterInfo",

@@ -13,7 +13,8 @@ from driftline.events import SensorHealth
 from driftline.server.fleet import status
 from driftline.server.fleet.status import Condition, SensorState, Thresholds
 from driftline.server.pki import Identity
-from driftline.server.sensors import SensorRecord, Sensors
+from driftline.server.state import State, sensors
+from driftline.server.state.sensors import SensorRecord
 
 __all__ = ["Ledger"]
 
@@ -23,10 +24,12 @@ _ROWS_MAX = 1000
 class Ledger:
     """What is known of each sensor that is not revoked. Any thread may use it."""
 
-    def __init__(self, sensors: Sensors) -> None:
-        self._sensors = sensors
+    def __init__(self, state: State) -> None:
+        self._state = state
         self._lock = threading.Lock()
-        self._states = {it.identity.sensor: _loaded(it) for it in sensors.sensors() if it.revoked is None}
+        with state.reading() as session:
+            records = sensors.list_sensors(session)
+        self._states = {it.identity.sensor: _loaded(it) for it in records if it.revoked is None}
         self._changed: set[str] = set()
 
     def hear(
@@ -77,7 +80,10 @@ class Ledger:
         with self._lock:
             changed = [self._states[sensor] for sensor in self._changed]
             self._changed.clear()
-        self._sensors.note({it.sensor: (it.seen, msgspec.to_builtins(it)) for it in changed if it.seen})
+        reports = {it.sensor: (it.seen, msgspec.to_builtins(it)) for it in changed if it.seen}
+        if reports:
+            with self._state.writing() as session:
+                sensors.save_reports(session, reports)
 
 
 def _loaded(record: SensorRecord) -> SensorState:

@@ -8,6 +8,7 @@ its middle with ``SQLITE_BUSY`` (https://www.sqlite.org/lang_transaction.html).
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,12 +26,16 @@ __all__ = ["Session", "State"]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_MS = 10_000
+_FORMER_SENSORS = "sensors.db"
 _PRAGMAS = (
     "journal_mode = WAL",
     "synchronous = FULL",  # a committed write survives the loss of power
     "foreign_keys = ON",
     f"busy_timeout = {_BUSY_MS}",
 )
+
+
+log = logging.getLogger(__name__)
 
 
 class State:
@@ -54,10 +59,17 @@ class State:
             threading.Lock() if sqlite else contextlib.nullcontext()
         )
 
-    def migrate(self) -> None:
-        """Migrate the tables to the schema of this version; raises ``StateError``."""
+    def migrate(self, data: Path | None = None) -> None:
+        """Migrate the tables to the schema of this version; raises ``StateError``.
+
+        ``data`` is the server's data directory. Its ``sensors.db``, in which earlier servers kept the sensors, is
+        taken over and then renamed to ``sensors.db.migrated``. ``None``: there is nothing to take over.
+        """
+        former = data / _FORMER_SENSORS if data else None
         with _translate_errors(), self._writer.begin() as connection:
-            command.upgrade(_config(connection), "head")
+            command.upgrade(_config(connection, former), "head")
+        if former is not None:
+            _put_aside(former)
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
@@ -84,10 +96,24 @@ class State:
         self._engine.dispose()
 
 
-def _config(connection: sqlalchemy.Connection) -> Config:
+# After the commit, so that a crash before it leaves the file where the next start looks for it. A crash between both
+# is repaired by the next start, whose migration finds the tables and only renames the file. An existing copy is not
+# overwritten: the file would then be of an earlier server that was started again, and its rows are nowhere else.
+def _put_aside(former: Path) -> None:
+    kept = former.with_name(former.name + ".migrated")
+    if kept.exists():
+        if former.exists():
+            log.warning("%s is ignored, because %s was taken over before", former, kept)
+        return
+    with contextlib.suppress(FileNotFoundError):  # there is none, or another process was faster
+        former.rename(kept)
+
+
+def _config(connection: sqlalchemy.Connection, former: Path | None) -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
+    config.attributes["former_sensors"] = former
     return config
 
 

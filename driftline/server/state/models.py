@@ -19,12 +19,15 @@ __all__ = [
     "AuditEntry",
     "Base",
     "Counter",
+    "JoinToken",
     "Meta",
     "Occurrence",
     "OidcLogin",
     "PolicyAck",
     "PolicyVersion",
     "SavedHunt",
+    "Sensor",
+    "SensorCertificate",
     "Suppression",
     "Token",
     "User",
@@ -260,3 +263,50 @@ class PolicyAck(Base):
     version: Mapped[int]
     error: Mapped[str]
     at: Mapped[datetime.datetime]
+
+
+class JoinToken(Base):
+    """A token with which one sensor enrols."""
+
+    __tablename__ = "join_tokens"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[str]
+    """SHA-256 of the secret, hexadecimal."""
+    cluster: Mapped[str]
+    node: Mapped[str] = mapped_column(default="")
+    """The only node the token is for; empty for any node without a sensor."""
+    made_by: Mapped[str] = mapped_column(default="")
+    expires: Mapped[datetime.datetime]
+    used: Mapped[datetime.datetime | None]
+    used_key: Mapped[str] = mapped_column(default="")
+    """SHA-256 of the public key the token was used for, hexadecimal; empty while unused."""
+    sensor: Mapped[str] = mapped_column(default="")
+    """Id of the sensor that used the token; empty while unused."""
+
+
+class Sensor(Base):
+    """An enrolled sensor. Rows of revoked sensors are kept."""
+
+    __tablename__ = "sensors"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    cluster: Mapped[str] = mapped_column(index=True)
+    node: Mapped[str]
+    enrolled: Mapped[datetime.datetime]
+    enrolled_by: Mapped[str]
+    """The join token or the service account, in words."""
+    revoked: Mapped[datetime.datetime | None]
+    revoked_for: Mapped[str] = mapped_column(default="")
+    seen: Mapped[datetime.datetime | None]
+    """Time of the last batch, as of the last save."""
+    report: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """The ``SensorState`` as of the last save; empty before the first batch."""
+
+
+class SensorCertificate(Base):
+    """A client certificate issued to a sensor."""
+
+    __tablename__ = "sensor_certificates"
+    serial: Mapped[str] = mapped_column(primary_key=True)
+    """Serial number, hexadecimal."""
+    sensor: Mapped[str] = mapped_column(ForeignKey("sensors.id"), index=True)
+    expires: Mapped[datetime.datetime]

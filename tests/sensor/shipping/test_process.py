@@ -21,6 +21,7 @@ from driftline.events import Message, SensorHealth, stream
 from driftline.sensor.shipping import credentials, launcher
 from driftline.sensor.shipping.spool import Priority, Spool
 from driftline.server import pki
+from driftline.server.state import sensors
 from driftline.store.process.reader import open_reader
 from driftline.store.process.writer import Writer
 from driftline.store.query.row_query import RowQuery
@@ -167,7 +168,8 @@ def test_a_server_of_another_authority_never_receives_the_token(served: Served, 
     forged = f"dlj1.{token.id}.{token.secret}.{other.fingerprint}"
     with pytest.raises(DriftlineError, match="its authority has another fingerprint"):
         launcher.enrol(tmp_path / "s", served.url, token=forged, cluster="", node="n")
-    (listed,) = served.sensors.tokens()
+    with served.state.reading() as session:
+        (listed,) = sensors.list_join_tokens(session)
     assert listed.used is None
 
 
@@ -198,7 +200,8 @@ def test_a_certificate_is_renewed_after_two_thirds_of_its_lifetime(served: Serve
     identity = pki.Identity(known.identity.sensor, "c", "n")
     authority, key = pki.open_authority(served.directory / "pki", now=now()), new_key()
     issued = authority.sign_sensor(request_for(key), identity, now=now() - datetime.timedelta(days=25))
-    served.sensors.add_certificate(identity, issued)
+    with served.state.writing() as session:
+        sensors.add_certificate(session, identity, issued)
     write_pair(known.certificate, issued.pem, key)
 
     writer = launcher.start_shipper(state, served.url)

@@ -12,6 +12,7 @@ import pytest
 
 from driftline import wire
 from driftline.server import pki
+from driftline.server.state import sensors
 from driftline.wire.protocol import AUTHORITY_PATH, ENROL_PATH, RENEW_PATH, JoinToken
 from tests.server.gateways import Served, new_key, now, request_for, send
 from tests.wire import making
@@ -109,7 +110,8 @@ def test_a_certificate_is_renewed_with_a_new_key(served: Served) -> None:
 
 def test_a_revoked_sensor_is_refused(served: Served) -> None:
     client = served.enrolled("n-revoked")
-    served.sensors.revoke(client.said["sensor"], reason="stolen", now=now())
+    with served.state.writing() as session:
+        sensors.revoke(session, client.said["sensor"], reason="stolen", now=now())
     with client.http() as http:
         answer = send(http, BATCH, 1)
 

@@ -83,6 +83,12 @@ def test_an_invalid_url_is_a_state_error(url: str) -> None:
         State(url).check()
 
 
+def test_a_file_that_is_no_database_is_a_state_error(tmp_path: Path) -> None:
+    (tmp_path / "state.db").write_bytes(b"no database" * 100)
+    with pytest.raises(StateError, match="the server's database failed"):
+        State(f"sqlite:///{tmp_path}/state.db").migrate()
+
+
 def test_the_schema_compiles_for_postgresql() -> None:
     tables = [str(sqlalchemy.schema.CreateTable(table).compile(dialect=PostgreSQL))
               for table in models.Base.metadata.sorted_tables]  # fmt: skip
