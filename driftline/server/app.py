@@ -179,6 +179,7 @@ def _receiving(app: FastAPI) -> Iterator[None]:
     receiving = assembly.receiving(
         settings,
         find(app, State),
+        find(app, Storage),
         find(app, Peers),
         hub=find(app, Hub),
         clock=clock,

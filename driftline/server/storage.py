@@ -1,4 +1,10 @@
-"""The server's one way to the event store."""
+"""Access of the server to the event store.
+
+A server that takes in sensors owns the store: it opens the database itself, since DuckDB lets one process write a
+file and no other process read it meanwhile (decision 003), and answers its own queries and hunts from it directly.
+Other processes on the machine, such as ``driftline hunt --store``, ask on the store's socket. A server without
+sensors reads a store that another process owns, or its files while no process owns them.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +17,10 @@ from typing import TypeVar
 import pyarrow as pa
 
 from driftline.errors import StoreBusy
+from driftline.store.files.database import Database
+from driftline.store.process.protocol import BATCH_ROWS
 from driftline.store.process.reader import RowStream, open_reader
+from driftline.store.process.socket_server import SocketServer
 from driftline.store.query.hunt_store import Hunt
 from driftline.store.query.limits import Stop
 from driftline.store.query.row_query import RowQuery
@@ -19,19 +28,36 @@ from driftline.store.query.row_query import RowQuery
 __all__ = ["Storage"]
 
 _BUSY_SECONDS = 3.0
-_NAP_SECONDS = 0.1
+_RETRY_SECONDS = 0.1
 T = TypeVar("T")
 
 
 class Storage:
-    """The store in a directory, which may come into being later."""
+    """The event store in a directory, which may be created later. Any thread may use it."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._owned: Database | None = None
+
+    @contextlib.contextmanager
+    def owned(self) -> Iterator[Database]:
+        """Own the store during the block: create or open its database, and serve its socket; raises ``StoreError``."""
+        with contextlib.ExitStack() as stack:
+            database = Database(self._directory)
+            stack.callback(database.close)
+            service = SocketServer(database)
+            stack.callback(service.close)
+            self._owned = database
+            stack.callback(self._disown)
+            yield database
+
+    def _disown(self) -> None:
+        self._owned = None
 
     def select(self, query: RowQuery) -> pa.Table:
         """Answer a query; raises ``InvalidInput`` and ``StoreError``."""
-        return _patiently(lambda: self._select(query))
+        owned = self._owned
+        return owned.select(query) if owned else _while_busy(lambda: self._select(query))
 
     def _select(self, query: RowQuery) -> pa.Table:
         with open_reader(self._directory) as reader:
@@ -39,14 +65,22 @@ class Storage:
 
     @contextlib.contextmanager
     def hunt(self, hunt: Hunt, *, stop: Stop) -> Iterator[RowStream]:
-        """Answer a hunt, whose rows are read meanwhile; raises ``InvalidQuery`` and ``StoreError``."""
+        """Run a hunt, whose rows are read a batch at a time during the block.
+
+        ``stop`` ends the hunt from another thread. Raises ``InvalidQuery`` and ``StoreError``.
+        """
+        owned = self._owned
+        if owned:
+            rows = owned.hunt(hunt, stop=stop)
+            yield RowStream(rows.schema, iter(rows.to_batches(BATCH_ROWS)))
+            return
         with contextlib.ExitStack() as stack:
             reader = stack.enter_context(open_reader(self._directory))
-            yield _patiently(lambda: stack.enter_context(reader.stream(hunt, stop=stop)))
+            yield _while_busy(lambda: stack.enter_context(reader.stream(hunt, stop=stop)))
 
 
-# A process that has the files and does not answer yet is starting or stopping.
-def _patiently(ask: Callable[[], T]) -> T:
+# A process that has the files open and does not answer yet is starting or stopping: it is asked again for 3 seconds.
+def _while_busy(ask: Callable[[], T]) -> T:
     deadline = time.monotonic() + _BUSY_SECONDS
     while True:
         try:
@@ -54,4 +88,4 @@ def _patiently(ask: Callable[[], T]) -> T:
         except StoreBusy:
             if time.monotonic() > deadline:
                 raise
-        time.sleep(_NAP_SECONDS)
+        time.sleep(_RETRY_SECONDS)

@@ -34,6 +34,7 @@ from driftline.server.http import tls
 from driftline.server.http.parts import provide
 from driftline.server.http.refusal_log import Complaints
 from driftline.server.state import State, sensors
+from driftline.server.storage import Storage
 from driftline.wire.protocol import ENROL_PATH, FIRST_HEADER, FLOOR_HEADER, INGEST_PATH, TIME_HEADER, JoinToken
 
 STATUSES = (
@@ -73,7 +74,7 @@ def main(directory: Path, port: int) -> None:
         app.include_router(router, prefix="/api/v1")
     clock, refusals, state = Clock(), Complaints(now), open_state(directory)
     peers = Peers(state, clock)
-    opened = open_gateway(state, peers, data=directory, store=directory / "store", clock=clock, refusals=refusals)
+    opened = open_gateway(state, Storage(directory / "store"), peers, data=directory, clock=clock, refusals=refusals)
     with opened as gateway:
         provide(app, clock, refusals, state, peers, gateway)
         options = tls.own_options(directory / "pki", gateway.authority, ["localhost"], now=now())

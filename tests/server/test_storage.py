@@ -9,6 +9,9 @@ import pytest
 
 from driftline.errors import StoreError
 from driftline.server.storage import Storage
+from driftline.store.process.protocol import SOCKET
+from driftline.store.query.hunt_store import Hunt
+from driftline.store.query.limits import Stop
 from driftline.store.query.row_query import RowQuery
 from tests.server import raising
 
@@ -21,6 +24,40 @@ def test_many_questions_at_once_are_answered(tmp_path: Path) -> None:
         answers = list(pool.map(lambda _: storage.select(RowQuery(table="AlertInfo")).num_rows, range(50)))
 
     assert answers == [1] * 50
+
+
+def test_an_owned_store_answers_without_its_socket(tmp_path: Path) -> None:
+    raising.store(tmp_path, [raising.alert()])
+    storage = Storage(tmp_path)
+    with storage.owned():
+        (tmp_path / SOCKET).rename(tmp_path / "away")
+        rows = storage.select(RowQuery(table="AlertInfo")).num_rows
+        with storage.hunt(Hunt(text="AlertInfo | count"), stop=Stop()) as answer:
+            counted = [row for batch in answer.batches for row in batch.to_pylist()]
+        (tmp_path / "away").rename(tmp_path / SOCKET)
+
+    assert (rows, counted) == (1, [{"Count": 1}])
+    assert storage.select(RowQuery(table="AlertInfo")).num_rows == 1
+
+
+def test_another_process_reads_an_owned_store_by_its_socket(tmp_path: Path) -> None:
+    raising.store(tmp_path, [raising.alert()])
+
+    with Storage(tmp_path).owned():
+        assert Storage(tmp_path).select(RowQuery(table="AlertInfo")).num_rows == 1
+
+
+def test_a_stopped_hunt_of_an_owned_store_tells_the_reason(tmp_path: Path) -> None:
+    raising.store(tmp_path, [raising.alert()])
+    storage, stop = Storage(tmp_path), Stop()
+    stop.stop("the caller went away")
+
+    with (
+        storage.owned(),
+        pytest.raises(StoreError, match="the caller went away"),
+        storage.hunt(Hunt(text="AlertInfo"), stop=stop),
+    ):
+        pass
 
 
 def test_a_store_that_comes_later(tmp_path: Path) -> None:

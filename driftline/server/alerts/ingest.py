@@ -76,7 +76,7 @@ class Tailer:
         self._hub = hub
         self._metrics = metrics
         self._clock = clock
-        self._complaint = ""
+        self._failure = ""
 
     def run(self) -> None:
         """Take what comes until the server stops."""
@@ -92,21 +92,24 @@ class Tailer:
         """End ``run``."""
         self._arrivals.close()
 
+    # Any error: a bug in taking one alert must not end the taking of all others, since the thread would not come back.
     def _try(self, since: datetime.datetime | None) -> bool:
         try:
             self.turn(since)
-        except (StoreError, StateError) as error:
+        except Exception as error:  # noqa: BLE001
             self._metrics.tailer_failures.inc()
-            self._complain(str(error))
+            self._log_failure(error)
             return False
-        self._complain("")
+        self._failure = ""
         return True
 
     # Once, not every second.
-    def _complain(self, text: str) -> None:
-        if text and text != self._complaint:
-            log.warning("alerts wait: %s", text)
-        self._complaint = text
+    def _log_failure(self, error: Exception) -> None:
+        is_bug = not isinstance(error, StoreError | StateError)
+        text = repr(error) if is_bug else str(error)
+        if text != self._failure:
+            log.warning("alerts wait: %s", text, exc_info=error if is_bug else None)
+        self._failure = text
 
     def turn(self, since: datetime.datetime | None = None) -> int:
         """Take the alerts of rows from ``since`` on, or since the last turn; gives how many were new."""

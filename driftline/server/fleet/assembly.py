@@ -29,6 +29,7 @@ from driftline.server.pki import Identity
 from driftline.server.settings import ServiceAccounts, Settings
 from driftline.server.signals import Hub
 from driftline.server.state import State
+from driftline.server.storage import Storage
 
 __all__ = ["receiving", "thresholds_of", "uvicorn_options"]
 
@@ -37,6 +38,7 @@ __all__ = ["receiving", "thresholds_of", "uvicorn_options"]
 def receiving(
     settings: Settings,
     state: State,
+    storage: Storage,
     peers: Peers,
     *,
     hub: Hub,
@@ -58,9 +60,9 @@ def receiving(
 
     opened = open_gateway(
         state,
+        storage,
         peers,
         data=settings.data,
-        store=settings.store,
         clock=clock,
         refusals=refusals,
         days=settings.days,

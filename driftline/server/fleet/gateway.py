@@ -30,10 +30,10 @@ from driftline.server.http.refusal_log import Complaints
 from driftline.server.pki import Authority, Identity
 from driftline.server.state import State
 from driftline.server.state.models import PolicyVersion
+from driftline.server.storage import Storage
 from driftline.store.files.batch_writer import BatchWriter
 from driftline.store.files.database import Database
 from driftline.store.files.housekeeping import KEPT_DAYS, run_housekeeping
-from driftline.store.process import socket_server
 
 __all__ = ["Gate", "Gateway", "Listener", "WantedPolicy", "open_gateway"]
 
@@ -99,10 +99,10 @@ Gate = Annotated[Gateway, part(Gateway)]
 @contextlib.contextmanager
 def open_gateway(
     state: State,
+    storage: Storage,
     peers: Peers,
     *,
     data: Path,
-    store: Path,
     clock: Clock,
     refusals: Complaints,
     days: Days = lambda _: KEPT_DAYS,
@@ -111,16 +111,13 @@ def open_gateway(
     reviewer: Reviewer | None = None,
     listeners: Sequence[Listener] = (),
 ) -> Iterator[Gateway]:
-    """Open the gateway: its authority in ``data``, the event store in ``store``.
+    """Open the gateway: own the event store, with the authority in ``data``.
 
     ``days`` gives how long a table's rows are kept. Raises ``StateError`` and ``StoreError``.
     """
     authority = pki.open_authority(data / "pki", now=clock.now())
     with contextlib.ExitStack() as stack:
-        database = Database(store)
-        stack.callback(database.close)
-        service = socket_server.SocketServer(database)
-        stack.callback(service.close)
+        database = stack.enter_context(storage.owned())
         intake = BatchWriter(database)
         stack.callback(intake.close)
         gateway = Gateway(

@@ -86,11 +86,14 @@ class Running:
         self.answer: Answer
 
     def begin(self, prepare: Callable[[], Prepared]) -> None:
-        """Wait for a turn and for the answer; raises what is wrong with the hunt, having told of it."""
+        """Wait for a slot and for the answer; raises what is wrong with the hunt, having told of it."""
         try:
             found = self._found(prepare())
         except DriftlineError as error:
             self.end("cancelled" if self._cancelled else problems.kind_of(error), str(error))
+            raise
+        except BaseException as error:  # a bug must not keep the slot
+            self.end("internal", str(error))
             raise
         truncated = TRUNCATED in (found.schema.metadata or {})
         seconds = time.perf_counter() - self._begun

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,14 +12,14 @@ import pytest
 
 from driftline.errors import StateError, StoreError
 from driftline.server.alerts.arrivals import Arrivals
-from driftline.server.alerts.ingest import Tailer
+from driftline.server.alerts.ingest import Tailer, tailing
 from driftline.server.clock import Clock, utc_now
 from driftline.server.http.metrics import Metrics
 from driftline.server.signals import Hub
 from driftline.server.state import State, alerts
 from driftline.server.state.models import Alert
 from driftline.server.storage import Storage
-from tests.server import raising
+from tests.server import raising, serving
 
 HOUR = 3600.0
 
@@ -147,6 +148,22 @@ def test_a_crash_between_taking_and_noting_the_position_counts_once(
         with pytest.raises(StateError):
             ingest.tailer().turn()
     ingest.tailer().turn()
+
+    assert [alert.count for alert in ingest.listed()] == [1]
+
+
+def test_a_bug_in_one_turn_does_not_end_the_ingest(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    raising.store(ingest.store, [raising.alert()])
+    tailer, failed = ingest.tailer(), threading.Event()
+
+    def fail(*_: object) -> None:
+        failed.set()
+        monkeypatch.undo()
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("driftline.server.state.alerts.position", fail)
+    with tailing(tailer):
+        serving.wait_until(lambda: failed.is_set() and ingest.listed())
 
     assert [alert.count for alert in ingest.listed()] == [1]
 
