@@ -25,6 +25,7 @@ from typing import Any
 from driftline.errors import StateError, StoreError
 from driftline.server.alerts.arrivals import Arrivals
 from driftline.server.alerts.findings import Finding, finding_of
+from driftline.server.alerts.grouping import count_findings
 from driftline.server.clock import Clock
 from driftline.server.http.metrics import Metrics
 from driftline.server.signals import ALERTS, Hub
@@ -135,7 +136,7 @@ class Tailer:
 
     def _commit(self, findings: Sequence[Finding]) -> None:
         with self._state.writing() as session:
-            outcomes = alerts.take(session, findings, now=self._clock.now())
+            outcomes = count_findings(session, findings, now=self._clock.now())
         for outcome, count in outcomes.items():
             self._metrics.occurrences.labels(outcome).inc(count)
         self._hub.signal(ALERTS)

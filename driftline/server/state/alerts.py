@@ -10,27 +10,25 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from collections import Counter as Tally
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 from sqlalchemy import ColumnElement, Select, delete, or_, select
 from sqlalchemy.orm import Session
 
 from driftline.errors import Conflict, NotFound
-from driftline.server.alerts.findings import Finding
-from driftline.server.alerts.suppress import first_match
 from driftline.server.state.models import Alert, AlertHistory, Counter, Meta, Occurrence, Suppression
 
 __all__ = [
     "Wanted",
     "add_history",
+    "add_occurrence",
     "add_suppression",
     "changed_after",
     "drop_occurrences",
     "find_alert",
+    "find_by_open_key",
     "find_suppression",
     "known",
     "last_change",
@@ -43,7 +41,6 @@ __all__ = [
     "remove_suppression",
     "resolve",
     "set_position",
-    "take",
     "touch",
 ]
 
@@ -54,25 +51,6 @@ Clusters = Sequence[str] | None
 _COUNTER = "alerts"
 _POSITION = "alerts.position"
 _MAX_IDS = 500  # in one query: databases limit the number of its parameters
-_COPIED = (
-    "title",
-    "category",
-    "severity",
-    "description",
-    "service_source",
-    "detection_source",
-    "cluster",
-    "namespace",
-    "pod",
-    "workload",
-    "image",
-    "image_digest",
-    "sha256",
-    "path",
-    "rule",
-)
-
-
 # Ingestion of findings
 
 
@@ -100,69 +78,16 @@ def drop_occurrences(session: Session, before: Time) -> None:
     session.execute(delete(Occurrence).where(Occurrence.at < before))
 
 
-def take(session: Session, findings: Sequence[Finding], *, now: Time) -> Mapping[str, int]:
-    """Count findings as occurrences of alerts, and open alerts for new ones.
-
-    Returns the number of findings by outcome: ``opened``, ``repeated``, ``suppressed``, ``known`` (counted before).
-    """
-    counted = known(session, [finding.id for finding in findings])
-    rules = list_suppressions(session, clusters=None)
-    outcomes: Tally[str] = Tally()
-    for finding in findings:
-        outcome = "known" if finding.id in counted else _take(session, finding, rules, now)
-        counted.add(finding.id)
-        outcomes[outcome] += 1
-    return outcomes
+def find_by_open_key(session: Session, key: str) -> Alert | None:
+    """Return the alert that counts the findings of a key; ``None`` if the next finding opens one."""
+    return session.scalar(select(Alert).where(Alert.open_key == key))
 
 
-def _take(session: Session, finding: Finding, rules: Sequence[Suppression], now: Time) -> str:
-    # A suppressed finding has the rule in its key: it must not be counted in an open alert, nor the reverse.
-    rule = first_match(rules, finding, now)
-    key = f"{rule.id if rule else ''}:{finding.group_key}"
-    alert = session.scalar(select(Alert).where(Alert.open_key == key))
-    outcome = "suppressed" if rule else "repeated" if alert else "opened"
-    if alert is None:
-        alert = _open(finding, key, now)
-        if rule:
-            _suppress(alert, rule)
-    else:
-        _repeat(alert, finding)
-    if rule:
-        rule.hits += 1
-    touch(session, alert, now)
+def add_occurrence(session: Session, alert: Alert, finding_id: str, at: Time) -> None:
+    """Save an alert, new or changed, with the finding that it counts."""
     session.add(alert)
     session.flush()
-    session.add(Occurrence(id=finding.id, alert_id=alert.id, at=finding.at))
-    return outcome
-
-
-def _open(finding: Finding, key: str, now: Time) -> Alert:
-    return Alert(
-        id=uuid.uuid4().hex,
-        open_key=key,
-        group_key=finding.group_key,
-        status="new",
-        techniques=list(finding.techniques),
-        entities=msgspec.to_builtins(finding.entities),
-        count=1,
-        first_seen=finding.at,
-        last_seen=finding.at,
-        updated_at=now,
-        **{name: getattr(finding, name) for name in _COPIED},
-    )
-
-
-# The alert keeps its open key, so that further suppressed findings of the group are counted in it.
-def _suppress(alert: Alert, rule: Suppression) -> None:
-    alert.status, alert.suppressed_by = "resolved", rule.id
-
-
-# Findings may arrive out of order: an older one does not change the latest time and pod.
-def _repeat(alert: Alert, finding: Finding) -> None:
-    alert.count += 1
-    alert.first_seen = min(alert.first_seen, finding.at)
-    if finding.at >= alert.last_seen:
-        alert.last_seen, alert.pod = finding.at, finding.pod
+    session.add(Occurrence(id=finding_id, alert_id=alert.id, at=at))
 
 
 def touch(session: Session, alert: Alert, now: Time) -> None:
