@@ -21,33 +21,20 @@ import uvicorn
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI
 
-from driftline import errors, wire
+from driftline import wire
 from driftline.server import pki
 from driftline.server.auth.peers import Peers
 from driftline.server.clock import Clock
 from driftline.server.fleet import enrolment, ingest
 from driftline.server.fleet.gateway import open_gateway
-from driftline.server.http import tls
+from driftline.server.http import problems, tls
 from driftline.server.http.parts import provide
 from driftline.server.http.refusal_log import Complaints
 from driftline.server.state import State, sensors
 from driftline.server.storage import Storage
 from driftline.wire.protocol import ENROL_PATH, FIRST_HEADER, FLOOR_HEADER, INGEST_PATH, TIME_HEADER, JoinToken
-
-STATUSES = (
-    (errors.InvalidInput, 400),
-    (errors.Unauthenticated, 401),
-    (errors.Forbidden, 403),
-    (errors.NotFound, 404),
-    (errors.Conflict, 409),
-    (errors.TooMany, 429),
-    (errors.StoreFull, 507),
-    (errors.StoreError, 422),
-    (errors.StateError, 503),
-)
 
 
 def open_state(directory: Path) -> State:
@@ -61,15 +48,9 @@ def now() -> datetime.datetime:
     return datetime.datetime.now(datetime.UTC)
 
 
-def answer(_: Request, error: Exception) -> JSONResponse:
-    status = next(status for kind, status in STATUSES if isinstance(error, kind))
-    headers = {"Retry-After": "1"} if status == 429 else {}
-    return JSONResponse({"detail": str(error)}, status, headers=headers)
-
-
 def main(directory: Path, port: int) -> None:
     app = FastAPI()
-    app.add_exception_handler(errors.DriftlineError, answer)
+    problems.install(app)
     for router in (enrolment.router, ingest.router):
         app.include_router(router, prefix="/api/v1")
     clock, refusals, state = Clock(), Complaints(now), open_state(directory)

@@ -22,11 +22,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from driftline.errors import StateError, StoreError
 from driftline.server.alerts.arrivals import Arrivals
 from driftline.server.alerts.findings import Finding, finding_of
 from driftline.server.alerts.grouping import count_findings
 from driftline.server.clock import Clock
+from driftline.server.failure_log import FailureLog
 from driftline.server.http.metrics import Metrics
 from driftline.server.signals import ALERTS, Hub
 from driftline.server.state import State, alerts
@@ -77,7 +77,7 @@ class Tailer:
         self._hub = hub
         self._metrics = metrics
         self._clock = clock
-        self._failure = ""
+        self._failures = FailureLog(log, "alerts wait")
 
     def run(self) -> None:
         """Take what comes until the server stops."""
@@ -99,18 +99,10 @@ class Tailer:
             self.turn(since)
         except Exception as error:  # noqa: BLE001
             self._metrics.tailer_failures.inc()
-            self._log_failure(error)
+            self._failures.failed(error)
             return False
-        self._failure = ""
+        self._failures.succeeded()
         return True
-
-    # Once, not every second.
-    def _log_failure(self, error: Exception) -> None:
-        is_bug = not isinstance(error, StoreError | StateError)
-        text = repr(error) if is_bug else str(error)
-        if text != self._failure:
-            log.warning("alerts wait: %s", text, exc_info=error if is_bug else None)
-        self._failure = text
 
     def turn(self, since: datetime.datetime | None = None) -> int:
         """Take the alerts of rows from ``since`` on, or since the last turn; gives how many were new."""

@@ -15,7 +15,7 @@ from driftline.server.alerts import states
 from driftline.server.alerts.schemas import ActionRequest, AlertInfo, HistoryEntry, Transition
 from driftline.server.audit.trail import AppTrail
 from driftline.server.auth import Caller, needs
-from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
+from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, page_of
 from driftline.server.http.parts import AppClock, AppHub, AppState
 from driftline.server.signals import ALERTS
 from driftline.server.state import Session, alerts, users
@@ -68,8 +68,9 @@ def list_alerts(state: AppState, wanted: Wanted, limit: Limit = 100, cursor: Cur
     """List alerts, the last seen first."""
     with state.reading() as session:
         rows = alerts.list_alerts(session, wanted, after=_after(cursor), limit=limit + 1)
-    more = _cursor(rows[limit - 1]) if len(rows) > limit else ""
-    return Page(items=[AlertInfo.model_validate(row) for row in rows[:limit]], next=more)
+    return page_of(
+        rows, limit=limit, item=AlertInfo.model_validate, key=lambda row: (row.last_seen.isoformat(), row.id)
+    )
 
 
 class JsonLines(StreamingResponse):
@@ -120,8 +121,7 @@ def get_history(
     with state.reading() as session:
         alerts.find_alert(session, alert_id, clusters=caller.visible)
         rows = alerts.list_history(session, alert_id, after=key[0] if key else 0, limit=limit + 1)
-    more = encode_cursor(rows[limit - 1].id) if len(rows) > limit else ""
-    return Page(items=[HistoryEntry.model_validate(row) for row in rows[:limit]], next=more)
+    return page_of(rows, limit=limit, item=HistoryEntry.model_validate, key=lambda row: (row.id,))
 
 
 @router.post("/{alert_id}/actions", dependencies=[needs("alerts:write")])
@@ -196,7 +196,3 @@ def _after(cursor: str) -> tuple[datetime.datetime, str] | None:
         return moment.astimezone(datetime.UTC), key[1]
     except (ValueError, OverflowError) as error:
         raise InvalidInput("cursor: expected the `next` of a page of this list") from error
-
-
-def _cursor(row: Alert) -> str:
-    return encode_cursor(row.last_seen.isoformat(), row.id)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 
-from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
+from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, page_of
 from driftline.server.http.parts import AppState
 from driftline.server.state import audit as entries
 
@@ -59,9 +59,7 @@ def list_audit(
         rows = entries.list_entries(
             session, before=key[0] if key else None, limit=limit + 1, actor=actor, action=action
         )
-    shown = rows[:limit]
-    more = encode_cursor(shown[-1].id) if len(rows) > limit else ""
-    return Page(items=[Entry.model_validate(row) for row in shown], next=more)
+    return page_of(rows, limit=limit, item=Entry.model_validate, key=lambda row: (row.id,))
 
 
 def router(required: Sequence[Any]) -> APIRouter:

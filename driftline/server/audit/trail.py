@@ -10,6 +10,7 @@ from fastapi import Request
 
 from driftline.server.clock import Clock
 from driftline.server.http.parts import part
+from driftline.server.http.requests import client_address
 from driftline.server.signals import CHANGES, Hub
 from driftline.server.state import Session, State
 from driftline.server.state import audit as entries
@@ -52,7 +53,7 @@ class Trail:
             actor=actor,
             target=target,
             detail=detail,
-            address=request.client.host if request.client else "",
+            address=client_address(request),
             request_id=getattr(request.state, "request_id", ""),
             at=self._clock.now(),
         )

@@ -21,6 +21,7 @@ from driftline.server.auth.roles import Permission, Principal
 from driftline.server.auth.secrets import digest
 from driftline.server.clock import Clock
 from driftline.server.http.parts import AppLimiter, part
+from driftline.server.http.requests import bearer_token
 from driftline.server.signals import CHANGES, Hub
 from driftline.server.state import State, users
 from driftline.server.state.models import Token, User
@@ -126,8 +127,7 @@ def needs(permission: Permission, *, everywhere: bool = False) -> Any:
 
 def secret_of(request: Request) -> str:
     """Return the secret a request carries, the bearer token before the cookie; "" if it carries none."""
-    scheme, _, bearer = request.headers.get("Authorization", "").partition(" ")
-    return bearer if scheme.lower() == "bearer" else request.cookies.get(COOKIE, "")
+    return bearer_token(request.headers.get("Authorization", "")) or request.cookies.get(COOKIE, "")
 
 
 def _check(token: Token, user: User, now: datetime.datetime) -> None:

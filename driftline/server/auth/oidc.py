@@ -22,6 +22,7 @@ from driftline.server.auth.provider import Provider
 from driftline.server.auth.roles import ROLES, Role
 from driftline.server.auth.sessions import cookies_are_secure, open_session
 from driftline.server.http.parts import AppClock, AppLimiter, AppSettings, AppState
+from driftline.server.http.requests import client_address
 from driftline.server.settings import Settings
 from driftline.server.state import users
 
@@ -39,7 +40,7 @@ def begin_oidc_login(
     request: Request, database: AppState, limiter: AppLimiter, clock: AppClock, settings: AppSettings
 ) -> RedirectResponse:
     """Send the browser to the OpenID provider."""
-    limiter.count("logins", request.client.host if request.client else "")
+    limiter.count("logins", client_address(request))
     provider = _provider(request, settings)
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
     url = provider.login_url(state=state, nonce=nonce, verifier=verifier, scopes=settings.oidc_scopes)

@@ -12,6 +12,7 @@ from driftline.errors import Unauthenticated
 from driftline.server import pki
 from driftline.server.clock import Clock
 from driftline.server.http.parts import AppRefusals, part
+from driftline.server.http.requests import client_address
 from driftline.server.http.tls import peer_certificate
 from driftline.server.pki import Identity
 from driftline.server.state import State, sensors
@@ -57,7 +58,7 @@ AppPeers = Annotated[Peers, part(Peers)]
 
 
 async def _peer(request: Request, peers: AppPeers, refusals: AppRefusals) -> Identity:
-    with refusals.of(request.client.host if request.client else "somebody"):
+    with refusals.of(client_address(request) or "unknown sender"):
         certificate = peer_certificate(request.scope)
         if certificate and peers.is_cached(pki.identity_of(certificate)[1]):
             return peers.identify(certificate)

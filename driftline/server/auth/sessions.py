@@ -16,6 +16,7 @@ from driftline.server.auth.passwords import check_password, hash_password
 from driftline.server.auth.roles import ALL, PERMISSIONS, Permission, Role
 from driftline.server.auth.secrets import digest, new_secret
 from driftline.server.http.parts import AppClock, AppLimiter, AppSettings, AppState
+from driftline.server.http.requests import client_address
 from driftline.server.settings import Settings
 from driftline.server.state import Session, users
 from driftline.server.state.models import User
@@ -101,7 +102,7 @@ def set_up(
     settings: AppSettings,
 ) -> SessionMade:
     """Make the first admin with the one-time setup token, and log them in."""
-    limiter.count("logins", _address(request))
+    limiter.count("logins", client_address(request))
     hashed = hash_password(body.password.get_secret_value())
     with trail.changing(request, body.name, "setup") as session:
         expected = users.setup_digest(session)
@@ -124,7 +125,7 @@ def log_in(
     settings: AppSettings,
 ) -> SessionMade:
     """Log in as a local user."""
-    limiter.count("logins", _address(request))
+    limiter.count("logins", client_address(request))
     with state.reading() as session:
         user = users.find_name(session, body.name)
     right = check_password(user.password if user else "", body.password.get_secret_value())
@@ -258,7 +259,3 @@ def change_password(
     with trail.changing(request, caller.name, "password.change", caller.user_id) as session:
         users.find_user(session, caller.user_id).password = hashed
         users.remove_tokens(session, caller.user_id, but=caller.token_id)
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""

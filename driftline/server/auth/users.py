@@ -14,7 +14,7 @@ from driftline.server.auth.caller import Caller, needs
 from driftline.server.auth.passwords import hash_password
 from driftline.server.auth.roles import ALL, Principal, Role
 from driftline.server.auth.sessions import Name
-from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
+from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, page_of
 from driftline.server.http.parts import AppClock, AppState
 from driftline.server.state import users
 from driftline.server.state.models import User
@@ -65,8 +65,7 @@ def list_users(state: AppState, limit: Limit = 100, cursor: Cursor = "") -> Page
     key = decode_cursor(cursor, str)
     with state.reading() as session:
         rows = users.list_users(session, after=key[0] if key else None, limit=limit + 1)
-    more = encode_cursor(rows[limit - 1].name) if len(rows) > limit else ""
-    return Page(items=[UserInfo.model_validate(row) for row in rows[:limit]], next=more)
+    return page_of(rows, limit=limit, item=UserInfo.model_validate, key=lambda row: (row.name,))
 
 
 @router.post("", status_code=201, dependencies=[needs("users:write")])

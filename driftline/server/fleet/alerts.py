@@ -15,7 +15,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import TimeoutError as Late
 from typing import Any
 
 import msgspec
@@ -26,6 +25,7 @@ from driftline.events import AlertEvidence, AlertInfo
 from driftline.events.alerts import SERVICE_SOURCE
 from driftline.server.alerts.findings import FLEET
 from driftline.server.clock import Clock
+from driftline.server.failure_log import FailureLog
 from driftline.server.fleet.gateway import Gateway
 from driftline.server.fleet.status import Condition
 from driftline.server.signals import ALERTS, Hub
@@ -81,15 +81,14 @@ class Watcher:
 
     def run(self, stopping: threading.Event) -> None:
         """Look every few seconds until told to stop."""
-        complaint = ""
+        failures = FailureLog(_log, "the fleet's alerts wait")
         while not stopping.wait(_TURN_SECONDS):
             try:
                 self.turn()
-                complaint = ""
-            except (DriftlineError, Late) as error:
-                if str(error) != complaint:
-                    _log.error("the fleet's alerts wait: %s", error)
-                complaint = str(error)
+            except (DriftlineError, TimeoutError) as error:
+                failures.failed(error)
+            else:
+                failures.succeeded()
 
     def turn(self) -> None:
         """Raise what began to hold, resolve what ended."""

@@ -16,6 +16,7 @@ from driftline.errors import Conflict, Unauthenticated
 from driftline.server import pki
 from driftline.server.auth.peers import Peer
 from driftline.server.fleet.gateway import Gate, Gateway
+from driftline.server.http.requests import bearer_token, client_address
 from driftline.server.pki import Identity
 from driftline.server.state import sensors
 from driftline.wire.protocol import Enrolled, Enrolment, JoinToken, Renewal
@@ -41,7 +42,7 @@ def enrol(
 ) -> Enrolled:
     """Give a new sensor its first certificate, for a join token or a service-account token."""
     now = gateway.clock.now()
-    with gateway.refusals.of(request.client.host if request.client else "somebody"):
+    with gateway.refusals.of(client_address(request) or "unknown sender"):
         check_clock(body.time.astimezone(datetime.UTC), now)
         identity = _by_token(gateway, body, now) if body.token else _by_account(gateway, body, authorization, now)
         gateway.welcome(identity)
@@ -67,11 +68,11 @@ def _by_token(gateway: Gateway, body: Enrolment, now: datetime.datetime) -> Iden
 
 
 def _by_account(gateway: Gateway, body: Enrolment, authorization: str, now: datetime.datetime) -> Identity:
-    scheme, _, token = authorization.partition(" ")
-    if scheme.lower() != "bearer" or gateway.reviewer is None:
+    token = bearer_token(authorization)
+    if not token or gateway.reviewer is None:
         accepted = "a join token" + (" or a service-account token" if gateway.reviewer else "")
         raise Unauthenticated(f"expected {accepted}")
-    account = gateway.reviewer.review(token.strip())
+    account = gateway.reviewer.review(token)
     pki.key_hash(body.csr)  # a bad request must not replace the node's sensor
     with gateway.state.writing() as session:
         return sensors.enrol_account(

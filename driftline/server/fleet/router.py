@@ -26,7 +26,7 @@ from driftline.server.fleet.schemas import (
     sensor_info,
 )
 from driftline.server.fleet.status import Condition
-from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
+from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, page_of
 from driftline.server.http.parts import AppClock, AppState
 from driftline.server.state import State, policies, sensors
 from driftline.server.state.models import PolicyAck, PolicyVersion
@@ -86,8 +86,7 @@ def list_sensors(
     """List sensors by cluster and node: what they are, see, run and lack."""
     after = tuple(decode_cursor(cursor, str, str, str) or ())
     found = [it for it in _visible(state, gateway, caller) if wanted.fits(it) and _key(it) > after]
-    more = encode_cursor(*_key(found[limit - 1])) if len(found) > limit else ""
-    return Page(items=found[:limit], next=more)
+    return page_of(found, limit=limit, item=lambda sensor: sensor, key=_key)
 
 
 @router.get("/sensors/{sensor}", dependencies=[needs("sensors:read")])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Query
@@ -16,9 +17,10 @@ from pydantic import BaseModel, Field
 
 from driftline.errors import InvalidInput
 
-__all__ = ["Cursor", "Limit", "Page", "decode_cursor", "encode_cursor"]
+__all__ = ["Cursor", "Limit", "Page", "decode_cursor", "encode_cursor", "page_of"]
 
 Item = TypeVar("Item")
+Row = TypeVar("Row")
 
 Limit = Annotated[int, Query(ge=1, le=1000, description="Maximum number of items of the page")]
 Cursor = Annotated[
@@ -34,6 +36,19 @@ class Page(BaseModel, Generic[Item]):
 
     items: list[Item]
     next: str = Field(default="", description="Cursor of the next page; empty on the last page")
+
+
+def page_of(
+    rows: Sequence[Row], *, limit: int, item: Callable[[Row], Item], key: Callable[[Row], tuple[str | int, ...]]
+) -> Page[Item]:
+    """Return a page of the first ``limit`` rows.
+
+    ``rows`` are queried with ``limit + 1``, so that the row too many shows that there is a next page. ``item`` makes
+    an item of a row; ``key`` gives a row's sort key, for the cursor.
+    """
+    shown = rows[:limit]
+    more = encode_cursor(*key(shown[-1])) if len(rows) > limit else ""
+    return Page(items=[item(row) for row in shown], next=more)
 
 
 def encode_cursor(*values: str | int) -> str:

@@ -16,7 +16,7 @@ from driftline.errors import NotFound
 from driftline.server.audit.trail import AppTrail, Trail
 from driftline.server.auth import Caller, Principal, needs
 from driftline.server.clock import Clock
-from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, encode_cursor
+from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, page_of
 from driftline.server.http.parts import AppClock, AppHub, AppState
 from driftline.server.policies.current import DEFAULT_NAME, AppPolicies, Current
 from driftline.server.policies.schemas import Diff, NewVersion, PolicyInfo, Rollback, SensorPolicy, VersionInfo
@@ -79,8 +79,7 @@ def list_policies_of_sensors(
     key = decode_cursor(cursor, str)
     with state.reading() as session:
         rows = policies.list_acks(session, caller.visible, after=key[0] if key else "", limit=limit + 1)
-    more = encode_cursor(rows[limit - 1].sensor) if len(rows) > limit else ""
-    return Page(items=[_compared(current, row) for row in rows[:limit]], next=more)
+    return page_of(rows, limit=limit, item=lambda row: _compared(current, row), key=lambda row: (row.sensor,))
 
 
 def _compared(current: Current, row: Any) -> SensorPolicy:
@@ -116,8 +115,7 @@ def list_versions(
     with state.reading() as session:
         policies.find_latest(session, name)
         rows = policies.list_versions(session, name, before=key[0] if key else None, limit=limit + 1)
-    more = encode_cursor(rows[limit - 1].version) if len(rows) > limit else ""
-    return Page(items=[VersionInfo.model_validate(row) for row in rows[:limit]], next=more)
+    return page_of(rows, limit=limit, item=VersionInfo.model_validate, key=lambda row: (row.version,))
 
 
 @router.get("/{name}/versions/{version}", dependencies=[needs("policies:read")])
