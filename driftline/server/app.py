@@ -34,14 +34,14 @@ from driftline.server.http.metrics import Metrics
 from driftline.server.http.middleware import Around, BoundedBody
 from driftline.server.http.parts import find, provide
 from driftline.server.http.rate_limits import Limiter
-from driftline.server.http.refusal_log import Complaints
+from driftline.server.http.refusal_log import RefusalLog
 from driftline.server.hunts import router as hunts
 from driftline.server.hunts import saved as saved_hunts
 from driftline.server.hunts import stream as event_stream
 from driftline.server.hunts.execution import Hunts
 from driftline.server.policies import delivery
 from driftline.server.policies import router as policies
-from driftline.server.policies.current import Current
+from driftline.server.policies.cache import PolicyCache
 from driftline.server.policies.group_commit import GroupCommit
 from driftline.server.settings import Settings
 from driftline.server.signals import Hub
@@ -54,15 +54,14 @@ __all__ = ["API", "create_app"]
 API = "/api/v1"
 ABOUT = """Drift events, alerts, policies and hunts of a fleet.
 
-Errors are `application/problem+json` (RFC 9457). Lists are pages: `next` of one is the `cursor` of
-the following. Times are ISO 8601 in UTC. What concerns a cluster that is not granted to who asks
-is answered as if it were not there.
+Errors are `application/problem+json` (RFC 9457). Lists are paged: `next` of a page is the `cursor` of the following
+page. Times are ISO 8601 in UTC. Objects of clusters that are not granted to the caller are not found.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Mounted:
-    """A router, where it hangs, and whether it bounds its bodies itself."""
+    """A router, the prefix of its paths, and whether it limits the size of request bodies itself."""
 
     router: APIRouter
     prefix: str = API
@@ -75,7 +74,7 @@ ROUTERS: tuple[Mounted, ...] = (
     Mounted(oidc.router),
     Mounted(user_admin.router),
     Mounted(audit.router([needs("audit:read", everywhere=True)])),
-    Mounted(alert_stream.router),  # before the alerts: its path is not the id of one
+    Mounted(alert_stream.router),  # before the alerts, because /alerts/stream would match /alerts/{alert_id}
     Mounted(alerts.router),
     Mounted(suppressions.router),
     Mounted(policies.router),
@@ -90,11 +89,15 @@ SENSOR_ROUTERS: tuple[Mounted, ...] = (
     Mounted(delivery.router),
     Mounted(fleet.router),
 )
-"""Included where ``sensor_names`` is set."""
+"""Routers of servers that take in sensors, where the setting ``sensor_names`` is given."""
 
 
 def create_app(settings: Settings, *, now: Callable[[], datetime.datetime] = utc_now) -> FastAPI:
-    """Make the server's application; raises ``StateError`` if its state cannot be opened."""
+    """Create the server's application from its settings; ``now`` returns the time in UTC.
+
+    The state, the event store and the threads are opened by the application's lifespan, not here. Raises
+    ``StateError`` for an unusable database URL.
+    """
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     app = FastAPI(
         title="driftline",
@@ -102,7 +105,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime.datetime] = utc
         version=driftline.__version__,
         lifespan=_lifespan,
         openapi_url=f"{API}/openapi.json",
-        docs_url=None,  # its page would load scripts of another site
+        docs_url=None,  # the page of Swagger UI would load scripts of another site
         redoc_url=None,
         generate_unique_id_function=_operation_id,
         responses=problems.RESPONSES,
@@ -133,12 +136,12 @@ def _parts(settings: Settings, clock: Clock) -> Sequence[object]:
         metrics,
         storage,
         _limiter(settings),
-        Complaints(clock.now),
+        RefusalLog(clock.now),
         Authenticator(state, hub, clock),
         Peers(state, clock),
         Trail(state, hub, clock),
         Arrivals(),
-        Current(state, hub),
+        PolicyCache(state, hub),
         GroupCommit(acknowledge),
         Hunts(storage, metrics, at_once=settings.hunts_at_once),
     )
@@ -154,6 +157,7 @@ def _limiter(settings: Settings) -> Limiter:
     )
 
 
+# The endpoint's name, which generated clients use as the name of their function.
 def _operation_id(route: APIRoute) -> str:
     return route.name
 
@@ -183,9 +187,9 @@ def _receiving(app: FastAPI) -> Iterator[None]:
         find(app, Peers),
         hub=find(app, Hub),
         clock=clock,
-        refusals=find(app, Complaints),
+        refusals=find(app, RefusalLog),
         thresholds=assembly.thresholds_of(settings, clock.now()),
-        wanted_policy=find(app, Current).of,
+        wanted_policy=find(app, PolicyCache).of,
         note_alerts=find(app, Arrivals).note,
     )
     with receiving as gateway:
@@ -205,12 +209,12 @@ def _tailer(app: FastAPI) -> Tailer:
     )
 
 
-# Printed, not logged: who starts the server reads its output, while logs are gathered and kept.
+# Printed, not logged: the operator who starts the server reads its output, while logs are collected and kept.
 def _offer_setup(state: State) -> None:
     with state.writing() as session:
         if users.count_users(session):
             return
         token = new_secret()
         users.set_setup(session, digest(token))
-    sys.stderr.write(f"no users yet; make the first admin with `driftline login --setup`; setup token: {token}\n")
+    sys.stderr.write(f"no users yet; create the first admin with `driftline login --setup`; setup token: {token}\n")
     sys.stderr.flush()

@@ -1,7 +1,7 @@
-"""Whether the server lives, whether it can serve, and its numbers.
+"""Endpoints of operations: liveness, readiness, and metrics for Prometheus.
 
-These answer without credentials, as orchestrators and Prometheus ask; they name no user and no
-cluster. Keep them from strangers by the network if the numbers themselves tell too much.
+They respond without credentials, since orchestrators and Prometheus send none, and name neither users nor clusters.
+Restrict them in the network if the metrics themselves must not be public.
 """
 
 from __future__ import annotations
@@ -20,30 +20,38 @@ router = APIRouter(tags=["operations"])
 
 
 class Health(BaseModel):
-    """What works."""
+    """State of the server."""
 
     status: str = Field(examples=["ok"])
     version: str = Field(default=driftline.__version__, examples=["0.1.0"])
     checks: dict[str, str] = Field(
-        default={}, description="Each part that is needed, with `ok` or what is wrong with it"
+        default={}, description="State of each part that the server needs: `ok`, or the error"
     )
 
 
 class MetricsText(Response):
-    """Prometheus' text format."""
+    """A response in the text exposition format of Prometheus, version 0.0.4."""
 
     media_type = "text/plain; version=0.0.4; charset=utf-8"
 
 
 @router.get("/healthz")
 async def healthz() -> Health:
-    """Say that the process lives; restart it if this does not answer."""
+    """Return that the process is alive; restart it if there is no response."""
     return Health(status="ok")
 
 
-@router.get("/readyz", responses={503: {"model": Health, "description": "Send no requests here yet, or any more"}})
+@router.get(
+    "/readyz",
+    responses={
+        503: {
+            "model": Health,
+            "description": "Not ready: the server is starting, stopping, or its database is unavailable",
+        }
+    },
+)
 def readyz(state: AppState, hub: AppHub, response: Response) -> Health:
-    """Say whether requests can be served; send none here if not."""
+    """Return whether the server can serve requests; otherwise send it none."""
     checks = {"state": _check_state(state), "stopping": "yes" if hub.closed else "ok"}
     ready = set(checks.values()) == {"ok"}
     response.status_code = 200 if ready else 503
@@ -60,5 +68,5 @@ def _check_state(state: State) -> str:
 
 @router.get("/metrics", response_class=MetricsText)
 def metrics(metrics: AppMetrics) -> MetricsText:
-    """Give the server's numbers for Prometheus."""
+    """Return the metrics of the server for Prometheus."""
     return MetricsText(metrics.text())

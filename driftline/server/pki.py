@@ -1,8 +1,9 @@
-"""The server's own certificate authority: who signs sensors' certificates, and the server's.
+"""The server's own certificate authority, which signs the certificates of sensors and of the server.
 
-Keys are ECDSA P-256. The authority lies in ``ca.pem`` and ``ca.key`` of its directory, made at
-the first start; its fingerprint goes into join tokens. A sensor's identity stands in one URI of
-its certificate's alternative names; of its request only the key is taken.
+Keys are ECDSA on the curve P-256. The authority is kept in ``ca.pem`` and ``ca.key`` of its directory and created at
+the first start; join tokens have its fingerprint. The identity of a sensor is one URI in the subject alternative name
+of its certificate (RFC 5280, section 4.2.1.6). Of a sensor's request only the key is used: the sensor cannot choose its
+own name.
 """
 
 from __future__ import annotations
@@ -27,9 +28,12 @@ from driftline.errors import InvalidInput, StateError, Unauthenticated
 __all__ = ["Authority", "Identity", "Issued", "fingerprint", "identity_of", "key_hash", "open_authority"]
 
 AUTHORITY_LIFE = datetime.timedelta(days=3650)
+"""Validity of the certificate of the authority."""
 SERVER_LIFE = datetime.timedelta(days=365)
+"""Validity of the server's certificate, which is made anew at each start."""
 SENSOR_LIFE = datetime.timedelta(days=30)
-_LEEWAY = datetime.timedelta(hours=1)  # a sensor's clock may be a little behind
+"""Validity of a sensor's certificate, which the sensor renews itself."""
+_LEEWAY = datetime.timedelta(hours=1)  # before the present, because a sensor's clock may be behind
 _SCHEME = "driftline"
 _CURVES = (ec.SECP256R1, ec.SECP384R1)
 _PEM = serialization.Encoding.PEM
@@ -39,21 +43,21 @@ _SPKI = serialization.PublicFormat.SubjectPublicKeyInfo
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Which sensor it is, and the only cluster and node it may speak for."""
+    """A sensor, and the only cluster and node whose rows it may send."""
 
     sensor: str
     cluster: str
     node: str
 
     def uri(self) -> str:
-        """Give the URI that stands in its certificate."""
+        """Return the URI in the sensor's certificate: ``driftline://CLUSTER/NODE/SENSOR``, percent-encoded."""
         parts = (urllib.parse.quote(part, safe="") for part in (self.cluster, self.node, self.sensor))
         return f"{_SCHEME}://" + "/".join(parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A certificate, as PEM, with its serial number in hexadecimal."""
+    """A new certificate (PEM), its serial number in hexadecimal, and its expiry in UTC."""
 
     pem: str
     serial: str
@@ -62,23 +66,26 @@ class Issued:
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """The certificate authority; make it by ``open_authority``."""
+    """The certificate authority; opened by ``open_authority``."""
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
 
     @property
     def pem(self) -> str:
-        """Its certificate."""
+        """The certificate of the authority, PEM."""
         return self.certificate.public_bytes(_PEM).decode()
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of its certificate, in hexadecimal."""
+        """SHA-256 of the authority's certificate (DER), in hexadecimal."""
         return self.certificate.fingerprint(hashes.SHA256()).hex()
 
     def sign_sensor(self, csr: str, identity: Identity, *, now: datetime.datetime) -> Issued:
-        """Sign a sensor's request; raises ``InvalidInput`` for one that is none, or of a weak key."""
+        """Sign the certificate request (PKCS #10, PEM) of a sensor, for client authentication only; ``now`` is UTC.
+
+        Raises ``InvalidInput`` for an invalid request, or a key other than P-256, P-384 or Ed25519.
+        """
         key = _requested_key(csr)
         names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(identity.uri())])
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
@@ -87,7 +94,10 @@ class Authority:
         return self._sign(builder)
 
     def issue_server(self, names: Sequence[str], *, now: datetime.datetime) -> tuple[str, str]:
-        """Make a certificate chain and key, as PEM, for a server of these host names and addresses."""
+        """Create a key and a certificate for a server with these host names and IP addresses; ``now`` is UTC.
+
+        Returns the certificate chain and the private key, both PEM.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
         builder = _builder("driftline server", now, SERVER_LIFE).public_key(key.public_key())
@@ -103,7 +113,10 @@ class Authority:
 
 
 def open_authority(directory: Path, *, now: datetime.datetime) -> Authority:
-    """Open the authority in a directory, making it if there is none; raises ``StateError``."""
+    """Open the authority in a directory, creating it if there is none; ``now`` is UTC.
+
+    Raises ``StateError`` if its files cannot be read or written, or do not belong together.
+    """
     certificate, key = directory / "ca.pem", directory / "ca.key"
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -112,13 +125,13 @@ def open_authority(directory: Path, *, now: datetime.datetime) -> Authority:
         loaded = serialization.load_pem_private_key(key.read_bytes(), None)
         found = x509.load_pem_x509_certificate(certificate.read_bytes())
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
-        raise StateError(f"the authority in {directory} cannot be read: {error}") from error
+        raise StateError(f"cannot open the certificate authority in {directory}: {error}") from error
     if not isinstance(loaded, ec.EllipticCurvePrivateKey) or loaded.public_key() != found.public_key():
         raise StateError(f"{key}: expected the key of {certificate}")
     return Authority(found, loaded)
 
 
-# The certificate last: where it is, the key is.
+# The certificate is written last, so that a certificate that exists has its key, also after a crash.
 def _make(certificate: Path, key: Path, now: datetime.datetime) -> None:
     made = ec.generate_private_key(ec.SECP256R1())
     builder = _builder("driftline authority", now, AUTHORITY_LIFE).public_key(made.public_key())
@@ -132,7 +145,7 @@ def _make(certificate: Path, key: Path, now: datetime.datetime) -> None:
 
 
 def fingerprint(pem: str) -> str:
-    """Give the SHA-256 of a certificate, in hexadecimal; raises ``InvalidInput`` if it is none."""
+    """Return the SHA-256 of a certificate (PEM), in hexadecimal; raises ``InvalidInput`` for an invalid one."""
     try:
         return x509.load_pem_x509_certificate(pem.encode()).fingerprint(hashes.SHA256()).hex()
     except ValueError as error:
@@ -140,7 +153,7 @@ def fingerprint(pem: str) -> str:
 
 
 def key_hash(csr: str) -> str:
-    """Give the SHA-256 of the key that a request is for, in hexadecimal; raises ``InvalidInput``."""
+    """Return the SHA-256 of the public key in a certificate request, in hexadecimal; raises ``InvalidInput``."""
     digest = hashes.Hash(hashes.SHA256())
     digest.update(_requested_key(csr).public_bytes(_DER, _SPKI))
     return digest.finalize().hex()
@@ -148,9 +161,10 @@ def key_hash(csr: str) -> str:
 
 @functools.lru_cache(maxsize=4096)
 def identity_of(der: bytes) -> tuple[Identity, str]:
-    """Read identity and serial number from a certificate that TLS has verified.
+    """Return the sensor and the serial number (hexadecimal) of a certificate (DER) that TLS has verified.
 
-    Raises ``Unauthenticated`` for one that names no sensor.
+    Raises ``Unauthenticated`` for a certificate of another kind. Cached, because a sensor sends the same certificate
+    with each request.
     """
     certificate = x509.load_der_x509_certificate(der)
     try:
@@ -158,9 +172,9 @@ def identity_of(der: bytes) -> tuple[Identity, str]:
         (uri,) = names.get_values_for_type(x509.UniformResourceIdentifier)
         scheme, cluster, node, sensor = uri.replace("://", "/", 1).split("/")
     except (x509.ExtensionNotFound, ValueError) as error:
-        raise Unauthenticated("the client certificate names no sensor") from error
+        raise Unauthenticated("the client certificate is not that of a sensor") from error
     if scheme != _SCHEME:
-        raise Unauthenticated("the client certificate names no sensor")
+        raise Unauthenticated("the client certificate is not that of a sensor")
     cluster, node, sensor = (urllib.parse.unquote(part) for part in (cluster, node, sensor))
     return Identity(sensor, cluster, node), f"{certificate.serial_number:x}"
 
@@ -173,7 +187,7 @@ def _requested_key(csr: str) -> ec.EllipticCurvePublicKey | ed25519.Ed25519Publi
     except (ValueError, InvalidSignature, UnsupportedAlgorithm) as error:
         raise InvalidInput(f"csr: expected a PKCS #10 request in PEM: {error}") from error
     if not is_signed:
-        raise InvalidInput("csr: expected a request signed by its own key")
+        raise InvalidInput("csr: expected a request that is signed with its own key")
     if isinstance(key, ed25519.Ed25519PublicKey):
         return key
     if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, _CURVES):

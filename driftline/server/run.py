@@ -1,4 +1,4 @@
-"""Serving: sockets, TLS, and a stop that lets requests end."""
+"""Running the server: its socket, TLS, and a graceful stop."""
 
 from __future__ import annotations
 
@@ -25,7 +25,11 @@ log = logging.getLogger(__name__)
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM, then let requests end; raises ``DriftlineError`` if it cannot begin."""
+    """Serve until SIGINT or SIGTERM, then wait for open requests up to the setting ``shutdown_seconds``.
+
+    Raises ``InvalidInput`` for unusable settings, ``StateError``, and ``DriftlineError`` if the start failed for a
+    reason that is in the log.
+    """
     logs.configure(settings.log_level, settings.log_format)
     app = create_app(settings)
     server = _Server(_config(app, settings), find(app, Hub))
@@ -33,7 +37,7 @@ def serve(settings: Settings) -> None:
         log.info("listening on %s", _url(settings, listener))
         server.run(sockets=[listener])
     if not server.started:
-        raise DriftlineError("the server could not start; its log says why")
+        raise DriftlineError("the server could not start; see its log")
 
 
 class _Server(uvicorn.Server):
@@ -41,9 +45,9 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._hub = hub
 
-    # uvicorn waits for open answers before it tells the app to stop, so live streams have to
-    # be told here or they would hold the stop until its time is over. Its own handler would also
-    # raise the signal again in the end, so that a clean stop looked like a death.
+    # uvicorn waits for open responses before it ends the app's lifespan, so live streams are ended here; otherwise they
+    # would delay the stop until its timeout. uvicorn's own handler would also raise the signal again at the end, and a
+    # graceful stop would look like a process killed by a signal.
     def handle_exit(self, sig: int, _frame: FrameType | None) -> None:
         self._hub.close()
         self.force_exit = self.should_exit and sig == signal.SIGINT

@@ -1,10 +1,10 @@
-"""Waking those who wait for something to change.
+"""Signals that wake coroutines when the state changes.
 
-A waiter remembers the number of the last signal it saw of a topic and waits for a higher one, so
-that no signal is lost between its looking and its waiting. What changed is read from the state:
-the signal carries nothing, and a waiter that was slow finds everything at once.
+A signal increments the number of its topic. A waiter remembers the number before it reads the state and then waits for
+a higher one, so that no signal is lost between reading and waiting. A signal carries no data: the waiter reads the
+changes from the state, and a slow waiter finds several changes at once.
 
-Signals come from threads (endpoints, the tailer), waiters live on the event loop.
+Signals are sent from threads (endpoints, the alert ingest); waiters run on the event loop.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ POLICIES = "policies"
 
 
 class Hub:
-    """Topics with numbers of signals."""
+    """The topics with the numbers of their signals. Thread-safe, where a method does not say otherwise."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -41,17 +41,17 @@ class Hub:
 
     @property
     def closed(self) -> bool:
-        """Whether the server is about to stop, and streams have to end."""
+        """Whether the server is stopping, so that streams have to end."""
         return self._closed
 
     @property
     def streams(self) -> int:
-        """How many live streams are open."""
+        """Number of open live streams."""
         return self._streams
 
     @contextlib.contextmanager
     def streaming(self) -> Iterator[None]:
-        """Count a live stream as open; on the event loop."""
+        """Count a live stream as open during the block; on the event loop only."""
         self._streams += 1
         try:
             yield
@@ -59,17 +59,17 @@ class Hub:
             self._streams -= 1
 
     def number(self, topic: str) -> int:
-        """Give the number of the topic's last signal; 0 before the first."""
+        """Return the number of the last signal of a topic; 0 before the first."""
         return self._numbers[topic]
 
     def signal(self, topic: str) -> None:
-        """Say that something about a topic changed; from any thread."""
+        """Wake the waiters of a topic; from any thread."""
         with self._lock:
             self._numbers[topic] += 1
             self._wake(topic)
 
     def close(self) -> None:
-        """Let all waiters go, for good."""
+        """Wake all waiters, and let no new one wait: the server is stopping."""
         with self._lock:
             self._closed = True
             for topic in self._waiting:
@@ -80,7 +80,7 @@ class Hub:
             loop.call_soon_threadsafe(event.set)
 
     async def wait_change(self, topic: str, seen: int, *, seconds: float) -> bool:
-        """Wait until the topic's number is above ``seen``; false if it is not after ``seconds``."""
+        """Wait until the number of a topic is above ``seen``; returns false after ``seconds``, or when closed."""
         event = asyncio.Event()
         entry = (asyncio.get_running_loop(), event)
         with self._lock:

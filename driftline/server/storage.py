@@ -79,7 +79,7 @@ class Storage:
             yield _while_busy(lambda: stack.enter_context(reader.stream(hunt, stop=stop)))
 
 
-# A process that has the files open and does not answer yet is starting or stopping: it is asked again for 3 seconds.
+# A process that has the files open and does not answer yet is starting or stopping: the query is repeated for 3 s.
 def _while_busy(ask: Callable[[], T]) -> T:
     deadline = time.monotonic() + _BUSY_SECONDS
     while True:

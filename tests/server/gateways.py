@@ -31,7 +31,7 @@ from driftline.server.fleet import enrolment, ingest
 from driftline.server.fleet.gateway import open_gateway
 from driftline.server.http import problems, tls
 from driftline.server.http.parts import provide
-from driftline.server.http.refusal_log import Complaints
+from driftline.server.http.refusal_log import RefusalLog
 from driftline.server.state import State, sensors
 from driftline.server.storage import Storage
 from driftline.wire.protocol import ENROL_PATH, FIRST_HEADER, FLOOR_HEADER, INGEST_PATH, TIME_HEADER, JoinToken
@@ -53,7 +53,7 @@ def main(directory: Path, port: int) -> None:
     problems.install(app)
     for router in (enrolment.router, ingest.router):
         app.include_router(router, prefix="/api/v1")
-    clock, refusals, state = Clock(), Complaints(now), open_state(directory)
+    clock, refusals, state = Clock(), RefusalLog(now), open_state(directory)
     peers = Peers(state, clock)
     opened = open_gateway(state, Storage(directory / "store"), peers, data=directory, clock=clock, refusals=refusals)
     with opened as gateway:

@@ -32,7 +32,7 @@ def test_names_come_back_from_the_certificate_whatever_they_hold(tmp_path: Path,
 
 def test_a_certificate_that_names_no_sensor_is_no_identity(tmp_path: Path) -> None:
     chain, _ = pki.open_authority(tmp_path, now=now()).issue_server(["localhost", "127.0.0.1"], now=now())
-    with pytest.raises(Unauthenticated, match="names no sensor"):
+    with pytest.raises(Unauthenticated, match="not that of a sensor"):
         pki.identity_of(ssl.PEM_cert_to_DER_cert(chain[: chain.index("-----END") + 26]))
 
 

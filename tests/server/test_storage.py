@@ -50,11 +50,11 @@ def test_another_process_reads_an_owned_store_by_its_socket(tmp_path: Path) -> N
 def test_a_stopped_hunt_of_an_owned_store_tells_the_reason(tmp_path: Path) -> None:
     raising.store(tmp_path, [raising.alert()])
     storage, stop = Storage(tmp_path), Stop()
-    stop.stop("the caller went away")
+    stop.stop("the client disconnected")
 
     with (
         storage.owned(),
-        pytest.raises(StoreError, match="the caller went away"),
+        pytest.raises(StoreError, match="the client disconnected"),
         storage.hunt(Hunt(text="AlertInfo"), stop=stop),
     ):
         pass

@@ -1,1 +1,1 @@
-"""Alerts: what sensors raised, grouped, worked on, resolved."""
+"""Alerts: findings of sensors, grouped and suppressed, with their life cycle, endpoints and live stream."""

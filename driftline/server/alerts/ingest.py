@@ -1,14 +1,13 @@
-"""From the store's rows to alerts, each exactly once.
+"""Ingest of alerts: rows of ``AlertInfo`` and ``AlertEvidence`` become alerts in the state, each exactly once.
 
-The store is at rest what arrived; it has no order of arrival, and rows come late: a sensor that
-was cut off for an hour sends alerts an hour old. So the tailer looks in two ways: often at the
-rows since its last look (with an overlap), and now and then at all whose time is not older than
-``late_hours``. Whoever stores rows in this process tells it how far back to look at once
-(``Arrivals``).
+Rows in the event store have no order of arrival, and they arrive late: a sensor that was disconnected for an hour sends
+alerts of an hour ago. The tailer therefore reads in two ways: every second the rows since its last turn (with an
+overlap), and every minute all rows whose time is within ``late_hours``. Code of this process that stores alert rows
+reports their oldest time at once (``Arrivals``).
 
-That an alert is counted is a row with its id, written in the transaction that counts it. A crash
-between reading and committing repeats the reading; an overlap finds the id and counts nothing.
-The position is a time of the server's own clock: a sensor's clock that is a year ahead moves nothing.
+An occurrence row with the alert's id, written in the transaction that counts the alert, marks it as counted. After a
+crash between reading and committing, the rows are read again; an overlap finds the ids and counts nothing. The position
+is a time of the server's own clock, so that a sensor's clock that is a year ahead does not move it.
 """
 
 from __future__ import annotations
@@ -37,16 +36,16 @@ __all__ = ["Tailer", "tailing"]
 
 _TURN_SECONDS = 1.0
 _SWEEP_SECONDS = 60.0
-_OVERLAP = datetime.timedelta(minutes=2)
+_OVERLAP = datetime.timedelta(minutes=2)  # rows are stored some time after their time, even without a disconnection
 _PAGE = 5000
-_IDS = 500
+_IDS = 500  # in one query of the evidence
 
 log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
 def tailing(tailer: Tailer) -> Iterator[None]:
-    """Run the tailer in a thread of its own."""
+    """Run a tailer in a thread during the block."""
     thread = threading.Thread(target=tailer.run, name="alert-tailer", daemon=True)
     thread.start()
     try:
@@ -57,7 +56,7 @@ def tailing(tailer: Tailer) -> Iterator[None]:
 
 
 class Tailer:
-    """Takes alerts from the store into the state."""
+    """Reads alert rows from the store and counts them into alerts of the state. Used by one thread."""
 
     def __init__(
         self,
@@ -77,10 +76,10 @@ class Tailer:
         self._hub = hub
         self._metrics = metrics
         self._clock = clock
-        self._failures = FailureLog(log, "alerts wait")
+        self._failures = FailureLog(log, "alerts are not taken")
 
     def run(self) -> None:
-        """Take what comes until the server stops."""
+        """Take alerts until ``stop``."""
         swept = float("-inf")
         told: datetime.datetime | None = None
         while not self._arrivals.closed:
@@ -90,7 +89,7 @@ class Tailer:
             told = self._arrivals.wait(_TURN_SECONDS)
 
     def stop(self) -> None:
-        """End ``run``."""
+        """Let ``run`` end; from any thread."""
         self._arrivals.close()
 
     # Any error: a bug in taking one alert must not end the taking of all others, since the thread would not come back.
@@ -105,12 +104,16 @@ class Tailer:
         return True
 
     def turn(self, since: datetime.datetime | None = None) -> int:
-        """Take the alerts of rows from ``since`` on, or since the last turn; gives how many were new."""
+        """Take the alerts of rows from ``since`` (UTC) on; ``None``: since the last turn.
+
+        Returns the number of alerts that were not counted before. Raises ``StoreError`` and ``StateError``.
+        """
         begun = self._clock.now()
         with self._state.reading() as session:
             position = alerts.position(session) or begun - self._late
         start = min(since or begun, position - _OVERLAP)
         taken = sum(map(self._take, _pages(self._storage, start)))
+        # Occurrences are kept twice as long as alerts may be late, so that a late row cannot be counted again.
         with self._state.writing() as session:
             alerts.set_position(session, begun)
             alerts.drop_occurrences(session, begun - 2 * self._late)
@@ -142,11 +145,12 @@ def _pages(storage: Storage, start: datetime.datetime) -> Iterator[list[dict[str
         yield rows
         if len(rows) < limit or limit >= MAX_ROWS:
             return
-        # A page of one moment alone would be read for ever.
+        # A full page of rows of the same time would be read for ever: the next page starts at its last time.
         limit = limit * 2 if rows[-1]["Timestamp"] == start else _PAGE
         start = rows[-1]["Timestamp"]
 
 
+# Evidence is not older than its alert, so the time bounds the files that the query reads.
 def _findings(storage: Storage, infos: Sequence[dict[str, Any]]) -> Iterator[Finding]:
     for begin in range(0, len(infos), _IDS):
         part = infos[begin : begin + _IDS]

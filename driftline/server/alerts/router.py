@@ -1,4 +1,4 @@
-"""Alerts over HTTP."""
+"""Endpoints of alerts: lists, export, history and actions."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def _wanted(  # noqa: PLR0917 -- FastAPI calls it, by name
     image: str = "",
     sha256: str = "",
     rule: str = "",
-    text: Annotated[str, Query(description="In title, path, image, workload, pod or hash", max_length=256)] = "",
-    since: Annotated[AwareDatetime | None, Query(description="Seen at or after this time")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="Seen last before this time")] = None,
-    suppressed: Annotated[bool, Query(description="Suppressed ones too")] = False,
+    text: Annotated[str, Query(description="Text in title, path, image, workload, pod or hash", max_length=256)] = "",
+    since: Annotated[AwareDatetime | None, Query(description="Last seen at or after this time")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="Last seen before this time")] = None,
+    suppressed: Annotated[bool, Query(description="Include suppressed alerts")] = False,
 ) -> alerts.Wanted:
     equal = {
         "status": status or "",
@@ -65,7 +65,11 @@ Wanted = Annotated[alerts.Wanted, Depends(_wanted)]
 
 @router.get("", dependencies=[needs("alerts:read")])
 def list_alerts(state: AppState, wanted: Wanted, limit: Limit = 100, cursor: Cursor = "") -> Page[AlertInfo]:
-    """List alerts, the last seen first."""
+    """List alerts, last seen first.
+
+    All conditions must be met; suppressed alerts are left out unless asked for. Only alerts of granted clusters are
+    listed.
+    """
     with state.reading() as session:
         rows = alerts.list_alerts(session, wanted, after=_after(cursor), limit=limit + 1)
     return page_of(
@@ -74,14 +78,18 @@ def list_alerts(state: AppState, wanted: Wanted, limit: Limit = 100, cursor: Cur
 
 
 class JsonLines(StreamingResponse):
-    """One JSON object a line."""
+    """A response of JSON Lines: one JSON object per line."""
 
     media_type = "application/jsonl"
 
 
 @router.get("/export", dependencies=[needs("alerts:read")], response_class=JsonLines)
 def export_alerts(state: AppState, wanted: Wanted) -> JsonLines:
-    """Give all alerts that match, one JSON object a line, the last seen first."""
+    """Return all matching alerts as JSON Lines, last seen first.
+
+    The alerts are read a page at a time, so that an export of any size needs little memory; an alert that is seen
+    again during the export may be missing.
+    """
 
     def lines() -> Iterator[str]:
         after = None
@@ -98,7 +106,7 @@ def export_alerts(state: AppState, wanted: Wanted) -> JsonLines:
 
 @router.get("/lifecycle", dependencies=[needs("alerts:read")])
 def get_lifecycle() -> list[Transition]:
-    """Give the table of what can be done to an alert in each state."""
+    """Return the life cycle of alerts: the actions of each status and the status that each leads to."""
     return [
         Transition(status=status, action=action, leads_to=target)
         for (status, action), target in states.TRANSITIONS.items()
@@ -107,7 +115,7 @@ def get_lifecycle() -> list[Transition]:
 
 @router.get("/{alert_id}", dependencies=[needs("alerts:read")])
 def get_alert(alert_id: str, state: AppState, caller: Caller) -> AlertInfo:
-    """Give one alert."""
+    """Return one alert."""
     with state.reading() as session:
         return AlertInfo.model_validate(alerts.find_alert(session, alert_id, clusters=caller.visible))
 
@@ -116,7 +124,7 @@ def get_alert(alert_id: str, state: AppState, caller: Caller) -> AlertInfo:
 def get_history(
     alert_id: str, state: AppState, caller: Caller, limit: Limit = 100, cursor: Cursor = ""
 ) -> Page[HistoryEntry]:
-    """List what was done to an alert, comments included, the oldest first."""
+    """List the actions on an alert, comments included, oldest first."""
     key = decode_cursor(cursor, int)
     with state.reading() as session:
         alerts.find_alert(session, alert_id, clusters=caller.visible)
@@ -134,13 +142,17 @@ def act(
     clock: AppClock,
     caller: Caller,
 ) -> AlertInfo:
-    """Do something to an alert: start, release, resolve, reopen, assign, classify, comment."""
+    """Perform an action on an alert: start, release, resolve, reopen, assign, classify or comment.
+
+    `/alerts/lifecycle` lists the actions of each status; another action is a conflict. With `if_change` the action is
+    a conflict if the alert was changed meanwhile. The action becomes an entry of the alert's history.
+    """
     states.check_classification(body.action, body.classification, body.determination)
     told = body.model_dump(exclude_none=True, exclude={"action", "comment", "if_change"})
     with trail.changing(request, caller.name, f"alert.{body.action}", alert_id, **told) as session:
         alert = alerts.find_alert(session, alert_id, clusters=caller.visible)
         if body.if_change not in (None, alert.change):
-            raise Conflict(f"the alert changed meanwhile; its latest change is {alert.change}")
+            raise Conflict(f"the alert was changed meanwhile; its latest change is {alert.change}")
         changes = _apply(session, alert, body)
         now = clock.now()
         alerts.touch(session, alert, now)
@@ -162,13 +174,14 @@ def _apply(session: Session, alert: Alert, body: ActionRequest) -> dict[str, lis
     if body.action == "comment" and not body.comment:
         raise InvalidInput("comment: expected a text")
     _keep_group(session, alert, body.action)
+    # The history shows only fields whose values changed.
     changes = {name: [getattr(alert, name), value] for name, value in wanted.items() if getattr(alert, name) != value}
     for name, value in wanted.items():
         setattr(alert, name, value)
     return changes
 
 
-# A repeat of what was resolved opens an alert of its own.
+# A repeat of a resolved finding opens a new alert, so resolving gives up the key and reopening takes it again.
 def _keep_group(session: Session, alert: Alert, action: states.Action) -> None:
     if action == "resolve":
         alert.open_key = None
@@ -178,12 +191,13 @@ def _keep_group(session: Session, alert: Alert, action: states.Action) -> None:
 
 def _assignee(session: Session, alert: Alert, name: str | None) -> str | None:
     if name is None:
-        raise InvalidInput('assignee: expected a user\'s name, or "" for nobody')
+        raise InvalidInput('assignee: expected the name of a user, or "" for no assignee')
     if not name:
         return None
     user = users.find_name(session, name)
+    # An assignee must be able to open the alert; the same message for both reasons does not reveal names of users.
     if user is None or not {"*", alert.cluster} & set(user.clusters):
-        raise InvalidInput(f"assignee: no user {name!r} who sees this alert")
+        raise InvalidInput(f"assignee: no user {name!r} with access to the cluster of this alert")
     return name
 
 

@@ -1,7 +1,7 @@
-"""Alerts as they come and change, as server-sent events.
+"""The live stream of alerts, as server-sent events.
 
-The id of an event is the alert's number of change, so a reader that comes back with it misses
-nothing. An alert that changed often meanwhile comes once, as it is now.
+The id of an event is the change number of its alert. A client that reconnects with the last id therefore misses no
+alert; an alert that changed several times meanwhile is sent once, in its present state.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ _PAGE = 200
 def _start(
     state: AppState,
     last: LastEventId = "",
-    after: Annotated[int | None, Query(ge=0, le=2**62, description="Go on after this number of change")] = None,
+    after: Annotated[
+        int | None, Query(ge=0, le=2**62, description="Send only alerts with a higher change number")
+    ] = None,
 ) -> int:
     if last and not (last.isascii() and last.isdigit() and len(last) < 19):
         raise InvalidInput("Last-Event-ID: expected the id of an event of this stream")
@@ -45,7 +47,11 @@ def _start(
 async def stream_alerts(
     state: AppState, hub: AppHub, metrics: AppMetrics, reader: Reader, start: Annotated[int, Depends(_start)]
 ) -> AsyncIterator[ServerSentEvent]:
-    """Follow alerts: each event is an alert that is new, was seen again, or was changed."""
+    """Stream alerts: each event is an alert that is new, was seen again, or was changed.
+
+    The stream starts after `Last-Event-ID`, or `after`, otherwise with the next change. Suppressed alerts are left
+    out. A comment is sent every 10 seconds, before which the token is checked again.
+    """
     changes = _Changes(state, start)
     async for event in watch(
         hub,
@@ -57,6 +63,7 @@ async def stream_alerts(
         yield event
 
 
+# The position in the stream: the change number of the last alert that was sent.
 class _Changes:
     def __init__(self, state: State, change: int) -> None:
         self._state = state

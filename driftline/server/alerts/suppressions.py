@@ -1,4 +1,4 @@
-"""Suppression rules over HTTP."""
+"""Endpoints of suppression rules."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ router = APIRouter(prefix="/suppressions", tags=["alerts"])
 
 @router.get("", dependencies=[needs("alerts:read")])
 def list_suppressions(state: AppState, caller: Caller) -> list[SuppressionInfo]:
-    """List suppression rules by name."""
+    """List by name the suppression rules of the granted clusters, and those of all clusters."""
     with state.reading() as session:
         rows = alerts.list_suppressions(session, clusters=caller.visible)
     return [SuppressionInfo.model_validate(row) for row in rows]
@@ -28,7 +28,11 @@ def list_suppressions(state: AppState, caller: Caller) -> list[SuppressionInfo]:
 def make_suppression(
     body: NewSuppression, request: Request, trail: AppTrail, clock: AppClock, caller: Caller
 ) -> SuppressionInfo:
-    """Make a suppression rule: alerts that match are resolved as they arrive, and counted."""
+    """Create a suppression rule: matching alerts are counted and resolved when they arrive.
+
+    Alerts that exist already keep their status. A rule without a cluster applies to all clusters, and only a caller
+    with a grant for all can create it.
+    """
     conditions = body.conditions.model_dump(exclude_none=True)
     _check_reach(caller, body.conditions.cluster)
     with trail.changing(request, caller.name, "suppression.make", body.name, conditions=conditions) as session:
@@ -46,7 +50,7 @@ def make_suppression(
 
 @router.delete("/{rule_id}", status_code=204, dependencies=[needs("alerts:write")])
 def remove_suppression(rule_id: str, request: Request, trail: AppTrail, caller: Caller) -> None:
-    """Remove a suppression rule; what it resolved stays so."""
+    """Remove a suppression rule; alerts that it resolved stay resolved."""
     with trail.changing(request, caller.name, "suppression.remove", rule_id) as session:
         rule = alerts.find_suppression(session, rule_id)
         if rule.cluster and not caller.sees(rule.cluster):
@@ -55,6 +59,7 @@ def remove_suppression(rule_id: str, request: Request, trail: AppTrail, caller: 
         alerts.remove_suppression(session, rule)
 
 
+# A rule without a cluster suppresses alerts of all clusters, so it takes a grant of all.
 def _check_reach(caller: Principal, cluster: str | None) -> None:
     if cluster is None:
         caller.check_everywhere()

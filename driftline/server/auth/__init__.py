@@ -1,4 +1,4 @@
-"""Who asks, what they may do, and in which clusters."""
+"""Authentication of users and sensors, roles, permissions and granted clusters."""
 
 from driftline.server.auth.caller import Caller, needs
 from driftline.server.auth.roles import PERMISSIONS, Permission, Principal

@@ -1,8 +1,8 @@
-"""Logging in by an OpenID provider.
+"""Endpoints of the login by an OpenID provider (authorization code flow).
 
-The provider says who somebody is and, by a claim, which role they have; the clusters are granted
-here. Users are matched by issuer and subject, never by name, so that nobody becomes a local user
-by calling themselves so.
+The provider authenticates the user, and a claim of the ID token gives the role; clusters are granted on this server.
+Users are matched by issuer and subject, the only claims that identify a user for good (OpenID Connect Core 1.0, section
+5.7). Matching by name would let a user of the provider take over a local user of the same name.
 """
 
 from __future__ import annotations
@@ -32,14 +32,17 @@ router = APIRouter(prefix="/oidc", tags=["authentication"])
 
 _COOKIE = "driftline_oidc"
 _MINUTES = 10
-_NAME_MOST = 128
+_NAME_MOST = 128  # characters, as for local users
 
 
 @router.get("/login", status_code=302, response_class=RedirectResponse)
 def begin_oidc_login(
     request: Request, database: AppState, limiter: AppLimiter, clock: AppClock, settings: AppSettings
 ) -> RedirectResponse:
-    """Send the browser to the OpenID provider."""
+    """Redirect the browser to the OpenID provider.
+
+    State, nonce and the PKCE verifier (RFC 7636) of the login are kept for ten minutes.
+    """
     limiter.count("logins", client_address(request))
     provider = _provider(request, settings)
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
@@ -66,14 +69,19 @@ def end_oidc_login(  # noqa: PLR0917 -- FastAPI calls it, by name
     error: Annotated[str, Query(max_length=256)] = "",
     cookie: Annotated[str, Cookie(alias=_COOKIE, max_length=256)] = "",
 ) -> RedirectResponse:
-    """Take the browser back from the provider, and log its user in."""
-    # The cookie ties the answer to the browser that asked: else one could be logged in as another.
+    """Receive the browser back from the provider, and log its user in.
+
+    The role is taken from the claim at every login. The first login creates the user with the clusters of the setting
+    `oidc_clusters`.
+    """
+    # The cookie binds the response to the browser that began the login (RFC 6749, section 10.12): otherwise an attacker
+    # could log a victim's browser in as the attacker.
     if not state or not hmac.compare_digest(state.encode(), cookie.encode()):
-        raise Unauthenticated("this browser began no such login; begin anew")
+        raise Unauthenticated("this login was not started by this browser; start again")
     with database.writing() as session:
         login = users.take_oidc_login(session, state, clock.now())
     if login is None:
-        raise Unauthenticated("the login took too long, or was used already; begin anew")
+        raise Unauthenticated("the login took too long, or was used already; start again")
     if error or not code:
         raise Unauthenticated(f"the OpenID provider refused: {error or 'no code'}")
     provider = _provider(request, settings)
@@ -109,7 +117,10 @@ def _name(claims: Mapping[str, Any]) -> str:
 
 
 def role_of(claims: Mapping[str, Any], settings: Settings) -> Role | None:
-    """Give the highest role that a value of the claim has, else the default; ``None``: refused."""
+    """Return the highest role of the claim's values by the setting ``oidc_roles``, else the default role.
+
+    ``None``: the login is refused.
+    """
     found = claims.get(settings.oidc_role_claim, ())
     values = found if isinstance(found, list) else [found]
     roles = [role for value, role in settings.oidc_roles.items() if value in values]

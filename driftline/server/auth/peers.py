@@ -1,4 +1,8 @@
-"""Authentication of sensors: the client certificate of a request's TLS connection."""
+"""Authentication of sensors by the client certificate of the TLS connection.
+
+TLS has verified that the server's authority signed the certificate; the state knows whether its sensor was revoked.
+The look-up is cached, so that a request of a sensor does not cost a query each time.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +50,7 @@ class Peers:
         return identity
 
     def is_cached(self, serial: str) -> bool:
-        """Tell whether a certificate was checked less than ``CACHE_SECONDS`` ago."""
+        """Return whether a certificate was checked less than ``CACHE_SECONDS`` ago."""
         return time.monotonic() - self._checked.get(serial, -CACHE_SECONDS) < CACHE_SECONDS
 
     def forget(self) -> None:
@@ -58,7 +62,7 @@ AppPeers = Annotated[Peers, part(Peers)]
 
 
 async def _peer(request: Request, peers: AppPeers, refusals: AppRefusals) -> Identity:
-    with refusals.of(client_address(request) or "unknown sender"):
+    with refusals.logging(client_address(request) or "unknown sender"):
         certificate = peer_certificate(request.scope)
         if certificate and peers.is_cached(pki.identity_of(certificate)[1]):
             return peers.identify(certificate)

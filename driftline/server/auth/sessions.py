@@ -1,4 +1,4 @@
-"""First setup, logging in and out, and one's own tokens."""
+"""Endpoints of the first setup, of logging in and out, and of the caller's own tokens and password."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ Password = Annotated[SecretStr, Field(max_length=1024, examples=["correct horse 
 
 
 class Setup(BaseModel):
-    """The first admin."""
+    """Name and password of the first admin, with the setup token."""
 
-    token: str = Field(max_length=128, description="The setup token the server printed at its first start")
+    token: str = Field(max_length=128, description="Setup token, which the server prints at its first start")
     name: Name
     password: Password
 
@@ -45,31 +45,33 @@ class Login(BaseModel):
 
 
 class SessionMade(BaseModel):
-    """A session; the token stands in the cookie as well."""
+    """A new session; its token is also set as a cookie."""
 
-    token: str = Field(description="To send as Authorization: Bearer; shown once")
+    token: str = Field(description="Token for the header Authorization: Bearer; shown once")
     expires_at: datetime.datetime
 
 
 class Me(BaseModel):
-    """Who asks."""
+    """The authenticated user."""
 
     id: str
     name: str = Field(examples=["ada"])
     role: Role
     clusters: list[str] = Field(examples=[["prod-eu"]])
     permissions: list[str]
-    scopes: list[str] = Field(description="The permissions the token is narrowed to; empty: all of the role")
+    scopes: list[str] = Field(description="Permissions that the token is limited to; empty: all of the role")
 
 
 class NewToken(BaseModel):
-    """A personal token to make."""
+    """A personal token to create."""
 
     name: str = Field(min_length=1, max_length=128, examples=["grafana"])
     scopes: list[Permission] = Field(
-        max_length=len(PERMISSIONS), description="What it may do; none: all that its owner may", examples=[["hunt"]]
+        max_length=len(PERMISSIONS),
+        description="Permissions of the token; empty: all of its owner",
+        examples=[["hunt"]],
     )
-    days: int = Field(default=30, ge=1, le=3650, description="Days until it expires")
+    days: int = Field(default=30, ge=1, le=3650, description="Days until the token expires")
 
 
 class TokenInfo(BaseModel):
@@ -101,13 +103,17 @@ def set_up(
     clock: AppClock,
     settings: AppSettings,
 ) -> SessionMade:
-    """Make the first admin with the one-time setup token, and log them in."""
+    """Create the first admin with the one-time setup token, and log in.
+
+    The token is used up by this; further users are created by `/users`. Attempts are limited by client address.
+    """
     limiter.count("logins", client_address(request))
+    # Hashed before the transaction, which would keep the only writer waiting for the 50 ms of argon2id.
     hashed = hash_password(body.password.get_secret_value())
     with trail.changing(request, body.name, "setup") as session:
         expected = users.setup_digest(session)
         if not expected or not hmac.compare_digest(expected, digest(body.token)):
-            raise Forbidden("the setup token is wrong, or was used already")
+            raise Forbidden("wrong or used setup token")
         user = users.add_user(session, body.name, password=hashed, role="admin", clusters=[ALL], now=clock.now())
         users.drop_setup(session)
         return open_session(session, response, user, settings=settings, now=clock.now())
@@ -124,14 +130,18 @@ def log_in(
     clock: AppClock,
     settings: AppSettings,
 ) -> SessionMade:
-    """Log in as a local user."""
+    """Log in as a local user.
+
+    A wrong name, a wrong password and a disabled user get the same response after the same time, so that names cannot
+    be probed. Attempts are limited by client address.
+    """
     limiter.count("logins", client_address(request))
     with state.reading() as session:
         user = users.find_name(session, body.name)
     right = check_password(user.password if user else "", body.password.get_secret_value())
     if not right or user is None or user.disabled:
         trail.note(request, "-", "login.refused", body.name)
-        raise Unauthenticated("the name or the password is wrong")
+        raise Unauthenticated("wrong name or password")
     with trail.changing(request, user.name, "login", user.id) as session:
         users.drop_expired(session, clock.now())
         return open_session(session, response, user, settings=settings, now=clock.now())
@@ -140,7 +150,11 @@ def log_in(
 def open_session(
     session: Session, response: Response, user: User, *, settings: Settings, now: datetime.datetime
 ) -> SessionMade:
-    """Make a session for a user, and set its cookie."""
+    """Create a session of a user and set its cookie; ``now`` is UTC.
+
+    The cookie is HttpOnly, so that scripts cannot read it, and SameSite=Lax, so that other sites' forms do not send
+    it.
+    """
     secret = new_secret()
     expires_at = now + datetime.timedelta(hours=settings.session_hours)
     users.add_token(
@@ -165,13 +179,13 @@ def open_session(
 
 
 def cookies_are_secure(settings: Settings) -> bool:
-    """Tell whether people reach the server by HTTPS, so that its cookies have the attribute Secure."""
+    """Return whether cookies get the attribute Secure: users reach the server by HTTPS, directly or by a proxy."""
     return settings.tls_certificate is not None or settings.public_url.startswith("https:")
 
 
 @router.post("/logout", status_code=204)
 def log_out(request: Request, response: Response, trail: AppTrail, caller: Caller) -> None:
-    """End the session, or revoke the token, that the request was made with."""
+    """End the session or revoke the token that authenticates the request."""
     with trail.changing(request, caller.name, "logout", caller.token_id) as session:
         users.remove_token(session, caller.token_id, user_id=caller.user_id)
     response.delete_cookie(COOKIE)
@@ -179,7 +193,7 @@ def log_out(request: Request, response: Response, trail: AppTrail, caller: Calle
 
 @router.get("/whoami")
 def whoami(caller: Caller) -> Me:
-    """Say who asks, and what they may."""
+    """Return the authenticated user with role, clusters and permissions."""
     return Me(
         id=caller.user_id,
         name=caller.name,
@@ -192,7 +206,7 @@ def whoami(caller: Caller) -> Me:
 
 @router.get("/tokens")
 def list_tokens(caller: Caller, state: AppState) -> list[TokenInfo]:
-    """List one's own tokens and sessions."""
+    """List the caller's own tokens and sessions."""
     with state.reading() as session:
         return [TokenInfo.model_validate(token) for token in users.list_tokens(session, caller.user_id)]
 
@@ -201,8 +215,9 @@ def list_tokens(caller: Caller, state: AppState) -> list[TokenInfo]:
 def make_token(
     body: NewToken, request: Request, caller: Caller, trail: AppTrail, clock: AppClock, settings: AppSettings
 ) -> TokenMade:
-    """Make a personal token, which may do no more than the one that asks."""
+    """Create a personal token, whose permissions cannot exceed those of the request's token."""
     _check_scopes(body, caller.permissions, settings)
+    # Without scopes of its own the new token inherits the limits of the token that creates it.
     scopes: list[str] = [*body.scopes] or [*caller.scopes]
     secret, now = new_secret(), clock.now()
     with trail.changing(request, caller.name, "token.make", body.name, scopes=scopes, days=body.days) as session:
@@ -221,21 +236,21 @@ def make_token(
 
 def _check_scopes(body: NewToken, permissions: frozenset[str], settings: Settings) -> None:
     if beyond := sorted(set(body.scopes) - permissions):
-        raise Forbidden(f"a token cannot have what you have not: {', '.join(beyond)}")
+        raise Forbidden(f"a token cannot have permissions that you do not have: {', '.join(beyond)}")
     if body.days > settings.token_days:
         raise InvalidInput(f"days: expected at most {settings.token_days}, got {body.days}")
 
 
 @router.delete("/tokens/{token_id}", status_code=204)
 def revoke_token(token_id: str, request: Request, trail: AppTrail, caller: Caller) -> None:
-    """Revoke one of one's own tokens or sessions; for an admin, anybody's."""
+    """Revoke one of the caller's own tokens or sessions; an admin of all clusters can revoke any."""
     owner = None if "users:write" in caller.permissions and caller.everywhere else caller.user_id
     with trail.changing(request, caller.name, "token.revoke", token_id) as session:
         users.remove_token(session, token_id, user_id=owner)
 
 
 class PasswordChange(BaseModel):
-    """One's own password, old and new."""
+    """Present and new password of the caller."""
 
     old: Password
     new: Password
@@ -245,16 +260,19 @@ class PasswordChange(BaseModel):
 def change_password(
     body: PasswordChange, request: Request, caller: Caller, state: AppState, trail: AppTrail, limiter: AppLimiter
 ) -> None:
-    """Change one's own password; every other session and token of one's own ends."""
+    """Change the caller's own password; ends all other sessions and tokens of the caller.
+
+    The present password is required, so that a stolen session cannot take over the user; attempts are limited by user.
+    """
     limiter.count("logins", caller.user_id)
     if caller.scopes:
         raise Forbidden("a token with scopes cannot change the password")
     with state.reading() as session:
         user = users.find_user(session, caller.user_id)
     if not user.password:
-        raise Conflict("you log in by OIDC; there is no password here")
+        raise Conflict("users of OIDC have no password on this server")
     if not check_password(user.password, body.old.get_secret_value()):
-        raise Forbidden("the old password is wrong")
+        raise Forbidden("wrong old password")
     hashed = hash_password(body.new.get_secret_value())
     with trail.changing(request, caller.name, "password.change", caller.user_id) as session:
         users.find_user(session, caller.user_id).password = hashed

@@ -26,7 +26,7 @@ class StreamReader:
         """The user as of the last authentication, with the clusters granted then."""
 
     async def still_allowed(self, permission: Permission) -> bool:
-        """Authenticate again; tells whether the user still holds a permission, and updates ``principal``."""
+        """Authenticate again and update ``principal``; returns whether the user still has a permission."""
         try:
             self.principal = await anyio.to_thread.run_sync(self._authenticator.authenticate, self._secret)
             self.principal.check(permission)

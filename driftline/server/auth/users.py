@@ -1,4 +1,4 @@
-"""Managing users; for admins."""
+"""Endpoints of users, for admins."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ Clusters = Annotated[list[Cluster], Field(max_length=1000, examples=[["prod-eu",
 
 
 class NewUser(BaseModel):
-    """A local user to make."""
+    """A local user to create."""
 
     name: Name
     password: SecretStr = Field(max_length=1024, examples=["correct horse battery staple"])
     role: Role = "viewer"
-    clusters: Clusters = Field(default=[ALL], description="Clusters granted; `*` is every one")
+    clusters: Clusters = Field(default=[ALL], description="Granted clusters; `*`: all")
 
 
 class UserChange(BaseModel):
-    """What to change of a user; what is left out stays."""
+    """Changes of a user; absent fields keep their values."""
 
     model_config = ConfigDict(extra="forbid")
     role: Role | None = None
@@ -55,7 +55,7 @@ class UserInfo(BaseModel):
     role: Role
     clusters: list[str]
     disabled: bool
-    subject: str | None = Field(description="Issuer and subject of who comes by OIDC")
+    subject: str | None = Field(description="Issuer and subject of the ID token, for users of OIDC")
     created_at: datetime.datetime
 
 
@@ -70,7 +70,10 @@ def list_users(state: AppState, limit: Limit = 100, cursor: Cursor = "") -> Page
 
 @router.post("", status_code=201, dependencies=[needs("users:write")])
 def make_user(body: NewUser, request: Request, caller: Caller, trail: AppTrail, clock: AppClock) -> UserInfo:
-    """Make a local user."""
+    """Create a local user.
+
+    The caller can grant no clusters beyond the caller's own.
+    """
     caller.check_grant(body.clusters)
     hashed = hash_password(body.password.get_secret_value())
     granted: dict[str, Any] = {"role": body.role, "clusters": body.clusters}
@@ -81,16 +84,20 @@ def make_user(body: NewUser, request: Request, caller: Caller, trail: AppTrail, 
 
 @router.get("/{user_id}", dependencies=[needs("users:read")])
 def get_user(user_id: str, state: AppState) -> UserInfo:
-    """Give one user."""
+    """Return one user."""
     with state.reading() as session:
         return UserInfo.model_validate(users.find_user(session, user_id))
 
 
 @router.patch("/{user_id}", dependencies=[needs("users:write")])
 def change_user(user_id: str, body: UserChange, request: Request, trail: AppTrail, caller: Caller) -> UserInfo:
-    """Change a user; a new password or disabling ends their sessions and tokens."""
+    """Change a user; a new password or disabling ends all sessions and tokens of the user.
+
+    A change that would leave no enabled admin of all clusters is a conflict.
+    """
     changes = body.model_dump(exclude_none=True, exclude={"password"})
     hashed = hash_password(body.password.get_secret_value()) if body.password else ""
+    # The audit trail records that the password was changed, never the password.
     told = changes | ({"password": "changed"} if hashed else {})
     with trail.changing(request, caller.name, "user.change", user_id, **told) as session:
         user = users.find_user(session, user_id)
@@ -105,16 +112,17 @@ def change_user(user_id: str, body: UserChange, request: Request, trail: AppTrai
         return UserInfo.model_validate(user)
 
 
+# Both the present and the new clusters: an admin of some clusters can change neither users of others nor grant them.
 def _check_reach(caller: Principal, user: User, body: UserChange) -> None:
     if body.password and user.subject:
-        raise Conflict("this user comes by OIDC; there is no password here")
+        raise Conflict("users of OIDC have no password on this server")
     caller.check_grant(user.clusters)
     caller.check_grant(body.clusters or ())
 
 
 @router.delete("/{user_id}", status_code=204, dependencies=[needs("users:write")])
 def remove_user(user_id: str, request: Request, trail: AppTrail, caller: Caller) -> None:
-    """Remove a user with their tokens; the audit trail keeps their name."""
+    """Remove a user with all tokens; the audit trail keeps the name."""
     with trail.changing(request, caller.name, "user.remove", user_id) as session:
         user = users.find_user(session, user_id)
         caller.check_grant(user.clusters)

@@ -1,1 +1,1 @@
-"""Sensors: enrolment, ingest, states, alerts on sensors, policies' way to them."""
+"""Sensors of the fleet: enrolment, ingest of their batches, their states, and alerts on them."""

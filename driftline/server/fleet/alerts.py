@@ -1,9 +1,9 @@
-"""Alerts of the fleet: what holds about a sensor is raised once, and resolved when it ends.
+"""Alerts on sensors: silent, losing events, with a wrong clock, tampered with.
 
-Raised as a sensor raises drift: by ``AlertInfo`` and ``AlertEvidence`` rows in the event store, from
-where the tailer takes it, so that hunts see it and suppression rules hold for it. What happened
-once (somebody tampered) is left for people to resolve; what has a state (silent, losing, clock
-off) is resolved here.
+A condition of a sensor is raised in the same way as a sensor raises drift: by ``AlertInfo`` and ``AlertEvidence`` rows
+in the event store, from where the alert ingest takes them. Hunts can so find these alerts, and suppression rules apply
+to them. A condition that lasts (silent, losses, clock off) is resolved here when it ends. Tampering is an event without
+an end, which a user has to resolve.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ from driftline.server.signals import ALERTS, Hub
 from driftline.server.state import State, alerts
 from driftline.store.files.dedup import Batch
 
-__all__ = ["Watcher", "watching"]
+__all__ = ["FleetAlerts", "watching"]
 
 _TURN_SECONDS = 2.0
 _STORE_SECONDS = 30.0
 _STREAM = "server"
 _BY = "driftline"
+# MITRE ATT&CK: T1562.006 is "Impair Defenses: Indicator Blocking", T1562.001 "Disable or Modify Tools".
 _TACTIC = {"silent": "DefenseEvasion", "tampered": "DefenseEvasion"}
 _TECHNIQUES = {"silent": ("T1562.006",), "tampered": ("T1562.001",)}
 _SPACE = uuid.UUID("6f9fbfb2-1f0a-4c59-8a4b-0a2a9a7d4c0e")
@@ -47,10 +48,10 @@ _log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def watching(watcher: Watcher) -> Iterator[None]:
-    """Watch the fleet in a thread of its own."""
+def watching(fleet_alerts: FleetAlerts) -> Iterator[None]:
+    """Check the conditions of all sensors in a thread during the block."""
     stopping = threading.Event()
-    thread = threading.Thread(target=watcher.run, args=(stopping,), name="fleet-watcher")
+    thread = threading.Thread(target=fleet_alerts.run, args=(stopping,), name="fleet-fleet_alerts")
     thread.start()
     try:
         yield
@@ -59,8 +60,8 @@ def watching(watcher: Watcher) -> Iterator[None]:
         thread.join()
 
 
-class Watcher:
-    """Compares what holds about the fleet with the alerts that say so."""
+class FleetAlerts:
+    """Compares the conditions of all sensors with the open alerts on them. Used by one thread."""
 
     def __init__(
         self,
@@ -71,7 +72,7 @@ class Watcher:
         clock: Clock,
         note_alerts: Callable[[datetime.datetime], None],
     ) -> None:
-        """``note_alerts`` is told the oldest time of alert rows that were stored, for the alert ingest."""
+        """``note_alerts`` is called with the oldest time (UTC) of stored alert rows, to wake the alert ingest."""
         self._state = state
         self._gateway = gateway
         self._hub = hub
@@ -80,8 +81,8 @@ class Watcher:
         self._holding: frozenset[_Key] = frozenset()
 
     def run(self, stopping: threading.Event) -> None:
-        """Look every few seconds until told to stop."""
-        failures = FailureLog(_log, "the fleet's alerts wait")
+        """Call ``turn`` every 2 seconds until ``stopping`` is set. After an error the next turn tries again."""
+        failures = FailureLog(_log, "alerts on sensors are not raised")
         while not stopping.wait(_TURN_SECONDS):
             try:
                 self.turn()
@@ -91,7 +92,10 @@ class Watcher:
                 failures.succeeded()
 
     def turn(self) -> None:
-        """Raise what began to hold, resolve what ended."""
+        """Raise the conditions that are new, and resolve the alerts of those that ended.
+
+        Raises ``StateError``, ``StoreError``, and ``TimeoutError`` if the store takes longer than 30 seconds.
+        """
         found = {_key(it): it for it in self._gateway.conditions()}
         self._raise([it for key, it in found.items() if key not in self._holding])
         self._holding = frozenset(found)
@@ -122,7 +126,7 @@ class Watcher:
         with self._state.writing() as session:
             for alert in alerts.list_open(session, FLEET):
                 if _is_over(alert.rule, alert.cluster, alert.workload, holding):
-                    alerts.resolve(session, alert, actor=_BY, comment="it is over", now=now)
+                    alerts.resolve(session, alert, actor=_BY, comment="the condition ended", now=now)
         self._hub.signal(ALERTS)
 
 
@@ -130,12 +134,15 @@ def _is_over(kind: str, cluster: str, node: str, holding: set[tuple[str, str, st
     return kind != "tampered" and (kind, cluster, node) not in holding
 
 
-# What happened once is told by when; of a state it does not matter how its beginning moves.
+# Two acts of tampering differ by their times. The start of a lasting condition moves, such as the time of the oldest
+# loss within the window, and must not make it a new condition.
 def _key(condition: Condition) -> _Key:
     when = condition.since.isoformat() if condition.kind == "tampered" else ""
     return condition.kind, condition.cluster, condition.node, when
 
 
+# A name-based id (RFC 9562, version 5): a second server over the same state, or this one after a restart, raises the
+# same alert, which the alert ingest then counts once.
 def _alert_id(condition: Condition) -> str:
     parts = (condition.kind, condition.cluster, condition.node, condition.since.isoformat())
     return str(uuid.uuid5(_SPACE, msgspec.json.encode(parts).decode()))

@@ -1,7 +1,7 @@
-"""Taking in sensors beside people: the endpoints, what is behind them, and the TLS they need.
+"""Assembly of the gateway for sensors, and the TLS options that it needs.
 
-Only where ``sensor_names`` is set: sensors prove who they are by client certificates, so the whole
-server then speaks TLS, by a certificate of its own authority unless it was given another.
+Used only where the setting ``sensor_names`` is given. Sensors authenticate by client certificates, so the whole server
+then speaks TLS, with a certificate of its own authority unless the settings name another certificate.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from driftline.errors import InvalidInput
 from driftline.server import pki
 from driftline.server.auth.peers import Peers
 from driftline.server.clock import Clock, utc_now
-from driftline.server.fleet.alerts import Watcher, watching
+from driftline.server.fleet.alerts import FleetAlerts, watching
 from driftline.server.fleet.gateway import Gateway, WantedPolicy, open_gateway
 from driftline.server.fleet.service_accounts import ClusterKeys, KeySetReviewer, Reviewer
 from driftline.server.fleet.status import Thresholds
 from driftline.server.http import tls
-from driftline.server.http.refusal_log import Complaints
+from driftline.server.http.refusal_log import RefusalLog
 from driftline.server.pki import Identity
 from driftline.server.settings import ServiceAccounts, Settings
 from driftline.server.signals import Hub
@@ -43,14 +43,16 @@ def receiving(
     *,
     hub: Hub,
     clock: Clock,
-    refusals: Complaints,
+    refusals: RefusalLog,
     thresholds: Thresholds,
     wanted_policy: WantedPolicy,
     note_alerts: Callable[[datetime.datetime], None],
 ) -> Iterator[Gateway]:
-    """Own the event store and take in batches for as long as the ``with`` statement lasts.
+    """Own the event store and raise alerts on sensors during the block; yields the gateway for the endpoints.
 
-    ``note_alerts`` is told the oldest time of alert rows that were stored.
+    ``wanted_policy`` returns the policy in force for a cluster. ``note_alerts`` is called with the oldest time (UTC)
+    of alert rows that were stored, to wake the alert ingest. Raises ``StateError``, ``StoreError`` and
+    ``InvalidInput``, the last for unreadable keys of service accounts.
     """
 
     def note(_: Identity, tables: Mapping[str, pa.Table]) -> None:
@@ -73,13 +75,13 @@ def receiving(
     )
     with (
         opened as gateway,
-        watching(Watcher(state, gateway, hub=hub, clock=clock, note_alerts=note_alerts)),
+        watching(FleetAlerts(state, gateway, hub=hub, clock=clock, note_alerts=note_alerts)),
     ):
         yield gateway
 
 
 def thresholds_of(settings: Settings, started: datetime.datetime) -> Thresholds:
-    """Return the thresholds that the settings give, for a server that listens since ``started`` (UTC)."""
+    """Return the thresholds of alerts on sensors in the settings, for a server that listens since ``started`` (UTC)."""
     return Thresholds(
         silent=datetime.timedelta(seconds=settings.sensor_silent_seconds),
         clock=datetime.timedelta(seconds=settings.sensor_clock_seconds),
@@ -97,13 +99,18 @@ def _keys(accounts: ServiceAccounts) -> ClusterKeys:
     try:
         keys = msgspec.json.decode(accounts.keys.read_bytes(), type=dict[str, Any])
     except (OSError, msgspec.DecodeError) as error:
-        raise InvalidInput(f"service_accounts: the keys of {accounts.cluster} in {accounts.keys}: {error}") from error
+        raise InvalidInput(
+            f"service_accounts: cannot read the keys of {accounts.cluster} in {accounts.keys}: {error}"
+        ) from error
     about = accounts.model_dump(exclude={"keys"})
     return ClusterKeys(**about, keys=keys)
 
 
 def uvicorn_options(settings: Settings) -> dict[str, Any]:
-    """Give what uvicorn needs to ask sensors for their certificates."""
+    """Return the options of ``uvicorn.Config`` for TLS that asks clients for certificates of sensors.
+
+    Creates the authority in the data directory unless it exists; raises ``StateError`` and ``InvalidInput``.
+    """
     authority = pki.open_authority(settings.data / "pki", now=utc_now())
     if settings.tls_certificate and settings.tls_key:
         return tls.uvicorn_options(settings.tls_certificate, settings.tls_key, authority.pem)

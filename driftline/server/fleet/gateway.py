@@ -21,12 +21,12 @@ from driftline.errors import StateError
 from driftline.server import pki
 from driftline.server.auth.peers import Peers
 from driftline.server.clock import Clock
-from driftline.server.fleet.sensor_states import Ledger
+from driftline.server.fleet.sensor_states import SensorStates
 from driftline.server.fleet.service_accounts import Reviewer
 from driftline.server.fleet.status import Condition, Thresholds
 from driftline.server.http.backpressure import Room
 from driftline.server.http.parts import part
-from driftline.server.http.refusal_log import Complaints
+from driftline.server.http.refusal_log import RefusalLog
 from driftline.server.pki import Authority, Identity
 from driftline.server.state import State
 from driftline.server.state.models import PolicyVersion
@@ -35,17 +35,20 @@ from driftline.store.files.batch_writer import BatchWriter
 from driftline.store.files.database import Database
 from driftline.store.files.housekeeping import KEPT_DAYS, run_housekeeping
 
-__all__ = ["Gate", "Gateway", "Listener", "WantedPolicy", "open_gateway"]
+__all__ = ["AppGateway", "Gateway", "Listener", "WantedPolicy", "open_gateway"]
 
 Listener = Callable[[Identity, Mapping[str, pa.Table]], None]
-"""Is told of each batch, in a thread, when it is stored and before it is acknowledged: so it may be
-told of a batch again after a crash, and must take the same rows twice as once."""
+"""Called in a thread with each batch of a sensor, by table, after it is stored and before it is acknowledged.
+
+After a crash the sensor sends an unacknowledged batch again, so a listener must accept the same rows twice.
+"""
 
 Days = Callable[[str], int]
+"""Returns the number of days for which rows of a table are kept."""
 WantedPolicy = Callable[[str], PolicyVersion | None]
 """Returns the version in force for a cluster; ``None`` if it has no policy."""
 
-_SAVE_SECONDS = 15.0
+_SAVE_SECONDS = 15.0  # states lost in a crash are as old as this; heartbeats bring them again
 _log = logging.getLogger(__name__)
 
 
@@ -55,16 +58,16 @@ def _no_policy(_: str) -> None:
 
 @dataclass(slots=True)
 class Gateway:
-    """The parts."""
+    """The parts that the sensors' endpoints share."""
 
     authority: Authority
     state: State
     peers: Peers
     database: Database
     intake: BatchWriter
-    ledger: Ledger
+    sensor_states: SensorStates
     clock: Clock
-    refusals: Complaints
+    refusals: RefusalLog
     thresholds: Thresholds = field(default_factory=Thresholds)
     wanted_policy: WantedPolicy = _no_policy
     reviewer: Reviewer | None = None
@@ -74,26 +77,26 @@ class Gateway:
     decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
 
     def forget(self, sensor: str) -> None:
-        """Drop what is kept in memory of a sensor whose revocation was committed."""
-        self.ledger.forget(sensor)
+        """Drop the cached state and certificates of a sensor whose revocation was committed."""
+        self.sensor_states.forget(sensor)
         self.peers.forget()
 
-    def welcome(self, identity: Identity) -> None:
-        """Take a sensor that has just enrolled, in place of its node's former one."""
-        self.ledger.replace(identity)
+    def replace_former(self, identity: Identity) -> None:
+        """Drop the cached states and certificates of the sensors that a newly enrolled one replaced on its node."""
+        self.sensor_states.replace(identity)
         self.peers.forget()
 
     def conditions(self) -> Sequence[Condition]:
-        """List what holds now about the sensors and is worth an alert."""
-        return self.ledger.conditions(now=self.clock.now(), thresholds=self.thresholds)
+        """List the conditions of all sensors that deserve an alert now."""
+        return self.sensor_states.conditions(now=self.clock.now(), thresholds=self.thresholds)
 
-    def tell(self, identity: Identity, tables: Mapping[str, pa.Table]) -> None:
-        """Tell the listeners of a stored batch."""
+    def notify(self, identity: Identity, tables: Mapping[str, pa.Table]) -> None:
+        """Call the listeners with a stored batch."""
         for listener in self.listeners:
             listener(identity, tables)
 
 
-Gate = Annotated[Gateway, part(Gateway)]
+AppGateway = Annotated[Gateway, part(Gateway)]
 
 
 @contextlib.contextmanager
@@ -104,16 +107,17 @@ def open_gateway(
     *,
     data: Path,
     clock: Clock,
-    refusals: Complaints,
+    refusals: RefusalLog,
     days: Days = lambda _: KEPT_DAYS,
     thresholds: Thresholds | None = None,
     wanted_policy: WantedPolicy = _no_policy,
     reviewer: Reviewer | None = None,
     listeners: Sequence[Listener] = (),
 ) -> Iterator[Gateway]:
-    """Open the gateway: own the event store, with the authority in ``data``.
+    """Own the event store during the block, and yield the gateway to it.
 
-    ``days`` gives how long a table's rows are kept. Raises ``StateError`` and ``StoreError``.
+    The certificate authority is in ``data``. Two threads save the sensors' states and keep house in the store.
+    Raises ``StateError`` and ``StoreError``.
     """
     authority = pki.open_authority(data / "pki", now=clock.now())
     with contextlib.ExitStack() as stack:
@@ -126,7 +130,7 @@ def open_gateway(
             peers=peers,
             database=database,
             intake=intake,
-            ledger=Ledger(state),
+            sensor_states=SensorStates(state),
             clock=clock,
             refusals=refusals,
             thresholds=thresholds or Thresholds(),
@@ -134,7 +138,7 @@ def open_gateway(
             reviewer=reviewer,
             listeners=listeners,
         )
-        stack.callback(gateway.ledger.save)
+        stack.callback(gateway.sensor_states.save)
         stopping = threading.Event()
         for work in (_save_now_and_then, _keep_house):
             thread = threading.Thread(target=work, args=(gateway, stopping, days), name=work.__name__)
@@ -147,9 +151,9 @@ def open_gateway(
 def _save_now_and_then(gateway: Gateway, stopping: threading.Event, _: Days) -> None:
     while not stopping.wait(_SAVE_SECONDS):
         try:
-            gateway.ledger.save()
+            gateway.sensor_states.save()
         except StateError as error:
-            _log.error("the sensors' states could not be saved: %s", error)
+            _log.error("cannot save the states of sensors: %s", error)
 
 
 def _keep_house(gateway: Gateway, stopping: threading.Event, days: Days) -> None:

@@ -1,8 +1,8 @@
-"""Ingest: a sensor's batches, checked, stored, told to who listens, and only then acknowledged.
+"""Endpoint of ingest: a batch of a sensor is checked, stored, passed to the listeners, and then acknowledged.
 
-Order of what can go wrong: who sends, whether its clock is near ours, whether there is room (before
-the body is read), whether the body is a batch (in one of two threads), whether its rows are the
-sensor's own, whether the store takes them.
+The checks go from cheap to expensive, so that a refused batch costs little: the sensor's certificate, its clock, the
+memory budget (before the body is read), the format of the body (in one of two threads), the owner of the rows, and at
+last the store.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from driftline.clock import EPOCH
 from driftline.errors import Conflict, Forbidden, ForeignRows, InvalidBatch, InvalidInput, StoreOverloaded, TooMany
 from driftline.server.auth.peers import Peer
 from driftline.server.fleet.enrolment import CLOCK_MAX, check_clock
-from driftline.server.fleet.gateway import Gate, Gateway
+from driftline.server.fleet.gateway import AppGateway, Gateway
 from driftline.server.pki import Identity
 from driftline.store.files.dedup import Batch
 from driftline.wire.protocol import FIRST_HEADER, FLOOR_HEADER, TIME_HEADER, VERSION_HEADER, Acknowledgement
@@ -33,8 +33,9 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/ingest", tags=["sensors"])
 
-NUMBER_MAX = 1 << 62
+NUMBER_MAX = 1 << 62  # leaves room for adding a batch's rows within 64 bits
 _BODY_SECONDS = 60.0
+_TIME_MAX = 4_102_444_800_000_000  # 2100-01-01, in microseconds since 1970
 
 
 _BODY = {"content": {wire.CONTENT_TYPE: {"schema": {"type": "string", "format": "binary"}}}, "required": True}
@@ -43,31 +44,37 @@ _BODY = {"content": {wire.CONTENT_TYPE: {"schema": {"type": "string", "format": 
 @router.post("", openapi_extra={"requestBody": _BODY})
 async def ingest(
     request: Request,
-    gateway: Gate,
+    gateway: AppGateway,
     peer: Peer,
     first: Annotated[int, Header(alias=FIRST_HEADER, ge=0, le=NUMBER_MAX)],
-    time: Annotated[int, Header(alias=TIME_HEADER, ge=0, le=4_102_444_800_000_000)],
+    time: Annotated[int, Header(alias=TIME_HEADER, ge=0, le=_TIME_MAX)],
     floor: Annotated[int, Header(alias=FLOOR_HEADER, ge=0, le=NUMBER_MAX)] = 0,
     version: Annotated[str, Header(alias=VERSION_HEADER, max_length=64)] = "",
 ) -> Acknowledgement:
-    """Store a batch of hunting-table rows of the sensor's own node, each row once."""
+    """Store a batch of rows of hunting tables from the sensor's own node, each row once.
+
+    Headers give the number of the first row, the lowest number that the sensor may send again (floor), and the sensor's
+    time in microseconds since 1970, UTC. A batch that was stored before is acknowledged without being stored again.
+    """
     now = gateway.clock.now()
     clock = EPOCH + datetime.timedelta(microseconds=time)
-    with gateway.refusals.of(f"sensor {peer.sensor} on {peer.node}"):
+    with gateway.refusals.logging(f"sensor {peer.sensor} on {peer.node}"):
         try:
             check_clock(clock, now)
         except Conflict:
-            gateway.ledger.hear(peer, {}, now=now, clock=clock, version=version)  # refused, not silent
+            gateway.sensor_states.record(
+                peer, {}, now=now, clock=clock, version=version
+            )  # a refused sensor is not silent
             raise
         with gateway.room.take(peer.sensor, _declared(request, gateway)):
             body = await _read(request)
             numbers = (first, floor)
             taken = await anyio.to_thread.run_sync(_take, gateway, peer, body, numbers, limiter=gateway.decoders)
-            del body
+            del body  # so that its memory is free while waiting for the commit
             stored = await asyncio.wrap_future(taken.stored)
             if gateway.listeners:
-                await anyio.to_thread.run_sync(gateway.tell, peer, taken.tables)
-    gateway.ledger.hear(peer, taken.tables, now=now, clock=clock, version=version)
+                await anyio.to_thread.run_sync(gateway.notify, peer, taken.tables)
+    gateway.sensor_states.record(peer, taken.tables, now=now, clock=clock, version=version)
     return Acknowledgement(first=first, last=first + taken.rows - 1, stored=stored)
 
 
@@ -78,7 +85,7 @@ class _Taken:
     stored: Future[int]
 
 
-# In a thread: all that takes time for a batch but waiting.
+# Decoding and checking take processor time, so they run in a thread; waiting for the commit does not.
 def _take(gateway: Gateway, peer: Identity, body: bytes, numbers: tuple[int, int]) -> _Taken:
     batch = Batch(peer.sensor, *numbers, _decode(gateway, peer, body))
     try:
@@ -96,7 +103,7 @@ def _declared(request: Request, gateway: Gateway) -> int:
     return int(length)
 
 
-# uvicorn ends a body at its declared length; who sends it too slowly must not hold the room.
+# uvicorn ends a body at its declared length. A sender that is too slow must not hold the memory budget for ever.
 async def _read(request: Request) -> bytes:
     try:
         async with asyncio.timeout(_BODY_SECONDS):

@@ -1,4 +1,4 @@
-"""Sensors over HTTP: what each is and does, join tokens, revocation."""
+"""Endpoints of sensors and clusters, of join tokens, and of revocation."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from driftline.errors import NotFound
 from driftline.server.audit.trail import AppTrail
 from driftline.server.auth import Caller, Principal, needs
 from driftline.server.fleet import status
-from driftline.server.fleet.gateway import Gate, Gateway
+from driftline.server.fleet.gateway import AppGateway, Gateway
 from driftline.server.fleet.schemas import (
     ClusterInfo,
     JoinTokenInfo,
@@ -36,26 +36,26 @@ __all__ = ["router"]
 router = APIRouter(tags=["fleet"])
 
 Filter = Annotated[str, Query(max_length=253)]
-_MOST = 1_000_000
+_MOST = 1_000_000  # acknowledgements: all, since a sensor has at most one
 
 
 @router.get("/clusters", dependencies=[needs("sensors:read")])
-def list_clusters(state: AppState, gateway: Gate, caller: Caller) -> list[ClusterInfo]:
-    """List the clusters that have sensors, with how many, and how many of these have a problem."""
+def list_clusters(state: AppState, gateway: AppGateway, caller: Caller) -> list[ClusterInfo]:
+    """List the clusters that have sensors, with the numbers of sensors and of sensors with a problem."""
     return clusters_of(_visible(state, gateway, caller))
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which sensors are asked for; what is empty asks nothing."""
+class SensorFilter:
+    """Conditions on sensors; an empty one matches all."""
 
     cluster: str
     node: str
     problem: str
     revoked: bool
 
-    def fits(self, sensor: SensorInfo) -> bool:
-        """Tell whether a sensor is asked for."""
+    def matches(self, sensor: SensorInfo) -> bool:
+        """Return whether a sensor meets the conditions."""
         has_problem = any(self.problem in ("any", each.kind) for each in sensor.problems)
         return (
             self.cluster in ("", sensor.cluster)
@@ -65,33 +65,38 @@ class Wanted:
         )
 
 
-def _wanted(
+def _sensor_filter(
     cluster: Filter = "",
     node: Filter = "",
-    problem: Annotated[str, Query(description="Only with this problem; `any`: with one", examples=["silent"])] = "",
-    revoked: Annotated[bool, Query(description="Revoked ones, too")] = False,
-) -> Wanted:
-    return Wanted(cluster, node, problem, revoked)
+    problem: Annotated[
+        str, Query(description="Only sensors with this problem; `any`: with at least one", examples=["silent"])
+    ] = "",
+    revoked: Annotated[bool, Query(description="Include revoked sensors")] = False,
+) -> SensorFilter:
+    return SensorFilter(cluster, node, problem, revoked)
 
 
 @router.get("/sensors", dependencies=[needs("sensors:read")])
 def list_sensors(
     state: AppState,
-    gateway: Gate,
+    gateway: AppGateway,
     caller: Caller,
-    wanted: Annotated[Wanted, Depends(_wanted)],
+    chosen: Annotated[SensorFilter, Depends(_sensor_filter)],
     limit: Limit = 100,
     cursor: Cursor = "",
 ) -> Page[SensorInfo]:
-    """List sensors by cluster and node: what they are, see, run and lack."""
+    """List sensors by cluster and node, with version, coverage, policy, losses and problems.
+
+    Only sensors of granted clusters are listed; revoked ones are left out unless asked for.
+    """
     after = tuple(decode_cursor(cursor, str, str, str) or ())
-    found = [it for it in _visible(state, gateway, caller) if wanted.fits(it) and _key(it) > after]
+    found = [it for it in _visible(state, gateway, caller) if chosen.matches(it) and _key(it) > after]
     return page_of(found, limit=limit, item=lambda sensor: sensor, key=_key)
 
 
 @router.get("/sensors/{sensor}", dependencies=[needs("sensors:read")])
-def get_sensor(sensor: str, state: AppState, gateway: Gate, caller: Caller) -> SensorInfo:
-    """Give one sensor."""
+def get_sensor(sensor: str, state: AppState, gateway: AppGateway, caller: Caller) -> SensorInfo:
+    """Return one sensor."""
     return _find(state, gateway, caller, sensor)
 
 
@@ -103,10 +108,10 @@ def revoke_sensor(
     state: AppState,
     trail: AppTrail,
     clock: AppClock,
-    gateway: Gate,
+    gateway: AppGateway,
     caller: Caller,
 ) -> None:
-    """Refuse a sensor from now on, connections that are open included."""
+    """Revoke a sensor: it is refused from now on, also on open connections."""
     found = _find(state, gateway, caller, sensor)
     now = clock.now()
     with trail.changing(request, caller.name, "sensor.revoke", sensor, node=found.node, reason=body.reason) as session:
@@ -116,7 +121,7 @@ def revoke_sensor(
 
 @router.get("/join-tokens", dependencies=[needs("sensors:write")])
 def list_join_tokens(state: AppState, caller: Caller) -> list[JoinTokenInfo]:
-    """List the join tokens, without their secrets, those that end last first."""
+    """List the join tokens without their secrets, latest expiry first."""
     with state.reading() as session:
         rows = sensors.list_join_tokens(session)
     return [JoinTokenInfo.model_validate(row) for row in rows if caller.sees(row.cluster)]
@@ -124,9 +129,12 @@ def list_join_tokens(state: AppState, caller: Caller) -> list[JoinTokenInfo]:
 
 @router.post("/join-tokens", status_code=201, dependencies=[needs("sensors:write")])
 def make_join_token(
-    body: NewToken, request: Request, trail: AppTrail, clock: AppClock, gateway: Gate, caller: Caller
+    body: NewToken, request: Request, trail: AppTrail, clock: AppClock, gateway: AppGateway, caller: Caller
 ) -> MadeToken:
-    """Make a join token for one sensor; its secret is in this answer and nowhere else."""
+    """Create a join token for one sensor; only this response has its secret.
+
+    The token contains the fingerprint of the server's certificate authority, by which the sensor verifies the server.
+    """
     caller.check_cluster(body.cluster)
     expires = clock.now() + datetime.timedelta(hours=body.hours)
     detail = {"node": body.node, "hours": body.hours}
@@ -144,7 +152,7 @@ def make_join_token(
 
 @router.delete("/join-tokens/{token_id}", status_code=204, dependencies=[needs("sensors:write")])
 def remove_join_token(token_id: str, request: Request, state: AppState, trail: AppTrail, caller: Caller) -> None:
-    """Make a join token worthless; the sensor that used it stays."""
+    """Remove a join token; the sensor that used it stays enrolled."""
     with state.reading() as session:
         tokens = sensors.list_join_tokens(session)
     if not any(token.id == token_id and caller.sees(token.cluster) for token in tokens):
@@ -165,7 +173,7 @@ def _find(state: State, gateway: Gateway, caller: Principal, sensor: str) -> Sen
 
 
 def _visible(state: State, gateway: Gateway, caller: Principal) -> list[SensorInfo]:
-    states = {it.sensor: it for it in gateway.ledger.states()}
+    states = {it.sensor: it for it in gateway.sensor_states.states()}
     conditions: defaultdict[str, list[Condition]] = defaultdict(list)
     for condition in gateway.conditions():
         conditions[condition.sensor].append(condition)
@@ -183,7 +191,8 @@ def _visible(state: State, gateway: Gateway, caller: Principal) -> list[SensorIn
     return sorted(found, key=_key)
 
 
-# The acknowledgement comes at once, the heartbeat seconds later, but from a sensor with a file of its own, too.
+# The acknowledgement is newer than the heartbeat, which follows seconds later. A sensor whose policy is a local file
+# reports a name without ":" and acknowledges nothing, so its heartbeat counts.
 def _run(wanted: PolicyVersion | None, said: str, ack: PolicyAck | None) -> PolicyRun:
     label = f"{wanted.name}:{wanted.version}" if wanted else ""
     running = f"{ack.name}:{ack.version}" if ack and not ack.error and ":" in said else said

@@ -1,4 +1,4 @@
-"""The states of all sensors, kept in memory and now and then in SQL."""
+"""The states of all sensors: changed in memory by every batch, and saved to the state database every few seconds."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from driftline.server.pki import Identity
 from driftline.server.state import State, sensors
 from driftline.server.state.sensors import SensorRecord
 
-__all__ = ["Ledger"]
+__all__ = ["SensorStates"]
 
 _ROWS_MAX = 1000
 
 
-class Ledger:
-    """What is known of each sensor that is not revoked. Any thread may use it."""
+class SensorStates:
+    """The states of the sensors that are not revoked. Thread-safe."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -32,7 +32,7 @@ class Ledger:
         self._states = {it.identity.sensor: _loaded(it) for it in records if it.revoked is None}
         self._changed: set[str] = set()
 
-    def hear(
+    def record(
         self,
         identity: Identity,
         tables: Mapping[str, pa.Table],
@@ -41,22 +41,26 @@ class Ledger:
         clock: datetime.datetime | None = None,
         version: str = "",
     ) -> None:
-        """Take a batch that was stored; its newest thousand health rows count."""
+        """Update the state of a sensor by a batch that was stored, or by one that was refused (without tables).
+
+        ``now`` is the server's time and ``clock`` the sensor's, both UTC; ``None`` keeps the known clock skew. Of the
+        ``SensorHealth`` rows only the last thousand count, which bounds the time under the lock.
+        """
         rows = _health(tables.get("SensorHealth"))
         with self._lock:
             state = self._states.get(identity.sensor) or status.new_state(identity)
-            state = status.heard(state, now=now, clock=clock, version=version)
-            self._states[identity.sensor] = status.grown(state, rows)
+            state = status.with_contact(state, now=now, clock=clock, version=version)
+            self._states[identity.sensor] = status.with_rows(state, rows)
             self._changed.add(identity.sensor)
 
     def forget(self, sensor: str) -> None:
-        """Leave out a sensor that was revoked."""
+        """Remove a sensor that was revoked."""
         with self._lock:
             self._states.pop(sensor, None)
             self._changed.discard(sensor)
 
     def replace(self, identity: Identity) -> None:
-        """Leave out what else was enrolled for a sensor's node: it was replaced, and is not silent."""
+        """Remove the other sensors of a node, which this one replaced: they are not silent but gone."""
         with self._lock:
             others = [
                 state.sensor
@@ -72,11 +76,11 @@ class Ledger:
             return sorted(self._states.values(), key=lambda state: (state.cluster, state.node, state.sensor))
 
     def conditions(self, *, now: datetime.datetime, thresholds: Thresholds | None = None) -> Sequence[Condition]:
-        """Say what about any sensor people should know as of now."""
+        """List the conditions of all sensors at ``now`` (UTC); without ``thresholds`` by the default ones."""
         return [found for state in self.states() for found in status.conditions(state, now=now, thresholds=thresholds)]
 
     def save(self) -> None:
-        """Write what changed since the last time."""
+        """Save the states that changed since the last call; raises ``StateError``."""
         with self._lock:
             changed = [self._states[sensor] for sensor in self._changed]
             self._changed.clear()

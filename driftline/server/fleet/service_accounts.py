@@ -1,10 +1,9 @@
-"""Kubernetes service-account tokens: who vouches for a sensor's node in a cluster.
+"""Authentication of sensors by Kubernetes service-account tokens, which prove cluster and node.
 
-A token that is bound to a pod names the pod's node (``kubernetes.io.node``, since Kubernetes
-1.32: "ServiceAccountTokenPodNodeInfo"), signed by the cluster. A ``Reviewer`` says whether a
-token holds; ``KeySetReviewer`` verifies its signature with the cluster's public keys, given by
-configuration (``kubectl get --raw /openid/v1/jwks``), so that the server needs no access to the
-cluster. What it cannot see, and TokenReview could: that the pod was deleted meanwhile.
+A token that is bound to a pod names the pod's node in the claim ``kubernetes.io.node`` (feature
+"ServiceAccountTokenPodNodeInfo", stable since Kubernetes 1.32), and the cluster signs it. ``KeySetReviewer`` verifies
+the signature with the cluster's public keys, which the settings name (``kubectl get --raw /openid/v1/jwks``), so the
+server needs no access to the cluster. Unlike the TokenReview API it cannot see that the pod was deleted.
 """
 
 from __future__ import annotations
@@ -22,6 +21,8 @@ from driftline.errors import InvalidInput, Unauthenticated
 
 __all__ = ["Account", "ClusterKeys", "KeySetReviewer", "Reviewer"]
 
+# Asymmetric signatures only: with HS256 the public key itself could serve as the secret of a forged token (RFC 8725,
+# section 2.1).
 _ALGORITHMS = ["RS256", "ES256", "ES384", "EdDSA"]
 _TOKEN_MAX = 16_384
 _LEEWAY_SECONDS = 60
@@ -29,7 +30,7 @@ _LEEWAY_SECONDS = 60
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """For whom a token speaks: a service account on a node of a cluster."""
+    """The holder of a token: a service account on a node of a cluster."""
 
     cluster: str
     node: str
@@ -37,15 +38,15 @@ class Account:
 
 
 class Reviewer(Protocol):
-    """Says whose a service-account token is."""
+    """A verifier of service-account tokens."""
 
     def review(self, token: str) -> Account:
-        """Give the account; raises ``Unauthenticated`` for a token that does not hold."""
+        """Return the account of a token; raises ``Unauthenticated`` for an invalid token."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterKeys:
-    """How the tokens of one cluster's sensors are known."""
+    """Issuer, audience, subject and keys that the tokens of one cluster's sensors must have."""
 
     cluster: str
     issuer: str
@@ -57,18 +58,21 @@ class ClusterKeys:
 
 
 class KeySetReviewer:
-    """Verifies tokens with the clusters' public keys."""
+    """Verifies tokens with the public keys of the clusters. Thread-safe."""
 
     def __init__(self, clusters: Sequence[ClusterKeys], *, now: Callable[[], datetime.datetime]) -> None:
-        """Take the clusters' keys; raises ``InvalidInput`` for a set that is none."""
+        """Import the key sets of the clusters; raises ``InvalidInput`` for an invalid one. ``now`` returns UTC."""
         self._now = now
         self._clusters = {(cluster.issuer, cluster.audience): (cluster, _key_set(cluster)) for cluster in clusters}
 
     def review(self, token: str) -> Account:
-        """Give the account; raises ``Unauthenticated``."""
+        """Return the account of a token; raises ``Unauthenticated`` with the reason of the last cluster that signed it.
+
+        The keys of every cluster are tried: the claims of a token, its issuer included, are untrusted until then.
+        """
         if len(token) > _TOKEN_MAX:
-            raise Unauthenticated("expected a service-account token, got something longer")
-        problem = "no cluster whose tokens are accepted has signed it"
+            raise Unauthenticated("expected a service-account token of at most 16,384 characters")
+        problem = "it is not signed by a cluster whose tokens are accepted"
         for cluster, keys in self._clusters.values():
             try:
                 claims = jwt.decode(token, keys, algorithms=_ALGORITHMS).claims
@@ -78,9 +82,9 @@ class KeySetReviewer:
             if isinstance(found, Account):
                 return found
             problem = found
-        raise Unauthenticated(f"the service-account token does not hold: {problem}")
+        raise Unauthenticated(f"invalid service-account token: {problem}")
 
-    # The account, or what is wrong.
+    # Returns the account, or the reason of the refusal.
     def _account(self, cluster: ClusterKeys, claims: dict[str, Any]) -> Account | str:
         now = int(self._now().timestamp())
         registry = jwt.JWTClaimsRegistry(
@@ -97,7 +101,7 @@ class KeySetReviewer:
             return str(error)
         node = _node(claims)
         if not node:
-            return "it names no node (kubernetes.io.node); Kubernetes does since 1.32"
+            return "it has no claim kubernetes.io.node, which Kubernetes adds since 1.32"
         return Account(cluster.cluster, node, cluster.subject)
 
 
@@ -113,5 +117,5 @@ def _key_set(cluster: ClusterKeys) -> KeySet:
         return KeySet.import_key_set(cluster.keys)  # type: ignore[arg-type] # a JSON object, checked here
     except (JoseError, ValueError, KeyError, TypeError) as error:
         raise InvalidInput(
-            f"the keys of the cluster {cluster.cluster!r}: expected a JSON Web Key Set: {error}"
+            f"keys of the cluster {cluster.cluster!r}: expected a JSON Web Key Set (RFC 7517): {error}"
         ) from error

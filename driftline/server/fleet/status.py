@@ -1,8 +1,7 @@
-"""The fleet: what each sensor last said of itself, and what of that is worth an alert.
+"""The state of a sensor, and the conditions in it that deserve an alert; pure.
 
-Pure: states and times in, states and conditions out. A state grows from what came with each
-batch (the sensor's clock and version) and from its ``SensorHealth`` rows; rows may come late and
-out of order, so the newest by its own time counts.
+A state is updated by the headers of each batch (the sensor's clock and version) and by its ``SensorHealth`` rows. Rows
+may arrive late and out of order, so the heartbeat that is newest by its own time counts.
 """
 
 from __future__ import annotations
@@ -16,31 +15,40 @@ import msgspec
 from driftline.events import SensorHealth
 from driftline.server.pki import Identity
 
-__all__ = ["CONDITIONS", "Condition", "SensorState", "Thresholds", "conditions", "grown", "heard", "new_state"]
+__all__ = [
+    "CONDITIONS",
+    "Condition",
+    "SensorState",
+    "Thresholds",
+    "conditions",
+    "new_state",
+    "with_contact",
+    "with_rows",
+]
 
 Time = datetime.datetime
-_LOSSES_KEPT = 32
+_LOSSES_KEPT = 32  # bounds the size of a state
 
 
 class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
-    """From when on a condition holds."""
+    """Limits beyond which a condition is met."""
 
     silent: datetime.timedelta = datetime.timedelta(minutes=2)
-    """No word for so long; a sensor sends a heartbeat each 15 seconds."""
+    """Time without a batch after which a sensor is silent; it sends a heartbeat every 15 seconds."""
     clock: datetime.timedelta = datetime.timedelta(seconds=30)
-    """How far its clock may be off."""
+    """Accepted difference between the clocks of the sensor and the server."""
     loss_window: datetime.timedelta = datetime.timedelta(minutes=10)
-    """Losses of that time count."""
+    """Time for which a loss counts."""
     losses: int = 1
-    """So many lost events are worth an alert."""
+    """Number of events lost within the window that deserves an alert."""
     tampering: datetime.timedelta = datetime.timedelta(hours=1)
-    """So long tampering is told, though the sensor was started again."""
+    """Time for which tampering remains a condition, even if the sensor was started again."""
     heard_from: Time | None = None
-    """Since when the server listens: before that, silence is its own."""
+    """Time since which the server listens, UTC; silence before it is not the sensor's. ``None``: always."""
 
 
 class Loss(msgspec.Struct, frozen=True, kw_only=True):
-    """Events that a sensor said it lost."""
+    """A loss that a sensor reported."""
 
     time: Time
     reason: str
@@ -48,38 +56,38 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SensorState(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one sensor. Times are UTC."""
+    """The state of one sensor. Times are UTC."""
 
     sensor: str
     cluster: str
     node: str
     seen: Time | None = None
-    """When it last sent anything, by the server's clock."""
+    """Time of the last batch, by the server's clock; ``None`` before the first."""
     clock_skew: float = 0.0
-    """Its clock less the server's in seconds, the way of the request included."""
+    """The sensor's clock minus the server's, in seconds; includes the time that the request took."""
     version: str = ""
     report_time: Time | None = None
-    """Of the newest heartbeat, by the sensor's clock."""
+    """Time of the newest heartbeat, by the sensor's clock; ``None`` before the first."""
     kernel: Mapping[str, Any] = {}
-    """Kernel release and features, as the sensor found them."""
+    """Kernel release and eBPF features that the sensor found."""
     coverage: Mapping[str, Any] = {}
-    """What it sees, and by which means."""
+    """Observed activities, and the kernel mechanism for each."""
     block_mode: str = ""
     policy: str = ""
-    """Version of the policy it runs."""
+    """The policy that the sensor runs: ``NAME:VERSION``, a file, or ``built in``."""
     losses: tuple[Loss, ...] = ()
-    """The latest, newest last."""
+    """The latest 32 losses, newest last."""
     lost: int = 0
-    """Events lost, ever."""
+    """Number of events lost since the enrolment."""
     stopped: Time | None = None
-    """When it said that it stops; ``None`` while it runs."""
+    """Time at which the sensor reported its stop; ``None`` while it runs."""
     tampered: str = ""
-    """What was done to it, in words; empty if nothing."""
+    """Description of the last tampering; empty if there was none."""
     tampered_time: Time | None = None
 
 
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
-    """Something about a sensor that people should know; ``kind`` and sensor are its identity."""
+    """A condition of a sensor that deserves an alert; identified by its ``kind`` and the sensor."""
 
     kind: str
     sensor: str
@@ -92,18 +100,18 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def new_state(identity: Identity) -> SensorState:
-    """Give the state of a sensor nothing is known of."""
+    """Return the state of a sensor that has not sent a batch yet."""
     return SensorState(sensor=identity.sensor, cluster=identity.cluster, node=identity.node)
 
 
-def heard(state: SensorState, *, now: Time, clock: Time | None, version: str) -> SensorState:
-    """Take that a request came: its headers say the sensor's clock and version."""
+def with_contact(state: SensorState, *, now: Time, clock: Time | None, version: str) -> SensorState:
+    """Return a state after a request with the sensor's clock and version; ``None`` and "" keep the known ones."""
     skew = (clock - now).total_seconds() if clock else state.clock_skew
     return msgspec.structs.replace(state, seen=now, clock_skew=round(skew, 3), version=version or state.version)
 
 
-def grown(state: SensorState, rows: Iterable[SensorHealth]) -> SensorState:
-    """Take what a sensor says of itself, oldest first."""
+def with_rows(state: SensorState, rows: Iterable[SensorHealth]) -> SensorState:
+    """Return a state after ``SensorHealth`` rows, applied in the order of their times."""
     for row in sorted(rows, key=lambda row: row.Timestamp):
         take = _TAKERS.get(row.ActionType)
         state = take(state, row) if take else state
@@ -115,7 +123,7 @@ def _take_start(state: SensorState, row: SensorHealth) -> SensorState:
 
 
 def _take_heartbeat(state: SensorState, row: SensorHealth) -> SensorState:
-    if state.report_time and row.Timestamp < state.report_time:
+    if state.report_time and row.Timestamp < state.report_time:  # a late one
         return state
     said = row.AdditionalFields
     coverage = _bag(said, "Coverage")
@@ -159,17 +167,18 @@ def _bag(said: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def conditions(state: SensorState, *, now: Time, thresholds: Thresholds | None = None) -> Sequence[Condition]:
-    """Say what about a sensor people should know as of now."""
+    """List the conditions of a sensor at ``now`` (UTC)."""
     limits = thresholds or Thresholds()
     return [found for check in CONDITIONS.values() if (found := check(state, now, limits))]
 
 
 def _silent(state: SensorState, now: Time, limits: Thresholds) -> Condition | None:
+    # A sensor that reported its stop is not silent, such as on a node that is drained.
     if state.seen is None or state.stopped:
         return None
     if now - max(state.seen, limits.heard_from or state.seen) <= limits.silent:
         return None
-    detail = f"nothing came from it since {state.seen.isoformat()}, and it did not say that it stops"
+    detail = f"no batch since {state.seen.isoformat()}, and the sensor did not report a stop"
     return _condition(state, "silent", "High", "Sensor fell silent", detail, since=state.seen)
 
 
@@ -177,7 +186,7 @@ def _clock_off(state: SensorState, now: Time, limits: Thresholds) -> Condition |
     if abs(state.clock_skew) <= limits.clock.total_seconds():
         return None
     way = "ahead of" if state.clock_skew > 0 else "behind"
-    detail = f"its clock is {abs(state.clock_skew):.0f} s {way} the server's; its events have wrong times"
+    detail = f"the sensor's clock is {abs(state.clock_skew):.0f} s {way} the server's; its events have wrong times"
     return _condition(state, "clock-off", "Medium", "Sensor's clock is off", detail, since=state.seen or now)
 
 
@@ -204,7 +213,7 @@ CONDITIONS: Mapping[str, Callable[[SensorState, Time, Thresholds], Condition | N
     "losses": _losing,
     "tampered": _tampered,
 }
-"""Each condition's name and check."""
+"""Function that checks a condition, by the kind of the condition."""
 
 
 def _condition(state: SensorState, kind: str, severity: str, title: str, detail: str, *, since: Time) -> Condition:

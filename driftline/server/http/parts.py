@@ -16,7 +16,7 @@ from fastapi import Depends, FastAPI, Request
 from driftline.server.clock import Clock
 from driftline.server.http.metrics import Metrics
 from driftline.server.http.rate_limits import Limiter
-from driftline.server.http.refusal_log import Complaints
+from driftline.server.http.refusal_log import RefusalLog
 from driftline.server.settings import Settings
 from driftline.server.signals import Hub
 from driftline.server.state import State
@@ -64,7 +64,7 @@ AppClock = Annotated[Clock, part(Clock)]
 AppHub = Annotated[Hub, part(Hub)]
 AppLimiter = Annotated[Limiter, part(Limiter)]
 AppMetrics = Annotated[Metrics, part(Metrics)]
-AppRefusals = Annotated[Complaints, part(Complaints)]
+AppRefusals = Annotated[RefusalLog, part(RefusalLog)]
 AppSettings = Annotated[Settings, part(Settings)]
 AppState = Annotated[State, part(State)]
 AppStorage = Annotated[Storage, part(Storage)]

@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterator
 
 from driftline.errors import DriftlineError
 
-__all__ = ["Complaints"]
+__all__ = ["RefusalLog"]
 
 QUIET = datetime.timedelta(minutes=10)
 _MAX_ENTRIES = 10_000  # bounds the memory that senders with ever new names can take
 _log = logging.getLogger(__name__)
 
 
-class Complaints:
+class RefusalLog:
     """Logs each reason of each sender once in ten minutes, with the number of repeats since. Thread-safe.
 
     ``now`` returns the present time in UTC.
@@ -33,15 +33,15 @@ class Complaints:
         self._logged: OrderedDict[tuple[str, str], tuple[datetime.datetime, int]] = OrderedDict()
 
     @contextlib.contextmanager
-    def of(self, sender: str) -> Iterator[None]:
+    def logging(self, sender: str) -> Iterator[None]:
         """Log a ``DriftlineError`` that leaves the block, and raise it again; other errors pass unlogged."""
         try:
             yield
         except DriftlineError as error:
-            self.tell(sender, str(error))
+            self.log(sender, str(error))
             raise
 
-    def tell(self, sender: str, reason: str) -> None:
+    def log(self, sender: str, reason: str) -> None:
         """Log a reason unless it was logged for this sender in the last ten minutes."""
         count = self._count((sender, reason[:80]))
         if count is not None:

@@ -47,7 +47,7 @@ async def watch(
     """Yield the events that ``look`` returns: now, after each signal of the topic, and every ``poll`` seconds.
 
     ``look`` runs in a thread and is called again at once as long as it returns events. The stream ends when
-    ``still_allowed`` returns false, which is asked before each heartbeat.
+    ``still_allowed`` returns false; it is called before each heartbeat.
     """
     with hub.streaming(), metrics.streams.labels(topic).track_inprogress():
         checked = time.monotonic()

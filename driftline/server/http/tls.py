@@ -1,13 +1,13 @@
-"""TLS as the server speaks it: client certificates asked for, and shown to the application.
+"""TLS of the server: client certificates are requested, and passed to the application.
 
-uvicorn verifies a client's certificate but does not hand it on (ASGI's TLS extension is not in
-it), so a connection's protocol puts it into the scope as that extension says, and takes out
-nothing a client could have put there: the scope is the server's own. Considered: Hypercorn, which
-has the extension, but would be a second server to know; a proxy in front and a header, which
-whoever reaches the port could forge.
+uvicorn verifies a client's certificate but does not pass it on: it does not implement the TLS extension of ASGI
+(https://asgi.readthedocs.io/en/latest/specs/tls.html). ``PeerProtocol`` puts the certificate into the scope as that
+extension specifies; the scope is made by the server, so a client cannot forge it. Rejected: Hypercorn, which has the
+extension, because it would be a second HTTP server to know; and a proxy that sets a header, because every client that
+reaches the port directly could forge the header.
 
-A certificate is asked for and not required, for people use the same port with none. One of
-another authority, or one that is expired, ends the handshake.
+A certificate is requested but not required, because users reach the same port without one. A certificate of another
+authority, or an expired one, ends the handshake.
 """
 
 from __future__ import annotations
@@ -30,11 +30,14 @@ __all__ = ["PeerProtocol", "own_options", "peer_certificate", "uvicorn_options"]
 
 
 KEEP_ALIVE_SECONDS = 75
-"""Longer than sensors are silent, and than they keep a connection: each handshake costs both sides."""
+"""Seconds for which an idle connection is kept.
+
+Longer than sensors pause, and than they keep a connection themselves, because each handshake costs both sides.
+"""
 
 
 class PeerProtocol(HttpToolsProtocol):
-    """One connection, whose requests carry the client's certificate."""
+    """A connection of uvicorn whose requests have the client's certificate in their scope."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
         super().connection_made(transport)
@@ -55,13 +58,17 @@ def _with_peer(app: Any, certificate: bytes) -> Any:
 
 
 def peer_certificate(scope: Any) -> bytes | None:
-    """Give the verified certificate of who sent a request, as DER; ``None`` if it sent none."""
+    """Return the verified client certificate in a request's ASGI scope, as DER; ``None`` without one."""
     chain = scope.get("extensions", {}).get("tls", {}).get("client_cert_chain", ())
     return ssl.PEM_cert_to_DER_cert(chain[0]) if chain else None
 
 
 def uvicorn_options(certificate: Path, key: Path, client_authority: str) -> dict[str, Any]:
-    """Give what ``uvicorn.Config`` needs: server certificate and key, and who signs the clients' (PEM)."""
+    """Return the options of ``uvicorn.Config`` for TLS that requests client certificates.
+
+    ``certificate`` and ``key`` are PEM files of the server; ``client_authority`` is the certificate, PEM, of the
+    authority of the clients. The handshake context is made later and raises ``InvalidInput`` for unreadable files.
+    """
 
     def factory(_: uvicorn.Config, __: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
         return _context(certificate, key, client_authority)
@@ -72,9 +79,9 @@ def uvicorn_options(certificate: Path, key: Path, client_authority: str) -> dict
 def own_options(
     directory: Path, authority: Authority, names: Sequence[str], *, now: datetime.datetime
 ) -> dict[str, Any]:
-    """Give ``uvicorn_options`` for a certificate of the server's own authority, made anew in ``directory``.
+    """Return ``uvicorn_options`` for a new certificate of the server's own authority, written to ``directory``.
 
-    ``names`` are the host names and addresses that sensors and people reach the server by.
+    ``names`` are the host names and IP addresses by which sensors and users reach the server; ``now`` is UTC.
     """
     paths = (directory / "server.pem", directory / "server.key")
     for path, text in zip(paths, authority.issue_server(names, now=now), strict=True):

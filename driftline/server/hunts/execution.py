@@ -1,8 +1,8 @@
-"""One hunt on somebody's behalf: its turn, its rows, its end, and its row in the audit trail.
+"""Execution of one hunt for a caller: its slot, its rows, its end, and the entry in the audit trail.
 
-It begins in a thread, which waits for the store. The answer is whole in the store by then; here it
-is passed on a batch at a time, so that a large answer costs the server no memory. However a hunt
-ends, refused, cancelled or answered, it is told once.
+A hunt begins in a thread, which waits until the store has computed the whole answer. The answer is then encoded and
+sent a batch at a time, so that its encoded form never lies in memory as a whole. However a hunt ends (refused,
+cancelled, failed or answered), its end is reported once.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ from driftline.store.query.hunt_store import Hunt
 from driftline.store.query.limits import Stop
 from driftline.store.query.results import TRUNCATED
 
-__all__ = ["AppHunts", "HuntResponse", "Hunts", "Prepared", "Running", "Tell"]
+__all__ = ["AppHunts", "HuntResponse", "Hunts", "OnEnd", "Prepared", "RunningHunt"]
 
-Tell = Callable[[Mapping[str, Any]], None]
-"""Takes how a hunt ended, for the audit trail: ``outcome``, ``rows``, ``seconds``, ``error``."""
+OnEnd = Callable[[Mapping[str, Any]], None]
+"""Called once with the end of a hunt, for the audit trail: ``outcome``, ``rows``, ``seconds``, ``error``."""
 _SLOT_SECONDS = 2.0
 _END = b""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What is asked of the store, and how errors get the places that the caller knows."""
+    """A hunt for the store, and a function that gives errors their positions in the caller's own texts."""
 
     hunt: Hunt
     placed: Callable[[InvalidQuery], InvalidQuery]
@@ -71,12 +71,12 @@ class Hunts:
 AppHunts = Annotated[Hunts, part(Hunts)]
 
 
-class Running:
-    """A hunt. ``begin``, then read ``answer``, then ``end``; ``cancel`` at any time, from any thread."""
+class RunningHunt:
+    """A hunt in progress: call ``begin``, read ``answer``, call ``end``; ``cancel`` at any time from any thread."""
 
-    def __init__(self, hunts: Hunts, tell: Tell) -> None:
+    def __init__(self, hunts: Hunts, on_end: OnEnd) -> None:
         self._hunts = hunts
-        self._tell = tell
+        self._on_end = on_end
         self._stop = Stop()
         self._stack = contextlib.ExitStack()
         self._ended = threading.Lock()
@@ -86,7 +86,11 @@ class Running:
         self.answer: Answer
 
     def begin(self, prepare: Callable[[], Prepared]) -> None:
-        """Wait for a slot and for the answer; raises what is wrong with the hunt, having told of it."""
+        """Wait for a slot and for the answer; ``prepare`` is called first, and its errors end the hunt, too.
+
+        Raises ``InvalidQuery``, ``InvalidInput``, ``NotFound``, ``TooMany`` and ``StoreError``, after reporting the
+        end of the hunt.
+        """
         try:
             found = self._found(prepare())
         except DriftlineError as error:
@@ -95,6 +99,7 @@ class Running:
         except BaseException as error:  # a bug must not keep the slot
             self.end("internal", str(error))
             raise
+        # Metadata of the schema is the store's; clients see it as a header or a field.
         truncated = TRUNCATED in (found.schema.metadata or {})
         seconds = time.perf_counter() - self._begun
         schema = found.schema.remove_metadata()
@@ -113,28 +118,29 @@ class Running:
             yield batch.replace_schema_metadata(None)
 
     def cancel(self, reason: str) -> None:
-        """Stop it."""
+        """Stop the hunt; ``reason`` is the text of the ``StoreError`` that ``begin`` raises."""
         self._cancelled = True
         self._stop.stop(reason)
 
     def end(self, outcome: str, error: str = "") -> None:
-        """Let go of everything and tell how it ended; only the first time counts."""
+        """Release the slot and the store, and report the end; only the first call has an effect."""
         if not self._ended.acquire(blocking=False):
             return
         self._stack.close()
         self._hunts.metrics.hunts.labels(outcome).inc()
         seconds = round(time.perf_counter() - self._begun, 6)
-        self._tell({"outcome": outcome, "rows": self._rows, "seconds": seconds} | ({"error": error} if error else {}))
+        self._on_end({"outcome": outcome, "rows": self._rows, "seconds": seconds} | ({"error": error} if error else {}))
 
 
 class HuntResponse(StreamingResponse):
-    """The answer of a hunt that has begun, in one of the formats.
+    """The response with the answer of a hunt that has begun, in one of the formats.
 
-    An answer that cannot be completed ends without its end, so that nobody takes it for whole.
+    A response that cannot be completed ends without the last chunk of its body (RFC 9112, section 7.1), so that the
+    client can tell it from a complete one.
     """
 
-    def __init__(self, running: Running, *, media_type: str, seconds: float) -> None:
-        """``seconds`` is the time in which the caller must have fetched the answer."""
+    def __init__(self, running: RunningHunt, *, media_type: str, seconds: float) -> None:
+        """``seconds`` is the time within which the client must fetch the answer, after which its slot is released."""
         self._running = running
         self._seconds = seconds
         self._pieces = FORMATS[media_type](running.answer)
@@ -145,8 +151,9 @@ class HuntResponse(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         finally:
+            # Also when the request's task was cancelled: the slot must be released and the end recorded.
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(self._running.end, "cancelled", "the caller went away")
+                await anyio.to_thread.run_sync(self._running.end, "cancelled", "the client disconnected")
 
     async def stream_response(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

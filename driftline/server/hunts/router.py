@@ -1,4 +1,4 @@
-"""Hunts over HTTP: KQL over the rows of the caller's clusters, within limits."""
+"""Endpoints of hunts: KQL over the rows of the caller's clusters, within limits, and the hunting tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from driftline.kql.text import constants
 from driftline.server.audit.trail import AppTrail
 from driftline.server.auth import Caller, Principal, needs
 from driftline.server.http.parts import AppClock, AppHub, AppLimiter, AppSettings, AppState
-from driftline.server.hunts.execution import AppHunts, HuntResponse, Prepared, Running
+from driftline.server.hunts.execution import AppHunts, HuntResponse, Prepared, RunningHunt
 from driftline.server.hunts.formats import ARROW, JSON_LINES, chosen
 from driftline.server.hunts.saved import visible
 from driftline.server.hunts.schemas import ColumnInfo, HuntAnswer, HuntRequest, TableInfo
@@ -33,8 +33,8 @@ __all__ = ["router"]
 router = APIRouter(tags=["hunting"])
 
 _MICROSECOND = datetime.timedelta(microseconds=1)
-_YEARS = 100 * 365
-_WAIT_SECONDS = 60.0
+_YEARS = 100 * 365  # days; a longer timespan would leave the range of Python's times
+_WAIT_SECONDS = 60.0  # any time: the wait ends with the hunt or the server
 _FORMATS: Mapping[str, Any] = {
     ARROW: {"schema": {"type": "string", "format": "binary"}},
     JSON_LINES: {"schema": {"type": "string"}, "example": '{"FileName": "miner", "count_": 3}\n'},
@@ -84,13 +84,13 @@ async def run_hunt(  # noqa: PLR0917 -- FastAPI calls it, by name
     settings: AppSettings,
     caller: Caller,
     accept: Annotated[
-        str, Header(max_length=256, description=f"`{ARROW}`, `{JSON_LINES}`, or else a JSON object")
+        str, Header(max_length=256, description=f"`{ARROW}`, `{JSON_LINES}`, otherwise a JSON object")
     ] = "",
 ) -> Any:
-    """Run a query over the hunting tables; rows of clusters that are not granted are not there.
+    """Run a query over the hunting tables, which have only rows of the granted clusters.
 
-    The answer comes as it is read: a large one costs little memory when it is taken by lines or as
-    an Arrow IPC stream. Who closes the connection cancels the hunt. Each is in the audit trail.
+    The answer is streamed; as JSON Lines or an Arrow IPC stream the client can process it in constant memory. Closing
+    the connection cancels the hunt. Every hunt is recorded in the audit trail.
     """
     limiter.count("hunts", caller.user_id)
 
@@ -101,7 +101,7 @@ async def run_hunt(  # noqa: PLR0917 -- FastAPI calls it, by name
     def prepare() -> Prepared:
         return _prepared(body, visible(state, caller), caller, settings=settings, now=clock.now())
 
-    running = Running(hunts, record)
+    running = RunningHunt(hunts, record)
     async with _cancelled_if_gone(request, hub, running):
         await anyio.to_thread.run_sync(running.begin, prepare)
     return HuntResponse(running, media_type=chosen(accept), seconds=settings.hunt_fetch_seconds)
@@ -128,6 +128,7 @@ def _prepared(
     return Prepared(hunt, whole.with_source_positions)
 
 
+# A saved hunt takes precedence over a hunt of the library of the same name.
 def _text(body: HuntRequest, saved: Mapping[str, functions.SavedHunt]) -> str:
     if not body.run:
         return body.query
@@ -139,14 +140,15 @@ def _after(timespan: str, now: datetime.datetime) -> int | None:
         return None
     ticks = constants.timespan_ticks(timespan)
     if ticks is None or ticks < 0:
-        raise InvalidInput(f"timespan: expected a span like 30m, 12h, 7d, got {timespan!r}")
+        raise InvalidInput(f"timespan: expected a timespan such as 30m, 12h or 7d, got {timespan!r}")
     span = min(datetime.timedelta(microseconds=ticks // 10), datetime.timedelta(days=_YEARS))
     return (now - span - EPOCH) // _MICROSECOND
 
 
-# The body has been read: what comes now is the end of the connection.
+# While a hunt begins, nothing else awaits the connection. The body has been read, so the next ASGI message is
+# http.disconnect.
 @contextlib.asynccontextmanager
-async def _cancelled_if_gone(request: Request, hub: Hub, running: Running) -> AsyncIterator[None]:
+async def _cancelled_if_gone(request: Request, hub: Hub, running: RunningHunt) -> AsyncIterator[None]:
     tasks = [
         asyncio.create_task(_cancel_when_gone(request, running)),
         asyncio.create_task(_cancel_when_closed(hub, running)),
@@ -159,13 +161,13 @@ async def _cancelled_if_gone(request: Request, hub: Hub, running: Running) -> As
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def _cancel_when_gone(request: Request, running: Running) -> None:
+async def _cancel_when_gone(request: Request, running: RunningHunt) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
-    running.cancel("the caller went away")
+    running.cancel("the client disconnected")
 
 
-async def _cancel_when_closed(hub: Hub, running: Running) -> None:
+async def _cancel_when_closed(hub: Hub, running: RunningHunt) -> None:
     while not hub.closed:
         await hub.wait_change(HUNTS, hub.number(HUNTS), seconds=_WAIT_SECONDS)
-    running.cancel("the server stops")
+    running.cancel("the server is stopping")

@@ -1,4 +1,4 @@
-"""Hunts to run by name: those of users, and the library that ships with driftline."""
+"""Endpoints of saved hunts, and of the library of hunts that ships with driftline."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Name = Annotated[str, Path(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$", examples=["
 
 
 def visible(state: State, caller: Principal) -> dict[str, SavedHunt]:
-    """Give the saved hunts somebody may name: their own, and shared ones of other names."""
+    """Return by name the saved hunts that a caller may use: the caller's own, and shared ones of other names."""
     with state.reading() as session:
         rows = hunts.list_visible(session, caller.user_id)
     return {row.name: SavedHunt(row.name, row.text, row.parameters) for row in rows}
@@ -37,7 +37,7 @@ def list_library() -> list[LibraryHunt]:
 
 @router.get("/saved", dependencies=[needs("hunt")])
 def list_saved(state: AppState, caller: Caller) -> list[SavedHuntInfo]:
-    """List one's own saved hunts and those that others share, by name."""
+    """List the caller's own saved hunts and the shared ones, by name."""
     with state.reading() as session:
         return [SavedHuntInfo.model_validate(row) for row in hunts.list_visible(session, caller.user_id)]
 
@@ -52,7 +52,11 @@ def put_saved(
     clock: AppClock,
     caller: Caller,
 ) -> SavedHuntInfo:
-    """Save a hunt, over one's older one of the name, if it could be run; what is wrong is told with its place."""
+    """Save a hunt, replacing the caller's own hunt of this name; an invalid query is refused with the places.
+
+    Other hunts use it by its name, as a table or, with parameters, as a function. The name of a shared hunt is unique
+    among shared hunts.
+    """
     if name in library.load():
         raise InvalidInput(f"name: {name!r} is a hunt of the library")
     check(SavedHunt(name, body.text, body.parameters), visible(state, caller))
@@ -63,6 +67,6 @@ def put_saved(
 
 @router.delete("/saved/{name}", status_code=204, dependencies=[needs("hunt")])
 def remove_saved(name: Name, request: Request, trail: AppTrail, caller: Caller) -> None:
-    """Remove a saved hunt of one's own."""
+    """Remove one of the caller's own saved hunts."""
     with trail.changing(request, caller.name, "hunt.remove", name) as session:
         hunts.remove(session, caller.user_id, name)

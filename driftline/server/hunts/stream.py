@@ -1,6 +1,6 @@
-"""Rows as they come to the store, as server-sent events: to look at, not to collect.
+"""The live stream of hunting-table rows, as server-sent events: for watching, not for collecting.
 
-A page of rows a second at most: when more came, the newest are told, and that there is a gap.
+At most 2,000 rows are sent at a time. When more arrived, the newest are sent after an event ``gap``.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ router = APIRouter(tags=["hunting"])
 CLUSTER = "ClusterName"
 _PAGE = 2000
 _POLL_SECONDS = 1.0
-_OVERLAP = datetime.timedelta(seconds=30)  # rows may come later than others of the same time
+_OVERLAP = datetime.timedelta(seconds=30)  # rows may arrive later than newer ones
 Text = Annotated[str, Query(max_length=512)]
 
 
@@ -44,7 +44,11 @@ async def stream_events(
     cluster: Text = "",
     node: Text = "",
 ) -> AsyncIterator[ServerSentEvent]:
-    """Follow the rows of a table as they come to the store."""
+    """Stream the rows of a table as they arrive in the store.
+
+    Events are `row`, `gap` and `problem`; the stream starts with the rows that arrive from now on. Only rows of granted
+    clusters are sent.
+    """
     equal = {CLUSTER: cluster, "NodeName": node}
     where = [row_query.Filter(column, "=", value) for column, value in equal.items() if value]
     rows = _Rows(storage, clock, table, where)
@@ -59,6 +63,8 @@ async def stream_events(
         yield event
 
 
+# Reads the rows since the last look, with an overlap, and remembers the rows it has seen: the store gives them no
+# number by which a reader could go on.
 class _Rows:
     def __init__(self, storage: Storage, clock: Clock, table: str, where: list[row_query.Filter]) -> None:
         self._storage = storage
@@ -72,7 +78,7 @@ class _Rows:
         now = self._clock.now()
         try:
             rows = self._rows(principal)
-        except StoreBusy:  # its process is starting
+        except StoreBusy:  # the process that owns the store is starting
             return []
         except StoreError as error:
             return [ServerSentEvent(event="problem", data={"detail": str(error)})]
@@ -80,7 +86,7 @@ class _Rows:
         fresh = [row for key, row in keys.items() if key not in self._seen]
         self._seen, self._since = frozenset(keys), max(self._since, now - _OVERLAP)
         told = [ServerSentEvent(event="row", data=row) for row in fresh]
-        gap = [ServerSentEvent(event="gap", data={"detail": f"more than {_PAGE} rows; the newest follow"})]
+        gap = [ServerSentEvent(event="gap", data={"detail": f"more than {_PAGE} rows arrived; the newest follow"})]
         return gap + told if fresh and len(rows) == _PAGE else told
 
     def _rows(self, principal: Principal) -> list[dict[str, Any]]:

@@ -1,1 +1,1 @@
-"""Policies: versions, and which sensor runs which."""
+"""Policies: their versions, delivery to sensors, and the version that each sensor runs."""

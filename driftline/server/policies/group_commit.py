@@ -1,8 +1,7 @@
-"""Acknowledgements, many in one transaction.
+"""Group commit: items that arrive while a transaction is written share the next one.
 
-A change reaches the whole fleet within a second, and each sensor says so at once. While one
-transaction is being written, those that come meanwhile gather for the next; each is answered when
-its own is committed.
+A new policy reaches the whole fleet within a second, and every sensor acknowledges it at once. One transaction for each
+acknowledgement would keep the state's writer busy for long. An item is confirmed when its own transaction is committed.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ Item = TypeVar("Item")
 
 
 class GroupCommit(Generic[Item]):
-    """Hands items to ``write`` in groups; for one event loop."""
+    """Passes items to ``write`` in groups, one group at a time. Not thread-safe: for one event loop."""
 
     def __init__(self, write: Callable[[Sequence[Item]], None]) -> None:
         self._write = write
@@ -29,7 +28,7 @@ class GroupCommit(Generic[Item]):
         self._task: asyncio.Task[None] | None = None
 
     async def add(self, item: Item) -> None:
-        """Write an item; returns when it is committed, raises ``StateError`` if its group was not."""
+        """Write an item; returns when its group is committed, raises ``StateError`` if the group failed."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, done))
         if self._task is None or self._task.done():
@@ -47,7 +46,7 @@ class GroupCommit(Generic[Item]):
                 _settle(group, None)
 
 
-# Who has gone away meanwhile left a cancelled future behind.
+# The future of a request that was cancelled meanwhile is cancelled, too, and takes no result.
 def _settle(group: Sequence[tuple[Item, asyncio.Future[None]]], error: StateError | None) -> None:
     for _, done in group:
         if done.cancelled():

@@ -1,6 +1,6 @@
-"""Policies over HTTP: versions, differences, roll back, and which sensor runs which.
+"""Endpoints of policies: versions, differences, roll back, and the version of each sensor.
 
-A policy has the name of the cluster it is for; ``default`` is for every cluster without its own.
+The name of a policy is the name of its cluster; ``default`` is for every cluster without a policy of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from driftline.server.auth import Caller, Principal, needs
 from driftline.server.clock import Clock
 from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, page_of
 from driftline.server.http.parts import AppClock, AppHub, AppState
-from driftline.server.policies.current import DEFAULT_NAME, AppPolicies, Current
+from driftline.server.policies.cache import DEFAULT_NAME, AppPolicies, PolicyCache
 from driftline.server.policies.schemas import Diff, NewVersion, PolicyInfo, Rollback, SensorPolicy, VersionInfo
 from driftline.server.signals import POLICIES, Hub
 from driftline.server.state import policies
@@ -75,14 +75,14 @@ def list_policies(state: AppState, caller: Caller) -> list[VersionInfo]:
 def list_policies_of_sensors(
     state: AppState, current: AppPolicies, caller: Caller, limit: Limit = 100, cursor: Cursor = ""
 ) -> Page[SensorPolicy]:
-    """List which sensor runs which version, and whether that is the one in force."""
+    """List for each sensor the version it runs, and whether that is the version in force."""
     key = decode_cursor(cursor, str)
     with state.reading() as session:
         rows = policies.list_acks(session, caller.visible, after=key[0] if key else "", limit=limit + 1)
     return page_of(rows, limit=limit, item=lambda row: _compared(current, row), key=lambda row: (row.sensor,))
 
 
-def _compared(current: Current, row: Any) -> SensorPolicy:
+def _compared(current: PolicyCache, row: Any) -> SensorPolicy:
     wanted = current.of(row.cluster)
     runs_it = wanted is not None and (row.name, row.version, row.error) == (wanted.name, wanted.version, "")
     told = SensorPolicy.model_validate(row)
@@ -91,7 +91,7 @@ def _compared(current: Current, row: Any) -> SensorPolicy:
 
 @router.get("/{name}", dependencies=[needs("policies:read")])
 def get_policy(name: Name, state: AppState, caller: Caller) -> PolicyInfo:
-    """Give the version in force of a policy."""
+    """Return the version in force of a policy."""
     _check_read(caller, name)
     with state.reading() as session:
         return PolicyInfo.model_validate(policies.find_latest(session, name))
@@ -99,7 +99,11 @@ def get_policy(name: Name, state: AppState, caller: Caller) -> PolicyInfo:
 
 @router.put("/{name}", dependencies=[needs("policies:write")])
 def put_policy(name: Name, body: NewVersion, publisher: Publishing, caller: Caller) -> PolicyInfo:
-    """Put a new version in force, if it is right; every place that is wrong is told."""
+    """Put a new version in force; an invalid one is refused with the place of every error.
+
+    Sensors of the cluster get it within seconds. With `if_version` the new version is a conflict unless that version is
+    in force. The default policy can be changed only with a grant for all clusters.
+    """
     _check_write(caller, name)
     drift.load(body.text, source=name)
     return publisher.publish(name, body, action="policy.put")
@@ -109,7 +113,7 @@ def put_policy(name: Name, body: NewVersion, publisher: Publishing, caller: Call
 def list_versions(
     name: Name, state: AppState, caller: Caller, limit: Limit = 100, cursor: Cursor = ""
 ) -> Page[VersionInfo]:
-    """List the versions of a policy, the newest first."""
+    """List the versions of a policy, newest first."""
     _check_read(caller, name)
     key = decode_cursor(cursor, int)
     with state.reading() as session:
@@ -122,7 +126,7 @@ def list_versions(
 def get_version(
     name: Name, version: Annotated[int, Path(ge=1, le=2**31)], state: AppState, caller: Caller
 ) -> PolicyInfo:
-    """Give one version of a policy."""
+    """Return one version of a policy."""
     _check_read(caller, name)
     with state.reading() as session:
         return PolicyInfo.model_validate(policies.find_version(session, name, version))
@@ -130,7 +134,7 @@ def get_version(
 
 @router.get("/{name}/diff", dependencies=[needs("policies:read")])
 def diff_versions(name: Name, from_version: Version, to_version: Version, state: AppState, caller: Caller) -> Diff:
-    """Give what changed between two versions."""
+    """Return the differences between two versions, as a unified diff."""
     _check_read(caller, name)
     with state.reading() as session:
         old, new = (policies.find_version(session, name, each) for each in (from_version, to_version))
@@ -145,7 +149,10 @@ def diff_versions(name: Name, from_version: Version, to_version: Version, state:
 
 @router.post("/{name}/rollback", status_code=201, dependencies=[needs("policies:write")])
 def roll_back(name: Name, body: Rollback, state: AppState, publisher: Publishing, caller: Caller) -> PolicyInfo:
-    """Put the text of an earlier version in force, as a new version."""
+    """Put the text of an earlier version in force, as a new version.
+
+    The text is checked again, so a version that this server no longer accepts is refused.
+    """
     _check_write(caller, name)
     with state.reading() as session:
         text = policies.find_version(session, name, body.version).text
@@ -154,12 +161,13 @@ def roll_back(name: Name, body: Rollback, state: AppState, publisher: Publishing
     return publisher.publish(name, NewVersion(text=text, message=message), action="policy.rollback")
 
 
-# What holds by default holds in one's own clusters, too.
+# The default policy applies to the caller's clusters, too, so every caller may read it.
 def _check_read(caller: Principal, name: str) -> None:
     if name != DEFAULT_NAME and not caller.sees(name):
         raise NotFound(f"no policy {name!r}")
 
 
+# Changing the default policy changes clusters that are not granted, so it takes a grant for all.
 def _check_write(caller: Principal, name: str) -> None:
     if name == DEFAULT_NAME:
         caller.check_everywhere()

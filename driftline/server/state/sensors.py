@@ -167,7 +167,7 @@ def check_certificate(session: Session, identity: Identity, serial: str, *, now:
     certificate = session.get(SensorCertificate, serial)
     sensor = session.get(Sensor, identity.sensor)
     if certificate is None or sensor is None or certificate.sensor != sensor.id:
-        raise Unauthenticated("the certificate is not known to this server; enrol the sensor anew")
+        raise Unauthenticated("the certificate is not known to this server; enrol the sensor again")
     if sensor.revoked is not None:
         raise Unauthenticated(f"the sensor was revoked: {sensor.revoked_for}")
     if certificate.expires < now:

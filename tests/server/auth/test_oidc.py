@@ -97,7 +97,7 @@ def test_another_browser_s_answer_is_refused(served: Served) -> None:
 
     answer = victim.get(back.headers["location"])
 
-    assert (answer.status_code, "began no such login" in answer.json()["detail"]) == (401, True)
+    assert (answer.status_code, "not started by this browser" in answer.json()["detail"]) == (401, True)
 
 
 def test_an_answer_is_taken_once(browser: httpx.Client) -> None:

@@ -90,7 +90,7 @@ def test_a_token_of_the_node_replaces_its_sensor(served: Served) -> None:
 
 @pytest.mark.parametrize("change", [datetime.timedelta(days=365), datetime.timedelta(days=-365)])
 def test_a_clock_a_year_off_is_refused(served: Served, change: datetime.timedelta) -> None:
-    refused(served, body(served.token(), time=(now() + change).isoformat()), 409, "set them right")
+    refused(served, body(served.token(), time=(now() + change).isoformat()), 409, "correct the wrong one")
 
 
 def test_a_request_that_is_none_is_refused(served: Served) -> None:

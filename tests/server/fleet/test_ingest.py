@@ -80,7 +80,7 @@ def test_a_body_that_is_no_batch_is_refused(http: httpx.Client) -> None:
 def test_a_clock_a_year_off_is_refused(http: httpx.Client) -> None:
     answer = send(http, encoded({}), 1, when=now() - datetime.timedelta(days=365))
 
-    assert (answer.status_code, "set them right" in answer.text) == (409, True)
+    assert (answer.status_code, "correct the wrong one" in answer.text) == (409, True)
 
 
 def test_an_event_of_next_week_is_refused(http: httpx.Client) -> None:

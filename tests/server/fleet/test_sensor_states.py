@@ -9,7 +9,7 @@ import pytest
 
 from driftline import wire
 from driftline.events import SensorHealth
-from driftline.server.fleet.sensor_states import Ledger
+from driftline.server.fleet.sensor_states import SensorStates
 from driftline.server.pki import Identity
 from driftline.server.state import State, sensors
 from tests.server.gateways import open_state
@@ -32,37 +32,39 @@ def heartbeat() -> SensorHealth:
 
 def test_a_state_grows_and_outlives_the_process(state: State) -> None:
     identity = enrolled(state)
-    ledger = Ledger(state)
-    ledger.hear(identity, {"SensorHealth": wire.table("SensorHealth", [heartbeat()])}, now=NOW, clock=NOW, version="1")
-    ledger.save()
+    sensor_states = SensorStates(state)
+    sensor_states.record(
+        identity, {"SensorHealth": wire.table("SensorHealth", [heartbeat()])}, now=NOW, clock=NOW, version="1"
+    )
+    sensor_states.save()
 
-    assert Ledger(state).states() == ledger.states()
-    (sensor,) = ledger.states()
+    assert SensorStates(state).states() == sensor_states.states()
+    (sensor,) = sensor_states.states()
     assert (sensor.policy, sensor.version, sensor.seen) == ("7", "1", NOW)
 
 
 def test_conditions_are_those_of_all_sensors(state: State) -> None:
     identity = enrolled(state)
-    ledger = Ledger(state)
-    ledger.hear(identity, {}, now=NOW)
+    sensor_states = SensorStates(state)
+    sensor_states.record(identity, {}, now=NOW)
 
-    assert [it.kind for it in ledger.conditions(now=NOW + datetime.timedelta(hours=1))] == ["silent"]
+    assert [it.kind for it in sensor_states.conditions(now=NOW + datetime.timedelta(hours=1))] == ["silent"]
 
 
 def test_a_revoked_sensor_is_left_out(state: State) -> None:
     identity = enrolled(state)
-    ledger = Ledger(state)
-    ledger.forget(identity.sensor)
+    sensor_states = SensorStates(state)
+    sensor_states.forget(identity.sensor)
     with state.writing() as session:
         sensors.revoke(session, identity.sensor, reason="gone", now=NOW)
 
-    assert (ledger.states(), Ledger(state).states()) == ([], [])
+    assert (sensor_states.states(), SensorStates(state).states()) == ([], [])
 
 
 def test_a_replaced_sensor_is_not_silent(state: State) -> None:
     former = enrolled(state)
-    ledger = Ledger(state)
-    ledger.hear(former, {}, now=NOW)
-    ledger.replace(enrolled(state))
+    sensor_states = SensorStates(state)
+    sensor_states.record(former, {}, now=NOW)
+    sensor_states.replace(enrolled(state))
 
-    assert ledger.conditions(now=NOW + datetime.timedelta(hours=1)) == []
+    assert sensor_states.conditions(now=NOW + datetime.timedelta(hours=1)) == []

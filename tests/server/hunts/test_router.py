@@ -208,7 +208,7 @@ def test_who_goes_away_cancels_the_hunt(served: Served) -> None:
 
     told = serving.wait_until(lambda: last(served, "hasty"))
 
-    assert (told["outcome"], told["error"]) == ("cancelled", "the caller went away")
+    assert (told["outcome"], told["error"]) == ("cancelled", "the client disconnected")
     assert datetime.datetime.now(datetime.UTC) - begun < datetime.timedelta(seconds=4)  # before its time was over
 
 

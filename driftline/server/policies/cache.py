@@ -1,7 +1,7 @@
-"""The policies in force, kept in memory for the sensors that wait.
+"""A cache of the policies in force, for the sensors that wait for a new version.
 
-A thousand sensors that wake together ask this once, not the database a thousand times. Another
-replica's changes are seen after ``STALE`` seconds, this one's at once.
+A thousand sensors that wake together read the database once, not a thousand times. A change by this process is seen
+at once, a change by another replica after ``STALE`` seconds.
 """
 
 from __future__ import annotations
@@ -16,15 +16,16 @@ from driftline.server.signals import POLICIES, Hub
 from driftline.server.state import State, policies
 from driftline.server.state.models import PolicyVersion
 
-__all__ = ["DEFAULT_NAME", "STALE", "AppPolicies", "Current"]
+__all__ = ["DEFAULT_NAME", "STALE", "AppPolicies", "PolicyCache"]
 
 STALE = 3.0
+"""Seconds after which the policies are read again, for changes by other replicas."""
 DEFAULT_NAME = "default"
-"""The policy of every cluster that has none of its own."""
+"""Name of the policy of every cluster without a policy of its own."""
 
 
-class Current:
-    """The version in force of each policy."""
+class PolicyCache:
+    """The version in force of each policy. Thread-safe."""
 
     def __init__(self, state: State, hub: Hub) -> None:
         self._state = state
@@ -35,11 +36,14 @@ class Current:
         self._read_at = float("-inf")
 
     def fresh(self) -> bool:
-        """Tell whether ``of`` would answer from memory."""
+        """Return whether ``of`` would answer from memory, without a query."""
         return self._number == self._hub.number(POLICIES) and time.monotonic() - self._read_at < STALE
 
     def of(self, cluster: str) -> PolicyVersion | None:
-        """Give a cluster's policy; ``None`` if nobody made one. May ask the database."""
+        """Return the version in force for a cluster; ``None`` without a policy for it and without a default one.
+
+        May query the database; raises ``StateError``.
+        """
         if not self.fresh():
             self._read()
         return self._known.get(cluster) or self._known.get(DEFAULT_NAME)
@@ -48,10 +52,10 @@ class Current:
         with self._lock:
             if self.fresh():
                 return
-            number = self._hub.number(POLICIES)  # before the reading: what comes meanwhile is read again
+            number = self._hub.number(POLICIES)  # before reading, so that a change meanwhile is read the next time
             with self._state.reading() as session:
                 found = {policy.name: policy for policy in policies.all_latest(session)}
             self._known, self._number, self._read_at = found, number, time.monotonic()
 
 
-AppPolicies = Annotated[Current, part(Current)]
+AppPolicies = Annotated[PolicyCache, part(PolicyCache)]
