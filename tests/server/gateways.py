@@ -1,4 +1,4 @@
-"""A real server of the sensors' endpoints in a process of its own, over TLS with real certificates.
+"""A server process with the sensors' endpoints only, over TLS with real certificates.
 
 ``python -m tests.server.gateways DIRECTORY PORT`` serves; ``Served`` starts that and talks to it.
 """

@@ -1,4 +1,4 @@
-"""Join tokens of a server process, as its admin makes them on the server's machine."""
+"""Join tokens of a server process, created by the command on the server's machine."""
 
 from __future__ import annotations
 

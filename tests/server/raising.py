@@ -1,4 +1,4 @@
-"""Alerts in a store, put there by the store's own process as a sensor does."""
+"""Alerts in an event store, written by the store's own process, as a sensor writes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real server process, people who log in to it, and waiting without sleeping blindly."""
+"""A real server process, users who log in to it, and waiting for conditions."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def free_port() -> int:
 
 
 def wait_until(condition: Callable[[], T], *, seconds: float = SECONDS) -> T:
-    """Hunt again until the answer is true."""
+    """Call a condition again until it is true."""
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, "it never became true"

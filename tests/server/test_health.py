@@ -1,4 +1,4 @@
-"""Liveness, readiness, numbers."""
+"""Liveness, readiness and metrics."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.server.serving import Served
 
 
-def test_liveness_and_readiness(served: Served) -> None:
+def test_healthz_and_readyz_are_ok(served: Served) -> None:
     ready = httpx.get(f"{served.url}/readyz").json()
 
     assert httpx.get(f"{served.url}/healthz").json()["status"] == "ok"

@@ -1,4 +1,4 @@
-"""The OpenAPI document: every endpoint fuzzed as each role, and every one behind a permission."""
+"""The OpenAPI document: every endpoint is fuzzed in each role and needs credentials."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ENDLESS = {"/api/v1/alerts/stream", "/api/v1/events/stream"}
 
 @schemathesis.serializer(wire.CONTENT_TYPE)
 def batch(_: object, value: object) -> bytes:
-    """Whatever comes to mind as a batch: small ones that are nearly right are ``bench.fuzz_wire``'s."""
+    """Any value as a batch; small batches that are nearly valid are those of ``bench.fuzz_wire``'s."""
     return value if isinstance(value, bytes) else repr(value).encode()
 
 
@@ -59,7 +59,7 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
 @pytest.mark.filterwarnings("ignore:Do not use the `random` module:hypothesis.errors.HypothesisDeprecationWarning")
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("role", ["nobody", "viewer", "analyst", "admin", "sensor"])
-def test_nothing_that_is_sent_makes_the_server_fail(
+def test_fuzzed_requests_are_no_internal_errors(
     served: Served, document: dict[str, Any], role: str, tmp_path: Path
 ) -> None:
     client = served.anonymous() if role in ("nobody", "sensor") else served.user(f"fuzz-{role}", role, ["eu"])
@@ -96,7 +96,7 @@ def fuzz(cases: Any, transport: dict[str, Any], real: dict[str, Any]) -> None:
     send()
 
 
-def test_every_endpoint_asks_who_is_there(served: Served, document: dict[str, Any]) -> None:
+def test_every_endpoint_but_the_open_ones_needs_credentials(served: Served, document: dict[str, Any]) -> None:
     client = served.anonymous()
 
     def asks(method: str, path: str) -> bool:
@@ -107,13 +107,13 @@ def test_every_endpoint_asks_who_is_there(served: Served, document: dict[str, An
     assert open_ones == OPEN - {"/api/v1/oidc/callback"}
 
 
-def test_every_endpoint_is_explained_and_has_errors_of_the_one_shape(document: dict[str, Any]) -> None:
+def test_every_endpoint_has_a_description_and_problem_responses(document: dict[str, Any]) -> None:
     for path, method, operation in operations(document):
         assert operation.get("description"), (method, path)
         assert "application/problem+json" in operation["responses"]["400"]["content"], (method, path)
 
 
-def test_operation_ids_are_names_a_generated_client_can_use(document: dict[str, Any]) -> None:
+def test_operation_ids_are_unique_identifiers(document: dict[str, Any]) -> None:
     ids = [operation["operationId"] for _, _, operation in operations(document)]
 
     assert len(set(ids)) == len(ids)

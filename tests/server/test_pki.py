@@ -1,4 +1,4 @@
-"""The authority: kept, signing only what it should, names that cannot be forged."""
+"""The certificate authority: its files, the requests it signs, the identities in certificates."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from driftline.server import pki
 from tests.server.gateways import new_key, now, request_for
 
 
-def test_it_is_made_once_and_its_key_is_the_owners(tmp_path: Path) -> None:
+def test_the_authority_is_created_once_with_a_private_key_file(tmp_path: Path) -> None:
     made = pki.open_authority(tmp_path / "pki", now=now())
 
     assert pki.open_authority(tmp_path / "pki", now=now()).fingerprint == made.fingerprint
@@ -23,14 +23,14 @@ def test_it_is_made_once_and_its_key_is_the_owners(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("names", [("c", "n"), ("a/b", "../n"), ("ü %2F", "driftline://x/y/z")])
-def test_names_come_back_from_the_certificate_whatever_they_hold(tmp_path: Path, names: tuple[str, str]) -> None:
+def test_names_with_special_characters_survive_the_certificate(tmp_path: Path, names: tuple[str, str]) -> None:
     identity = pki.Identity("s", *names)
     issued = pki.open_authority(tmp_path, now=now()).sign_sensor(request_for(new_key()), identity, now=now())
 
     assert pki.identity_of(ssl.PEM_cert_to_DER_cert(issued.pem)) == (identity, issued.serial)
 
 
-def test_a_certificate_that_names_no_sensor_is_no_identity(tmp_path: Path) -> None:
+def test_a_certificate_of_a_server_is_no_sensor(tmp_path: Path) -> None:
     chain, _ = pki.open_authority(tmp_path, now=now()).issue_server(["localhost", "127.0.0.1"], now=now())
     with pytest.raises(Unauthenticated, match="not that of a sensor"):
         pki.identity_of(ssl.PEM_cert_to_DER_cert(chain[: chain.index("-----END") + 26]))
@@ -47,7 +47,7 @@ def test_a_weak_key_and_a_forged_request_are_refused(tmp_path: Path) -> None:
         pki.key_hash("-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n")
 
 
-def test_a_key_of_another_certificate_is_told(tmp_path: Path) -> None:
+def test_a_key_of_another_certificate_is_a_state_error(tmp_path: Path) -> None:
     for name in ("a", "b"):
         pki.open_authority(tmp_path / name, now=now())
     (tmp_path / "a" / "ca.key").write_bytes((tmp_path / "b" / "ca.key").read_bytes())

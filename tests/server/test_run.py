@@ -12,7 +12,7 @@ import pytest
 from tests.server import serving
 
 
-def test_it_stops_within_its_time_and_starts_again_with_its_state(tmp_path: Path) -> None:
+def test_a_server_stops_in_time_and_keeps_its_state(tmp_path: Path) -> None:
     with serving.serve(tmp_path) as first:
         token = first.admin.headers["Authorization"]
         assert serving.stop(first.process) == 0
@@ -26,7 +26,7 @@ def test_it_stops_within_its_time_and_starts_again_with_its_state(tmp_path: Path
         serving.stop(process)
 
 
-def test_a_killed_server_has_kept_every_write_it_confirmed(tmp_path: Path) -> None:
+def test_a_killed_server_keeps_confirmed_writes(tmp_path: Path) -> None:
     confirmed: list[str] = []
     with serving.serve(tmp_path) as first:
         token = first.admin.headers["Authorization"]
@@ -48,7 +48,7 @@ def test_a_killed_server_has_kept_every_write_it_confirmed(tmp_path: Path) -> No
         serving.stop(process)
 
 
-def test_a_port_that_is_taken_is_told(tmp_path: Path) -> None:
+def test_a_used_port_is_an_error(tmp_path: Path) -> None:
     with serving.serve(tmp_path / "first"):
         (tmp_path / "second").mkdir()
         (tmp_path / "second" / "port").write_text((tmp_path / "first" / "port").read_text())

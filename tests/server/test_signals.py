@@ -1,4 +1,4 @@
-"""Signals and those who wait for them."""
+"""Signals and their waiters."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def test_a_signal_before_the_waiting_is_not_lost() -> None:
     assert asyncio.run(hub.wait_change("alerts", 0, seconds=LONG))
 
 
-def test_another_topic_wakes_nobody() -> None:
+def test_a_signal_of_another_topic_wakes_no_waiter() -> None:
     hub = Hub()
     hub.signal("policies")
 
     assert not asyncio.run(hub.wait_change("alerts", 0, seconds=0.01))
 
 
-def test_closing_lets_all_go() -> None:
+def test_close_wakes_all_waiters() -> None:
     hub = Hub()
 
     async def scene() -> list[bool]:

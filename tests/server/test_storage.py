@@ -1,4 +1,4 @@
-"""The server's way to the event store."""
+"""Access of the server to the event store."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from driftline.store.query.row_query import RowQuery
 from tests.server import raising
 
 
-def test_many_questions_at_once_are_answered(tmp_path: Path) -> None:
+def test_concurrent_queries_are_answered(tmp_path: Path) -> None:
     raising.store(tmp_path, [raising.alert()])
     storage = Storage(tmp_path)
 
@@ -47,7 +47,7 @@ def test_another_process_reads_an_owned_store_by_its_socket(tmp_path: Path) -> N
         assert Storage(tmp_path).select(RowQuery(table="AlertInfo")).num_rows == 1
 
 
-def test_a_stopped_hunt_of_an_owned_store_tells_the_reason(tmp_path: Path) -> None:
+def test_a_stopped_hunt_of_an_owned_store_raises_the_reason(tmp_path: Path) -> None:
     raising.store(tmp_path, [raising.alert()])
     storage, stop = Storage(tmp_path), Stop()
     stop.stop("the client disconnected")
@@ -60,7 +60,7 @@ def test_a_stopped_hunt_of_an_owned_store_tells_the_reason(tmp_path: Path) -> No
         pass
 
 
-def test_a_store_that_comes_later(tmp_path: Path) -> None:
+def test_a_store_may_be_created_later(tmp_path: Path) -> None:
     storage = Storage(tmp_path)
     with pytest.raises(StoreError, match="there is no store"):
         storage.select(RowQuery(table="AlertInfo"))

@@ -1,4 +1,4 @@
-"""From the store's rows to alerts, each exactly once."""
+"""Ingest of alert rows, each exactly once."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def ingest(tmp_path: Path) -> Ingest:
     return Ingest(tmp_path / "store", state)
 
 
-def test_an_alert_comes_whole(ingest: Ingest) -> None:
+def test_an_alert_has_all_fields_of_its_rows(ingest: Ingest) -> None:
     raised = raising.alert()
     raising.store(ingest.store, [raised])
 
@@ -62,7 +62,7 @@ def test_an_alert_comes_whole(ingest: Ingest) -> None:
         "Process", "File", "Container", "ContainerImage", "KubernetesPod"]  # fmt: skip
 
 
-def test_looking_again_counts_nothing_again(ingest: Ingest) -> None:
+def test_reading_rows_again_counts_nothing_again(ingest: Ingest) -> None:
     raising.store(ingest.store, [raising.alert()])
     tailer = ingest.tailer()
 
@@ -70,7 +70,7 @@ def test_looking_again_counts_nothing_again(ingest: Ingest) -> None:
     assert ingest.listed()[0].count == 1
 
 
-def test_another_tailer_goes_on_where_the_first_ended(ingest: Ingest) -> None:
+def test_a_new_tailer_resumes_at_the_saved_position(ingest: Ingest) -> None:
     raising.store(ingest.store, [raising.alert()])
     ingest.tailer().turn()
     raising.store(ingest.store, [raising.alert()])
@@ -79,7 +79,7 @@ def test_another_tailer_goes_on_where_the_first_ended(ingest: Ingest) -> None:
     assert ingest.listed()[0].count == 2
 
 
-def test_repeats_are_one_alert_with_a_count_and_times(ingest: Ingest) -> None:
+def test_repeats_are_counted_in_one_alert(ingest: Ingest) -> None:
     raised = [raising.alert(pod=f"web-{number}", ago=100 - number) for number in range(30)]
     raising.store(ingest.store, raised)
     ingest.tailer().turn()
@@ -90,14 +90,16 @@ def test_repeats_are_one_alert_with_a_count_and_times(ingest: Ingest) -> None:
 
 
 @pytest.mark.parametrize("other", [{"cluster": "dev"}, {"image": "b"}, {"sha256": "cd" * 32}, {"rule": "Other"}])
-def test_what_is_no_repeat(ingest: Ingest, other: dict[str, str]) -> None:
+def test_a_finding_of_another_cluster_image_file_or_rule_opens_its_own_alert(
+    ingest: Ingest, other: dict[str, str]
+) -> None:
     raising.store(ingest.store, [raising.alert(), raising.alert(**other)])  # type: ignore[arg-type] # names of texts
     ingest.tailer().turn()
 
     assert len(ingest.listed()) == 2
 
 
-def test_unread_files_are_told_apart_by_path(ingest: Ingest) -> None:
+def test_files_without_a_hash_are_grouped_by_path(ingest: Ingest) -> None:
     raised = [raising.alert(sha256="", path=path) for path in ("/a", "/b", "/a")]
     raising.store(ingest.store, raised)
     ingest.tailer().turn()
@@ -105,7 +107,7 @@ def test_unread_files_are_told_apart_by_path(ingest: Ingest) -> None:
     assert sorted((alert.path, alert.count) for alert in ingest.listed()) == [("/a/miner", 2), ("/b/miner", 1)]
 
 
-def test_an_alert_that_comes_an_hour_late_is_found_by_the_sweep(ingest: Ingest) -> None:
+def test_a_row_that_arrives_an_hour_late_is_found_by_the_sweep(ingest: Ingest) -> None:
     raising.store(ingest.store, [raising.alert()])
     tailer = ingest.tailer()
     tailer.turn()
@@ -115,7 +117,7 @@ def test_an_alert_that_comes_an_hour_late_is_found_by_the_sweep(ingest: Ingest) 
     assert tailer.turn(utc_now() - datetime.timedelta(hours=2)) == 1
 
 
-def test_a_clock_far_ahead_holds_nothing_back(ingest: Ingest) -> None:
+def test_a_row_with_a_future_time_does_not_move_the_position(ingest: Ingest) -> None:
     raising.store(ingest.store, [raising.alert(ago=-365 * 24 * HOUR)])
     tailer = ingest.tailer()
     tailer.turn()
@@ -124,7 +126,7 @@ def test_a_clock_far_ahead_holds_nothing_back(ingest: Ingest) -> None:
     assert tailer.turn() == 1
 
 
-def test_more_alerts_of_one_moment_than_a_page_holds(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_rows_of_the_same_time_than_a_page_are_all_read(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("driftline.server.alerts.ingest._PAGE", 3)
     event = raising.alert().event
     moment = event.Timestamp
@@ -135,9 +137,7 @@ def test_more_alerts_of_one_moment_than_a_page_holds(ingest: Ingest, monkeypatch
     assert ingest.tailer().turn() == 20
 
 
-def test_a_crash_between_taking_and_noting_the_position_counts_once(
-    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_crash_before_the_position_is_saved_counts_once(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
     raising.store(ingest.store, [raising.alert()])
 
     def fail(*_: object) -> None:
@@ -168,6 +168,6 @@ def test_a_bug_in_one_turn_does_not_end_the_ingest(ingest: Ingest, monkeypatch: 
     assert [alert.count for alert in ingest.listed()] == [1]
 
 
-def test_without_a_store_it_waits(ingest: Ingest) -> None:
+def test_a_turn_without_a_store_is_a_store_error(ingest: Ingest) -> None:
     with pytest.raises(StoreError, match="there is no store"):
         ingest.tailer().turn()

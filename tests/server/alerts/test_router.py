@@ -1,4 +1,4 @@
-"""Alerts over HTTP: lists, actions, history, clusters, suppression, the live stream."""
+"""Endpoints of alerts: lists, actions, history, granted clusters, suppression, the live stream."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def act(client: httpx.Client, alert_id: object, action: str, **body: object) -> 
     return client.post(f"/alerts/{alert_id}/actions", json={"action": action, **body})
 
 
-def test_pages_hold_every_alert_once(served: Served) -> None:
+def test_paging_returns_every_alert_once(served: Served) -> None:
     ids, cursor = [], ""
     while True:
         page = served.admin.get("/alerts", params={"limit": 5, "cursor": cursor}).json()
@@ -59,11 +59,11 @@ def test_pages_hold_every_alert_once(served: Served) -> None:
         ({"until": "2100-01-01T00:00:00Z"}, 12),
     ],
 )
-def test_filters(served: Served, wanted: dict[str, str], count: int) -> None:
+def test_alerts_are_filtered(served: Served, wanted: dict[str, str], count: int) -> None:
     assert len(served.admin.get("/alerts", params=wanted).json()["items"]) == count
 
 
-def test_the_life_of_an_alert_and_its_history(served: Served) -> None:
+def test_actions_change_the_status_and_are_in_the_history(served: Served) -> None:
     alert = find(served.admin, cluster="eu", rule="rule-1")["id"]
     act(served.admin, alert, "start")
     act(served.admin, alert, "assign", assignee="root")
@@ -82,7 +82,7 @@ def test_the_life_of_an_alert_and_its_history(served: Served) -> None:
     ]  # fmt: skip
 
 
-def test_a_repeat_of_what_was_resolved_is_a_new_alert(served: Served) -> None:
+def test_a_repeat_of_a_resolved_alert_opens_a_new_alert(served: Served) -> None:
     old = find(served.admin, cluster="us", rule="rule-2")["id"]
     act(served.admin, old, "resolve", classification="benign")
     raising.store(_store(served), [raising.alert(cluster="us", rule="rule-2")])
@@ -95,7 +95,7 @@ def test_a_repeat_of_what_was_resolved_is_a_new_alert(served: Served) -> None:
     assert act(served.admin, old, "reopen").status_code == 409
 
 
-def test_who_acts_on_what_has_changed_is_told(served: Served) -> None:
+def test_an_action_on_a_changed_alert_is_a_conflict(served: Served) -> None:
     alert = find(served.admin, cluster="eu", rule="rule-3")
     act(served.admin, alert["id"], "start")
 
@@ -104,7 +104,7 @@ def test_who_acts_on_what_has_changed_is_told(served: Served) -> None:
     assert (late.status_code, "changed meanwhile" in late.json()["detail"]) == (409, True)
 
 
-def test_only_who_sees_an_alert_is_assigned_to_it(served: Served) -> None:
+def test_an_assignee_needs_access_to_the_alert(served: Served) -> None:
     served.user("only-us", "analyst", ["us"])
     alert = find(served.admin, cluster="eu", rule="rule-4")["id"]
 
@@ -112,7 +112,7 @@ def test_only_who_sees_an_alert_is_assigned_to_it(served: Served) -> None:
     assert act(served.admin, alert, "assign", assignee="nobody").status_code == 400
 
 
-def test_another_cluster_s_alerts_are_not_there(served: Served) -> None:
+def test_alerts_of_other_clusters_are_not_found(served: Served) -> None:
     client = served.user("eu-analyst", "analyst", ["eu"])
     foreign = find(served.admin, cluster="us", rule="rule-5")["id"]
 
@@ -124,11 +124,11 @@ def test_another_cluster_s_alerts_are_not_there(served: Served) -> None:
     assert "us" not in {json.loads(line)["cluster"] for line in client.get("/alerts/export").text.splitlines()}
 
 
-def test_who_sees_no_cluster_sees_nothing(served: Served) -> None:
+def test_a_user_without_clusters_sees_no_alerts(served: Served) -> None:
     assert served.user("none", "viewer", []).get("/alerts").json()["items"] == []
 
 
-def test_a_viewer_changes_nothing(served: Served) -> None:
+def test_a_viewer_cannot_change_alerts(served: Served) -> None:
     client = served.user("viewer", "viewer")
     alert = find(client, cluster="eu", rule="rule-5")["id"]
 
@@ -138,13 +138,13 @@ def test_a_viewer_changes_nothing(served: Served) -> None:
     )
 
 
-def test_the_export_has_all(served: Served) -> None:
+def test_the_export_has_all_alerts(served: Served) -> None:
     lines = served.admin.get("/alerts/export", params={"rule": "rule-0"}).text.splitlines()
 
     assert sorted(json.loads(line)["cluster"] for line in lines) == ["eu", "us"]
 
 
-def test_a_suppressed_alert_is_counted_and_out_of_sight(served: Served) -> None:
+def test_a_suppressed_alert_is_counted_and_not_listed(served: Served) -> None:
     rule = {"name": "ci", "reason": "it compiles", "conditions": {"rule": "Compiled *"}}
     served.admin.post("/suppressions", json=rule)
     raising.store(_store(served), [raising.alert(rule="Compiled here") for _ in range(3)])
@@ -159,7 +159,7 @@ def test_a_suppressed_alert_is_counted_and_out_of_sight(served: Served) -> None:
     assert served.admin.get("/alerts", params={"rule": "Compiled here"}).json()["items"] == []
 
 
-def test_a_rule_for_all_clusters_takes_all_clusters(served: Served) -> None:
+def test_a_rule_for_all_clusters_needs_a_grant_for_all(served: Served) -> None:
     client = served.user("eu-only", "analyst", ["eu"])
     rule = {"name": "mine", "reason": "r", "conditions": {"rule": "x"}}
 
@@ -169,7 +169,7 @@ def test_a_rule_for_all_clusters_takes_all_clusters(served: Served) -> None:
     assert client.delete(f"/suppressions/{made.json()['id']}").status_code == 204
 
 
-def test_the_stream_tells_changes_and_goes_on_after_an_id(served: Served) -> None:
+def test_the_stream_sends_changes_and_resumes_after_an_id(served: Served) -> None:
     alert = find(served.admin, cluster="eu", rule="rule-0")
     changes = []
     with served.admin.stream("GET", "/alerts/stream", headers={"Last-Event-ID": str(alert["change"])}) as answer:
@@ -184,7 +184,7 @@ def test_the_stream_tells_changes_and_goes_on_after_an_id(served: Served) -> Non
     assert changes[-1] == (alert["id"], "in progress")
 
 
-def test_the_stream_tells_no_other_cluster_s_alerts(served: Served) -> None:
+def test_the_stream_has_no_alerts_of_other_clusters(served: Served) -> None:
     client = served.user("eu-stream", "viewer", ["eu"])
     us, eu = (find(served.admin, cluster=cluster, rule="rule-4")["id"] for cluster in ("us", "eu"))
     with client.stream("GET", "/alerts/stream") as answer:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.server.serving import PASSWORD, Served
 
 
-def test_a_write_is_told_with_who_and_from_where(served: Served) -> None:
+def test_a_write_is_recorded_with_actor_and_address(served: Served) -> None:
     served.admin.post("/users", json={"name": "told", "password": PASSWORD, "role": "viewer"})
 
     (entry,) = served.admin.get("/audit", params={"action": "user.make", "limit": 1}).json()["items"]
@@ -14,7 +14,7 @@ def test_a_write_is_told_with_who_and_from_where(served: Served) -> None:
     assert entry["detail"] == {"role": "viewer", "clusters": ["*"]}
 
 
-def test_a_write_that_fails_leaves_no_row(served: Served) -> None:
+def test_a_failed_write_leaves_no_entry(served: Served) -> None:
     served.admin.post("/users", json={"name": "root", "password": PASSWORD})
 
     entries = served.admin.get("/audit", params={"action": "user.make"}).json()["items"]
@@ -22,7 +22,7 @@ def test_a_write_that_fails_leaves_no_row(served: Served) -> None:
     assert "root" not in [entry["target"] for entry in entries]
 
 
-def test_a_refused_login_is_told(served: Served) -> None:
+def test_a_refused_login_is_recorded(served: Served) -> None:
     served.anonymous().post("/login", json={"name": "root", "password": "guess"})
 
     (entry,) = served.admin.get("/audit", params={"action": "login.refused"}).json()["items"]
@@ -30,7 +30,7 @@ def test_a_refused_login_is_told(served: Served) -> None:
     assert (entry["actor"], entry["target"]) == ("-", "root")
 
 
-def test_pages_end(served: Served) -> None:
+def test_paging_ends_after_the_last_entry(served: Served) -> None:
     ids, cursor = [], ""
     while True:
         page = served.admin.get("/audit", params={"limit": 1, "cursor": cursor}).json()
@@ -42,6 +42,6 @@ def test_pages_end(served: Served) -> None:
     assert ids == list(range(len(ids), 0, -1))
 
 
-def test_only_who_sees_every_cluster_reads_it(served: Served) -> None:
+def test_reading_the_trail_needs_a_grant_for_all_clusters(served: Served) -> None:
     assert served.user("regional", "admin", ["eu"]).get("/audit").status_code == 403
     assert served.user("ann", "analyst").get("/audit").status_code == 403

@@ -1,4 +1,4 @@
-"""From a request to who asks: expiry, by a clock that is given."""
+"""Authentication of users: expiry by a given clock, last use, unknown secrets."""
 
 from __future__ import annotations
 
@@ -45,20 +45,20 @@ def add_token(state: State, *, expires_at: datetime.datetime) -> None:
         )
 
 
-def test_a_token_holds_until_it_expires(state: State, authenticator: Authenticator) -> None:
+def test_a_token_is_accepted_until_it_expires(state: State, authenticator: Authenticator) -> None:
     add_token(state, expires_at=NOON + HOUR)
 
     assert authenticator.authenticate("secret").name == "ada"
 
 
-def test_an_expired_token_is_refused_saying_when(state: State, authenticator: Authenticator) -> None:
+def test_an_expired_token_is_refused_with_its_expiry(state: State, authenticator: Authenticator) -> None:
     add_token(state, expires_at=NOON)
 
     with pytest.raises(Unauthenticated, match="expired at 2026-11-23 12:00 UTC"):
         authenticator.authenticate("secret")
 
 
-def test_the_last_use_is_noted(state: State, authenticator: Authenticator) -> None:
+def test_the_last_use_of_a_token_is_saved(state: State, authenticator: Authenticator) -> None:
     add_token(state, expires_at=NOON + HOUR)
     principal = authenticator.authenticate("secret")
 
@@ -69,6 +69,6 @@ def test_the_last_use_is_noted(state: State, authenticator: Authenticator) -> No
 
 
 @pytest.mark.parametrize("secret", ["", "other", "\udcff", "'; DROP TABLE tokens"])
-def test_anything_else_is_unknown(authenticator: Authenticator, secret: str) -> None:
+def test_an_unknown_secret_is_refused(authenticator: Authenticator, secret: str) -> None:
     with pytest.raises(Unauthenticated, match="unknown"):
         authenticator.authenticate(secret)

@@ -1,4 +1,4 @@
-"""Logging in by a real OpenID provider's process; a browser is a client that keeps cookies."""
+"""The login by a real OpenID provider in its own process; the browser is a client with cookies."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def log_in(browser: httpx.Client, name: str) -> httpx.Response:
     return browser.get(back.headers["location"])
 
 
-def test_the_provider_s_user_gets_the_role_of_their_group(browser: httpx.Client) -> None:
+def test_a_user_of_the_provider_gets_the_role_of_the_group(browser: httpx.Client) -> None:
     answer = log_in(browser, "ada")
 
     me = browser.get("/whoami").json()
@@ -73,7 +73,7 @@ def test_the_provider_s_user_gets_the_role_of_their_group(browser: httpx.Client)
     assert (me["name"], me["role"], me["clusters"]) == ("ada", "analyst", ["eu"])
 
 
-def test_the_second_login_is_of_the_same_user(served: Served) -> None:
+def test_a_second_login_finds_the_same_user(served: Served) -> None:
     ids = set()
     for _ in range(2):
         browser = served.anonymous()
@@ -83,14 +83,14 @@ def test_the_second_login_is_of_the_same_user(served: Served) -> None:
     assert len(ids) == 1
 
 
-def test_who_has_no_role_is_refused(browser: httpx.Client) -> None:
+def test_a_login_without_a_role_is_refused(browser: httpx.Client) -> None:
     answer = log_in(browser, "eve")
 
     assert (answer.status_code, answer.json()["detail"]) == (403, "none of your groups has a role here")
     assert browser.get("/whoami").status_code == 401
 
 
-def test_another_browser_s_answer_is_refused(served: Served) -> None:
+def test_a_callback_in_another_browser_is_refused(served: Served) -> None:
     victim, attacker = served.anonymous(), served.anonymous()
     leave = attacker.get("/oidc/login")
     back = httpx.post(leave.headers["location"], data={"sub": "ada"})
@@ -100,7 +100,7 @@ def test_another_browser_s_answer_is_refused(served: Served) -> None:
     assert (answer.status_code, "not started by this browser" in answer.json()["detail"]) == (401, True)
 
 
-def test_an_answer_is_taken_once(browser: httpx.Client) -> None:
+def test_a_callback_is_accepted_once(browser: httpx.Client) -> None:
     leave = browser.get("/oidc/login")
     back = httpx.post(leave.headers["location"], data={"sub": "ada"}).headers["location"]
     cookie = {"driftline_oidc": browser.cookies["driftline_oidc"]}
@@ -111,7 +111,7 @@ def test_an_answer_is_taken_once(browser: httpx.Client) -> None:
     assert (again.status_code, "used already" in again.json()["detail"]) == (401, True)
 
 
-def test_a_made_up_code_is_refused(browser: httpx.Client) -> None:
+def test_an_unknown_code_is_refused(browser: httpx.Client) -> None:
     browser.get("/oidc/login")
     state = browser.cookies["driftline_oidc"]
 
@@ -138,9 +138,9 @@ def test_an_oidc_user_has_no_password(served: Served, browser: httpx.Client) -> 
         ({}, None),
     ],
 )
-def test_the_highest_role_counts(claims: Mapping[str, Any], role: str | None) -> None:
+def test_the_highest_role_of_the_claim_is_chosen(claims: Mapping[str, Any], role: str | None) -> None:
     assert role_of(claims, load(flags={"oidc_roles": "dev=viewer,sec=admin"}).settings) == role
 
 
-def test_the_default_role() -> None:
+def test_the_default_role_is_given_without_a_match() -> None:
     assert role_of({}, load(flags={"oidc_default_role": "viewer"}).settings) == "viewer"

@@ -1,11 +1,11 @@
-"""Setting up, logging in and out, one's own tokens: over HTTP, with a server process."""
+"""Endpoints of setup, login, logout and the caller's own tokens, with a server process."""
 
 from __future__ import annotations
 
 from tests.server.serving import PASSWORD, Served
 
 
-def test_the_setup_token_works_once(served: Served) -> None:
+def test_the_setup_token_is_accepted_once(served: Served) -> None:
     body = {"token": served.setup_token, "name": "second", "password": PASSWORD}
 
     answer = served.anonymous().post("/setup", json=body)
@@ -13,14 +13,14 @@ def test_the_setup_token_works_once(served: Served) -> None:
     assert (answer.status_code, answer.json()["detail"]) == (403, "wrong or used setup token")
 
 
-def test_whoami(served: Served) -> None:
+def test_whoami_returns_name_role_and_permissions(served: Served) -> None:
     me = served.user("vera", "viewer", ["prod"]).get("/whoami").json()
 
     assert (me["name"], me["role"], me["clusters"]) == ("vera", "viewer", ["prod"])
     assert me["permissions"] == ["alerts:read", "events:read", "hunt", "policies:read", "sensors:read"]
 
 
-def test_wrong_password_and_unknown_user_are_answered_alike(served: Served) -> None:
+def test_wrong_password_and_unknown_user_get_the_same_response(served: Served) -> None:
     answers = [
         served.anonymous().post("/login", json={"name": name, "password": "not the password"}).json()["detail"]
         for name in ("root", "nobody")
@@ -29,21 +29,21 @@ def test_wrong_password_and_unknown_user_are_answered_alike(served: Served) -> N
     assert answers == ["wrong name or password"] * 2
 
 
-def test_a_session_ends_with_logout(served: Served) -> None:
+def test_logout_ends_the_session(served: Served) -> None:
     client = served.user("lou", "viewer")
 
     assert client.post("/logout").status_code == 204
     assert client.get("/whoami").json()["detail"] == "the token is unknown, or was revoked"
 
 
-def test_the_cookie_is_enough_to_read(served: Served) -> None:
+def test_the_session_cookie_suffices_for_reading(served: Served) -> None:
     client = served.anonymous()
     client.post("/login", json={"name": "root", "password": PASSWORD})
 
     assert client.get("/whoami").json()["name"] == "root"
 
 
-def test_the_cookie_alone_does_not_write(served: Served) -> None:
+def test_a_write_by_the_session_cookie_needs_the_header(served: Served) -> None:
     client = served.anonymous()
     client.post("/login", json={"name": "root", "password": PASSWORD})
     body = {"name": "t", "scopes": [], "days": 1}
@@ -52,14 +52,14 @@ def test_the_cookie_alone_does_not_write(served: Served) -> None:
     assert client.post("/tokens", json=body, headers={"X-Driftline": "1"}).status_code == 201
 
 
-def test_the_cookie_is_out_of_reach_of_scripts(served: Served) -> None:
+def test_the_session_cookie_is_http_only_and_same_site(served: Served) -> None:
     answer = served.anonymous().post("/login", json={"name": "root", "password": PASSWORD})
 
     assert "HttpOnly" in answer.headers["set-cookie"]
     assert "SameSite=lax" in answer.headers["set-cookie"]
 
 
-def test_a_token_does_what_its_scopes_say(served: Served) -> None:
+def test_a_token_is_limited_to_its_scopes(served: Served) -> None:
     made = served.admin.post("/tokens", json={"name": "ci", "scopes": ["users:read"], "days": 1}).json()
     client = served.bearer(made["token"])
 
@@ -67,7 +67,7 @@ def test_a_token_does_what_its_scopes_say(served: Served) -> None:
     assert client.get("/audit").json()["detail"] == "the token's scopes do not hold the permission audit:read"
 
 
-def test_a_token_makes_no_mightier_token(served: Served) -> None:
+def test_a_token_cannot_create_a_token_with_more_permissions(served: Served) -> None:
     made = served.admin.post("/tokens", json={"name": "ci", "scopes": ["users:read"], "days": 1}).json()
     client = served.bearer(made["token"])
 
@@ -77,20 +77,20 @@ def test_a_token_makes_no_mightier_token(served: Served) -> None:
     assert (wider.status_code, same.json()["scopes"]) == (403, ["users:read"])
 
 
-def test_a_revoked_token_is_worthless(served: Served) -> None:
+def test_a_revoked_token_is_refused(served: Served) -> None:
     made = served.admin.post("/tokens", json={"name": "short", "scopes": [], "days": 1}).json()
 
     assert served.admin.delete(f"/tokens/{made['id']}").status_code == 204
     assert served.bearer(made["token"]).get("/whoami").status_code == 401
 
 
-def test_nobody_revokes_another_s_token(served: Served) -> None:
+def test_a_user_cannot_revoke_a_token_of_another_user(served: Served) -> None:
     made = served.admin.post("/tokens", json={"name": "mine", "scopes": [], "days": 1}).json()
 
     assert served.user("mallory", "analyst").delete(f"/tokens/{made['id']}").status_code == 404
 
 
-def test_a_token_lives_no_longer_than_the_server_allows(served: Served) -> None:
+def test_the_lifetime_of_a_token_is_limited(served: Served) -> None:
     answer = served.admin.post("/tokens", json={"name": "long", "scopes": [], "days": 400})
 
     assert answer.json()["errors"][0]["detail"] == "days: expected at most 365, got 400"
@@ -106,7 +106,7 @@ def test_a_new_password_ends_the_other_sessions(served: Served) -> None:
     assert served.bearer(there).get("/whoami").status_code == 401
 
 
-def test_no_secret_is_stored(served: Served) -> None:
+def test_the_state_has_no_secret_in_plain_text(served: Served) -> None:
     made = served.admin.post("/tokens", json={"name": "kept", "scopes": [], "days": 1}).json()
     log = served.process.log  # type: ignore[attr-defined] # see serving.start
 

@@ -1,4 +1,4 @@
-"""Managing users over HTTP."""
+"""Endpoints of users."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_only_admins_manage_users(served: Served, role: str) -> None:
     assert client.post("/users", json={"name": "x", "password": PASSWORD}).status_code == 403
 
 
-def test_an_admin_of_some_clusters_grants_no_more(served: Served) -> None:
+def test_an_admin_of_some_clusters_cannot_grant_others(served: Served) -> None:
     client = served.user("regional", "admin", ["eu"])
     body = {"name": "wide", "password": PASSWORD, "role": "viewer", "clusters": ["us"]}
 
@@ -38,7 +38,7 @@ def test_an_admin_of_some_clusters_grants_no_more(served: Served) -> None:
     assert client.post("/users", json=body | {"clusters": ["eu"]}).status_code == 201
 
 
-def test_an_admin_of_some_clusters_changes_nobody_above(served: Served) -> None:
+def test_an_admin_of_some_clusters_cannot_change_users_of_others(served: Served) -> None:
     client = served.user("regional-2", "admin", ["eu"])
     root = served.admin.get("/whoami").json()["id"]
 
@@ -46,7 +46,7 @@ def test_an_admin_of_some_clusters_changes_nobody_above(served: Served) -> None:
     assert client.delete(f"/users/{root}").status_code == 403
 
 
-def test_a_disabled_user_is_out_at_once(served: Served) -> None:
+def test_disabling_a_user_takes_effect_at_once(served: Served) -> None:
     client = served.user("gone", "viewer")
     user = client.get("/whoami").json()["id"]
 
@@ -56,7 +56,7 @@ def test_a_disabled_user_is_out_at_once(served: Served) -> None:
 
 
 @pytest.mark.parametrize("change", [{"role": "viewer"}, {"disabled": True}, {"clusters": ["eu"]}])
-def test_the_last_admin_stays(served: Served, change: dict[str, object]) -> None:
+def test_the_last_admin_cannot_be_demoted_or_disabled(served: Served, change: dict[str, object]) -> None:
     root = served.admin.get("/whoami").json()["id"]
 
     answer = served.admin.patch(f"/users/{root}", json=change)
@@ -64,26 +64,26 @@ def test_the_last_admin_stays(served: Served, change: dict[str, object]) -> None
     assert (answer.status_code, served.admin.get("/whoami").json()["role"]) == (409, "admin")
 
 
-def test_a_name_is_taken_once(served: Served) -> None:
+def test_a_second_user_of_a_name_is_a_conflict(served: Served) -> None:
     served.user("twice", "viewer")
 
     assert served.admin.post("/users", json={"name": "twice", "password": PASSWORD}).status_code == 409
 
 
-def test_a_short_password_is_refused_saying_what_was_expected(served: Served) -> None:
+def test_a_short_password_is_refused_with_the_expected_length(served: Served) -> None:
     answer = served.admin.post("/users", json={"name": "short", "password": "12345"})
 
     assert answer.json()["errors"] == [{"detail": "password: expected 12 to 1024 characters, got 5"}]
 
 
-def test_a_password_never_comes_back_in_an_error(served: Served) -> None:
+def test_an_error_does_not_repeat_the_password(served: Served) -> None:
     answer = served.admin.post("/users", json={"name": "!", "password": PASSWORD})
 
     assert answer.status_code == 400
     assert PASSWORD not in answer.text
 
 
-def test_a_removed_user_s_name_is_free_again(served: Served) -> None:
+def test_the_name_of_a_removed_user_can_be_used_again(served: Served) -> None:
     client = served.user("again", "viewer")
     user = client.get("/whoami").json()["id"]
 

@@ -1,4 +1,4 @@
-"""What holds about a sensor becomes an alert of the server, with a real server and a real sensor's sender."""
+"""Alerts on sensors, with a real server and the sender of a sensor."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def wait_alert(served: serving.Served, cluster: str, status: str = "new") -> dic
     return dict(alert)
 
 
-def test_silence_opens_an_alert_and_a_word_resolves_it(served: serving.Served, tmp_path: Path) -> None:
+def test_silence_opens_an_alert_and_a_batch_resolves_it(served: serving.Served, tmp_path: Path) -> None:
     sensor = Sensor(served, tmp_path, "silence")
     assert sensor.say("SensorStarted") == 200
 
@@ -71,7 +71,7 @@ def test_silence_opens_an_alert_and_a_word_resolves_it(served: serving.Served, t
     assert wait_alert(served, "silence")["id"] != alert["id"]  # silent again: another alert
 
 
-def test_a_sensor_that_says_that_it_stops_is_not_silent(served: serving.Served, tmp_path: Path) -> None:
+def test_a_sensor_that_reported_its_stop_is_not_silent(served: serving.Served, tmp_path: Path) -> None:
     stopped = Sensor(served, tmp_path / "a", "stops")
     other = Sensor(served, tmp_path / "b", "goes-on")
     stopped.say("SensorStopped")
@@ -82,7 +82,7 @@ def test_a_sensor_that_says_that_it_stops_is_not_silent(served: serving.Served, 
     assert found(served, "stops", "new") == []
 
 
-def test_losses_and_tampering_are_told_once_each(served: serving.Served, tmp_path: Path) -> None:
+def test_losses_and_tampering_open_one_alert_each(served: serving.Served, tmp_path: Path) -> None:
     sensor = Sensor(served, tmp_path, "loses")
     sensor.say("EventsLost", "ring full")
     sensor.say("SensorTampered", "the kept policy is not as the server gave it")
@@ -96,7 +96,7 @@ def test_losses_and_tampering_are_told_once_each(served: serving.Served, tmp_pat
     ]
 
 
-def test_a_clock_that_is_a_year_off_is_refused_and_told(served: serving.Served, tmp_path: Path) -> None:
+def test_a_clock_a_year_off_is_refused_and_opens_an_alert(served: serving.Served, tmp_path: Path) -> None:
     sensor = Sensor(served, tmp_path, "clock")
 
     assert sensor.say("Heartbeat", clock=datetime.timedelta(days=365)) == 409
@@ -104,7 +104,7 @@ def test_a_clock_that_is_a_year_off_is_refused_and_told(served: serving.Served, 
     assert "31536000 s ahead of the server's" in wait_alert(served, "clock")["description"]
 
 
-def test_the_hunting_tables_have_the_alert(served: serving.Served, tmp_path: Path) -> None:
+def test_an_alert_on_a_sensor_is_in_the_hunting_tables(served: serving.Served, tmp_path: Path) -> None:
     Sensor(served, tmp_path, "hunted").say("EventsLost", "ring full")
     wait_alert(served, "hunted")
     query = "AlertInfo | join kind=inner AlertEvidence on AlertId | where CloudResource == 'hunted' | project Title"

@@ -1,4 +1,4 @@
-"""From a join token to a certificate, over real TLS: once, in time, for the right node."""
+"""Enrolment over TLS: a join token is exchanged for a certificate once, in time, for its node."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_certificate_names_sensor_cluster_and_node(served: Served) -> None:
     )
 
 
-def test_a_token_is_for_one_key(served: Served) -> None:
+def test_a_join_token_is_accepted_for_one_key(served: Served) -> None:
     token = served.token(node="n1")
     first = body(token)
     with served.client() as http:
@@ -63,23 +63,23 @@ def test_a_token_is_for_one_key(served: Served) -> None:
     refused(served, body(token), 401, "was used already")
 
 
-def test_a_token_that_ended_or_is_none_is_refused(served: Served) -> None:
+def test_an_expired_or_unknown_join_token_is_refused(served: Served) -> None:
     refused(served, body(served.token(minutes=-1)), 401, "the join token ended at")
     refused(served, body(JoinToken.make("0" * 64)), 401, "not known to this server")
     refused(served, body(served.token()) | {"token": "x"}, 400, "expected dlj1.ID.SECRET.FINGERPRINT")
     refused(served, body(served.token()) | {"token": ""}, 401, "expected a join token")
 
 
-def test_a_token_of_another_node_is_refused(served: Served) -> None:
+def test_a_join_token_of_another_node_is_refused(served: Served) -> None:
     refused(served, body(served.token(node="other")), 403, "is for the node 'other', not 'n1'")
 
 
-def test_a_token_of_the_cluster_takes_no_living_node(served: Served) -> None:
+def test_a_join_token_of_the_cluster_cannot_replace_an_active_sensor(served: Served) -> None:
     served.enrolled("n-lives")
     refused(served, body(served.token(), node="n-lives"), 409, "has a sensor that lives")
 
 
-def test_a_token_of_the_node_replaces_its_sensor(served: Served) -> None:
+def test_a_join_token_of_the_node_replaces_its_sensor(served: Served) -> None:
     former = served.enrolled("n-twice")
     served.enrolled("n-twice")
     with former.http() as http:
@@ -93,7 +93,7 @@ def test_a_clock_a_year_off_is_refused(served: Served, change: datetime.timedelt
     refused(served, body(served.token(), time=(now() + change).isoformat()), 409, "correct the wrong one")
 
 
-def test_a_request_that_is_none_is_refused(served: Served) -> None:
+def test_an_invalid_certificate_request_is_refused(served: Served) -> None:
     refused(served, body(served.token(), csr="x"), 400, "expected a PKCS #10 request")
 
 
@@ -118,7 +118,7 @@ def test_a_revoked_sensor_is_refused(served: Served) -> None:
     assert (answer.status_code, "the sensor was revoked: stolen" in answer.text) == (401, True)
 
 
-def test_without_a_certificate_nothing_is_taken(served: Served) -> None:
+def test_a_batch_without_a_certificate_is_refused(served: Served) -> None:
     with served.client() as http:
         answer = send(http, BATCH, 1)
 
@@ -136,7 +136,7 @@ def test_a_certificate_of_another_authority_ends_the_handshake(
         send(http, BATCH, 1)
 
 
-def test_a_certificate_that_ended_ends_the_handshake(served: Served) -> None:
+def test_an_expired_certificate_ends_the_handshake(served: Served) -> None:
     client = served.enrolled("n-ended")
     authority = pki.open_authority(served.directory / "pki", now=now())
     identity = pki.Identity(client.said["sensor"], "c", "n-ended")
@@ -146,7 +146,7 @@ def test_a_certificate_that_ended_ends_the_handshake(served: Served) -> None:
         send(http, BATCH, 1)
 
 
-def test_a_certificate_of_ours_that_is_not_on_record_is_refused(served: Served) -> None:
+def test_a_certificate_that_is_not_in_the_state_is_refused(served: Served) -> None:
     client = served.enrolled("n-unknown")
     authority = pki.open_authority(served.directory / "pki", now=now())
     identity = pki.Identity(client.said["sensor"], "c", "n-unknown")

@@ -1,4 +1,4 @@
-"""Batches over real HTTPS: stored once, only a sensor's own, refused in words."""
+"""Ingest over HTTPS: batches are stored once, rows of other nodes and invalid batches are refused."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_rows_of_another_node_are_refused_whole(http: httpx.Client) -> None:
     assert (answer.status_code, "which the sensor is enrolled for" in answer.text) == (403, True)
 
 
-def test_a_body_that_is_no_batch_is_refused(http: httpx.Client) -> None:
+def test_an_invalid_batch_is_refused(http: httpx.Client) -> None:
     assert "expected a zstd frame" in send(http, b"nonsense", 1).text
 
 
@@ -83,29 +83,29 @@ def test_a_clock_a_year_off_is_refused(http: httpx.Client) -> None:
     assert (answer.status_code, "correct the wrong one" in answer.text) == (409, True)
 
 
-def test_an_event_of_next_week_is_refused(http: httpx.Client) -> None:
+def test_rows_with_a_future_time_are_refused(http: httpx.Client) -> None:
     late = making.event(when=now() + datetime.timedelta(days=7))
 
     assert "Timestamp: expected times" in send(http, encoded({EVENTS: [late]}), 1).text
 
 
-def test_a_number_that_is_none_is_refused(http: httpx.Client) -> None:
+def test_an_invalid_row_number_is_refused(http: httpx.Client) -> None:
     for first in (-1, 1 << 63, 1 << 200):
         assert send(http, encoded({}), first).status_code in (400, 422)
 
 
-def test_a_body_of_unknown_length_is_refused(http: httpx.Client) -> None:
+def test_a_body_without_content_length_is_refused(http: httpx.Client) -> None:
     headers = {"Driftline-First": "1", "Driftline-Time": str(int(time.time() * 1e6))}
     answer = http.post("/api/v1/ingest", content=iter([b"x"]), headers=headers)
 
     assert (answer.status_code, "Content-Length" in answer.text) == (400, True)
 
 
-def test_too_large_a_body_is_refused_unread(http: httpx.Client) -> None:
+def test_a_body_above_the_limit_is_refused_before_reading(http: httpx.Client) -> None:
     assert "expected at most 8388608" in send(http, bytes(9 << 20), 1).text
 
 
-def test_more_batches_at_once_than_allowed_are_told_to_come_later(served: Served) -> None:
+def test_too_many_batches_at_once_are_refused_with_retry_after(served: Served) -> None:
     client = served.enrolled("n-many")
     head = (
         "POST /api/v1/ingest HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n"
@@ -128,14 +128,14 @@ def test_more_batches_at_once_than_allowed_are_told_to_come_later(served: Served
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=300), st.integers(0, 10))
-def test_no_body_makes_the_server_fail(http: httpx.Client, data: bytes, cut: int) -> None:
+def test_arbitrary_bodies_are_no_internal_errors(http: httpx.Client, data: bytes, cut: int) -> None:
     honest = encoded({EVENTS: [making.event()]})
     for body in (data, honest[:cut] + data, honest[: len(honest) - cut] + data):
         assert send(http, body, 1 << 40).status_code < 500
 
 
 @pytest.mark.timeout(300)
-def test_killed_under_load_every_acknowledged_row_is_there_once(tmp_path: Path) -> None:
+def test_after_kills_under_load_acknowledged_rows_are_stored_once(tmp_path: Path) -> None:
     rounds = int(os.environ.get("DRIFTLINE_KILLS", "4"))
     served = Served(tmp_path)
     senders = [_Sender(served, f"n{number}") for number in range(4)]

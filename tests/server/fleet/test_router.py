@@ -1,4 +1,4 @@
-"""Sensors as the API tells them, with a real server that sensors joined."""
+"""Endpoints of sensors, with a real server and enrolled sensors."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def sensors(client: httpx.Client, **filters: Any) -> list[dict[str, Any]]:
     return list(client.get("/sensors", params=filters).json()["items"])
 
 
-def test_a_sensor_with_what_it_said_and_the_policy_it_runs(served: serving.Served, tmp_path: Path) -> None:
+def test_a_sensor_is_listed_with_its_report_and_policy(served: serving.Served, tmp_path: Path) -> None:
     served.admin.put("/policies/told", json={"text": POLICY})
     client = join(served, tmp_path, "told")
     told = {"Kernel": {"release": "6.18"}, "Coverage": {"blocking": "armed"}, "Policy": "told:1"}
@@ -81,7 +81,7 @@ def test_a_revoked_sensor_is_refused_at_once_on_its_open_connection(served: serv
     assert (entry["target"], entry["detail"]["reason"]) == (found["sensor"], "stolen")
 
 
-def test_pages_go_by_cluster_and_node(served: serving.Served, tmp_path: Path) -> None:
+def test_sensors_are_paged_by_cluster_and_node(served: serving.Served, tmp_path: Path) -> None:
     for node in ("b", "a", "c"):
         join(served, tmp_path, "paged", node)
     first = served.admin.get("/sensors", params={"cluster": "paged", "limit": 2}).json()
@@ -91,7 +91,7 @@ def test_pages_go_by_cluster_and_node(served: serving.Served, tmp_path: Path) ->
     assert second["next"] == ""
 
 
-def test_clusters_are_counted(served: serving.Served, tmp_path: Path) -> None:
+def test_clusters_have_the_numbers_of_sensors_and_problems(served: serving.Served, tmp_path: Path) -> None:
     join(served, tmp_path, "counted")
 
     clusters = served.user("counter", "viewer", ["counted", "empty"]).get("/clusters").json()
@@ -99,7 +99,7 @@ def test_clusters_are_counted(served: serving.Served, tmp_path: Path) -> None:
     assert clusters == [{"cluster": "counted", "sensors": 1, "problems": 0}]
 
 
-def test_what_is_not_granted_is_not_there(served: serving.Served, tmp_path: Path) -> None:
+def test_sensors_and_tokens_of_other_clusters_are_not_found(served: serving.Served, tmp_path: Path) -> None:
     join(served, tmp_path, "mine")
     join(served, tmp_path, "theirs")
     [theirs] = sensors(served.admin, cluster="theirs")
@@ -113,7 +113,7 @@ def test_what_is_not_granted_is_not_there(served: serving.Served, tmp_path: Path
     assert join_token(viewer, "mine").status_code == 403
 
 
-def test_a_join_token_that_was_removed_lets_nobody_in(served: serving.Served, tmp_path: Path) -> None:
+def test_a_removed_join_token_is_refused(served: serving.Served, tmp_path: Path) -> None:
     token = join_token(served.admin, "removed", node="n9").json()["token"]
     [listed] = [it for it in served.admin.get("/join-tokens").json() if it["cluster"] == "removed"]
     assert (listed["node"], listed["made_by"], token.split(".")[2] in str(listed)) == ("n9", "root", False)

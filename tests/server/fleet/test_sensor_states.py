@@ -1,4 +1,4 @@
-"""The states of all sensors: grown by batches, kept over a restart."""
+"""The states of all sensors: updated by batches, kept over a restart."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def heartbeat() -> SensorHealth:
     return SensorHealth(Timestamp=NOW, ActionType="Heartbeat", AdditionalFields={"Policy": "7"})
 
 
-def test_a_state_grows_and_outlives_the_process(state: State) -> None:
+def test_a_state_is_updated_by_batches_and_survives_a_restart(state: State) -> None:
     identity = enrolled(state)
     sensor_states = SensorStates(state)
     sensor_states.record(
@@ -43,7 +43,7 @@ def test_a_state_grows_and_outlives_the_process(state: State) -> None:
     assert (sensor.policy, sensor.version, sensor.seen) == ("7", "1", NOW)
 
 
-def test_conditions_are_those_of_all_sensors(state: State) -> None:
+def test_conditions_of_all_sensors_are_listed(state: State) -> None:
     identity = enrolled(state)
     sensor_states = SensorStates(state)
     sensor_states.record(identity, {}, now=NOW)
@@ -51,7 +51,7 @@ def test_conditions_are_those_of_all_sensors(state: State) -> None:
     assert [it.kind for it in sensor_states.conditions(now=NOW + datetime.timedelta(hours=1))] == ["silent"]
 
 
-def test_a_revoked_sensor_is_left_out(state: State) -> None:
+def test_a_revoked_sensor_has_no_state(state: State) -> None:
     identity = enrolled(state)
     sensor_states = SensorStates(state)
     sensor_states.forget(identity.sensor)

@@ -1,4 +1,4 @@
-"""Service-account tokens, signed by real keys: who may vouch for a node."""
+"""Service-account tokens, signed with real keys."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def token(claims: Mapping[str, Any], key: ECKey = KEY) -> str:
     return jwt.encode({"alg": "ES256", "kid": key.kid}, dict(claims), key)
 
 
-def test_a_token_names_its_node() -> None:
+def test_a_service_account_token_names_its_node() -> None:
     assert reviewer().review(token(CLAIMS)) == Account("c", "n1", SUBJECT)
 
 
@@ -52,7 +52,7 @@ def test_a_token_names_its_node() -> None:
         ({"kubernetes.io": {"node": {"name": 7}}}, "it has no claim kubernetes.io.node"),
     ],
 )
-def test_a_token_that_does_not_hold_says_why(change: dict[str, Any], words: str) -> None:
+def test_an_invalid_service_account_token_is_refused_with_the_reason(change: dict[str, Any], words: str) -> None:
     with pytest.raises(Unauthenticated, match=words):
         reviewer().review(token(CLAIMS | change))
 
@@ -65,7 +65,7 @@ def test_a_token_signed_by_another_key_is_refused() -> None:
             reviewer().review(bad)
 
 
-def test_keys_that_are_none_are_refused() -> None:
+def test_an_invalid_key_set_is_refused() -> None:
     with pytest.raises(InvalidInput, match="expected a JSON Web Key Set"):
         KeySetReviewer([ClusterKeys("c", "i", "a", "s", {"keys": [{"kty": "x"}]})], now=lambda: NOW)
 
@@ -87,19 +87,19 @@ def enrol(served: serving.Served, node: str, **change: Any) -> httpx.Response:
     return served.anonymous().post("/enrol", json=body, headers={"Authorization": f"Bearer {token(claims)}"})
 
 
-def test_a_pod_joins_by_its_token_as_the_node_the_cluster_names(served: serving.Served) -> None:
+def test_a_pod_enrols_as_the_node_in_its_token(served: serving.Served) -> None:
     answer = enrol(served, "what it says itself")
 
     assert (answer.status_code, answer.json()["cluster"], answer.json()["node"]) == (200, "c", "n1")
 
 
-def test_a_pod_of_another_account_does_not_join(served: serving.Served) -> None:
+def test_a_pod_of_another_service_account_is_refused(served: serving.Served) -> None:
     answer = enrol(served, "n1", sub="system:serviceaccount:default:default")
 
     assert (answer.status_code, "invalid service-account token" in answer.json()["detail"]) == (401, True)
 
 
-def test_a_server_whose_keys_are_not_there_says_so_and_does_not_start(tmp_path: Path) -> None:
+def test_missing_keys_of_service_accounts_stop_the_start(tmp_path: Path) -> None:
     setting = "service_accounts=[{cluster: c, issuer: i, keys: /none}]"
     process = serving.start(tmp_path, "--set", "sensor_names=localhost", "--set", setting)
 

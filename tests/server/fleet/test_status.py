@@ -1,4 +1,4 @@
-"""What is worth an alert about a sensor, as pure functions of its state and the time."""
+"""Conditions of a sensor that deserve an alert, as functions of its state and the time."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def kinds(state: status.SensorState, now: datetime.datetime = NOW) -> list[str]:
     return [found.kind for found in status.conditions(state, now=now)]
 
 
-def test_a_sensor_that_just_sent_is_fine() -> None:
+def test_a_sensor_that_just_sent_has_no_conditions() -> None:
     assert kinds(STATE) == []
 
 
-def test_silence_is_told_unless_it_said_that_it_stops() -> None:
+def test_silence_is_a_condition_unless_a_stop_was_reported() -> None:
     assert kinds(STATE, after(minutes=3)) == ["silent"]
     assert kinds(status.with_rows(STATE, [row("SensorStopped")]), after(minutes=3)) == []
     restarted = status.with_rows(STATE, [row("SensorStopped"), row("SensorStarted", after(seconds=1))])
@@ -39,7 +39,7 @@ def test_silence_is_told_unless_it_said_that_it_stops() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "way"), [(90.0, "ahead of"), (-90.0, "behind")])
-def test_a_clock_that_is_off_is_told_with_its_way(seconds: float, way: str) -> None:
+def test_a_clock_off_is_a_condition_with_its_direction(seconds: float, way: str) -> None:
     (found,) = status.conditions(status.with_contact(STATE, now=NOW, clock=after(seconds=seconds), version=""), now=NOW)
 
     assert (found.kind, f"90 s {way} the server's" in found.detail) == ("clock-off", True)
@@ -55,7 +55,7 @@ def test_losses_count_for_ten_minutes() -> None:
     assert "losses" not in kinds(state, after(minutes=11))
 
 
-def test_silence_while_the_server_was_away_is_none_of_the_sensor_s() -> None:
+def test_silence_before_the_server_started_does_not_count() -> None:
     late = after(minutes=3)
     limits = status.Thresholds(heard_from=after(minutes=2))
 
@@ -63,7 +63,7 @@ def test_silence_while_the_server_was_away_is_none_of_the_sensor_s() -> None:
     assert [it.kind for it in status.conditions(STATE, now=after(minutes=5), thresholds=limits)] == ["silent"]
 
 
-def test_tampering_is_told_though_the_sensor_was_started_again() -> None:
+def test_tampering_is_a_condition_after_a_restart_of_the_sensor() -> None:
     state = status.with_rows(STATE, [row("SensorKilled", Reason="its process was killed by signal 9")])
     state = status.with_rows(state, [row("SensorStarted", after(seconds=1))])
 
@@ -71,7 +71,7 @@ def test_tampering_is_told_though_the_sensor_was_started_again() -> None:
     assert "tampered" not in kinds(state, after(minutes=61))
 
 
-def test_the_newest_heartbeat_counts_whatever_comes_late() -> None:
+def test_a_late_heartbeat_does_not_replace_a_newer_one() -> None:
     new = {"Kernel": {"release": "6.18"}, "Coverage": {"blocking": "lsm"}, "Policy": "7"}
     state = status.with_rows(STATE, [row("Heartbeat", after(seconds=5), AdditionalFields=new)])
     state = status.with_rows(state, [row("Heartbeat", NOW, AdditionalFields={"Policy": "6"})])
@@ -79,7 +79,7 @@ def test_the_newest_heartbeat_counts_whatever_comes_late() -> None:
     assert (state.kernel, state.block_mode, state.policy) == ({"release": "6.18"}, "lsm", "7")
 
 
-def test_what_it_says_amiss_is_passed_over() -> None:
+def test_invalid_fields_of_a_heartbeat_are_ignored() -> None:
     state = status.with_rows(
         STATE, [row("Heartbeat", AdditionalFields={"Kernel": 7}), row("Nonsense"), row("EventsLost")]
     )

@@ -1,4 +1,4 @@
-"""Hunts over HTTP: what is found, by whom, within which limits."""
+"""Endpoints of hunts: answers, granted clusters, limits."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def served(directory: Path, writer: Writer) -> Iterator[Served]:
 
 
 def last(served: Served, actor: str) -> dict[str, object]:
-    """The latest hunt of somebody in the audit trail."""
+    """Return the latest hunt of a user in the audit trail."""
     entries = served.admin.get("/audit", params={"action": "hunt", "actor": actor}).json()["items"]
     return dict(entries[0]["detail"]) if entries else {}
 
@@ -53,7 +53,7 @@ def rows(served: Served, query: str, **more: object) -> list[dict[str, object]]:
     return list(answer.json()["rows"])
 
 
-def test_rows_and_columns_with_their_types(served: Served) -> None:
+def test_an_answer_has_rows_and_columns_with_kusto_types(served: Served) -> None:
     query = "CloudProcessEvents | summarize n = count(), first = min(Timestamp) by ClusterName | top 1 by n"
 
     answer = served.admin.post("/hunt", json={"query": query}).json()
@@ -63,12 +63,12 @@ def test_rows_and_columns_with_their_types(served: Served) -> None:
     assert (answer["rows"][0]["ClusterName"], answer["rows"][0]["n"], answer["truncated"]) == ("eu", 2, False)
 
 
-def test_values_json_has_no_number_for(served: Served) -> None:
+def test_nan_and_infinity_are_text_in_json(served: Served) -> None:
     assert rows(served, "print a = real(nan), b = real(+inf), c = 90s, d = dynamic({'x': [1]}), e = long(null)") == [
         {"a": "nan", "b": "inf", "c": "00:01:30", "d": {"x": [1]}, "e": None}]  # fmt: skip
 
 
-def test_an_arrow_stream(served: Served) -> None:
+def test_an_answer_as_arrow_stream(served: Served) -> None:
     headers = {"Accept": "application/vnd.apache.arrow.stream"}
     answer = served.admin.post(
         "/hunt", json={"query": "range i from 1 to 20000 step 1", "limit": 15000}, headers=headers
@@ -80,13 +80,13 @@ def test_an_arrow_stream(served: Served) -> None:
     assert table.schema.field("i").metadata == {b"kusto": b"long"}
 
 
-def test_a_timespan_leaves_out_what_is_older(served: Served) -> None:
+def test_a_timespan_excludes_older_rows(served: Served) -> None:
     assert rows(served, "CloudProcessEvents | count", timespan="30s") == [{"Count": 0}]
     assert rows(served, "CloudProcessEvents | count", timespan="1h") == [{"Count": 3}]
 
 
 @pytest.mark.parametrize("table", ["CloudProcessEvents", "AlertEvidence", "AlertInfo", "SensorHealth"])
-def test_rows_of_other_clusters_are_not_there(served: Served, table: str) -> None:
+def test_a_hunt_reads_no_rows_of_other_clusters(served: Served, table: str) -> None:
     full = served.admin.post("/hunt", json={"query": f"{table} | count"}).json()["rows"][0]["Count"]
     client = served.user(f"eu-{table}", "viewer", ["eu"])
     seen = client.post("/hunt", json={"query": f"{table} | count"}).json()["rows"][0]["Count"]
@@ -129,7 +129,7 @@ def of_eu(served: Served) -> httpx.Client:
 
 
 @pytest.mark.parametrize("query", WAYS)
-def test_no_way_around_to_another_cluster(served: Served, of_eu: httpx.Client, query: str) -> None:
+def test_no_operator_reaches_rows_of_another_cluster(served: Served, of_eu: httpx.Client, query: str) -> None:
     def count(client: httpx.Client) -> object:
         answer = client.post("/hunt", json={"query": query})
         assert answer.status_code == 200, answer.text
@@ -154,14 +154,14 @@ OUTSIDE = [
 
 
 @pytest.mark.parametrize("query", OUTSIDE)
-def test_nothing_but_hunting_tables_is_in_reach(of_eu: httpx.Client, query: str) -> None:
+def test_a_hunt_reads_hunting_tables_only(of_eu: httpx.Client, query: str) -> None:
     answer = of_eu.post("/hunt", json={"query": query})
 
     assert (answer.status_code, answer.json()["type"]) == (400, "urn:driftline:problem:invalid-query")
     assert answer.json()["errors"][0]["line"] == 1
 
 
-def test_what_is_wrong_is_told_with_its_span(served: Served) -> None:
+def test_an_invalid_query_is_refused_with_its_span(served: Served) -> None:
     answer = served.admin.post("/hunt", json={"query": "CloudProcessEvents\n| wher 1 == 1"})
 
     (place,) = answer.json()["errors"]
@@ -169,7 +169,7 @@ def test_what_is_wrong_is_told_with_its_span(served: Served) -> None:
     assert (place["line"], place["column"], place["offset"], place["length"]) == (2, 3, 21, 4)
 
 
-def test_json_lines(served: Served) -> None:
+def test_an_answer_as_json_lines(served: Served) -> None:
     headers = {"Accept": "text/csv, application/jsonl;q=0.9"}
     answer = served.admin.post("/hunt", json={"query": "range i from 1 to 20000 step 1"}, headers=headers)
 
@@ -178,19 +178,19 @@ def test_json_lines(served: Served) -> None:
     assert lines == [{"i": number} for number in range(1, 10_001)]
 
 
-def test_parameters(served: Served) -> None:
+def test_parameters_are_passed_to_the_query(served: Served) -> None:
     query = "declare query_parameters(c: string, n: long = 2); CloudProcessEvents | where ClusterName == c | take n"
 
     assert len(rows(served, query, parameters={"c": "us"})) == 1
     assert len(rows(served, query, parameters={"c": "eu", "n": "1"})) == 1
 
 
-def test_columns_that_depend_on_the_rows(served: Served) -> None:
+def test_columns_may_depend_on_the_rows(served: Served) -> None:
     assert rows(served, "CloudProcessEvents | evaluate pivot(ClusterName, count(), FileName)") == [
         {"FileName": "miner", "eu": 2, "us": 1}]  # fmt: skip
 
 
-def test_a_hunt_ends_in_time(served: Served) -> None:
+def test_a_hunt_ends_at_its_time_limit(served: Served) -> None:
     client = served.user("slow", "viewer")
 
     answer = client.post("/hunt", json={"query": SLOW})
@@ -200,7 +200,7 @@ def test_a_hunt_ends_in_time(served: Served) -> None:
     assert last(served, "slow")["outcome"] == "store-refused"
 
 
-def test_who_goes_away_cancels_the_hunt(served: Served) -> None:
+def test_a_disconnect_cancels_the_hunt(served: Served) -> None:
     client = served.user("hasty", "viewer")
     begun = datetime.datetime.now(datetime.UTC)
     with pytest.raises(httpx.ReadTimeout):
@@ -212,7 +212,7 @@ def test_who_goes_away_cancels_the_hunt(served: Served) -> None:
     assert datetime.datetime.now(datetime.UTC) - begun < datetime.timedelta(seconds=4)  # before its time was over
 
 
-def test_who_goes_away_amid_an_answer_cancels_it(served: Served) -> None:
+def test_a_disconnect_during_the_response_cancels_the_hunt(served: Served) -> None:
     client = served.user("sated", "viewer")
     query = {"query": "range a from 1 to 900000 step 1 | extend b = strcat('a text that is long', a)", "limit": 900_000}
     with client.stream("POST", "/hunt", json=query, headers={"Accept": "application/jsonl"}) as answer:
@@ -240,7 +240,7 @@ def test_every_hunt_is_in_the_audit_trail(served: Served) -> None:
     assert "wrong" in str(wrong["error"])
 
 
-def test_the_tables_there_are(served: Served) -> None:
+def test_the_hunting_tables_are_listed(served: Served) -> None:
     tables = {table["name"]: table["columns"] for table in served.admin.get("/tables").json()}
 
     assert tables["CloudProcessEvents"][0] == {
@@ -249,7 +249,7 @@ def test_the_tables_there_are(served: Served) -> None:
     assert set(tables) >= {"CloudProcessEvents", "AlertInfo", "AlertEvidence", "SensorHealth"}
 
 
-def test_live_rows_are_of_one_s_own_clusters(served: Served, writer: Writer) -> None:
+def test_the_stream_has_only_rows_of_granted_clusters(served: Served, writer: Writer) -> None:
     client = served.user("live", "viewer", ["eu"])
     with client.stream("GET", "/events/stream") as answer:
         lines = answer.iter_lines()

@@ -1,4 +1,4 @@
-"""Saved hunts and the library over HTTP."""
+"""Endpoints of saved hunts and of the library."""
 
 from __future__ import annotations
 
@@ -39,31 +39,31 @@ def hunt(client: httpx.Client, query: str) -> httpx.Response:
     return client.post("/hunt", json={"query": query})
 
 
-def test_one_sees_one_s_own_and_what_is_shared(ada: httpx.Client, bob: httpx.Client) -> None:
+def test_own_and_shared_hunts_are_listed(ada: httpx.Client, bob: httpx.Client) -> None:
     assert [each["name"] for each in ada.get("/hunts/saved").json()] == ["Mine", "Ours"]
     assert [(each["name"], each["owner"]) for each in bob.get("/hunts/saved").json()] == [("Ours", "ada")]
 
 
 @pytest.mark.usefixtures("ada")
-def test_a_shared_hunt_is_a_function_and_a_table(bob: httpx.Client) -> None:
+def test_a_shared_hunt_is_used_as_function_and_table(bob: httpx.Client) -> None:
     assert hunt(bob, "Ours(3) | count").json()["rows"] == [{"Count": 3}]
     assert hunt(bob, "union Ours, Ours | count").json()["rows"] == [{"Count": 4}]
     assert hunt(bob, "Mine | count").json()["errors"][0]["detail"].startswith("unknown table 'Mine'")
 
 
-def test_an_error_behind_a_saved_hunt_is_placed_in_the_query(ada: httpx.Client) -> None:
+def test_an_error_after_a_saved_hunt_has_its_place_in_the_query(ada: httpx.Client) -> None:
     (place,) = hunt(ada, "Ours(3)\n| wher 1").json()["errors"]
 
     assert (place["line"], place["column"], place["offset"], place.get("source")) == (2, 3, 10, None)
 
 
-def test_a_saved_hunt_runs_by_its_name_with_parameters(ada: httpx.Client) -> None:
+def test_a_saved_hunt_runs_by_name_with_parameters(ada: httpx.Client) -> None:
     answer = ada.post("/hunt", json={"run": "Mine", "parameters": {"n": "1"}})
 
     assert answer.json()["rows"] == [{"a": 1}]
 
 
-def test_hunts_of_the_library_run_by_their_names(ada: httpx.Client) -> None:
+def test_a_hunt_of_the_library_runs_by_name(ada: httpx.Client) -> None:
     library = ada.get("/hunts/library").json()
 
     assert len(library) >= 40
@@ -72,7 +72,7 @@ def test_hunts_of_the_library_run_by_their_names(ada: httpx.Client) -> None:
         assert status == (200 if name == library[0]["name"] else 400)
 
 
-def test_a_shared_name_is_taken_and_an_own_one_comes_first(ada: httpx.Client, bob: httpx.Client) -> None:
+def test_a_shared_name_is_unique_and_an_own_hunt_takes_precedence(ada: httpx.Client, bob: httpx.Client) -> None:
     body = {"text": "print b = 1", "shared": True}
 
     assert bob.put("/hunts/saved/Ours", json=body).status_code == 409
@@ -84,5 +84,5 @@ def test_a_shared_name_is_taken_and_an_own_one_comes_first(ada: httpx.Client, bo
 
 
 @pytest.mark.parametrize(("name", "text"), [("Wrong", "print x"), ("FileName", "print 1"), ("a-b", "print 1")])
-def test_what_could_not_be_run_is_not_saved(ada: httpx.Client, name: str, text: str) -> None:
+def test_an_invalid_hunt_is_not_saved(ada: httpx.Client, name: str, text: str) -> None:
     assert ada.put(f"/hunts/saved/{name}", json={"text": text}).status_code == 400

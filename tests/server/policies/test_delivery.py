@@ -1,4 +1,4 @@
-"""Policies to sensors, with a server process and sensors with certificates on connections of their own."""
+"""Delivery of policies by a server process to sensors with certificates and connections of their own."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def fetch(client: httpx.Client, *, etag: str = "", wait: float = 0) -> httpx.Res
     return client.get("/sensor/policy", params={"wait": wait}, headers=headers)
 
 
-def test_a_cluster_without_any_policy_waits_for_the_first(served: serving.Served, join: Join) -> None:
+def test_a_sensor_without_a_policy_gets_the_first_one(served: serving.Served, join: Join) -> None:
     sensor = join("lonely")
     assert fetch(sensor).status_code == 404
     with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -55,7 +55,7 @@ def test_a_cluster_without_any_policy_waits_for_the_first(served: serving.Served
         assert waiting.result().json()["version"] == 1
 
 
-def test_what_runs_is_not_sent_again(served: serving.Served, join: Join) -> None:
+def test_the_version_that_a_sensor_runs_is_not_sent_again(served: serving.Served, join: Join) -> None:
     put(served, "steady")
     sensor = join("steady")
     first = fetch(sensor)
@@ -64,7 +64,7 @@ def test_what_runs_is_not_sent_again(served: serving.Served, join: Join) -> None
     assert fetch(sensor, etag=first.headers["ETag"]).status_code == 304
 
 
-def test_a_sensor_that_waits_has_a_change_at_once(served: serving.Served, join: Join) -> None:
+def test_a_waiting_sensor_gets_a_new_version_at_once(served: serving.Served, join: Join) -> None:
     put(served, "quick")
     sensor = join("quick")
     etag = fetch(sensor).headers["ETag"]
@@ -77,7 +77,7 @@ def test_a_sensor_that_waits_has_a_change_at_once(served: serving.Served, join: 
     assert (answer.json()["version"], time.monotonic() - begun < 2) == (2, True)
 
 
-def test_a_cluster_s_own_policy_goes_before_the_default(served: serving.Served, join: Join) -> None:
+def test_the_policy_of_a_cluster_takes_precedence_over_the_default(served: serving.Served, join: Join) -> None:
     put(served, "default")
     sensor = join("special")
     assert fetch(sensor).json()["name"] == "default"
@@ -87,7 +87,7 @@ def test_a_cluster_s_own_policy_goes_before_the_default(served: serving.Served, 
     assert fetch(sensor, etag='"default:1"').json()["name"] == "special"
 
 
-def test_what_each_sensor_runs(served: serving.Served, join: Join) -> None:
+def test_the_version_of_each_sensor_is_listed(served: serving.Served, join: Join) -> None:
     version = put(served, "shown")
     for node, run, error in (("a", version, ""), ("b", version - 1, ""), ("c", version, "line 3: no")):
         body = {"name": "shown", "version": run, "error": error}
@@ -99,10 +99,10 @@ def test_what_each_sensor_runs(served: serving.Served, join: Join) -> None:
         ("a", 1, 1, True), ("b", 0, 1, False), ("c", 1, 1, False)]  # fmt: skip
 
 
-def test_who_shows_no_certificate_gets_no_policy(served: serving.Served) -> None:
+def test_a_request_without_a_certificate_gets_no_policy(served: serving.Served) -> None:
     assert fetch(served.admin).status_code == 401
 
 
-def test_a_sensor_s_certificate_opens_nothing_else(join: Join) -> None:
+def test_a_sensor_cannot_use_endpoints_of_users(join: Join) -> None:
     sensor = join("narrow")
     assert [sensor.get(path).status_code for path in ("/policies", "/alerts")] == [401, 401]

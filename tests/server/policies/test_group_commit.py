@@ -11,7 +11,7 @@ from driftline.errors import StateError
 from driftline.server.policies.group_commit import GroupCommit
 
 
-def test_what_comes_together_is_written_together() -> None:
+def test_items_that_arrive_together_are_written_together() -> None:
     groups: list[list[int]] = []
 
     async def scene() -> None:
@@ -25,7 +25,7 @@ def test_what_comes_together_is_written_together() -> None:
     assert len(groups) <= 3
 
 
-def test_who_was_not_written_is_told_and_the_next_are_written() -> None:
+def test_a_failed_group_raises_and_the_next_one_is_written() -> None:
     written: list[int] = []
 
     def write(items: Sequence[int]) -> None:
@@ -44,7 +44,7 @@ def test_who_was_not_written_is_told_and_the_next_are_written() -> None:
     assert written == [1]
 
 
-def test_one_that_goes_away_holds_nobody_back() -> None:
+def test_a_cancelled_item_does_not_block_its_group() -> None:
     async def scene() -> None:
         commit: GroupCommit[int] = GroupCommit(lambda _: None)
         gone = asyncio.create_task(commit.add(1))

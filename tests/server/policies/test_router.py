@@ -1,4 +1,4 @@
-"""Policies over HTTP: versions, differences, roll back, clusters."""
+"""Endpoints of policies: versions, differences, roll back, granted clusters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def put(served: Served, name: str, text: str, **more: object) -> dict[str, objec
     return dict(answer.json())
 
 
-def test_versions_tell_who_changed_what(served: Served) -> None:
+def test_versions_have_author_and_message(served: Served) -> None:
     put(served, "who", ALERT, message="begin")
     put(served, "who", BLOCK, message="be strict")
 
@@ -26,7 +26,7 @@ def test_versions_tell_who_changed_what(served: Served) -> None:
         (2, "root", "be strict"), (1, "root", "begin")]  # fmt: skip
 
 
-def test_the_difference_of_two_versions(served: Served) -> None:
+def test_two_versions_are_compared(served: Served) -> None:
     put(served, "diff", ALERT)
     put(served, "diff", BLOCK)
 
@@ -35,7 +35,7 @@ def test_the_difference_of_two_versions(served: Served) -> None:
     assert [line for line in diff.splitlines() if line[:1] in "+-"][2:] == ["-  action: alert", "+  action: block"]
 
 
-def test_rolling_back_is_a_version_of_its_own(served: Served) -> None:
+def test_a_roll_back_is_a_new_version(served: Served) -> None:
     put(served, "back", ALERT)
     put(served, "back", BLOCK)
 
@@ -44,7 +44,7 @@ def test_rolling_back_is_a_version_of_its_own(served: Served) -> None:
     assert (made["version"], made["text"], made["message"]) == (3, ALERT, "roll back to version 1")
 
 
-def test_everything_wrong_is_told_with_its_place(served: Served) -> None:
+def test_an_invalid_policy_is_refused_with_every_place(served: Served) -> None:
     answer = served.admin.put("/policies/wrong", json={"text": "rules:\n- name: One\n  priority: 0\n  acton: alert\n"})
 
     assert answer.json()["type"] == "urn:driftline:problem:invalid-policy"
@@ -52,7 +52,7 @@ def test_everything_wrong_is_told_with_its_place(served: Served) -> None:
     assert served.admin.get("/policies/wrong").status_code == 404
 
 
-def test_who_did_not_see_the_latest_change_is_told(served: Served) -> None:
+def test_a_change_of_an_outdated_version_is_a_conflict(served: Served) -> None:
     put(served, "race", ALERT, if_version=0)
 
     answer = served.admin.put("/policies/race", json={"text": BLOCK, "if_version": 0})
@@ -60,7 +60,7 @@ def test_who_did_not_see_the_latest_change_is_told(served: Served) -> None:
     assert (answer.status_code, "version 1 is in force" in answer.json()["detail"]) == (409, True)
 
 
-def test_clusters(served: Served) -> None:
+def test_policies_of_other_clusters_are_not_found(served: Served) -> None:
     put(served, "default", ALERT)
     put(served, "us", ALERT)
     client = served.user("eu-admin", "admin", ["eu"])
