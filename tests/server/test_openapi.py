@@ -29,7 +29,7 @@ ENDLESS = {"/api/v1/alerts/stream", "/api/v1/events/stream"}
 
 @schemathesis.serializer(wire.CONTENT_TYPE)
 def batch(_: object, value: object) -> bytes:
-    """Any value as a batch; small batches that are nearly valid are those of ``bench.fuzz_wire``'s."""
+    """Any value as a batch; small batches that are nearly valid are made by ``bench.fuzz_wire``."""
     return value if isinstance(value, bytes) else repr(value).encode()
 
 
