@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -93,14 +92,19 @@ def test_a_killed_sensor_is_reported_by_the_shipping_process(served: Served, sta
 
 
 def test_outages_and_kills_neither_lose_nor_duplicate_rows(served: Served, state: Path) -> None:
-    moments = random.Random(7)
+    """Server and shipping process are killed with rows on their way, then in the spool, then delivered."""
     writer = launcher.start_shipper(state, served.url)
+    reached: tuple[Callable[[], bool], ...] = (
+        lambda: True,
+        lambda: not writer._lines,
+        lambda: not writer._lines and is_empty(state),
+    )
     expected = []
     for round_ in range(6):
         batch = [f"{round_}-{number:03}" for number in range(100)]
         expected += batch
         writer.write(lines(*batch))
-        time.sleep(moments.random() / 2)
+        wait_until(reached[round_ // 2])
         (served.kill if round_ % 2 else _kill(writer))()
         if served.process.poll() is not None:
             served.start()
