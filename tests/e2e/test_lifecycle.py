@@ -62,7 +62,7 @@ def test_a_container_that_ran_before_the_sensor_is_named(
         started.sh("touch /opt/lab/uid; /opt/lab/uid; echo true > /tmp/s; sh /tmp/s; " + DRIFT)
         row = sensor.wait_for(lambda row: alert_of(started)(row) and row["FileName"] == "x")
 
-    assert row["KubernetesPodName"].startswith("test-container-that-ran-before")
+    assert row["KubernetesPodName"].startswith("test-a-container-that-ran-before")
     names = [row["FileName"] for row in sensor.rows() if alert_of(started)(row)]
     assert sorted(names) == ["s", "x"]
 
