@@ -1,7 +1,11 @@
 # Every target sets up what it needs; see scripts/setup.sh.
-.PHONY: setup bpf demo test lint fix docs bench lock
+.PHONY: setup bpf demo test check lint fix docs bench lock
 
 PY := .venv/bin/python
+# Two workers for two cores; the tests of a group (tests/conftest.py) run on one of them.
+PYTEST := $(PY) -m pytest -n 2 --dist loadgroup
+# Tests that start no server and no container.
+PURE := tests/events tests/hunts tests/image tests/kql tests/policy tests/verdict tests/wire $(wildcard tests/test_*.py)
 
 setup:
 	@scripts/setup.sh
@@ -21,7 +25,10 @@ fix: setup
 	@.venv/bin/ruff check --fix . ; .venv/bin/ruff format .
 
 test: lint bpf
-	@$(PY) -m pytest
+	@$(PYTEST)
+
+check: lint
+	@$(PYTEST) -q $(PURE)
 
 docs: setup
 	@$(PY) -m scripts.docs
