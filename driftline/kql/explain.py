@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from driftline import clock
+from driftline.kql import functions
 from driftline.kql.plan import nodes, walk
 from driftline.kql.plan.nodes import Plan, Scalar
 from driftline.kql.text import constants
@@ -22,8 +23,6 @@ from driftline.kql.translate import Translation
 __all__ = ["outline"]
 
 EPOCH = clock.EPOCH.replace(tzinfo=None)  # isoformat() of a naive time has no UTC offset
-# Functions printed between their operands, without the suffixes that tell their SQL templates apart.
-INFIX = {"and", "or", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "==filter", "!=filter", "==string", "!=string"}
 LONGEST = 160  # characters of a line's text; the rest is cut off with "…"
 
 
@@ -59,9 +58,8 @@ def _text(value: Scalar) -> str:
     if isinstance(value, nodes.Col):
         return value.id
     parts = [_text(each) if not isinstance(each, Plan) else "…" for each in walk.parts(value)]
-    if isinstance(value, nodes.Call) and value.function in INFIX:
-        sign = value.function.removesuffix("filter").removesuffix("string")
-        return f"({f' {sign} '.join(parts)})"
+    if isinstance(value, nodes.Call) and (symbol := functions.find(value.function).symbol):
+        return f"({f' {symbol} '.join(parts)})"
     name = value.function.removesuffix("_of_few") if isinstance(value, nodes.Call) else type(value).__name__.lower()
     return f"{name}({', '.join(parts)})"
 

@@ -7,6 +7,7 @@ compares the file with the tables.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 from driftline.kql import functions, operator_docs
 from driftline.kql.functions import Function
@@ -55,15 +56,15 @@ def _properties() -> str:
     return "\n".join([f"Accepted and ignored: {ignored}.", "", "Refused:", "", *refused])
 
 
-def _functions(table: dict[str, Function]) -> str:
+def _functions(table: Mapping[str, Function]) -> str:
     rows = [_row(row) for name, row in sorted(table.items()) if row.doc]
     return "\n".join(["| function | engines | description |", "| --- | --- | --- |", *rows])
 
 
 def _row(row: Function) -> str:
-    both = row.clickhouse is not None or row.duckdb is None  # rows without templates are made of others
+    engines = "DuckDB" if row.only_on == "duckdb" else "both"
     signature = row.signature.replace("|", "\\|")
-    return f"| `{signature}` | {'both' if both else 'DuckDB'} | {row.doc} |"
+    return f"| `{signature}` | {engines} | {row.doc} |"
 
 
 if __name__ == "__main__":

@@ -36,63 +36,8 @@ TYPES = {
         "timespan": "Nullable(Int64)", "dynamic": "Nullable(String)",
     },
 }  # fmt: skip
-BAG_TEXTS = "list_transform(json_keys(_0), lambda k: CAST(json_object(k, json_extract(_0, concat('$.\"', k, '\"'))) AS VARCHAR))"
-CH_TEXTS = (
-    "multiIf(_0 IS NULL, [NULL], startsWith(_0, '['), arrayMap(x -> if(startsWith(x, '\"'), JSONExtractString(x), nullIf(x, 'null')), JSONExtractArrayRaw(ifNull(_0, '[]'))),"
-    " startsWith(_0, '{'), arrayMap(x -> toNullable(concat('{', toJSONString(tupleElement(x, 1)), ':', tupleElement(x, 2), '}')), JSONExtractKeysAndValuesRaw(ifNull(_0, '{}'))),"
-    " [if(startsWith(_0, '\"'), JSONExtractString(assumeNotNull(_0)), _0)])"
-)
-# Rows that the binder makes and no user can name.
-INNER: dict[str, tuple[functions.Sql, functions.Sql]] = {
-    "no_value": ("nullif(_0, _0)", "nullIf(_0, _0)"),
-    "same": ("_0 IS NOT DISTINCT FROM _1", "_0 = _1 OR (_0 IS NULL AND _1 IS NULL)"),
-    "list_json_all": (
-        "to_json(list(_0 ORDER BY _1))",
-        "concat('[', arrayStringConcat(arrayMap(x -> tupleElement(x, 2), arraySort(groupArray(tuple(_1, ifNull(_0, 'null'))))), ','), ']')",
-    ),
-    "expand_list": (
-        "CASE json_type(_0) WHEN 'ARRAY' THEN CAST(_0 AS JSON[])"
-        " WHEN 'OBJECT' THEN list_transform(json_keys(_0), lambda k: json_object(k, json_extract(_0, concat('$.\"', k, '\"')))) ELSE [nullif(_0, 'null')] END",
-        "multiIf(_0 IS NULL, [NULL], startsWith(_0, '['), arrayMap(x -> nullIf(x, 'null'), JSONExtractArrayRaw(ifNull(_0, '[]'))),"
-        " startsWith(_0, '{'), arrayMap(x -> toNullable(concat('{', toJSONString(tupleElement(x, 1)), ':', tupleElement(x, 2), '}')), JSONExtractKeysAndValuesRaw(ifNull(_0, '{}'))), [_0])",
-    ),
-    # The same, of which only texts are wanted; and of a member, which is always written without spaces.
-    "expand_texts": (
-        f"CASE json_type(_0) WHEN 'ARRAY' THEN CAST(_0 AS VARCHAR[]) WHEN 'OBJECT' THEN {BAG_TEXTS} ELSE [_0 ->> '$'] END",
-        CH_TEXTS,
-    ),
-    "expand_member_texts": (
-        f"CASE WHEN starts_with(_0, '[') THEN CAST(_0 AS VARCHAR[]) WHEN starts_with(_0, '{{') THEN {BAG_TEXTS} ELSE [_0 ->> '$'] END",
-        CH_TEXTS,
-    ),
-    "expand_wide": (
-        "CASE WHEN _0 IS NULL THEN [CAST(NULL AS JSON)] WHEN json_type(_0) = 'ARRAY' THEN CAST(_0 AS JSON[])"
-        " WHEN json_type(_0) = 'OBJECT' THEN list_transform(json_keys(_0), lambda k: json_array(k, json_extract(_0, concat('$.\"', k, '\"')))) ELSE [_0] END",
-        "multiIf(_0 IS NULL, [NULL], startsWith(_0, '['), arrayMap(x -> nullIf(x, 'null'), JSONExtractArrayRaw(ifNull(_0, '[]'))),"
-        " startsWith(_0, '{'), arrayMap(x -> toNullable(concat('[', toJSONString(tupleElement(x, 1)), ',', tupleElement(x, 2), ']')), JSONExtractKeysAndValuesRaw(ifNull(_0, '{}'))), [_0])",
-    ),
-    "has": (
-        "contains(lower(_0), _2) AND regexp_matches(_0, _1)",
-        "positionCaseInsensitiveUTF8(_0, _2) > 0 AND match(_0, _1)",
-    ),
-    "has_cs": ("contains(_0, _2) AND regexp_matches(_0, _1)", "hasToken(_0, _2)"),
-}
 # DuckDB takes NaN for the largest number.
 IS_NUMBER = "_0 <= CAST('inf' AS DOUBLE)"
-TOO_LONG = "an array or a range of more elements than may be made"
-INNER |= {
-    "at_most": (
-        f"CASE WHEN _0 > _1 THEN error('{TOO_LONG}') ELSE _0 END",
-        f"_0 + throwIf(coalesce(_0 > _1, false), '{TOO_LONG}')",
-    ),
-    # The last element of an array of whole numbers from _0 to _1 by _2, if there are at most _3.
-    "range_end": (
-        f"CASE WHEN _2 <> 0 AND (_1 - _0) // _2 >= _3 THEN error('{TOO_LONG}') ELSE _1 END",
-        f"_1 + throwIf(coalesce(_2 != 0 AND intDiv(_1 - _0, if(_2 = 0, 1, _2)) >= _3, false), '{TOO_LONG}')",
-    ),
-}
-# ``has`` and ``term`` of the few rows that another condition leaves: DuckDB's ILIKE looks at all the others as well.
-INNER |= dict.fromkeys(("has_of_few", "term_of_few"), INNER["has"])
 
 
 def identifier(name: str) -> exp.Identifier:
@@ -145,7 +90,7 @@ class ScalarEmitter:
             made.set("order", self.order(value.keys))
         if value.running:
             made.set("spec", _frame("CURRENT ROW", None))
-        elif value.call.function in {"lag", "lead"} and self.dialect == "clickhouse":
+        elif _reads_other_row(value.call) and self.dialect == "clickhouse":
             made.set("spec", _frame("UNBOUNDED", "FOLLOWING"))
         if value.call.function == "number_row" and self.dialect == "clickhouse":
             return self.typed(made, "long")  # it counts unsigned, and a union makes a variant of both
@@ -154,7 +99,7 @@ class ScalarEmitter:
     # ClickHouse wants the value of another row and what stands for none in the very same type.
     def _windowed(self, value: Call) -> exp.Expression:
         made = self.call(value)
-        if self.dialect == "clickhouse" and value.function in {"lag", "lead"}:
+        if self.dialect == "clickhouse" and _reads_other_row(value):
             made.expressions[0] = self.typed(made.expressions[0], value.type)
         return made
 
@@ -178,9 +123,7 @@ class ScalarEmitter:
 
 
 def _sql(value: Call, dialect: str) -> str | None:
-    row = functions.FUNCTIONS.get(value.function) or functions.AGGREGATES.get(value.function)
-    inner = INNER.get(value.function)
-    sql = inner[dialect != "duckdb"] if inner else row.sql(dialect) if row else None
+    sql = functions.find(value.function).template(dialect)
     if isinstance(sql, Mapping):
         sql = sql.get(value.args[0].type, sql.get("*"))
     return sql
@@ -190,13 +133,15 @@ def mentions(value: Call, dialect: str) -> tuple[int, list[int]]:
     """Tell how long a call's own SQL is, and how often each argument stands in it."""
     sql = _sql(value, dialect)
     if sql is None:
-        return 40, [1 + (value.function in NAMED_TWICE)] * len(value.args)
+        return 40, [functions.find(value.function).argument_uses] * len(value.args)
     counts = Counter(re.findall(r"\b_(\w+)", sql))
     everywhere = max(counts["all"], counts["rest"])
     return len(sql), [max(counts[str(place)], everywhere) for place in range(len(value.args))]
 
 
-NAMED_TWICE = frozenset(["has", "term", "element", "in", "format_datetime", "format_timespan", "extract_all_groups"])
+def _reads_other_row(value: Call) -> bool:
+    row = functions.find(value.function)
+    return isinstance(row, functions.WindowFunction) and row.reads_other_row
 
 
 def _frame(end: str, side: str | None) -> exp.WindowSpec:

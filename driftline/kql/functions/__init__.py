@@ -1,7 +1,8 @@
-"""Every function, aggregate and scalar operator as a row of a table."""
+"""The table of KQL functions: one row for each function, aggregate, window function and scalar operator."""
 
-from driftline.kql.functions import computed, regression
-from driftline.kql.functions.aggregates import AGGREGATES, WINDOWS
+from __future__ import annotations
+
+from driftline.kql.functions.aggregates import AGGREGATES as GROUP_AGGREGATES
 from driftline.kql.functions.arrays import ARRAYS
 from driftline.kql.functions.computed import COMPUTED
 from driftline.kql.functions.convert import CONVERT
@@ -11,16 +12,32 @@ from driftline.kql.functions.locations import LOCATIONS
 from driftline.kql.functions.maths import MATHS
 from driftline.kql.functions.moments import MOMENTS
 from driftline.kql.functions.network import NETWORK
+from driftline.kql.functions.plan_only import PLAN_ONLY
 from driftline.kql.functions.ranges import RANGES
-from driftline.kql.functions.refused import REFUSED
+from driftline.kql.functions.refused import REFUSED_ROWS
 from driftline.kql.functions.regression import REGRESSION
-from driftline.kql.functions.row import Function, Sql
+from driftline.kql.functions.row import Aggregate, Function, Growth, Sql, WindowFunction
 from driftline.kql.functions.series import SERIES
 from driftline.kql.functions.text import TEXT
 from driftline.kql.functions.units import UNITS
+from driftline.kql.functions.unlisted import UNLISTED
 from driftline.kql.functions.versions import VERSIONS
+from driftline.kql.functions.windows import WINDOWS
 
-__all__ = ["AGGREGATES", "ALIASES", "FUNCTIONS", "REFUSED", "SEVERAL", "WINDOWS", "Function", "Sql"]
+__all__ = [
+    "AGGREGATES",
+    "ALIASES",
+    "FUNCTIONS",
+    "PLAN_ONLY",
+    "REFUSED",
+    "WINDOWS",
+    "Aggregate",
+    "Function",
+    "Growth",
+    "Sql",
+    "WindowFunction",
+    "find",
+]
 
 FUNCTIONS: dict[str, Function] = {
     **TEXT,
@@ -38,49 +55,19 @@ FUNCTIONS: dict[str, Function] = {
     **SERIES,
     **REGRESSION,
     **COMPUTED,
+    **UNLISTED,
 }
-SEVERAL = regression.SEVERAL | computed.SEVERAL
-ALIASES = {
-    "todouble": "toreal",
-    "parse_json": "todynamic",
-    "parsejson": "todynamic",
-    "toboolean": "tobool",
-    "iif": "iff",
-    "floor": "bin",
-    "notnull": "isnotnull",
-    "isnotempty": "isnotempty",
-    "notempty": "isnotempty",
-    "getday": "dayofmonth",
-    "datepart": "datetime_part",
-    "extractall": "extract_all",
-    "extractjson": "extract_json",
-    "arraylength": "array_length",
-    "parseurl": "parse_url",
-    "parsecsv": "parse_csv",
-    "parseipv4": "parse_ipv4",
-    "parseurlquery": "parse_urlquery",
-    "parsexml": "parse_xml",
-    "toobject": "todynamic",
-    "totime": "totimespan",
-    "make_string": "unicode_codepoints_to_string",
-    "to_utf8": "unicode_codepoints_from_string",
-    "merge_tdigest": "tdigest_merge",
-    "merge_tdigests": "tdigest_merge",
-    "pack": "bag_pack",
-    "pack_dictionary": "bag_pack",
-    "any": "take_any",
-    "anyif": "take_anyif",
-    "makelist": "make_list",
-    "makeset": "make_set",
-    "argmax": "arg_max",
-    "argmin": "arg_min",
-    "percentiles": "percentiles",
-    "array_strcat": "strcat_array",
-    "base64_encodestring": "base64_encode_tostring",
-    "base64_decodestring": "base64_decode_tostring",
-    "tolower": "tolower",
-    "weekofyear": "week_of_year",
-    "startofhour": "startofhour",
-    "make_dictionary": "make_bag",
-}
-ALIASES = {name: target for name, target in ALIASES.items() if name != target and target in FUNCTIONS | AGGREGATES}
+"""Scalar functions and operators, by name."""
+AGGREGATES: dict[str, Aggregate | WindowFunction] = {**GROUP_AGGREGATES, **WINDOWS}
+"""Aggregates and window functions, by name."""
+REFUSED = {row.name: row.refused for row in REFUSED_ROWS.values()}
+"""Reasons of the functions that a query may not call, by name."""
+ALIASES = {alias: row.name for row in (*FUNCTIONS.values(), *AGGREGATES.values()) for alias in row.aliases}
+"""Names of functions, by other names for them."""
+ROWS: dict[str, Function] = {**FUNCTIONS, **AGGREGATES, **PLAN_ONLY}
+UNKNOWN = Function("", "", "")
+
+
+def find(name: str) -> Function:
+    """Return the row of a function that a plan calls; a row of defaults for a name without one."""
+    return ROWS.get(name, UNKNOWN)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from driftline.kql.functions.lists import Pair, elements, let, lets
-from driftline.kql.functions.row import rows
+from driftline.kql.functions.row import Function, rows
 
 __all__ = ["ARRAYS"]
 
@@ -200,93 +200,85 @@ def bag_of() -> Pair:
 
 ARRAYS = rows(
     [
-        ("array_rotate_left", "dynamic long", "dynamic", *rotated("+"), "Turn an array to the left."),
-        ("array_rotate_right", "dynamic long", "dynamic", *rotated("-"), "Turn an array to the right."),
-        (
+        Function("array_rotate_left", "dynamic long", "dynamic", sql=rotated("+"), doc="Turn an array to the left."),
+        Function("array_rotate_right", "dynamic long", "dynamic", sql=rotated("-"), doc="Turn an array to the right."),
+        Function(
             "array_shift_left",
             "dynamic long json?",
             "dynamic",
-            *shifted("+"),
-            "Shift an array to the left; nulls or a value come in.",
+            sql=shifted("+"),
+            doc="Shift an array to the left; nulls or a value come in.",
         ),
-        (
+        Function(
             "array_shift_right",
             "dynamic long json?",
             "dynamic",
-            *shifted("-"),
-            "Shift an array to the right; nulls or a value come in.",
+            sql=shifted("-"),
+            doc="Shift an array to the right; nulls or a value come in.",
         ),
-        (
+        Function(
             "array_one",
             "dynamic long",
             "dynamic",
-            "CASE WHEN _1 >= 0 AND _1 < json_array_length(_0) THEN json_array(json_extract(_0, _1)) ELSE CAST('[]' AS JSON) END",
-            "if(ifNull(_1, -1) >= 0 AND _1 < JSONLength(ifNull(_0, '[]')), concat('[', JSONExtractRaw(ifNull(_0, '[]'), toInt64(assumeNotNull(_1)) + 1), ']'), '[]')",
-            "",
+            duckdb="CASE WHEN _1 >= 0 AND _1 < json_array_length(_0) THEN json_array(json_extract(_0, _1)) ELSE CAST('[]' AS JSON) END",
+            clickhouse="if(ifNull(_1, -1) >= 0 AND _1 < JSONLength(ifNull(_0, '[]')), concat('[', JSONExtractRaw(ifNull(_0, '[]'), toInt64(assumeNotNull(_1)) + 1), ']'), '[]')",
         ),
-        ("array_split_at", "dynamic dynamic", "dynamic", *split(), ""),
-        ("array_split", "dynamic any", "dynamic", None, None, "Cut an array in pieces at a place, or at several."),
-        ("array_chosen", "dynamic dynamic dynamic", "dynamic", *chosen(), ""),
-        (
-            "array_iff",
-            "dynamic json json",
-            "dynamic",
-            None,
-            None,
-            "Choose element by element, by an array of conditions.",
+        Function("array_split_at", "dynamic dynamic", "dynamic", sql=split()),
+        Function("array_split", "dynamic any", "dynamic", doc="Cut an array in pieces at a place, or at several."),
+        Function("array_chosen", "dynamic dynamic dynamic", "dynamic", sql=chosen()),
+        Function(
+            "array_iff", "dynamic json json", "dynamic", doc="Choose element by element, by an array of conditions."
         ),
-        (
-            "array_iif",
-            "dynamic json json",
-            "dynamic",
-            None,
-            None,
-            "Choose element by element, by an array of conditions.",
+        Function(
+            "array_iif", "dynamic json json", "dynamic", doc="Choose element by element, by an array of conditions."
         ),
-        (
+        Function(
             "zip",
             "dynamic*",
             "dynamic",
-            None,
-            None,
-            "Make an array of arrays of the elements at one place; the shorter ones end in nulls.",
+            doc="Make an array of arrays of the elements at one place; the shorter ones end in nulls.",
         ),
-        ("zip_first", "dynamic dynamic", "dynamic", *zipped(), ""),
-        ("zip_more", "dynamic dynamic", "dynamic", *added(), ""),
-        (
+        Function("zip_first", "dynamic dynamic", "dynamic", sql=zipped()),
+        Function("zip_more", "dynamic dynamic", "dynamic", sql=added()),
+        Function(
             "jaccard_index",
             "dynamic dynamic",
             "real",
-            *jaccard(),
-            "Give the share of elements that two sets have in common.",
+            sql=jaccard(),
+            doc="Give the share of elements that two sets have in common.",
         ),
-        ("bag_remove_keys", "dynamic dynamic", "dynamic", *without(), "Give a bag without some of its names."),
-        ("bag_zip", "dynamic dynamic", "dynamic", *bag_of(), "Make a bag of an array of names and one of values."),
-        (
+        Function(
+            "bag_remove_keys", "dynamic dynamic", "dynamic", sql=without(), doc="Give a bag without some of its names."
+        ),
+        Function(
+            "bag_zip",
+            "dynamic dynamic",
+            "dynamic",
+            sql=bag_of(),
+            doc="Make a bag of an array of names and one of values.",
+        ),
+        Function(
             "bag_set_key",
             "dynamic string any",
             "dynamic",
-            None,
-            None,
-            "Give a bag with one of its names set; a path such as $.a.b reaches into bags inside of it.",
+            doc="Give a bag with one of its names set; a path such as $.a.b reaches into bags inside of it.",
         ),
-        ("bag_with", "dynamic string dynamic", "dynamic", *with_key(null_keeps=False), ""),
-        ("bag_replaced", "dynamic string dynamic", "dynamic", *with_key(null_keeps=True), ""),
-        (
+        Function("bag_with", "dynamic string dynamic", "dynamic", sql=with_key(null_keeps=False)),
+        Function("bag_replaced", "dynamic string dynamic", "dynamic", sql=with_key(null_keeps=True)),
+        Function(
             "pack_all",
             "bool?",
             "dynamic",
-            None,
-            None,
-            "Make a bag of all columns; with true, of those that are not empty.",
+            growth=2,
+            doc="Make a bag of all columns; with true, of those that are not empty.",
         ),
-        ("bag_pack_columns", "any*", "dynamic", None, None, "Make a bag of columns, under their names."),
-        ("bag_dense", "dynamic", "dynamic", *dense(), ""),
-        (
+        Function("bag_pack_columns", "any*", "dynamic", growth=2, doc="Make a bag of columns, under their names."),
+        Function("bag_dense", "dynamic", "dynamic", sql=dense()),
+        Function(
             "bag_or_empty",
             "dynamic",
             "dynamic",
-            *let(
+            sql=let(
                 "b",
                 ("_0", "_0"),
                 (
@@ -294,7 +286,6 @@ ARRAYS = rows(
                     "if(startsWith(ifNull(b, ''), '{'), b, '{}')",
                 ),
             ),
-            "",
         ),
     ]
 )

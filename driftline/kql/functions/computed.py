@@ -3,26 +3,11 @@
 from __future__ import annotations
 
 from driftline.kql.functions.lists import lets
-from driftline.kql.functions.row import rows
+from driftline.kql.functions.row import Function, Growth, rows
 
-__all__ = ["COMPUTED", "SEVERAL"]
+__all__ = ["COMPUTED"]
 
 TEXT = "CAST(_0 AS VARCHAR)"
-SEVERAL = {
-    "series_periods_detect": (("periods", "dynamic"), ("periods_scores", "dynamic")),
-    "series_periods_validate": (("periods", "dynamic"), ("scores", "dynamic")),
-    "series_fft": (("real", "dynamic"), ("imag", "dynamic")),
-    "series_ifft": (("real", "dynamic"), ("imag", "dynamic")),
-    "series_fit_poly": (
-        ("rsquare", "real"),
-        ("coefficients", "dynamic"),
-        ("variance", "real"),
-        ("rvariance", "real"),
-        ("poly_fit", "dynamic"),
-    ),
-}
-"""Functions that give several columns: their names and types, in order."""
-
 # Each word leaves a character of private use, which becomes its replacement when all have been found.
 PRIVATE = "[\\x{100000}-\\x{10FFFF}]".replace("\\", "\\\\")
 MARK = "char(244, 128 + bitShiftRight(i, 12), 128 + bitAnd(bitShiftRight(i, 6), 63), 128 + bitAnd(i, 63))"
@@ -48,51 +33,46 @@ def _or_nan(name: str, count: int, condition: str = "") -> str:
 
 COMPUTED = rows(
     [
-        (
+        Function(
             "parse_xml",
             "string",
             "dynamic",
-            "CAST(xml_to_json(_0) AS JSON)",
-            None,
-            "Turn an XML document into a dynamic value; null if it is none, has a document type, or more than 1 MB.",
+            duckdb="CAST(xml_to_json(_0) AS JSON)",
+            only_on="duckdb",
+            aliases=("parsexml",),
+            column_name="{0}",
+            doc="Turn an XML document into a dynamic value; null if it is none, has a document type, or more than 1 MB.",
         ),
-        ("hash_text", "string", "long", "hash_text(_0)", "toInt64(xxHash64(_0))", ""),
-        ("hash_whole", "long", "long", "hash_whole(_0)", "toInt64(xxHash64(_0))", ""),
-        (
+        Function("hash_text", "string", "long", duckdb="hash_text(_0)", clickhouse="toInt64(xxHash64(_0))"),
+        Function("hash_whole", "long", "long", duckdb="hash_whole(_0)", clickhouse="toInt64(xxHash64(_0))"),
+        Function(
             "unsigned_remainder",
             "long long",
             "long",
-            "CAST((CASE WHEN _0 < 0 THEN CAST(_0 AS HUGEINT) + 18446744073709551616 ELSE _0 END) % nullif(abs(_1), 0) AS BIGINT)",
-            "toInt64(reinterpretAsUInt64(assumeNotNull(_0)) % nullIf(abs(_1), 0))",
-            "",
+            duckdb="CAST((CASE WHEN _0 < 0 THEN CAST(_0 AS HUGEINT) + 18446744073709551616 ELSE _0 END) % nullif(abs(_1), 0) AS BIGINT)",
+            clickhouse="toInt64(reinterpretAsUInt64(assumeNotNull(_0)) % nullIf(abs(_1), 0))",
         ),
-        (
+        Function(
             "ticks_of",
             "any",
             "long",
-            {"datetime": "epoch_us(_0) * 10 + 621355968000000000", "*": "CAST(_0 AS BIGINT)"},
-            {"datetime": "toUnixTimestamp64Micro(_0) * 10 + 621355968000000000", "*": "toInt64(_0)"},
-            "",
+            duckdb={"datetime": "epoch_us(_0) * 10 + 621355968000000000", "*": "CAST(_0 AS BIGINT)"},
+            clickhouse={"datetime": "toUnixTimestamp64Micro(_0) * 10 + 621355968000000000", "*": "toInt64(_0)"},
         ),
-        (
-            "hash",
-            "any long?",
-            "long",
-            None,
-            None,
-            "Give the xxHash64 of a text, a whole number, a datetime or a timespan.",
+        Function(
+            "hash", "any long?", "long", doc="Give the xxHash64 of a text, a whole number, a datetime or a timespan."
         ),
-        ("hash_xxhash64", "any long?", "long", None, None, "As hash."),
-        (
+        Function("hash_xxhash64", "any long?", "long", doc="As hash."),
+        Function(
             "ipv4_range_to_cidr_list",
             "string string",
             "dynamic",
-            "CAST(ipv4_ranges(_0, _1) AS JSON)",
-            None,
-            "Give the networks that make up a range of addresses.",
+            duckdb="CAST(ipv4_ranges(_0, _1) AS JSON)",
+            only_on="duckdb",
+            doc="Give the networks that make up a range of addresses.",
         ),
         *(
-            (f"punycode_{way}", "string", "string", f"punycode(_0, '{way}')", None, doc)
+            Function(f"punycode_{way}", "string", "string", duckdb=f"punycode(_0, '{way}')", only_on="duckdb", doc=doc)
             for way, doc in (
                 ("to_string", "Decode Punycode; empty if it is none."),
                 ("from_string", "Encode as Punycode."),
@@ -101,160 +81,198 @@ COMPUTED = rows(
             )
         ),
         *(
-            (
+            Function(
                 f"{kind}_compress_to_base64_string",
                 "string",
                 "string",
-                f"compressed(_0, '{kind}')",
-                None,
-                f"Pack with {kind}.",
+                duckdb=f"compressed(_0, '{kind}')",
+                only_on="duckdb",
+                doc=f"Pack with {kind}.",
             )
             for kind in ("zlib", "gzip")
         ),
         *(
-            (
+            Function(
                 f"{kind}_decompress_from_base64_string",
                 "string",
                 "string",
-                f"decompressed(_0, '{kind}')",
-                None,
-                f"Unpack what {kind} packed; empty if it is damaged, no text, or more than 1 MB.",
+                duckdb=f"decompressed(_0, '{kind}')",
+                only_on="duckdb",
+                growth=Growth.UNBOUNDED,
+                doc=f"Unpack what {kind} packed; empty if it is damaged, no text, or more than 1 MB.",
             )
             for kind in ("zlib", "gzip")
         ),
-        (
+        Function(
             "reduced_texts",
             "dynamic real string",
             "dynamic",
-            f"CAST(reduced({TEXT}, _1, _2) AS JSON)",
-            None,
-            "",
+            duckdb=f"CAST(reduced({TEXT}, _1, _2) AS JSON)",
+            only_on="duckdb",
+            growth=Growth.UNBOUNDED,
         ),
-        (
+        Function(
             "reduced_patterns",
             "dynamic real string",
             "dynamic",
-            f"CAST(reduced_patterns({TEXT}, _1, _2) AS JSON)",
-            None,
-            "",
+            duckdb=f"CAST(reduced_patterns({TEXT}, _1, _2) AS JSON)",
+            only_on="duckdb",
+            growth=Growth.UNBOUNDED,
         ),
-        (
+        Function(
             "clustered_rows",
             "dynamic real long",
             "dynamic",
-            f"CAST(clustered({TEXT}, _1, _2) AS JSON)",
-            None,
-            "",
+            duckdb=f"CAST(clustered({TEXT}, _1, _2) AS JSON)",
+            only_on="duckdb",
+            growth=Growth.UNBOUNDED,
         ),
-        ("treepath", "dynamic", "dynamic", f"CAST(tree_paths({TEXT}) AS JSON)", None, "Give the paths of all leaves."),
-        (
+        Function(
+            "treepath",
+            "dynamic",
+            "dynamic",
+            duckdb=f"CAST(tree_paths({TEXT}) AS JSON)",
+            only_on="duckdb",
+            growth=Growth.UNBOUNDED,
+            doc="Give the paths of all leaves.",
+        ),
+        Function(
             "replace_strings",
             "string dynamic dynamic",
             "string",
-            "replaced_texts(_0, CAST(_1 AS VARCHAR), CAST(_2 AS VARCHAR))",
-            CLICK_REPLACED,
-            "Replace each of several texts by its own; the first that matches a place takes it.",
+            duckdb="replaced_texts(_0, CAST(_1 AS VARCHAR), CAST(_2 AS VARCHAR))",
+            clickhouse=CLICK_REPLACED,
+            growth=Growth.UNBOUNDED,
+            doc="Replace each of several texts by its own; the first that matches a place takes it.",
         ),
-        ("erf", "real", "real", "error_function(_0, FALSE)", "erf(_0)", "Give the error function."),
-        ("erfc", "real", "real", "error_function(_0, TRUE)", "erfc(_0)", "Give the complementary error function."),
-        (
+        Function(
+            "erf",
+            "real",
+            "real",
+            duckdb="error_function(_0, FALSE)",
+            clickhouse="erf(_0)",
+            doc="Give the error function.",
+        ),
+        Function(
+            "erfc",
+            "real",
+            "real",
+            duckdb="error_function(_0, TRUE)",
+            clickhouse="erfc(_0)",
+            doc="Give the complementary error function.",
+        ),
+        Function(
             "beta_cdf",
             "real real real",
             "real",
-            _or_nan("beta_cdf", 3),
-            None,
-            "Give the beta distribution's probability.",
+            duckdb=_or_nan("beta_cdf", 3),
+            only_on="duckdb",
+            doc="Give the beta distribution's probability.",
         ),
-        (
+        Function(
             "beta_inv",
             "real real real",
             "real",
-            _or_nan("beta_inv", 3, " AND _0 > 0 AND _0 <= 1"),
-            None,
-            "Give what has so much probability below it.",
+            duckdb=_or_nan("beta_inv", 3, " AND _0 > 0 AND _0 <= 1"),
+            only_on="duckdb",
+            doc="Give what has so much probability below it.",
         ),
-        ("beta_pdf", "real real real", "real", _or_nan("beta_pdf", 3), None, "Give the beta distribution's density."),
-        (
+        Function(
+            "beta_pdf",
+            "real real real",
+            "real",
+            duckdb=_or_nan("beta_pdf", 3),
+            only_on="duckdb",
+            doc="Give the beta distribution's density.",
+        ),
+        Function(
             "welch_test",
             "real real real real real real",
             "real",
-            _or_nan("welch_test", 6),
-            None,
-            "Give the chance that two samples are of one mean; of each its mean, variance and count.",
+            duckdb=_or_nan("welch_test", 6),
+            only_on="duckdb",
+            doc="Give the chance that two samples are of one mean; of each its mean, variance and count.",
         ),
-        (
+        Function(
             "series_fft",
             "dynamic dynamic?",
             "dynamic",
-            f"CAST(series_transformed({TEXT}, CAST(_1 AS VARCHAR), FALSE) AS JSON)",
-            None,
-            "Fourier transform: real and imag as columns.",
+            duckdb=f"CAST(series_transformed({TEXT}, CAST(_1 AS VARCHAR), FALSE) AS JSON)",
+            only_on="duckdb",
+            columns=(("real", "dynamic"), ("imag", "dynamic")),
+            doc="Fourier transform: real and imag as columns.",
         ),
-        (
+        Function(
             "series_ifft",
             "dynamic dynamic?",
             "dynamic",
-            f"CAST(series_transformed({TEXT}, CAST(_1 AS VARCHAR), TRUE) AS JSON)",
-            None,
-            "Inverse Fourier transform: real and imag as columns.",
+            duckdb=f"CAST(series_transformed({TEXT}, CAST(_1 AS VARCHAR), TRUE) AS JSON)",
+            only_on="duckdb",
+            columns=(("real", "dynamic"), ("imag", "dynamic")),
+            doc="Inverse Fourier transform: real and imag as columns.",
         ),
-        (
+        Function(
             "series_periods_detect",
             "dynamic real real long",
             "dynamic",
-            f"CAST(series_periods({TEXT}, _1, _2, _3) AS JSON)",
-            None,
-            "Find the most significant periods between two lengths: periods and scores as columns; how, is our own.",
+            duckdb=f"CAST(series_periods({TEXT}, _1, _2, _3) AS JSON)",
+            only_on="duckdb",
+            columns=(("periods", "dynamic"), ("periods_scores", "dynamic")),
+            doc="Find the most significant periods between two lengths: periods and scores as columns; how, is our own.",
         ),
-        (
+        Function(
             "series_periods_of",
             "dynamic dynamic",
             "dynamic",
-            f"CAST(series_validated({TEXT}, CAST(_1 AS VARCHAR)) AS JSON)",
-            None,
-            "",
+            duckdb=f"CAST(series_validated({TEXT}, CAST(_1 AS VARCHAR)) AS JSON)",
+            only_on="duckdb",
         ),
-        (
+        Function(
             "series_periods_validate",
             "dynamic real*",
             "dynamic",
-            None,
-            None,
-            "Score lengths as periods of a series: periods and scores.",
+            columns=(("periods", "dynamic"), ("scores", "dynamic")),
+            doc="Score lengths as periods of a series: periods and scores.",
         ),
-        (
+        Function(
             "series_fit_poly_of",
             "dynamic dynamic long",
             "dynamic",
-            f"CAST(series_fitted({TEXT}, CAST(_1 AS VARCHAR), _2) AS JSON)",
-            None,
-            "",
+            duckdb=f"CAST(series_fitted({TEXT}, CAST(_1 AS VARCHAR), _2) AS JSON)",
+            only_on="duckdb",
         ),
-        (
+        Function(
             "series_fit_poly",
             "dynamic dynamic? long?",
             "dynamic",
-            None,
-            None,
-            "Fit a polynomial: rsquare, coefficients, variance, rvariance and poly_fit as columns.",
+            columns=(
+                ("rsquare", "real"),
+                ("coefficients", "dynamic"),
+                ("variance", "real"),
+                ("rvariance", "real"),
+                ("poly_fit", "dynamic"),
+            ),
+            doc="Fit a polynomial: rsquare, coefficients, variance, rvariance and poly_fit as columns.",
         ),
-        (
+        Function(
             "geo_distance_2points",
             "real real real real",
             "real",
-            "CASE WHEN abs(_0) <= 180 AND abs(_1) <= 90 AND abs(_2) <= 180 AND abs(_3) <= 90 THEN 2 * 6371010 * asin(sqrt(least(1,"
-            " pow(sin(radians(_3 - _1) / 2), 2) + cos(radians(_1)) * cos(radians(_3)) * pow(sin(radians(_2 - _0) / 2), 2)))) END",
-            "if(abs(_0) <= 180 AND abs(_1) <= 90 AND abs(_2) <= 180 AND abs(_3) <= 90, 2 * 6371010 * asin(sqrt(least(1,"
-            " pow(sin(radians(_3 - _1) / 2), 2) + cos(radians(_1)) * cos(radians(_3)) * pow(sin(radians(_2 - _0) / 2), 2)))), NULL)",
-            "Give the distance in meters between two points (longitude, latitude) on a sphere.",
+            duckdb=(
+                "CASE WHEN abs(_0) <= 180 AND abs(_1) <= 90 AND abs(_2) <= 180 AND abs(_3) <= 90 THEN 2 * 6371010 * asin(sqrt(least(1,"
+                " pow(sin(radians(_3 - _1) / 2), 2) + cos(radians(_1)) * cos(radians(_3)) * pow(sin(radians(_2 - _0) / 2), 2)))) END"
+            ),
+            clickhouse=(
+                "if(abs(_0) <= 180 AND abs(_1) <= 90 AND abs(_2) <= 180 AND abs(_3) <= 90, 2 * 6371010 * asin(sqrt(least(1,"
+                " pow(sin(radians(_3 - _1) / 2), 2) + cos(radians(_1)) * cos(radians(_3)) * pow(sin(radians(_2 - _0) / 2), 2)))), NULL)"
+            ),
+            doc="Give the distance in meters between two points (longitude, latitude) on a sphere.",
         ),
-        (
+        Function(
             "geo_point_in_circle",
             "real real real real real",
             "bool",
-            None,
-            None,
-            "Say whether a point lies within so many meters of another.",
+            doc="Say whether a point lies within so many meters of another.",
         ),
     ]
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from driftline.kql.functions.lists import CLICK_REAL, let
 from driftline.kql.functions.moments import TEXT_OF_DATETIME, TEXT_OF_TIMESPAN
-from driftline.kql.functions.row import rows
+from driftline.kql.functions.row import Function, rows
 from driftline.kql.text.constants import BESIDE, FORMATS
 
 __all__ = ["CONVERT"]
@@ -153,11 +153,11 @@ REAL_TEXT = (
 COMPACT = "replaceRegexpAll(_0, '(\"(?:[^\"\\\\\\\\]|\\\\\\\\.)*\")|[ \\\\t\\\\r\\\\n]+', '\\\\1')"
 CONVERT = rows(
     [
-        (
+        Function(
             "tostring",
             "any",
             "string",
-            {
+            duckdb={
                 "string": "_0",
                 "bool": "CASE WHEN _0 THEN 'true' WHEN NOT _0 THEN 'false' ELSE '' END",
                 "real": REAL_TEXT[0],
@@ -167,7 +167,7 @@ CONVERT = rows(
                 "decimal": "coalesce(regexp_replace(_0, '^0+([0-9])', '\\1'), '')",
                 "*": "coalesce(CAST(_0 AS TEXT), '')",
             },
-            {
+            clickhouse={
                 "string": "_0",
                 "bool": "multiIf(_0, 'true', NOT _0, 'false', '')",
                 "real": f"replaceOne({REAL_TEXT[1]}, '.E', 'E')",
@@ -177,90 +177,110 @@ CONVERT = rows(
                 "decimal": "ifNull(replaceRegexpOne(_0, '^0+([0-9])', '\\\\1'), '')",
                 "*": "ifNull(toString(_0), '')",
             },
-            "Turn a value into text; null becomes the empty string.",
+            column_name="{0}",
+            doc="Turn a value into text; null becomes the empty string.",
         ),
-        ("tolong", "any", "long", *_whole("BIGINT", "Int64"), "Turn a value into a long."),
-        ("toint", "any", "int", *_whole("INTEGER", "Int32"), "Turn a value into an int."),
-        (
+        Function(
+            "tolong", "any", "long", sql=_whole("BIGINT", "Int64"), column_name="{0}", doc="Turn a value into a long."
+        ),
+        Function(
+            "toint", "any", "int", sql=_whole("INTEGER", "Int32"), column_name="{0}", doc="Turn a value into an int."
+        ),
+        Function(
             "toreal",
             "any",
             "real",
-            {
+            duckdb={
                 "dynamic": f"try_cast({TEXT} AS DOUBLE)",
                 "datetime": "CAST(epoch_us(_0) * 10 + 621355968000000000 AS DOUBLE)",
                 "*": "try_cast(_0 AS DOUBLE)",
             },
-            {
+            clickhouse={
                 "string": "toFloat64OrNull(trimBoth(_0))",
                 "dynamic": f"toFloat64OrNull({CH_TEXT})",
                 "datetime": "toFloat64(toUnixTimestamp64Micro(_0) * 10 + 621355968000000000)",
                 "*": "toFloat64(_0)",
             },
-            "Turn a value into a real.",
+            aliases=("todouble",),
+            column_name="{0}",
+            doc="Turn a value into a real.",
         ),
-        (
+        Function(
             "tobool",
             "any",
             "bool",
-            {"string": BOOLEAN.format(x="_0"), "dynamic": BOOLEAN.format(x=TEXT), "bool": "_0", "*": "_0 <> 0"},
-            {
+            duckdb={"string": BOOLEAN.format(x="_0"), "dynamic": BOOLEAN.format(x=TEXT), "bool": "_0", "*": "_0 <> 0"},
+            clickhouse={
                 "string": BOOLEAN.format(x="_0"),
                 "dynamic": BOOLEAN.format(x=f"({CH_TEXT})"),
                 "bool": "_0",
                 "*": "_0 <> 0",
             },
-            "Turn a value into a bool.",
+            aliases=("toboolean",),
+            column_name="{0}",
+            doc="Turn a value into a bool.",
         ),
-        (
+        Function(
             "todatetime",
             "any",
             "datetime",
-            {"string": _moment("_0"), "dynamic": _moment(TEXT), "datetime": "_0"},
-            {"string": _click_moment("_0"), "dynamic": _click_moment(CH_TEXT), "datetime": "_0"},
-            "Turn a value into a datetime.",
+            duckdb={"string": _moment("_0"), "dynamic": _moment(TEXT), "datetime": "_0"},
+            clickhouse={"string": _click_moment("_0"), "dynamic": _click_moment(CH_TEXT), "datetime": "_0"},
+            column_name="{0}",
+            doc="Turn a value into a datetime.",
         ),
-        (
+        Function(
             "totimespan",
             "any",
             "timespan",
-            {"string": SPANS.format(x="_0"), "dynamic": SPANS.format(x=TEXT), "timespan": "_0", "long": "_0"},
-            {"string": _click_span("_0"), "timespan": "_0", "long": "_0", "dynamic": _click_span(f"({CH_TEXT})")},
-            "Turn a value into a timespan.",
+            duckdb={"string": SPANS.format(x="_0"), "dynamic": SPANS.format(x=TEXT), "timespan": "_0", "long": "_0"},
+            clickhouse={
+                "string": _click_span("_0"),
+                "timespan": "_0",
+                "long": "_0",
+                "dynamic": _click_span(f"({CH_TEXT})"),
+            },
+            aliases=("totime",),
+            column_name="{0}",
+            doc="Turn a value into a timespan.",
         ),
-        (
+        Function(
             "toguid",
             "any",
             "guid",
-            {
+            duckdb={
                 "string": _guid("_0"),
                 "dynamic": _guid(TEXT),
                 "guid": "_0",
             },
-            {"string": _click_guid("_0"), "dynamic": _click_guid(CH_TEXT), "guid": "_0"},
-            "Turn a value into a guid.",
+            clickhouse={"string": _click_guid("_0"), "dynamic": _click_guid(CH_TEXT), "guid": "_0"},
+            column_name="{0}",
+            doc="Turn a value into a guid.",
         ),
-        (
+        Function(
             "todynamic",
             "any",
             "dynamic",
-            {
+            duckdb={
                 "string": "CASE WHEN trim(_0) IN ('', 'null') THEN NULL ELSE coalesce(json(try_cast(_0 AS JSON)), to_json(_0)) END",
                 "dynamic": "_0",
                 **dict.fromkeys(("int", "long", "bool"), "to_json(_0)"),
             },
-            {
+            clickhouse={
                 "string": f"multiIf(match(_0, '^\\\\s*(null\\\\s*)?$'), NULL, isValidJSON(_0), {COMPACT}, toJSONString(_0))",
                 "dynamic": "_0",
                 **dict.fromkeys(("int", "long"), "toString(_0)"),
                 "bool": "multiIf(_0, 'true', NOT _0, 'false', NULL)",
             },
-            "Read JSON; text that is no JSON stays text.",
+            aliases=("parse_json", "parsejson", "toobject"),
+            column_name="{0}",
+            doc="Read JSON; text that is no JSON stays text.",
         ),
-        (
+        Function(
             "to_json",
             "any",
             "dynamic",
-            {
+            duckdb={
                 "dynamic": "_0",
                 "datetime": f"CASE WHEN _0 IS NOT NULL THEN to_json({TEXT_OF_DATETIME[0]}) END",
                 "timespan": f"CASE WHEN _0 IS NOT NULL THEN to_json({TEXT_OF_TIMESPAN[0]}) END",
@@ -268,7 +288,7 @@ CONVERT = rows(
                 "decimal": "CAST(regexp_replace(_0, '^0+([0-9])', '\\1') AS JSON)",
                 "*": "to_json(_0)",
             },
-            {
+            clickhouse={
                 "dynamic": "_0",
                 "string": "toJSONString(_0)",
                 "guid": "toJSONString(_0)",
@@ -279,19 +299,18 @@ CONVERT = rows(
                 "decimal": "replaceRegexpOne(_0, '^0+([0-9])', '\\\\1')",
                 "*": "toString(_0)",
             },
-            "",
+            growth=2,
         ),
-        ("null_if_missing", "dynamic", "dynamic", "nullif(_0, 'null')", "nullIf(_0, 'null')", ""),
-        ("whole_to_long", "any", "long", "CAST(_0 AS BIGINT)", "toInt64(_0)", ""),
-        ("whole_to_real", "any", "real", "CAST(_0 AS DOUBLE)", "toFloat64(_0)", ""),
-        (
+        Function("null_if_missing", "dynamic", "dynamic", duckdb="nullif(_0, 'null')", clickhouse="nullIf(_0, 'null')"),
+        Function("whole_to_long", "any", "long", duckdb="CAST(_0 AS BIGINT)", clickhouse="toInt64(_0)"),
+        Function("whole_to_real", "any", "real", duckdb="CAST(_0 AS DOUBLE)", clickhouse="toFloat64(_0)"),
+        Function(
             "real_to_span",
             "real",
             "timespan",
-            "TRY_CAST(trunc(_0) AS BIGINT)",
-            "accurateCastOrNull(trunc(_0), 'Int64')",
-            "",
+            duckdb="TRY_CAST(trunc(_0) AS BIGINT)",
+            clickhouse="accurateCastOrNull(trunc(_0), 'Int64')",
         ),
-        ("text_or_empty", "string", "string", "coalesce(_0, '')", "ifNull(_0, '')", ""),
+        Function("text_or_empty", "string", "string", duckdb="coalesce(_0, '')", clickhouse="ifNull(_0, '')"),
     ]
 )

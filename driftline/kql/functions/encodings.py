@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from driftline.kql.functions.lists import lets
-from driftline.kql.functions.row import rows
+from driftline.kql.functions.row import Function, rows
 
 __all__ = ["ENCODINGS", "PLAIN"]
 
@@ -85,63 +85,75 @@ def equal_sets() -> tuple[str, str]:
 
 ENCODINGS = rows(
     [
-        (
+        Function(
             "tohex",
             "long long?",
             "string",
-            f"CASE WHEN _0 IS NULL THEN '' ELSE lpad({HEX[0]}, CAST(greatest(coalesce(_1, 0), length({HEX[0]})) AS INT), '0') END",
-            f"if(_0 IS NULL, '', leftPad({HEX[1]}, toUInt64(greatest(ifNull(_1, 0), toInt64(length({HEX[1]})))), '0'))",
-            "Write a number in hexadecimal, with so many digits at least; a negative one as 16 digits.",
+            duckdb=f"CASE WHEN _0 IS NULL THEN '' ELSE lpad({HEX[0]}, CAST(greatest(coalesce(_1, 0), length({HEX[0]})) AS INT), '0') END",
+            clickhouse=f"if(_0 IS NULL, '', leftPad({HEX[1]}, toUInt64(greatest(ifNull(_1, 0), toInt64(length({HEX[1]})))), '0'))",
+            column_name="{0}",
+            doc="Write a number in hexadecimal, with so many digits at least; a negative one as 16 digits.",
         ),
-        (
+        Function(
             "base64_decode_toarray",
             "string",
             "dynamic",
-            lets((BYTES[0], ""), b=(f"TRY(from_base64({PLAIN}))", ""))[0],
-            lets(("", f"if(b = '' AND _0 <> '', NULL, {BYTES[1]})"), b=("", "tryBase64Decode(_0)"))[1],
-            "Decode base64 into an array of bytes; null if it is none.",
+            duckdb=lets((BYTES[0], ""), b=(f"TRY(from_base64({PLAIN}))", ""))[0],
+            clickhouse=lets(("", f"if(b = '' AND _0 <> '', NULL, {BYTES[1]})"), b=("", "tryBase64Decode(_0)"))[1],
+            growth=3,
+            doc="Decode base64 into an array of bytes; null if it is none.",
         ),
-        (
+        Function(
             "base64_encode_fromarray",
             "dynamic",
             "string",
-            *FROM_BYTES,
-            "Encode an array of bytes in base64; empty if it is none.",
+            sql=FROM_BYTES,
+            growth=2,
+            doc="Encode an array of bytes in base64; empty if it is none.",
         ),
-        ("base64_encode_fromguid", "guid", "string", *FROM_GUID, "Encode a guid's 16 bytes in base64."),
-        ("base64_decode_toguid", "string", "guid", *TO_GUID, "Decode base64 into a guid; null if it is none."),
-        ("unicode_codepoints_from_string", "text", "dynamic", *POINTS, "List a text's code points."),
-        ("format_bytes_by", "number long string long", "string", *sized(), ""),
-        (
+        Function("base64_encode_fromguid", "guid", "string", sql=FROM_GUID, doc="Encode a guid's 16 bytes in base64."),
+        Function(
+            "base64_decode_toguid", "string", "guid", sql=TO_GUID, doc="Decode base64 into a guid; null if it is none."
+        ),
+        Function(
+            "unicode_codepoints_from_string",
+            "text",
+            "dynamic",
+            sql=POINTS,
+            aliases=("to_utf8",),
+            growth=8,
+            doc="List a text's code points.",
+        ),
+        Function("format_bytes_by", "number long string long", "string", sql=sized()),
+        Function(
             "format_bytes",
             "number long? string? long?",
             "string",
-            None,
-            None,
-            "Write a number of bytes with so many digits (0), in a unit from Bytes to EB or one that fits, by 1024 or 1000.",
+            column_name="{0}",
+            doc="Write a number of bytes with so many digits (0), in a unit from Bytes to EB or one that fits, by 1024 or 1000.",
         ),
-        (
+        Function(
             "datetime_utc_to_local",
             "datetime string",
             "datetime",
-            "timezone(_1, timezone('UTC', _0))",
-            "toDateTime64(toString(toTimeZone(_0, _1)), 6, 'UTC')",
-            "Give the wall clock of a time zone such as Europe/Berlin.",
+            duckdb="timezone(_1, timezone('UTC', _0))",
+            clickhouse="toDateTime64(toString(toTimeZone(_0, _1)), 6, 'UTC')",
+            doc="Give the wall clock of a time zone such as Europe/Berlin.",
         ),
-        (
+        Function(
             "datetime_local_to_utc",
             "datetime string",
             "datetime",
-            "timezone('UTC', timezone(_1, _0))",
-            "toTimeZone(parseDateTime64BestEffortOrNull(formatDateTime(_0, '%Y-%m-%d %H:%i:%S.%f'), 6, _1), 'UTC')",
-            "Give the moment at which a time zone's wall clock shows a time.",
+            duckdb="timezone('UTC', timezone(_1, _0))",
+            clickhouse="toTimeZone(parseDateTime64BestEffortOrNull(formatDateTime(_0, '%Y-%m-%d %H:%i:%S.%f'), 6, _1), 'UTC')",
+            doc="Give the moment at which a time zone's wall clock shows a time.",
         ),
-        (
+        Function(
             "set_equals",
             "dynamic dynamic",
             "bool",
-            *equal_sets(),
-            "Say whether two arrays hold the same values.",
+            sql=equal_sets(),
+            doc="Say whether two arrays hold the same values.",
         ),
     ]
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from driftline.kql.functions.lists import Pair, lets
-from driftline.kql.functions.row import rows
+from driftline.kql.functions.row import Function, rows
 
 __all__ = ["LOCATIONS"]
 
@@ -74,15 +74,26 @@ CSV = lets(
 )
 LOCATIONS = rows(
     [
-        ("parse_path", "string", "dynamic", *bag(PATH), "Take a path apart into a bag."),
-        ("parse_url", "string", "dynamic", *bag(URL), "Take a URL apart into a bag."),
-        (
+        Function("parse_path", "string", "dynamic", sql=bag(PATH), doc="Take a path apart into a bag."),
+        Function(
+            "parse_url", "string", "dynamic", sql=bag(URL), aliases=("parseurl",), doc="Take a URL apart into a bag."
+        ),
+        Function(
             "parse_urlquery",
             "string",
             "dynamic",
-            *bag({NESTED: parameters(found("^[?]?([^#]*)"))}),
-            "Take the query part of a URL apart into a bag.",
+            sql=bag({NESTED: parameters(found("^[?]?([^#]*)"))}),
+            aliases=("parseurlquery",),
+            doc="Take the query part of a URL apart into a bag.",
         ),
-        ("parse_csv", "string", "dynamic", *CSV, "Take the first line of comma-separated values apart."),
+        Function(
+            "parse_csv",
+            "string",
+            "dynamic",
+            sql=CSV,
+            aliases=("parsecsv",),
+            column_name="{0}",
+            doc="Take the first line of comma-separated values apart.",
+        ),
     ]
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from driftline.kql.functions.row import rows
+from driftline.kql.functions.row import Function, rows
 
 __all__ = ["MOMENTS", "TEXT_OF_DATETIME", "TEXT_OF_TIMESPAN"]
 
@@ -74,14 +74,16 @@ def end(begin: tuple[str, str]) -> tuple[str, str]:
     return f"({duck}) - to_microseconds(1)", f"addMicroseconds({click}, -1)"
 
 
-def part(name: str, kind: str, duck: str, click: str, doc: str) -> tuple[str, str, str, str, str, str]:
-    return (
+def part(name: str, duck: str, click: str, doc: str = "", aliases: tuple[str, ...] = ()) -> Function:
+    """Return the row of a function that reads a part of a datetime as an int."""
+    return Function(
         name,
         "datetime",
-        kind,
-        f"CAST({duck} AS {'INT' if kind == 'int' else 'BIGINT'})",
-        f"to{'Int32' if kind == 'int' else 'Int64'}({click})",
-        doc,
+        "int",
+        duckdb=f"CAST({duck} AS INT)",
+        clickhouse=f"toInt32({click})",
+        aliases=aliases,
+        doc=doc,
     )
 
 
@@ -89,12 +91,12 @@ STEP = "nullif(greatest(_1 // 10, 0), 0)"
 
 
 # datetime_diff counts boundaries crossed, not whole periods.
-def boundaries(unit: str, micros: int, shift: int = 0) -> tuple[str, str, str, str, str, str]:
+def boundaries(unit: str, micros: int, shift: int = 0) -> Function:
     duck = f"(({us('_0')} + {YEAR_ONE + shift}) // {micros}) - (({us('_1')} + {YEAR_ONE + shift}) // {micros})"
     click = (
         f"intDiv({ch_us('_0')} + {YEAR_ONE + shift}, {micros}) - intDiv({ch_us('_1')} + {YEAR_ONE + shift}, {micros})"
     )
-    return (f"datetime_diff_{unit}", "datetime datetime", "long", duck, click, "")
+    return Function(f"datetime_diff_{unit}", "datetime datetime", "long", duckdb=duck, clickhouse=click)
 
 
 CLOCK = "(_3 BETWEEN 0 AND 23) AND (_4 BETWEEN 0 AND 59) AND _5 >= 0 AND _5 < 60"
@@ -120,142 +122,162 @@ WHOLE_THOUSANDS = (
 )
 MOMENTS = rows(
     [
-        ("now", "timespan?", "datetime", None, None, "Give the time at which the query began, moved by a timespan."),
-        ("ago", "timespan", "datetime", None, None, "Give the time a timespan before now."),
-        ("now_utc", "", "datetime", "make_timestamp(epoch_us(now()))", "now64(6, 'UTC')", ""),
-        (
+        Function("now", "timespan?", "datetime", doc="Give the time at which the query began, moved by a timespan."),
+        Function("ago", "timespan", "datetime", doc="Give the time a timespan before now."),
+        Function("now_utc", "", "datetime", duckdb="make_timestamp(epoch_us(now()))", clickhouse="now64(6, 'UTC')"),
+        Function(
             "datetime+",
             "datetime timespan",
             "datetime",
-            "TRY(_0 + to_microseconds(_1 // 10))",
-            "addMicroseconds(_0, intDiv(_1, 10))",
-            "",
+            duckdb="TRY(_0 + to_microseconds(_1 // 10))",
+            clickhouse="addMicroseconds(_0, intDiv(_1, 10))",
         ),
-        (
+        Function(
             "datetime-",
             "datetime timespan",
             "datetime",
-            "_0 - to_microseconds(_1 // 10)",
-            "addMicroseconds(_0, -intDiv(_1, 10))",
-            "",
+            duckdb="_0 - to_microseconds(_1 // 10)",
+            clickhouse="addMicroseconds(_0, -intDiv(_1, 10))",
         ),
-        (
+        Function(
             "datetime_minus",
             "datetime datetime",
             "timespan",
-            f"({us('_0')} - {us('_1')}) * 10",
-            f"({ch_us('_0')} - {ch_us('_1')}) * 10",
-            "",
+            duckdb=f"({us('_0')} - {us('_1')}) * 10",
+            clickhouse=f"({ch_us('_0')} - {ch_us('_1')}) * 10",
         ),
-        (
+        Function(
             "bin_datetime",
             "datetime timespan",
             "datetime",
-            moment(f"{us('_0')} - (({us('_0')} + {YEAR_ONE}) % nullif(greatest(_1 // 10, 0), 0))"),
-            ch_moment(f"{ch_us('_0')} - (({ch_us('_0')} + {YEAR_ONE}) % nullIf(greatest(intDiv(_1, 10), 0), 0))"),
-            "",
+            duckdb=moment(f"{us('_0')} - (({us('_0')} + {YEAR_ONE}) % nullif(greatest(_1 // 10, 0), 0))"),
+            clickhouse=ch_moment(
+                f"{ch_us('_0')} - (({ch_us('_0')} + {YEAR_ONE}) % nullIf(greatest(intDiv(_1, 10), 0), 0))"
+            ),
         ),
-        (
+        Function(
             "bin_at_datetime",
             "datetime timespan datetime",
             "datetime",
-            moment(f"{us('_0')} - ((({us('_0')} - {us('_2')}) % {STEP}) + {STEP}) % {STEP}"),
-            ch_moment(
-                f"{ch_us('_0')} - positiveModulo({ch_us('_0')} - {ch_us('_2')}, nullIf(greatest(intDiv(_1, 10), 0), 0))"
+            duckdb=moment(f"{us('_0')} - ((({us('_0')} - {us('_2')}) % {STEP}) + {STEP}) % {STEP}"),
+            clickhouse=(
+                ch_moment(
+                    f"{ch_us('_0')} - positiveModulo({ch_us('_0')} - {ch_us('_2')}, nullIf(greatest(intDiv(_1, 10), 0), 0))"
+                )
             ),
-            "",
         ),
-        ("startofday", "datetime long?", "datetime", *DAY_START, "Give the start of the day, moved by days."),
-        (
+        Function(
+            "startofday",
+            "datetime long?",
+            "datetime",
+            sql=DAY_START,
+            column_name="{0}",
+            doc="Give the start of the day, moved by days.",
+        ),
+        Function(
             "startofweek",
             "datetime long?",
             "datetime",
-            *WEEK_START,
-            "Give the start of the week (Sunday), moved by weeks.",
+            sql=WEEK_START,
+            doc="Give the start of the week (Sunday), moved by weeks.",
         ),
-        ("startofmonth", "datetime long?", "datetime", *MONTH_START, "Give the start of the month, moved by months."),
-        ("startofyear", "datetime long?", "datetime", *YEAR_START, "Give the start of the year, moved by years."),
-        ("endofday", "datetime long?", "datetime", *end(DAY_START), "Give the last moment of the day."),
-        ("endofweek", "datetime long?", "datetime", *end(WEEK_START), "Give the last moment of the week."),
-        ("endofmonth", "datetime long?", "datetime", *end(MONTH_START), "Give the last moment of the month."),
-        ("endofyear", "datetime long?", "datetime", *end(YEAR_START), "Give the last moment of the year."),
-        part("getyear", "int", "year(_0)", "toYear(_0)", "Give the year."),
-        part("getmonth", "int", "month(_0)", "toMonth(_0)", "Give the month of the year."),
-        part("monthofyear", "int", "month(_0)", "toMonth(_0)", "Give the month of the year."),
-        part("dayofmonth", "int", "day(_0)", "toDayOfMonth(_0)", "Give the day of the month."),
-        part("dayofyear", "int", "dayofyear(_0)", "toDayOfYear(_0)", "Give the day of the year."),
-        part("hourofday", "int", "hour(_0)", "toHour(_0)", "Give the hour of the day."),
-        part("week_of_year", "int", "weekofyear(_0)", "toISOWeek(_0)", "Give the ISO week of the year."),
-        (
+        Function(
+            "startofmonth",
+            "datetime long?",
+            "datetime",
+            sql=MONTH_START,
+            doc="Give the start of the month, moved by months.",
+        ),
+        Function(
+            "startofyear",
+            "datetime long?",
+            "datetime",
+            sql=YEAR_START,
+            doc="Give the start of the year, moved by years.",
+        ),
+        Function("endofday", "datetime long?", "datetime", sql=end(DAY_START), doc="Give the last moment of the day."),
+        Function(
+            "endofweek", "datetime long?", "datetime", sql=end(WEEK_START), doc="Give the last moment of the week."
+        ),
+        Function(
+            "endofmonth", "datetime long?", "datetime", sql=end(MONTH_START), doc="Give the last moment of the month."
+        ),
+        Function(
+            "endofyear", "datetime long?", "datetime", sql=end(YEAR_START), doc="Give the last moment of the year."
+        ),
+        part("getyear", "year(_0)", "toYear(_0)", "Give the year."),
+        part("getmonth", "month(_0)", "toMonth(_0)", "Give the month of the year."),
+        part("monthofyear", "month(_0)", "toMonth(_0)", "Give the month of the year."),
+        part("dayofmonth", "day(_0)", "toDayOfMonth(_0)", "Give the day of the month.", ("getday",)),
+        part("dayofyear", "dayofyear(_0)", "toDayOfYear(_0)", "Give the day of the year."),
+        part("hourofday", "hour(_0)", "toHour(_0)", "Give the hour of the day."),
+        part("week_of_year", "weekofyear(_0)", "toISOWeek(_0)", "Give the ISO week of the year.", ("weekofyear",)),
+        Function(
             "dayofweek",
             "datetime",
             "timespan",
-            "CAST(dayofweek(_0) AS BIGINT) * 864000000000",
-            "toInt64(toDayOfWeek(_0) % 7) * 864000000000",
-            "Give the time since the last Sunday, in days.",
+            duckdb="CAST(dayofweek(_0) AS BIGINT) * 864000000000",
+            clickhouse="toInt64(toDayOfWeek(_0) % 7) * 864000000000",
+            doc="Give the time since the last Sunday, in days.",
         ),
-        part("datetime_part_year", "int", "year(_0)", "toYear(_0)", ""),
-        part("datetime_part_quarter", "int", "quarter(_0)", "toQuarter(_0)", ""),
-        part("datetime_part_month", "int", "month(_0)", "toMonth(_0)", ""),
-        part("datetime_part_week_of_year", "int", "weekofyear(_0)", "toISOWeek(_0)", ""),
-        part("datetime_part_day", "int", "day(_0)", "toDayOfMonth(_0)", ""),
-        part("datetime_part_dayofyear", "int", "dayofyear(_0)", "toDayOfYear(_0)", ""),
-        part("datetime_part_hour", "int", "hour(_0)", "toHour(_0)", ""),
-        part("datetime_part_minute", "int", "minute(_0)", "toMinute(_0)", ""),
-        part("datetime_part_second", "int", "second(_0)", "toSecond(_0)", ""),
+        part("datetime_part_year", "year(_0)", "toYear(_0)"),
+        part("datetime_part_quarter", "quarter(_0)", "toQuarter(_0)"),
+        part("datetime_part_month", "month(_0)", "toMonth(_0)"),
+        part("datetime_part_week_of_year", "weekofyear(_0)", "toISOWeek(_0)"),
+        part("datetime_part_day", "day(_0)", "toDayOfMonth(_0)"),
+        part("datetime_part_dayofyear", "dayofyear(_0)", "toDayOfYear(_0)"),
+        part("datetime_part_hour", "hour(_0)", "toHour(_0)"),
+        part("datetime_part_minute", "minute(_0)", "toMinute(_0)"),
+        part("datetime_part_second", "second(_0)", "toSecond(_0)"),
         part(
             "datetime_part_millisecond",
-            "int",
             "microsecond(_0) % 1000000 // 1000",
             "intDiv(positiveModulo(toUnixTimestamp64Micro(_0), 1000000), 1000)",
             "",
         ),
         part(
             "datetime_part_microsecond",
-            "int",
             "microsecond(_0) % 1000000",
             "positiveModulo(toUnixTimestamp64Micro(_0), 1000000)",
-            "",
         ),
         part(
             "datetime_part_nanosecond",
-            "int",
             "(microsecond(_0) % 1000000) * 1000",
             "positiveModulo(toUnixTimestamp64Micro(_0), 1000000) * 1000",
-            "",
         ),
-        ("datetime_part", "string datetime", "int", None, None, "Give a part of a datetime by its name."),
-        (
+        Function(
+            "datetime_part",
+            "string datetime",
+            "int",
+            aliases=("datepart",),
+            doc="Give a part of a datetime by its name.",
+        ),
+        Function(
             "datetime_diff",
             "string datetime datetime",
             "long",
-            None,
-            None,
-            "Count the boundaries of a unit between two datetimes.",
+            doc="Count the boundaries of a unit between two datetimes.",
         ),
-        (
+        Function(
             "datetime_diff_year",
             "datetime datetime",
             "long",
-            "CAST(year(_0) - year(_1) AS BIGINT)",
-            "toInt64(toYear(_0)) - toInt64(toYear(_1))",
-            "",
+            duckdb="CAST(year(_0) - year(_1) AS BIGINT)",
+            clickhouse="toInt64(toYear(_0)) - toInt64(toYear(_1))",
         ),
-        (
+        Function(
             "datetime_diff_quarter",
             "datetime datetime",
             "long",
-            "CAST((year(_0) - year(_1)) * 4 + quarter(_0) - quarter(_1) AS BIGINT)",
-            "(toInt64(toYear(_0)) - toInt64(toYear(_1))) * 4 + toQuarter(_0) - toQuarter(_1)",
-            "",
+            duckdb="CAST((year(_0) - year(_1)) * 4 + quarter(_0) - quarter(_1) AS BIGINT)",
+            clickhouse="(toInt64(toYear(_0)) - toInt64(toYear(_1))) * 4 + toQuarter(_0) - toQuarter(_1)",
         ),
-        (
+        Function(
             "datetime_diff_month",
             "datetime datetime",
             "long",
-            "CAST((year(_0) - year(_1)) * 12 + month(_0) - month(_1) AS BIGINT)",
-            "(toInt64(toYear(_0)) - toInt64(toYear(_1))) * 12 + toMonth(_0) - toMonth(_1)",
-            "",
+            duckdb="CAST((year(_0) - year(_1)) * 12 + month(_0) - month(_1) AS BIGINT)",
+            clickhouse="(toInt64(toYear(_0)) - toInt64(toYear(_1))) * 12 + toMonth(_0) - toMonth(_1)",
         ),
         boundaries("week", 7 * DAY_US, DAY_US),
         boundaries("day", DAY_US),
@@ -264,164 +286,159 @@ MOMENTS = rows(
         boundaries("second", 1_000_000),
         boundaries("millisecond", 1_000),
         boundaries("microsecond", 1),
-        (
+        Function(
             "datetime_diff_nanosecond",
             "datetime datetime",
             "long",
-            f"({us('_0')} - {us('_1')}) * 1000",
-            f"({ch_us('_0')} - {ch_us('_1')}) * 1000",
-            "",
+            duckdb=f"({us('_0')} - {us('_1')}) * 1000",
+            clickhouse=f"({ch_us('_0')} - {ch_us('_1')}) * 1000",
         ),
-        ("datetime_add", "string long datetime", "datetime", None, None, "Add a number of units to a datetime."),
-        (
+        Function("datetime_add", "string long datetime", "datetime", doc="Add a number of units to a datetime."),
+        Function(
             "datetime_add_year",
             "datetime long",
             "datetime",
-            "TRY(_0 + to_years(CAST(_1 AS INT)))",
-            "addYears(_0, _1)",
-            "",
+            duckdb="TRY(_0 + to_years(CAST(_1 AS INT)))",
+            clickhouse="addYears(_0, _1)",
         ),
-        (
+        Function(
             "datetime_add_quarter",
             "datetime long",
             "datetime",
-            "TRY(_0 + to_months(CAST(_1 * 3 AS INT)))",
-            "addQuarters(_0, _1)",
-            "",
+            duckdb="TRY(_0 + to_months(CAST(_1 * 3 AS INT)))",
+            clickhouse="addQuarters(_0, _1)",
         ),
-        (
+        Function(
             "datetime_add_month",
             "datetime long",
             "datetime",
-            "TRY(_0 + to_months(CAST(_1 AS INT)))",
-            "addMonths(_0, _1)",
-            "",
+            duckdb="TRY(_0 + to_months(CAST(_1 AS INT)))",
+            clickhouse="addMonths(_0, _1)",
         ),
-        (
+        Function(
             "datetime_add_week",
             "datetime long",
             "datetime",
-            "TRY(_0 + to_weeks(CAST(_1 AS INT)))",
-            "addWeeks(_0, _1)",
-            "",
+            duckdb="TRY(_0 + to_weeks(CAST(_1 AS INT)))",
+            clickhouse="addWeeks(_0, _1)",
         ),
-        ("datetime_add_day", "datetime long", "datetime", "TRY(_0 + to_days(CAST(_1 AS INT)))", "addDays(_0, _1)", ""),
-        ("datetime_add_hour", "datetime long", "datetime", "TRY(_0 + to_hours(_1))", "addHours(_0, _1)", ""),
-        ("datetime_add_minute", "datetime long", "datetime", "TRY(_0 + to_minutes(_1))", "addMinutes(_0, _1)", ""),
-        (
+        Function(
+            "datetime_add_day",
+            "datetime long",
+            "datetime",
+            duckdb="TRY(_0 + to_days(CAST(_1 AS INT)))",
+            clickhouse="addDays(_0, _1)",
+        ),
+        Function(
+            "datetime_add_hour",
+            "datetime long",
+            "datetime",
+            duckdb="TRY(_0 + to_hours(_1))",
+            clickhouse="addHours(_0, _1)",
+        ),
+        Function(
+            "datetime_add_minute",
+            "datetime long",
+            "datetime",
+            duckdb="TRY(_0 + to_minutes(_1))",
+            clickhouse="addMinutes(_0, _1)",
+        ),
+        Function(
             "datetime_add_second",
             "datetime long",
             "datetime",
-            "TRY(_0 + to_microseconds(_1 * 1000000))",
-            "addSeconds(_0, _1)",
-            "",
+            duckdb="TRY(_0 + to_microseconds(_1 * 1000000))",
+            clickhouse="addSeconds(_0, _1)",
         ),
-        (
+        Function(
             "datetime_add_millisecond",
             "datetime long",
             "datetime",
-            "TRY(_0 + to_microseconds(_1 * 1000))",
-            "addMilliseconds(_0, _1)",
-            "",
+            duckdb="TRY(_0 + to_microseconds(_1 * 1000))",
+            clickhouse="addMilliseconds(_0, _1)",
         ),
-        (
+        Function(
             "datetime_add_microsecond",
             "datetime long",
             "datetime",
-            "TRY(_0 + to_microseconds(_1))",
-            "addMicroseconds(_0, _1)",
-            "",
+            duckdb="TRY(_0 + to_microseconds(_1))",
+            clickhouse="addMicroseconds(_0, _1)",
         ),
-        (
+        Function(
             "datetime_add_nanosecond",
             "datetime long",
             "datetime",
-            "TRY(_0 + to_microseconds(_1 // 1000))",
-            "addMicroseconds(_0, intDiv(_1, 1000))",
-            "",
+            duckdb="TRY(_0 + to_microseconds(_1 // 1000))",
+            clickhouse="addMicroseconds(_0, intDiv(_1, 1000))",
         ),
-        (
+        Function(
             "make_datetime_parts",
             "long long long long long real",
             "datetime",
-            f"TRY(CASE WHEN _0 BETWEEN 1 AND 9999 AND {CLOCK} THEN make_timestamp(_0, _1, _2, _3, _4, 0) + to_microseconds({MICROSECONDS[0]}) END)",
-            f"if((_0 BETWEEN 1 AND 9999) AND {CLOCK}, addMicroseconds(parseDateTime64BestEffortOrNull({WRITTEN}, 6, 'UTC'), {MICROSECONDS[1]}), NULL)",
-            "",
+            duckdb=f"TRY(CASE WHEN _0 BETWEEN 1 AND 9999 AND {CLOCK} THEN make_timestamp(_0, _1, _2, _3, _4, 0) + to_microseconds({MICROSECONDS[0]}) END)",
+            clickhouse=f"if((_0 BETWEEN 1 AND 9999) AND {CLOCK}, addMicroseconds(parseDateTime64BestEffortOrNull({WRITTEN}, 6, 'UTC'), {MICROSECONDS[1]}), NULL)",
         ),
-        (
-            "make_datetime",
-            "any*",
-            "datetime",
-            None,
-            None,
-            "Make a datetime from year, month, day, hour, minute and second.",
+        Function(
+            "make_datetime", "any*", "datetime", doc="Make a datetime from year, month, day, hour, minute and second."
         ),
-        (
+        Function(
             "make_timespan_parts",
             "long long long real",
             "timespan",
-            f"CASE WHEN {SPAN_CLOCK} THEN _0 * 864000000000 + _1 * 36000000000 + _2 * 600000000 + CAST(round(_3 * 10000000) AS BIGINT) END",
-            f"if({SPAN_CLOCK}, _0 * 864000000000 + _1 * 36000000000 + _2 * 600000000 + toInt64(round(_3 * 10000000)), NULL)",
-            "",
+            duckdb=f"CASE WHEN {SPAN_CLOCK} THEN _0 * 864000000000 + _1 * 36000000000 + _2 * 600000000 + CAST(round(_3 * 10000000) AS BIGINT) END",
+            clickhouse=f"if({SPAN_CLOCK}, _0 * 864000000000 + _1 * 36000000000 + _2 * 600000000 + toInt64(round(_3 * 10000000)), NULL)",
         ),
-        (
-            "make_timespan",
-            "long*",
-            "timespan",
-            None,
-            None,
-            "Make a timespan from (days,) hours, minutes (and seconds).",
+        Function(
+            "make_timespan", "long*", "timespan", doc="Make a timespan from (days,) hours, minutes (and seconds)."
         ),
-        (
+        Function(
             "unixtime_seconds_todatetime",
             "real",
             "datetime",
-            *since_1970(1, ("TRY_CAST(_0 * 1000000 AS BIGINT)", "accurateCastOrNull(round(_0 * 1000000), 'Int64')")),
-            "Make a datetime from seconds since 1970.",
+            sql=since_1970(1, ("TRY_CAST(_0 * 1000000 AS BIGINT)", "accurateCastOrNull(round(_0 * 1000000), 'Int64')")),
+            doc="Make a datetime from seconds since 1970.",
         ),
-        (
+        Function(
             "unixtime_milliseconds_todatetime",
             "real",
             "datetime",
-            *since_1970(1_000, ("TRY_CAST(_0 * 1000 AS BIGINT)", "accurateCastOrNull(round(_0 * 1000), 'Int64')")),
-            "Make a datetime from milliseconds since 1970.",
+            sql=since_1970(1_000, ("TRY_CAST(_0 * 1000 AS BIGINT)", "accurateCastOrNull(round(_0 * 1000), 'Int64')")),
+            doc="Make a datetime from milliseconds since 1970.",
         ),
-        (
+        Function(
             "unixtime_microseconds_todatetime",
             "number",
             "datetime",
-            *since_1970(1_000_000, ("TRY_CAST(trunc(_0) AS BIGINT)", "accurateCastOrNull(trunc(_0), 'Int64')")),
-            "Make a datetime from microseconds since 1970.",
+            sql=since_1970(1_000_000, ("TRY_CAST(trunc(_0) AS BIGINT)", "accurateCastOrNull(trunc(_0), 'Int64')")),
+            doc="Make a datetime from microseconds since 1970.",
         ),
-        (
+        Function(
             "unixtime_nanoseconds_todatetime",
             "number",
             "datetime",
-            {
+            duckdb={
                 kind: moment(WHOLE_THOUSANDS[0].format(x=x))
                 for kind, x in {"long": "_0", "*": "TRY_CAST(trunc(_0) AS BIGINT)"}.items()
             },
-            {
+            clickhouse={
                 kind: ch_moment(WHOLE_THOUSANDS[1].format(x=x))
                 for kind, x in {"long": "_0", "*": "accurateCastOrNull(trunc(_0), 'Int64')"}.items()
             },
-            "Make a datetime from nanoseconds since 1970.",
+            doc="Make a datetime from nanoseconds since 1970.",
         ),
-        (
+        Function(
             "format_datetime",
             "datetime string",
             "string",
-            None,
-            None,
-            "Write a datetime by a format such as yyyy-MM-dd HH:mm:ss.",
+            argument_uses=2,
+            doc="Write a datetime by a format such as yyyy-MM-dd HH:mm:ss.",
         ),
-        (
+        Function(
             "format_timespan",
             "timespan string",
             "string",
-            None,
-            None,
-            "Write a timespan by a format such as d.HH:mm:ss.",
+            argument_uses=2,
+            doc="Write a timespan by a format such as d.HH:mm:ss.",
         ),
     ]
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from driftline.kql.functions.lists import Pair, lets
-from driftline.kql.functions.row import rows
+from driftline.kql.functions.row import Function, rows
 
 __all__ = ["NETWORK"]
 
@@ -229,158 +229,142 @@ def over_array(test: Pair) -> Pair:
 
 NETWORK = rows(
     [
-        (
+        Function(
             "parse_ipv4",
             "string",
             "long",
-            *network("_0", prefix("_0")),
-            "Read an IPv4 address as a number; with a prefix, its network's.",
+            sql=network("_0", prefix("_0")),
+            aliases=("parseipv4",),
+            doc="Read an IPv4 address as a number; with a prefix, its network's.",
         ),
-        (
+        Function(
             "parse_ipv4_mask",
             "string long",
             "long",
-            *network("_0", least(prefix("_0"), ("_1", "_1"))),
-            "Read the network of an IPv4 address, of so many bits, as a number.",
+            sql=network("_0", least(prefix("_0"), ("_1", "_1"))),
+            doc="Read the network of an IPv4 address, of so many bits, as a number.",
         ),
-        (
+        Function(
             "ipv4_compare",
             "string string long?",
             "long",
-            *compared(),
-            "Compare two IPv4 networks by their shorter prefix: -1, 0 or 1.",
+            sql=compared(),
+            doc="Compare two IPv4 networks by their shorter prefix: -1, 0 or 1.",
         ),
-        (
+        Function(
             "ipv4_is_match",
             "string string long?",
             "bool",
-            *same(network("_0", SHARED), network("_1", SHARED)),
-            "Say whether two IPv4 networks are one by their shorter prefix.",
+            sql=same(network("_0", SHARED), network("_1", SHARED)),
+            doc="Say whether two IPv4 networks are one by their shorter prefix.",
         ),
-        (
+        Function(
             "ipv4_is_in_range",
             "string string",
             "bool",
-            *in_range("_1"),
-            "Say whether an address lies in a block such as 10.0.0.0/8.",
+            sql=in_range("_1"),
+            doc="Say whether an address lies in a block such as 10.0.0.0/8.",
         ),
-        (
-            "ipv4_is_in_any_range",
-            "string any*",
-            "bool",
-            None,
-            None,
-            "Say whether an address lies in one of several blocks.",
+        Function(
+            "ipv4_is_in_any_range", "string any*", "bool", doc="Say whether an address lies in one of several blocks."
         ),
-        ("ipv4_is_private", "string", "bool", *_private(), "Say whether an address is of a private network."),
-        (
+        Function(
+            "ipv4_is_private", "string", "bool", sql=_private(), doc="Say whether an address is of a private network."
+        ),
+        Function(
             "ipv4_netmask_suffix",
             "string",
             "long",
-            f"CASE WHEN regexp_matches(_0, '{BLOCK}') THEN {prefix('_0')[0]} END",
-            f"if(match(_0, '{BLOCK}'), {prefix('_0')[1]}, NULL)",
-            "Give the length of an address' prefix, 32 without one.",
+            duckdb=f"CASE WHEN regexp_matches(_0, '{BLOCK}') THEN {prefix('_0')[0]} END",
+            clickhouse=f"if(match(_0, '{BLOCK}'), {prefix('_0')[1]}, NULL)",
+            doc="Give the length of an address' prefix, 32 without one.",
         ),
-        (
+        Function(
             "format_ipv4",
             "any long?",
             "string",
-            None,
-            None,
-            "Write the network of an IPv4 address or number; empty if it is none.",
+            doc="Write the network of an IPv4 address or number; empty if it is none.",
         ),
-        (
+        Function(
             "format_ipv4_mask",
             "any long?",
             "string",
-            None,
-            None,
-            "Write the network of an IPv4 address or number with its prefix.",
+            doc="Write the network of an IPv4 address or number with its prefix.",
         ),
-        (
+        Function(
             "format_ipv4_text",
             "string long",
             "string",
-            *written(network("_0", least(prefix("_0"), ("coalesce(_1, 32)", "ifNull(_1, 32)")))),
-            "",
+            sql=written(network("_0", least(prefix("_0"), ("coalesce(_1, 32)", "ifNull(_1, 32)")))),
         ),
-        (
+        Function(
             "format_ipv4_text_mask",
             "string long",
             "string",
-            *suffixed(
+            sql=suffixed(
                 written(network("_0", least(prefix("_0"), ("coalesce(_1, 32)", "ifNull(_1, 32)")))),
                 least(prefix("_0"), ("coalesce(_1, 32)", "ifNull(_1, 32)")),
             ),
-            "",
         ),
-        ("ipv4_of_number", "long", "string", *written(("_0", "_0")), ""),
-        (
-            "has_ipv4",
-            "string string",
-            "bool",
-            *has_address("_1"),
-            "Say whether a text holds an IPv4 address.",
+        Function("ipv4_of_number", "long", "string", sql=written(("_0", "_0"))),
+        Function(
+            "has_ipv4", "string string", "bool", sql=has_address("_1"), doc="Say whether a text holds an IPv4 address."
         ),
-        (
+        Function(
             "has_ipv4_prefix",
             "string string",
             "bool",
-            *has_beginning("_1"),
-            "Say whether a text holds an IPv4 address that begins so; a prefix ends in a dot.",
+            sql=has_beginning("_1"),
+            doc="Say whether a text holds an IPv4 address that begins so; a prefix ends in a dot.",
         ),
-        ("has_any_ipv4", "string any*", "bool", None, None, "Say whether a text holds one of several IPv4 addresses."),
-        (
+        Function("has_any_ipv4", "string any*", "bool", doc="Say whether a text holds one of several IPv4 addresses."),
+        Function(
             "has_any_ipv4_prefix",
             "string any*",
             "bool",
-            None,
-            None,
-            "Say whether a text holds an IPv4 address that begins in one of several ways.",
+            doc="Say whether a text holds an IPv4 address that begins in one of several ways.",
         ),
-        (
+        Function(
             "parse_ipv6",
             "string",
             "string",
-            *grouped6(prefix6("_0")),
-            "Write an IPv6 or IPv4 address as eight groups of digits; empty if it is none.",
+            sql=grouped6(prefix6("_0")),
+            doc="Write an IPv6 or IPv4 address as eight groups of digits; empty if it is none.",
         ),
-        (
+        Function(
             "parse_ipv6_mask",
             "string long",
             "string",
-            *grouped6(least(prefix6("_0"), ("_1", "_1"))),
-            "Write the network of an IPv6 address, of so many bits.",
+            sql=grouped6(least(prefix6("_0"), ("_1", "_1"))),
+            doc="Write the network of an IPv6 address, of so many bits.",
         ),
-        (
+        Function(
             "ipv6_compare",
             "string string long?",
             "long",
-            *compared6(),
-            "Compare two IPv6 or IPv4 networks by their shorter prefix: -1, 0 or 1.",
+            sql=compared6(),
+            doc="Compare two IPv6 or IPv4 networks by their shorter prefix: -1, 0 or 1.",
         ),
-        (
+        Function(
             "ipv6_is_match",
             "string string long?",
             "bool",
-            *same(network6("_0", SHARED6), network6("_1", SHARED6)),
-            "Say whether two IPv6 networks are one by their shorter prefix.",
+            sql=same(network6("_0", SHARED6), network6("_1", SHARED6)),
+            doc="Say whether two IPv6 networks are one by their shorter prefix.",
         ),
-        (
+        Function(
             "ipv6_is_in_range",
             "string string",
             "bool",
-            *in_range6("_1"),
-            "Say whether an address lies in a block such as fd00::/8.",
+            sql=in_range6("_1"),
+            doc="Say whether an address lies in a block such as fd00::/8.",
         ),
-        (
-            "ipv6_is_in_any_range",
-            "string any*",
-            "bool",
-            None,
-            None,
-            "Say whether an address lies in one of several blocks.",
+        Function(
+            "ipv6_is_in_any_range", "string any*", "bool", doc="Say whether an address lies in one of several blocks."
         ),
-        *((f"{name}_each", "string dynamic", "bool", *over_array(test("t")), "") for name, test in TESTS.items()),
+        *(
+            Function(f"{name}_each", "string dynamic", "bool", sql=over_array(test("t")))
+            for name, test in TESTS.items()
+        ),
     ]
 )

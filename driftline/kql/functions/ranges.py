@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from driftline.kql.functions.lists import CLICK_REAL, Pair, elements, lets
 from driftline.kql.functions.moments import TEXT_OF_DATETIME, TEXT_OF_TIMESPAN
-from driftline.kql.functions.row import rows
+from driftline.kql.functions.row import Function, Growth, rows
 
 __all__ = ["MOST_ELEMENTS", "RANGES"]
 
@@ -102,58 +102,61 @@ def found() -> Pair:
 
 RANGES = rows(
     [
-        (
-            "range",
-            "any any any?",
-            "dynamic",
-            None,
-            None,
-            "Make an array of evenly spaced numbers, datetimes or timespans.",
+        Function(
+            "range", "any any any?", "dynamic", doc="Make an array of evenly spaced numbers, datetimes or timespans."
         ),
-        ("range_whole", "long long long", "dynamic", *steps(WHOLE, ("v", "toString(v)"), *NUMBERS), ""),
-        (
+        Function(
+            "range_whole",
+            "long long long",
+            "dynamic",
+            sql=steps(WHOLE, ("v", "toString(v)"), *NUMBERS),
+            growth=Growth.STEPS,
+        ),
+        Function(
             "range_real",
             "real real real",
             "dynamic",
-            *steps(BROKEN, ("v", CLICK_REAL.format(x="v")), *NUMBERS, known="abs({x}) < 1e300"),
-            "",
+            sql=steps(BROKEN, ("v", CLICK_REAL.format(x="v")), *NUMBERS, known="abs({x}) < 1e300"),
+            growth=Growth.STEPS,
         ),
-        (
+        Function(
             "range_spans",
             "timespan timespan timespan",
             "dynamic",
-            *steps(WHOLE, quoted(TEXT_OF_TIMESPAN, ("v", "v")), *NUMBERS),
-            "",
+            sql=steps(WHOLE, quoted(TEXT_OF_TIMESPAN, ("v", "v")), *NUMBERS),
+            growth=Growth.STEPS,
         ),
-        ("range_moments", "datetime datetime timespan", "dynamic", *steps(WHOLE, MOMENT, *MICROSECONDS), ""),
-        ("array_sort_up", "dynamic dynamic", "dynamic", *ordered("ASC", nulls_last=True), ""),
-        ("array_sort_down", "dynamic dynamic", "dynamic", *ordered("DESC", nulls_last=True), ""),
-        ("array_sort_up_nulls", "dynamic dynamic", "dynamic", *ordered("ASC", nulls_last=False), ""),
-        ("array_sort_down_nulls", "dynamic dynamic", "dynamic", *ordered("DESC", nulls_last=False), ""),
-        (
+        Function(
+            "range_moments",
+            "datetime datetime timespan",
+            "dynamic",
+            sql=steps(WHOLE, MOMENT, *MICROSECONDS),
+            growth=Growth.STEPS_IN_TICKS,
+        ),
+        Function("array_sort_up", "dynamic dynamic", "dynamic", sql=ordered("ASC", nulls_last=True)),
+        Function("array_sort_down", "dynamic dynamic", "dynamic", sql=ordered("DESC", nulls_last=True)),
+        Function("array_sort_up_nulls", "dynamic dynamic", "dynamic", sql=ordered("ASC", nulls_last=False)),
+        Function("array_sort_down_nulls", "dynamic dynamic", "dynamic", sql=ordered("DESC", nulls_last=False)),
+        Function(
             "array_sort_asc",
             "dynamic* bool?",
             "dynamic",
-            None,
-            None,
-            "Sort an array, and others along with it; nulls come last unless false says otherwise.",
+            column_for_each_argument=True,
+            doc="Sort an array, and others along with it; nulls come last unless false says otherwise.",
         ),
-        (
+        Function(
             "array_sort_desc",
             "dynamic* bool?",
             "dynamic",
-            None,
-            None,
-            "Sort an array downwards, and others along with it.",
+            column_for_each_argument=True,
+            doc="Sort an array downwards, and others along with it.",
         ),
-        ("array_place", "dynamic json long long long", "long", *found(), ""),
-        (
+        Function("array_place", "dynamic json long long long", "long", sql=found()),
+        Function(
             "array_index_of",
             "dynamic json long? long? long?",
             "long",
-            None,
-            None,
-            "Find the place of an element from a start, among so many, for the n-th time; -1 if it is not there.",
+            doc="Find the place of an element from a start, among so many, for the n-th time; -1 if it is not there.",
         ),
     ]
 )

@@ -1,30 +1,40 @@
-"""Functions that hunts refuse by name, each with its reason."""
+"""Functions of Kusto that hunts refuse by name, each with its reason."""
 
 from __future__ import annotations
 
-__all__ = ["REFUSED"]
+from driftline.kql.functions.row import refused, rows
+
+__all__ = ["REFUSED_ROWS"]
 
 GEOGRAPHY = "geography; hunting tables hold no coordinates"
 SERVICE = "it asks a Kusto cluster about itself"
 DEVICE = "it asks Defender's own device inventory"
 LATER = "driftline has not got it yet"
 
-REASONS = {
-    GEOGRAPHY: """geo_distance_point_to_line geo_distance_point_to_polygon geo_point_in_polygon
-        geo_point_to_geohash geo_point_to_s2cell geo_point_to_h3cell geo_geohash_to_central_point
-        geo_info_from_ip_address geo_intersects_2lines geo_line_length geo_polygon_area geo_point_buffer""",
-    SERVICE: """current_principal current_principal_details current_principal_is_member_of current_database
-        current_cluster_endpoint extent_id extent_tags cursor_after cursor_before_or_at cursor_current
-        estimate_data_size""",
-    "rows keep no time of their arrival; write Timestamp": "ingestion_time",
-    "it takes rows; write '| invoke FileProfile(SHA256)'": "FileProfile",
-    DEVICE: "DeviceFromIP AssignedIPAddresses SeenBy",
-    "its table of browsers is Kusto's own": "parse_user_agent",
-    "Kusto does not publish how it combines hashes": "hash_many hash_combine",
-    "its result is a decimal, which hunts have not": "todecimal decimal",
-    LATER: """series_fit_2lines series_fit_2lines_dynamic series_seasonal percentiles_array_tdigest
-        percentile_array_tdigest rank_tdigest stdev_weighted
-        datetime_list_timezones""",
-}
-REFUSED = {name: reason for reason, names in REASONS.items() for name in names.split()}
-"""Function -> why it is refused."""
+REFUSED_ROWS = rows(
+    [
+        *refused(
+            GEOGRAPHY,
+            """geo_distance_point_to_line geo_distance_point_to_polygon geo_point_in_polygon
+            geo_point_to_geohash geo_point_to_s2cell geo_point_to_h3cell geo_geohash_to_central_point
+            geo_info_from_ip_address geo_intersects_2lines geo_line_length geo_polygon_area geo_point_buffer""",
+        ),
+        *refused(
+            SERVICE,
+            """current_principal current_principal_details current_principal_is_member_of current_database
+            current_cluster_endpoint extent_id extent_tags cursor_after cursor_before_or_at cursor_current
+            estimate_data_size""",
+        ),
+        *refused("rows keep no time of their arrival; write Timestamp", "ingestion_time"),
+        *refused("it takes rows; write '| invoke FileProfile(SHA256)'", "FileProfile"),
+        *refused(DEVICE, "DeviceFromIP AssignedIPAddresses SeenBy"),
+        *refused("its table of browsers is Kusto's own", "parse_user_agent"),
+        *refused("Kusto does not publish how it combines hashes", "hash_many hash_combine"),
+        *refused("its result is a decimal, which hunts have not", "todecimal decimal"),
+        *refused(
+            LATER,
+            """series_fit_2lines series_fit_2lines_dynamic series_seasonal percentiles_array_tdigest
+            percentile_array_tdigest rank_tdigest stdev_weighted datetime_list_timezones""",
+        ),
+    ]
+)

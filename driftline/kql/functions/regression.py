@@ -8,9 +8,9 @@ autocorrelation of the series (less its line) has a peak within 5 % of the highe
 from __future__ import annotations
 
 from driftline.kql.functions.lists import Pair, array, bag, lets, numbers, staged
-from driftline.kql.functions.row import rows
+from driftline.kql.functions.row import Function, rows
 
-__all__ = ["REGRESSION", "SEVERAL"]
+__all__ = ["REGRESSION"]
 
 MEAN = ("list_avg(f)", "arrayAvg(f)")
 SQUARES = (
@@ -195,65 +195,63 @@ def outliers() -> Pair:
 
 
 PARTS: dict[str, Pair] = {"baseline": ("w", "w"), "seasonal": ("z", "z"), "trend": ("t", "t"), "residual": ("q", "q")}
-SEVERAL = {
-    "series_stats": tuple((name, "long" if name.endswith("idx") else "real") for name in list(STATS)[:7]),
-    "series_fit_line": tuple((name, "dynamic" if name == "line_fit" else "real") for name in FIT),
-    "series_decompose": tuple((name, "dynamic") for name in PARTS),
-    "series_decompose_anomalies": (("ad_flag", "dynamic"), ("ad_score", "dynamic"), ("baseline", "dynamic")),
-}
-"""Functions that give several columns: their names and types, in order."""
 REGRESSION = rows(
     [
-        (
+        Function(
             "series_stats",
             "dynamic bool?",
             "dynamic",
-            *stats(array(dict(list(STATS.items())[:7]))),
-            "Give min, min_idx, max, max_idx, avg, stdev and variance of a series as columns.",
+            sql=stats(array(dict(list(STATS.items())[:7]))),
+            columns=tuple((name, "long" if name.endswith("idx") else "real") for name in list(STATS)[:7]),
+            doc="Give min, min_idx, max, max_idx, avg, stdev and variance of a series as columns.",
         ),
-        ("series_stats_dynamic", "dynamic bool?", "dynamic", *stats(bag(STATS)), "Give a series' statistics as a bag."),
-        (
+        Function(
+            "series_stats_dynamic",
+            "dynamic bool?",
+            "dynamic",
+            sql=stats(bag(STATS)),
+            doc="Give a series' statistics as a bag.",
+        ),
+        Function(
             "series_fit_line",
             "dynamic",
             "dynamic",
-            *fit(array(FIT)),
-            "Fit a line: rsquare, slope, variance, rvariance, interception and line_fit as columns.",
+            sql=fit(array(FIT)),
+            columns=tuple((name, "dynamic" if name == "line_fit" else "real") for name in FIT),
+            doc="Fit a line: rsquare, slope, variance, rvariance, interception and line_fit as columns.",
         ),
-        ("series_fit_line_dynamic", "dynamic", "dynamic", *fit(bag(FIT)), "Fit a line to a series; a bag."),
-        ("series_outliers_of", "dynamic real real real", "dynamic", *outliers(), ""),
-        (
+        Function(
+            "series_fit_line_dynamic", "dynamic", "dynamic", sql=fit(bag(FIT)), doc="Fit a line to a series; a bag."
+        ),
+        Function("series_outliers_of", "dynamic real real real", "dynamic", sql=outliers()),
+        Function(
             "series_outliers",
             "dynamic string? any? real? real?",
             "dynamic",
-            None,
-            None,
-            "Score outliers of a series by Tukey's test (ctukey: 10th to 90th percentile; tukey: 25th to 75th).",
+            column_name="{0}",
+            doc="Score outliers of a series by Tukey's test (ctukey: 10th to 90th percentile; tukey: 25th to 75th).",
         ),
-        ("series_parts", "dynamic long string long real", "dynamic", *parts(array(PARTS)), ""),
-        (
+        Function("series_parts", "dynamic long string long real", "dynamic", sql=parts(array(PARTS))),
+        Function(
             "series_decompose",
             "dynamic long? string? long? real?",
             "dynamic",
-            None,
-            None,
-            "Take a series apart: baseline, seasonal, trend and residual as columns. A period of -1 is found by autocorrelation.",
+            columns=tuple((name, "dynamic") for name in PARTS),
+            doc="Take a series apart: baseline, seasonal, trend and residual as columns. A period of -1 is found by autocorrelation.",
         ),
-        ("series_anomalies", "dynamic long string long real real real real", "dynamic", *anomalies(), ""),
-        (
+        Function("series_anomalies", "dynamic long string long real real real real", "dynamic", sql=anomalies()),
+        Function(
             "series_decompose_anomalies",
             "dynamic real? long? string? long? string? real?",
             "dynamic",
-            None,
-            None,
-            "Find anomalies: ad_flag (1, -1 or 0), ad_score and baseline as columns.",
+            columns=(("ad_flag", "dynamic"), ("ad_score", "dynamic"), ("baseline", "dynamic")),
+            doc="Find anomalies: ad_flag (1, -1 or 0), ad_score and baseline as columns.",
         ),
-        (
+        Function(
             "series_decompose_forecast",
             "dynamic long long? string? real?",
             "dynamic",
-            None,
-            None,
-            "Forecast the last points of a series from those before.",
+            doc="Forecast the last points of a series from those before.",
         ),
     ]
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from driftline.kql.functions.lists import Pair, elements, exact, let, lets, numbers, once, single, written
-from driftline.kql.functions.row import rows
+from driftline.kql.functions.row import Function, rows
 
 __all__ = ["SERIES"]
 
@@ -279,132 +279,139 @@ COMPARISONS = {
     "greater_equals": ">=",
 }
 FILLS = (
-    ("series_fill_const_of", "dynamic json real", "dynamic", *constant(), ""),
-    ("series_fill_const", "dynamic any any?", "dynamic", None, None, "Fill missing elements of a series with a value."),
-    (
+    Function("series_fill_const_of", "dynamic json real", "dynamic", sql=constant()),
+    Function(
+        "series_fill_const",
+        "dynamic any any?",
+        "dynamic",
+        column_name="{0}",
+        doc="Fill missing elements of a series with a value.",
+    ),
+    Function(
         "series_fill_forward",
         "dynamic real?",
         "dynamic",
-        *filled("forward"),
-        "Fill missing elements with the one before.",
+        sql=filled("forward"),
+        column_name="{0}",
+        doc="Fill missing elements with the one before.",
     ),
-    (
+    Function(
         "series_fill_backward",
         "dynamic real?",
         "dynamic",
-        *filled("backward"),
-        "Fill missing elements with the one after.",
+        sql=filled("backward"),
+        column_name="{0}",
+        doc="Fill missing elements with the one after.",
     ),
-    ("series_fill_linear_of", "dynamic real bool real", "dynamic", *linear(), ""),
-    (
+    Function("series_fill_linear_of", "dynamic real bool real", "dynamic", sql=linear()),
+    Function(
         "series_fill_linear",
         "dynamic real? bool? real?",
         "dynamic",
-        None,
-        None,
-        "Fill missing elements between neighbours in a line; the edges with the nearest unless told not to.",
+        column_name="{0}",
+        doc="Fill missing elements between neighbours in a line; the edges with the nearest unless told not to.",
     ),
 )
 SERIES = rows(
     [
         *FILLS,
         *(
-            (
+            Function(
                 f"series_{n}",
                 "dynamic",
                 "dynamic",
-                *each(*sql, whole=n in WHOLE),
-                f"Apply `{n}` to each number of a series.",
+                sql=each(*sql, whole=n in WHOLE),
+                doc=f"Apply `{n}` to each number of a series.",
             )
             for n, sql in UNARY.items()
         ),
         *(
-            (
+            Function(
                 f"series_{n}",
                 "dynamic dynamic",
                 "dynamic",
-                *pairwise(sql, whole=n in WHOLE),
-                f"Compute `{sql}` side by side of two series, or of a series and a number.",
+                sql=pairwise(sql, whole=n in WHOLE),
+                doc=f"Compute `{sql}` side by side of two series, or of a series and a number.",
             )
             for n, sql in BINARY.items()
         ),
         *(
-            (
+            Function(
                 f"series_{n}",
                 "dynamic dynamic",
                 "dynamic",
-                *compared(sign),
-                f"Compare two series side by side by `{sign}`.",
+                sql=compared(sign),
+                doc=f"Compare two series side by side by `{sign}`.",
             )
             for n, sign in COMPARISONS.items()
         ),
         *(
-            (f"series_{n}_{side}", "dynamic real bool", "dynamic", *beside(sql, side, whole=n in WHOLE), "")
+            Function(f"series_{n}_{side}", "dynamic real bool", "dynamic", sql=beside(sql, side, whole=n in WHOLE))
             for n, sql in BINARY.items()
             for side in SIDES
         ),
         *(
-            (f"series_{n}_{side}", "dynamic real bool", "dynamic", *compared_beside(sign, side), "")
+            Function(f"series_{n}_{side}", "dynamic real bool", "dynamic", sql=compared_beside(sign, side))
             for n, sign in COMPARISONS.items()
             for side in SIDES
         ),
-        (
+        Function(
             "series_sum",
             "dynamic",
             "real",
-            *single(("coalesce(list_sum(a), 0)", "arraySum(a)"), "_0"),
-            "Add up a series.",
+            sql=single(("coalesce(list_sum(a), 0)", "arraySum(a)"), "_0"),
+            doc="Add up a series.",
         ),
-        (
+        Function(
             "series_product",
             "dynamic",
             "real",
-            *single(("coalesce(list_product(a), 1)", "if(empty(a), 1, arrayProduct(a))"), "_0"),
-            "Multiply the numbers of a series.",
+            sql=single(("coalesce(list_product(a), 1)", "if(empty(a), 1, arrayProduct(a))"), "_0"),
+            doc="Multiply the numbers of a series.",
         ),
-        (
+        Function(
             "series_magnitude",
             "dynamic",
             "real",
-            *single(LENGTH, "_0"),
-            "Give the length of a series as a vector.",
+            sql=single(LENGTH, "_0"),
+            doc="Give the length of a series as a vector.",
         ),
-        (
+        Function(
             "series_dot_product",
             "dynamic dynamic",
             "real",
-            *dot(),
-            "Give the dot product of two series, or of a series and a number.",
+            sql=dot(),
+            doc="Give the dot product of two series, or of a series and a number.",
         ),
-        (
+        Function(
             "series_cosine_similarity",
             "dynamic dynamic real? real?",
             "real",
-            *cosine(),
-            "Give the cosine of the angle between two series.",
+            sql=cosine(),
+            doc="Give the cosine of the angle between two series.",
         ),
-        (
+        Function(
             "series_pearson_correlation",
             "dynamic dynamic",
             "real",
-            *pearson(),
-            "Give the correlation of two series of one length.",
+            sql=pearson(),
+            doc="Give the correlation of two series of one length.",
         ),
-        ("series_fir_of", "dynamic dynamic bool bool", "dynamic", *fir(), ""),
-        (
+        Function("series_fir_of", "dynamic dynamic bool bool", "dynamic", sql=fir()),
+        Function(
             "series_fir",
             "dynamic dynamic bool? bool?",
             "dynamic",
-            None,
-            None,
-            "Weigh each number and those before it by a filter, such as a moving average.",
+            column_name="{0}",
+            doc="Weigh each number and those before it by a filter, such as a moving average.",
         ),
-        (
+        Function(
             "series_iir",
             "dynamic dynamic dynamic",
             "dynamic",
-            *iir(),
-            "Filter a series with feedback, by numerators and denominators.",
+            sql=iir(),
+            column_name="{0}",
+            doc="Filter a series with feedback, by numerators and denominators.",
         ),
     ]
 )

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from driftline.kql.functions.lists import Pair, lets
-from driftline.kql.functions.row import rows
+from driftline.kql.functions.row import Function, rows
 
 __all__ = ["UNITS"]
 
@@ -136,12 +136,12 @@ def converted(ways: Mapping[str, Way]) -> Pair:
 
 UNITS = rows(
     [
-        (
+        Function(
             f"convert_{kind}",
             "real string string",
             "real",
-            *converted(ways),
-            f"Convert between units of {kind}; null for a unit that is none.",
+            sql=converted(ways),
+            doc=f"Convert between units of {kind}; null for a unit that is none.",
         )
         for kind, ways in KINDS.items()
     ]

@@ -6,7 +6,7 @@ its 32 digits, which compares and sorts alike, of the type ``decimal`` that noth
 
 from __future__ import annotations
 
-from driftline.kql.functions.row import rows
+from driftline.kql.functions.row import Function, rows
 
 __all__ = ["VERSIONS"]
 
@@ -56,21 +56,19 @@ def words() -> tuple[str, str]:
 
 VERSIONS = rows(
     [
-        (
+        Function(
             "parse_version",
             "string",
             "decimal",
-            *versions(),
-            "Read a version of one to four numbers as 32 digits that compare by them; null if it is none.",
+            sql=versions(),
+            doc="Read a version of one to four numbers as 32 digits that compare by them; null if it is none.",
         ),
-        ("windows_words", "string", "dynamic", *words(), ""),
-        (
+        Function("windows_words", "string", "dynamic", sql=words()),
+        Function(
             "parse_command_line",
             "string string",
             "dynamic",
-            None,
-            None,
-            "Split a command line in words by the rules of `windows`: quotes, and backslashes before them.",
+            doc="Split a command line in words by the rules of `windows`: quotes, and backslashes before them.",
         ),
     ]
 )

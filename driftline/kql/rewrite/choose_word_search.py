@@ -18,15 +18,11 @@ from __future__ import annotations
 
 import dataclasses
 
+from driftline.kql import functions
 from driftline.kql.plan.nodes import Call, Filter, Plan, Scalar
 from driftline.kql.plan.walk import bottom_up
 
 __all__ = ["choose_word_search"]
-
-# Functions by the time of this rewrite: ``use_sql_equality`` has renamed ``==`` and ``in``.
-EQUAL = frozenset(["==filter", "==string", "infilter", "=~"])
-# The function that is emitted with ``contains(lower(…))``, by the one with ``ILIKE``.
-OF_FEW = {"has": "has_of_few", "term": "term_of_few"}
 
 
 def choose_word_search(node: Plan) -> Plan:
@@ -44,7 +40,9 @@ def _change(node: Plan) -> Plan:
 def _requires_equality(value: Scalar) -> bool:
     if not isinstance(value, Call):
         return False
-    return value.function in EQUAL or (value.function == "and" and any(map(_requires_equality, value.args)))
+    if value.function == "and":
+        return any(map(_requires_equality, value.args))
+    return functions.find(value.function).equality
 
 
 def _of_few(value: Scalar) -> Scalar:
@@ -52,4 +50,4 @@ def _of_few(value: Scalar) -> Scalar:
         return value
     if value.function in {"and", "or"}:
         return dataclasses.replace(value, args=tuple(map(_of_few, value.args)))
-    return dataclasses.replace(value, function=OF_FEW.get(value.function, value.function))
+    return dataclasses.replace(value, function=functions.find(value.function).among_few_rows or value.function)

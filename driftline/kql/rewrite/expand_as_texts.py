@@ -18,6 +18,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from driftline.kql import functions
 from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Aggregate, Call, Col, Column, Expand, Filter, Plan, Project, Scalar
 
@@ -98,5 +99,5 @@ def _expand_texts(node: Expand, ids: set[str]) -> Plan:
 def _texts(array: Scalar) -> Scalar:
     assert isinstance(array, Call)
     (of,) = array.args
-    read = isinstance(of, Call) and of.function in {"member", "element"}
+    read = isinstance(of, Call) and functions.find(of.function).reads_property
     return dataclasses.replace(array, function="expand_member_texts" if read else "expand_texts")

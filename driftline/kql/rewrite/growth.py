@@ -22,6 +22,8 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from driftline.kql import functions
+from driftline.kql.functions import Growth
 from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import (
     Aggregate,
@@ -140,7 +142,7 @@ class _Weights:
     def _call(self, call: Call) -> float:
         weights = [self._value(arg) for arg in call.args]
         many = [weight for arg, weight in zip(call.args, weights, strict=True) if not isinstance(arg, Subquery)]
-        made = RULES.get(call.function, _joined)(call, weights) if call.type in LARGE else 0.0
+        made = _weight(call, weights) if call.type in LARGE else 0.0
         self.most = max(self.most, made, *many) if call.type not in LARGE else max(self.most, made)
         return made
 
@@ -157,11 +159,12 @@ _PLANS: dict[type, Callable[[_Weights, Any], None]] = {
 }
 
 
-def _joined(_: Call, weights: Sequence[float]) -> float:
-    return sum(weights)
+def _weight(call: Call, weights: Sequence[float]) -> float:
+    growth = functions.find(call.function).growth
+    return RULES[growth](call, weights) if isinstance(growth, Growth) else growth * sum(weights)
 
 
-def _one_of(_: Call, weights: Sequence[float]) -> float:
+def _largest(_: Call, weights: Sequence[float]) -> float:
     return max(weights, default=0.0)
 
 
@@ -173,57 +176,53 @@ def _gathered(_: Call, weights: Sequence[float]) -> float:
     return GATHERED * max(1.0, *weights)
 
 
-def _times(factor: float) -> Rule:
-    return lambda _, weights: factor * sum(weights)
-
-
 # ``strrep(text, 1000)``, ``repeat(x, 1000)``: without a constant count there is no bound.
-def _counted(call: Call, weights: Sequence[float]) -> float:
+def _repeated(call: Call, weights: Sequence[float]) -> float:
     count = call.args[1]
     often = float(count.value or 0) if isinstance(count, Const) else math.inf
     return often * (sum(weights) + 1 / ELEMENTS)
 
 
 # ``range(first, last, step)``: the number of elements, known only of constants; a step of 0 gives no bound.
-def _of_steps(call: Call, _: Sequence[float]) -> float:
-    values = [arg.value for arg in call.args if isinstance(arg, Const)]
-    if len(values) < len(call.args) or not all(isinstance(value, (int, float)) for value in values) or not values[2]:
-        return math.inf
-    step = values[2] / TICKS_PER_US if call.function == "range_moments" else values[2]
-    return float(abs((values[1] - values[0]) / step) / ELEMENTS)
+def _of_steps(ticks: int) -> Rule:
+    def weigh(call: Call, _: Sequence[float]) -> float:
+        values = [arg.value for arg in call.args if isinstance(arg, Const)]
+        numbers = len(values) == len(call.args) and all(isinstance(value, (int, float)) for value in values)
+        if not numbers or not values[2]:
+            return math.inf
+        return float(abs((values[1] - values[0]) / (values[2] / ticks)) / ELEMENTS)
+
+    return weigh
 
 
 # At worst the text consists of matches only, each of which becomes the replacement; an empty pattern matches between
 # all characters.
-def _replaced(call: Call, weights: Sequence[float]) -> float:
-    pattern, new = call.args[1:3]
-    if not isinstance(new, Const) or not isinstance(pattern, Const):
-        return math.inf
-    found = len(str(pattern.value)) if call.function == "replace_string" else 1
-    return weights[0] * max(1.0, len(str(new.value)) / max(found, 1) + (found == 0))
+def _replaced(*, text: bool) -> Rule:
+    def weigh(call: Call, weights: Sequence[float]) -> float:
+        pattern, new = call.args[1:3]
+        if not isinstance(new, Const) or not isinstance(pattern, Const):
+            return math.inf
+        found = len(str(pattern.value)) if text else 1
+        return weights[0] * max(1.0, len(str(new.value)) / max(found, 1) + (found == 0))
+
+    return weigh
 
 
 # ``strcat_array(list, delimiter)``: a delimiter behind each element, at worst elements of one character.
-def _delimited(call: Call, weights: Sequence[float]) -> float:
+def _delimited_array(call: Call, weights: Sequence[float]) -> float:
     delimiter = call.args[1]
     return weights[0] * (1 + len(str(delimiter.value))) if isinstance(delimiter, Const) else math.inf
 
 
-GATHERING = ("make_list", "make_list_if", "make_list_with_nulls", "make_set", "make_set_if", "make_bag", "make_bag_if")
-RULES: dict[str, Rule] = {
-    **dict.fromkeys(("iff", "case", "choose", "coalesce", "coalesce_null", "min_of", "max_of"), _one_of),
-    **dict.fromkeys((*GATHERING, "list_json", "list_json_all", "list_json_ordered", "set_json", "bag_json"), _gathered),
-    **dict.fromkeys(("to_json", "bag_pack", "pack_array", "pack_all", "bag_pack_columns"), _times(2)),
-    **dict.fromkeys(("dynamic_to_json", "base64_encode_tostring", "base64_encode_fromarray", "zip_two"), _times(2)),
-    **dict.fromkeys(("url_encode", "url_encode_component", "base64_decode_toarray"), _times(3)),
-    "unicode_codepoints_from_string": _times(8),
-    **dict.fromkeys(("strrep", "repeat_text", "repeat_array"), _counted),
-    **dict.fromkeys(("range_whole", "range_real", "range_spans", "range_moments"), _of_steps),
-    **dict.fromkeys(("treepath", "reduced_texts", "reduced_patterns", "clustered_rows"), _unbounded),
-    **dict.fromkeys(
-        ("gzip_decompress_from_base64_string", "zlib_decompress_from_base64_string", "replace_strings"), _unbounded
-    ),
-    **dict.fromkeys(("replace_string", "replace_regex"), _replaced),
-    "strcat_array": _delimited,
-    "strcat_delim": lambda call, weights: sum(weights) + weights[0] * len(call.args),
+RULES: dict[Growth, Rule] = {
+    Growth.LARGEST: _largest,
+    Growth.GROUP: _gathered,
+    Growth.UNBOUNDED: _unbounded,
+    Growth.REPEATED: _repeated,
+    Growth.STEPS: _of_steps(1),
+    Growth.STEPS_IN_TICKS: _of_steps(TICKS_PER_US),
+    Growth.REPLACED_TEXT: _replaced(text=True),
+    Growth.REPLACED_PATTERN: _replaced(text=False),
+    Growth.DELIMITED_ARRAY: _delimited_array,
+    Growth.DELIMITED_ARGUMENTS: lambda call, weights: sum(weights) + weights[0] * len(call.args),
 }

@@ -23,7 +23,6 @@ from driftline.kql.plan.nodes import Aggregate, Call, Col, Column, Expand, Filte
 
 __all__ = ["lift_subqueries"]
 
-WITH_LAMBDAS = frozenset(name for name, row in FUNCTIONS.items() if "lambda" in str(row.duckdb))
 Steps = dict[str, Scalar]
 """Lifted subqueries by the identifier of the column that replaces them."""
 
@@ -53,7 +52,7 @@ def _inside(value: Scalar, names: Iterator[str]) -> Scalar:
 
 
 def _free(value: Scalar, steps: Steps, names: Iterator[str]) -> Scalar:
-    if isinstance(value, Call) and value.function in WITH_LAMBDAS:
+    if isinstance(value, Call) and value.function in FUNCTIONS and FUNCTIONS[value.function].uses_lambda:
         return walk.map_scalars(value, lambda argument: _named(argument, steps, names))
     return walk.map_scalars(value, lambda part: _free(part, steps, names))
 

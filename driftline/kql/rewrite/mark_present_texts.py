@@ -16,19 +16,11 @@ from __future__ import annotations
 
 import dataclasses
 
+from driftline.kql import functions
 from driftline.kql.plan.nodes import Call, Col, Const, Filter, Plan, Scalar, Table
 from driftline.kql.plan.walk import bottom_up
 
 __all__ = ["mark_present_texts"]
-
-# Functions that are false for an empty first argument and null for a null one, if all other arguments are constants and
-# not empty.
-STRICT = frozenset(
-    [
-        *("==filter", "==string", "infilter", "=~", "has", "has_cs", "term", "term_cs", "contains", "contains_cs"),
-        *("startswith", "startswith_cs", "endswith", "endswith_cs"),
-    ]
-)
 
 
 def mark_present_texts(node: Plan) -> Plan:
@@ -52,13 +44,13 @@ def _present(value: Scalar) -> frozenset[str]:
         return frozenset().union(*map(_present, value.args))
     if value.function == "or":
         return frozenset.intersection(*map(_present, value.args))
-    return _required(value) if value.function in STRICT else frozenset()
+    return _required(value) if functions.find(value.function).false_if_empty else frozenset()
 
 
 # A text equal to '', or compared with another column, may be empty.
 def _required(value: Call) -> frozenset[str]:
     text, *others = value.args
-    if isinstance(text, Call) and text.function in {"tolower", "toupper"}:
+    if isinstance(text, Call) and functions.find(text.function).changes_case_only:
         text = text.args[0]
     strict = all(isinstance(other, Const) and other.value for other in others)
     return frozenset([text.id]) if strict and isinstance(text, Col) else frozenset()

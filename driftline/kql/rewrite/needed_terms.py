@@ -20,6 +20,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from driftline.kql import functions
 from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Call, Col, Column, Const, Filter, Plan, Scalar, Table
 from driftline.kql.text.terms import plain_terms
@@ -55,30 +56,9 @@ Need = Term | All | Either
 ANY_ROW = All()
 """No term is needed."""
 
-# By function: whether a term boundary is certain at the start and at the end of the searched text. ``contains "ab"``
-# also matches "xabx", which has no term "ab".
-BOUNDS = {
-    "==filter": (True, True),
-    "==string": (True, True),
-    "=~": (True, True),
-    "in": (True, True),
-    "infilter": (True, True),
-    "has": (True, True),
-    "has_cs": (True, True),
-    "has_of_few": (True, True),
-    "contains": (False, False),
-    "contains_cs": (False, False),
-    "startswith": (True, False),
-    "startswith_cs": (True, False),
-    "endswith": (False, True),
-    "endswith_cs": (False, True),
-}
-TERMS = frozenset(["term", "term_cs", "term_of_few"])
 MOST_CHOICES = 200  # of ``in``; a longer list needs any row
 # Numbers within JSON have more than one spelling (1e5, 100000), so their terms in the stored text are unknown.
 NUMBER = re.compile(r"\d*e?\d*")
-CASES = frozenset(["tolower", "toupper"])  # keep a text's terms, which are compared in lower case
-PROPERTIES = frozenset(["member", "element"])  # of a dynamic: ``d.name``, ``d[0]``
 
 
 def needed_terms(node: Plan) -> dict[str, Need]:
@@ -113,7 +93,7 @@ def _of_match(value: Call, table: Table) -> Need:
     column = _column(value.args[0], table) if bounds else None
     if bounds is None or column is None:
         return ANY_ROW
-    choices = value.args[1:] if value.function in {"in", "infilter"} else value.args[-1:]
+    choices = value.args[1:] if functions.find(value.function).any_of else value.args[-1:]
     if len(choices) > MOST_CHOICES:
         return ANY_ROW
     return _either([_of_text(choice, column, bounds) for choice in choices])
@@ -122,11 +102,11 @@ def _of_match(value: Call, table: Table) -> Need:
 # The stored column that a searched text comes from. The terms of a property's text (``d.user.name``) are terms of the
 # whole JSON text as well, except numbers, see ``NUMBER``.
 def _column(text: Scalar, table: Table) -> Column | None:
-    while isinstance(text, Call) and text.function in CASES:
+    while isinstance(text, Call) and functions.find(text.function).changes_case_only:
         text = text.args[0]
     if isinstance(text, Call) and text.function == "tostring":
         text = text.args[0]
-        while isinstance(text, Call) and text.function in PROPERTIES:
+        while isinstance(text, Call) and functions.find(text.function).reads_property:
             text = text.args[0]
     if not isinstance(text, Col) or text.type not in {"string", "dynamic"}:
         return None
@@ -136,8 +116,9 @@ def _column(text: Scalar, table: Table) -> Column | None:
 # ``term`` and its variants (``hasprefix``, ``hassuffix``, ``has`` of a word with separators at its ends) show in their
 # pattern whether they ask for a boundary.
 def _bounds(value: Call) -> tuple[bool, bool] | None:
-    if value.function not in TERMS:
-        return BOUNDS.get(value.function)
+    bounds = functions.find(value.function).term_bounds
+    if bounds != "pattern":
+        return bounds
     pattern = value.args[1]
     assert isinstance(pattern, Const)
     return pattern.value.removeprefix("(?i)").startswith("(?:^|"), pattern.value.endswith(")")

@@ -17,14 +17,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from driftline.kql import functions
 from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Call, Col, Const, Filter, Plan, Scalar, Table
 
 __all__ = ["Bounds", "bounds_of", "time_bounds"]
 
 TIME = "Timestamp"  # column of the event's time, in every hunting table
-# The comparison with its sides exchanged: ``5 < x`` is ``x > 5``.
-FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "==": "==", "==filter": "=="}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +97,13 @@ def _of_condition(value: Scalar, column: str) -> Bounds:
 
 
 def _of_comparison(value: Call, column: str) -> Bounds:
-    if value.function not in FLIPPED:
+    function = value.function
+    mirrored = functions.find(function).mirrored
+    if not mirrored:
         return Bounds()
     left, right = value.args
-    function = value.function
     if isinstance(left, Const):
-        left, right, function = right, left, FLIPPED[function]
+        left, right, function = right, left, mirrored
     if not isinstance(left, Col) or left.id != column or not isinstance(right, Const) or right.value is None:
         return Bounds()
     return RANGES[function](right.value)

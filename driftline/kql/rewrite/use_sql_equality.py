@@ -16,13 +16,11 @@ from __future__ import annotations
 
 import dataclasses
 
+from driftline.kql import functions
 from driftline.kql.plan.nodes import Call, Filter, Plan, Scalar
 from driftline.kql.plan.walk import bottom_up
 
 __all__ = ["use_sql_equality"]
-
-# The function that is emitted as plain SQL, by Kusto's.
-PLAIN = {"==": "==filter", "!=": "!=filter", "in": "infilter"}
 
 
 def use_sql_equality(node: Plan) -> Plan:
@@ -39,4 +37,4 @@ def _plain(value: Scalar) -> Scalar:
         return value
     if value.function in {"and", "or"}:
         return dataclasses.replace(value, args=tuple(_plain(arg) for arg in value.args))
-    return dataclasses.replace(value, function=PLAIN.get(value.function, value.function))
+    return dataclasses.replace(value, function=functions.find(value.function).in_filter or value.function)

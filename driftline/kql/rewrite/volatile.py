@@ -6,15 +6,13 @@ return numbers above 0.5 only.
 
 from __future__ import annotations
 
+from driftline.kql import functions
 from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Call, Scalar
 
 __all__ = ["is_volatile"]
 
-# Functions that return another value at each call.
-VOLATILE = {"rand", "rand_below", "new_guid"}
-
 
 def is_volatile(value: Scalar) -> bool:
     """Return whether a value contains a volatile call, in a subquery too."""
-    return any(isinstance(part, Call) and part.function in VOLATILE for part in walk.nodes(value))
+    return any(isinstance(part, Call) and functions.find(part.function).volatile for part in walk.nodes(value))

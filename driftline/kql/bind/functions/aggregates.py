@@ -24,13 +24,14 @@ UNLIMITED = 1_048_576
 
 def bind_aggregate(name: str, node: syntax.Call, scope: Scope) -> Scalar:
     """Bind an aggregate, a window function, or a function that is scalar for some arguments."""
-    if name in functions.WINDOWS:
+    row = functions.AGGREGATES[name]
+    if isinstance(row, functions.WindowFunction):
         return windows.WINDOWS[name](node, scope)
     # hll_merge(a, b) and tdigest_merge(a, b) merge columns of one row; with one argument, they merge rows.
-    if name in SCALAR and len(node.arguments) > 1:
-        return scope.session.binder.functions[SCALAR[name]](node, scope)
-    if name in SINGLE:
-        return _percentiles(name, node, scope)
+    if row.across_columns and len(node.arguments) > 1:
+        return scope.session.binder.functions[row.across_columns](node, scope)
+    if row.each:
+        return _percentiles(row, node, scope)
     if scope.grouped is None:
         scope.fail(f"'{node.name}' is an aggregate; it has a meaning only in 'summarize' and its like", node.span)
     call = aggregate_call(name, node, scope)
@@ -51,23 +52,21 @@ def aggregate_call(name: str, node: syntax.Call, scope: Scope) -> Call:
         scope.fail("not supported: tdigest with weights; use percentilew", node.span)
     inner = scope.with_row(scope.grouped)
     values = inner.scalars(node.arguments)
-    if name in LISTS:
-        return _list(name, node, values, scope)
     row = functions.AGGREGATES[name]
+    if isinstance(row, functions.Aggregate) and row.gathers:
+        return (_bag if row.gathers == "bag_json" else _list)(row, node, values, scope)
     if name == "count" and len(values) == 1:
         values = ()  # count(x) counts nulls, too
-    if name in {"make_bag", "make_bag_if"}:
-        return _bag(name, node, values, scope)
-    if name in {"tdigest", "percentilew"} and values and values[0].type not in MEASURES:
+    if isinstance(row, functions.Aggregate) and row.of_measures and values and values[0].type not in MEASURES:
         scope.fail(f"expected numbers, datetimes or timespans in '{name}', got a {values[0].type}", node.span)
     return bind_call_to(row, node, values, scope)  # type: ignore[return-value]
 
 
-def _bag(name: str, node: syntax.Call, values: tuple[Scalar, ...], scope: Scope) -> Call:
+def _bag(row: functions.Aggregate, node: syntax.Call, values: tuple[Scalar, ...], scope: Scope) -> Call:
     """Bind ``make_bag(bag, limit)`` or ``make_bag_if(bag, condition, limit)``; the limit has no effect."""
-    conditional = name.endswith("_if")
+    conditional = row.name.endswith("_if")
     if not 1 + conditional <= len(values) <= 2 + conditional:
-        scope.fail(f"expected {functions.AGGREGATES[name].signature}", node.span)
+        scope.fail(f"expected {row.signature}", node.span)
     bag = types.coerce(values[0], "dynamic", scope=scope, span=node.span)
     if conditional:
         condition = types.coerce(values[1], "bool", scope=scope, span=node.span)
@@ -75,14 +74,14 @@ def _bag(name: str, node: syntax.Call, values: tuple[Scalar, ...], scope: Scope)
     return Call("bag_json", (bag,), "dynamic")
 
 
-def _percentiles(name: str, node: syntax.Call, scope: Scope) -> Scalar:
+def _percentiles(row: functions.Aggregate, node: syntax.Call, scope: Scope) -> Scalar:
     """Bind ``percentiles_array`` or ``percentilesw_array`` as an array of single percentiles."""
-    single, given = SINGLE[name]
+    given = len(row.parameters) - 1
     values = node.arguments[:given]
     percents = _listed(node.arguments[given:], scope)
-    singles = [syntax.Call(single, (*values, percent), span=node.span) for percent in percents]
+    singles = [syntax.Call(row.each, (*values, percent), span=node.span) for percent in percents]
     if not singles:
-        scope.fail(f"expected {functions.AGGREGATES[name].signature}", node.span)
+        scope.fail(f"expected {row.signature}", node.span)
     return Call("pack_array", tuple(types.converted(v, "dynamic") for v in scope.scalars(tuple(singles))), "dynamic")
 
 
@@ -95,42 +94,27 @@ def _listed(percents: tuple[syntax.Expr, ...], scope: Scope) -> tuple[syntax.Exp
     return tuple(syntax.Literal("real", float(str(each)), span=percents[0].span) for each in listed)
 
 
-# Array function -> the function of one percentage, and the number of arguments before the percentages.
-SINGLE = {"percentiles_array": ("percentile", 1), "percentilesw_array": ("percentilew", 2)}
-SCALAR = {"hll_merge": "set_union", "tdigest_merge": "array_concat"}  # of several columns rather than of rows
 MEASURES = frozenset(["int", "long", "real", "datetime", "timespan"])
 PLAIN_ITEMS = frozenset(["string", "long", "int", "real", "bool"])  # whose arrays the engines write as JSON themselves
-LISTS = {
-    "make_list": "list_json",
-    "make_list_if": "list_json",
-    "tdigest": "list_json",
-    "make_set": "set_json",
-    "make_set_if": "set_json",
-    "hll": "set_json",
-    "hll_if": "set_json",
-}
-EVERY = frozenset(["hll", "hll_if", "tdigest"])  # their second argument is an accuracy, which needs no limit here
 
 
-def _list(name: str, node: syntax.Call, values: tuple[Scalar, ...], scope: Scope) -> Call:
+def _list(row: functions.Aggregate, node: syntax.Call, values: tuple[Scalar, ...], scope: Scope) -> Call:
     """Bind an aggregate that collects values: make_list, make_set, and the digests hll and tdigest.
 
     driftline computes digests exactly: hll is the set of values, tdigest the list of values.
     """
-    conditional = name.endswith("_if")
+    conditional = row.name.endswith("_if")
     if not 1 + conditional <= len(values) <= 2 + conditional:
-        scope.fail(f"expected {functions.AGGREGATES[name].signature}", node.span)
+        scope.fail(f"expected {row.signature}", node.span)
     item = values[0] if values[0].type in PLAIN_ITEMS else types.converted(values[0], "dynamic")
     if conditional:
         condition = types.coerce(values[1], "bool", scope=scope, span=node.span)
         # A row that misses the condition gives no value, which the list leaves out.
         item = Call("choose", (condition, item, Call("no_value", (item,), item.type)), item.type)
     limit = values[1 + conditional] if len(values) > 1 + conditional else Const("long", UNLIMITED)
-    if name in EVERY:
+    if row.gathers_all:
         limit = Const("long", 2**62)
-    function = LISTS[name]
-    if name in {"make_set", "make_set_if"} and item.type == "dynamic":
-        function = "set_of_elements"
+    function = row.gathers_dynamic if row.gathers_dynamic and item.type == "dynamic" else row.gathers
     order = scope.grouped.order if scope.grouped else ()
     # make_list over a serialized table keeps its order.
     if function == "list_json" and order:

@@ -30,14 +30,14 @@ def columns_of(item: syntax.Named, value: Scalar) -> list[tuple[str, Scalar]]:
     Unnamed columns are named after the function and its first argument; a single name is that of the first column.
     """
     call = item.value
-    if isinstance(call, syntax.Call) and call.name in {"array_sort_asc", "array_sort_desc"}:
+    if isinstance(call, syntax.Call) and functions.find(call.name).column_for_each_argument:
         return _sorted_columns(call, item, value)
-    if not isinstance(call, syntax.Call) or call.name not in functions.SEVERAL or value.type != "dynamic":
+    if not isinstance(call, syntax.Call) or not functions.find(call.name).columns or value.type != "dynamic":
         return []
     first = call.arguments[0] if call.arguments else None
     stem = f"{call.name}_{first.name}" if isinstance(first, syntax.Name) else call.name
     given = item.names  # a single name is that of the first column
-    columns = functions.SEVERAL[call.name][: len(given) or None]
+    columns = functions.find(call.name).columns[: len(given) or None]
     names = given or tuple(f"{stem}_{name}" for name, _ in columns)
     elements = [Call("element", (value, Const("long", place)), "dynamic") for place in range(len(columns))]
     return [(n, types.converted(e, kind)) for n, e, (_, kind) in zip(names, elements, columns, strict=False)]

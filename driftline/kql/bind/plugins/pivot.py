@@ -15,8 +15,6 @@ from driftline.kql.plan.nodes import Call, Column, Const, Scalar
 
 __all__ = ["bind_pivot"]
 
-COUNTING = frozenset(["count", "countif", "dcount", "dcountif", "sum", "sumif", "count_distinct", "count_distinctif"])
-
 
 def bind_pivot(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Relation:
     """Bind ``pivot(column, aggregate, columns)``.
@@ -38,10 +36,11 @@ def bind_pivot(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Relat
     collected = grouped(relation, [*groups, (key, value)], list(inner.aggregates))
     cell = scope.session.hidden(result.type)
     cells = projected(collected, [*kept(c for c, _ in groups), (key, ref(key)), (cell, result)])
-    name = functions.ALIASES.get(aggregate.name, aggregate.name)
+    row = functions.find(functions.ALIASES.get(aggregate.name, aggregate.name))
+    counts = isinstance(row, functions.Aggregate) and row.counts
     columns = _pivoted(node, [c.name for c, _ in groups], cells, key, scope)
     spread: list[Output] = [
-        (scope.session.column(label, cell.type), _cell(text, key, cell, name)) for label, text in columns
+        (scope.session.column(label, cell.type), _cell(text, key, cell, counts=counts)) for label, text in columns
     ]
     return declared(node, grouped(cells, kept_fresh([c for c, _ in groups], scope), spread), scope)
 
@@ -73,10 +72,10 @@ def _pivoted(
     return [(names.unique(text or "Column"), text) for text in texts]
 
 
-def _cell(text: str, key: Column, cell: Column, aggregate: str) -> Scalar:
+def _cell(text: str, key: Column, cell: Column, *, counts: bool) -> Scalar:
     here = Call("==string", (ref(key), Const("string", text)), "bool")
     nothing = Call("no_value", (ref(cell),), cell.type)
     found: Scalar = Call("max", (Call("choose", (here, ref(cell), nothing), cell.type),), cell.type)
     if cell.type == "string":
         return Call("text_or_empty", (found,), "string")
-    return Call("coalesce_null", (found, Const(cell.type, 0)), cell.type) if aggregate in COUNTING else found
+    return Call("coalesce_null", (found, Const(cell.type, 0)), cell.type) if counts else found
