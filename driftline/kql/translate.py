@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from sqlglot import Dialect as SqlDialect
 
-from driftline.kql import bind, emit, parse, rewrite, syntax
+from driftline.kql import bind, dialects, parse, rewrite, syntax
 from driftline.kql.bind import Schema
 from driftline.kql.parameters import parameter_constants
 from driftline.kql.parse.cursor import Stuck
@@ -96,10 +96,10 @@ def compiled(
         return _compiled(text, options, problems)
     except RecursionError:  # the stages are recursive functions over the tree
         problems.add("not supported: a query nested too deeply", Span(0, 0))
-    except emit.Unsupported as error:
+    except dialects.Unsupported as error:
         name = str(error)
         problems.add(f"not supported on {dialect}: '{name}'", Span(max(text.find(name), 0), len(name)))
-    except emit.TooLarge:
+    except dialects.TooLarge:
         problems.add("not supported: a query with too many nested calls", Span(0, 0))
     except Stuck:  # its problem is already collected, as a rule
         problems.add("this query cannot be compiled", Span(0, 0))
@@ -122,7 +122,7 @@ class Options:
     def sql(self, found: Plan, columns: tuple[Column, ...], order: tuple[Key, ...]) -> str:
         """Return the SQL of a plan: visible columns by name, rows in the given order."""
         found = rewrite.lift_subqueries(found) if self.dialect == "duckdb" else found
-        tree = emit.PlanEmitter(self.dialect).query(emit.sized(found, self.dialect), columns, order)
+        tree = dialects.PlanEmitter(self.dialect).query(dialects.sized(found, self.dialect), columns, order)
         return SqlDialect.get_or_raise(self.dialect).generate(tree, copy=False)
 
     def rows(self, found: Plan) -> list[tuple[Any, ...]]:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from driftline.kql import emit, functions
+from driftline.kql import dialects, functions
 from driftline.kql.bind.functions import special, windows
 from driftline.kql.bind.operators import summarize
 from driftline.kql.functions import Aggregate, Function
@@ -14,7 +14,7 @@ from driftline.kql.functions.plan_only import PLAN_ONLY
 
 ROOT = Path(functions.__file__).parents[1]
 TABLES = {**functions.FUNCTIONS, **functions.AGGREGATES, **PLAN_ONLY}
-MADE_BY_CODE = {*special.SPECIAL, *windows.WINDOWS, *summarize.SEVERAL, *emit.CALLS}
+MADE_BY_CODE = {*special.SPECIAL, *windows.WINDOWS, *summarize.SEVERAL, *dialects.CALLS}
 OPERATORS = {"+", "-", "*", "%", "==", "!=", "<", "<=", ">", ">=", "=~", "!~", "and", "or", "has", "contains"}
 """Symbols and words of the language, of which the binder makes functions."""
 LANGUAGE = ("parse", "print", "text", "functions")

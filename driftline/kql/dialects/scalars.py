@@ -16,7 +16,7 @@ from sqlglot import exp, parse_one
 
 from driftline import clock
 from driftline.kql import functions
-from driftline.kql.emit import lambdas, texts
+from driftline.kql.dialects import lambdas, texts
 from driftline.kql.plan import nodes
 from driftline.kql.plan.nodes import Call, Col, Const, InPlan, Key, Scalar, Subquery, Window
 from driftline.kql.text import regex_groups

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from driftline.kql.emit.scalars import ScalarEmitter, identifier
+from driftline.kql.dialects.scalars import ScalarEmitter, identifier
 from driftline.kql.plan import nodes
 from driftline.kql.plan.nodes import Column, Key, Plan, Scalar
 
