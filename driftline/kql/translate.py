@@ -122,7 +122,7 @@ class Options:
     def sql(self, found: Plan, columns: tuple[Column, ...], order: tuple[Key, ...]) -> str:
         """Return the SQL of a plan: visible columns by name, rows in the given order."""
         found = rewrite.lift_subqueries(found) if self.dialect == "duckdb" else found
-        tree = dialects.PlanEmitter(self.dialect).query(dialects.sized(found, self.dialect), columns, order)
+        tree = dialects.emitter(self.dialect).query(dialects.sized(found, self.dialect), columns, order)
         return SqlDialect.get_or_raise(self.dialect).generate(tree, copy=False)
 
     def rows(self, found: Plan) -> list[tuple[Any, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlglot import exp
 
@@ -13,18 +13,23 @@ from driftline.kql.plan.nodes import Column, Key, Plan, Scalar
 
 __all__ = ["PlanEmitter"]
 
-JOINS = {
-    "inner": ("INNER", ""), "left": ("LEFT", ""), "right": ("RIGHT", ""), "full": ("FULL", ""),
-    "semi": ("SEMI", "LEFT"), "anti": ("ANTI", "LEFT"),
-}  # fmt: skip
+JOINS = {"inner": "INNER", "left": "LEFT", "right": "RIGHT", "full": "FULL", "semi": "SEMI", "anti": "ANTI"}
+"""SQL's kinds of join by the plan's."""
 
 
 class PlanEmitter:
-    """Emit plans for one dialect. Shared plans become common table expressions."""
+    """Emitter of the plans of one query in one dialect. Shared plans become common table expressions.
 
-    def __init__(self, dialect: str) -> None:
-        self.dialect = dialect
-        self.scalars = ScalarEmitter(dialect, self.emit)
+    The subclasses in ``driftline.kql.dialects.duckdb`` and ``clickhouse`` say what the dialects do differently.
+    """
+
+    scalar_emitter: ClassVar[type[ScalarEmitter]]
+    """Class of the emitter of scalars in this dialect."""
+    semi_join_side: ClassVar[str | None] = None
+    """Side that SEMI JOIN and ANTI JOIN must name, None for none."""
+
+    def __init__(self) -> None:
+        self.scalars = self.scalar_emitter(self.emit)
         self.shared: dict[str, exp.Expression] = {}
 
     def query(self, root: Plan, columns: tuple[Column, ...], order: tuple[Key, ...]) -> exp.Expression:
@@ -64,14 +69,17 @@ class PlanEmitter:
         return made or [exp.Literal.number(1)]
 
     def table(self, node: nodes.Table) -> exp.Expression:
-        values = [self.aliased(c, self._stored(c, present=c.id in node.present)) for c in node.columns]
+        values = [self.aliased(c, self.stored(c, present=c.id in node.present)) for c in node.columns]
         return exp.select(*values or [exp.Literal.number(1)]).from_(exp.Table(this=identifier(node.name)), copy=False)
 
-    # What is stored may hold null strings and local types; a hunt sees Kusto's. ClickHouse takes
-    # a nullable text for another type, so there a null is made empty even if a filter drops it.
-    def _stored(self, column: Column, *, present: bool) -> exp.Expression:
+    def stored(self, column: Column, *, present: bool) -> exp.Expression:
+        """Emit a stored column with Kusto's values: a stored null string is an empty one.
+
+        ``present`` says that a filter drops nulls anyway. ClickHouse takes a nullable string for another type, so
+        it replaces nulls all the same.
+        """
         value: exp.Expression = exp.column(identifier(column.name))
-        if column.type == "string" and not (present and self.dialect == "duckdb"):
+        if column.type == "string":
             return exp.Coalesce(this=value, expressions=[exp.Literal.string("")])
         return value
 
@@ -97,13 +105,8 @@ class PlanEmitter:
         )
 
     def numbers(self, node: nodes.Numbers) -> exp.Expression:
-        count = self.scalars.emit(node.count)
-        if self.dialect == "duckdb":
-            series = exp.Anonymous(this="unnest", expressions=[exp.Anonymous(this="range", expressions=[count])])
-            return exp.select(self.aliased(node.column, series))
-        size = exp.Anonymous(this="toUInt64", expressions=[exp.Anonymous(this="assumeNotNull", expressions=[count])])
-        array = exp.Anonymous(this="arrayJoin", expressions=[exp.Anonymous(this="range", expressions=[size])])
-        return exp.select(self.aliased(node.column, self.scalars.typed(array, "long")))
+        """Emit a column of the numbers from 0 up to a count."""
+        raise NotImplementedError
 
     def filter(self, node: nodes.Filter) -> exp.Expression:
         made = exp.select(*self.columns(node.columns) or [exp.Literal.number(1)]).from_(
@@ -129,21 +132,22 @@ class PlanEmitter:
         keys = [self.scalars.emit(value) for value in node.by]
         if node.keys:
             made.set("order", self.scalars.order(node.keys))
-        if self.dialect == "duckdb":
-            made.set("distinct", exp.Distinct(on=exp.Tuple(expressions=keys)))
-            return made
-        made.set("limit", exp.Limit(this=None, expression=exp.Literal.number(1), expressions=keys))
+        self.keep_one(made, keys)
         return made
+
+    def keep_one(self, made: exp.Select, keys: list[exp.Expression]) -> None:
+        """Let a SELECT keep the first row of each combination of keys."""
+        raise NotImplementedError
 
     def join(self, node: nodes.Join) -> exp.Expression:
         left = exp.Subquery(this=self.emit(node.left), alias=exp.TableAlias(this=identifier("l")))
         right = exp.Subquery(this=self.emit(node.right), alias=exp.TableAlias(this=identifier("r")))
-        kind, side = JOINS[node.kind]
+        kind = JOINS[node.kind]
         made = exp.select(*self.columns(node.columns)).from_(left, copy=False)
         if isinstance(node.condition, nodes.Const):
             return made.join(right, join_type="cross", copy=False)
         if kind in {"SEMI", "ANTI"}:
-            join = exp.Join(this=right, kind=kind, side=side if self.dialect == "clickhouse" else None)
+            join = exp.Join(this=right, kind=kind, side=self.semi_join_side)
         else:
             join = exp.Join(
                 this=right, side=kind if kind != "INNER" else None, kind="INNER" if kind == "INNER" else None
@@ -185,38 +189,13 @@ class PlanEmitter:
         source = exp.Subquery(this=inner, alias=exp.TableAlias(this=identifier("t")))
         arrays = [exp.column(identifier(f"{e.id}[]")) for e in node.elements]
         made = [each.copy() for each in kept]
-        return (self._unnest if self.dialect == "duckdb" else self._array_join)(node, source, arrays, made)
+        return self.unnested(node, source, arrays, made)
 
-    # Several lists in one SELECT come side by side, the shorter ones filled with nulls.
-    def _unnest(
+    def unnested(
         self, node: nodes.Expand, source: exp.Expression, arrays: list[Any], made: list[exp.Expression]
     ) -> exp.Expression:
-        made += [
-            self.aliased(e, exp.Anonymous(this="unnest", expressions=[a]))
-            for a, e in zip(arrays, node.elements, strict=True)
-        ]
-        if node.index:
-            lengths = [exp.Anonymous(this="len", expressions=[a.copy()]) for a in arrays]
-            longest = exp.Anonymous(this="greatest", expressions=lengths)
-            numbers = exp.Anonymous(this="range", expressions=[longest])
-            made.append(self.aliased(node.index, exp.Anonymous(this="unnest", expressions=[numbers])))
-        return exp.select(*made).from_(source, copy=False)
-
-    def _array_join(
-        self, node: nodes.Expand, source: exp.Expression, arrays: list[Any], made: list[exp.Expression]
-    ) -> exp.Expression:
-        joined = [self.aliased(e, a) for a, e in zip(arrays, node.elements, strict=True)]
-        made += self.columns(node.elements)
-        if node.index:
-            counted = identifier(node.index.id + "#")
-            joined.append(
-                exp.Alias(this=exp.Anonymous(this="arrayEnumerate", expressions=[arrays[0].copy()]), alias=counted)
-            )
-            zero_based = exp.Sub(this=exp.column(counted.copy()), expression=exp.Literal.number(1))
-            made.append(self.aliased(node.index, self.scalars.typed(zero_based, "long")))
-        select = exp.select(*made).from_(source, copy=False)
-        select.append("joins", exp.Join(this=joined[0], kind="ARRAY", expressions=joined[1:]))
-        return select
+        """Emit the rows of arrays side by side, with the columns ``made`` of the source."""
+        raise NotImplementedError
 
     def fold(self, node: nodes.Fold) -> exp.Expression:
         """Join the rows with the states after them, which a recursive query makes."""
@@ -285,7 +264,7 @@ def _union(parts: list[exp.Select]) -> exp.Expression:
 PLANS: dict[type, Callable[[PlanEmitter, Any], exp.Expression]] = {
     nodes.Table: PlanEmitter.table,
     nodes.Values: PlanEmitter.values,
-    nodes.Numbers: PlanEmitter.numbers,
+    nodes.Numbers: lambda emitter, node: emitter.numbers(node),
     nodes.Filter: PlanEmitter.filter,
     nodes.Project: PlanEmitter.project,
     nodes.Aggregate: PlanEmitter.aggregate,

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Iterator
 from typing import get_args
 
-from driftline.kql.dialects.scalars import mentions
+from driftline.kql.dialects.templates import mentions
 from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Call, Col, Column, Const, Plan, Scalar
 

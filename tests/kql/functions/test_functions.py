@@ -14,7 +14,8 @@ from driftline.kql.functions.plan_only import PLAN_ONLY
 
 ROOT = Path(functions.__file__).parents[1]
 TABLES = {**functions.FUNCTIONS, **functions.AGGREGATES, **PLAN_ONLY}
-MADE_BY_CODE = {*special.SPECIAL, *windows.WINDOWS, *summarize.SEVERAL, *dialects.CALLS}
+EMITTED = {name for plans in dialects.DIALECTS.values() for name in plans.scalar_emitter.calls}
+MADE_BY_CODE = {*special.SPECIAL, *windows.WINDOWS, *summarize.SEVERAL, *EMITTED}
 OPERATORS = {"+", "-", "*", "%", "==", "!=", "<", "<=", ">", ">=", "=~", "!~", "and", "or", "has", "contains"}
 """Symbols and words of the language, of which the binder makes functions."""
 LANGUAGE = ("parse", "print", "text", "functions")
