@@ -21,11 +21,21 @@ CH_LIST = "concat('[', arrayStringConcat({}, ','), ']')"
 WEIGHTED = lets(
     (
         "",
-        "if(empty(z), NULL, tupleElement(z[arrayFirstIndex(c -> c >= arraySum(w) * assumeNotNull(_2) / 100, arrayCumSum(w))], 1))",
+        """
+            if(
+                empty(z), NULL,
+                tupleElement(
+                    z[arrayFirstIndex(c -> c >= arraySum(w) * assumeNotNull(_2) / 100, arrayCumSum(w))], 1
+                )
+            )""",
     ),
     z=(
         "",
-        "arraySort(x -> tupleElement(x, 1), groupArrayIf(tuple(_0, toFloat64(_1)), _0 IS NOT NULL AND ifNull(_1 > 0, FALSE)))",
+        """
+            arraySort(
+                x -> tupleElement(x, 1),
+                groupArrayIf(tuple(_0, toFloat64(_1)), _0 IS NOT NULL AND ifNull(_1 > 0, FALSE))
+            )""",
     ),
     w=("", "arrayMap(x -> assumeNotNull(tupleElement(x, 2)), z)"),
 )[1]
@@ -201,7 +211,14 @@ AGGREGATES = rows(
             "any real",
             "same",
             duckdb="quantile_disc(_0, _1 / 100.0)",
-            clickhouse="if(count(_0) = 0, NULL, arrayElement(arraySort(groupArray(_0)), toUInt64(greatest(ceil(count(_0) * assumeNotNull(_1) / 100), 1))))",
+            clickhouse="""
+                if(
+                    count(_0) = 0, NULL,
+                    arrayElement(
+                        arraySort(groupArray(_0)),
+                        toUInt64(greatest(ceil(count(_0) * assumeNotNull(_1) / 100), 1))
+                    )
+                )""",
             doc="Give the value below which a percentage lies (nearest rank).",
         ),
         Aggregate(
@@ -362,9 +379,18 @@ AGGREGATES = rows(
             "any long real",
             "same",
             duckdb=(
-                "list_reduce(list_prepend({'v': NULL, 'w': CAST(0 AS DOUBLE), 't': sum(_1) FILTER (WHERE _0 IS NOT NULL) * min(_2) / 100.0},"
-                " list({'v': _0, 'w': CAST(_1 AS DOUBLE), 't': CAST(0 AS DOUBLE)} ORDER BY _0) FILTER (WHERE _0 IS NOT NULL AND _1 > 0)),"
-                " lambda a, x: CASE WHEN a.v IS NOT NULL AND a.w >= a.t THEN a ELSE {'v': x.v, 'w': a.w + x.w, 't': a.t} END)['v']"
+                """
+                    list_reduce(
+                        list_prepend(
+                            {'v': NULL, 'w': CAST(0 AS DOUBLE),
+                            't': sum(_1) FILTER (WHERE _0 IS NOT NULL) * min(_2) / 100.0},
+                            list(
+                                {'v': _0, 'w': CAST(_1 AS DOUBLE), 't': CAST(0 AS DOUBLE)} ORDER BY _0
+                            ) FILTER (WHERE _0 IS NOT NULL AND _1 > 0)
+                        ),
+                        lambda a, x: CASE WHEN a.v IS NOT NULL AND a.w >= a.t THEN a ELSE {'v': x.v,
+                        'w': a.w + x.w, 't': a.t} END
+                    )['v']"""
             ),
             clickhouse=WEIGHTED,
             of_measures=True,
@@ -396,7 +422,10 @@ AGGREGATES = rows(
             "set_json",
             "any long",
             "dynamic",
-            duckdb="to_json(coalesce(array_slice(list_sort(list(DISTINCT _0) FILTER (WHERE _0 IS NOT NULL)), 1, _1), []))",
+            duckdb="""
+                to_json(
+                    coalesce(array_slice(list_sort(list(DISTINCT _0) FILTER (WHERE _0 IS NOT NULL)), 1, _1), [])
+                )""",
             clickhouse={
                 "dynamic": CH_LIST.format("arraySlice(arraySort(groupUniqArray(_0)), 1, _1)"),
                 "real": CH_LIST.format(
@@ -411,13 +440,42 @@ AGGREGATES = rows(
             "dynamic long",
             "dynamic",
             duckdb=(
-                "to_json(coalesce(array_slice(list_sort(list_distinct(flatten(list(CASE WHEN json_type(_0) = 'ARRAY' THEN CAST(_0 AS JSON[])"
-                " ELSE [_0] END) FILTER (WHERE _0 IS NOT NULL)))), 1, _1), []))"
+                """
+                    to_json(
+                        coalesce(
+                            array_slice(
+                                list_sort(
+                                    list_distinct(
+                                        flatten(
+                                            list(
+                                                CASE
+                                                WHEN json_type(_0) = 'ARRAY' THEN CAST(_0 AS JSON[])
+                                                ELSE [_0]
+                                                END
+                                            ) FILTER (WHERE _0 IS NOT NULL)
+                                        )
+                                    )
+                                ),
+                                1, _1
+                            ),
+                            []
+                        )
+                    )"""
             ),
             clickhouse=(
                 CH_LIST.format(
-                    "arraySlice(arraySort(groupUniqArrayArray(multiIf(_0 IS NULL, [], startsWith(_0, '['),"
-                    " JSONExtractArrayRaw(assumeNotNull(_0)), [assumeNotNull(_0)]))), 1, _1)"
+                    """
+                        arraySlice(
+                            arraySort(
+                                groupUniqArrayArray(
+                                    multiIf(
+                                        _0 IS NULL, [], startsWith(_0, '['),
+                                        JSONExtractArrayRaw(assumeNotNull(_0)), [assumeNotNull(_0)]
+                                    )
+                                )
+                            ),
+                            1, _1
+                        )"""
                 )
             ),
         ),

@@ -29,8 +29,15 @@ def rotated(sign: str) -> Pair:
     return known(
         raw(
             (
-                f"list_transform(s, lambda e, i: s[CAST((((i - 1 {sign} _1) % len(s)) + len(s)) % len(s) AS BIGINT) + 1])",
-                f"arrayMap(i -> s[positiveModulo(toInt64(i) - 1 {sign} assumeNotNull(_1), toInt64(length(s))) + 1], arrayEnumerate(s))",
+                f"""
+                    list_transform(
+                        s, lambda e, i: s[CAST((((i - 1 {sign} _1) % len(s)) + len(s)) % len(s) AS BIGINT) + 1]
+                    )""",
+                f"""
+                    arrayMap(
+                        i -> s[positiveModulo(toInt64(i) - 1 {sign} assumeNotNull(_1), toInt64(length(s))) + 1],
+                        arrayEnumerate(s)
+                    )""",
             )
         ),
         "_1",
@@ -46,8 +53,24 @@ def shifted(sign: str) -> Pair:
     return known(
         raw(
             (
-                f"list_transform(s, lambda e, i: CASE WHEN {at} BETWEEN 1 AND len(s) THEN s[CAST({at} AS BIGINT)] ELSE _2 END)",
-                f"arrayMap(i -> if((toInt64(i) {sign} least(greatest(assumeNotNull(_1), -{FAR}), {FAR})) BETWEEN 1 AND toInt64(length(s)), s[toInt64(i) {sign} assumeNotNull(_1)], _2), arrayEnumerate(s))",
+                f"""
+                    list_transform(
+                        s,
+                        lambda e, i: CASE
+                        WHEN {at} BETWEEN 1 AND len(s) THEN s[CAST({at} AS BIGINT)]
+                        ELSE _2
+                        END
+                    )""",
+                f"""
+                    arrayMap(
+                        i -> if(
+                            (
+                                toInt64(i) {sign} least(greatest(assumeNotNull(_1), -{FAR}), {FAR})
+                            ) BETWEEN 1 AND toInt64(length(s)),
+                            s[toInt64(i) {sign} assumeNotNull(_1)], _2
+                        ),
+                        arrayEnumerate(s)
+                    )""",
             )
         ),
         "_1",
@@ -57,25 +80,66 @@ def shifted(sign: str) -> Pair:
 # Cut at places counted from 0 (from the end if negative).
 SPLIT = (
     "list_transform(range(1, len(c) + 1), lambda k: list_slice(s, c[k] + 1, coalesce(c[k + 1], len(s))))",
-    "arrayMap(k -> concat('[', arrayStringConcat(arrayMap(o -> ifNull(o, 'null'), arraySlice(s, c[k] + 1, if(k < length(c), c[k + 1], toInt64(length(s))) - c[k])), ','), ']'), arrayEnumerate(c))",
+    """
+        arrayMap(
+            k -> concat(
+                '[',
+                arrayStringConcat(
+                    arrayMap(
+                        o -> ifNull(o, 'null'),
+                        arraySlice(s, c[k] + 1, if(k < length(c), c[k + 1], toInt64(length(s))) - c[k])
+                    ),
+                    ','
+                ),
+                ']'
+            ),
+            arrayEnumerate(c)
+        )""",
 )
 CUTS = (
-    "list_sort(list_prepend(0, list_transform(TRY_CAST(_1 AS BIGINT[]), lambda p: CASE WHEN p < 0 THEN greatest(len(s) + p, 0) ELSE least(p, len(s)) END)))",
-    "arraySort(arrayConcat([toInt64(0)], arrayMap(p -> if(p < 0, greatest(toInt64(length(s)) + p, 0), least(p, toInt64(length(s)))), arrayMap(e -> toInt64OrZero(e), JSONExtractArrayRaw(ifNull(_1, '[]'))))))",
+    """
+        list_sort(
+            list_prepend(
+                0,
+                list_transform(
+                    TRY_CAST(_1 AS BIGINT[]),
+                    lambda p: CASE WHEN p < 0 THEN greatest(len(s) + p, 0) ELSE least(p, len(s)) END
+                )
+            )
+        )""",
+    """
+        arraySort(
+            arrayConcat(
+                [toInt64(0)],
+                arrayMap(
+                    p -> if(p < 0, greatest(toInt64(length(s)) + p, 0), least(p, toInt64(length(s)))),
+                    arrayMap(e -> toInt64OrZero(e), JSONExtractArrayRaw(ifNull(_1, '[]')))
+                )
+            )
+        )""",
 )
 
 
 def split() -> Pair:
     duck, click = lets(SPLIT, s=elements("_0"), c=CUTS)
     joined = f"concat('[', arrayStringConcat({click}, ','), ']')"
-    places = "startsWith(ifNull(_1, ''), '[') AND arrayAll(e -> toInt64OrNull(e) IS NOT NULL, JSONExtractArrayRaw(ifNull(_1, '[]')))"
+    places = """
+        startsWith(ifNull(_1, ''), '[')
+        AND arrayAll(e -> toInt64OrNull(e) IS NOT NULL, JSONExtractArrayRaw(ifNull(_1, '[]')))"""
     return (
-        f"CASE WHEN json_type(_0) = 'ARRAY' AND NOT list_contains(list_transform(TRY_CAST(_1 AS BIGINT[]), lambda p: p IS NULL), TRUE) THEN to_json({duck}) END",
+        f"""
+            CASE
+            WHEN json_type(_0) = 'ARRAY'
+            AND NOT list_contains(list_transform(TRY_CAST(_1 AS BIGINT[]), lambda p: p IS NULL), TRUE)
+                THEN to_json({duck})
+            END""",
         f"if(startsWith(ifNull(_0, ''), '[') AND {places}, {joined}, NULL)",
     )
 
 
-TRUE = ("json_extract_string({}, '$') NOT IN ('false', '0', '') AND json_type({}) IN ('BOOLEAN', 'BIGINT', 'UBIGINT', 'DOUBLE')",
+TRUE = ("""
+    json_extract_string({}, '$') NOT IN ('false', '0', '')
+    AND json_type({}) IN ('BOOLEAN', 'BIGINT', 'UBIGINT', 'DOUBLE')""",
         "match(ifNull({}, 'null'), '^(true|-?[0-9.]*[1-9][0-9.]*)$')")  # fmt: skip
 
 
@@ -87,8 +151,23 @@ def chosen() -> Pair:
     condition = TRUE[0].format("s[i]", "s[i]"), TRUE[1].format("s[i]")
     return raw(
         (
-            f"list_transform(range(1, len(s) + 1), lambda i: CASE WHEN coalesce(json_type(s[i]), '') NOT IN ({KINDS_OF_TRUTH}) THEN NULL WHEN {condition[0]} THEN {either('_1')[0]} ELSE {either('_2')[0]} END)",
-            f"arrayMap(i -> multiIf(NOT match(ifNull(s[i], ''), '^(true|false|[-0-9])'), NULL, {condition[1]}, {either('_1')[1]}, {either('_2')[1]}), arrayEnumerate(s))",
+            f"""
+                list_transform(
+                    range(1, len(s) + 1),
+                    lambda i: CASE
+                    WHEN coalesce(json_type(s[i]), '') NOT IN ({KINDS_OF_TRUTH}) THEN NULL
+                    WHEN {condition[0]} THEN {either("_1")[0]}
+                    ELSE {either("_2")[0]}
+                    END
+                )""",
+            f"""
+                arrayMap(
+                    i -> multiIf(
+                        NOT match(ifNull(s[i], ''), '^(true|false|[-0-9])'), NULL, {condition[1]},
+                        {either("_1")[1]}, {either("_2")[1]}
+                    ),
+                    arrayEnumerate(s)
+                )""",
         )
     )
 
@@ -103,27 +182,51 @@ def either(argument: str) -> Pair:
 
 def zipped() -> Pair:
     duck = "list_transform(range(1, greatest(len(s), len(b)) + 1), lambda i: [s[i], b[i]])"
-    click = (
-        "arrayMap(i -> concat('[', ifNull(s[i], 'null'), ',', ifNull(b[i], 'null'), ']'),"
-        " range(1, greatest(toInt64(length(s)), toInt64(length(b))) + 1))"
-    )
+    click = """
+            arrayMap(
+                i -> concat('[', ifNull(s[i], 'null'), ',', ifNull(b[i], 'null'), ']'),
+                range(1, greatest(toInt64(length(s)), toInt64(length(b))) + 1)
+            )"""
     return raw((duck, click), ("b", "_1"))
 
 
 # Put an element behind each of the arrays that ``zip`` has made so far.
 def added() -> Pair:
-    duck = "list_transform(range(1, greatest(len(s), len(b)) + 1), lambda i: list_append(coalesce(CAST(s[i] AS JSON[]), list_transform(CAST(s[1] AS JSON[]), lambda e: NULL)), b[i]))"
-    click = (
-        "arrayMap(i -> concat(if(i <= length(s), substring(ifNull(s[i], ''), 1, length(ifNull(s[i], '')) - 1),"
-        " concat('[', arrayStringConcat(arrayMap(e -> 'null', JSONExtractArrayRaw(ifNull(s[1], '[]'))), ','))), ',', ifNull(b[i], 'null'), ']'),"
-        " range(1, greatest(toInt64(length(s)), toInt64(length(b))) + 1))"
-    )
+    duck = """
+        list_transform(
+            range(1, greatest(len(s), len(b)) + 1),
+            lambda i: list_append(
+                coalesce(CAST(s[i] AS JSON[]), list_transform(CAST(s[1] AS JSON[]), lambda e: NULL)), b[i]
+            )
+        )"""
+    click = """
+            arrayMap(
+                i -> concat(
+                    if(
+                        i <= length(s), substring(ifNull(s[i], ''), 1, length(ifNull(s[i], '')) - 1),
+                        concat(
+                            '[',
+                            arrayStringConcat(
+                                arrayMap(e -> 'null', JSONExtractArrayRaw(ifNull(s[1], '[]'))), ','
+                            )
+                        )
+                    ),
+                    ',', ifNull(b[i], 'null'), ']'
+                ),
+                range(1, greatest(toInt64(length(s)), toInt64(length(b))) + 1)
+            )"""
     return raw((duck, click), ("b", "_1"))
 
 
 def jaccard() -> Pair:
-    duck = "len(list_distinct(list_filter(s, lambda e: list_contains(b, e)))) / nullif(len(list_distinct(list_concat(s, b))), 0)"
-    click = "if(empty(arrayConcat(s, b)), NULL, length(arrayDistinct(arrayFilter(e -> has(b, e), s))) / length(arrayDistinct(arrayConcat(s, b))))"
+    duck = """
+        len(list_distinct(list_filter(s, lambda e: list_contains(b, e))))
+        / nullif(len(list_distinct(list_concat(s, b))), 0)"""
+    click = """
+        if(
+            empty(arrayConcat(s, b)), NULL,
+            length(arrayDistinct(arrayFilter(e -> has(b, e), s))) / length(arrayDistinct(arrayConcat(s, b)))
+        )"""
     values = lets((duck, click), s=elements("_0"), b=elements("_1"))
     arrays = "json_type(_0) = 'ARRAY' AND json_type(_1) = 'ARRAY'"
     return (
@@ -133,8 +236,16 @@ def jaccard() -> Pair:
 
 
 PAIRS = (
-    "list_transform(list_filter(json_keys(_0), lambda k: {keep}), lambda k: concat(to_json(k), ':', json_extract(_0, concat('$.', to_json(k)))))",
-    "arrayMap(p -> concat(toJSONString(tupleElement(p, 1)), ':', tupleElement(p, 2)), arrayFilter(p -> {keep}, JSONExtractKeysAndValuesRaw(ifNull(_0, '{{}}'))))",
+    """
+        list_transform(
+            list_filter(json_keys(_0), lambda k: {keep}),
+            lambda k: concat(to_json(k), ':', json_extract(_0, concat('$.', to_json(k))))
+        )""",
+    """
+        arrayMap(
+            p -> concat(toJSONString(tupleElement(p, 1)), ':', tupleElement(p, 2)),
+            arrayFilter(p -> {keep}, JSONExtractKeysAndValuesRaw(ifNull(_0, '{{}}')))
+        )""",
 )
 
 
@@ -155,15 +266,32 @@ def with_key(*, null_keeps: bool) -> Pair:
     """Set one of a bag's names, in its place or behind the others; a null may leave the bag as it is."""
     value = "CASE WHEN k = _1 THEN v ELSE json_extract(b, concat('$.', to_json(k))) END"
     duck = f"list_transform(json_keys(b), lambda k: concat(to_json(k), ':', coalesce(CAST({value} AS TEXT), 'null')))"
-    new = "CASE WHEN list_contains(json_keys(b), _1) THEN [] ELSE [concat(to_json(_1), ':', coalesce(CAST(v AS TEXT), 'null'))] END"
+    new = """
+        CASE
+        WHEN list_contains(json_keys(b), _1) THEN []
+        ELSE [concat(to_json(_1), ':', coalesce(CAST(v AS TEXT), 'null'))]
+        END"""
     pairs = "JSONExtractKeysAndValuesRaw(ifNull(b, '{}'))"
-    click = f"arrayMap(p -> concat(toJSONString(tupleElement(p, 1)), ':', if(tupleElement(p, 1) = _1, ifNull(v, 'null'), tupleElement(p, 2))), {pairs})"
+    click = f"""
+        arrayMap(
+            p -> concat(
+                toJSONString(tupleElement(p, 1)), ':',
+                if(tupleElement(p, 1) = _1, ifNull(v, 'null'), tupleElement(p, 2))
+            ),
+            {pairs}
+        )"""
     more = "if(has(JSONExtractKeys(ifNull(b, '{}')), _1), [], [concat(toJSONString(_1), ':', ifNull(v, 'null'))])"
     kept = "WHEN v IS NULL THEN b " if null_keeps else ""
     return lets(
         (
-            f"CASE {kept}WHEN json_type(b) = 'OBJECT' THEN CAST(concat('{{', array_to_string(list_concat({duck}, {new}), ','), '}}') AS JSON) END",
-            f"CASE {kept}WHEN startsWith(ifNull(b, ''), '{{') THEN concat('{{', arrayStringConcat(arrayConcat({click}, {more}), ','), '}}') END",
+            f"""
+                CASE {kept}WHEN json_type(b) = 'OBJECT'
+                THEN CAST(concat('{{', array_to_string(list_concat({duck}, {new}), ','), '}}') AS JSON)
+                END""",
+            f"""
+                CASE {kept}WHEN startsWith(ifNull(b, ''), '{{')
+                THEN concat('{{', arrayStringConcat(arrayConcat({click}, {more}), ','), '}}')
+                END""",
         ),
         b=("_0", "_0"),
         v=("_2", "_2"),
@@ -187,8 +315,28 @@ def bag_of() -> Pair:
         "arrayMap(e -> JSONExtractString(ifNull(e, '\"\"')), s)",
     )
     texts = (
-        "CAST(concat('{', array_to_string(list_transform(n, lambda e, i: concat(to_json(e), ':', coalesce(CAST(b[i] AS TEXT), 'null'))), ','), '}') AS JSON)",
-        "concat('{', arrayStringConcat(arrayMap((e, i) -> concat(toJSONString(e), ':', ifNull(b[i], 'null')), n, arrayEnumerate(n)), ','), '}')",
+        """
+            CAST(
+                concat(
+                    '{',
+                    array_to_string(
+                        list_transform(
+                            n, lambda e, i: concat(to_json(e), ':', coalesce(CAST(b[i] AS TEXT), 'null'))
+                        ),
+                        ','
+                    ),
+                    '}'
+                ) AS JSON
+            )""",
+        """
+            concat(
+                '{',
+                arrayStringConcat(
+                    arrayMap((e, i) -> concat(toJSONString(e), ':', ifNull(b[i], 'null')), n, arrayEnumerate(n)),
+                    ','
+                ),
+                '}'
+            )""",
     )
     duck, click = lets(let("n", names, texts), s=elements("_0"), b=elements("_1"))
     present = "startsWith(ifNull(_0, ''), '[') AND startsWith(ifNull(_1, ''), '[')"
@@ -220,8 +368,16 @@ ARRAYS = rows(
             "array_one",
             "dynamic long",
             "dynamic",
-            duckdb="CASE WHEN _1 >= 0 AND _1 < json_array_length(_0) THEN json_array(json_extract(_0, _1)) ELSE CAST('[]' AS JSON) END",
-            clickhouse="if(ifNull(_1, -1) >= 0 AND _1 < JSONLength(ifNull(_0, '[]')), concat('[', JSONExtractRaw(ifNull(_0, '[]'), toInt64(assumeNotNull(_1)) + 1), ']'), '[]')",
+            duckdb="""
+                CASE
+                WHEN _1 >= 0 AND _1 < json_array_length(_0) THEN json_array(json_extract(_0, _1))
+                ELSE CAST('[]' AS JSON)
+                END""",
+            clickhouse="""
+                if(
+                    ifNull(_1, -1) >= 0 AND _1 < JSONLength(ifNull(_0, '[]')),
+                    concat('[', JSONExtractRaw(ifNull(_0, '[]'), toInt64(assumeNotNull(_1)) + 1), ']'), '[]'
+                )""",
         ),
         Function("array_split_at", "dynamic dynamic", "dynamic", sql=split()),
         Function("array_split", "dynamic any", "dynamic", doc="Cut an array in pieces at a place, or at several."),

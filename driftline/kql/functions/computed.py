@@ -14,10 +14,30 @@ MARK = "char(244, 128 + bitShiftRight(i, 12), 128 + bitAnd(bitShiftRight(i, 6), 
 CLICK_REPLACED = lets(
     (
         "",
-        "if(startsWith(ifNull(_1, ''), '[') AND startsWith(ifNull(_2, ''), '[') AND length(w) = length(r), arrayFold((t, i) ->"
-        f" replaceAll(t, {MARK}, if(startsWith(r[i], '\"'), JSONExtractString(r[i]), JSONExtractString(w[i]))), arrayEnumerate(w),"
-        f" arrayFold((t, i) -> if(startsWith(w[i], '\"') AND w[i] <> '\"\"', replaceAll(t, JSONExtractString(w[i]), {MARK}), t),"
-        f" arrayEnumerate(w), if(throwIf(match(concat(_0, ifNull(_2, '')), '{PRIVATE}'), 'characters of private use') = 0, _0, ''))), '')",
+        f"""
+            if(
+                startsWith(ifNull(_1, ''), '[') AND startsWith(ifNull(_2, ''), '[') AND length(w) = length(r),
+                arrayFold(
+                    (t, i) -> replaceAll(
+                        t, {MARK}, if(startsWith(r[i], '"'), JSONExtractString(r[i]), JSONExtractString(w[i]))
+                    ),
+                    arrayEnumerate(w),
+                    arrayFold(
+                        (t, i) -> if(
+                            startsWith(w[i], '"') AND w[i] <> '""',
+                            replaceAll(t, JSONExtractString(w[i]), {MARK}), t
+                        ),
+                        arrayEnumerate(w),
+                        if(
+                            throwIf(
+                                match(concat(_0, ifNull(_2, '')), '{PRIVATE}'), 'characters of private use'
+                            ) = 0,
+                            _0, ''
+                        )
+                    )
+                ),
+                ''
+            )""",
     ),
     w=("", "JSONExtractArrayRaw(ifNull(_1, '[]'))"),
     r=("", "JSONExtractArrayRaw(ifNull(_2, '[]'))"),
@@ -49,7 +69,12 @@ COMPUTED = rows(
             "unsigned_remainder",
             "long long",
             "long",
-            duckdb="CAST((CASE WHEN _0 < 0 THEN CAST(_0 AS HUGEINT) + 18446744073709551616 ELSE _0 END) % nullif(abs(_1), 0) AS BIGINT)",
+            duckdb="""
+                CAST(
+                    (
+                        CASE WHEN _0 < 0 THEN CAST(_0 AS HUGEINT) + 18446744073709551616 ELSE _0 END
+                    ) % nullif(abs(_1), 0) AS BIGINT
+                )""",
             clickhouse="toInt64(reinterpretAsUInt64(assumeNotNull(_0)) % nullIf(abs(_1), 0))",
         ),
         Function(
@@ -259,12 +284,35 @@ COMPUTED = rows(
             "real real real real",
             "real",
             duckdb=(
-                "CASE WHEN abs(_0) <= 180 AND abs(_1) <= 90 AND abs(_2) <= 180 AND abs(_3) <= 90 THEN 2 * 6371010 * asin(sqrt(least(1,"
-                " pow(sin(radians(_3 - _1) / 2), 2) + cos(radians(_1)) * cos(radians(_3)) * pow(sin(radians(_2 - _0) / 2), 2)))) END"
+                """
+                    CASE
+                    WHEN abs(_0) <= 180 AND abs(_1) <= 90 AND abs(_2) <= 180 AND abs(_3) <= 90
+                        THEN 2 * 6371010 * asin(
+                            sqrt(
+                                least(
+                                    1,
+                                    pow(sin(radians(_3 - _1) / 2), 2) + cos(radians(_1)) * cos(radians(_3))
+                                    * pow(sin(radians(_2 - _0) / 2), 2)
+                                )
+                            )
+                        )
+                    END"""
             ),
             clickhouse=(
-                "if(abs(_0) <= 180 AND abs(_1) <= 90 AND abs(_2) <= 180 AND abs(_3) <= 90, 2 * 6371010 * asin(sqrt(least(1,"
-                " pow(sin(radians(_3 - _1) / 2), 2) + cos(radians(_1)) * cos(radians(_3)) * pow(sin(radians(_2 - _0) / 2), 2)))), NULL)"
+                """
+                    if(
+                        abs(_0) <= 180 AND abs(_1) <= 90 AND abs(_2) <= 180 AND abs(_3) <= 90,
+                        2 * 6371010 * asin(
+                            sqrt(
+                                least(
+                                    1,
+                                    pow(sin(radians(_3 - _1) / 2), 2) + cos(radians(_1)) * cos(radians(_3))
+                                    * pow(sin(radians(_2 - _0) / 2), 2)
+                                )
+                            )
+                        ),
+                        NULL
+                    )"""
             ),
             doc="Give the distance in meters between two points (longitude, latitude) on a sphere.",
         ),

@@ -16,23 +16,42 @@ DAY, CLOCK = r"\s*\d{4}-\d{1,2}-\d{1,2}", r"([01]?\d|2[0-3]):[0-5]\d(:[0-5]\d(\.
 ISO = rf"{DAY}([T ]{CLOCK}\s*(Z|GMT|UTC)?)?\s*"
 ISO_OFFSET = rf"{DAY}[T ]{CLOCK}\s*[+-]\d{{2}}:?\d{{2}}\s*"
 NAMED = (
-    r"\s*(([A-Za-z]+,\s*)?\d{1,2}( [A-Za-z]{3} |-[A-Za-z]{3}-)\d{2}(\d{2})?|(0?[1-9]|1[0-2])(/\d{1,2}/|-\d{1,2}-)\d{4}|\d{4}-\d{1,2}-\d{1,2})"
+    r"\s*(([A-Za-z]+,\s*)?\d{1,2}( [A-Za-z]{3} |-[A-Za-z]{3}-)\d{2}(\d{2})?"
+    r"|(0?[1-9]|1[0-2])(/\d{1,2}/|-\d{1,2}-)\d{4}|\d{4}-\d{1,2}-\d{1,2})"
     rf"( {CLOCK}( [AaPp][Mm])?\s*(Z|GMT|UTC)?)?\s*"
 )
-SPANS = (
-    "CASE WHEN regexp_full_match({x}, '-?\\d+') THEN CAST({x} AS BIGINT) * 864000000000"
-    " WHEN regexp_full_match({x}, '-?(\\d+[.])?\\d{{1,2}}:\\d{{1,2}}(:\\d{{1,2}}(\\.\\d{{1,7}})?)?') THEN"
-    " (CASE WHEN starts_with({x}, '-') THEN -1 ELSE 1 END) * ("
-    " coalesce(try_cast(regexp_extract({x}, '^-?(?:(\\d+)[.])?\\d+:\\d+(?::\\d+)?(?:\\.\\d+)?$', 1) AS BIGINT), 0) * 864000000000"
-    " + coalesce(try_cast(regexp_extract({x}, '^-?(?:\\d+[.])??(\\d+):\\d+(?::\\d+)?(?:\\.\\d+)?$', 1) AS BIGINT), 0) * 36000000000"
-    " + coalesce(try_cast(regexp_extract({x}, '^-?(?:\\d+[.])??\\d+:(\\d+)(?::\\d+)?(?:\\.\\d+)?$', 1) AS BIGINT), 0) * 600000000"
-    " + coalesce(try_cast(regexp_extract({x}, '^-?(?:\\d+[.])??\\d+:\\d+:(\\d+)(?:\\.\\d+)?$', 1) AS BIGINT), 0) * 10000000"
-    " + coalesce(try_cast(rpad(nullif(regexp_extract({x}, '\\.(\\d+)$', 1), ''), 7, '0') AS BIGINT), 0))"
-    " WHEN regexp_full_match({x}, '-?\\d+(\\.\\d+)?(d|h|m|s|ms)') THEN"
-    " CAST(try_cast(regexp_extract({x}, '^(-?\\d+(?:\\.\\d+)?)', 1) AS DOUBLE) * CASE regexp_extract({x}, '(d|h|ms|m|s)$', 1)"
-    " WHEN 'd' THEN 864000000000 WHEN 'h' THEN 36000000000 WHEN 'm' THEN 600000000 WHEN 's' THEN 10000000 ELSE 10000 END AS BIGINT)"
-    " END"
-)
+CLOCK_END = r"(?::\d+)?(?:\.\d+)?$"
+
+
+def _span(x: str) -> str:
+    def number(pattern: str) -> str:
+        return f"coalesce(try_cast(regexp_extract({x}, '{pattern}', 1) AS BIGINT), 0)"
+
+    days = number(rf"^-?(?:(\d+)[.])?\d+:\d+{CLOCK_END}")
+    hours = number(rf"^-?(?:\d+[.])??(\d+):\d+{CLOCK_END}")
+    minutes = number(rf"^-?(?:\d+[.])??\d+:(\d+){CLOCK_END}")
+    seconds = number(r"^-?(?:\d+[.])??\d+:\d+:(\d+)(?:\.\d+)?$")
+    fraction = f"coalesce(try_cast(rpad(nullif(regexp_extract({x}, '\\.(\\d+)$', 1), ''), 7, '0') AS BIGINT), 0)"
+    return f"""
+        CASE
+        WHEN regexp_full_match({x}, '-?\\d+') THEN CAST({x} AS BIGINT) * 864000000000
+        WHEN regexp_full_match({x}, '-?(\\d+[.])?\\d{{1,2}}:\\d{{1,2}}(:\\d{{1,2}}(\\.\\d{{1,7}})?)?')
+        THEN (CASE WHEN starts_with({x}, '-') THEN -1 ELSE 1 END) * (
+            {days} * 864000000000 + {hours} * 36000000000 + {minutes} * 600000000
+            + {seconds} * 10000000 + {fraction}
+        )
+        WHEN regexp_full_match({x}, '-?\\d+(\\.\\d+)?(d|h|m|s|ms)')
+        THEN CAST(
+            try_cast(regexp_extract({x}, '^(-?\\d+(?:\\.\\d+)?)', 1) AS DOUBLE)
+            * CASE regexp_extract({x}, '(d|h|ms|m|s)$', 1)
+              WHEN 'd' THEN 864000000000
+              WHEN 'h' THEN 36000000000
+              WHEN 'm' THEN 600000000
+              WHEN 's' THEN 10000000
+              ELSE 10000
+              END AS BIGINT
+        )
+        END"""
 
 
 # ClickHouse spells the same with its own functions.
@@ -46,33 +65,41 @@ def _click_span(x: str) -> str:
     minutes = number(r"^-?(?:\\d+[.])??\\d+:(\\d+)" + tail)
     seconds = number(r"^-?(?:\\d+[.])??\\d+:\\d+:(\\d+)(?:\\.\\d+)?$")
     fraction = number(r"\\.(\\d+)$").replace("extract(", "rightPad(extract(", 1).replace("$')", "$'), 7, '0')", 1)
-    clock = (
-        f"if(startsWith({x}, '-'), -1, 1) * ({days} * 864000000000 + {hours} * 36000000000"
-        f" + {minutes} * 600000000 + {seconds} * 10000000 + {fraction})"
-    )
+    clock = f"""
+            if(startsWith({x}, '-'), -1, 1)
+            * (
+                {days} * 864000000000 + {hours} * 36000000000 + {minutes} * 600000000
+                + {seconds} * 10000000 + {fraction}
+            )"""
     amount = r"^(-?\\d+(?:\\.\\d+)?)"
-    units = (
-        f"toInt64(toFloat64OrNull(extract(assumeNotNull({x}), '{amount}')) *"
-        f" multiIf(endsWith({x}, 'ms'), 10000, endsWith({x}, 'd'), 864000000000, endsWith({x}, 'h'), 36000000000,"
-        f" endsWith({x}, 'm'), 600000000, 10000000))"
-    )
+    units = f"""
+            toInt64(
+                toFloat64OrNull(extract(assumeNotNull({x}), '{amount}'))
+                * multiIf(
+                    endsWith({x}, 'ms'), 10000, endsWith({x}, 'd'), 864000000000, endsWith({x}, 'h'),
+                    36000000000, endsWith({x}, 'm'), 600000000, 10000000
+                )
+            )"""
     whole, timed = r"^-?\\d+$", r"^-?(\\d+[.])?\\d{1,2}:\\d{1,2}(:\\d{1,2}(\\.\\d{1,7})?)?$"
     measured = r"^-?\\d+(\\.\\d+)?(d|h|m|s|ms)$"
-    return (
-        f"multiIf(match({x}, '{whole}'), toInt64OrNull({x}) * 864000000000,"
-        f" match({x}, '{timed}'), {clock}, match({x}, '{measured}'), {units}, NULL)"
-    )
+    return f"""
+            multiIf(
+                match({x}, '{whole}'), toInt64OrNull({x}) * 864000000000, match({x}, '{timed}'), {clock},
+                match({x}, '{measured}'), {units}, NULL
+            )"""
 
 
 # DuckDB's cast forgets an offset, and takes more than dates: 'epoch', '… PM' as if it were morning.
 def _moment(text: str) -> str:
     zoned = rf"regexp_replace({text}, '\s*([+-]\d{{2}}):?(\d{{2}})\s*$', '\1:\2')"
-    return (
-        f"CASE WHEN regexp_full_match({text}, '{ISO}') THEN try_cast({text} AS TIMESTAMP)"
-        f" WHEN regexp_full_match({text}, '{ISO_OFFSET}') THEN make_timestamp(epoch_us(try_cast({zoned} AS TIMESTAMPTZ)))"
-        f" WHEN regexp_full_match({text}, '{NAMED}')"
-        f" THEN try_strptime(regexp_replace({text}, '{BESIDE.pattern}', '', 'g'), {list(FORMATS)}) END"
-    )
+    return f"""
+            CASE
+            WHEN regexp_full_match({text}, '{ISO}') THEN try_cast({text} AS TIMESTAMP)
+            WHEN regexp_full_match({text}, '{ISO_OFFSET}')
+                THEN make_timestamp(epoch_us(try_cast({zoned} AS TIMESTAMPTZ)))
+            WHEN regexp_full_match({text}, '{NAMED}')
+                THEN try_strptime(regexp_replace({text}, '{BESIDE.pattern}', '', 'g'), {list(FORMATS)})
+            END"""
 
 
 # ClickHouse takes a year of two digits for a time of day, and much for a datetime that is none.
@@ -102,10 +129,13 @@ def _click_guid(text: str) -> str:
 
 
 def _long(kind: str, text: str) -> str:
-    return (
-        f"CASE WHEN regexp_full_match({text}, '{WHOLE}') THEN try_cast({text} AS {kind})"
-        f" ELSE try_cast(trunc(try_cast(CASE WHEN json_type(_0) = 'DOUBLE' THEN {text} END AS DOUBLE)) AS {kind}) END"
-    )
+    return f"""
+            CASE
+            WHEN regexp_full_match({text}, '{WHOLE}') THEN try_cast({text} AS {kind})
+            ELSE try_cast(
+                trunc(try_cast(CASE WHEN json_type(_0) = 'DOUBLE' THEN {text} END AS DOUBLE)) AS {kind}
+            )
+            END"""
 
 
 def _whole(kind: str, click: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -115,7 +145,12 @@ def _whole(kind: str, click: str) -> tuple[dict[str, str], dict[str, str]]:
         "dynamic": _long(kind, TEXT),
         "*": f"try_cast(_0 AS {kind})",
     }
-    hexadecimal = f"if(match(_0, '^0[xX][0-9a-fA-F]{{1,16}}$'), to{click}(reinterpretAsInt64(reverse(unhex(leftPad(substring(_0, 3), 16, '0'))))), to{click}OrNull(trim(_0)))"
+    hexadecimal = f"""
+        if(
+            match(_0, '^0[xX][0-9a-fA-F]{{1,16}}$'),
+            to{click}(reinterpretAsInt64(reverse(unhex(leftPad(substring(_0, 3), 16, '0'))))),
+            to{click}OrNull(trim(_0))
+        )"""
     number = f"toFloat64OrNull({CH_TEXT})"
     clicks = {
         "string": hexadecimal,
@@ -133,18 +168,34 @@ BOOLEAN = "CASE lower({x}) WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE WHEN '1
 INFINITE = "CASE WHEN _0 > 0 AND NOT isnan(_0) THEN 'Infinity' WHEN _0 < 0 THEN '-Infinity' ELSE 'NaN' END"
 # Kusto writes reals as .NET does: 0.5, 12, 1E+20, 1.5E-07.
 REAL_TEXT = (
-    f"CASE WHEN isfinite(_0) THEN upper(regexp_replace(CAST(_0 AS TEXT), '\\.0$', '')) WHEN _0 IS NULL THEN '' ELSE {INFINITE} END",
+    f"""
+        CASE
+        WHEN isfinite(_0) THEN upper(regexp_replace(CAST(_0 AS TEXT), '\\.0$', ''))
+        WHEN _0 IS NULL THEN ''
+        ELSE {INFINITE}
+        END""",
     f"multiIf(_0 IS NULL, '', NOT isFinite(_0), {INFINITE}, concat(if(_0 < 0, '-', ''), "
     + let(
         "t",
         ("", "toString(abs(assumeNotNull(_0)))"),
         (
             "",
-            "multiIf(position(t, 'e') > 0, concat(splitByChar('e', t)[1], if(position(t, 'e-') > 0, 'E-', 'E+'),"
-            " leftPad(extract(t, '[0-9]+$'), greatest(2, length(extract(t, '[0-9]+$'))), '0')),"
-            " abs(_0) >= 1e16, concat(replaceRegexpOne(t, '^(.)(.*?)0*$', '\\\\1.\\\\2'), 'E+', toString(length(t) - 1)),"
-            " abs(_0) < 1e-4 AND _0 <> 0, concat(replaceRegexpOne(t, '^0[.]0*(.)(.*)$', '\\\\1.\\\\2'), 'E-',"
-            " leftPad(toString(length(extract(t, '^0[.](0*)')) + 1), 2, '0')), t)",
+            """
+                multiIf(
+                    position(t, 'e') > 0,
+                    concat(
+                        splitByChar('e', t)[1], if(position(t, 'e-') > 0, 'E-', 'E+'),
+                        leftPad(extract(t, '[0-9]+$'), greatest(2, length(extract(t, '[0-9]+$'))), '0')
+                    ),
+                    abs(_0) >= 1e16,
+                    concat(replaceRegexpOne(t, '^(.)(.*?)0*$', '\\\\1.\\\\2'), 'E+', toString(length(t) - 1)),
+                    abs(_0) < 1e-4 AND _0 <> 0,
+                    concat(
+                        replaceRegexpOne(t, '^0[.]0*(.)(.*)$', '\\\\1.\\\\2'), 'E-',
+                        leftPad(toString(length(extract(t, '^0[.](0*)')) + 1), 2, '0')
+                    ),
+                    t
+                )""",
         ),
     )[1]
     + "))",
@@ -233,7 +284,7 @@ CONVERT = rows(
             "totimespan",
             "any",
             "timespan",
-            duckdb={"string": SPANS.format(x="_0"), "dynamic": SPANS.format(x=TEXT), "timespan": "_0", "long": "_0"},
+            duckdb={"string": _span("_0"), "dynamic": _span(TEXT), "timespan": "_0", "long": "_0"},
             clickhouse={
                 "string": _click_span("_0"),
                 "timespan": "_0",
@@ -262,12 +313,19 @@ CONVERT = rows(
             "any",
             "dynamic",
             duckdb={
-                "string": "CASE WHEN trim(_0) IN ('', 'null') THEN NULL ELSE coalesce(json(try_cast(_0 AS JSON)), to_json(_0)) END",
+                "string": """
+                    CASE
+                    WHEN trim(_0) IN ('', 'null') THEN NULL
+                    ELSE coalesce(json(try_cast(_0 AS JSON)), to_json(_0))
+                    END""",
                 "dynamic": "_0",
                 **dict.fromkeys(("int", "long", "bool"), "to_json(_0)"),
             },
             clickhouse={
-                "string": f"multiIf(match(_0, '^\\\\s*(null\\\\s*)?$'), NULL, isValidJSON(_0), {COMPACT}, toJSONString(_0))",
+                "string": f"""
+                    multiIf(
+                        match(_0, '^\\\\s*(null\\\\s*)?$'), NULL, isValidJSON(_0), {COMPACT}, toJSONString(_0)
+                    )""",
                 "dynamic": "_0",
                 **dict.fromkeys(("int", "long"), "toString(_0)"),
                 "bool": "multiIf(_0, 'true', NOT _0, 'false', NULL)",
@@ -284,7 +342,12 @@ CONVERT = rows(
                 "dynamic": "_0",
                 "datetime": f"CASE WHEN _0 IS NOT NULL THEN to_json({TEXT_OF_DATETIME[0]}) END",
                 "timespan": f"CASE WHEN _0 IS NOT NULL THEN to_json({TEXT_OF_TIMESPAN[0]}) END",
-                "real": f"CASE WHEN isfinite(_0) THEN to_json(_0) WHEN _0 IS NULL THEN NULL ELSE to_json({INFINITE}) END",
+                "real": f"""
+                    CASE
+                    WHEN isfinite(_0) THEN to_json(_0)
+                    WHEN _0 IS NULL THEN NULL
+                    ELSE to_json({INFINITE})
+                    END""",
                 "decimal": "CAST(regexp_replace(_0, '^0+([0-9])', '\\1') AS JSON)",
                 "*": "to_json(_0)",
             },
@@ -295,7 +358,10 @@ CONVERT = rows(
                 "datetime": f"toJSONString({TEXT_OF_DATETIME[1]})",
                 "timespan": f"toJSONString({TEXT_OF_TIMESPAN[1]})",
                 "bool": "multiIf(_0, 'true', NOT _0, 'false', NULL)",
-                "real": f"multiIf(_0 IS NULL, NULL, isFinite(_0), {CLICK_REAL.format(x='_0')}, toJSONString({INFINITE}))",
+                "real": f"""
+                    multiIf(
+                        _0 IS NULL, NULL, isFinite(_0), {CLICK_REAL.format(x="_0")}, toJSONString({INFINITE})
+                    )""",
                 "decimal": "replaceRegexpOne(_0, '^0+([0-9])', '\\\\1')",
                 "*": "toString(_0)",
             },

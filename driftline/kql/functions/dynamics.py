@@ -10,12 +10,20 @@ __all__ = ["DYNAMICS", "click_merged", "merged"]
 LIST = "CAST(CASE WHEN json_type(_0) = 'ARRAY' THEN _0 END AS JSON[])"
 # What is no array counts as an empty one.
 SET = [
-    f"list_transform(CAST(CASE WHEN json_type({x}) = 'ARRAY' THEN {x} ELSE '[]' END AS JSON[]), lambda e: coalesce(e, CAST('null' AS JSON)))"
+    f"""
+        list_transform(
+            CAST(CASE WHEN json_type({x}) = 'ARRAY' THEN {x} ELSE '[]' END AS JSON[]),
+            lambda e: coalesce(e, CAST('null' AS JSON))
+        )"""
     for x in ("_0", "_1")
 ]
 CH_LIST = "JSONExtractArrayRaw(ifNull(_0, '[]'))"
 REPEATED = "arrayMap(x -> ifNull(_0, 'null'), range(assumeNotNull(toUInt64(greatest(_1, 0)))))"
 CH_JOIN = "concat('[', arrayStringConcat({}, ','), ']')"
+
+CLICK_START = "if(_1 < 0, greatest(toInt64(JSONLength(assumeNotNull(_0))) + _1, 0), _1)"
+CLICK_END = "if(_2 < 0, toInt64(JSONLength(assumeNotNull(_0))) + _2, _2)"
+CLICK_SLICE = f"arraySlice({CH_LIST}, {CLICK_START} + 1, greatest({CLICK_END} - {CLICK_START} + 1, 0))"
 
 
 def array(duck: str, click: str) -> tuple[str, str]:
@@ -34,7 +42,10 @@ def merged(first: str, second: str) -> str:
 
 def click_merged(first: str, second: str) -> str:
     """Join two bags in ClickHouse, shallowly and with nulls."""
-    rest = f"arrayFilter(p -> NOT has(JSONExtractKeys({first}), tupleElement(p, 1)), JSONExtractKeysAndValuesRaw({second}))"
+    rest = f"""
+        arrayFilter(
+            p -> NOT has(JSONExtractKeys({first}), tupleElement(p, 1)), JSONExtractKeysAndValuesRaw({second})
+        )"""
     pairs = f"arrayConcat(JSONExtractKeysAndValuesRaw({first}), {rest})"
     texts = f"arrayMap(p -> concat(toJSONString(tupleElement(p, 1)), ':', tupleElement(p, 2)), {pairs})"
     return f"concat('{{', arrayStringConcat({texts}, ','), '}}')"
@@ -126,8 +137,23 @@ DYNAMICS = rows(
             "array_slice",
             "dynamic long long",
             "dynamic",
-            duckdb=f"CASE WHEN _1 IS NOT NULL AND _2 IS NOT NULL THEN to_json(array_slice({LIST}, CASE WHEN _1 < 0 THEN greatest(json_array_length(_0) + _1, 0) ELSE _1 END + 1, CASE WHEN _2 < 0 THEN json_array_length(_0) + _2 ELSE _2 END + 1)) END",
-            clickhouse=f"if(_1 IS NOT NULL AND _2 IS NOT NULL AND startsWith(_0, '['), {CH_JOIN.format(f'arraySlice({CH_LIST}, if(_1 < 0, greatest(toInt64(JSONLength(assumeNotNull(_0))) + _1, 0), _1) + 1, greatest(if(_2 < 0, toInt64(JSONLength(assumeNotNull(_0))) + _2, _2) - if(_1 < 0, greatest(toInt64(JSONLength(assumeNotNull(_0))) + _1, 0), _1) + 1, 0))')}, NULL)",
+            duckdb=f"""
+                CASE
+                WHEN _1 IS NOT NULL AND _2 IS NOT NULL
+                    THEN to_json(
+                        array_slice(
+                            {LIST},
+                            CASE WHEN _1 < 0 THEN greatest(json_array_length(_0) + _1, 0) ELSE _1 END + 1,
+                            CASE WHEN _2 < 0 THEN json_array_length(_0) + _2 ELSE _2 END + 1
+                        )
+                    )
+                END""",
+            clickhouse=f"""
+                if(
+                    _1 IS NOT NULL AND _2 IS NOT NULL AND startsWith(_0, '['),
+                    {CH_JOIN.format(CLICK_SLICE)},
+                    NULL
+                )""",
             doc="Cut out elements from one place to another, both included.",
         ),
         Function(
@@ -141,8 +167,24 @@ DYNAMICS = rows(
             "strcat_array",
             "dynamic text",
             "string",
-            duckdb="coalesce(array_to_string(list_transform(CAST(CASE WHEN json_type(_0) = 'ARRAY' THEN _0 END AS JSON[]), lambda x: coalesce(json_extract_string(x, '$'), '')), _1), '')",
-            clickhouse=f"arrayStringConcat(arrayMap(x -> multiIf(x = 'null', '', startsWith(x, '\"'), JSONExtractString(x), x), {CH_LIST}), _1)",
+            duckdb="""
+                coalesce(
+                    array_to_string(
+                        list_transform(
+                            CAST(CASE WHEN json_type(_0) = 'ARRAY' THEN _0 END AS JSON[]),
+                            lambda x: coalesce(json_extract_string(x, '$'), '')
+                        ),
+                        _1
+                    ),
+                    ''
+                )""",
+            clickhouse=f"""
+                arrayStringConcat(
+                    arrayMap(
+                        x -> multiIf(x = 'null', '', startsWith(x, '"'), JSONExtractString(x), x), {CH_LIST}
+                    ),
+                    _1
+                )""",
             aliases=("array_strcat",),
             growth=Growth.DELIMITED_ARRAY,
             doc="Join an array's elements with a delimiter.",
@@ -167,10 +209,21 @@ DYNAMICS = rows(
             "set_intersect_two",
             "dynamic dynamic",
             "dynamic",
-            duckdb=f"to_json(list_filter({SET[0]}, lambda x, i: list_contains({SET[1]}, x) AND list_position({SET[0]}, x) = i))",
+            duckdb=f"""
+                to_json(
+                    list_filter(
+                        {SET[0]}, lambda x, i: list_contains({SET[1]}, x) AND list_position({SET[0]}, x) = i
+                    )
+                )""",
             clickhouse=(
                 CH_JOIN.format(
-                    "arrayDistinct(arrayFilter(x -> has(JSONExtractArrayRaw(ifNull(_1, '[]')), x), JSONExtractArrayRaw(ifNull(_0, '[]'))))"
+                    """
+                        arrayDistinct(
+                            arrayFilter(
+                                x -> has(JSONExtractArrayRaw(ifNull(_1, '[]')), x),
+                                JSONExtractArrayRaw(ifNull(_0, '[]'))
+                            )
+                        )"""
                 )
             ),
         ),
@@ -179,10 +232,21 @@ DYNAMICS = rows(
             "set_difference_two",
             "dynamic dynamic",
             "dynamic",
-            duckdb=f"to_json(list_filter({SET[0]}, lambda x, i: NOT list_contains({SET[1]}, x) AND list_position({SET[0]}, x) = i))",
+            duckdb=f"""
+                to_json(
+                    list_filter(
+                        {SET[0]}, lambda x, i: NOT list_contains({SET[1]}, x) AND list_position({SET[0]}, x) = i
+                    )
+                )""",
             clickhouse=(
                 CH_JOIN.format(
-                    "arrayDistinct(arrayFilter(x -> NOT has(JSONExtractArrayRaw(ifNull(_1, '[]')), x), JSONExtractArrayRaw(ifNull(_0, '[]'))))"
+                    """
+                        arrayDistinct(
+                            arrayFilter(
+                                x -> NOT has(JSONExtractArrayRaw(ifNull(_1, '[]')), x),
+                                JSONExtractArrayRaw(ifNull(_0, '[]'))
+                            )
+                        )"""
                 )
             ),
         ),
@@ -230,8 +294,23 @@ DYNAMICS = rows(
             "type_of_dynamic",
             "dynamic",
             "string",
-            duckdb="CASE json_type(_0) WHEN 'ARRAY' THEN 'array' WHEN 'OBJECT' THEN 'dictionary' WHEN 'VARCHAR' THEN 'string' WHEN 'BOOLEAN' THEN 'bool' WHEN 'DOUBLE' THEN 'double' WHEN 'UBIGINT' THEN 'long' WHEN 'BIGINT' THEN 'long' ELSE 'null' END",
-            clickhouse="multiIf(_0 IS NULL, 'null', startsWith(_0, '['), 'array', startsWith(_0, '{'), 'dictionary', startsWith(_0, '\"'), 'string', _0 IN ('true', 'false'), 'bool', match(_0, '[.eE]'), 'double', 'long')",
+            duckdb="""
+                CASE json_type(_0)
+                WHEN 'ARRAY' THEN 'array'
+                WHEN 'OBJECT' THEN 'dictionary'
+                WHEN 'VARCHAR' THEN 'string'
+                WHEN 'BOOLEAN' THEN 'bool'
+                WHEN 'DOUBLE' THEN 'double'
+                WHEN 'UBIGINT' THEN 'long'
+                WHEN 'BIGINT' THEN 'long'
+                ELSE 'null'
+                END""",
+            clickhouse="""
+                multiIf(
+                    _0 IS NULL, 'null', startsWith(_0, '['), 'array', startsWith(_0, '{'), 'dictionary',
+                    startsWith(_0, '"'), 'string', _0 IN ('true', 'false'), 'bool', match(_0, '[.eE]'),
+                    'double', 'long'
+                )""",
         ),
         Function(
             "dynamic_to_json",
@@ -262,7 +341,14 @@ DYNAMICS = rows(
             "in_array",
             "json dynamic",
             "bool",
-            duckdb="coalesce(list_contains(CAST(CASE WHEN json_type(_1) = 'ARRAY' THEN _1 ELSE json_array(_1) END AS JSON[]), CAST(_0 AS JSON)), FALSE)",
+            duckdb="""
+                coalesce(
+                    list_contains(
+                        CAST(CASE WHEN json_type(_1) = 'ARRAY' THEN _1 ELSE json_array(_1) END AS JSON[]),
+                        CAST(_0 AS JSON)
+                    ),
+                    FALSE
+                )""",
             clickhouse="has(JSONExtractArrayRaw(ifNull(_1, '[]')), assumeNotNull(_0)) = 1",
         ),
     ]

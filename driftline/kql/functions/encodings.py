@@ -10,17 +10,51 @@ __all__ = ["ENCODINGS", "PLAIN"]
 HEX = ("lower(hex(_0))", "replaceRegexpOne(lower(hex(assumeNotNull(_0))), '^0+([0-9a-f])', '\\\\1')")
 PLAIN = "translate(_0, concat(' ', chr(9), chr(10), chr(13)), '')"  # spaces count for nothing in base64
 BYTES = (
-    "to_json(list_transform(range(0, octet_length(b)), lambda i: CAST(concat('0x', substring(hex(b), CAST(2 * i + 1 AS BIGINT), 2)) AS BIGINT)))",
+    """
+        to_json(
+            list_transform(
+                range(0, octet_length(b)),
+                lambda i: CAST(concat('0x', substring(hex(b), CAST(2 * i + 1 AS BIGINT), 2)) AS BIGINT)
+            )
+        )""",
     "toJSONString(arrayMap(i -> reinterpretAsUInt8(substring(b, i + 1, 1)), range(length(b))))",
 )
 BYTE = "CASE WHEN json_type(e) IN ('UBIGINT', 'BIGINT') THEN json_extract_string(e, '$') END"
 # Bytes, each from 0 to 255; anything else among them makes nothing.
 FROM_BYTES = (
-    "CASE WHEN json_type(_0) = 'ARRAY' AND len(list_filter(TRY_CAST(_0 AS JSON[]), lambda e: coalesce(try_cast("
-    f"{BYTE} AS INT), -1) NOT BETWEEN 0 AND 255)) = 0 THEN to_base64(unhex(array_to_string(list_transform(TRY_CAST(_0 AS JSON[]),"
-    f" lambda e: printf('%02x', try_cast({BYTE} AS INT))), ''))) ELSE '' END",
-    "if(startsWith(ifNull(_0, ''), '[') AND arrayAll(e -> ifNull(toInt64OrNull(e), -1) BETWEEN 0 AND 255, JSONExtractArrayRaw(ifNull(_0, '[]'))),"
-    " base64Encode(arrayStringConcat(arrayMap(e -> char(toUInt8OrZero(e)), JSONExtractArrayRaw(ifNull(_0, '[]'))), '')), '')",
+    f"""
+        CASE
+        WHEN json_type(_0) = 'ARRAY'
+        AND len(
+            list_filter(
+                TRY_CAST(_0 AS JSON[]), lambda e: coalesce(try_cast({BYTE} AS INT), -1) NOT BETWEEN 0 AND 255
+            )
+        ) = 0
+            THEN to_base64(
+                unhex(
+                    array_to_string(
+                        list_transform(
+                            TRY_CAST(_0 AS JSON[]), lambda e: printf('%02x', try_cast({BYTE} AS INT))
+                        ),
+                        ''
+                    )
+                )
+            )
+        ELSE ''
+        END""",
+    """
+        if(
+            startsWith(ifNull(_0, ''), '[')
+            AND arrayAll(
+                e -> ifNull(toInt64OrNull(e), -1) BETWEEN 0 AND 255, JSONExtractArrayRaw(ifNull(_0, '[]'))
+            ),
+            base64Encode(
+                arrayStringConcat(
+                    arrayMap(e -> char(toUInt8OrZero(e)), JSONExtractArrayRaw(ifNull(_0, '[]'))), ''
+                )
+            ),
+            ''
+        )""",
 )
 # The first three parts of a guid are numbers, least byte first.
 PAIRS = (7, 5, 3, 1, 11, 9, 15, 13)
@@ -46,7 +80,13 @@ FROM_GUID = (
 )
 POINTS = (
     "to_json(list_transform(regexp_extract_all(_0, '(?s).'), lambda c: unicode(c)))",
-    "toJSONString(arrayMap(c -> reinterpretAsUInt32(reverse(convertCharset(c, 'UTF-8', 'UTF-32BE'))), extractAll(_0, '(?s).')))",
+    """
+        toJSONString(
+            arrayMap(
+                c -> reinterpretAsUInt32(reverse(convertCharset(c, 'UTF-8', 'UTF-32BE'))),
+                extractAll(_0, '(?s).')
+            )
+        )""",
 )
 UNITS = ("Bytes", "KB", "MB", "GB", "TB", "PB", "EB")
 
@@ -58,7 +98,11 @@ def sized() -> tuple[str, str]:
     ducks = places.replace("(abs", "CAST(abs").replace("))", ") AS INT)")
     chosen = f"CASE WHEN _2 = '' THEN {ducks} ELSE list_position([{names}], _2) - 1 END"
     clicks = f"if(_2 = '', {places}, indexOf([{names}], _2) - 1)"
-    written = "regexp_replace(printf('%.*f', CAST(_1 AS INT), round(n / pow(k, p), CAST(_1 AS INT))), '\\.0+$|(\\.[0-9]*[1-9])0+$', '\\1')"
+    written = """
+        regexp_replace(
+            printf('%.*f', CAST(_1 AS INT), round(n / pow(k, p), CAST(_1 AS INT))), '\\.0+$|(\\.[0-9]*[1-9])0+$',
+            '\\1'
+        )"""
     duck, click = lets(
         (
             f"concat({written}, ' ', [{names}][CAST(p AS INT) + 1])",
@@ -73,7 +117,15 @@ def sized() -> tuple[str, str]:
 
 def equal_sets() -> tuple[str, str]:
     ducks = [
-        f"list_sort(list_distinct(list_transform(CAST(CASE WHEN json_type({x}) = 'ARRAY' THEN {x} END AS JSON[]), lambda e: coalesce(CAST(e AS TEXT), 'null'))))"
+        f"""
+            list_sort(
+                list_distinct(
+                    list_transform(
+                        CAST(CASE WHEN json_type({x}) = 'ARRAY' THEN {x} END AS JSON[]),
+                        lambda e: coalesce(CAST(e AS TEXT), 'null')
+                    )
+                )
+            )"""
         for x in ("_0", "_1")
     ]
     clicks = [f"arraySort(arrayDistinct(JSONExtractArrayRaw(ifNull({x}, '[]'))))" for x in ("_0", "_1")]
@@ -89,8 +141,16 @@ ENCODINGS = rows(
             "tohex",
             "long long?",
             "string",
-            duckdb=f"CASE WHEN _0 IS NULL THEN '' ELSE lpad({HEX[0]}, CAST(greatest(coalesce(_1, 0), length({HEX[0]})) AS INT), '0') END",
-            clickhouse=f"if(_0 IS NULL, '', leftPad({HEX[1]}, toUInt64(greatest(ifNull(_1, 0), toInt64(length({HEX[1]})))), '0'))",
+            duckdb=f"""
+                CASE
+                WHEN _0 IS NULL THEN ''
+                ELSE lpad({HEX[0]}, CAST(greatest(coalesce(_1, 0), length({HEX[0]})) AS INT), '0')
+                END""",
+            clickhouse=f"""
+                if(
+                    _0 IS NULL, '',
+                    leftPad({HEX[1]}, toUInt64(greatest(ifNull(_1, 0), toInt64(length({HEX[1]})))), '0')
+                )""",
             column_name="{0}",
             doc="Write a number in hexadecimal, with so many digits at least; a negative one as 16 digits.",
         ),
@@ -145,7 +205,10 @@ ENCODINGS = rows(
             "datetime string",
             "datetime",
             duckdb="timezone('UTC', timezone(_1, _0))",
-            clickhouse="toTimeZone(parseDateTime64BestEffortOrNull(formatDateTime(_0, '%Y-%m-%d %H:%i:%S.%f'), 6, _1), 'UTC')",
+            clickhouse="""
+                toTimeZone(
+                    parseDateTime64BestEffortOrNull(formatDateTime(_0, '%Y-%m-%d %H:%i:%S.%f'), 6, _1), 'UTC'
+                )""",
             doc="Give the moment at which a time zone's wall clock shows a time.",
         ),
         Function(

@@ -23,7 +23,11 @@ __all__ = [
 
 Pair = tuple[str, str]
 # ClickHouse writes 1.0 as 1, which would make a long of it.
-CLICK_REAL = "multiIf({x} IS NULL OR NOT isFinite({x}), 'null', match(toString({x}), '^-?[0-9]+$'), concat(toString({x}), '.0'), toString({x}))"
+CLICK_REAL = """
+    multiIf(
+        {x} IS NULL OR NOT isFinite({x}), 'null', match(toString({x}), '^-?[0-9]+$'),
+        concat(toString({x}), '.0'), toString({x})
+    )"""
 
 
 def elements(x: str) -> Pair:
@@ -57,7 +61,11 @@ def written(body: Pair, *arrays: str) -> Pair:
     texts = f"arrayStringConcat(arrayMap(o -> ifNull({CLICK_REAL.format(x='o')}, 'null'), {body[1]}), ',')"
     arrays_only = " AND ".join(f"json_type({x}) = 'ARRAY'" for x in arrays)
     return (
-        f"CASE WHEN {arrays_only} THEN to_json(list_transform({body[0]}, lambda o: CASE WHEN isfinite(o) THEN o END)) END",
+        f"""
+            CASE
+            WHEN {arrays_only}
+                THEN to_json(list_transform({body[0]}, lambda o: CASE WHEN isfinite(o) THEN o END))
+            END""",
         f"if({present}, concat('[', {texts}, ']'), NULL)",
     )
 
@@ -75,8 +83,17 @@ def exact(body: Pair, *arrays: str, whole: bool = False, also: str = "TRUE") -> 
     broken = [f"{each} AND {also}" for each in dotted] if whole else ["FALSE", "FALSE"]
     odd = "CASE WHEN isnan(o) THEN 'NaN' WHEN o > 0 THEN 'Infinity' ELSE '-Infinity' END"
     number = (
-        f"CASE WHEN NOT isfinite(o) THEN to_json({odd}) WHEN z AND abs(o) < 9e18 THEN to_json(CAST(o AS BIGINT)) ELSE to_json(o) END",
-        f"multiIf(o IS NULL, 'null', NOT isFinite(o), concat('\"', {odd}, '\"'), z AND abs(o) < 9e18, toString(toInt64(o)), {CLICK_REAL.format(x='o')})",
+        f"""
+            CASE
+            WHEN NOT isfinite(o) THEN to_json({odd})
+            WHEN z AND abs(o) < 9e18 THEN to_json(CAST(o AS BIGINT))
+            ELSE to_json(o)
+            END""",
+        f"""
+            multiIf(
+                o IS NULL, 'null', NOT isFinite(o), concat('"', {odd}, '"'), z AND abs(o) < 9e18,
+                toString(toInt64(o)), {CLICK_REAL.format(x="o")}
+            )""",
     )
     written_by = let(
         "z",

@@ -31,10 +31,32 @@ def parameters(text: Pair) -> Pair:
     """Make a bag of ``a=1&b=2``."""
     value = found("^[^=]*=(.*)$", "p")
     return (
-        f"CAST(concat('{{', array_to_string(list_transform(list_filter(string_split({text[0]}, '&'), lambda p: p <> ''),"
-        f" lambda p: concat(to_json(split_part(p, '=', 1)), ':', to_json({value[0]}))), ','), '}}') AS JSON)",
-        f"concat('{{', arrayStringConcat(arrayMap(p -> concat(toJSONString(splitByChar('=', p)[1]), ':', toJSONString({value[1]})),"
-        f" arrayFilter(p -> p <> '', splitByChar('&', {text[1]}))), ','), '}}')",
+        f"""
+            CAST(
+                concat(
+                    '{{',
+                    array_to_string(
+                        list_transform(
+                            list_filter(string_split({text[0]}, '&'), lambda p: p <> ''),
+                            lambda p: concat(to_json(split_part(p, '=', 1)), ':', to_json({value[0]}))
+                        ),
+                        ','
+                    ),
+                    '}}'
+                ) AS JSON
+            )""",
+        f"""
+            concat(
+                '{{',
+                arrayStringConcat(
+                    arrayMap(
+                        p -> concat(toJSONString(splitByChar('=', p)[1]), ':', toJSONString({value[1]})),
+                        arrayFilter(p -> p <> '', splitByChar('&', {text[1]}))
+                    ),
+                    ','
+                ),
+                '}}'
+            )""",
     )
 
 
@@ -66,9 +88,27 @@ RECORD = found('^((?:"(?:[^"]|"")*"|[^\\r\\n])*)')
 FIELD = ',("(?:[^"]|"")*"|[^,]*)'
 CSV = lets(
     (
-        f"to_json(list_transform(regexp_extract_all(concat(',', r), '{FIELD}', 1), lambda f:"
-        " CASE WHEN starts_with(f, '\"') AND ends_with(f, '\"') AND length(f) > 1 THEN replace(substring(f, 2, length(f) - 2), '\"\"', '\"') ELSE f END))",
-        f"toJSONString(arrayMap(f -> if(startsWith(f, '\"') AND endsWith(f, '\"') AND length(f) > 1, replaceAll(substring(f, 2, length(f) - 2), '\"\"', '\"'), f), extractAll(concat(',', r), '{FIELD}')))",
+        f"""
+            to_json(
+                list_transform(
+                    regexp_extract_all(concat(',', r), '{FIELD}', 1),
+                    lambda f: CASE
+                    WHEN starts_with(f, '"') AND ends_with(f, '"') AND length(f) > 1
+                        THEN replace(substring(f, 2, length(f) - 2), '""', '"')
+                    ELSE f
+                    END
+                )
+            )""",
+        f"""
+            toJSONString(
+                arrayMap(
+                    f -> if(
+                        startsWith(f, '"') AND endsWith(f, '"') AND length(f) > 1,
+                        replaceAll(substring(f, 2, length(f) - 2), '""', '"'), f
+                    ),
+                    extractAll(concat(',', r), '{FIELD}')
+                )
+            )""",
     ),
     r=RECORD,
 )

@@ -50,7 +50,12 @@ def shifted(duck: str, click: str) -> tuple[str, str]:
 
 # DuckDB refuses to shift a bit out, or a negative number.
 SHIFTED_LEFT = shifted(
-    "CAST((((CAST(_0 AS HUGEINT) & ((1::HUGEINT << (64 - {bits})) - 1)) << {bits}) + 9223372036854775808) % 18446744073709551616 - 9223372036854775808 AS BIGINT)",
+    """
+        CAST(
+            (
+                ((CAST(_0 AS HUGEINT) & ((1::HUGEINT << (64 - {bits})) - 1)) << {bits}) + 9223372036854775808
+            ) % 18446744073709551616 - 9223372036854775808 AS BIGINT
+        )""",
     "bitShiftLeft(_0, {bits})",
 )
 MATHS = rows(

@@ -30,22 +30,30 @@ TEXT_OF_DATETIME = (
     "concat(strftime(_0, '%Y-%m-%dT%H:%M:%S.%f'), '0Z')",
     "concat(formatDateTime(_0, '%Y-%m-%dT%H:%i:%S.%f'), '0Z')",
 )
-CLOCK_DUCK = (
-    "concat(CASE WHEN _0 < 0 THEN '-' ELSE '' END,"
-    " CASE WHEN abs(_0) >= 864000000000 THEN concat(CAST(abs(_0) // 864000000000 AS TEXT), '.') ELSE '' END,"
-    " lpad(CAST(abs(_0) // 36000000000 % 24 AS TEXT), 2, '0'), ':',"
-    " lpad(CAST(abs(_0) // 600000000 % 60 AS TEXT), 2, '0'), ':',"
-    " lpad(CAST(abs(_0) // 10000000 % 60 AS TEXT), 2, '0'),"
-    " CASE WHEN abs(_0) % 10000000 > 0 THEN concat('.', lpad(CAST(abs(_0) % 10000000 AS TEXT), 7, '0')) ELSE '' END)"
-)
-CLOCK_CLICK = (
-    "concat(if(_0 < 0, '-', ''),"
-    " if(abs(_0) >= 864000000000, concat(toString(intDiv(abs(_0), 864000000000)), '.'), ''),"
-    " leftPad(toString(intDiv(abs(_0), 36000000000) % 24), 2, '0'), ':',"
-    " leftPad(toString(intDiv(abs(_0), 600000000) % 60), 2, '0'), ':',"
-    " leftPad(toString(intDiv(abs(_0), 10000000) % 60), 2, '0'),"
-    " if(abs(_0) % 10000000 > 0, concat('.', leftPad(toString(abs(_0) % 10000000), 7, '0')), ''))"
-)
+CLOCK_DUCK = """
+        concat(
+            CASE WHEN _0 < 0 THEN '-' ELSE '' END,
+            CASE
+            WHEN abs(_0) >= 864000000000 THEN concat(CAST(abs(_0) // 864000000000 AS TEXT), '.')
+            ELSE ''
+            END,
+            lpad(CAST(abs(_0) // 36000000000 % 24 AS TEXT), 2, '0'), ':',
+            lpad(CAST(abs(_0) // 600000000 % 60 AS TEXT), 2, '0'), ':',
+            lpad(CAST(abs(_0) // 10000000 % 60 AS TEXT), 2, '0'),
+            CASE
+            WHEN abs(_0) % 10000000 > 0 THEN concat('.', lpad(CAST(abs(_0) % 10000000 AS TEXT), 7, '0'))
+            ELSE ''
+            END
+        )"""
+CLOCK_CLICK = """
+        concat(
+            if(_0 < 0, '-', ''),
+            if(abs(_0) >= 864000000000, concat(toString(intDiv(abs(_0), 864000000000)), '.'), ''),
+            leftPad(toString(intDiv(abs(_0), 36000000000) % 24), 2, '0'), ':',
+            leftPad(toString(intDiv(abs(_0), 600000000) % 60), 2, '0'), ':',
+            leftPad(toString(intDiv(abs(_0), 10000000) % 60), 2, '0'),
+            if(abs(_0) % 10000000 > 0, concat('.', leftPad(toString(abs(_0) % 10000000), 7, '0')), '')
+        )"""
 TEXT_OF_TIMESPAN = (CLOCK_DUCK, CLOCK_CLICK)
 
 
@@ -103,10 +111,12 @@ CLOCK = "(_3 BETWEEN 0 AND 23) AND (_4 BETWEEN 0 AND 59) AND _5 >= 0 AND _5 < 60
 # Kusto's seventh decimal, which neither engine keeps, is cut, not rounded.
 MICROSECONDS = "CAST(round(_5 * 10000000) AS BIGINT) // 10", "intDiv(toInt64(round(_5 * 10000000)), 10)"
 SPAN_CLOCK = "(_1 BETWEEN 0 AND 23) AND (_2 BETWEEN 0 AND 59) AND _3 >= 0 AND _3 < 60"
-WRITTEN = (
-    "concat(leftPad(toString(_0), 4, '0'), '-', leftPad(toString(_1), 2, '0'), '-', leftPad(toString(_2), 2, '0'),"
-    " ' ', leftPad(toString(_3), 2, '0'), ':', leftPad(toString(_4), 2, '0'), ':00')"
-)
+WRITTEN = """
+        concat(
+            leftPad(toString(_0), 4, '0'), '-', leftPad(toString(_1), 2, '0'), '-',
+            leftPad(toString(_2), 2, '0'), ' ', leftPad(toString(_3), 2, '0'), ':',
+            leftPad(toString(_4), 2, '0'), ':00'
+        )"""
 
 
 # Seconds between the first and the last moment that Kusto knows.
@@ -162,7 +172,10 @@ MOMENTS = rows(
             duckdb=moment(f"{us('_0')} - ((({us('_0')} - {us('_2')}) % {STEP}) + {STEP}) % {STEP}"),
             clickhouse=(
                 ch_moment(
-                    f"{ch_us('_0')} - positiveModulo({ch_us('_0')} - {ch_us('_2')}, nullIf(greatest(intDiv(_1, 10), 0), 0))"
+                    f"""
+                        {ch_us("_0")} - positiveModulo(
+                            {ch_us("_0")} - {ch_us("_2")}, nullIf(greatest(intDiv(_1, 10), 0), 0)
+                        )"""
                 )
             ),
         ),
@@ -375,8 +388,19 @@ MOMENTS = rows(
             "make_datetime_parts",
             "long long long long long real",
             "datetime",
-            duckdb=f"TRY(CASE WHEN _0 BETWEEN 1 AND 9999 AND {CLOCK} THEN make_timestamp(_0, _1, _2, _3, _4, 0) + to_microseconds({MICROSECONDS[0]}) END)",
-            clickhouse=f"if((_0 BETWEEN 1 AND 9999) AND {CLOCK}, addMicroseconds(parseDateTime64BestEffortOrNull({WRITTEN}, 6, 'UTC'), {MICROSECONDS[1]}), NULL)",
+            duckdb=f"""
+                TRY(
+                    CASE
+                    WHEN _0 BETWEEN 1 AND 9999 AND {CLOCK}
+                        THEN make_timestamp(_0, _1, _2, _3, _4, 0) + to_microseconds({MICROSECONDS[0]})
+                    END
+                )""",
+            clickhouse=f"""
+                if(
+                    (_0 BETWEEN 1 AND 9999) AND {CLOCK},
+                    addMicroseconds(parseDateTime64BestEffortOrNull({WRITTEN}, 6, 'UTC'), {MICROSECONDS[1]}),
+                    NULL
+                )""",
         ),
         Function(
             "make_datetime", "any*", "datetime", doc="Make a datetime from year, month, day, hour, minute and second."
@@ -385,8 +409,18 @@ MOMENTS = rows(
             "make_timespan_parts",
             "long long long real",
             "timespan",
-            duckdb=f"CASE WHEN {SPAN_CLOCK} THEN _0 * 864000000000 + _1 * 36000000000 + _2 * 600000000 + CAST(round(_3 * 10000000) AS BIGINT) END",
-            clickhouse=f"if({SPAN_CLOCK}, _0 * 864000000000 + _1 * 36000000000 + _2 * 600000000 + toInt64(round(_3 * 10000000)), NULL)",
+            duckdb=f"""
+                CASE
+                WHEN {SPAN_CLOCK}
+                    THEN _0 * 864000000000 + _1 * 36000000000 + _2 * 600000000 + CAST(
+                        round(_3 * 10000000) AS BIGINT
+                    )
+                END""",
+            clickhouse=f"""
+                if(
+                    {SPAN_CLOCK},
+                    _0 * 864000000000 + _1 * 36000000000 + _2 * 600000000 + toInt64(round(_3 * 10000000)), NULL
+                )""",
         ),
         Function(
             "make_timespan", "long*", "timespan", doc="Make a timespan from (days,) hours, minutes (and seconds)."

@@ -44,7 +44,11 @@ def network(x: str, size: Pair) -> Pair:
     duck, click = number(x)
     return (
         f"CASE WHEN {size[0]} BETWEEN 0 AND 32 THEN (({duck}) >> (32 - ({size[0]}))) << (32 - ({size[0]})) END",
-        f"if({size[1]} BETWEEN 0 AND 32, bitShiftLeft(bitShiftRight({click}, 32 - ({size[1]})), 32 - ({size[1]})), NULL)",
+        f"""
+            if(
+                {size[1]} BETWEEN 0 AND 32,
+                bitShiftLeft(bitShiftRight({click}, 32 - ({size[1]})), 32 - ({size[1]})), NULL
+            )""",
     )
 
 
@@ -69,8 +73,25 @@ def written(value: Pair) -> Pair:
     """Write a number as an address; empty if it is none."""
     octets = ", '.', ".join(f"CAST((n >> {shift}) & 255 AS TEXT)" for shift in (24, 16, 8, 0))
     return (
-        f"list_extract(list_transform([{value[0]}], lambda n: CASE WHEN n BETWEEN 0 AND 4294967295 THEN concat({octets}) ELSE '' END), 1)",
-        f"arrayElement(arrayMap(n -> if(ifNull(n BETWEEN 0 AND 4294967295, FALSE), IPv4NumToString(toUInt32(assumeNotNull(n))), ''), [{value[1]}]), 1)",
+        f"""
+            list_extract(
+                list_transform(
+                    [{value[0]}],
+                    lambda n: CASE WHEN n BETWEEN 0 AND 4294967295 THEN concat({octets}) ELSE '' END
+                ),
+                1
+            )""",
+        f"""
+            arrayElement(
+                arrayMap(
+                    n -> if(
+                        ifNull(n BETWEEN 0 AND 4294967295, FALSE), IPv4NumToString(toUInt32(assumeNotNull(n))),
+                        ''
+                    ),
+                    [{value[1]}]
+                ),
+                1
+            )""",
     )
 
 
@@ -86,8 +107,16 @@ def suffixed(text: Pair, size: Pair) -> Pair:
 
 # Addresses in a text stand between characters that are neither letters nor digits.
 IN_TEXT = (
-    f"list_filter(list_transform(string_split_regex(_0, '[^0-9A-Za-z.]+'), lambda w: trim(w, '.')), lambda w: regexp_full_match(w, '{PLAIN}'))",
-    f"arrayFilter(w -> match(w, '^{PLAIN}$'), arrayMap(w -> trim(BOTH '.' FROM w), splitByRegexp('[^0-9A-Za-z.]+', _0)))",
+    f"""
+        list_filter(
+            list_transform(string_split_regex(_0, '[^0-9A-Za-z.]+'), lambda w: trim(w, '.')),
+            lambda w: regexp_full_match(w, '{PLAIN}')
+        )""",
+    f"""
+        arrayFilter(
+            w -> match(w, '^{PLAIN}$'),
+            arrayMap(w -> trim(BOTH '.' FROM w), splitByRegexp('[^0-9A-Za-z.]+', _0))
+        )""",
 )
 
 
@@ -113,10 +142,18 @@ SHORT = f"^(?:::)?{PLAIN}(?:/(?:{SIZE}))?$"
 def address6(x: str) -> Pair:
     """Give an address without its prefix, empty if that is none; an IPv4 address in its mapped form."""
     return (
-        f"CASE WHEN regexp_matches({x}, '{ENDING}') THEN concat('::ffff:', ltrim(split_part({x}, '/', 1), ':'))"
-        f" WHEN regexp_matches({x}, '{BLOCK6}') THEN split_part({x}, '/', 1) ELSE '' END",
-        f"multiIf(match({x}, '{ENDING}'), concat('::ffff:', replaceRegexpOne(splitByChar('/', {x})[1], '^::', '')),"
-        f" match({x}, '{BLOCK6}'), splitByChar('/', {x})[1], '')",
+        f"""
+            CASE
+            WHEN regexp_matches({x}, '{ENDING}') THEN concat('::ffff:', ltrim(split_part({x}, '/', 1), ':'))
+            WHEN regexp_matches({x}, '{BLOCK6}') THEN split_part({x}, '/', 1)
+            ELSE ''
+            END""",
+        f"""
+            multiIf(
+                match({x}, '{ENDING}'),
+                concat('::ffff:', replaceRegexpOne(splitByChar('/', {x})[1], '^::', '')),
+                match({x}, '{BLOCK6}'), splitByChar('/', {x})[1], ''
+            )""",
     )
 
 
@@ -126,12 +163,23 @@ def bits(x: str) -> Pair:
     octet = f"CAST(split_part({tail}, '.', {{}}) AS INT)"
     pair = "printf('%x', {0} * 256 + {1})"
     groups = [pair.format(octet.format(a), octet.format(a + 1)) for a in (1, 3)]
-    plain = f"CASE WHEN regexp_full_match({tail}, '{PLAIN}') THEN concat(left(h, length(h) - length({tail})), {groups[0]}, ':', {groups[1]}) ELSE h END"
+    plain = f"""
+        CASE
+        WHEN regexp_full_match({tail}, '{PLAIN}')
+            THEN concat(left(h, length(h) - length({tail})), {groups[0]}, ':', {groups[1]})
+        ELSE h
+        END"""
     halves = "list_filter(string_split(split_part(p, '::', {}), ':'), lambda w: w <> '' OR NOT contains(p, '::'))"
     left, right = halves.format(1), halves.format(2)
-    zeros = f"list_transform(range(0, CASE WHEN contains(p, '::') THEN 8 - len({left}) - len({right}) ELSE 0 END), lambda w: '0')"
+    zeros = f"""
+        list_transform(
+            range(0, CASE WHEN contains(p, '::') THEN 8 - len({left}) - len({right}) ELSE 0 END), lambda w: '0'
+        )"""
     every = f"list_concat({left}, {zeros}, CASE WHEN contains(p, '::') THEN {right} ELSE [] END)"
-    valid = "len(w) = 8 AND NOT regexp_matches(p, ':::|::.*::') AND list_bool_and(list_transform(w, lambda g: regexp_full_match(g, '[0-9A-Fa-f]{1,4}')))"
+    valid = """
+        len(w) = 8
+        AND NOT regexp_matches(p, ':::|::.*::')
+        AND list_bool_and(list_transform(w, lambda g: regexp_full_match(g, '[0-9A-Fa-f]{1,4}')))"""
     digits = "array_to_string(list_transform(w, lambda g: lpad(bin(CAST(concat('0x', g) AS INT)), 16, '0')), '')"
     duck = lets((f"CASE WHEN {valid} THEN {digits} END", ""), h=(address6(x)[0], ""), p=(plain, ""), w=(every, ""))[0]
     return duck, f"nullIf(bin(ifNull(IPv6StringToNumOrNull({address6(x)[1]}), '')), '')"
@@ -140,8 +188,12 @@ def bits(x: str) -> Pair:
 def prefix6(x: str) -> Pair:
     """Give the length of an address' prefix, 128 without one; an IPv4 prefix begins after 96 bits."""
     return (
-        f"CASE WHEN regexp_matches({x}, '{SHORT}') THEN coalesce(try_cast(nullif(split_part({x}, '/', 2), '') AS BIGINT), 32) + 96"
-        f" ELSE coalesce(try_cast(nullif(split_part({x}, '/', 2), '') AS BIGINT), 128) END",
+        f"""
+            CASE
+            WHEN regexp_matches({x}, '{SHORT}')
+                THEN coalesce(try_cast(nullif(split_part({x}, '/', 2), '') AS BIGINT), 32) + 96
+            ELSE coalesce(try_cast(nullif(split_part({x}, '/', 2), '') AS BIGINT), 128)
+            END""",
         f"ifNull(toInt64OrNull(splitByChar('/', concat({x}, '/'))[2]) + if(match({x}, '{SHORT}'), 96, 0), 128)",
     )
 
@@ -170,10 +222,35 @@ def compared6() -> Pair:
 
 def grouped6(size: Pair) -> Pair:
     """Write an address as eight groups of four digits; empty if it is none."""
-    duck = (
-        "coalesce(array_to_string(list_transform(range(0, 8), lambda g: lpad(lower(hex(list_sum(list_transform(range(0, 16), lambda i:"
-        " CASE WHEN substring(rpad(b, 128, '0'), CAST(g * 16 + i + 1 AS BIGINT), 1) = '1' THEN CAST(1 AS BIGINT) << CAST(15 - i AS INT) ELSE 0 END))::BIGINT)), 4, '0')), ':'), '')"
-    )
+    duck = """
+            coalesce(
+                array_to_string(
+                    list_transform(
+                        range(0, 8),
+                        lambda g: lpad(
+                            lower(
+                                hex(
+                                    list_sum(
+                                        list_transform(
+                                            range(0, 16),
+                                            lambda i: CASE
+                                            WHEN substring(
+                                                rpad(b, 128, '0'), CAST(g * 16 + i + 1 AS BIGINT), 1
+                                            ) = '1'
+                                                THEN CAST(1 AS BIGINT) << CAST(15 - i AS INT)
+                                            ELSE 0
+                                            END
+                                        )
+                                    )::BIGINT
+                                )
+                            ),
+                            4, '0'
+                        )
+                    ),
+                    ':'
+                ),
+                ''
+            )"""
     digits = "rightPad(assumeNotNull(b), 128, '0')"
     click = f"arrayStringConcat(arrayMap(g -> lower(hex(unbin(substring({digits}, g * 16 + 1, 16)))), range(8)), ':')"
     return lets((f"CASE WHEN b IS NULL THEN '' ELSE {duck} END", f"if(b IS NULL, '', {click})"), b=network6("_0", size))
@@ -213,14 +290,29 @@ TESTS: dict[str, Callable[[str], Pair]] = {
 def over_array(test: Pair) -> Pair:
     """Test each text ``t`` of an array: true if one holds, else null if one is null."""
     texts = (
-        "list_transform(list_filter(coalesce(CAST(CASE WHEN json_type(_1) = 'ARRAY' THEN _1 END AS JSON[]), []),"
-        " lambda j: json_type(j) = 'VARCHAR'), lambda j: json_extract_string(j, '$'))",
-        "arrayMap(j -> JSONExtractString(j), arrayFilter(j -> startsWith(j, '\"'), JSONExtractArrayRaw(ifNull(_1, '[]'))))",
+        """
+            list_transform(
+                list_filter(
+                    coalesce(CAST(CASE WHEN json_type(_1) = 'ARRAY' THEN _1 END AS JSON[]), []),
+                    lambda j: json_type(j) = 'VARCHAR'
+                ),
+                lambda j: json_extract_string(j, '$')
+            )""",
+        """
+            arrayMap(
+                j -> JSONExtractString(j),
+                arrayFilter(j -> startsWith(j, '"'), JSONExtractArrayRaw(ifNull(_1, '[]')))
+            )""",
     )
     found = (f"list_transform({texts[0]}, lambda t: {test[0]})", f"arrayMap(t -> {test[1]}, {texts[1]})")
     return lets(
         (
-            "CASE WHEN list_contains(r, TRUE) THEN TRUE WHEN len(list_filter(r, lambda v: v IS NULL)) > 0 THEN NULL ELSE FALSE END",
+            """
+                CASE
+                WHEN list_contains(r, TRUE) THEN TRUE
+                WHEN len(list_filter(r, lambda v: v IS NULL)) > 0 THEN NULL
+                ELSE FALSE
+                END""",
             "multiIf(arrayExists(v -> ifNull(v, FALSE), r), TRUE, arrayExists(v -> v IS NULL, r), NULL, FALSE)",
         ),
         r=found,

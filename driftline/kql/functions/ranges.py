@@ -21,7 +21,14 @@ def steps(count: Pair, text: Pair, *arguments: Pair, known: str = "{x} IS NOT NU
     listed = lets(
         (
             f"to_json(list_transform(list_transform(range(0, {duck}), lambda i: a + i * d), lambda v: {text[0]}))",
-            f"concat('[', arrayStringConcat(arrayMap(v -> {text[1]}, arrayMap(i -> a + toInt64(i) * d, range({click}))), ','), ']')",
+            f"""
+                concat(
+                    '[',
+                    arrayStringConcat(
+                        arrayMap(v -> {text[1]}, arrayMap(i -> a + toInt64(i) * d, range({click}))), ','
+                    ),
+                    ']'
+                )""",
         ),
         **{name: (pair[0], f"assumeNotNull({pair[1]})") for name, pair in zip("abd", arguments, strict=True)},
     )
@@ -71,8 +78,20 @@ def ordered(direction: str, *, nulls_last: bool) -> Pair:
     order = [parts if nulls_last else parts[::-1] for parts in (duck, click)]
     made = lets(
         (
-            f"CASE WHEN len(s) = len(t) THEN to_json(list_transform(list_concat({', '.join(order[0])}), lambda i: t[i])) END",
-            f"if(length(s) = length(t), concat('[', arrayStringConcat(arrayMap(i -> t[i], arrayConcat({', '.join(order[1])})), ','), ']'), NULL)",
+            f"""
+                CASE
+                WHEN len(s) = len(t)
+                    THEN to_json(list_transform(list_concat({", ".join(order[0])}), lambda i: t[i]))
+                END""",
+            f"""
+                if(
+                    length(s) = length(t),
+                    concat(
+                        '[', arrayStringConcat(arrayMap(i -> t[i], arrayConcat({", ".join(order[1])})), ','),
+                        ']'
+                    ),
+                    NULL
+                )""",
         ),
         s=(elements("_1")[0], "JSONExtractArrayRaw(ifNull(_1, '[]'))"),
         t=(elements("_0")[0], "JSONExtractArrayRaw(ifNull(_0, '[]'))"),
@@ -87,8 +106,16 @@ def found() -> Pair:
     duck = "CASE WHEN _2 < 0 THEN greatest(len(s) + _2, 0) ELSE _2 END"
     hits = lets(
         (
-            "list_filter(range(f, CASE WHEN _3 < 0 THEN len(s) ELSE least(f + _3, len(s)) END), lambda i: list_extract(s, i + 1) = CAST(_1 AS JSON))",
-            "arrayFilter(i -> i >= f AND (_3 < 0 OR i < f + _3) AND s[i + 1] = assumeNotNull(_1), arrayMap(i -> toInt64(i) - 1, arrayEnumerate(s)))",
+            """
+                list_filter(
+                    range(f, CASE WHEN _3 < 0 THEN len(s) ELSE least(f + _3, len(s)) END),
+                    lambda i: list_extract(s, i + 1) = CAST(_1 AS JSON)
+                )""",
+            """
+                arrayFilter(
+                    i -> i >= f AND (_3 < 0 OR i < f + _3) AND s[i + 1] = assumeNotNull(_1),
+                    arrayMap(i -> toInt64(i) - 1, arrayEnumerate(s))
+                )""",
         ),
         s=(elements("_0")[0], "JSONExtractArrayRaw(ifNull(_0, '[]'))"),
         f=(duck, f"assumeNotNull({first})"),

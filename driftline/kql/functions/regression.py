@@ -35,13 +35,25 @@ STATS: dict[str, Pair] = {
 }
 # Places count from 0 and ``x`` is the middle one; the interception is where a place -1 would be.
 SLOPE = (
-    "coalesce(list_sum(list_transform(f, lambda e, i: (i - 1 - x) * (e - m))) / nullif(list_sum(list_transform(f, lambda e, i: (i - 1 - x) * (i - 1 - x))), 0), 0)",
-    "ifNull(arraySum(arrayMap((e, i) -> (i - 1 - x) * (e - m), f, arrayEnumerate(f))) / nullIf(arraySum(i -> (i - 1 - x) * (i - 1 - x), arrayEnumerate(f)), 0), 0)",
+    """
+        coalesce(
+            list_sum(list_transform(f, lambda e, i: (i - 1 - x) * (e - m)))
+            / nullif(list_sum(list_transform(f, lambda e, i: (i - 1 - x) * (i - 1 - x))), 0),
+            0
+        )""",
+    """
+        ifNull(
+            arraySum(arrayMap((e, i) -> (i - 1 - x) * (e - m), f, arrayEnumerate(f)))
+            / nullIf(arraySum(i -> (i - 1 - x) * (i - 1 - x), arrayEnumerate(f)), 0),
+            0
+        )""",
 )
 MIDDLE = ("(len(f) - 1) / 2", "(length(f) - 1) / 2")
 REST = (
     "list_sum(list_transform(f, lambda e, i: pow(e - m - b * (i - 1 - x), 2))) / greatest(len(f) - 1, 1)",
-    "arraySum(arrayMap((e, i) -> pow(e - m - b * (i - 1 - x), 2), f, arrayEnumerate(f))) / greatest(toInt64(length(f)) - 1, 1)",
+    """
+        arraySum(arrayMap((e, i) -> pow(e - m - b * (i - 1 - x), 2), f, arrayEnumerate(f)))
+        / greatest(toInt64(length(f)) - 1, 1)""",
 )
 FIT: dict[str, Pair] = {
     "rsquare": ("CASE WHEN d = 0 THEN 1 ELSE 1 - r / d END", "if(d = 0, 1, 1 - r / d)"),
@@ -82,8 +94,12 @@ def quantile(share: str) -> Pair:
     """Give a percentile of the sorted list ``g``, between neighbours in a line."""
     duck, click = f"(len(g) - 1) * {share}", f"(toInt64(length(g)) - 1) * {share}"
     return (
-        f"g[CAST(floor({duck}) AS BIGINT) + 1] + ({duck} - floor({duck})) * (g[CAST(ceil({duck}) AS BIGINT) + 1] - g[CAST(floor({duck}) AS BIGINT) + 1])",
-        f"g[toInt64(floor({click})) + 1] + ({click} - floor({click})) * (g[toInt64(ceil({click})) + 1] - g[toInt64(floor({click})) + 1])",
+        f"""
+            g[CAST(floor({duck}) AS BIGINT) + 1] + ({duck} - floor({duck}))
+            * (g[CAST(ceil({duck}) AS BIGINT) + 1] - g[CAST(floor({duck}) AS BIGINT) + 1])""",
+        f"""
+            g[toInt64(floor({click})) + 1] + ({click} - floor({click}))
+            * (g[toInt64(ceil({click})) + 1] - g[toInt64(floor({click})) + 1])""",
     )
 
 
@@ -95,10 +111,13 @@ def scores(values: str, low: str, high: str) -> Pair:
     far = "1.7976931348623157e308"
 
     def score(coalesce: str) -> str:
-        return (
-            f"CASE WHEN e IS NULL THEN 0 WHEN e > v + h THEN {coalesce}((e - v) / d, {far})"
-            f" WHEN e < u - h THEN {coalesce}((e - u) / d, -{far}) ELSE 0 END"
-        )
+        return f"""
+                CASE
+                WHEN e IS NULL THEN 0
+                WHEN e > v + h THEN {coalesce}((e - v) / d, {far})
+                WHEN e < u - h THEN {coalesce}((e - u) / d, -{far})
+                ELSE 0
+                END"""
 
     ordered = (
         f"list_sort(list_filter({values}, lambda e: e IS NOT NULL))",
@@ -112,20 +131,54 @@ def scores(values: str, low: str, high: str) -> Pair:
 
 # Of the peaks of autocorrelation ``a`` at places 0, 1, …: the first near to the highest.
 PERIOD = (
-    "coalesce(list_extract(list_filter(range(2, len(a)), lambda p: a[p + 1] >= _4 AND a[p + 1] > a[p] AND a[p + 1] >= coalesce(a[p + 2], -2)"
-    " AND a[p + 1] >= 0.95 * list_max(list_slice(a, 3, len(a)))), 1), 0)",
-    "arrayFirst(p -> a[p + 1] >= _4 AND a[p + 1] > a[p] AND (p + 2 > length(a) OR a[p + 1] >= a[p + 2])"
-    " AND a[p + 1] >= 0.95 * arrayMax(arraySlice(a, 3)), arrayMap(p -> p + 2, range(greatest(toInt64(length(a)) - 2, 0))))",
+    """
+        coalesce(
+            list_extract(
+                list_filter(
+                    range(2, len(a)),
+                    lambda p: a[p + 1] >= _4
+                    AND a[p + 1] > a[p]
+                    AND a[p + 1] >= coalesce(a[p + 2], -2)
+                    AND a[p + 1] >= 0.95 * list_max(list_slice(a, 3, len(a)))
+                ),
+                1
+            ),
+            0
+        )""",
+    """
+        arrayFirst(
+            p -> a[p + 1] >= _4
+            AND a[p + 1] > a[p]
+            AND (p + 2 > length(a) OR a[p + 1] >= a[p + 2])
+            AND a[p + 1] >= 0.95 * arrayMax(arraySlice(a, 3)),
+            arrayMap(p -> p + 2, range(greatest(toInt64(length(a)) - 2, 0)))
+        )""",
 )
 CENTRED = (
     "list_transform(f, lambda e, i: e - m - b * (i - 1 - x))",
     "arrayMap((e, i) -> e - m - b * (i - 1 - x), f, arrayEnumerate(f))",
 )
 ALIKE = (
-    "CASE WHEN list_dot_product(c, c) < 1e-12 * greatest(m * m, 1) OR len(c) < 4 THEN CAST([] AS DOUBLE[]) ELSE list_transform(range(0, len(c) // 2 + 1), lambda p:"
-    " list_dot_product(list_slice(c, 1, len(c) - p), list_slice(c, p + 1, len(c))) / list_dot_product(c, c) * len(c) / (len(c) - p)) END",
-    "if(arraySum(e -> e * e, c) < 1e-12 * greatest(m * m, 1) OR length(c) < 4, CAST([] AS Array(Float64)), arrayMap(p ->"
-    " arraySum(arrayMap((y, z) -> y * z, arraySlice(c, 1, length(c) - p), arraySlice(c, p + 1))) / arraySum(e -> e * e, c) * length(c) / (length(c) - p), range(intDiv(length(c), 2) + 1)))",
+    """
+        CASE
+        WHEN list_dot_product(c, c) < 1e-12 * greatest(m * m, 1) OR len(c) < 4 THEN CAST([] AS DOUBLE[])
+        ELSE list_transform(
+            range(0, len(c) // 2 + 1),
+            lambda p: list_dot_product(
+                list_slice(c, 1, len(c) - p), list_slice(c, p + 1, len(c))
+            ) / list_dot_product(c, c) * len(c) / (len(c) - p)
+        )
+        END""",
+    """
+        if(
+            arraySum(e -> e * e, c) < 1e-12 * greatest(m * m, 1) OR length(c) < 4, CAST([] AS Array(Float64)),
+            arrayMap(
+                p -> arraySum(
+                    arrayMap((y, z) -> y * z, arraySlice(c, 1, length(c) - p), arraySlice(c, p + 1))
+                ) / arraySum(e -> e * e, c) * length(c) / (length(c) - p),
+                range(intDiv(length(c), 2) + 1)
+            )
+        )""",
 )
 DETECTED = lets(PERIOD, m=MEAN, x=MIDDLE, b=SLOPE, c=CENTRED, a=ALIKE)
 LEARNT = ("list_slice(s, 1, len(s) - _3)", "arraySlice(arrayMap(e -> assumeNotNull(e), s), 1, toInt64(length(s)) - _3)")
@@ -134,8 +187,21 @@ SEASON = (
     f"if(_1 >= 0, toInt64(assumeNotNull(_1)), toInt64({DETECTED[1]}))",
 )
 PHASES = (
-    "list_transform(range(1, k + 1), lambda j: coalesce(list_aggregate(list_filter(f, lambda e, i: (i - j) % k = 0), 'median'), 0))",
-    "arrayMap(j -> ifNotFinite(arrayReduce('quantileExactInclusive(0.5)', arrayFilter((e, i) -> (i - 1) % k = j, f, arrayEnumerate(f))), 0), range(toUInt64(k)))",
+    """
+        list_transform(
+            range(1, k + 1),
+            lambda j: coalesce(list_aggregate(list_filter(f, lambda e, i: (i - j) % k = 0), 'median'), 0)
+        )""",
+    """
+        arrayMap(
+            j -> ifNotFinite(
+                arrayReduce(
+                    'quantileExactInclusive(0.5)', arrayFilter((e, i) -> (i - 1) % k = j, f, arrayEnumerate(f))
+                ),
+                0
+            ),
+            range(toUInt64(k))
+        )""",
 )
 SEASONAL = (
     "list_transform(s, lambda e, i: CASE WHEN k > 0 THEN o[(i - 1) % k + 1] ELSE 0 END)",
@@ -155,8 +221,19 @@ BASELINE = (
 )
 # What is left of rounding is no residual.
 RESIDUAL = (
-    "list_transform(s, lambda e, i: CASE WHEN abs(e - w[i]) < 1e-12 * greatest(abs(e), abs(w[i])) THEN 0 ELSE e - w[i] END)",
-    "arrayMap((e, i) -> if(abs(assumeNotNull(e) - i) < 1e-12 * greatest(abs(assumeNotNull(e)), abs(i)), 0, assumeNotNull(e) - i), s, w)",
+    """
+        list_transform(
+            s,
+            lambda e, i: CASE WHEN abs(e - w[i]) < 1e-12 * greatest(abs(e), abs(w[i])) THEN 0 ELSE e - w[i] END
+        )""",
+    """
+        arrayMap(
+            (e, i) -> if(
+                abs(assumeNotNull(e) - i) < 1e-12 * greatest(abs(assumeNotNull(e)), abs(i)), 0,
+                assumeNotNull(e) - i
+            ),
+            s, w
+        )""",
 )
 
 

@@ -49,10 +49,12 @@ def placed(formula: str) -> str:
 
 def truth(left: str, sign: str, right: str) -> str:
     """Write a comparison as JSON, null if a side is."""
-    return (
-        f"CASE WHEN {left} {sign} {right} THEN 'true'"
-        f" WHEN {left} IS NOT NULL AND {right} IS NOT NULL THEN 'false' ELSE 'null' END"
-    )
+    return f"""
+            CASE
+            WHEN {left} {sign} {right} THEN 'true'
+            WHEN {left} IS NOT NULL AND {right} IS NOT NULL THEN 'false'
+            ELSE 'null'
+            END"""
 
 
 def compared_beside(sign: str, side: str) -> Pair:
@@ -98,7 +100,14 @@ def filled(which: str) -> Pair:
     gone = missing("try_cast(json_extract_string(e, '$') AS DOUBLE)", "_1", "e")
     piece = {"forward": "list_slice(s, 1, i)", "backward": "list_slice(s, i, len(s))"}[which]
     near = f"list_filter({piece}, lambda e: NOT ({gone[0]}))"
-    duck = f"list_transform(s, lambda e, i: CASE WHEN len({near}) = 0 THEN e ELSE list_extract({near}, {-1 if which == 'forward' else 1}) END)"
+    duck = f"""
+        list_transform(
+            s,
+            lambda e, i: CASE
+            WHEN len({near}) = 0 THEN e
+            ELSE list_extract({near}, {-1 if which == "forward" else 1})
+            END
+        )"""
     there = missing("toFloat64OrNull(e)", "_1", "e")[1]
     click = f"{'arrayFill' if which == 'forward' else 'arrayReverseFill'}(e -> NOT ({there}), s)"
     return raw((duck, click))
@@ -127,18 +136,57 @@ def linear() -> Pair:
     """Interpolate between neighbours; an array of whole numbers stays one (the fraction is cut)."""
     gone = missing("e", "_1")
     places = (
-        f"list_filter(range(1, len(s) + 1), lambda i: NOT (list_extract(list_transform([s[i]], lambda e: {gone[0]}), 1)))",
+        f"""
+            list_filter(
+                range(1, len(s) + 1),
+                lambda i: NOT (list_extract(list_transform([s[i]], lambda e: {gone[0]}), 1))
+            )""",
         f"arrayFilter((i, e) -> NOT ({gone[1]}), arrayEnumerate(s), s)",
     )
     between = "s[p] + (s[q] - s[p]) * (i - p) / (q - p)"
     near = (
-        f"list_transform(s, lambda e, i: list_extract(list_transform([list_extract(list_filter(v, lambda j: j <= i), -1)], lambda p:"
-        f" list_extract(list_transform([list_extract(list_filter(v, lambda j: j >= i), 1)], lambda q:"
-        f" CASE WHEN len(v) = 0 THEN _3 WHEN p = q THEN e WHEN p IS NULL OR q IS NULL THEN (CASE WHEN _2 THEN s[coalesce(p, q)] ELSE e END)"
-        f" WHEN z THEN trunc({between}) ELSE {between} END), 1)), 1))",
-        f"arrayMap((e, i) -> multiIf(length(v) = 0, _3, has(v, i), e, i < v[1], if(_2, s[v[1]], e), i > v[-1], if(_2, s[v[-1]], e),"
-        f" arrayElement(arrayMap(p -> arrayElement(arrayMap(q -> if(z, trunc({between}), {between}), [arrayFirst(j -> j > i, v)]), 1),"
-        f" [arrayLast(j -> j < i, v)]), 1)), s, arrayEnumerate(s))",
+        f"""
+            list_transform(
+                s,
+                lambda e, i: list_extract(
+                    list_transform(
+                        [list_extract(list_filter(v, lambda j: j <= i), -1)],
+                        lambda p: list_extract(
+                            list_transform(
+                                [list_extract(list_filter(v, lambda j: j >= i), 1)],
+                                lambda q: CASE
+                                WHEN len(v) = 0 THEN _3
+                                WHEN p = q THEN e
+                                WHEN p IS NULL OR q IS NULL
+                                    THEN (CASE WHEN _2 THEN s[coalesce(p, q)] ELSE e END)
+                                WHEN z THEN trunc({between})
+                                ELSE {between}
+                                END
+                            ),
+                            1
+                        )
+                    ),
+                    1
+                )
+            )""",
+        f"""
+            arrayMap(
+                (e, i) -> multiIf(
+                    length(v) = 0, _3, has(v, i), e, i < v[1], if(_2, s[v[1]], e), i > v[-1],
+                    if(_2, s[v[-1]], e),
+                    arrayElement(
+                        arrayMap(
+                            p -> arrayElement(
+                                arrayMap(q -> if(z, trunc({between}), {between}), [arrayFirst(j -> j > i, v)]),
+                                1
+                            ),
+                            [arrayLast(j -> j < i, v)]
+                        ),
+                        1
+                    )
+                ),
+                s, arrayEnumerate(s)
+            )""",
     )
     return once(exact(lets(near, s=numbers("g"), v=places), "g", whole=True), g="_0")
 
@@ -149,8 +197,25 @@ def fir() -> Pair:
     shift = ("CASE WHEN _3 THEN (len(c) - 1) // 2 ELSE 0 END", "if(_3, intDiv(length(c) - 1, 2), 0)")
     at = "(CAST(i AS BIGINT) - j + 1 + h)"
     body = (
-        f"list_transform(s, lambda e, i: list_sum(list_transform(c, lambda w, j: w * CASE WHEN {at} BETWEEN 1 AND len(s) THEN s[{at}] ELSE 0 END)) / g)",
-        f"arrayMap(i -> arraySum(arrayMap((w, j) -> ifNull(w * if({at} BETWEEN 1 AND length(s), s[{at}], 0), nan), c, arrayEnumerate(c))) / g, arrayEnumerate(s))",
+        f"""
+            list_transform(
+                s,
+                lambda e, i: list_sum(
+                    list_transform(
+                        c, lambda w, j: w * CASE WHEN {at} BETWEEN 1 AND len(s) THEN s[{at}] ELSE 0 END
+                    )
+                ) / g
+            )""",
+        f"""
+            arrayMap(
+                i -> arraySum(
+                    arrayMap(
+                        (w, j) -> ifNull(w * if({at} BETWEEN 1 AND length(s), s[{at}], 0), nan), c,
+                        arrayEnumerate(c)
+                    )
+                ) / g,
+                arrayEnumerate(s)
+            )""",
     )
     return written(lets(body, s=numbers("_0"), c=numbers("_1"), g=weight, h=shift), "_0", "_1")
 
@@ -162,14 +227,57 @@ def summed(name: str) -> str:
 
 def iir() -> Pair:
     """Filter with feedback: numerators ``b`` over denominators ``a``."""
-    duck = (
-        "list_reduce(range(1, len(s) + 1), lambda y, i: list_append(y, (list_sum(list_transform(b, lambda w, j: w * CASE WHEN i - j >= 0 THEN s[i - j + 1] ELSE 0 END))"
-        " - coalesce(list_sum(list_transform(a, lambda w, j: CASE WHEN j > 1 AND i - j >= 0 THEN w * y[i - j + 1] ELSE 0 END)), 0)) / nullif(a[1], 0)), CAST([] AS DOUBLE[]))"
-    )
-    click = (
-        "arrayFold((y, i) -> arrayPushBack(y, (arraySum(arrayMap((w, j) -> ifNull(w * if(toInt64(i) - toInt64(j) >= 0, s[toInt64(i) - toInt64(j) + 1], 0), nan), b, arrayEnumerate(b)))"
-        " - arraySum(arrayMap((w, j) -> if(j > 1 AND toInt64(i) - toInt64(j) >= 0, ifNull(w * y[toInt64(i) - toInt64(j) + 1], nan), 0), a, arrayEnumerate(a)))) / ifNull(nullIf(a[1], 0), nan)), arrayEnumerate(s), CAST([] AS Array(Float64)))"
-    )
+    duck = """
+            list_reduce(
+                range(1, len(s) + 1),
+                lambda y, i: list_append(
+                    y,
+                    (
+                        list_sum(
+                            list_transform(
+                                b, lambda w, j: w * CASE WHEN i - j >= 0 THEN s[i - j + 1] ELSE 0 END
+                            )
+                        )
+                        - coalesce(
+                            list_sum(
+                                list_transform(
+                                    a,
+                                    lambda w, j: CASE WHEN j > 1 AND i - j >= 0 THEN w * y[i - j + 1] ELSE 0 END
+                                )
+                            ),
+                            0
+                        )
+                    ) / nullif(a[1], 0)
+                ),
+                CAST([] AS DOUBLE[])
+            )"""
+    click = """
+            arrayFold(
+                (y, i) -> arrayPushBack(
+                    y,
+                    (
+                        arraySum(
+                            arrayMap(
+                                (w, j) -> ifNull(
+                                    w * if(toInt64(i) - toInt64(j) >= 0, s[toInt64(i) - toInt64(j) + 1], 0), nan
+                                ),
+                                b, arrayEnumerate(b)
+                            )
+                        )
+                        - arraySum(
+                            arrayMap(
+                                (w, j) -> if(
+                                    j > 1 AND toInt64(i) - toInt64(j) >= 0,
+                                    ifNull(w * y[toInt64(i) - toInt64(j) + 1], nan), 0
+                                ),
+                                a, arrayEnumerate(a)
+                            )
+                        )
+                    )
+                    / ifNull(nullIf(a[1], 0), nan)
+                ),
+                arrayEnumerate(s), CAST([] AS Array(Float64))
+            )"""
     return written(lets((duck, click), s=numbers("_0"), b=numbers("_1"), a=numbers("_2")), "_0", "_1", "_2")
 
 
@@ -191,7 +299,11 @@ def both(body: Pair) -> Pair:
 # The longer series is cut to the shorter one, and pairs with what is no number are left out.
 COMMON = (
     "list_filter(range(1, least(len(a), len(b)) + 1), lambda i: a[i] IS NOT NULL AND b[i] IS NOT NULL)",
-    "arrayFilter(i -> a[i] IS NOT NULL AND b[i] IS NOT NULL, range(1, least(toInt64(length(a)), toInt64(length(b))) + 1))",
+    """
+        arrayFilter(
+            i -> a[i] IS NOT NULL AND b[i] IS NOT NULL,
+            range(1, least(toInt64(length(a)), toInt64(length(b))) + 1)
+        )""",
 )
 
 

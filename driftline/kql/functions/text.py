@@ -18,8 +18,19 @@ def valid(text: str) -> str:
 def escaped(duck: str, click: str) -> tuple[str, str]:
     low = "concat(lower(substring(p, 1, 2)), substring(p, 3))"
     return (
-        f"array_to_string(list_transform(string_split({duck}, '%'), lambda p, i: CASE WHEN i = 1 THEN p ELSE {low} END), '%')",
-        f"arrayStringConcat(arrayMap((p, i) -> if(i = 1, p, {low}), splitByChar('%', {click}), arrayEnumerate(splitByChar('%', {click}))), '%')",
+        f"""
+            array_to_string(
+                list_transform(string_split({duck}, '%'), lambda p, i: CASE WHEN i = 1 THEN p ELSE {low} END),
+                '%'
+            )""",
+        f"""
+            arrayStringConcat(
+                arrayMap(
+                    (p, i) -> if(i = 1, p, {low}), splitByChar('%', {click}),
+                    arrayEnumerate(splitByChar('%', {click}))
+                ),
+                '%'
+            )""",
     )
 
 
@@ -28,8 +39,14 @@ TOO_LONG = "a text of more than a megabyte"
 SEPARATOR = "[^0-9A-Za-z\\x80-\\x{10FFFF}]"
 WORDS = (
     "CASE WHEN json_type(_1) = 'ARRAY' THEN CAST(_1 AS VARCHAR[]) WHEN _1 IS NULL THEN [] ELSE [_1 ->> '$'] END",
-    "multiIf(_1 IS NULL, [], startsWith(_1, '['), arrayMap(x -> if(startsWith(x, '\"'), JSONExtractString(x), x),"
-    " JSONExtractArrayRaw(ifNull(_1, '[]'))), startsWith(_1, '\"'), [JSONExtractString(ifNull(_1, ''))], [ifNull(_1, '')])",
+    """
+        multiIf(
+            _1 IS NULL, [], startsWith(_1, '['),
+            arrayMap(
+                x -> if(startsWith(x, '"'), JSONExtractString(x), x), JSONExtractArrayRaw(ifNull(_1, '[]'))
+            ),
+            startsWith(_1, '"'), [JSONExtractString(ifNull(_1, ''))], [ifNull(_1, '')]
+        )""",
 )
 
 
@@ -37,10 +54,16 @@ def bounded() -> tuple[str, str]:
     """Write the pattern of a word ``e``; a separator at its end bounds it already."""
     duck, click = SEPARATOR, SEPARATOR.replace("\\", "\\\\")
     return (
-        f"concat(CASE WHEN regexp_matches(e, '^{duck}') THEN '' ELSE '(?:^|{duck})' END, regexp_escape(e),"
-        f" CASE WHEN regexp_matches(e, '{duck}$') THEN '' ELSE '(?:$|{duck})' END)",
-        f"concat(if(match(e, '^{click}'), '', '(?:^|{click})'), regexpQuoteMeta(e),"
-        f" if(match(e, '{click}$'), '', '(?:$|{click})'))",
+        f"""
+            concat(
+                CASE WHEN regexp_matches(e, '^{duck}') THEN '' ELSE '(?:^|{duck})' END, regexp_escape(e),
+                CASE WHEN regexp_matches(e, '{duck}$') THEN '' ELSE '(?:$|{duck})' END
+            )""",
+        f"""
+            concat(
+                if(match(e, '^{click}'), '', '(?:^|{click})'), regexpQuoteMeta(e),
+                if(match(e, '{click}$'), '', '(?:$|{click})')
+            )""",
     )
 
 
@@ -65,7 +88,14 @@ def first_listed() -> tuple[str, str]:
     """Give the place of the first word of a list that a text has; an empty word is everywhere."""
     duck, click = bounded()
     return (
-        f"coalesce(list_position(list_transform({WORDS[0]}, lambda e: e = '' OR regexp_matches(_0, concat('(?i)', {duck}))), TRUE), 0) - 1",
+        f"""
+            coalesce(
+                list_position(
+                    list_transform({WORDS[0]}, lambda e: e = '' OR regexp_matches(_0, concat('(?i)', {duck}))),
+                    TRUE
+                ),
+                0
+            ) - 1""",
         f"toInt64(arrayFirstIndex(e -> e = '' OR match(_0, concat('(?i)', {click})), {WORDS[1]})) - 1",
     )
 
@@ -93,20 +123,68 @@ ADDITIONAL = f"({MARK}[^{BETWEEN}]+{BETWEEN}[^{END}]*{END}){MARK}{BETWEEN}[^{END
 # To ClickHouse a digit behind two backslashes is a group, too.
 BACKSLASH = "\U0002ffff"
 REWRITE = f"replaceAll(_2, '\\\\\\\\', '{BACKSLASH}')"
-REPLACED = (
-    "replaceAll(if(match('', _1), replaceRegexpAll(replaceRegexpAll(replaceRegexpAll(_0, concat('(?:', _1, ')'),"
-    f" concat('{MARK}\\\\0{BETWEEN}', {REWRITE}, '{END}')), '{ADDITIONAL}', '\\\\1'),"
-    f" '{MARK}[^{BETWEEN}]*{BETWEEN}([^{END}]*){END}', '\\\\1'), replaceRegexpAll(_0, _1, {REWRITE})), '{BACKSLASH}', '\\\\')"
-)
+REPLACED = f"""
+        replaceAll(
+            if(
+                match('', _1),
+                replaceRegexpAll(
+                    replaceRegexpAll(
+                        replaceRegexpAll(
+                            _0, concat('(?:', _1, ')'), concat('{MARK}\\\\0{BETWEEN}', {REWRITE}, '{END}')
+                        ),
+                        '{ADDITIONAL}', '\\\\1'
+                    ),
+                    '{MARK}[^{BETWEEN}]*{BETWEEN}([^{END}]*){END}', '\\\\1'
+                ),
+                replaceRegexpAll(_0, _1, {REWRITE})
+            ),
+            '{BACKSLASH}', '\\\\'
+        )"""
 MANY = 1 << 31
 # From one hit to the next, each time among so many characters; -2 when there is none any more.
 NTH = lets(
     (
-        "CASE WHEN _3 < -1 OR _2 IS NULL THEN NULL ELSE greatest(list_reduce(range(0, _4), lambda p, k: CASE WHEN p = -2 THEN p"
-        " ELSE list_extract(list_transform([instr(substring(_0, p + 2, w), _1)], lambda f: CASE WHEN _1 = '' THEN p + 1"
-        " WHEN f = 0 THEN -2 ELSE p + f END), 1) END, s - 1), -1) END",
-        "if(_3 < -1 OR _2 IS NULL, NULL, greatest(arrayFold((p, k) -> if(p = -2, p, arrayElement(arrayMap(f -> if(f = 0, toInt64(-2),"
-        " p + toInt64(f)), [positionUTF8(substringUTF8(_0, p + 2, w), _1)]), 1)), range(toUInt64(assumeNotNull(_4))), s - 1), -1))",
+        """
+            CASE
+            WHEN _3 < -1 OR _2 IS NULL THEN NULL
+            ELSE greatest(
+                list_reduce(
+                    range(0, _4),
+                    lambda p, k: CASE
+                    WHEN p = -2 THEN p
+                    ELSE list_extract(
+                        list_transform(
+                            [instr(substring(_0, p + 2, w), _1)],
+                            lambda f: CASE WHEN _1 = '' THEN p + 1 WHEN f = 0 THEN -2 ELSE p + f END
+                        ),
+                        1
+                    )
+                    END,
+                    s - 1
+                ),
+                -1
+            )
+            END""",
+        """
+            if(
+                _3 < -1 OR _2 IS NULL, NULL,
+                greatest(
+                    arrayFold(
+                        (p, k) -> if(
+                            p = -2, p,
+                            arrayElement(
+                                arrayMap(
+                                    f -> if(f = 0, toInt64(-2), p + toInt64(f)),
+                                    [positionUTF8(substringUTF8(_0, p + 2, w), _1)]
+                                ),
+                                1
+                            )
+                        ),
+                        range(toUInt64(assumeNotNull(_4))), s - 1
+                    ),
+                    -1
+                )
+            )""",
     ),
     s=(
         "CASE WHEN _2 < 0 THEN greatest(length(_0) + _2, 0) ELSE coalesce(_2, 0) END",
@@ -119,17 +197,32 @@ NTH = lets(
 )
 NTH_MATCH = lets(
     (
-        "CASE WHEN _2 < 0 OR _2 IS NULL OR _3 < -1 THEN NULL WHEN len(t) <= _4 THEN -1"
-        " ELSE _2 + CAST(list_sum(list_transform(t[1:_4], lambda p: length(p))) AS BIGINT) END",
-        "multiIf(_2 IS NULL OR _2 < 0 OR _3 < -1, NULL, length(t) <= _4, -1,"
-        " _2 + toInt64(arraySum(p -> lengthUTF8(p), arraySlice(t, 1, toInt64(assumeNotNull(_4))))))",
+        """
+            CASE
+            WHEN _2 < 0 OR _2 IS NULL OR _3 < -1 THEN NULL
+            WHEN len(t) <= _4 THEN -1
+            ELSE _2 + CAST(list_sum(list_transform(t[1:_4], lambda p: length(p))) AS BIGINT)
+            END""",
+        """
+            multiIf(
+                _2 IS NULL OR _2 < 0 OR _3 < -1, NULL, length(t) <= _4, -1,
+                _2 + toInt64(arraySum(p -> lengthUTF8(p), arraySlice(t, 1, toInt64(assumeNotNull(_4)))))
+            )""",
     ),
     t=(
         parted(
-            f"substring(_0, greatest(coalesce(_2, 0), 0) + 1, CASE WHEN _3 < 0 THEN {MANY} ELSE coalesce(_3, {MANY}) END)"
+            f"""
+                substring(
+                    _0, greatest(coalesce(_2, 0), 0) + 1,
+                    CASE WHEN _3 < 0 THEN {MANY} ELSE coalesce(_3, {MANY}) END
+                )"""
         )[0],
         parted(
-            f"substringUTF8(_0, toInt64(greatest(ifNull(_2, 0), 0)) + 1, toInt64(if(ifNull(_3, -1) < 0, {MANY}, ifNull(_3, {MANY}))))"
+            f"""
+                substringUTF8(
+                    _0, toInt64(greatest(ifNull(_2, 0), 0)) + 1,
+                    toInt64(if(ifNull(_3, -1) < 0, {MANY}, ifNull(_3, {MANY})))
+                )"""
         )[1],
     ),
 )
@@ -137,23 +230,55 @@ NTH_MATCH = lets(
 POINT = "c BETWEEN 1 AND 1114111 AND c NOT BETWEEN 55296 AND 57343"
 OF_POINTS = lets(
     (
-        f"CASE WHEN len(list_filter(p, lambda c: coalesce(NOT ({POINT}), TRUE))) = 0"
-        " THEN coalesce(array_to_string(list_transform(p, lambda c: chr(c)), ''), '') ELSE '' END",
-        "arrayStringConcat(arrayMap(c -> convertCharset(char(bitAnd(c, 255), bitAnd(bitShiftRight(c, 8), 255), bitShiftRight(c, 16), 0),"
-        f" 'UTF-32LE', 'UTF-8'), if(arrayAll(c -> {POINT}, p), p, [])), '')",
+        f"""
+            CASE
+            WHEN len(list_filter(p, lambda c: coalesce(NOT ({POINT}), TRUE))) = 0
+                THEN coalesce(array_to_string(list_transform(p, lambda c: chr(c)), ''), '')
+            ELSE ''
+            END""",
+        f"""
+            arrayStringConcat(
+                arrayMap(
+                    c -> convertCharset(
+                        char(bitAnd(c, 255), bitAnd(bitShiftRight(c, 8), 255), bitShiftRight(c, 16), 0),
+                        'UTF-32LE', 'UTF-8'
+                    ),
+                    if(arrayAll(c -> {POINT}, p), p, [])
+                ),
+                ''
+            )""",
     ),
     p=(
-        "list_transform(TRY_CAST(_0 AS JSON[]), lambda e: CASE WHEN json_type(e) IN ('UBIGINT', 'BIGINT') THEN TRY_CAST(CAST(e AS TEXT) AS INT) END)",
+        """
+            list_transform(
+                TRY_CAST(_0 AS JSON[]),
+                lambda e: CASE
+                WHEN json_type(e) IN ('UBIGINT', 'BIGINT') THEN TRY_CAST(CAST(e AS TEXT) AS INT)
+                END
+            )""",
         "arrayMap(c -> toUInt32OrZero(c), JSONExtractArrayRaw(ifNull(_0, '[]')))",
     ),
 )
 # A text has no more than a megabyte.
 REPEATED = lets(
     (
-        f"CASE WHEN coalesce(n, 0) = 0 THEN '' WHEN (strlen(_0) + strlen(_2)) * n > 1 << 20 THEN error('{TOO_LONG}')"
-        " ELSE concat(repeat(concat(_0, _2), n - 1), _0) END",
-        "if(ifNull(n, 0) = 0, '', concat(repeat(concat(_0, _2), toUInt32(n - 1 + throwIf((length(_0) + length(_2)) * n > 1048576,"
-        f" '{TOO_LONG}'))), _0))",
+        f"""
+            CASE
+            WHEN coalesce(n, 0) = 0 THEN ''
+            WHEN (strlen(_0) + strlen(_2)) * n > 1 << 20 THEN error('{TOO_LONG}')
+            ELSE concat(repeat(concat(_0, _2), n - 1), _0)
+            END""",
+        f"""
+            if(
+                ifNull(n, 0) = 0, '',
+                concat(
+                    repeat(
+                        concat(_0, _2),
+                        toUInt32(n - 1 + throwIf((length(_0) + length(_2)) * n > 1048576, '{TOO_LONG}'))
+                    ),
+                    _0
+                )
+            )""",
     ),
     n=("least(greatest(_1, 0), 1024)", "least(greatest(_1, 0), 1024)"),
 )
@@ -221,8 +346,19 @@ TEXT = rows(
             "substring",
             "text long long?",
             "string",
-            duckdb="substring(_0, CASE WHEN _1 < 0 THEN greatest(length(_0) + _1, 0) ELSE coalesce(_1, 0) END + 1, greatest(coalesce(_2, 2147483647), 0))",
-            clickhouse="substringUTF8(_0, toInt64(assumeNotNull(if(_1 < 0, greatest(toInt64(lengthUTF8(_0)) + _1, 0), ifNull(_1, 0)))) + 1, toInt64(assumeNotNull(greatest(ifNull(_2, 2147483647), 0))))",
+            duckdb="""
+                substring(
+                    _0, CASE WHEN _1 < 0 THEN greatest(length(_0) + _1, 0) ELSE coalesce(_1, 0) END + 1,
+                    greatest(coalesce(_2, 2147483647), 0)
+                )""",
+            clickhouse="""
+                substringUTF8(
+                    _0,
+                    toInt64(
+                        assumeNotNull(if(_1 < 0, greatest(toInt64(lengthUTF8(_0)) + _1, 0), ifNull(_1, 0)))
+                    ) + 1,
+                    toInt64(assumeNotNull(greatest(ifNull(_2, 2147483647), 0)))
+                )""",
             doc="Cut a piece, counting from 0; a negative start counts from the end.",
         ),
         Function(
@@ -238,7 +374,11 @@ TEXT = rows(
             "indexof_regex",
             "text regex long? long? long?",
             "long",
-            duckdb="CASE WHEN regexp_matches(_0, _1) THEN length(regexp_extract(_0, concat('(?s)^(.*?)(?:', _1, ')'), 1)) ELSE -1 END",
+            duckdb="""
+                CASE
+                WHEN regexp_matches(_0, _1) THEN length(regexp_extract(_0, concat('(?s)^(.*?)(?:', _1, ')'), 1))
+                ELSE -1
+                END""",
             clickhouse="if(match(_0, _1), toInt64(lengthUTF8(extract(_0, concat('(?s)^(.*?)(?:', _1, ')')))), -1)",
             doc="Find a match of a regular expression, -1 if there is none, as indexof does; a negative place gives null.",
         ),
@@ -295,7 +435,10 @@ TEXT = rows(
             "regex string",
             "string",
             duckdb="regexp_replace(regexp_replace(_1, concat('^(?:', _0, ')+'), ''), concat('(?:', _0, ')+$'), '')",
-            clickhouse="replaceRegexpOne(replaceRegexpOne(_1, concat('^(?:', _0, ')+'), ''), concat('(?:', _0, ')+$'), '')",
+            clickhouse="""
+                replaceRegexpOne(
+                    replaceRegexpOne(_1, concat('^(?:', _0, ')+'), ''), concat('(?:', _0, ')+$'), ''
+                )""",
             doc="Remove matches of a regular expression at both ends.",
         ),
         Function(
@@ -331,10 +474,26 @@ TEXT = rows(
             "countof_overlapping",
             "string string",
             "long",
-            duckdb="CASE WHEN _1 = '' THEN 0 ELSE len(list_filter(range(1, length(_0) - length(_1) + 2), lambda i: substring(_0, i, length(_1)) = _1)) END",
+            duckdb="""
+                CASE
+                WHEN _1 = '' THEN 0
+                ELSE len(
+                    list_filter(
+                        range(1, length(_0) - length(_1) + 2), lambda i: substring(_0, i, length(_1)) = _1
+                    )
+                )
+                END""",
             clickhouse=(
-                "if(_1 = '', 0, toInt64(arrayCount(i -> substring(_0, i, length(_1)) = _1,"
-                " range(1, toUInt64(greatest(toInt64(length(_0)) - toInt64(length(_1)) + 2, 1))))))"
+                """
+                    if(
+                        _1 = '', 0,
+                        toInt64(
+                            arrayCount(
+                                i -> substring(_0, i, length(_1)) = _1,
+                                range(1, toUInt64(greatest(toInt64(length(_0)) - toInt64(length(_1)) + 2, 1)))
+                            )
+                        )
+                    )"""
             ),
         ),
         Function(
@@ -395,7 +554,12 @@ TEXT = rows(
             "string long string",
             "string",
             duckdb="coalesce(regexp_extract(_2, _0, CAST(_1 AS INT)), '')",
-            clickhouse="if(match(_2, _0), ifNull(arrayElement(extractGroups(_2, concat('(', _0, ')')), _1 + 1), ''), '')",
+            clickhouse="""
+                if(
+                    match(_2, _0),
+                    ifNull(arrayElement(extractGroups(_2, concat('(', _0, ')')), _1 + 1), ''),
+                    ''
+                )""",
         ),
         Function(
             "split_all",
@@ -408,7 +572,11 @@ TEXT = rows(
             "extract_all_one",
             "string string",
             "dynamic",
-            duckdb="CASE WHEN regexp_matches(_1, _0) THEN to_json(list_transform(regexp_extract_all(_1, _0, 1), lambda g: coalesce(g, ''))) END",
+            duckdb="""
+                CASE
+                WHEN regexp_matches(_1, _0)
+                    THEN to_json(list_transform(regexp_extract_all(_1, _0, 1), lambda g: coalesce(g, '')))
+                END""",
             clickhouse="if(match(_1, _0), toJSONString(extractAll(_1, _0)), NULL)",
         ),
         Function(
