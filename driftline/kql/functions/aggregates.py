@@ -124,7 +124,7 @@ AGGREGATES = rows(
             duckdb="count(DISTINCT _0) FILTER (WHERE _1)",
             clickhouse="toInt64(uniqExactIf(_0, ifNull(_1, FALSE)))",
             counts=True,
-            doc="Count the distinct values of rows that meet a condition.",
+            doc="Count the distinct values of rows that meet a condition, exactly.",
         ),
         Aggregate(
             "dcount",
@@ -133,7 +133,7 @@ AGGREGATES = rows(
             duckdb="count(DISTINCT _0)",
             clickhouse="toInt64(uniqExact(_0))",
             counts=True,
-            doc="Count the distinct values; exact here, whatever the accuracy asked for.",
+            doc="Count the distinct values; always exact, so that the accuracy has no effect.",
         ),
         Aggregate(
             "dcountif",
@@ -142,9 +142,9 @@ AGGREGATES = rows(
             duckdb="count(DISTINCT _0) FILTER (WHERE _1)",
             clickhouse="toInt64(uniqExactIf(_0, ifNull(_1, FALSE)))",
             counts=True,
-            doc="Count the distinct values of rows that meet a condition.",
+            doc="Count the distinct values of rows that meet a condition; always exact.",
         ),
-        Aggregate("sum", "span", "sum", duckdb=SUM, clickhouse=CH_SUM, counts=True, doc="Add up."),
+        Aggregate("sum", "span", "sum", duckdb=SUM, clickhouse=CH_SUM, counts=True, doc="Return the sum of a column."),
         Aggregate(
             "sumif",
             "span bool",
@@ -152,7 +152,7 @@ AGGREGATES = rows(
             duckdb={k: v.replace("sum(_0)", "sum(_0) FILTER (WHERE _1)") for k, v in SUM.items()},
             clickhouse={k: v.replace("sum(_0)", "sumIf(_0, ifNull(_1, FALSE))") for k, v in CH_SUM.items()},
             counts=True,
-            doc="Add up rows that meet a condition.",
+            doc="Return the sum over the rows that meet a condition.",
         ),
         Aggregate(
             "avg",
@@ -168,7 +168,7 @@ AGGREGATES = rows(
                 "datetime": "fromUnixTimestamp64Micro(toInt64(avg(toUnixTimestamp64Micro(_0))), 'UTC')",
                 "*": "ifNull(avg(_0), nan)",
             },
-            doc="Give the mean; of no numbers, NaN.",
+            doc="Return the average of a column; NaN without numbers.",
         ),
         Aggregate(
             "avgif",
@@ -182,17 +182,17 @@ AGGREGATES = rows(
                 "timespan": "toInt64(avgIf(_0, ifNull(_1, FALSE)))",
                 "*": "ifNull(avgIf(_0, ifNull(_1, FALSE)), nan)",
             },
-            doc="Give the mean of rows that meet a condition.",
+            doc="Return the average over the rows that meet a condition; NaN without numbers.",
         ),
-        Aggregate("min", "any", "same", both="min(_0)", doc="Give the least value."),
-        Aggregate("max", "any", "same", both="max(_0)", doc="Give the greatest value."),
+        Aggregate("min", "any", "same", both="min(_0)", doc="Return the least value."),
+        Aggregate("max", "any", "same", both="max(_0)", doc="Return the greatest value."),
         Aggregate(
             "minif",
             "any bool",
             "same",
             duckdb="min(_0) FILTER (WHERE _1)",
             clickhouse={"string": "minIf(_0, ifNull(_1, FALSE))", "*": "minIf(toNullable(_0), ifNull(_1, FALSE))"},
-            doc="Give the least value of rows that meet a condition.",
+            doc="Return the least value of the rows that meet a condition.",
         ),
         Aggregate(
             "maxif",
@@ -200,7 +200,7 @@ AGGREGATES = rows(
             "same",
             duckdb="max(_0) FILTER (WHERE _1)",
             clickhouse={"string": "maxIf(_0, ifNull(_1, FALSE))", "*": "maxIf(toNullable(_0), ifNull(_1, FALSE))"},
-            doc="Give the greatest value of rows that meet a condition.",
+            doc="Return the greatest value of the rows that meet a condition.",
         ),
         *spread("stdev", "stddev_samp", "stddevSamp", "Standard deviation of a column, as a sample"),
         *spread("stdevp", "stddev_pop", "stddevPop", "Standard deviation of a column, as a population"),
@@ -219,7 +219,7 @@ AGGREGATES = rows(
                         toUInt64(greatest(ceil(count(_0) * assumeNotNull(_1) / 100), 1))
                     )
                 )""",
-            doc="Give the value below which a percentage lies (nearest rank).",
+            doc="Return a percentile by the nearest rank.",
         ),
         Aggregate(
             "take_any",
@@ -230,7 +230,7 @@ AGGREGATES = rows(
             aliases=("any",),
             column_name="{0}",
             alias_column_name="any_{0}",
-            doc="Give any value, a non-null one if there is one.",
+            doc="Return a value of any row, not null if there is one.",
         ),
         Aggregate(
             "take_anyif",
@@ -241,7 +241,7 @@ AGGREGATES = rows(
             aliases=("anyif",),
             column_name="{0}",
             alias_column_name="any_{0}",
-            doc="Give any value of rows that meet a condition.",
+            doc="Return a value of any row that meets a condition.",
         ),
         Aggregate(
             "arg_max",
@@ -251,7 +251,7 @@ AGGREGATES = rows(
             clickhouse="tupleElement(argMax(tuple(_0), _1), 1)",
             aliases=("argmax",),
             column_name="{0}",
-            doc="Give the greatest value, and other columns of its row.",
+            doc="Return the greatest value, and other columns of its row.",
         ),
         Aggregate(
             "arg_min",
@@ -261,7 +261,7 @@ AGGREGATES = rows(
             clickhouse="tupleElement(argMin(tuple(_0), _1), 1)",
             aliases=("argmin",),
             column_name="{0}",
-            doc="Give the least value, and other columns of its row.",
+            doc="Return the least value, and other columns of its row.",
         ),
         Aggregate(
             "make_list",
@@ -271,7 +271,7 @@ AGGREGATES = rows(
             column_name="list_{0}",
             growth=Growth.GROUP,
             gathers="list_json",
-            doc="Collect values into an array.",
+            doc="Collect values in an array.",
         ),
         Aggregate(
             "make_list_if",
@@ -280,7 +280,7 @@ AGGREGATES = rows(
             column_name="list_{0}",
             growth=Growth.GROUP,
             gathers="list_json",
-            doc="Collect values of rows that meet a condition.",
+            doc="Collect values of the rows that meet a condition in an array.",
         ),
         Aggregate(
             "make_list_with_nulls",
@@ -289,7 +289,7 @@ AGGREGATES = rows(
             duckdb="to_json(coalesce(list(_0), []))",
             clickhouse=CH_LIST.format("groupArray(ifNull(_0, 'null'))"),
             growth=Growth.GROUP,
-            doc="Collect values, nulls too.",
+            doc="Collect values in an array, including nulls.",
         ),
         Aggregate(
             "make_set",
@@ -300,7 +300,7 @@ AGGREGATES = rows(
             growth=Growth.GROUP,
             gathers="set_json",
             gathers_dynamic="set_of_elements",
-            doc="Collect distinct values into an array.",
+            doc="Collect distinct values in an array.",
         ),
         Aggregate(
             "make_set_if",
@@ -310,7 +310,7 @@ AGGREGATES = rows(
             growth=Growth.GROUP,
             gathers="set_json",
             gathers_dynamic="set_of_elements",
-            doc="Collect distinct values of rows that meet a condition.",
+            doc="Collect distinct values of the rows that meet a condition in an array.",
         ),
         Aggregate(
             "make_bag",
@@ -320,7 +320,7 @@ AGGREGATES = rows(
             column_name="bag_{0}",
             growth=Growth.GROUP,
             gathers="bag_json",
-            doc="Join property bags.",
+            doc="Merge property bags.",
         ),
         Aggregate(
             "make_bag_if",
@@ -328,7 +328,7 @@ AGGREGATES = rows(
             "dynamic",
             growth=Growth.GROUP,
             gathers="bag_json",
-            doc="Join property bags of rows that meet a condition.",
+            doc="Merge property bags of the rows that meet a condition.",
         ),
         Aggregate(
             "hll",
@@ -336,7 +336,7 @@ AGGREGATES = rows(
             "dynamic",
             gathers="set_json",
             gathers_all=True,
-            doc="Collect distinct values for dcount_hll; exact here.",
+            doc="Collect distinct values for dcount_hll; always exact.",
         ),
         Aggregate(
             "hll_if",
@@ -344,7 +344,7 @@ AGGREGATES = rows(
             "dynamic",
             gathers="set_json",
             gathers_all=True,
-            doc="Collect distinct values of rows that meet a condition.",
+            doc="Collect distinct values of the rows that meet a condition for dcount_hll; always exact.",
         ),
         Aggregate(
             "hll_merge",
@@ -353,7 +353,7 @@ AGGREGATES = rows(
             duckdb="to_json(coalesce(list_sort(list_distinct(flatten(list(CAST(_0 AS JSON[]))))), []))",
             clickhouse=CH_LIST.format("arraySort(groupUniqArrayArray(JSONExtractArrayRaw(ifNull(_0, '[]'))))"),
             across_columns="set_union",
-            doc="Join what hll collected, of all rows or of several columns.",
+            doc="Merge results of hll, of all rows or of several columns.",
         ),
         Aggregate(
             "tdigest",
@@ -362,7 +362,7 @@ AGGREGATES = rows(
             gathers="list_json",
             gathers_all=True,
             of_measures=True,
-            doc="Collect values for percentile_tdigest; exact here.",
+            doc="Collect values for percentile_tdigest; always exact.",
         ),
         Aggregate(
             "tdigest_merge",
@@ -372,7 +372,7 @@ AGGREGATES = rows(
             clickhouse=CH_LIST.format("groupArrayArray(JSONExtractArrayRaw(ifNull(_0, '[]')))"),
             aliases=("merge_tdigest", "merge_tdigests"),
             across_columns="array_concat",
-            doc="Join what tdigest collected, of all rows or of several columns.",
+            doc="Merge results of tdigest, of all rows or of several columns.",
         ),
         Aggregate(
             "percentilew",
@@ -394,17 +394,21 @@ AGGREGATES = rows(
             ),
             clickhouse=WEIGHTED,
             of_measures=True,
-            doc="Give the percentile of values that each count as often as their weight says.",
+            doc="Return a percentile of weighted values.",
         ),
         Aggregate(
-            "percentiles_array", "any real*", "dynamic", each="percentile", doc="Give several percentiles as an array."
+            "percentiles_array",
+            "any real*",
+            "dynamic",
+            each="percentile",
+            doc="Return several percentiles as an array.",
         ),
         Aggregate(
             "percentilesw_array",
             "any long real*",
             "dynamic",
             each="percentilew",
-            doc="Give several weighted percentiles as an array.",
+            doc="Return several percentiles of weighted values as an array.",
         ),
         Aggregate(
             "list_json",
@@ -502,7 +506,7 @@ AGGREGATES = rows(
             duckdb="CAST(built_schema(CAST(to_json(list(_0)) AS VARCHAR)) AS JSON)",
             only_on="duckdb",
             column_name="schema_{0}",
-            doc="Give the least schema of all values.",
+            doc="Return the minimal schema that admits all values.",
         ),
         *covariances(),
         Aggregate(
@@ -511,7 +515,7 @@ AGGREGATES = rows(
             "long",
             duckdb="bit_and(_0)",
             clickhouse="groupBitAnd(_0)",
-            doc="And the bits of all values.",
+            doc="Return the bitwise AND of all values.",
         ),
         Aggregate(
             "binary_all_or",
@@ -519,7 +523,7 @@ AGGREGATES = rows(
             "long",
             duckdb="bit_or(_0)",
             clickhouse="groupBitOr(_0)",
-            doc="Or the bits of all values.",
+            doc="Return the bitwise OR of all values.",
         ),
         Aggregate(
             "binary_all_xor",
@@ -527,7 +531,7 @@ AGGREGATES = rows(
             "long",
             duckdb="bit_xor(_0)",
             clickhouse="groupBitXor(_0)",
-            doc="Exclusive-or the bits of all values.",
+            doc="Return the bitwise XOR of all values.",
         ),
     ]
 )

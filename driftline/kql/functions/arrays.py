@@ -348,21 +348,33 @@ def bag_of() -> Pair:
 
 ARRAYS = rows(
     [
-        Function("array_rotate_left", "dynamic long", "dynamic", sql=rotated("+"), doc="Turn an array to the left."),
-        Function("array_rotate_right", "dynamic long", "dynamic", sql=rotated("-"), doc="Turn an array to the right."),
+        Function(
+            "array_rotate_left",
+            "dynamic long",
+            "dynamic",
+            sql=rotated("+"),
+            doc="Rotate the elements of an array to the left.",
+        ),
+        Function(
+            "array_rotate_right",
+            "dynamic long",
+            "dynamic",
+            sql=rotated("-"),
+            doc="Rotate the elements of an array to the right.",
+        ),
         Function(
             "array_shift_left",
             "dynamic long json?",
             "dynamic",
             sql=shifted("+"),
-            doc="Shift an array to the left; nulls or a value come in.",
+            doc="Shift the elements of an array to the left; null or a default value fills the gap.",
         ),
         Function(
             "array_shift_right",
             "dynamic long json?",
             "dynamic",
             sql=shifted("-"),
-            doc="Shift an array to the right; nulls or a value come in.",
+            doc="Shift the elements of an array to the right; null or a default value fills the gap.",
         ),
         Function(
             "array_one",
@@ -380,19 +392,25 @@ ARRAYS = rows(
                 )""",
         ),
         Function("array_split_at", "dynamic dynamic", "dynamic", sql=split()),
-        Function("array_split", "dynamic any", "dynamic", doc="Cut an array in pieces at a place, or at several."),
+        Function("array_split", "dynamic any", "dynamic", doc="Split an array at one index or at several."),
         Function("array_chosen", "dynamic dynamic dynamic", "dynamic", sql=chosen()),
         Function(
-            "array_iff", "dynamic json json", "dynamic", doc="Choose element by element, by an array of conditions."
+            "array_iff",
+            "dynamic json json",
+            "dynamic",
+            doc="Choose each element from the second or third argument, by an array of conditions.",
         ),
         Function(
-            "array_iif", "dynamic json json", "dynamic", doc="Choose element by element, by an array of conditions."
+            "array_iif",
+            "dynamic json json",
+            "dynamic",
+            doc="Choose each element from the second or third argument, by an array of conditions.",
         ),
         Function(
             "zip",
             "dynamic*",
             "dynamic",
-            doc="Make an array of arrays of the elements at one place; the shorter ones end in nulls.",
+            doc="Return an array of the arrays of elements with the same index; nulls fill up shorter arrays.",
         ),
         Function("zip_first", "dynamic dynamic", "dynamic", sql=zipped()),
         Function("zip_more", "dynamic dynamic", "dynamic", sql=added()),
@@ -401,23 +419,23 @@ ARRAYS = rows(
             "dynamic dynamic",
             "real",
             sql=jaccard(),
-            doc="Give the share of elements that two sets have in common.",
+            doc="Return the number of common elements of two sets, divided by the number of all elements.",
         ),
         Function(
-            "bag_remove_keys", "dynamic dynamic", "dynamic", sql=without(), doc="Give a bag without some of its names."
+            "bag_remove_keys", "dynamic dynamic", "dynamic", sql=without(), doc="Remove keys from a property bag."
         ),
         Function(
             "bag_zip",
             "dynamic dynamic",
             "dynamic",
             sql=bag_of(),
-            doc="Make a bag of an array of names and one of values.",
+            doc="Return a property bag of an array of keys and an array of values.",
         ),
         Function(
             "bag_set_key",
             "dynamic string any",
             "dynamic",
-            doc="Give a bag with one of its names set; a path such as $.a.b reaches into bags inside of it.",
+            doc="Set a key of a property bag; a path such as $.a.b sets a key of a nested bag.",
         ),
         Function("bag_with", "dynamic string dynamic", "dynamic", sql=with_key(null_keeps=False)),
         Function("bag_replaced", "dynamic string dynamic", "dynamic", sql=with_key(null_keeps=True)),
@@ -426,9 +444,15 @@ ARRAYS = rows(
             "bool?",
             "dynamic",
             growth=2,
-            doc="Make a bag of all columns; with true, of those that are not empty.",
+            doc="Return a property bag of all columns; with true, without null and empty values.",
         ),
-        Function("bag_pack_columns", "any*", "dynamic", growth=2, doc="Make a bag of columns, under their names."),
+        Function(
+            "bag_pack_columns",
+            "any*",
+            "dynamic",
+            growth=2,
+            doc="Return a property bag of columns, with their names as keys.",
+        ),
         Function("bag_dense", "dynamic", "dynamic", sql=dense()),
         Function(
             "bag_or_empty",

@@ -61,7 +61,7 @@ COMPUTED = rows(
             only_on="duckdb",
             aliases=("parsexml",),
             column_name="{0}",
-            doc="Turn an XML document into a dynamic value; null if it is none, has a document type, or more than 1 MB.",
+            doc="Convert XML to dynamic; null if it is invalid, has a document type or exceeds 1 MB.",
         ),
         Function("hash_text", "string", "long", duckdb="hash_text(_0)", clickhouse="toInt64(xxHash64(_0))"),
         Function("hash_whole", "long", "long", duckdb="hash_whole(_0)", clickhouse="toInt64(xxHash64(_0))"),
@@ -85,24 +85,27 @@ COMPUTED = rows(
             clickhouse={"datetime": "toUnixTimestamp64Micro(_0) * 10 + 621355968000000000", "*": "toInt64(_0)"},
         ),
         Function(
-            "hash", "any long?", "long", doc="Give the xxHash64 of a text, a whole number, a datetime or a timespan."
+            "hash",
+            "any long?",
+            "long",
+            doc="Return the xxHash64 of a string, whole number, bool, datetime or timespan; modulo is optional.",
         ),
-        Function("hash_xxhash64", "any long?", "long", doc="As hash."),
+        Function("hash_xxhash64", "any long?", "long", doc="Return the xxHash64 of a value, as hash does."),
         Function(
             "ipv4_range_to_cidr_list",
             "string string",
             "dynamic",
             duckdb="CAST(ipv4_ranges(_0, _1) AS JSON)",
             only_on="duckdb",
-            doc="Give the networks that make up a range of addresses.",
+            doc="Return the CIDR ranges that cover the IPv4 addresses between two addresses.",
         ),
         *(
             Function(f"punycode_{way}", "string", "string", duckdb=f"punycode(_0, '{way}')", only_on="duckdb", doc=doc)
             for way, doc in (
-                ("to_string", "Decode Punycode; empty if it is none."),
-                ("from_string", "Encode as Punycode."),
-                ("domain_to_string", "Decode the parts of a domain that begin with xn--."),
-                ("domain_from_string", "Encode the parts of a domain that are not ASCII."),
+                ("to_string", "Decode Punycode; empty if it is invalid."),
+                ("from_string", "Encode a string as Punycode."),
+                ("domain_to_string", "Decode the labels of a domain that begin with xn--."),
+                ("domain_from_string", "Encode the labels of a domain that are not ASCII."),
             )
         ),
         *(
@@ -112,7 +115,7 @@ COMPUTED = rows(
                 "string",
                 duckdb=f"compressed(_0, '{kind}')",
                 only_on="duckdb",
-                doc=f"Pack with {kind}.",
+                doc=f"Compress a string with {kind} and encode it as base64.",
             )
             for kind in ("zlib", "gzip")
         ),
@@ -124,7 +127,7 @@ COMPUTED = rows(
                 duckdb=f"decompressed(_0, '{kind}')",
                 only_on="duckdb",
                 growth=Growth.UNBOUNDED,
-                doc=f"Unpack what {kind} packed; empty if it is damaged, no text, or more than 1 MB.",
+                doc=f"Decompress base64 of {kind}; empty if it is invalid, not UTF-8 or more than 1 MB.",
             )
             for kind in ("zlib", "gzip")
         ),
@@ -159,7 +162,7 @@ COMPUTED = rows(
             duckdb=f"CAST(tree_paths({TEXT}) AS JSON)",
             only_on="duckdb",
             growth=Growth.UNBOUNDED,
-            doc="Give the paths of all leaves.",
+            doc="Return the paths of all leaves of a dynamic value.",
         ),
         Function(
             "replace_strings",
@@ -168,7 +171,7 @@ COMPUTED = rows(
             duckdb="replaced_texts(_0, CAST(_1 AS VARCHAR), CAST(_2 AS VARCHAR))",
             clickhouse=CLICK_REPLACED,
             growth=Growth.UNBOUNDED,
-            doc="Replace each of several texts by its own; the first that matches a place takes it.",
+            doc="Replace several substrings, each by its own replacement; the first match at a position counts.",
         ),
         Function(
             "erf",
@@ -176,7 +179,7 @@ COMPUTED = rows(
             "real",
             duckdb="error_function(_0, FALSE)",
             clickhouse="erf(_0)",
-            doc="Give the error function.",
+            doc="Return the error function of a number.",
         ),
         Function(
             "erfc",
@@ -184,7 +187,7 @@ COMPUTED = rows(
             "real",
             duckdb="error_function(_0, TRUE)",
             clickhouse="erfc(_0)",
-            doc="Give the complementary error function.",
+            doc="Return the complementary error function of a number.",
         ),
         Function(
             "beta_cdf",
@@ -192,7 +195,7 @@ COMPUTED = rows(
             "real",
             duckdb=_or_nan("beta_cdf", 3),
             only_on="duckdb",
-            doc="Give the beta distribution's probability.",
+            doc="Return the cumulative distribution function of the beta distribution.",
         ),
         Function(
             "beta_inv",
@@ -200,7 +203,7 @@ COMPUTED = rows(
             "real",
             duckdb=_or_nan("beta_inv", 3, " AND _0 > 0 AND _0 <= 1"),
             only_on="duckdb",
-            doc="Give what has so much probability below it.",
+            doc="Return the inverse of the cumulative distribution function of the beta distribution.",
         ),
         Function(
             "beta_pdf",
@@ -208,7 +211,7 @@ COMPUTED = rows(
             "real",
             duckdb=_or_nan("beta_pdf", 3),
             only_on="duckdb",
-            doc="Give the beta distribution's density.",
+            doc="Return the probability density function of the beta distribution.",
         ),
         Function(
             "welch_test",
@@ -216,7 +219,7 @@ COMPUTED = rows(
             "real",
             duckdb=_or_nan("welch_test", 6),
             only_on="duckdb",
-            doc="Give the chance that two samples are of one mean; of each its mean, variance and count.",
+            doc="Return the p-value of Welch's t-test, from the mean, variance and count of two samples.",
         ),
         Function(
             "series_fft",
@@ -225,7 +228,7 @@ COMPUTED = rows(
             duckdb=f"CAST(series_transformed({TEXT}, CAST(_1 AS VARCHAR), FALSE) AS JSON)",
             only_on="duckdb",
             columns=(("real", "dynamic"), ("imag", "dynamic")),
-            doc="Fourier transform: real and imag as columns.",
+            doc="Apply the fast Fourier transform; columns real and imag.",
         ),
         Function(
             "series_ifft",
@@ -234,7 +237,7 @@ COMPUTED = rows(
             duckdb=f"CAST(series_transformed({TEXT}, CAST(_1 AS VARCHAR), TRUE) AS JSON)",
             only_on="duckdb",
             columns=(("real", "dynamic"), ("imag", "dynamic")),
-            doc="Inverse Fourier transform: real and imag as columns.",
+            doc="Apply the inverse fast Fourier transform; columns real and imag.",
         ),
         Function(
             "series_periods_detect",
@@ -243,7 +246,7 @@ COMPUTED = rows(
             duckdb=f"CAST(series_periods({TEXT}, _1, _2, _3) AS JSON)",
             only_on="duckdb",
             columns=(("periods", "dynamic"), ("periods_scores", "dynamic")),
-            doc="Find the most significant periods between two lengths: periods and scores as columns; how, is our own.",
+            doc="Detect the periods of a series by an algorithm of our own; columns periods and periods_scores.",
         ),
         Function(
             "series_periods_of",
@@ -257,7 +260,7 @@ COMPUTED = rows(
             "dynamic real*",
             "dynamic",
             columns=(("periods", "dynamic"), ("scores", "dynamic")),
-            doc="Score lengths as periods of a series: periods and scores.",
+            doc="Score given periods of a series; columns periods and scores.",
         ),
         Function(
             "series_fit_poly_of",
@@ -277,7 +280,7 @@ COMPUTED = rows(
                 ("rvariance", "real"),
                 ("poly_fit", "dynamic"),
             ),
-            doc="Fit a polynomial: rsquare, coefficients, variance, rvariance and poly_fit as columns.",
+            doc="Fit a polynomial; columns rsquare, coefficients, variance, rvariance and poly_fit.",
         ),
         Function(
             "geo_distance_2points",
@@ -314,13 +317,13 @@ COMPUTED = rows(
                         NULL
                     )"""
             ),
-            doc="Give the distance in meters between two points (longitude, latitude) on a sphere.",
+            doc="Return the distance in meters between two points (longitude, latitude) on a sphere.",
         ),
         Function(
             "geo_point_in_circle",
             "real real real real real",
             "bool",
-            doc="Say whether a point lies within so many meters of another.",
+            doc="Return true if a point is within a radius in meters of another point.",
         ),
     ]
 )

@@ -229,13 +229,23 @@ CONVERT = rows(
                 "*": "ifNull(toString(_0), '')",
             },
             column_name="{0}",
-            doc="Turn a value into text; null becomes the empty string.",
+            doc="Convert a value to a string; null becomes the empty string.",
         ),
         Function(
-            "tolong", "any", "long", sql=_whole("BIGINT", "Int64"), column_name="{0}", doc="Turn a value into a long."
+            "tolong",
+            "any",
+            "long",
+            sql=_whole("BIGINT", "Int64"),
+            column_name="{0}",
+            doc="Convert a value to a long; null if it cannot be converted.",
         ),
         Function(
-            "toint", "any", "int", sql=_whole("INTEGER", "Int32"), column_name="{0}", doc="Turn a value into an int."
+            "toint",
+            "any",
+            "int",
+            sql=_whole("INTEGER", "Int32"),
+            column_name="{0}",
+            doc="Convert a value to an int; null if it cannot be converted.",
         ),
         Function(
             "toreal",
@@ -254,7 +264,7 @@ CONVERT = rows(
             },
             aliases=("todouble",),
             column_name="{0}",
-            doc="Turn a value into a real.",
+            doc="Convert a value to a real; null if it cannot be converted.",
         ),
         Function(
             "tobool",
@@ -269,7 +279,7 @@ CONVERT = rows(
             },
             aliases=("toboolean",),
             column_name="{0}",
-            doc="Turn a value into a bool.",
+            doc="Convert a value to a bool; null if it cannot be converted.",
         ),
         Function(
             "todatetime",
@@ -278,7 +288,7 @@ CONVERT = rows(
             duckdb={"string": _moment("_0"), "dynamic": _moment(TEXT), "datetime": "_0"},
             clickhouse={"string": _click_moment("_0"), "dynamic": _click_moment(CH_TEXT), "datetime": "_0"},
             column_name="{0}",
-            doc="Turn a value into a datetime.",
+            doc="Convert a value to a datetime; null if it cannot be converted.",
         ),
         Function(
             "totimespan",
@@ -293,7 +303,7 @@ CONVERT = rows(
             },
             aliases=("totime",),
             column_name="{0}",
-            doc="Turn a value into a timespan.",
+            doc="Convert a value to a timespan; null if it cannot be converted.",
         ),
         Function(
             "toguid",
@@ -306,7 +316,7 @@ CONVERT = rows(
             },
             clickhouse={"string": _click_guid("_0"), "dynamic": _click_guid(CH_TEXT), "guid": "_0"},
             column_name="{0}",
-            doc="Turn a value into a guid.",
+            doc="Convert a value to a guid; null if it cannot be converted.",
         ),
         Function(
             "todynamic",
@@ -332,7 +342,7 @@ CONVERT = rows(
             },
             aliases=("parse_json", "parsejson", "toobject"),
             column_name="{0}",
-            doc="Read JSON; text that is no JSON stays text.",
+            doc="Parse JSON; a string that is not JSON stays a string.",
         ),
         Function(
             "to_json",

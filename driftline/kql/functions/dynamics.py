@@ -62,7 +62,7 @@ DYNAMICS = rows(
             duckdb="CASE WHEN json_type(_0) = 'ARRAY' THEN CAST(json_array_length(_0) AS BIGINT) END",
             clickhouse="if(startsWith(_0, '['), toInt64(JSONLength(assumeNotNull(_0))), NULL)",
             aliases=("arraylength",),
-            doc="Count an array's elements; null for what is none.",
+            doc="Return the number of elements of an array; null for another value.",
         ),
         Function(
             "dcount_hll",
@@ -70,14 +70,14 @@ DYNAMICS = rows(
             "long",
             duckdb="coalesce(CASE WHEN json_type(_0) = 'ARRAY' THEN CAST(json_array_length(_0) AS BIGINT) END, 0)",
             clickhouse="if(startsWith(ifNull(_0, ''), '['), toInt64(JSONLength(assumeNotNull(_0))), 0)",
-            doc="Count what hll collected.",
+            doc="Return the number of distinct values that hll collected.",
         ),
         Function(
             "percentile_tdigest",
             "dynamic real any?",
             "any",
             column_name="percentile_tdigest_{0}",
-            doc="Give a percentile of what tdigest collected.",
+            doc="Return a percentile of the values that tdigest collected.",
         ),
         Function(
             "percentile_of_numbers",
@@ -114,9 +114,9 @@ DYNAMICS = rows(
                 ),
                 g=numbers("_0"),
             ),
-            doc="Give the percentage of what tdigest collected that is not greater than a value.",
+            doc="Return the percentage of the values that tdigest collected which are not greater than a value.",
         ),
-        Function("array_concat", "dynamic*", "dynamic", doc="Join arrays."),
+        Function("array_concat", "dynamic*", "dynamic", doc="Concatenate arrays."),
         Function(
             "array_concat_two",
             "dynamic dynamic",
@@ -131,7 +131,7 @@ DYNAMICS = rows(
             "dynamic",
             "dynamic",
             sql=array(f"list_reverse({LIST})", f"arrayReverse({CH_LIST})"),
-            doc="Reverse an array.",
+            doc="Reverse the order of the elements.",
         ),
         Function(
             "array_slice",
@@ -154,14 +154,14 @@ DYNAMICS = rows(
                     {CH_JOIN.format(CLICK_SLICE)},
                     NULL
                 )""",
-            doc="Cut out elements from one place to another, both included.",
+            doc="Return the elements from a start index to an end index, both included.",
         ),
         Function(
             "array_sum",
             "dynamic",
             "real",
             sql=single(("coalesce(list_sum(a), 0)", "arraySum(a)"), "_0"),
-            doc="Add up an array; null if it holds what is no number.",
+            doc="Return the sum of an array; null if an element is not a number.",
         ),
         Function(
             "strcat_array",
@@ -187,7 +187,7 @@ DYNAMICS = rows(
                 )""",
             aliases=("array_strcat",),
             growth=Growth.DELIMITED_ARRAY,
-            doc="Join an array's elements with a delimiter.",
+            doc="Concatenate the elements of an array as one string, with a delimiter.",
         ),
         Function(
             "set_has_element",
@@ -195,9 +195,9 @@ DYNAMICS = rows(
             "bool",
             duckdb=f"coalesce(list_contains({LIST}, CAST(_1 AS JSON)), FALSE)",
             clickhouse=f"has({CH_LIST}, assumeNotNull(_1)) = 1",
-            doc="Say whether an array holds a value.",
+            doc="Return true if an array has an element.",
         ),
-        Function("set_union", "dynamic*", "dynamic", doc="Give the distinct elements of arrays."),
+        Function("set_union", "dynamic*", "dynamic", doc="Return the distinct elements of all arrays."),
         Function(
             "set_distinct",
             "dynamic",
@@ -227,7 +227,7 @@ DYNAMICS = rows(
                 )
             ),
         ),
-        Function("set_intersect", "dynamic*", "dynamic", doc="Give the distinct elements that are in every array."),
+        Function("set_intersect", "dynamic*", "dynamic", doc="Return the distinct elements that are in all arrays."),
         Function(
             "set_difference_two",
             "dynamic dynamic",
@@ -254,16 +254,16 @@ DYNAMICS = rows(
             "set_difference",
             "dynamic*",
             "dynamic",
-            doc="Give the distinct elements of the first array that are in no other.",
+            doc="Return the distinct elements of the first array that are in no other array.",
         ),
-        Function("pack_array", "json*", "dynamic", growth=2, doc="Make an array of values."),
+        Function("pack_array", "json*", "dynamic", growth=2, doc="Return an array of the arguments."),
         Function(
             "bag_pack",
             "any*",
             "dynamic",
             aliases=("pack", "pack_dictionary"),
             growth=2,
-            doc="Make a property bag of names and values.",
+            doc="Return a property bag of keys and values, given in turn.",
         ),
         Function(
             "bag_keys",
@@ -271,7 +271,7 @@ DYNAMICS = rows(
             "dynamic",
             duckdb="CASE WHEN json_type(_0) = 'OBJECT' THEN to_json(json_keys(_0)) END",
             clickhouse="if(startsWith(_0, '{'), toJSONString(JSONExtractKeys(assumeNotNull(_0))), NULL)",
-            doc="List a bag's names.",
+            doc="Return the keys of a property bag.",
         ),
         Function(
             "bag_has_key",
@@ -279,9 +279,14 @@ DYNAMICS = rows(
             "bool",
             duckdb="coalesce(list_contains(json_keys(_0), _1), FALSE)",
             clickhouse="has(JSONExtractKeys(ifNull(_0, '{}')), _1) = 1",
-            doc="Say whether a bag has a name.",
+            doc="Return true if a property bag has a key.",
         ),
-        Function("bag_merge", "dynamic*", "dynamic", doc="Join bags; the first to have a name wins."),
+        Function(
+            "bag_merge",
+            "dynamic*",
+            "dynamic",
+            doc="Merge property bags; the first bag that has a key determines its value.",
+        ),
         Function(
             "bag_merge_two",
             "dynamic dynamic",
@@ -289,7 +294,7 @@ DYNAMICS = rows(
             duckdb=merged("_0", "_1"),
             clickhouse=click_merged("ifNull(_0, '{}')", "ifNull(_1, '{}')"),
         ),
-        Function("gettype", "any", "string", doc="Name a value's type."),
+        Function("gettype", "any", "string", doc="Return the name of a value's type."),
         Function(
             "type_of_dynamic",
             "dynamic",
@@ -319,7 +324,7 @@ DYNAMICS = rows(
             duckdb="coalesce(CAST(_0 AS TEXT), 'null')",
             clickhouse="ifNull(_0, 'null')",
             growth=2,
-            doc="Write a value as JSON.",
+            doc="Convert a value to its JSON text.",
         ),
         Function(
             "zip_two",

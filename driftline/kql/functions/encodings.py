@@ -152,7 +152,7 @@ ENCODINGS = rows(
                     leftPad({HEX[1]}, toUInt64(greatest(ifNull(_1, 0), toInt64(length({HEX[1]})))), '0')
                 )""",
             column_name="{0}",
-            doc="Write a number in hexadecimal, with so many digits at least; a negative one as 16 digits.",
+            doc="Convert a number to hexadecimal of a minimum length; a negative number has 16 digits.",
         ),
         Function(
             "base64_decode_toarray",
@@ -161,7 +161,7 @@ ENCODINGS = rows(
             duckdb=lets((BYTES[0], ""), b=(f"TRY(from_base64({PLAIN}))", ""))[0],
             clickhouse=lets(("", f"if(b = '' AND _0 <> '', NULL, {BYTES[1]})"), b=("", "tryBase64Decode(_0)"))[1],
             growth=3,
-            doc="Decode base64 into an array of bytes; null if it is none.",
+            doc="Decode base64 to an array of bytes; null if it is invalid.",
         ),
         Function(
             "base64_encode_fromarray",
@@ -169,11 +169,13 @@ ENCODINGS = rows(
             "string",
             sql=FROM_BYTES,
             growth=2,
-            doc="Encode an array of bytes in base64; empty if it is none.",
+            doc="Encode an array of bytes as base64; empty if it is invalid.",
         ),
-        Function("base64_encode_fromguid", "guid", "string", sql=FROM_GUID, doc="Encode a guid's 16 bytes in base64."),
         Function(
-            "base64_decode_toguid", "string", "guid", sql=TO_GUID, doc="Decode base64 into a guid; null if it is none."
+            "base64_encode_fromguid", "guid", "string", sql=FROM_GUID, doc="Encode the 16 bytes of a guid as base64."
+        ),
+        Function(
+            "base64_decode_toguid", "string", "guid", sql=TO_GUID, doc="Decode base64 to a guid; null if it is invalid."
         ),
         Function(
             "unicode_codepoints_from_string",
@@ -182,7 +184,7 @@ ENCODINGS = rows(
             sql=POINTS,
             aliases=("to_utf8",),
             growth=8,
-            doc="List a text's code points.",
+            doc="Return an array of the Unicode code points of a string.",
         ),
         Function("format_bytes_by", "number long string long", "string", sql=sized()),
         Function(
@@ -190,7 +192,7 @@ ENCODINGS = rows(
             "number long? string? long?",
             "string",
             column_name="{0}",
-            doc="Write a number of bytes with so many digits (0), in a unit from Bytes to EB or one that fits, by 1024 or 1000.",
+            doc="Format a number of bytes. Optional: digits (0), unit from Bytes to EB (the best), base 1024 or 1000.",
         ),
         Function(
             "datetime_utc_to_local",
@@ -198,7 +200,7 @@ ENCODINGS = rows(
             "datetime",
             duckdb="timezone(_1, timezone('UTC', _0))",
             clickhouse="toDateTime64(toString(toTimeZone(_0, _1)), 6, 'UTC')",
-            doc="Give the wall clock of a time zone such as Europe/Berlin.",
+            doc="Convert a UTC datetime to the local time of a time zone such as Europe/Berlin.",
         ),
         Function(
             "datetime_local_to_utc",
@@ -209,14 +211,14 @@ ENCODINGS = rows(
                 toTimeZone(
                     parseDateTime64BestEffortOrNull(formatDateTime(_0, '%Y-%m-%d %H:%i:%S.%f'), 6, _1), 'UTC'
                 )""",
-            doc="Give the moment at which a time zone's wall clock shows a time.",
+            doc="Convert a local time of a time zone such as Europe/Berlin to a UTC datetime.",
         ),
         Function(
             "set_equals",
             "dynamic dynamic",
             "bool",
             sql=equal_sets(),
-            doc="Say whether two arrays hold the same values.",
+            doc="Return true if two arrays have the same distinct elements.",
         ),
     ]
 )

@@ -114,9 +114,16 @@ CSV = lets(
 )
 LOCATIONS = rows(
     [
-        Function("parse_path", "string", "dynamic", sql=bag(PATH), doc="Take a path apart into a bag."),
         Function(
-            "parse_url", "string", "dynamic", sql=bag(URL), aliases=("parseurl",), doc="Take a URL apart into a bag."
+            "parse_path", "string", "dynamic", sql=bag(PATH), doc="Split a file path into a property bag of its parts."
+        ),
+        Function(
+            "parse_url",
+            "string",
+            "dynamic",
+            sql=bag(URL),
+            aliases=("parseurl",),
+            doc="Split a URL into a property bag of its parts.",
         ),
         Function(
             "parse_urlquery",
@@ -124,7 +131,7 @@ LOCATIONS = rows(
             "dynamic",
             sql=bag({NESTED: parameters(found("^[?]?([^#]*)"))}),
             aliases=("parseurlquery",),
-            doc="Take the query part of a URL apart into a bag.",
+            doc="Split the query of a URL into a property bag.",
         ),
         Function(
             "parse_csv",
@@ -133,7 +140,7 @@ LOCATIONS = rows(
             sql=CSV,
             aliases=("parsecsv",),
             column_name="{0}",
-            doc="Take the first line of comma-separated values apart.",
+            doc="Split the first record of comma-separated values into an array.",
         ),
     ]
 )

@@ -60,9 +60,11 @@ SHIFTED_LEFT = shifted(
 )
 MATHS = rows(
     [
-        Function("+", "span span", "common", both="_0 + _1", symbol="+", doc="Add."),
-        Function("-", "span span", "common", both="_0 - _1", symbol="-", doc="Subtract."),
-        Function("*", "span span", "common", both="_0 * _1", symbol="*", doc="Multiply."),
+        Function("+", "span span", "common", both="_0 + _1", symbol="+", doc="Add two values."),
+        Function(
+            "-", "span span", "common", both="_0 - _1", symbol="-", doc="Subtract the second value from the first."
+        ),
+        Function("*", "span span", "common", both="_0 * _1", symbol="*", doc="Multiply two values."),
         Function(
             "/whole",
             "long long",
@@ -77,7 +79,7 @@ MATHS = rows(
             "common",
             duckdb="((_0 % nullif(abs(_1), 0)) + abs(_1)) % nullif(abs(_1), 0)",
             clickhouse="positiveModulo(_0, nullIf(abs(_1), 0))",
-            doc="Give the remainder, never negative.",
+            doc="Return the remainder of a division, never negative.",
         ),
         Function("negate", "span", "same", both="-(_0)"),
         Function("not", "bool", "bool", both="NOT (_0)", doc="Negate a condition; null stays null."),
@@ -100,7 +102,7 @@ MATHS = rows(
             in_filter="==filter",
             mirrored="==",
             symbol="==",
-            doc="Be equal; null only if both sides are null.",
+            doc="Return true if two values are equal; null only if both are null.",
         ),
         Function(
             "!=",
@@ -109,7 +111,7 @@ MATHS = rows(
             both="CASE WHEN _0 IS NULL AND _1 IS NULL THEN NULL ELSE coalesce(_0 <> _1, TRUE) END",
             in_filter="!=filter",
             symbol="!=",
-            doc="Differ; null only if both sides are null.",
+            doc="Return true if two values are not equal; null only if both are null.",
         ),
         Function(
             "==filter",
@@ -130,27 +132,59 @@ MATHS = rows(
             clickhouse="ifNull(_0 <> _1, (_0 IS NULL) <> (_1 IS NULL))",
             symbol="!=",
         ),
-        Function("<", "any any", "bool", both="_0 < _1", mirrored=">", symbol="<", doc="Be less."),
-        Function("<=", "any any", "bool", both="_0 <= _1", mirrored=">=", symbol="<=", doc="Be less or equal."),
-        Function(">", "any any", "bool", both="_0 > _1", mirrored="<", symbol=">", doc="Be greater."),
-        Function(">=", "any any", "bool", both="_0 >= _1", mirrored="<=", symbol=">=", doc="Be greater or equal."),
-        Function("abs", "span", "same", both="abs(_0)", column_name="{0}", doc="Give the absolute value."),
+        Function(
+            "<",
+            "any any",
+            "bool",
+            both="_0 < _1",
+            mirrored=">",
+            symbol="<",
+            doc="Return true if the first value is less.",
+        ),
+        Function(
+            "<=",
+            "any any",
+            "bool",
+            both="_0 <= _1",
+            mirrored=">=",
+            symbol="<=",
+            doc="Return true if the first value is less or equal.",
+        ),
+        Function(
+            ">",
+            "any any",
+            "bool",
+            both="_0 > _1",
+            mirrored="<",
+            symbol=">",
+            doc="Return true if the first value is greater.",
+        ),
+        Function(
+            ">=",
+            "any any",
+            "bool",
+            both="_0 >= _1",
+            mirrored="<=",
+            symbol=">=",
+            doc="Return true if the first value is greater or equal.",
+        ),
+        Function("abs", "span", "same", both="abs(_0)", column_name="{0}", doc="Return the absolute value."),
         Function(
             "sign",
             "number",
             "real",
             duckdb="CAST(sign(_0) AS DOUBLE)",
             clickhouse="toFloat64(sign(_0))",
-            doc="Give -1, 0 or 1.",
+            doc="Return the sign of a number: -1, 0 or 1.",
         ),
-        Function("ceiling", "number", "same", sql=ROUNDED_UP, column_name="{0}", doc="Round up."),
+        Function("ceiling", "number", "same", sql=ROUNDED_UP, column_name="{0}", doc="Round up to a whole number."),
         Function(
             "round",
             "number long?",
             "same",
             sql=ROUNDED,
             column_name="{0}",
-            doc="Round to digits, halves away from zero.",
+            doc="Round to a number of digits, halves away from zero.",
         ),
         Function(
             "sqrt",
@@ -159,18 +193,18 @@ MATHS = rows(
             duckdb="CASE WHEN _0 >= 0 THEN sqrt(_0) END",
             clickhouse="if(_0 < 0, NULL, sqrt(_0))",
             column_name="{0}",
-            doc="Give the square root; null of a negative number.",
+            doc="Return the square root; null for a negative number.",
         ),
-        Function("exp", "real", "real", both="exp(_0)", column_name="{0}", doc="Give e to the power."),
-        Function("exp2", "real", "real", both="pow(2, _0)", column_name="{0}", doc="Give 2 to the power."),
-        Function("exp10", "real", "real", both="pow(10, _0)", column_name="{0}", doc="Give 10 to the power."),
+        Function("exp", "real", "real", both="exp(_0)", column_name="{0}", doc="Return e raised to a power."),
+        Function("exp2", "real", "real", both="pow(2, _0)", column_name="{0}", doc="Return 2 raised to a power."),
+        Function("exp10", "real", "real", both="pow(10, _0)", column_name="{0}", doc="Return 10 raised to a power."),
         Function(
             "log",
             "real",
             "real",
             sql=logarithm("ln"),
             column_name="{0}",
-            doc="Give the natural logarithm; null of a negative number.",
+            doc="Return the natural logarithm; null for a negative number.",
         ),
         Function(
             "log2",
@@ -178,7 +212,7 @@ MATHS = rows(
             "real",
             sql=logarithm("log2"),
             column_name="{0}",
-            doc="Give the logarithm of base 2; null of a negative number.",
+            doc="Return the base-2 logarithm; null for a negative number.",
         ),
         Function(
             "log10",
@@ -186,21 +220,29 @@ MATHS = rows(
             "real",
             sql=logarithm("log10"),
             column_name="{0}",
-            doc="Give the logarithm of base 10; null of a negative number.",
+            doc="Return the base-10 logarithm; null for a negative number.",
         ),
-        Function("pow", "real real", "real", both="pow(_0, _1)", column_name="{0}", doc="Give the power."),
-        Function("pi", "", "real", both="pi()", doc="Give the number pi."),
-        Function("sin", "real", "real", both="sin(_0)", column_name="{0}", doc="Give the sine."),
-        Function("cos", "real", "real", both="cos(_0)", column_name="{0}", doc="Give the cosine."),
-        Function("tan", "real", "real", both="tan(_0)", column_name="{0}", doc="Give the tangent."),
-        Function("cot", "real", "real", both="1 / tan(_0)", doc="Give the cotangent."),
+        Function(
+            "pow", "real real", "real", both="pow(_0, _1)", column_name="{0}", doc="Return a base raised to a power."
+        ),
+        Function("pi", "", "real", both="pi()", doc="Return the constant pi."),
+        Function(
+            "sin", "real", "real", both="sin(_0)", column_name="{0}", doc="Return the sine of an angle in radians."
+        ),
+        Function(
+            "cos", "real", "real", both="cos(_0)", column_name="{0}", doc="Return the cosine of an angle in radians."
+        ),
+        Function(
+            "tan", "real", "real", both="tan(_0)", column_name="{0}", doc="Return the tangent of an angle in radians."
+        ),
+        Function("cot", "real", "real", both="1 / tan(_0)", doc="Return the cotangent of an angle in radians."),
         Function(
             "asin",
             "real",
             "real",
             both="CASE WHEN abs(_0) <= 1 THEN asin(_0) END",
             column_name="{0}",
-            doc="Give the arcus sine.",
+            doc="Return the arc sine in radians; null outside of -1 to 1.",
         ),
         Function(
             "acos",
@@ -208,14 +250,19 @@ MATHS = rows(
             "real",
             both="CASE WHEN abs(_0) <= 1 THEN acos(_0) END",
             column_name="{0}",
-            doc="Give the arcus cosine.",
+            doc="Return the arc cosine in radians; null outside of -1 to 1.",
         ),
-        Function("atan", "real", "real", both="atan(_0)", column_name="{0}", doc="Give the arcus tangent."),
+        Function("atan", "real", "real", both="atan(_0)", column_name="{0}", doc="Return the arc tangent in radians."),
         Function(
-            "atan2", "real real", "real", both="atan2(_0, _1)", column_name="{0}", doc="Give the angle of a point."
+            "atan2",
+            "real real",
+            "real",
+            both="atan2(_0, _1)",
+            column_name="{0}",
+            doc="Return the angle, in radians, between the x axis and a point (y, x).",
         ),
-        Function("degrees", "real", "real", both="degrees(_0)", doc="Turn radians into degrees."),
-        Function("radians", "real", "real", both="radians(_0)", doc="Turn degrees into radians."),
+        Function("degrees", "real", "real", both="degrees(_0)", doc="Convert radians to degrees."),
+        Function("radians", "real", "real", both="radians(_0)", doc="Convert degrees to radians."),
         Function(
             "gamma",
             "real",
@@ -223,7 +270,7 @@ MATHS = rows(
             duckdb="gamma(_0)",
             clickhouse="tgamma(_0)",
             column_name="{0}",
-            doc="Give the gamma function.",
+            doc="Return the gamma function of a number.",
         ),
         Function(
             "loggamma",
@@ -232,10 +279,15 @@ MATHS = rows(
             duckdb="lgamma(_0)",
             clickhouse="if(isFinite(_0) AND isNaN(lgamma(_0)), inf, lgamma(_0))",
             column_name="{0}",
-            doc="Give the gamma function's logarithm.",
+            doc="Return the natural logarithm of the absolute value of the gamma function.",
         ),
         Function(
-            "isnan", "real", "bool", duckdb="isnan(_0)", clickhouse="isNaN(_0) = 1", doc="Say whether a number is NaN."
+            "isnan",
+            "real",
+            "bool",
+            duckdb="isnan(_0)",
+            clickhouse="isNaN(_0) = 1",
+            doc="Return true if a number is NaN.",
         ),
         Function(
             "isinf",
@@ -243,7 +295,7 @@ MATHS = rows(
             "bool",
             duckdb="isinf(_0)",
             clickhouse="isInfinite(_0) = 1",
-            doc="Say whether a number is infinite.",
+            doc="Return true if a number is positive or negative infinity.",
         ),
         Function(
             "isfinite",
@@ -251,7 +303,7 @@ MATHS = rows(
             "bool",
             duckdb="isfinite(_0)",
             clickhouse="isFinite(_0) = 1",
-            doc="Say whether a number is finite.",
+            doc="Return true if a number is neither infinite nor NaN.",
         ),
         Function(
             "rand",
@@ -261,7 +313,7 @@ MATHS = rows(
             clickhouse="randCanonical()",
             column_name="{0}",
             volatile=True,
-            doc="Give a random number from 0 to 1, or a whole one below another.",
+            doc="Return a random number from 0 to 1, or a whole number below the argument.",
         ),
         Function(
             "rand_below",
@@ -271,16 +323,23 @@ MATHS = rows(
             clickhouse="floor(randCanonical() * _0)",
             volatile=True,
         ),
-        Function("min_of", "any*", "common", both="least(_all)", growth=Growth.LARGEST, doc="Give the least argument."),
         Function(
-            "max_of", "any*", "common", both="greatest(_all)", growth=Growth.LARGEST, doc="Give the greatest argument."
+            "min_of", "any*", "common", both="least(_all)", growth=Growth.LARGEST, doc="Return the least argument."
+        ),
+        Function(
+            "max_of",
+            "any*",
+            "common",
+            both="greatest(_all)",
+            growth=Growth.LARGEST,
+            doc="Return the greatest argument.",
         ),
         Function(
             "coalesce",
             "any*",
             "common",
             growth=Growth.LARGEST,
-            doc="Give the first argument that is not null (a string: not empty).",
+            doc="Return the first argument that is not null or, for strings, not empty.",
         ),
         Function("coalesce_null", "any*", "common", both="coalesce(_all)", growth=Growth.LARGEST),
         Function(
@@ -290,7 +349,7 @@ MATHS = rows(
             duckdb="_0 & _1",
             clickhouse="bitAnd(_0, _1)",
             column_name="{0}",
-            doc="And the bits.",
+            doc="Return the bitwise AND of two numbers.",
         ),
         Function(
             "binary_or",
@@ -299,7 +358,7 @@ MATHS = rows(
             duckdb="_0 | _1",
             clickhouse="bitOr(_0, _1)",
             column_name="{0}",
-            doc="Or the bits.",
+            doc="Return the bitwise OR of two numbers.",
         ),
         Function(
             "binary_xor",
@@ -308,7 +367,7 @@ MATHS = rows(
             duckdb="xor(_0, _1)",
             clickhouse="bitXor(_0, _1)",
             column_name="{0}",
-            doc="Exclusive-or the bits.",
+            doc="Return the bitwise XOR of two numbers.",
         ),
         Function(
             "binary_not",
@@ -317,7 +376,7 @@ MATHS = rows(
             duckdb="~_0",
             clickhouse="bitNot(_0)",
             column_name="{0}",
-            doc="Negate the bits.",
+            doc="Return the bitwise negation of a number.",
         ),
         Function(
             "binary_shift_left",
@@ -325,7 +384,7 @@ MATHS = rows(
             "long",
             sql=SHIFTED_LEFT,
             column_name="{0}",
-            doc="Shift the bits left, by the number modulo 64.",
+            doc="Shift the bits of a number left, by a count modulo 64.",
         ),
         Function(
             "binary_shift_right",
@@ -333,7 +392,7 @@ MATHS = rows(
             "long",
             sql=shifted("_0 >> {bits}", "bitShiftRight(_0, {bits})"),
             column_name="{0}",
-            doc="Shift the bits right, by the number modulo 64.",
+            doc="Shift the bits of a number right, by a count modulo 64.",
         ),
         Function(
             "bitset_count_ones",
@@ -342,7 +401,7 @@ MATHS = rows(
             duckdb="CAST(bit_count(_0) AS BIGINT)",
             clickhouse="toInt64(bitCount(_0))",
             column_name="{0}",
-            doc="Count the one bits.",
+            doc="Return the number of set bits.",
         ),
         Function(
             "iff",
@@ -350,14 +409,14 @@ MATHS = rows(
             "any",
             aliases=("iif",),
             growth=Growth.LARGEST,
-            doc="Choose by a condition; null counts as false.",
+            doc="Return the second argument if the condition is true, else the third; null counts as false.",
         ),
         Function(
             "case",
             "any*",
             "any",
             growth=Growth.LARGEST,
-            doc="Choose by the first true condition; the last argument is the default.",
+            doc="Return the value of the first condition that is true; the last argument is the default.",
         ),
         Function("choose", "any*", "any", both="CASE WHEN _0 THEN _1 ELSE _2 END", growth=Growth.LARGEST),
         Function(
@@ -366,20 +425,24 @@ MATHS = rows(
             "same",
             aliases=("floor",),
             column_name="{0}",
-            doc="Round down to a multiple; datetimes from year 1 on.",
+            doc="Round down to a multiple of a bin size; bins of datetimes are aligned at year 1.",
         ),
         Function(
             "bin_auto",
             "any",
             "same",
             column_name="{0}",
-            doc="Round down as bin_at, by what query_bin_auto_size and query_bin_auto_at are set to.",
+            doc="Round down by the request properties query_bin_auto_size and query_bin_auto_at, as bin_at does.",
         ),
         Function(
-            "assert", "bool string", "bool", doc="Refuse the query, with a message, where a condition is not met."
+            "assert", "bool string", "bool", doc="Fail the query with a message if a constant condition is false."
         ),
         Function(
-            "bin_at", "any any any", "same", column_name="{0}", doc="Round down to a multiple, aligned at a point."
+            "bin_at",
+            "any any any",
+            "same",
+            column_name="{0}",
+            doc="Round down to a multiple of a bin size, with bins aligned at a fixed point.",
         ),
         Function(
             "bin_number",

@@ -132,8 +132,15 @@ WHOLE_THOUSANDS = (
 )
 MOMENTS = rows(
     [
-        Function("now", "timespan?", "datetime", doc="Give the time at which the query began, moved by a timespan."),
-        Function("ago", "timespan", "datetime", doc="Give the time a timespan before now."),
+        Function(
+            "now",
+            "timespan?",
+            "datetime",
+            doc="Return the time at which the query began (UTC), plus an optional timespan.",
+        ),
+        Function(
+            "ago", "timespan", "datetime", doc="Return the time at which the query began (UTC), minus a timespan."
+        ),
         Function("now_utc", "", "datetime", duckdb="make_timestamp(epoch_us(now()))", clickhouse="now64(6, 'UTC')"),
         Function(
             "datetime+",
@@ -185,53 +192,73 @@ MOMENTS = rows(
             "datetime",
             sql=DAY_START,
             column_name="{0}",
-            doc="Give the start of the day, moved by days.",
+            doc="Return the start of the day of a datetime, moved by a number of days.",
         ),
         Function(
             "startofweek",
             "datetime long?",
             "datetime",
             sql=WEEK_START,
-            doc="Give the start of the week (Sunday), moved by weeks.",
+            doc="Return the start of the week (Sunday) of a datetime, moved by a number of weeks.",
         ),
         Function(
             "startofmonth",
             "datetime long?",
             "datetime",
             sql=MONTH_START,
-            doc="Give the start of the month, moved by months.",
+            doc="Return the start of the month of a datetime, moved by a number of months.",
         ),
         Function(
             "startofyear",
             "datetime long?",
             "datetime",
             sql=YEAR_START,
-            doc="Give the start of the year, moved by years.",
-        ),
-        Function("endofday", "datetime long?", "datetime", sql=end(DAY_START), doc="Give the last moment of the day."),
-        Function(
-            "endofweek", "datetime long?", "datetime", sql=end(WEEK_START), doc="Give the last moment of the week."
+            doc="Return the start of the year of a datetime, moved by a number of years.",
         ),
         Function(
-            "endofmonth", "datetime long?", "datetime", sql=end(MONTH_START), doc="Give the last moment of the month."
+            "endofday",
+            "datetime long?",
+            "datetime",
+            sql=end(DAY_START),
+            doc="Return the last microsecond of the day of a datetime, moved by a number of days.",
         ),
         Function(
-            "endofyear", "datetime long?", "datetime", sql=end(YEAR_START), doc="Give the last moment of the year."
+            "endofweek",
+            "datetime long?",
+            "datetime",
+            sql=end(WEEK_START),
+            doc="Return the last microsecond of the week of a datetime, moved by a number of weeks.",
         ),
-        part("getyear", "year(_0)", "toYear(_0)", "Give the year."),
-        part("getmonth", "month(_0)", "toMonth(_0)", "Give the month of the year."),
-        part("monthofyear", "month(_0)", "toMonth(_0)", "Give the month of the year."),
-        part("dayofmonth", "day(_0)", "toDayOfMonth(_0)", "Give the day of the month.", ("getday",)),
-        part("dayofyear", "dayofyear(_0)", "toDayOfYear(_0)", "Give the day of the year."),
-        part("hourofday", "hour(_0)", "toHour(_0)", "Give the hour of the day."),
-        part("week_of_year", "weekofyear(_0)", "toISOWeek(_0)", "Give the ISO week of the year.", ("weekofyear",)),
+        Function(
+            "endofmonth",
+            "datetime long?",
+            "datetime",
+            sql=end(MONTH_START),
+            doc="Return the last microsecond of the month of a datetime, moved by a number of months.",
+        ),
+        Function(
+            "endofyear",
+            "datetime long?",
+            "datetime",
+            sql=end(YEAR_START),
+            doc="Return the last microsecond of the year of a datetime, moved by a number of years.",
+        ),
+        part("getyear", "year(_0)", "toYear(_0)", "Return the year of a datetime."),
+        part("getmonth", "month(_0)", "toMonth(_0)", "Return the month of a datetime, 1 to 12."),
+        part("monthofyear", "month(_0)", "toMonth(_0)", "Return the month of a datetime, 1 to 12."),
+        part("dayofmonth", "day(_0)", "toDayOfMonth(_0)", "Return the day of the month, 1 to 31.", ("getday",)),
+        part("dayofyear", "dayofyear(_0)", "toDayOfYear(_0)", "Return the day of the year, 1 to 366."),
+        part("hourofday", "hour(_0)", "toHour(_0)", "Return the hour of the day, 0 to 23."),
+        part(
+            "week_of_year", "weekofyear(_0)", "toISOWeek(_0)", "Return the ISO 8601 week of the year.", ("weekofyear",)
+        ),
         Function(
             "dayofweek",
             "datetime",
             "timespan",
             duckdb="CAST(dayofweek(_0) AS BIGINT) * 864000000000",
             clickhouse="toInt64(toDayOfWeek(_0) % 7) * 864000000000",
-            doc="Give the time since the last Sunday, in days.",
+            doc="Return the days since the preceding Sunday, as a timespan.",
         ),
         part("datetime_part_year", "year(_0)", "toYear(_0)"),
         part("datetime_part_quarter", "quarter(_0)", "toQuarter(_0)"),
@@ -263,13 +290,13 @@ MOMENTS = rows(
             "string datetime",
             "int",
             aliases=("datepart",),
-            doc="Give a part of a datetime by its name.",
+            doc='Return a named part of a datetime, such as "month".',
         ),
         Function(
             "datetime_diff",
             "string datetime datetime",
             "long",
-            doc="Count the boundaries of a unit between two datetimes.",
+            doc='Count the boundaries of a unit, such as "day", between two datetimes.',
         ),
         Function(
             "datetime_diff_year",
@@ -306,7 +333,12 @@ MOMENTS = rows(
             duckdb=f"({us('_0')} - {us('_1')}) * 1000",
             clickhouse=f"({ch_us('_0')} - {ch_us('_1')}) * 1000",
         ),
-        Function("datetime_add", "string long datetime", "datetime", doc="Add a number of units to a datetime."),
+        Function(
+            "datetime_add",
+            "string long datetime",
+            "datetime",
+            doc='Add a number of units, such as "month", to a datetime.',
+        ),
         Function(
             "datetime_add_year",
             "datetime long",
@@ -403,7 +435,7 @@ MOMENTS = rows(
                 )""",
         ),
         Function(
-            "make_datetime", "any*", "datetime", doc="Make a datetime from year, month, day, hour, minute and second."
+            "make_datetime", "any*", "datetime", doc="Return the datetime of year, month, day, hour, minute and second."
         ),
         Function(
             "make_timespan_parts",
@@ -423,28 +455,28 @@ MOMENTS = rows(
                 )""",
         ),
         Function(
-            "make_timespan", "long*", "timespan", doc="Make a timespan from (days,) hours, minutes (and seconds)."
+            "make_timespan", "long*", "timespan", doc="Return the timespan of (days,) hours, minutes (and seconds)."
         ),
         Function(
             "unixtime_seconds_todatetime",
             "real",
             "datetime",
             sql=since_1970(1, ("TRY_CAST(_0 * 1000000 AS BIGINT)", "accurateCastOrNull(round(_0 * 1000000), 'Int64')")),
-            doc="Make a datetime from seconds since 1970.",
+            doc="Convert seconds since 1970-01-01 UTC to a datetime.",
         ),
         Function(
             "unixtime_milliseconds_todatetime",
             "real",
             "datetime",
             sql=since_1970(1_000, ("TRY_CAST(_0 * 1000 AS BIGINT)", "accurateCastOrNull(round(_0 * 1000), 'Int64')")),
-            doc="Make a datetime from milliseconds since 1970.",
+            doc="Convert milliseconds since 1970-01-01 UTC to a datetime.",
         ),
         Function(
             "unixtime_microseconds_todatetime",
             "number",
             "datetime",
             sql=since_1970(1_000_000, ("TRY_CAST(trunc(_0) AS BIGINT)", "accurateCastOrNull(trunc(_0), 'Int64')")),
-            doc="Make a datetime from microseconds since 1970.",
+            doc="Convert microseconds since 1970-01-01 UTC to a datetime.",
         ),
         Function(
             "unixtime_nanoseconds_todatetime",
@@ -458,21 +490,21 @@ MOMENTS = rows(
                 kind: ch_moment(WHOLE_THOUSANDS[1].format(x=x))
                 for kind, x in {"long": "_0", "*": "accurateCastOrNull(trunc(_0), 'Int64')"}.items()
             },
-            doc="Make a datetime from nanoseconds since 1970.",
+            doc="Convert nanoseconds since 1970-01-01 UTC to a datetime.",
         ),
         Function(
             "format_datetime",
             "datetime string",
             "string",
             argument_uses=2,
-            doc="Write a datetime by a format such as yyyy-MM-dd HH:mm:ss.",
+            doc="Format a datetime, for example with yyyy-MM-dd HH:mm:ss.",
         ),
         Function(
             "format_timespan",
             "timespan string",
             "string",
             argument_uses=2,
-            doc="Write a timespan by a format such as d.HH:mm:ss.",
+            doc="Format a timespan, for example with d.HH:mm:ss.",
         ),
     ]
 )

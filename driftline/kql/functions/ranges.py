@@ -130,7 +130,7 @@ def found() -> Pair:
 RANGES = rows(
     [
         Function(
-            "range", "any any any?", "dynamic", doc="Make an array of evenly spaced numbers, datetimes or timespans."
+            "range", "any any any?", "dynamic", doc="Return an array of evenly spaced numbers, datetimes or timespans."
         ),
         Function(
             "range_whole",
@@ -169,21 +169,21 @@ RANGES = rows(
             "dynamic* bool?",
             "dynamic",
             column_for_each_argument=True,
-            doc="Sort an array, and others along with it; nulls come last unless false says otherwise.",
+            doc="Sort an array ascending, and other arrays in the same order; nulls last, or first with false.",
         ),
         Function(
             "array_sort_desc",
             "dynamic* bool?",
             "dynamic",
             column_for_each_argument=True,
-            doc="Sort an array downwards, and others along with it.",
+            doc="Sort an array descending, and other arrays in the same order; nulls last, or first with false.",
         ),
         Function("array_place", "dynamic json long long long", "long", sql=found()),
         Function(
             "array_index_of",
             "dynamic json long? long? long?",
             "long",
-            doc="Find the place of an element from a start, among so many, for the n-th time; -1 if it is not there.",
+            doc="Return the index of an element, or -1 for none. Optional: start, length, occurrence.",
         ),
     ]
 )

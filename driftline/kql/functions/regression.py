@@ -280,14 +280,14 @@ REGRESSION = rows(
             "dynamic",
             sql=stats(array(dict(list(STATS.items())[:7]))),
             columns=tuple((name, "long" if name.endswith("idx") else "real") for name in list(STATS)[:7]),
-            doc="Give min, min_idx, max, max_idx, avg, stdev and variance of a series as columns.",
+            doc="Return statistics of a series as columns: min, min_idx, max, max_idx, avg, stdev and variance.",
         ),
         Function(
             "series_stats_dynamic",
             "dynamic bool?",
             "dynamic",
             sql=stats(bag(STATS)),
-            doc="Give a series' statistics as a bag.",
+            doc="Return statistics of a series as a property bag.",
         ),
         Function(
             "series_fit_line",
@@ -295,10 +295,14 @@ REGRESSION = rows(
             "dynamic",
             sql=fit(array(FIT)),
             columns=tuple((name, "dynamic" if name == "line_fit" else "real") for name in FIT),
-            doc="Fit a line: rsquare, slope, variance, rvariance, interception and line_fit as columns.",
+            doc="Fit a line; columns rsquare, slope, variance, rvariance, interception and line_fit.",
         ),
         Function(
-            "series_fit_line_dynamic", "dynamic", "dynamic", sql=fit(bag(FIT)), doc="Fit a line to a series; a bag."
+            "series_fit_line_dynamic",
+            "dynamic",
+            "dynamic",
+            sql=fit(bag(FIT)),
+            doc="Fit a line to a series; the result is a property bag.",
         ),
         Function("series_outliers_of", "dynamic real real real", "dynamic", sql=outliers()),
         Function(
@@ -306,7 +310,7 @@ REGRESSION = rows(
             "dynamic string? any? real? real?",
             "dynamic",
             column_name="{0}",
-            doc="Score outliers of a series by Tukey's test (ctukey: 10th to 90th percentile; tukey: 25th to 75th).",
+            doc="Score outliers by Tukey's test, with the percentiles 10 and 90 (ctukey) or 25 and 75 (tukey).",
         ),
         Function("series_parts", "dynamic long string long real", "dynamic", sql=parts(array(PARTS))),
         Function(
@@ -314,7 +318,7 @@ REGRESSION = rows(
             "dynamic long? string? long? real?",
             "dynamic",
             columns=tuple((name, "dynamic") for name in PARTS),
-            doc="Take a series apart: baseline, seasonal, trend and residual as columns. A period of -1 is found by autocorrelation.",
+            doc="Decompose a series: columns baseline, seasonal, trend and residual; a period of -1 is detected.",
         ),
         Function("series_anomalies", "dynamic long string long real real real real", "dynamic", sql=anomalies()),
         Function(
@@ -322,13 +326,13 @@ REGRESSION = rows(
             "dynamic real? long? string? long? string? real?",
             "dynamic",
             columns=(("ad_flag", "dynamic"), ("ad_score", "dynamic"), ("baseline", "dynamic")),
-            doc="Find anomalies: ad_flag (1, -1 or 0), ad_score and baseline as columns.",
+            doc="Detect anomalies by decomposition; columns ad_flag (1, -1 or 0), ad_score and baseline.",
         ),
         Function(
             "series_decompose_forecast",
             "dynamic long long? string? real?",
             "dynamic",
-            doc="Forecast the last points of a series from those before.",
+            doc="Forecast the last points of a series by decomposition.",
         ),
     ]
 )

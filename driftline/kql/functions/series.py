@@ -397,7 +397,7 @@ FILLS = (
         "dynamic any any?",
         "dynamic",
         column_name="{0}",
-        doc="Fill missing elements of a series with a value.",
+        doc="Replace missing elements of a series by a value.",
     ),
     Function(
         "series_fill_forward",
@@ -405,7 +405,7 @@ FILLS = (
         "dynamic",
         sql=filled("forward"),
         column_name="{0}",
-        doc="Fill missing elements with the one before.",
+        doc="Replace missing elements of a series by the nearest one before.",
     ),
     Function(
         "series_fill_backward",
@@ -413,7 +413,7 @@ FILLS = (
         "dynamic",
         sql=filled("backward"),
         column_name="{0}",
-        doc="Fill missing elements with the one after.",
+        doc="Replace missing elements of a series by the nearest one after.",
     ),
     Function("series_fill_linear_of", "dynamic real bool real", "dynamic", sql=linear()),
     Function(
@@ -421,7 +421,7 @@ FILLS = (
         "dynamic real? bool? real?",
         "dynamic",
         column_name="{0}",
-        doc="Fill missing elements between neighbours in a line; the edges with the nearest unless told not to.",
+        doc="Interpolate missing elements of a series linearly; at the edges by the nearest one, unless disabled.",
     ),
 )
 SERIES = rows(
@@ -433,7 +433,7 @@ SERIES = rows(
                 "dynamic",
                 "dynamic",
                 sql=each(*sql, whole=n in WHOLE),
-                doc=f"Apply `{n}` to each number of a series.",
+                doc=f"Apply `{n}` to each element of a series.",
             )
             for n, sql in UNARY.items()
         ),
@@ -443,7 +443,7 @@ SERIES = rows(
                 "dynamic dynamic",
                 "dynamic",
                 sql=pairwise(sql, whole=n in WHOLE),
-                doc=f"Compute `{sql}` side by side of two series, or of a series and a number.",
+                doc=f"Compute `{sql}` for each element of two series, or of a series and a number.",
             )
             for n, sql in BINARY.items()
         ),
@@ -453,7 +453,7 @@ SERIES = rows(
                 "dynamic dynamic",
                 "dynamic",
                 sql=compared(sign),
-                doc=f"Compare two series side by side by `{sign}`.",
+                doc=f"Compare the elements of two series, or of a series and a number, by `{sign}`.",
             )
             for n, sign in COMPARISONS.items()
         ),
@@ -472,42 +472,42 @@ SERIES = rows(
             "dynamic",
             "real",
             sql=single(("coalesce(list_sum(a), 0)", "arraySum(a)"), "_0"),
-            doc="Add up a series.",
+            doc="Return the sum of a series.",
         ),
         Function(
             "series_product",
             "dynamic",
             "real",
             sql=single(("coalesce(list_product(a), 1)", "if(empty(a), 1, arrayProduct(a))"), "_0"),
-            doc="Multiply the numbers of a series.",
+            doc="Return the product of a series.",
         ),
         Function(
             "series_magnitude",
             "dynamic",
             "real",
             sql=single(LENGTH, "_0"),
-            doc="Give the length of a series as a vector.",
+            doc="Return the magnitude of a series: the square root of its dot product with itself.",
         ),
         Function(
             "series_dot_product",
             "dynamic dynamic",
             "real",
             sql=dot(),
-            doc="Give the dot product of two series, or of a series and a number.",
+            doc="Return the dot product of two series, or of a series and a number.",
         ),
         Function(
             "series_cosine_similarity",
             "dynamic dynamic real? real?",
             "real",
             sql=cosine(),
-            doc="Give the cosine of the angle between two series.",
+            doc="Return the cosine similarity of two series; their magnitudes are optional.",
         ),
         Function(
             "series_pearson_correlation",
             "dynamic dynamic",
             "real",
             sql=pearson(),
-            doc="Give the correlation of two series of one length.",
+            doc="Return the Pearson correlation coefficient of two series of the same length.",
         ),
         Function("series_fir_of", "dynamic dynamic bool bool", "dynamic", sql=fir()),
         Function(
@@ -515,7 +515,7 @@ SERIES = rows(
             "dynamic dynamic bool? bool?",
             "dynamic",
             column_name="{0}",
-            doc="Weigh each number and those before it by a filter, such as a moving average.",
+            doc="Apply a finite impulse response filter, such as a moving average.",
         ),
         Function(
             "series_iir",
@@ -523,7 +523,7 @@ SERIES = rows(
             "dynamic",
             sql=iir(),
             column_name="{0}",
-            doc="Filter a series with feedback, by numerators and denominators.",
+            doc="Apply an infinite impulse response filter, given by numerators and denominators.",
         ),
     ]
 )

@@ -291,7 +291,7 @@ TEXT = rows(
             duckdb="length(_0)",
             clickhouse="toInt64(lengthUTF8(_0))",
             column_name="strlen_{0}",
-            doc="Count the characters.",
+            doc="Return the number of characters of a string.",
         ),
         Function(
             "string_size",
@@ -300,7 +300,7 @@ TEXT = rows(
             duckdb="strlen(_0)",
             clickhouse="toInt64(length(_0))",
             column_name="string_size_{0}",
-            doc="Count the bytes in UTF-8.",
+            doc="Return the size of a string in bytes of UTF-8.",
         ),
         Function(
             "tolower",
@@ -309,7 +309,7 @@ TEXT = rows(
             duckdb="lower(_0)",
             clickhouse="lowerUTF8(_0)",
             changes_case_only=True,
-            doc="Give lower-case letters.",
+            doc="Convert a string to lower case.",
         ),
         Function(
             "toupper",
@@ -318,9 +318,9 @@ TEXT = rows(
             duckdb="upper(_0)",
             clickhouse="upperUTF8(_0)",
             changes_case_only=True,
-            doc="Give upper-case letters.",
+            doc="Convert a string to upper case.",
         ),
-        Function("strcat", "text*", "string", both="concat(_all)", doc="Join values as text."),
+        Function("strcat", "text*", "string", both="concat(_all)", doc="Concatenate values as one string."),
         Function(
             "strcat_delim",
             "text text text*",
@@ -328,10 +328,14 @@ TEXT = rows(
             duckdb="concat_ws(_all)",
             clickhouse="concatWithSeparator(_all)",
             growth=Growth.DELIMITED_ARGUMENTS,
-            doc="Join values with a delimiter.",
+            doc="Concatenate values as one string, with a delimiter between them.",
         ),
         Function(
-            "strrep", "text long string?", "string", growth=Growth.REPEATED, doc="Repeat text, 1,024 times at most."
+            "strrep",
+            "text long string?",
+            "string",
+            growth=Growth.REPEATED,
+            doc="Repeat a string up to 1,024 times, with an optional delimiter.",
         ),
         Function("repeat_text", "string long string", "string", sql=REPEATED, growth=Growth.REPEATED),
         Function(
@@ -340,7 +344,7 @@ TEXT = rows(
             "string",
             duckdb="reverse(_0)",
             clickhouse="reverseUTF8(_0)",
-            doc="Reverse the characters.",
+            doc="Reverse the order of the characters.",
         ),
         Function(
             "substring",
@@ -359,7 +363,7 @@ TEXT = rows(
                     ) + 1,
                     toInt64(assumeNotNull(greatest(ifNull(_2, 2147483647), 0)))
                 )""",
-            doc="Cut a piece, counting from 0; a negative start counts from the end.",
+            doc="Return the part of a string from a start position, counted from 0 or, if negative, from the end.",
         ),
         Function(
             "indexof",
@@ -367,7 +371,7 @@ TEXT = rows(
             "long",
             duckdb="CASE WHEN _1 = '' THEN 0 ELSE instr(_0, _1) - 1 END",
             clickhouse="toInt64(positionUTF8(_0, _1)) - 1",
-            doc="Find a text, -1 if there is none: from a place on (negative: from the end), among so many characters, the n-th.",
+            doc="Return the position of a substring, or -1. Optional: start, length, occurrence.",
         ),
         Function("indexof_nth", "string string long long long", "long", sql=NTH),
         Function(
@@ -380,23 +384,28 @@ TEXT = rows(
                 ELSE -1
                 END""",
             clickhouse="if(match(_0, _1), toInt64(lengthUTF8(extract(_0, concat('(?s)^(.*?)(?:', _1, ')')))), -1)",
-            doc="Find a match of a regular expression, -1 if there is none, as indexof does; a negative place gives null.",
+            doc="Return the position of a match of a regular expression, or -1; arguments as in indexof.",
         ),
         Function("indexof_regex_nth", "string string long long long", "long", sql=NTH_MATCH),
         Function(
             "has_any_index",
             "string dynamic",
             "long",
-            doc="Find the first of several terms that a text has, -1 if there is none.",
+            doc="Return the index of the first array element that the string has as a term, or -1 for none.",
         ),
         Function("has_any_index_list", "string dynamic", "long", sql=first_listed()),
         Function(
             "replace",
             "regex string string",
             "string",
-            doc="As replace_regex, in the order of old: regular expression, replacement, text.",
+            doc="Deprecated form of replace_regex, with the order regular expression, replacement, text.",
         ),
-        Function("translate", "string string string", "string", doc="Replace characters one by one."),
+        Function(
+            "translate",
+            "string string string",
+            "string",
+            doc="Replace each character of a list by the character at the same position of another list.",
+        ),
         Function(
             "translate_plain",
             "string string string",
@@ -409,9 +418,9 @@ TEXT = rows(
             "string dynamic? string",
             "dynamic",
             aliases=("extractall",),
-            doc="Give all matches of a regular expression; arrays of them if it has several groups. Null without a match.",
+            doc="Return all matches of a regular expression, nested arrays for several groups; null for none.",
         ),
-        Function("around", "any any any", "bool", doc="Say whether a value lies within a distance of another."),
+        Function("around", "any any any", "bool", doc="Return true if a value is within a distance of a center."),
         Function(
             "replace_string",
             "string string string",
@@ -419,7 +428,7 @@ TEXT = rows(
             duckdb="CASE WHEN _1 = '' THEN _0 ELSE replace(_0, _1, _2) END",
             clickhouse="if(_1 = '', _0, replaceAll(_0, _1, _2))",
             growth=Growth.REPLACED_TEXT,
-            doc="Replace every occurrence of a text.",
+            doc="Replace all occurrences of a substring.",
         ),
         Function(
             "replace_regex",
@@ -428,7 +437,7 @@ TEXT = rows(
             duckdb="regexp_replace(_0, _1, _2, 'g')",
             clickhouse=REPLACED,
             growth=Growth.REPLACED_PATTERN,
-            doc=r"Replace every match of a regular expression; \1 is the first group.",
+            doc="Replace all matches of a regular expression; \\1 refers to the first group.",
         ),
         Function(
             "trim",
@@ -439,7 +448,7 @@ TEXT = rows(
                 replaceRegexpOne(
                     replaceRegexpOne(_1, concat('^(?:', _0, ')+'), ''), concat('(?:', _0, ')+$'), ''
                 )""",
-            doc="Remove matches of a regular expression at both ends.",
+            doc="Remove matches of a regular expression from both ends of a string.",
         ),
         Function(
             "trim_start",
@@ -447,7 +456,7 @@ TEXT = rows(
             "string",
             duckdb="regexp_replace(_1, concat('^(?:', _0, ')+'), '')",
             clickhouse="replaceRegexpOne(_1, concat('^(?:', _0, ')+'), '')",
-            doc="Remove matches of a regular expression at the start.",
+            doc="Remove matches of a regular expression from the start of a string.",
         ),
         Function(
             "trim_end",
@@ -455,13 +464,13 @@ TEXT = rows(
             "string",
             duckdb="regexp_replace(_1, concat('(?:', _0, ')+$'), '')",
             clickhouse="replaceRegexpOne(_1, concat('(?:', _0, ')+$'), '')",
-            doc="Remove matches of a regular expression at the end.",
+            doc="Remove matches of a regular expression from the end of a string.",
         ),
         Function(
             "countof",
             "string string string?",
             "long",
-            doc='Count occurrences of a text, or matches of a regular expression (kind "regex").',
+            doc='Count the occurrences of a substring, or the matches of a regular expression (kind "regex").',
         ),
         Function(
             "countof_normal",
@@ -508,7 +517,7 @@ TEXT = rows(
             "any",
             "bool",
             both={"string": "_0 = ''", "dynamic": "coalesce(_0 = '\"\"', TRUE)", "*": "_0 IS NULL"},
-            doc="Say whether a value is an empty string or null.",
+            doc="Return true if a value is an empty string or null.",
         ),
         Function(
             "isnotempty",
@@ -516,14 +525,14 @@ TEXT = rows(
             "bool",
             both={"string": "_0 <> ''", "dynamic": "coalesce(_0 <> '\"\"', FALSE)", "*": "_0 IS NOT NULL"},
             aliases=("notempty",),
-            doc="Say whether a value is neither an empty string nor null.",
+            doc="Return true if a value is neither an empty string nor null.",
         ),
         Function(
             "isnull",
             "any",
             "bool",
             both={"string": "FALSE", "*": "_0 IS NULL"},
-            doc="Say whether a value is null; a string never is.",
+            doc="Return true if a value is null; a string never is.",
         ),
         Function(
             "isnotnull",
@@ -531,7 +540,7 @@ TEXT = rows(
             "bool",
             both={"string": "TRUE", "*": "_0 IS NOT NULL"},
             aliases=("notnull",),
-            doc="Say whether a value is not null.",
+            doc="Return true if a value is not null.",
         ),
         Function(
             "isutf8",
@@ -539,7 +548,7 @@ TEXT = rows(
             "bool",
             duckdb="TRUE",
             clickhouse="isValidUTF8(_0) = 1",
-            doc="Say whether a string is valid UTF-8.",
+            doc="Return true if a string is valid UTF-8.",
         ),
         Function(
             "isascii",
@@ -547,7 +556,7 @@ TEXT = rows(
             "bool",
             duckdb="length(_0) = strlen(_0)",
             clickhouse="lengthUTF8(_0) = length(_0)",
-            doc="Say whether a string is ASCII.",
+            doc="Return true if a string is valid ASCII.",
         ),
         Function(
             "extract_plain",
@@ -587,7 +596,7 @@ TEXT = rows(
             clickhouse="base64Encode(_0)",
             aliases=("base64_encodestring",),
             growth=2,
-            doc="Encode text as base64.",
+            doc="Encode a string as base64.",
         ),
         Function(
             "base64_decode_tostring",
@@ -596,7 +605,7 @@ TEXT = rows(
             duckdb=f"coalesce(TRY(decode(from_base64({PLAIN}))), '')",
             clickhouse=valid("tryBase64Decode(_0)"),
             aliases=("base64_decodestring",),
-            doc="Decode base64 text; empty if it is none.",
+            doc="Decode base64 to a string; empty for invalid base64 or UTF-8.",
         ),
         Function(
             "url_encode",
@@ -604,7 +613,7 @@ TEXT = rows(
             "string",
             sql=escaped("replace(url_encode(_0), '%20', '+')", "encodeURLFormComponent(_0)"),
             growth=3,
-            doc="Encode for a URL; a space becomes a plus sign.",
+            doc="Encode a string for a URL, with a plus sign for a space.",
         ),
         Function(
             "url_encode_component",
@@ -612,7 +621,7 @@ TEXT = rows(
             "string",
             sql=escaped("url_encode(_0)", "encodeURLComponent(_0)"),
             growth=3,
-            doc="Encode for a part of a URL.",
+            doc="Encode a string for a part of a URL, with %20 for a space.",
         ),
         Function(
             "url_decode",
@@ -620,7 +629,7 @@ TEXT = rows(
             "string",
             duckdb="coalesce(TRY(url_decode(replace(_0, '+', ' '))), '')",
             clickhouse=valid("decodeURLFormComponent(_0)"),
-            doc="Decode a URL's text; empty if what it encodes is none.",
+            doc="Decode a string from a URL; empty for invalid UTF-8.",
         ),
         Function(
             "hash_md5",
@@ -628,7 +637,7 @@ TEXT = rows(
             "string",
             duckdb="md5(_0)",
             clickhouse="lower(hex(MD5(_0)))",
-            doc="Give the MD5 digest in hexadecimal.",
+            doc="Return the MD5 hash in hexadecimal.",
         ),
         Function(
             "hash_sha1",
@@ -636,7 +645,7 @@ TEXT = rows(
             "string",
             duckdb="sha1(_0)",
             clickhouse="lower(hex(SHA1(_0)))",
-            doc="Give the SHA-1 digest in hexadecimal.",
+            doc="Return the SHA-1 hash in hexadecimal.",
         ),
         Function(
             "hash_sha256",
@@ -644,7 +653,7 @@ TEXT = rows(
             "string",
             duckdb="sha256(_0)",
             clickhouse="lower(hex(SHA256(_0)))",
-            doc="Give the SHA-256 digest in hexadecimal.",
+            doc="Return the SHA-256 hash in hexadecimal.",
         ),
         Function(
             "strcmp",
@@ -658,7 +667,7 @@ TEXT = rows(
             "any*",
             "string",
             aliases=("make_string",),
-            doc="Make text of code points, given one by one or in arrays; empty if one is none.",
+            doc="Return the string of Unicode code points, given as numbers or arrays; empty if one is invalid.",
         ),
         Function("text_of_points", "dynamic", "string", sql=OF_POINTS),
         Function(
@@ -667,7 +676,7 @@ TEXT = rows(
             "string",
             duckdb="regexp_escape(_0)",
             clickhouse="regexpQuoteMeta(_0)",
-            doc="Escape text for a regular expression.",
+            doc="Escape the characters that have a meaning in a regular expression.",
         ),
         Function(
             "new_guid",
@@ -676,7 +685,7 @@ TEXT = rows(
             duckdb="CAST(uuid() AS TEXT)",
             clickhouse="toString(generateUUIDv4())",
             volatile=True,
-            doc="Make a random identifier.",
+            doc="Return a random guid.",
         ),
         # Operators, by the names the binder gives them.
         Function(
@@ -685,7 +694,7 @@ TEXT = rows(
             "bool",
             duckdb="regexp_matches(_0, _1)",
             clickhouse="match(_0, _1)",
-            doc="Match a regular expression (RE2).",
+            doc="Return true if a string has a match of a regular expression (RE2).",
         ),
         Function(
             "contains_cs",
@@ -695,7 +704,7 @@ TEXT = rows(
             clickhouse="position(_0, _1) > 0",
             false_if_empty=True,
             term_bounds=(False, False),
-            doc="Hold a text, case-sensitively.",
+            doc="Return true if a string contains another one, case-sensitive.",
         ),
         Function(
             "contains",
@@ -705,7 +714,7 @@ TEXT = rows(
             clickhouse="positionCaseInsensitiveUTF8(_0, _1) > 0",
             false_if_empty=True,
             term_bounds=(False, False),
-            doc="Hold a text.",
+            doc="Return true if a string contains another one, case-insensitive.",
         ),
         Function(
             "startswith_cs",
@@ -715,7 +724,7 @@ TEXT = rows(
             clickhouse="startsWith(_0, _1)",
             false_if_empty=True,
             term_bounds=(True, False),
-            doc="Begin with a text, case-sensitively.",
+            doc="Return true if a string starts with another one, case-sensitive.",
         ),
         Function(
             "startswith",
@@ -725,7 +734,7 @@ TEXT = rows(
             clickhouse="startsWith(lowerUTF8(_0), lowerUTF8(_1))",
             false_if_empty=True,
             term_bounds=(True, False),
-            doc="Begin with a text.",
+            doc="Return true if a string starts with another one, case-insensitive.",
         ),
         Function(
             "endswith_cs",
@@ -735,7 +744,7 @@ TEXT = rows(
             clickhouse="endsWith(_0, _1)",
             false_if_empty=True,
             term_bounds=(False, True),
-            doc="End with a text, case-sensitively.",
+            doc="Return true if a string ends with another one, case-sensitive.",
         ),
         Function(
             "endswith",
@@ -745,7 +754,7 @@ TEXT = rows(
             clickhouse="endsWith(lowerUTF8(_0), lowerUTF8(_1))",
             false_if_empty=True,
             term_bounds=(False, True),
-            doc="End with a text.",
+            doc="Return true if a string ends with another one, case-insensitive.",
         ),
         Function(
             "=~",
@@ -756,7 +765,7 @@ TEXT = rows(
             false_if_empty=True,
             equality=True,
             term_bounds=(True, True),
-            doc="Be equal but for case.",
+            doc="Return true if two strings are equal, case-insensitive.",
         ),
         Function(
             "!~",
@@ -764,7 +773,7 @@ TEXT = rows(
             "bool",
             duckdb="lower(_0) <> lower(_1)",
             clickhouse="lowerUTF8(_0) <> lowerUTF8(_1)",
-            doc="Differ in more than case.",
+            doc="Return true if two strings are not equal, case-insensitive.",
         ),
         Function(
             "term",

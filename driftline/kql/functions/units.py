@@ -141,7 +141,7 @@ UNITS = rows(
             "real string string",
             "real",
             sql=converted(ways),
-            doc=f"Convert between units of {kind}; null for a unit that is none.",
+            doc=f"Convert a value between units of {kind}; null for an unknown unit.",
         )
         for kind, ways in KINDS.items()
     ]

@@ -61,14 +61,14 @@ VERSIONS = rows(
             "string",
             "decimal",
             sql=versions(),
-            doc="Read a version of one to four numbers as 32 digits that compare by them; null if it is none.",
+            doc="Convert a version of one to four numbers to a value that sorts by them; null if it is invalid.",
         ),
         Function("windows_words", "string", "dynamic", sql=words()),
         Function(
             "parse_command_line",
             "string string",
             "dynamic",
-            doc="Split a command line in words by the rules of `windows`: quotes, and backslashes before them.",
+            doc='Split a command line into arguments by the rules of Windows (kind "windows").',
         ),
     ]
 )

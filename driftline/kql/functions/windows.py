@@ -12,20 +12,30 @@ WINDOWS = rows(
             "row_number",
             "long? bool?",
             "long",
-            doc="Number the rows of a serialized table, from 1 or another number, anew at each restart.",
+            doc="Return the number of the row, from 1 or another start, which begins again at each restart.",
         ),
-        WindowFunction("prev", "any long? any?", "same", doc="Give a value of a row before."),
-        WindowFunction("next", "any long? any?", "same", doc="Give a value of a row after."),
-        WindowFunction("row_cumsum", "span bool?", "same", doc="Add up the rows so far, or since the last restart."),
-        WindowFunction("row_rank_dense", "any bool?", "long", doc="Count the changes of a value so far."),
+        WindowFunction("prev", "any long? any?", "same", doc="Return a value of a previous row."),
+        WindowFunction("next", "any long? any?", "same", doc="Return a value of a following row."),
         WindowFunction(
-            "row_rank_min", "any bool?", "long", doc="Give the number of the row that began a run of a value."
+            "row_cumsum", "span bool?", "same", doc="Return the cumulative sum up to the row, since the last restart."
+        ),
+        WindowFunction(
+            "row_rank_dense",
+            "any bool?",
+            "long",
+            doc="Return the dense rank: the number of changes of a value up to the row.",
+        ),
+        WindowFunction(
+            "row_rank_min",
+            "any bool?",
+            "long",
+            doc="Return the minimal rank: the number of the first row with the same value.",
         ),
         WindowFunction(
             "row_window_session",
             "datetime timespan timespan bool?",
             "datetime",
-            doc="Give the time at which a row's session began, by its longest length and pause; a row at a time.",
+            doc="Return the start of the session of the row, by the largest session length and pause.",
         ),
         WindowFunction("number_row", "", "long", both="row_number()"),
         WindowFunction(
