@@ -6,11 +6,11 @@ from driftline.kql.functions.aggregates import AGGREGATES as GROUP_AGGREGATES
 from driftline.kql.functions.arrays import ARRAYS
 from driftline.kql.functions.computed import COMPUTED
 from driftline.kql.functions.convert import CONVERT
+from driftline.kql.functions.datetime import DATETIMES
 from driftline.kql.functions.dynamics import DYNAMICS
 from driftline.kql.functions.encodings import ENCODINGS
 from driftline.kql.functions.locations import LOCATIONS
 from driftline.kql.functions.maths import MATHS
-from driftline.kql.functions.moments import MOMENTS
 from driftline.kql.functions.network import NETWORK
 from driftline.kql.functions.plan_only import PLAN_ONLY
 from driftline.kql.functions.ranges import RANGES
@@ -42,7 +42,7 @@ __all__ = [
 FUNCTIONS: dict[str, Function] = {
     **TEXT,
     **MATHS,
-    **MOMENTS,
+    **DATETIMES,
     **CONVERT,
     **DYNAMICS,
     **NETWORK,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from driftline.kql.functions.row import Function, rows
 
-__all__ = ["MOMENTS", "TEXT_OF_DATETIME", "TEXT_OF_TIMESPAN"]
+__all__ = ["DATETIMES", "TEXT_OF_DATETIME", "TEXT_OF_TIMESPAN"]
 
 YEAR_ONE = 62_135_596_800_000_000  # microseconds from 0001-01-01 to 1970-01-01: bins are aligned there
 DAY_US = 86_400_000_000
@@ -130,7 +130,7 @@ WHOLE_THOUSANDS = (
     "{x} // 1000 - CASE WHEN {x} % 1000 < 0 THEN 1 ELSE 0 END",
     "intDiv({x}, 1000) - if({x} % 1000 < 0, 1, 0)",
 )
-MOMENTS = rows(
+DATETIMES = rows(
     [
         Function(
             "now",
