@@ -9,7 +9,6 @@ from driftline.kql.functions.convert import CONVERT
 from driftline.kql.functions.datetime import DATETIMES
 from driftline.kql.functions.dynamics import DYNAMICS
 from driftline.kql.functions.encodings import ENCODINGS
-from driftline.kql.functions.locations import LOCATIONS
 from driftline.kql.functions.maths import MATHS
 from driftline.kql.functions.network import NETWORK
 from driftline.kql.functions.plan_only import PLAN_ONLY
@@ -21,6 +20,7 @@ from driftline.kql.functions.series import SERIES
 from driftline.kql.functions.text import TEXT
 from driftline.kql.functions.units import UNITS
 from driftline.kql.functions.unlisted import UNLISTED
+from driftline.kql.functions.urls import URLS
 from driftline.kql.functions.versions import VERSIONS
 from driftline.kql.functions.windows import WINDOWS
 
@@ -46,7 +46,7 @@ FUNCTIONS: dict[str, Function] = {
     **CONVERT,
     **DYNAMICS,
     **NETWORK,
-    **LOCATIONS,
+    **URLS,
     **ARRAYS,
     **RANGES,
     **ENCODINGS,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from driftline.kql.functions.lists import Pair, lets
 from driftline.kql.functions.row import Function, rows
 
-__all__ = ["LOCATIONS"]
+__all__ = ["URLS"]
 
 
 def found(pattern: str, text: str = "_0") -> Pair:
@@ -112,7 +112,7 @@ CSV = lets(
     ),
     r=RECORD,
 )
-LOCATIONS = rows(
+URLS = rows(
     [
         Function(
             "parse_path", "string", "dynamic", sql=bag(PATH), doc="Split a file path into a property bag of its parts."
