@@ -7,8 +7,8 @@ from driftline.kql.functions.arrays import ARRAYS
 from driftline.kql.functions.computed import COMPUTED
 from driftline.kql.functions.convert import CONVERT
 from driftline.kql.functions.datetime import DATETIMES
-from driftline.kql.functions.dynamics import DYNAMICS
 from driftline.kql.functions.encodings import ENCODINGS
+from driftline.kql.functions.json import JSON
 from driftline.kql.functions.maths import MATHS
 from driftline.kql.functions.network import NETWORK
 from driftline.kql.functions.plan_only import PLAN_ONLY
@@ -44,7 +44,7 @@ FUNCTIONS: dict[str, Function] = {
     **MATHS,
     **DATETIMES,
     **CONVERT,
-    **DYNAMICS,
+    **JSON,
     **NETWORK,
     **URLS,
     **ARRAYS,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from driftline.kql.functions.dynamics import click_merged, merged
+from driftline.kql.functions.json import click_merged, merged
 from driftline.kql.functions.lists import CLICK_REAL, lets
 from driftline.kql.functions.row import Aggregate, Growth, rows
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from driftline.kql.functions.lists import elements, lets, numbers, single
 from driftline.kql.functions.row import Function, Growth, rows
 
-__all__ = ["DYNAMICS", "click_merged", "merged"]
+__all__ = ["JSON", "click_merged", "merged"]
 
 LIST = "CAST(CASE WHEN json_type(_0) = 'ARRAY' THEN _0 END AS JSON[])"
 # What is no array counts as an empty one.
@@ -51,7 +51,7 @@ def click_merged(first: str, second: str) -> str:
     return f"concat('{{', arrayStringConcat({texts}, ','), '}}')"
 
 
-DYNAMICS = rows(
+JSON = rows(
     [
         Function("member", "dynamic string", "dynamic", reads_property=True),
         Function("element", "dynamic long", "dynamic", argument_uses=2, reads_property=True),
