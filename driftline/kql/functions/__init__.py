@@ -17,7 +17,7 @@ from driftline.kql.functions.refused import REFUSED_ROWS
 from driftline.kql.functions.regression import REGRESSION
 from driftline.kql.functions.row import Aggregate, Function, Growth, Sql, WindowFunction
 from driftline.kql.functions.series import SERIES
-from driftline.kql.functions.text import TEXT
+from driftline.kql.functions.strings import STRINGS
 from driftline.kql.functions.units import UNITS
 from driftline.kql.functions.unlisted import UNLISTED
 from driftline.kql.functions.urls import URLS
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 FUNCTIONS: dict[str, Function] = {
-    **TEXT,
+    **STRINGS,
     **MATHS,
     **DATETIMES,
     **CONVERT,

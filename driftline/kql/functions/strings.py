@@ -6,7 +6,7 @@ from driftline.kql.functions.encodings import PLAIN
 from driftline.kql.functions.lists import lets
 from driftline.kql.functions.row import Function, Growth, rows
 
-__all__ = ["TEXT"]
+__all__ = ["STRINGS"]
 
 
 def valid(text: str) -> str:
@@ -282,7 +282,7 @@ REPEATED = lets(
     ),
     n=("least(greatest(_1, 0), 1024)", "least(greatest(_1, 0), 1024)"),
 )
-TEXT = rows(
+STRINGS = rows(
     [
         Function(
             "strlen",
