@@ -9,7 +9,7 @@ from driftline.kql.functions.convert import CONVERT
 from driftline.kql.functions.datetime import DATETIMES
 from driftline.kql.functions.encodings import ENCODINGS
 from driftline.kql.functions.json import JSON
-from driftline.kql.functions.maths import MATHS
+from driftline.kql.functions.math import MATH
 from driftline.kql.functions.network import NETWORK
 from driftline.kql.functions.plan_only import PLAN_ONLY
 from driftline.kql.functions.ranges import RANGES
@@ -41,7 +41,7 @@ __all__ = [
 
 FUNCTIONS: dict[str, Function] = {
     **STRINGS,
-    **MATHS,
+    **MATH,
     **DATETIMES,
     **CONVERT,
     **JSON,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from driftline.kql.functions.row import Function, Growth, rows
 
-__all__ = ["MATHS"]
+__all__ = ["MATH"]
 
 HALVES = "if(abs({x} - trunc({x})) = 0.5, trunc({x}) + sign({x}), round({x}))"  # ClickHouse rounds them to even
 POWER = "pow(10, assumeNotNull(toFloat64(ifNull(_1, 0))))"
@@ -58,7 +58,7 @@ SHIFTED_LEFT = shifted(
         )""",
     "bitShiftLeft(_0, {bits})",
 )
-MATHS = rows(
+MATH = rows(
     [
         Function("+", "span span", "common", both="_0 + _1", symbol="+", doc="Add two values."),
         Function(
