@@ -5,7 +5,7 @@ from __future__ import annotations
 from driftline.kql.functions.aggregates import AGGREGATES as GROUP_AGGREGATES
 from driftline.kql.functions.arrays import ARRAYS
 from driftline.kql.functions.computed import COMPUTED
-from driftline.kql.functions.convert import CONVERT
+from driftline.kql.functions.conversion import CONVERSION
 from driftline.kql.functions.datetime import DATETIMES
 from driftline.kql.functions.encodings import ENCODINGS
 from driftline.kql.functions.json import JSON
@@ -43,7 +43,7 @@ FUNCTIONS: dict[str, Function] = {
     **STRINGS,
     **MATH,
     **DATETIMES,
-    **CONVERT,
+    **CONVERSION,
     **JSON,
     **NETWORK,
     **URLS,

@@ -7,7 +7,7 @@ from driftline.kql.functions.lists import CLICK_REAL, let
 from driftline.kql.functions.row import Function, rows
 from driftline.kql.text.constants import BESIDE, FORMATS
 
-__all__ = ["CONVERT"]
+__all__ = ["CONVERSION"]
 
 TEXT = "json_extract_string(_0, '$')"
 CH_TEXT = "if(startsWith(_0, '\"'), JSONExtractString(assumeNotNull(_0)), _0)"
@@ -202,7 +202,7 @@ REAL_TEXT = (
 )
 # Spaces outside of JSON's texts go.
 COMPACT = "replaceRegexpAll(_0, '(\"(?:[^\"\\\\\\\\]|\\\\\\\\.)*\")|[ \\\\t\\\\r\\\\n]+', '\\\\1')"
-CONVERT = rows(
+CONVERSION = rows(
     [
         Function(
             "tostring",
