@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from driftline.kql.functions.json import click_merged, merged
-from driftline.kql.functions.lists import CLICK_REAL, lets
 from driftline.kql.functions.row import Aggregate, Growth, rows
+from driftline.kql.functions.sql_lists import CLICK_REAL, lets
 
 __all__ = ["AGGREGATES"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from driftline.kql.functions.lists import lets
 from driftline.kql.functions.row import Function, Growth, rows
+from driftline.kql.functions.sql_lists import lets
 
 __all__ = ["COMPUTED"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from driftline.kql.functions.lists import elements, lets, numbers, single
 from driftline.kql.functions.row import Function, Growth, rows
+from driftline.kql.functions.sql_lists import elements, lets, numbers, single
 
 __all__ = ["JSON", "click_merged", "merged"]
 

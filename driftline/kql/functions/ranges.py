@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from driftline.kql.functions.datetime import TEXT_OF_DATETIME, TEXT_OF_TIMESPAN
-from driftline.kql.functions.lists import CLICK_REAL, Pair, elements, lets
 from driftline.kql.functions.row import Function, Growth, rows
+from driftline.kql.functions.sql_lists import CLICK_REAL, Pair, elements, lets
 
 __all__ = ["MOST_ELEMENTS", "RANGES"]
 

@@ -7,8 +7,8 @@ autocorrelation of the series (less its line) has a peak within 5 % of the highe
 
 from __future__ import annotations
 
-from driftline.kql.functions.lists import Pair, array, bag, lets, numbers, staged
 from driftline.kql.functions.row import Function, rows
+from driftline.kql.functions.sql_lists import Pair, array, bag, lets, numbers, staged
 
 __all__ = ["REGRESSION"]
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from driftline.kql.functions.lists import Pair, elements, exact, let, lets, numbers, once, single, written
 from driftline.kql.functions.row import Function, rows
+from driftline.kql.functions.sql_lists import Pair, elements, exact, let, lets, numbers, once, single, written
 
 __all__ = ["SERIES"]
 

@@ -10,8 +10,8 @@ import math
 from collections.abc import Mapping
 from fractions import Fraction
 
-from driftline.kql.functions.lists import Pair, lets
 from driftline.kql.functions.row import Function, rows
+from driftline.kql.functions.sql_lists import Pair, lets
 
 __all__ = ["UNITS"]
 

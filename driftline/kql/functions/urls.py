@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from driftline.kql.functions.lists import Pair, lets
 from driftline.kql.functions.row import Function, rows
+from driftline.kql.functions.sql_lists import Pair, lets
 
 __all__ = ["URLS"]
 
