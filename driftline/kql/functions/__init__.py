@@ -14,9 +14,9 @@ from driftline.kql.functions.network import NETWORK
 from driftline.kql.functions.plan_only import PLAN_ONLY
 from driftline.kql.functions.ranges import RANGES
 from driftline.kql.functions.refused import REFUSED_ROWS
-from driftline.kql.functions.regression import REGRESSION
 from driftline.kql.functions.row import Aggregate, Function, Growth, Sql, WindowFunction
 from driftline.kql.functions.series import SERIES
+from driftline.kql.functions.series_analysis import SERIES_ANALYSIS
 from driftline.kql.functions.strings import STRINGS
 from driftline.kql.functions.units import UNITS
 from driftline.kql.functions.unlisted import UNLISTED
@@ -53,7 +53,7 @@ FUNCTIONS: dict[str, Function] = {
     **VERSIONS,
     **UNITS,
     **SERIES,
-    **REGRESSION,
+    **SERIES_ANALYSIS,
     **COMPUTED,
     **UNLISTED,
 }

@@ -10,7 +10,7 @@ from __future__ import annotations
 from driftline.kql.functions.row import Function, rows
 from driftline.kql.functions.sql_lists import Pair, array, bag, lets, numbers, staged
 
-__all__ = ["REGRESSION"]
+__all__ = ["SERIES_ANALYSIS"]
 
 MEAN = ("list_avg(f)", "arrayAvg(f)")
 SQUARES = (
@@ -272,7 +272,7 @@ def outliers() -> Pair:
 
 
 PARTS: dict[str, Pair] = {"baseline": ("w", "w"), "seasonal": ("z", "z"), "trend": ("t", "t"), "residual": ("q", "q")}
-REGRESSION = rows(
+SERIES_ANALYSIS = rows(
     [
         Function(
             "series_stats",
