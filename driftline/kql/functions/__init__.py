@@ -8,9 +8,9 @@ from driftline.kql.functions.computed import COMPUTED
 from driftline.kql.functions.conversion import CONVERSION
 from driftline.kql.functions.datetime import DATETIMES
 from driftline.kql.functions.encodings import ENCODINGS
+from driftline.kql.functions.ip_addresses import IP_ADDRESSES
 from driftline.kql.functions.json import JSON
 from driftline.kql.functions.math import MATH
-from driftline.kql.functions.network import NETWORK
 from driftline.kql.functions.plan_only import PLAN_ONLY
 from driftline.kql.functions.ranges import RANGES
 from driftline.kql.functions.refused import REFUSED_ROWS
@@ -45,7 +45,7 @@ FUNCTIONS: dict[str, Function] = {
     **DATETIMES,
     **CONVERSION,
     **JSON,
-    **NETWORK,
+    **IP_ADDRESSES,
     **URLS,
     **ARRAYS,
     **RANGES,

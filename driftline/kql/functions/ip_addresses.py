@@ -11,7 +11,7 @@ from collections.abc import Callable
 from driftline.kql.functions.row import Function, rows
 from driftline.kql.functions.sql_lists import Pair, lets
 
-__all__ = ["NETWORK"]
+__all__ = ["IP_ADDRESSES"]
 
 OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 PLAIN = f"{OCTET}(?:[.]{OCTET}){{3}}"
@@ -319,7 +319,7 @@ def over_array(test: Pair) -> Pair:
     )
 
 
-NETWORK = rows(
+IP_ADDRESSES = rows(
     [
         Function(
             "parse_ipv4",
