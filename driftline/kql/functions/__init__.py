@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from driftline.kql.functions.aggregates import AGGREGATES as GROUP_AGGREGATES
 from driftline.kql.functions.arrays import ARRAYS
-from driftline.kql.functions.computed import COMPUTED
 from driftline.kql.functions.conversion import CONVERSION
 from driftline.kql.functions.datetime import DATETIMES
 from driftline.kql.functions.encodings import ENCODINGS
@@ -18,6 +17,7 @@ from driftline.kql.functions.row import Aggregate, Function, Growth, Sql, Window
 from driftline.kql.functions.series import SERIES
 from driftline.kql.functions.series_analysis import SERIES_ANALYSIS
 from driftline.kql.functions.strings import STRINGS
+from driftline.kql.functions.udf import UDF
 from driftline.kql.functions.units import UNITS
 from driftline.kql.functions.unlisted import UNLISTED
 from driftline.kql.functions.urls import URLS
@@ -54,7 +54,7 @@ FUNCTIONS: dict[str, Function] = {
     **UNITS,
     **SERIES,
     **SERIES_ANALYSIS,
-    **COMPUTED,
+    **UDF,
     **UNLISTED,
 }
 """Scalar functions and operators, by name."""

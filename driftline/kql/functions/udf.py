@@ -5,7 +5,7 @@ from __future__ import annotations
 from driftline.kql.functions.row import Function, Growth, rows
 from driftline.kql.functions.sql_lists import lets
 
-__all__ = ["COMPUTED"]
+__all__ = ["UDF"]
 
 TEXT = "CAST(_0 AS VARCHAR)"
 # Each word leaves a character of private use, which becomes its replacement when all have been found.
@@ -51,7 +51,7 @@ def _or_nan(name: str, count: int, condition: str = "") -> str:
     return f"coalesce({name}({', '.join(values)}), CASE WHEN {present}{condition} THEN CAST('nan' AS DOUBLE) END)"
 
 
-COMPUTED = rows(
+UDF = rows(
     [
         Function(
             "parse_xml",
