@@ -1,4 +1,4 @@
-"""Plans to sqlglot: one SELECT per node, nested; both engines flatten such nests themselves."""
+"""Plans as sqlglot expressions: one nested SELECT for each node; both engines flatten the nesting themselves."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PlanEmitter:
         self.shared: dict[str, exp.Expression] = {}
 
     def query(self, root: Plan, columns: tuple[Column, ...], order: tuple[Key, ...]) -> exp.Expression:
-        """Emit a whole query: the visible columns by their names, in the order of the rows."""
+        """Emit a whole query, with the names of the visible columns and the order of the rows."""
         made = exp.select(*(exp.alias_(exp.column(identifier(c.id)), c.name, quoted=True) for c in columns))
         made = made.from_(self.source(root), copy=False)
         if order:
@@ -46,7 +46,7 @@ class PlanEmitter:
         return PLANS[type(node)](self, node)
 
     def source(self, node: Plan) -> exp.Expression:
-        """Emit a plan to stand behind FROM."""
+        """Emit a plan as the source of a FROM clause."""
         if isinstance(node, nodes.Shared):
             if node.name not in self.shared:
                 self.shared[node.name] = self.emit(node.input)
@@ -105,7 +105,7 @@ class PlanEmitter:
         )
 
     def numbers(self, node: nodes.Numbers) -> exp.Expression:
-        """Emit a column of the numbers from 0 up to a count."""
+        """Emit a column of the whole numbers from 0 to a count, which is not included."""
         raise NotImplementedError
 
     def filter(self, node: nodes.Filter) -> exp.Expression:
@@ -198,14 +198,14 @@ class PlanEmitter:
         raise NotImplementedError
 
     def fold(self, node: nodes.Fold) -> exp.Expression:
-        """Join the rows with the states after them, which a recursive query makes."""
+        """Emit a fold over ordered rows (``scan``): rows joined with their states, which a recursive query computes."""
         name = f"{node.name} states"
         self.shared.setdefault(node.name, self.emit(node.input))
         states = exp.Union(this=self._first_states(node), expression=self._next_states(node, name), distinct=False)
         made = exp.select(*(self._of("b", c, c) for c in node.columns[: -len(node.state)]))
         made = made.select(*(self._of("s", c, c) for c in node.state), copy=False)
         made = self._beside_states(made, node, name, ahead=0)
-        # Not beside the shared plans: ClickHouse materializes none next to a recursive one.
+        # A WITH clause of its own: ClickHouse materializes no shared plan in a clause with a recursive one.
         return made.with_(identifier(name), as_=states, recursive=True, copy=False)
 
     def _first_states(self, node: nodes.Fold) -> exp.Expression:

@@ -119,7 +119,7 @@ class ScalarEmitter:
         return exp.In(this=self.emit(value.value), query=exp.Subquery(this=self.emit_plan(value.plan)))
 
     def format_piece(self, moment: Scalar, run: str) -> exp.Expression:
-        """Emit the part of a datetime that a run of letters in a format stands for, or the run itself."""
+        """Emit the part of a datetime for a run of letters in a format, or the run itself if it has no meaning."""
         sql = self.fraction(run) if run[0] in "fF" else self.format_parts.get(run)
         return exp.Literal.string(run) if sql is None else self.fill(sql, moment)
 

@@ -1,7 +1,7 @@
-"""Keep SQL from growing without bound where templates name an argument more than once.
+"""A limit on the length of SQL, which templates that repeat an argument multiply at each nesting level.
 
-``totimespan`` reads its text at 40 places; of four calls inside of each other SQL would become
-terabytes. An argument of some size is therefore computed once, in a column below.
+``totimespan`` repeats its argument at 40 places, so that the SQL of a few nested calls would take terabytes. A large
+argument of a large call is therefore computed once, in a column of the plan below.
 """
 
 from __future__ import annotations
@@ -16,17 +16,20 @@ from driftline.kql.plan.nodes import Call, Col, Column, Const, Plan, Scalar
 
 __all__ = ["TooLarge", "sized"]
 
-_MOST = 5_000_000  # characters of SQL, roughly
-_LARGE = 8_000  # a call is taken apart from here on
-_SMALL = 100  # what an argument must take to be worth a column
+_MOST = 5_000_000  # rough length of the longest SQL, in characters
+_LARGE = 8_000  # rough length of a call whose arguments get columns of their own
+_SMALL = 100  # rough length of an argument up to which a column is not worth it
 
 
 class TooLarge(Exception):
-    """A plan's SQL would have more than some millions of characters."""
+    """The SQL of a plan would be longer than five million characters."""
 
 
 def sized(plan: Plan, dialect: str) -> Plan:
-    """Give a plan in which large calls stand on columns; none of its columns changes. Raises ``TooLarge``."""
+    """Return a plan with the same columns in which large arguments of large calls are columns of inner plans.
+
+    Raises ``TooLarge`` if the SQL for the dialect stays too long.
+    """
     ruler = _Ruler(dialect)
     if all(size < _LARGE for size in _sizes(plan, ruler)):
         return plan
@@ -42,7 +45,7 @@ def _sizes(plan: Plan, ruler: _Ruler) -> Iterator[int]:
 
 
 class _Ruler:
-    """How many characters of SQL a value takes, roughly."""
+    """Rough lengths of the SQL of scalars, in characters."""
 
     def __init__(self, dialect: str) -> None:
         self._dialect = dialect
@@ -73,7 +76,7 @@ def _sized(node: Plan, ruler: _Ruler, names: Iterator[str]) -> Plan:
     return walk.narrowed(node, columns)
 
 
-# Only what the rows below tell: the state of a fold they do not.
+# An argument must depend on columns of the input only: a fold's state is not a column of its input.
 def _part_below(node: Plan, ruler: _Ruler) -> Scalar | None:
     inputs = walk.inputs(node)
     known = {column.id for column in inputs[0].columns} if len(inputs) == 1 else set()
@@ -82,7 +85,7 @@ def _part_below(node: Plan, ruler: _Ruler) -> Scalar | None:
 
 
 def _part(value: Scalar, ruler: _Ruler, known: set[str]) -> Scalar | None:
-    """Find an argument that a large call names more than once, innermost first."""
+    """Return an argument that a large call repeats, innermost first; None if there is none."""
     for inner in walk.scalars(value):
         if found := _part(inner, ruler, known):
             return found

@@ -1,7 +1,8 @@
-"""Aggregates. All but ``count`` skip nulls; on no rows the counting ones give 0, lists are empty.
+"""Aggregates over the rows of a group.
 
-Lists collect JSON texts (the binder turns the argument into dynamic), so that both engines
-write the same arrays.
+All but ``count`` skip nulls. Without rows, the counting aggregates return 0 and the collecting ones
+an empty array. Lists collect JSON texts (the binder converts the argument to dynamic), so that both
+engines write the same arrays.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""Arrays turned, shifted, split and joined; bags changed."""
+"""Rotation, shift, split, choice and zip of arrays, and changes of property bags.
+
+The helpers return a pair of templates: for DuckDB, for ClickHouse. In a template ``s`` is the list of
+the elements of the first argument, each as JSON text.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,10 @@ __all__ = ["ARRAYS"]
 
 
 def raw(body: Pair, *others: tuple[str, str]) -> Pair:
-    """Write a list of JSON texts, made of the list ``s`` of the first argument; null if that is no array."""
+    """Return the templates that write a list of JSON texts as an array; null if an argument is not an array.
+
+    ``others`` are names for the lists of further arguments: ``("b", "_1")``.
+    """
     values = {name: elements(argument) for name, argument in others}
     duck, click = lets(body, s=elements("_0"), **values)
     joined = f"concat('[', arrayStringConcat(arrayMap(o -> ifNull(o, 'null'), {click}), ','), ']')"
@@ -19,13 +26,16 @@ def raw(body: Pair, *others: tuple[str, str]) -> Pair:
 
 
 def known(body: Pair, *numbers: str) -> Pair:
-    """Compute something if numbers are not null."""
+    """Return templates that give null if one of the numbers is null."""
     given = " AND ".join(f"{x} IS NOT NULL" for x in numbers)
     return f"CASE WHEN {given} THEN {body[0]} END", f"if({given}, {body[1]}, NULL)"
 
 
 def rotated(sign: str) -> Pair:
-    """Turn an array: element ``i`` comes from ``i + n``."""
+    """Return the templates of a rotation by ``_1`` elements.
+
+    The element at index ``i`` comes from ``i + _1`` or ``i - _1``, by the sign, modulo the length.
+    """
     return known(
         raw(
             (
@@ -44,11 +54,11 @@ def rotated(sign: str) -> Pair:
     )
 
 
-FAR = 1 << 40  # farther than any array is long
+FAR = 1 << 40  # more elements than any array has; keeps the sum from overflowing
 
 
 def shifted(sign: str) -> Pair:
-    """Shift an array; ``_2`` comes in."""
+    """Return the templates of a shift by ``_1`` elements; ``_2`` fills the gap."""
     at = f"(i {sign} least(greatest(_1, -{FAR}), {FAR}))"
     return known(
         raw(
@@ -77,7 +87,7 @@ def shifted(sign: str) -> Pair:
     )
 
 
-# Cut at places counted from 0 (from the end if negative).
+# ``c`` are the indices at which to split, sorted and with 0 first; a negative one counts from the end.
 SPLIT = (
     "list_transform(range(1, len(c) + 1), lambda k: list_slice(s, c[k] + 1, coalesce(c[k + 1], len(s))))",
     """
@@ -121,6 +131,7 @@ CUTS = (
 
 
 def split() -> Pair:
+    """Return the templates that split an array at the indices ``_1``; null if an index is not a whole number."""
     duck, click = lets(SPLIT, s=elements("_0"), c=CUTS)
     joined = f"concat('[', arrayStringConcat({click}, ','), ']')"
     places = """
@@ -147,7 +158,10 @@ KINDS_OF_TRUTH = "'BOOLEAN', 'BIGINT', 'UBIGINT', 'DOUBLE'"
 
 
 def chosen() -> Pair:
-    """Choose element by element, by a list of conditions, from arrays or from a value each."""
+    """Return the templates that choose each element from ``_1`` or ``_2``, by the array of conditions ``_0``.
+
+    ``_1`` and ``_2`` are arrays or single values. A condition that is neither a bool nor a number gives null.
+    """
     condition = TRUE[0].format("s[i]", "s[i]"), TRUE[1].format("s[i]")
     return raw(
         (
@@ -173,7 +187,7 @@ def chosen() -> Pair:
 
 
 def either(argument: str) -> Pair:
-    """Give an argument's element ``i``, or the argument itself if it is no array."""
+    """Return the element ``i`` of an argument, or the argument itself if it is not an array."""
     return (
         f"CASE WHEN json_type({argument}) = 'ARRAY' THEN ({elements(argument)[0]})[i] ELSE {argument} END",
         f"if(startsWith(ifNull({argument}, ''), '['), {elements(argument)[1]}[i], {argument})",
@@ -181,6 +195,7 @@ def either(argument: str) -> Pair:
 
 
 def zipped() -> Pair:
+    """Return the templates of the first step of ``zip``: pairs of elements with the same index."""
     duck = "list_transform(range(1, greatest(len(s), len(b)) + 1), lambda i: [s[i], b[i]])"
     click = """
             arrayMap(
@@ -190,8 +205,11 @@ def zipped() -> Pair:
     return raw((duck, click), ("b", "_1"))
 
 
-# Put an element behind each of the arrays that ``zip`` has made so far.
 def added() -> Pair:
+    """Return the templates of each further step of ``zip``.
+
+    Each of the arrays so far gets the element of the next array at its end.
+    """
     duck = """
         list_transform(
             range(1, greatest(len(s), len(b)) + 1),
@@ -219,6 +237,7 @@ def added() -> Pair:
 
 
 def jaccard() -> Pair:
+    """Return the templates of the Jaccard index of two sets; null if an argument is not an array or both are empty."""
     duck = """
         len(list_distinct(list_filter(s, lambda e: list_contains(b, e))))
         / nullif(len(list_distinct(list_concat(s, b))), 0)"""
@@ -250,6 +269,7 @@ PAIRS = (
 
 
 def without() -> Pair:
+    """Return the templates that remove the keys ``_1`` from a bag; null if the first argument is not a bag."""
     keys = (
         "CAST(CASE WHEN json_type(_1) = 'ARRAY' THEN _1 ELSE '[]' END AS VARCHAR[])",
         "JSONExtract(ifNull(_1, '[]'), 'Array(String)')",
@@ -263,7 +283,10 @@ def without() -> Pair:
 
 
 def with_key(*, null_keeps: bool) -> Pair:
-    """Set one of a bag's names, in its place or behind the others; a null may leave the bag as it is."""
+    """Return the templates that set the key ``_1`` of a bag to ``_2``, in its place or at the end.
+
+    ``null_keeps`` leaves the bag unchanged if the value is null.
+    """
     value = "CASE WHEN k = _1 THEN v ELSE json_extract(b, concat('$.', to_json(k))) END"
     duck = f"list_transform(json_keys(b), lambda k: concat(to_json(k), ':', coalesce(CAST({value} AS TEXT), 'null')))"
     new = """
@@ -299,7 +322,7 @@ def with_key(*, null_keeps: bool) -> Pair:
 
 
 def dense() -> Pair:
-    """Give a bag without its nulls and empty texts."""
+    """Return the templates that remove nulls and empty strings from a bag."""
     duck = PAIRS[0].format(keep="coalesce(json_extract_string(_0, concat('$.', to_json(k))), '') <> ''")
     click = PAIRS[1].format(keep="tupleElement(p, 2) NOT IN ('null', '\"\"')")
     return (
@@ -309,7 +332,7 @@ def dense() -> Pair:
 
 
 def bag_of() -> Pair:
-    """Make a bag of an array of names and one of values."""
+    """Return the templates of a bag of an array of keys and an array of values."""
     names = (
         "list_transform(s, lambda e: coalesce(json_extract_string(e, '$'), ''))",
         "arrayMap(e -> JSONExtractString(ifNull(e, '\"\"')), s)",

@@ -1,4 +1,4 @@
-"""Conversions. What cannot be converted is null (a string: empty), never an error."""
+"""Conversions between types. A value that cannot be converted becomes null (a string: empty), never an error."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ CLOCK_END = r"(?::\d+)?(?:\.\d+)?$"
 
 
 def _span(x: str) -> str:
+    """Return the template that reads a timespan from a string for DuckDB: ``2``, ``1.02:03:04.5`` or ``1.5h``.
+
+    The result is in ticks of 100 ns; a whole number counts days.
+    """
+
     def number(pattern: str) -> str:
         return f"coalesce(try_cast(regexp_extract({x}, '{pattern}', 1) AS BIGINT), 0)"
 
@@ -54,8 +59,9 @@ def _span(x: str) -> str:
         END"""
 
 
-# ClickHouse spells the same with its own functions.
 def _click_span(x: str) -> str:
+    """Return the same template for ClickHouse, with backslashes doubled inside of its string literals."""
+
     def number(pattern: str) -> str:
         return f"ifNull(toInt64OrNull(extract(assumeNotNull({x}), '{pattern}')), 0)"
 
@@ -89,8 +95,12 @@ def _click_span(x: str) -> str:
             )"""
 
 
-# DuckDB's cast forgets an offset, and takes more than dates: 'epoch', '… PM' as if it were morning.
 def _moment(text: str) -> str:
+    """Return the template that reads a datetime from a string for DuckDB.
+
+    DuckDB's cast ignores an offset and accepts more than dates: 'epoch', and '… PM' as if it were morning. The
+    patterns therefore decide on the form first.
+    """
     zoned = rf"regexp_replace({text}, '\s*([+-]\d{{2}}):?(\d{{2}})\s*$', '\1:\2')"
     return f"""
             CASE
@@ -102,8 +112,12 @@ def _moment(text: str) -> str:
             END"""
 
 
-# ClickHouse takes a year of two digits for a time of day, and much for a datetime that is none.
 def _click_moment(text: str) -> str:
+    """Return the template that reads a datetime from a string for ClickHouse.
+
+    ClickHouse reads a year of two digits as a time of day, and reads a datetime from many other texts. The century is
+    therefore added (69 to 99 are of the twentieth), and the patterns decide on the form.
+    """
     plain = text
     text = f"replaceRegexpAll({text}, '^\\\\s+|\\\\s+$', '')"
     for century, years in (("20", "[0-5][0-9]|6[0-8]"), ("19", "69|[7-9][0-9]"), ("", "[0-9]{4}")):
@@ -113,22 +127,25 @@ def _click_moment(text: str) -> str:
     return f"if(match({plain}, '^({known})$'), parseDateTime64BestEffortUSOrNull({text}, 6, 'UTC'), NULL)"
 
 
-# The first 32 digits count, with dashes in their places or without; what follows is not looked at.
+# As in Kusto, the first 32 digits count, with or without dashes between them; the text after them is ignored.
 GUID = r"^[{]?([0-9A-Fa-f]{8})-?([0-9A-Fa-f]{4})-?([0-9A-Fa-f]{4})-?([0-9A-Fa-f]{4})-?([0-9A-Fa-f]{12})"
 DASHED = "-".join(rf"\{group}" for group in range(1, 6))
 
 
 def _guid(text: str) -> str:
+    """Return the template that reads a guid from a string for DuckDB, in lower case and with dashes."""
     found = f"regexp_replace({text}, '{GUID}.*$', '{DASHED}', 's')"
     return f"CASE WHEN regexp_matches({text}, '{GUID}') THEN lower({found}) END"
 
 
 def _click_guid(text: str) -> str:
+    """Return the template that reads a guid from a string for ClickHouse, in lower case and with dashes."""
     found = f"replaceRegexpOne({text}, '(?s){GUID}.*$', '{DASHED}')".replace("\\", "\\\\")
     return f"if(match({text}, '{GUID}'), lower({found}), NULL)"
 
 
 def _long(kind: str, text: str) -> str:
+    """Return DuckDB's template that reads a whole number of an SQL type from the text of a dynamic value."""
     return f"""
             CASE
             WHEN regexp_full_match({text}, '{WHOLE}') THEN try_cast({text} AS {kind})
@@ -139,6 +156,10 @@ def _long(kind: str, text: str) -> str:
 
 
 def _whole(kind: str, click: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the templates of ``tolong`` or ``toint`` by the argument's type.
+
+    ``kind`` and ``click`` are the names of the result's type in DuckDB and in ClickHouse.
+    """
     duck = {
         "string": f"CASE WHEN regexp_full_match(_0, '{WHOLE}') THEN try_cast(trim(_0) AS {kind}) END",
         "real": f"try_cast(trunc(_0) AS {kind})",
@@ -164,7 +185,7 @@ def _whole(kind: str, click: str) -> tuple[dict[str, str], dict[str, str]]:
 
 
 BOOLEAN = "CASE lower({x}) WHEN 'true' THEN TRUE WHEN 'false' THEN FALSE WHEN '1' THEN TRUE WHEN '0' THEN FALSE END"
-# JSON has no such numbers; Kusto writes them as texts.
+# JSON has no infinity and no NaN; Kusto writes them as strings.
 INFINITE = "CASE WHEN _0 > 0 AND NOT isnan(_0) THEN 'Infinity' WHEN _0 < 0 THEN '-Infinity' ELSE 'NaN' END"
 # Kusto writes reals as .NET does: 0.5, 12, 1E+20, 1.5E-07.
 REAL_TEXT = (
@@ -200,7 +221,7 @@ REAL_TEXT = (
     )[1]
     + "))",
 )
-# Spaces outside of JSON's texts go.
+# Removes white space outside of JSON strings: DuckDB's json() does the same.
 COMPACT = "replaceRegexpAll(_0, '(\"(?:[^\"\\\\\\\\]|\\\\\\\\.)*\")|[ \\\\t\\\\r\\\\n]+', '\\\\1')"
 CONVERSION = rows(
     [

@@ -1,4 +1,4 @@
-"""Datetimes (timestamps without zone, UTC, microseconds) and timespans (ticks of 100 ns)."""
+"""Datetimes (UTC, microseconds since 1970, timestamps without zone) and timespans (ticks of 100 ns)."""
 
 from __future__ import annotations
 
@@ -11,18 +11,22 @@ DAY_US = 86_400_000_000
 
 
 def us(x: str) -> str:
+    """Return DuckDB's expression for the microseconds since 1970 of a datetime."""
     return f"epoch_us({x})"
 
 
 def ch_us(x: str) -> str:
+    """Return ClickHouse's expression for the microseconds since 1970 of a datetime."""
     return f"toUnixTimestamp64Micro({x})"
 
 
 def moment(micros: str) -> str:
+    """Return DuckDB's expression for the datetime of microseconds since 1970."""
     return f"make_timestamp({micros})"
 
 
 def ch_moment(micros: str) -> str:
+    """Return ClickHouse's expression for the datetime of microseconds since 1970."""
     return f"fromUnixTimestamp64Micro({micros}, 'UTC')"
 
 
@@ -58,6 +62,7 @@ TEXT_OF_TIMESPAN = (CLOCK_DUCK, CLOCK_CLICK)
 
 
 def start(unit: str, click: str) -> tuple[str, str]:
+    """Return the templates of the start of a period, moved by ``_1`` periods."""
     duck = f"date_trunc('{unit}', _0 + to_{unit}s(CAST(coalesce(_1, 0) AS INT)))"
     add = f"add{unit.title()}s(_0, ifNull(_1, 0))"
     return f"TRY(CAST({duck} AS TIMESTAMP))", f"CAST({click.format(add)} AS Nullable(DateTime64(6, 'UTC')))"
@@ -75,8 +80,8 @@ MONTH_START = start("month", "toStartOfMonth({})")
 YEAR_START = start("year", "toStartOfYear({})")
 
 
-# The end of a period is one microsecond before the start of the next.
 def end(begin: tuple[str, str]) -> tuple[str, str]:
+    """Return the templates of the end of a period: one microsecond before the start of the next one."""
     duck = begin[0].replace("coalesce(_1, 0)", "coalesce(_1, 0) + 1")
     click = begin[1].replace("ifNull(_1, 0)", "ifNull(_1, 0) + 1")
     return f"({duck}) - to_microseconds(1)", f"addMicroseconds({click}, -1)"
@@ -98,8 +103,12 @@ def part(name: str, duck: str, click: str, doc: str = "", aliases: tuple[str, ..
 STEP = "nullif(greatest(_1 // 10, 0), 0)"
 
 
-# datetime_diff counts boundaries crossed, not whole periods.
 def boundaries(unit: str, micros: int, shift: int = 0) -> Function:
+    """Return the row of ``datetime_diff`` for a unit of fixed length, in microseconds.
+
+    Kusto counts the boundaries of the unit between two datetimes, not whole units. ``shift`` moves the boundaries,
+    which else are aligned at year 1.
+    """
     duck = f"(({us('_0')} + {YEAR_ONE + shift}) // {micros}) - (({us('_1')} + {YEAR_ONE + shift}) // {micros})"
     click = (
         f"intDiv({ch_us('_0')} + {YEAR_ONE + shift}, {micros}) - intDiv({ch_us('_1')} + {YEAR_ONE + shift}, {micros})"
@@ -108,7 +117,7 @@ def boundaries(unit: str, micros: int, shift: int = 0) -> Function:
 
 
 CLOCK = "(_3 BETWEEN 0 AND 23) AND (_4 BETWEEN 0 AND 59) AND _5 >= 0 AND _5 < 60"
-# Kusto's seventh decimal, which neither engine keeps, is cut, not rounded.
+# Neither engine stores Kusto's seventh decimal of a second: it is cut off, not rounded.
 MICROSECONDS = "CAST(round(_5 * 10000000) AS BIGINT) // 10", "intDiv(toInt64(round(_5 * 10000000)), 10)"
 SPAN_CLOCK = "(_1 BETWEEN 0 AND 23) AND (_2 BETWEEN 0 AND 59) AND _3 >= 0 AND _3 < 60"
 WRITTEN = """
@@ -119,9 +128,11 @@ WRITTEN = """
         )"""
 
 
-# Seconds between the first and the last moment that Kusto knows.
 def since_1970(per_second: int, number: tuple[str, str]) -> tuple[str, str]:
-    """Make a datetime of a count of units; null if it lies outside of the years 1 to 9999."""
+    """Return the templates of a datetime of ``_0`` units since 1970; null outside of the years 1 to 9999.
+
+    ``number`` are the templates of its microseconds.
+    """
     within = f"_0 BETWEEN {-62_135_596_800 * per_second} AND {253_402_300_799 * per_second}"
     return f"CASE WHEN {within} THEN {moment(number[0])} END", f"if({within}, {ch_moment(number[1])}, NULL)"
 

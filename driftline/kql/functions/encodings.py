@@ -1,4 +1,4 @@
-"""Bytes, code points, digits, sizes and versions, written and read."""
+"""Encodings of bytes, guids, code points and numbers, local times, and sets as sorted lists."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from driftline.kql.functions.sql_lists import lets
 __all__ = ["ENCODINGS", "PLAIN"]
 
 HEX = ("lower(hex(_0))", "replaceRegexpOne(lower(hex(assumeNotNull(_0))), '^0+([0-9a-f])', '\\\\1')")
-PLAIN = "translate(_0, concat(' ', chr(9), chr(10), chr(13)), '')"  # spaces count for nothing in base64
+PLAIN = "translate(_0, concat(' ', chr(9), chr(10), chr(13)), '')"  # white space in base64 is ignored
 BYTES = (
     """
         to_json(
@@ -20,7 +20,7 @@ BYTES = (
     "toJSONString(arrayMap(i -> reinterpretAsUInt8(substring(b, i + 1, 1)), range(length(b))))",
 )
 BYTE = "CASE WHEN json_type(e) IN ('UBIGINT', 'BIGINT') THEN json_extract_string(e, '$') END"
-# Bytes, each from 0 to 255; anything else among them makes nothing.
+# An element that is not a number from 0 to 255 makes the result empty.
 FROM_BYTES = (
     f"""
         CASE
@@ -56,11 +56,12 @@ FROM_BYTES = (
             ''
         )""",
 )
-# The first three parts of a guid are numbers, least byte first.
+# The first three parts of a guid are stored little-endian, the other two as they are written.
 PAIRS = (7, 5, 3, 1, 11, 9, 15, 13)
 
 
 def _turned(digits: str) -> str:
+    """Return the expression that moves the hexadecimal digits of a guid into the order of its bytes, or back."""
     return f"concat({', '.join(f'substring({digits}, {at}, 2)' for at in PAIRS)}, substring({digits}, 17))"
 
 
@@ -92,7 +93,10 @@ UNITS = ("Bytes", "KB", "MB", "GB", "TB", "PB", "EB")
 
 
 def sized() -> tuple[str, str]:
-    """Write a number of bytes: ``_1`` digits, in the unit ``_2`` or one that fits, by the base ``_3``."""
+    """Return the templates that write a number of bytes in a unit.
+
+    ``_1`` is the number of digits, ``_2`` the unit (empty for the largest one that fits), ``_3`` the base.
+    """
     names = ", ".join(f"'{unit}'" for unit in UNITS)
     places = " + ".join(f"(abs(n) >= pow(k, {power}))" for power in range(1, len(UNITS)))
     ducks = places.replace("(abs", "CAST(abs").replace("))", ") AS INT)")
@@ -116,6 +120,7 @@ def sized() -> tuple[str, str]:
 
 
 def equal_sets() -> tuple[str, str]:
+    """Return the templates that compare two arrays as sets; false if one is not an array."""
     ducks = [
         f"""
             list_sort(

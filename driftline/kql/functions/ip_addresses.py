@@ -1,7 +1,8 @@
-"""IPv4 and IPv6 addresses, with their prefixes.
+"""IPv4 and IPv6 addresses, with or without a prefix length.
 
-IPv4 addresses are numbers; IPv6 addresses are texts of 128 binary digits, whose beginnings
-are their networks. What is no address gives null.
+In the templates an IPv4 address is a number, and an IPv6 address a string of 128 binary digits, of which
+the network is the first part. An invalid address gives null. The helpers return a pair of templates: for
+DuckDB, for ClickHouse.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ BLOCK = f"^({PLAIN})(?:/({SIZE}))?$"
 
 
 def number(x: str) -> Pair:
-    """Give the number of an address, whatever its prefix."""
+    """Return the templates of the number of an address without its prefix."""
     parts = [
         f"CAST(split_part(regexp_extract({x}, '{BLOCK}', 1), '.', {n}) AS BIGINT) * {256 ** (4 - n)}"
         for n in (1, 2, 3, 4)
@@ -32,7 +33,7 @@ def number(x: str) -> Pair:
 
 
 def prefix(x: str) -> Pair:
-    """Give the length of an address' prefix, 32 without one."""
+    """Return the templates of the prefix length of an address; 32 without a prefix."""
     return (
         f"coalesce(try_cast(nullif(regexp_extract({x}, '{BLOCK}', 2), '') AS BIGINT), 32)",
         f"ifNull(toInt64OrNull(splitByChar('/', concat({x}, '/'))[2]), 32)",
@@ -40,7 +41,10 @@ def prefix(x: str) -> Pair:
 
 
 def network(x: str, size: Pair) -> Pair:
-    """Give the number of an address' network; null for a size that is none."""
+    """Return the templates of the number of an address masked to a prefix length.
+
+    A length outside of 0 to 32 gives null.
+    """
     duck, click = number(x)
     return (
         f"CASE WHEN {size[0]} BETWEEN 0 AND 32 THEN (({duck}) >> (32 - ({size[0]}))) << (32 - ({size[0]})) END",
@@ -53,6 +57,7 @@ def network(x: str, size: Pair) -> Pair:
 
 
 def least(*sizes: Pair) -> Pair:
+    """Return the templates of the least of several prefix lengths."""
     return f"least({', '.join(s[0] for s in sizes)})", f"least({', '.join(s[1] for s in sizes)})"
 
 
@@ -61,16 +66,18 @@ SHARED = least(prefix("_0"), prefix("_1"), GIVEN)
 
 
 def compared() -> Pair:
+    """Return the templates that compare two networks: -1, 0 or 1."""
     first, second = network("_0", SHARED), network("_1", SHARED)
     return f"CAST(sign(({first[0]}) - ({second[0]})) AS BIGINT)", f"toInt64(sign(({first[1]}) - ({second[1]})))"
 
 
 def same(first: Pair, second: Pair) -> Pair:
+    """Return the templates that test two values for equality."""
     return f"({first[0]}) = ({second[0]})", f"({first[1]}) = ({second[1]})"
 
 
 def written(value: Pair) -> Pair:
-    """Write a number as an address; empty if it is none."""
+    """Return the templates that write a number as an address; empty if it is null or too large."""
     octets = ", '.', ".join(f"CAST((n >> {shift}) & 255 AS TEXT)" for shift in (24, 16, 8, 0))
     return (
         f"""
@@ -96,6 +103,7 @@ def written(value: Pair) -> Pair:
 
 
 def suffixed(text: Pair, size: Pair) -> Pair:
+    """Return the templates that add a prefix length to the text of an address; empty stays empty."""
     return lets(
         (
             f"CASE WHEN a = '' THEN '' ELSE concat(a, '/', CAST({size[0]} AS TEXT)) END",
@@ -105,7 +113,7 @@ def suffixed(text: Pair, size: Pair) -> Pair:
     )
 
 
-# Addresses in a text stand between characters that are neither letters nor digits.
+# Candidates in a text: the pieces between characters other than letters, digits and dots.
 IN_TEXT = (
     f"""
         list_filter(
@@ -121,6 +129,7 @@ IN_TEXT = (
 
 
 def _private() -> Pair:
+    """Return the templates that test for the ranges 10/8, 172.16/12 and 192.168/16."""
     ranges = ((24, 10), (20, 2753), (16, 49320))  # 10/8, 172.16/12, 192.168/16
     (duck, click), sizes = number("_0"), prefix("_0")
 
@@ -134,13 +143,13 @@ def _private() -> Pair:
 
 SIZE6 = "12[0-8]|1[01][0-9]|[1-9]?[0-9]"
 BLOCK6 = f"^[^/]*:[^/]*(?:/(?:{SIZE6}))?$"
-# Kusto reads ::1.2.3.4 as the IPv4 address it ends in, and a prefix of up to 32 as that one's.
+# Kusto reads ::1.2.3.4 as the IPv4 address at its end, and a prefix length of up to 32 as one of IPv4.
 ENDING = f"^(?:{PLAIN}(?:/(?:{SIZE}))?|::{PLAIN}(?:/(?:{SIZE6}))?)$"
 SHORT = f"^(?:::)?{PLAIN}(?:/(?:{SIZE}))?$"
 
 
 def address6(x: str) -> Pair:
-    """Give an address without its prefix, empty if that is none; an IPv4 address in its mapped form."""
+    """Return the templates of an address without its prefix; empty if it is invalid, mapped to IPv6 if it is IPv4."""
     return (
         f"""
             CASE
@@ -158,7 +167,7 @@ def address6(x: str) -> Pair:
 
 
 def bits(x: str) -> Pair:
-    """Give an address as 128 binary digits."""
+    """Return the templates of an address as 128 binary digits; null if it is invalid."""
     tail = "regexp_extract(h, '([0-9]+[.][0-9.]+)$', 1)"
     octet = f"CAST(split_part({tail}, '.', {{}}) AS INT)"
     pair = "printf('%x', {0} * 256 + {1})"
@@ -186,7 +195,10 @@ def bits(x: str) -> Pair:
 
 
 def prefix6(x: str) -> Pair:
-    """Give the length of an address' prefix, 128 without one; an IPv4 prefix begins after 96 bits."""
+    """Return the templates of the prefix length of an address; 128 without a prefix.
+
+    A prefix of an IPv4 address counts from bit 96, where the address begins in its mapped form.
+    """
     return (
         f"""
             CASE
@@ -199,7 +211,10 @@ def prefix6(x: str) -> Pair:
 
 
 def network6(x: str, size: Pair) -> Pair:
-    """Give the digits of an address' network; null for a size below none."""
+    """Return the templates of the first digits of an address, as many as a prefix length.
+
+    A negative length gives null.
+    """
     duck, click = bits(x)
     return (
         f"CASE WHEN {size[0]} >= 0 THEN left({duck}, CAST({size[0]} AS BIGINT)) END",
@@ -212,6 +227,7 @@ SHARED6 = least(prefix6("_0"), prefix6("_1"), GIVEN6)
 
 
 def compared6() -> Pair:
+    """Return the templates that compare two networks: -1, 0 or 1."""
     first, second = network6("_0", SHARED6), network6("_1", SHARED6)
     return lets(
         ("CASE WHEN a IS NULL OR b IS NULL THEN NULL WHEN a < b THEN -1 WHEN a > b THEN 1 ELSE 0 END",
@@ -221,7 +237,7 @@ def compared6() -> Pair:
 
 
 def grouped6(size: Pair) -> Pair:
-    """Write an address as eight groups of four digits; empty if it is none."""
+    """Return the templates that write a network as eight groups of four hexadecimal digits; empty if it is null."""
     duck = """
             coalesce(
                 array_to_string(
@@ -256,22 +272,26 @@ def grouped6(size: Pair) -> Pair:
     return lets((f"CASE WHEN b IS NULL THEN '' ELSE {duck} END", f"if(b IS NULL, '', {click})"), b=network6("_0", size))
 
 
-# Tests of an address against another
+# Tests of an address against another one
 
 
 def in_range(block: str) -> Pair:
+    """Return the templates that test whether the address ``_0`` is in a range."""
     return same(network("_0", prefix(block)), network(block, prefix(block)))
 
 
 def in_range6(block: str) -> Pair:
+    """Return the templates that test whether the IPv6 or IPv4 address ``_0`` is in a range."""
     return same(network6("_0", prefix6(block)), network6(block, prefix6(block)))
 
 
 def has_address(address: str) -> Pair:
+    """Return the templates that test whether the text ``_0`` contains an address."""
     return f"list_contains({IN_TEXT[0]}, {address})", f"has({IN_TEXT[1]}, {address}) = 1"
 
 
 def has_beginning(begin: str) -> Pair:
+    """Return the templates that test whether the text ``_0`` contains an address that starts with a prefix."""
     valid = f"^({OCTET}[.]){{1,3}}$|^{PLAIN}$"
     return (
         f"regexp_matches({begin}, '{valid}') AND len(list_filter({IN_TEXT[0]}, lambda w: starts_with(w, {begin}))) > 0",
@@ -288,7 +308,10 @@ TESTS: dict[str, Callable[[str], Pair]] = {
 
 
 def over_array(test: Pair) -> Pair:
-    """Test each text ``t`` of an array: true if one holds, else null if one is null."""
+    """Return the templates that apply a test to each string ``t`` of the array ``_1``.
+
+    The result is true if one test is true, else null if one is null, else false.
+    """
     texts = (
         """
             list_transform(

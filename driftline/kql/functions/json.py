@@ -1,4 +1,4 @@
-"""Dynamic values: JSON text in both engines, SQL's NULL for null."""
+"""Dynamic values: JSON text in both engines, with SQL's NULL for null."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from driftline.kql.functions.sql_lists import elements, lets, numbers, single
 __all__ = ["JSON", "click_merged", "merged"]
 
 LIST = "CAST(CASE WHEN json_type(_0) = 'ARRAY' THEN _0 END AS JSON[])"
-# What is no array counts as an empty one.
+# The elements of both arguments, null as JSON's null; an argument that is not an array counts as empty.
 SET = [
     f"""
         list_transform(
@@ -27,12 +27,15 @@ CLICK_SLICE = f"arraySlice({CH_LIST}, {CLICK_START} + 1, greatest({CLICK_END} - 
 
 
 def array(duck: str, click: str) -> tuple[str, str]:
-    """Apply something to an array; null for what is no array."""
+    """Return the templates that write a list as an array; null if the argument is not an array."""
     return f"to_json({duck})", f"if(startsWith(_0, '['), {CH_JOIN.format(click)}, NULL)"
 
 
 def merged(first: str, second: str) -> str:
-    """Join two bags in DuckDB, shallowly and with nulls, which ``json_merge_patch`` would not."""
+    """Return DuckDB's template that merges two bags, not recursively.
+
+    ``json_merge_patch`` would merge nested bags and drop nulls.
+    """
     pair = "concat(to_json(k), ':', json_extract({bag}, concat('$.', to_json(k))))"
     left = f"list_transform(json_keys({first}), lambda k: {pair.format(bag=first)})"
     rest = f"list_filter(json_keys({second}), lambda k: NOT coalesce(list_contains(json_keys({first}), k), FALSE))"
@@ -41,7 +44,7 @@ def merged(first: str, second: str) -> str:
 
 
 def click_merged(first: str, second: str) -> str:
-    """Join two bags in ClickHouse, shallowly and with nulls."""
+    """Return ClickHouse's template that merges two bags, not recursively."""
     rest = f"""
         arrayFilter(
             p -> NOT has(JSONExtractKeys({first}), tupleElement(p, 1)), JSONExtractKeysAndValuesRaw({second})

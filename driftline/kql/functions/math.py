@@ -1,8 +1,7 @@
 """Arithmetic, comparison, logic and mathematics.
 
-Whole-number division by zero is null, modulo is never negative, and comparisons with null
-follow https://learn.microsoft.com/kusto/query/scalar-data-types/null-values: ``==`` is null
-only if both sides are.
+Division of whole numbers by zero is null, and a remainder is never negative. Comparisons with null follow
+https://learn.microsoft.com/kusto/query/scalar-data-types/null-values: ``==`` is null only if both sides are.
 """
 
 from __future__ import annotations
@@ -11,7 +10,8 @@ from driftline.kql.functions.row import Function, Growth, rows
 
 __all__ = ["MATH"]
 
-HALVES = "if(abs({x} - trunc({x})) = 0.5, trunc({x}) + sign({x}), round({x}))"  # ClickHouse rounds them to even
+# Halves go away from zero, as in Kusto; ClickHouse\'s round() rounds them to even.
+HALVES = "if(abs({x} - trunc({x})) = 0.5, trunc({x}) + sign({x}), round({x}))"
 POWER = "pow(10, assumeNotNull(toFloat64(ifNull(_1, 0))))"
 ROUNDED = (
     {
@@ -32,7 +32,10 @@ ROUNDED_UP = (
 
 
 def logarithm(name: str) -> tuple[str, str]:
-    """Give a logarithm: null below zero, and minus infinity, where DuckDB would fail, at zero."""
+    """Return the templates of a logarithm.
+
+    A number below zero gives null; zero gives minus infinity, where DuckDB would raise an error.
+    """
     click = name.replace("ln", "log")
     return (
         f"CASE WHEN _0 > 0 THEN {name}(_0) WHEN _0 = 0 THEN CAST('-inf' AS DOUBLE) WHEN isnan(_0) THEN _0 END",
@@ -41,14 +44,14 @@ def logarithm(name: str) -> tuple[str, str]:
 
 
 def shifted(duck: str, click: str) -> tuple[str, str]:
-    """Shift by a number of bits taken modulo 64; null if it is negative."""
+    """Return the templates of a shift by a count of bits modulo 64; null for a negative count."""
     return (
         f"CASE WHEN _1 >= 0 THEN {duck.format(bits='(_1 % 64)')} END",
         f"if(_1 >= 0, {click.format(bits='bitAnd(_1, 63)')}, NULL)",
     )
 
 
-# DuckDB refuses to shift a bit out, or a negative number.
+# DuckDB raises an error for a bit shifted out and for a negative number, hence the wider type and the remainder.
 SHIFTED_LEFT = shifted(
     """
         CAST(

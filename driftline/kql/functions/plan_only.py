@@ -7,7 +7,7 @@ from driftline.kql.functions.row import Function, Growth, rows
 __all__ = ["PLAN_ONLY"]
 
 TOO_LONG = "an array or a range of more elements than may be made"
-# A bag as the list of its properties, each a bag of one.
+# A bag as the list of its properties, each a bag with one key.
 BAG_TEXTS = """
     list_transform(
         json_keys(_0),
@@ -96,7 +96,7 @@ PLAN_ONLY = rows(
             growth=Growth.GROUP,
         ),
         Function("extract_all_groups", "string string string*", "dynamic", argument_uses=2),
-        # The lists that mv-expand and mv-apply take apart.
+        # The list of elements or properties that mv-expand and mv-apply turn into rows.
         Function(
             "expand_list",
             "dynamic",
@@ -122,7 +122,7 @@ PLAN_ONLY = rows(
                     [_0]
                 )""",
         ),
-        # The same, of which only texts are needed.
+        # The same list where only the text of each element is used.
         Function(
             "expand_texts",
             "dynamic",
@@ -135,7 +135,7 @@ PLAN_ONLY = rows(
                 END""",
             clickhouse=CLICK_TEXTS,
         ),
-        # The same of a property, which DuckDB returns without spaces, so that the first character tells the type.
+        # The same for a property: DuckDB returns it without spaces, so that the first character tells the type.
         Function(
             "expand_member_texts",
             "dynamic",
@@ -148,7 +148,7 @@ PLAN_ONLY = rows(
                 END""",
             clickhouse=CLICK_TEXTS,
         ),
-        # The same, with each property of a bag as an array of its name and its value.
+        # The same list with each property of a bag as an array of its key and its value.
         Function(
             "expand_wide",
             "dynamic",
@@ -183,7 +183,7 @@ PLAN_ONLY = rows(
             duckdb=f"CASE WHEN _0 > _1 THEN error('{TOO_LONG}') ELSE _0 END",
             clickhouse=f"_0 + throwIf(coalesce(_0 > _1, false), '{TOO_LONG}')",
         ),
-        # The last element of an array of whole numbers from _0 to _1 by _2, if there are at most _3.
+        # The end _1 of an array of whole numbers from _0 by steps of _2; an error if it has more than _3 elements.
         Function(
             "range_end",
             "long long long long",

@@ -1,4 +1,4 @@
-"""Arrays made of steps, sorted arrays, and places in arrays."""
+"""Arrays of evenly spaced values, sorted arrays, and the index of an element."""
 
 from __future__ import annotations
 
@@ -8,14 +8,21 @@ from driftline.kql.functions.sql_lists import CLICK_REAL, Pair, elements, lets
 
 __all__ = ["MOST_ELEMENTS", "RANGES"]
 
-MOST_ELEMENTS = 1_048_576  # of an array; Kusto's range() leaves out the others without a word
+MOST_ELEMENTS = 1_048_576  # of an array, as in Kusto, whose range() silently drops all others
 BACKWARDS = "(b < a) <> (d < 0) AND b <> a"
 WHOLE = ("(CAST(b AS HUGEINT) - a) // d + 1", "intDiv(toInt128(b) - a, if(d = 0, 1, d)) + 1")
-BROKEN = ("floor((b - a) / d + 1e-9) + 1", "floor((b - a) / d + 1e-9) + 1")  # 0.1 and its like add up inexactly
+BROKEN = (
+    "floor((b - a) / d + 1e-9) + 1",
+    "floor((b - a) / d + 1e-9) + 1",
+)  # the tolerance allows for sums of 0.1 and the like
 
 
 def steps(count: Pair, text: Pair, *arguments: Pair, known: str = "{x} IS NOT NULL") -> Pair:
-    """Write the values from a start ``a`` to an end ``b`` by a step ``d``; ``text`` writes one, ``v``."""
+    """Return the templates of the array of the values from ``a`` to ``b`` by a step ``d``.
+
+    ``count`` is the number of values, ``text`` writes one value ``v`` as JSON, and ``arguments`` are ``a``, ``b`` and
+    ``d``. The array is null if the condition ``known`` is false of an argument.
+    """
     duck = f"CAST(CASE WHEN d = 0 OR {BACKWARDS} THEN 0 ELSE least({count[0]}, {MOST_ELEMENTS}) END AS BIGINT)"
     click = f"toUInt64(if(d = 0 OR ({BACKWARDS}), 0, least({count[1]}, {MOST_ELEMENTS})))"
     listed = lets(
@@ -45,14 +52,14 @@ MICROSECONDS = (
 
 
 def quoted(texts: Pair, value: Pair) -> Pair:
-    """Write a value by the template of a text."""
+    """Return the templates that write a value as a JSON string, from those that write it as text."""
     return texts[0].replace("_0", value[0]), f"concat('\"', {texts[1].replace('_0', value[1])}, '\"')"
 
 
 MOMENT = quoted(TEXT_OF_DATETIME, ("make_timestamp(v)", "fromUnixTimestamp64Micro(v, 'UTC')"))
 NUMBER = ("try_cast(CAST(s[i] AS TEXT) AS DOUBLE)", "toFloat64OrNull(s[i])")
 TEXT = ("json_extract_string(s[i], '$')", "if(startsWith(s[i], '\"'), JSONExtractString(s[i]), s[i])")
-# Numbers come before texts, and texts before all others, whatever the direction.
+# Numbers come first, then strings, then other values, in both directions.
 KIND = (
     f"CASE WHEN {NUMBER[0]} IS NOT NULL THEN 0 WHEN json_type(s[i]) = 'VARCHAR' THEN 1 ELSE 2 END",
     f"multiIf({NUMBER[1]} IS NOT NULL, 0, startsWith(s[i], '\"'), 1, 2)",
@@ -61,7 +68,10 @@ PLACES = ("range(1, len(s) + 1)", "arrayEnumerate(s)")
 
 
 def ordered(direction: str, *, nulls_last: bool) -> Pair:
-    """Sort an array by the values of another, of the same length; equal ones keep their order."""
+    """Return the templates that sort the array ``_0`` by the values of ``_1``, which has the same length.
+
+    Elements with equal values keep their order; arrays of different lengths give null.
+    """
     sign = "-" if direction == "DESC" else ""
     row = f"{{'a': {sign}({KIND[0]}), 'b': {NUMBER[0]}, 'c': {TEXT[0]}, 'd': {sign}i}}"
     there = f"list_transform(list_filter({PLACES[0]}, lambda i: s[i] IS NOT NULL), lambda i: {row})"
@@ -101,7 +111,11 @@ def ordered(direction: str, *, nulls_last: bool) -> Pair:
 
 
 def found() -> Pair:
-    """Find the n-th place of a value among so many elements from a start; -1 if there is none."""
+    """Return the templates of the index of an element of the array ``_0``.
+
+    It is the ``_4``-th element equal to ``_1`` among ``_3`` elements (-1: all) from the index ``_2`` on; -1 if there
+    is none.
+    """
     first = "if(_2 < 0, greatest(toInt64(length(s)) + _2, 0), _2)"
     duck = "CASE WHEN _2 < 0 THEN greatest(len(s) + _2, 0) ELSE _2 END"
     hits = lets(

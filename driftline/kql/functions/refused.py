@@ -1,4 +1,4 @@
-"""Functions of Kusto that hunts refuse by name, each with its reason."""
+"""Functions of Kusto that a query may not call, each with the reason."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from driftline.kql.functions.row import refused, rows
 
 __all__ = ["REFUSED_ROWS"]
 
-GEOGRAPHY = "geography; hunting tables hold no coordinates"
-SERVICE = "it asks a Kusto cluster about itself"
-DEVICE = "it asks Defender's own device inventory"
-LATER = "driftline has not got it yet"
+GEOGRAPHY = "hunting tables have no coordinates"
+SERVICE = "it describes a Kusto cluster"
+DEVICE = "it reads Defender's own device inventory"
+LATER = "it is not implemented"
 
 REFUSED_ROWS = rows(
     [
@@ -25,12 +25,12 @@ REFUSED_ROWS = rows(
             current_cluster_endpoint extent_id extent_tags cursor_after cursor_before_or_at cursor_current
             estimate_data_size""",
         ),
-        *refused("rows keep no time of their arrival; write Timestamp", "ingestion_time"),
-        *refused("it takes rows; write '| invoke FileProfile(SHA256)'", "FileProfile"),
+        *refused("rows have no ingestion time; write Timestamp", "ingestion_time"),
+        *refused("it is a table function; write '| invoke FileProfile(SHA256)'", "FileProfile"),
         *refused(DEVICE, "DeviceFromIP AssignedIPAddresses SeenBy"),
-        *refused("its table of browsers is Kusto's own", "parse_user_agent"),
-        *refused("Kusto does not publish how it combines hashes", "hash_many hash_combine"),
-        *refused("its result is a decimal, which hunts have not", "todecimal decimal"),
+        *refused("it needs Kusto's own table of browsers", "parse_user_agent"),
+        *refused("Kusto's combination of hashes is not published", "hash_many hash_combine"),
+        *refused("decimals are not supported", "todecimal decimal"),
         *refused(
             LATER,
             """series_fit_2lines series_fit_2lines_dynamic series_seasonal percentiles_array_tdigest

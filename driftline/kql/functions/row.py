@@ -12,7 +12,7 @@ the function, unless ``driftline.kql.dialects`` emits it by code.
 
 The templates for both engines stand side by side in the row, not in one file for each engine: they
 must mean the same, a change of one needs a look at the other, about half of them are made of one
-shared formula (``driftline.kql.functions.series``, ``units``, ``network``), and a new function is
+shared formula (``driftline.kql.functions.series``, ``units``, ``ip_addresses``), and a new function is
 a change in one place. A template that is longer than a line is written over several indented lines;
 ``single_line`` joins them.
 """
@@ -33,7 +33,7 @@ Row = TypeVar("Row", bound="Function")
 
 
 class Growth(enum.Enum):
-    """How the size of a result depends on the arguments, where no factor on their sum says it.
+    """Rule for the size of a result that is not a factor on the sum of the arguments' sizes.
 
     ``driftline.kql.rewrite.growth`` holds the computation of each.
     """

@@ -1,6 +1,7 @@
-"""Series: dynamic arrays of numbers, as make-series gives them, element by element.
+"""Element-wise functions, filters and products of series: arrays of numbers, as make-series returns them.
 
-What is no number counts as null.
+An element that is not a number counts as null. The helpers return a pair of templates: for DuckDB, for
+ClickHouse.
 """
 
 from __future__ import annotations
@@ -14,7 +15,10 @@ __all__ = ["SERIES"]
 
 
 def each(duck: str, click: str = "", *, whole: bool = False, also: str = "TRUE") -> Pair:
-    """Compute something of each number ``e``."""
+    """Return the templates that apply a formula to each number ``e``.
+
+    ``whole`` keeps whole numbers whole, if the condition ``also`` holds.
+    """
     body = (f"list_transform(s, lambda e: {duck})", f"arrayMap(e -> {click or duck}, s)")
     return once(exact(let("s", numbers("p"), body), "p", whole=whole, also=also), p="_0")
 
@@ -23,7 +27,10 @@ SIDES = {"right": {"x": "e", "y": "_1"}, "left": {"x": "_1", "y": "e"}}
 
 
 def beside(formula: str, side: str, *, whole: bool = False) -> Pair:
-    """Compute something of each number and one that stands to its right or left; ``_2`` says whether it is whole."""
+    """Return the templates of a formula of each number and a single one at a side.
+
+    ``side`` is ``left`` or ``right``; the argument ``_2`` says whether the single number is whole.
+    """
     return each(re.sub(r"\b[xy]\b", lambda found: SIDES[side][found[0]], formula), whole=whole, also="_2")
 
 
@@ -34,7 +41,10 @@ PLACES = (
 
 
 def pairwise(formula: str, *, whole: bool = False) -> Pair:
-    """Compute something of numbers ``x`` and ``y`` side by side; the shorter array ends in nulls."""
+    """Return the templates of a formula of the numbers ``x`` and ``y`` with the same index.
+
+    Nulls fill up the shorter array.
+    """
     body = (
         f"list_transform({PLACES[0]}, lambda i: {placed(formula)})",
         f"arrayMap(i -> {placed(formula)}, {PLACES[1]})",
@@ -43,12 +53,12 @@ def pairwise(formula: str, *, whole: bool = False) -> Pair:
 
 
 def placed(formula: str) -> str:
-    """Take ``x`` and ``y`` from place ``i`` of the lists ``a`` and ``b``."""
+    """Return a formula with the elements ``i`` of the lists ``a`` and ``b`` in place of ``x`` and ``y``."""
     return re.sub(r"\b[xy]\b", lambda found: {"x": "a[i]", "y": "b[i]"}[found[0]], formula)
 
 
 def truth(left: str, sign: str, right: str) -> str:
-    """Write a comparison as JSON, null if a side is."""
+    """Return the expression of a comparison as JSON text: ``true``, ``false``, or ``null`` if a side is null."""
     return f"""
             CASE
             WHEN {left} {sign} {right} THEN 'true'
@@ -58,7 +68,7 @@ def truth(left: str, sign: str, right: str) -> str:
 
 
 def compared_beside(sign: str, side: str) -> Pair:
-    """Compare each number with one that stands to its right or left."""
+    """Return the templates that compare each number with a single one at a side."""
     text = truth(SIDES[side]["x"], sign, SIDES[side]["y"])
     duck = f"CAST(concat('[', array_to_string(list_transform(s, lambda e: {text}), ','), ']') AS JSON)"
     click = f"concat('[', arrayStringConcat(arrayMap(e -> {text}, s), ','), ']')"
@@ -71,7 +81,7 @@ def compared_beside(sign: str, side: str) -> Pair:
 
 
 def compared(sign: str) -> Pair:
-    """Compare numbers side by side; null where a side has none."""
+    """Return the templates that compare the numbers with the same index; null where a side is missing."""
     text = truth("a[i]", sign, "b[i]")
     body = (
         f"CAST(concat('[', array_to_string(list_transform({PLACES[0]}, lambda i: {text}), ','), ']') AS JSON)",
@@ -83,11 +93,11 @@ def compared(sign: str) -> Pair:
     return f"CASE WHEN {arrays} THEN {duck} END", f"if({present}, {click}, NULL)"
 
 
-# Missing elements, and those that stand for them.
+# Missing elements
 
 
 def missing(number: str, placeholder: str, element: str = "") -> Pair:
-    """Say whether an element is missing: null, or of the number that stands for that."""
+    """Return the templates that test for a missing element: null, or equal to the placeholder if there is one."""
     gone = f"{element or number} IS NULL"
     return (
         f"CASE WHEN {placeholder} IS NULL THEN {gone} ELSE coalesce({number} = {placeholder}, FALSE) END",
@@ -96,7 +106,10 @@ def missing(number: str, placeholder: str, element: str = "") -> Pair:
 
 
 def filled(which: str) -> Pair:
-    """Fill with the nearest value before (``forward``) or after."""
+    """Return the templates that replace missing elements by the nearest one.
+
+    ``which`` is ``forward`` for the one before or ``backward`` for the one after.
+    """
     gone = missing("try_cast(json_extract_string(e, '$') AS DOUBLE)", "_1", "e")
     piece = {"forward": "list_slice(s, 1, i)", "backward": "list_slice(s, i, len(s))"}[which]
     near = f"list_filter({piece}, lambda e: NOT ({gone[0]}))"
@@ -114,14 +127,17 @@ def filled(which: str) -> Pair:
 
 
 def raw(body: Pair) -> Pair:
-    """Compute a list of JSON texts from that of the only array."""
+    """Return the templates that write a list of JSON texts as an array.
+
+    The body makes it of ``s``, the list of the elements of the first argument.
+    """
     duck, click = let("s", elements("_0"), body)
     joined = f"concat('[', arrayStringConcat(arrayMap(o -> ifNull(o, 'null'), {click}), ','), ']')"
     return f"to_json({duck})", f"if(startsWith(ifNull(_0, ''), '['), {joined}, NULL)"
 
 
 def constant() -> Pair:
-    """Fill with a value."""
+    """Return the templates that replace missing elements by the value ``_1``."""
     duck = missing("try_cast(json_extract_string(e, '$') AS DOUBLE)", "_2")[0]
     click = missing("toFloat64OrNull(e)", "_2")[1]
     return raw(
@@ -133,7 +149,7 @@ def constant() -> Pair:
 
 
 def linear() -> Pair:
-    """Interpolate between neighbours; an array of whole numbers stays one (the fraction is cut)."""
+    """Return the templates of a linear interpolation; in an array of whole numbers the fractions are cut off."""
     gone = missing("e", "_1")
     places = (
         f"""
@@ -192,7 +208,10 @@ def linear() -> Pair:
 
 
 def fir() -> Pair:
-    """Weigh each number and those before it (or around it: ``_3``) by a filter."""
+    """Return the templates of a finite impulse response filter ``_1``.
+
+    ``_2`` divides by the sum of the filter's weights, ``_3`` centers the filter on each element.
+    """
     weight = ("CASE WHEN _2 THEN list_sum(c) ELSE 1 END", f"if(_2, {summed('c')}, 1)")
     shift = ("CASE WHEN _3 THEN (len(c) - 1) // 2 ELSE 0 END", "if(_3, intDiv(length(c) - 1, 2), 0)")
     at = "(CAST(i AS BIGINT) - j + 1 + h)"
@@ -221,12 +240,12 @@ def fir() -> Pair:
 
 
 def summed(name: str) -> str:
-    """Add up a list in ClickHouse, which adds no nulls."""
+    """Return ClickHouse's sum of a list, NaN if an element is null."""
     return f"arraySum(e -> ifNull(e, nan), {name})"
 
 
 def iir() -> Pair:
-    """Filter with feedback: numerators ``b`` over denominators ``a``."""
+    """Return the templates of an infinite impulse response filter: numerators ``b``, denominators ``a``."""
     duck = """
             list_reduce(
                 range(1, len(s) + 1),
@@ -282,7 +301,7 @@ def iir() -> Pair:
 
 
 def total(formula: str, names: str) -> Pair:
-    """Add up a formula of places ``i`` of lists of one length."""
+    """Return the templates of the sum of a formula over the indices ``i`` of lists of the same length."""
     first = names[0]
     return (
         f"coalesce(list_sum(list_transform(range(1, len({first}) + 1), lambda i: {formula})), 0)",
@@ -291,12 +310,12 @@ def total(formula: str, names: str) -> Pair:
 
 
 def both(body: Pair) -> Pair:
-    """Compute something of two lists of one length, which is not none; null if a list has a null."""
+    """Return the templates of a value of two lists of the same length; null if they are empty or differ in length."""
     duck = f"CASE WHEN len(a) = len(b) AND len(a) > 0 THEN {body[0]} END"
     return single((duck, f"if(length(a) = length(b) AND length(a) > 0, {body[1]}, nan)"), "_0", "_1")
 
 
-# The longer series is cut to the shorter one, and pairs with what is no number are left out.
+# Indices of the shorter series at which both series have a number.
 COMMON = (
     "list_filter(range(1, least(len(a), len(b)) + 1), lambda i: a[i] IS NOT NULL AND b[i] IS NOT NULL)",
     """
@@ -308,7 +327,7 @@ COMMON = (
 
 
 def products(*formulas: str) -> list[Pair]:
-    """Add up formulas of the places ``i`` that two series have in common."""
+    """Return the templates of sums of formulas over the indices ``i`` at which two series both have numbers."""
     return [
         (f"list_sum(list_transform(c, lambda i: {formula}))", f"arraySum(arrayMap(i -> assumeNotNull({formula}), c))")
         for formula in formulas
@@ -316,7 +335,7 @@ def products(*formulas: str) -> list[Pair]:
 
 
 def shared(body: Pair) -> Pair:
-    """Compute something of two series' common places ``c``; null if a series is empty."""
+    """Return the templates of a value over the common indices ``c`` of two series; null if a series is empty."""
     duck, click = lets(body, a=numbers("_0"), b=numbers("_1"), c=COMMON)
     filled_ones = "json_array_length(_0) > 0 AND json_array_length(_1) > 0"
     clicks = "startsWith(ifNull(_0, ''), '[') AND startsWith(ifNull(_1, ''), '[')"
@@ -328,13 +347,16 @@ def shared(body: Pair) -> Pair:
 
 
 def dot() -> Pair:
-    """Give the dot product of two series."""
+    """Return the templates of the dot product of two series."""
     (sums,) = products("a[i] * b[i]")
     return shared((f"coalesce({sums[0]}, 0)", sums[1]))
 
 
 def cosine() -> Pair:
-    """Give the cosine of the angle between two series, whose lengths may be given."""
+    """Return the templates of the cosine similarity of two series.
+
+    ``_2`` and ``_3`` are their magnitudes, null to compute them.
+    """
     sums = products("a[i] * b[i]", "a[i] * a[i]", "b[i] * b[i]")
     squares = [
         (f"coalesce({given} * {given}, {square[0]})", f"ifNull({given} * {given}, {square[1]})")
@@ -349,7 +371,7 @@ def cosine() -> Pair:
 
 
 def pearson() -> Pair:
-    """Give the correlation of two series."""
+    """Return the templates of the Pearson correlation coefficient of two series."""
     formulas = ("(a[i] - m) * (b[i] - n)", "(a[i] - m) * (a[i] - m)", "(b[i] - n) * (b[i] - n)")
     (dot, click), *squares = (total(formula, "a") for formula in formulas)
     body = (
@@ -374,7 +396,7 @@ UNARY = {
     "sin": ("sin(e)", ""),
     "tan": ("tan(e)", ""),
 }
-WHOLE = {"abs", "sign", "add", "subtract", "multiply"}  # of whole numbers these are whole
+WHOLE = {"abs", "sign", "add", "subtract", "multiply"}  # whole numbers give whole numbers
 BINARY = {
     "add": "x + y",
     "subtract": "x - y",

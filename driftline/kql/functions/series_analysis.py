@@ -1,8 +1,8 @@
-"""Statistics of a series, lines through it, its parts, and what does not fit them.
+"""Statistics, line fits, decomposition and outliers of series.
 
-The reference leaves two things open, which are settled here: percentiles of Tukey's test
-lie linearly between neighbours, and a period is found as the least place where the
-autocorrelation of the series (less its line) has a peak within 5 % of the highest.
+Kusto's reference leaves two things open. Here the percentiles of Tukey's test are interpolated linearly, and a
+period is the least lag at which the autocorrelation of the detrended series has a peak within 5 % of the highest.
+The helpers return a pair of templates: for DuckDB, for ClickHouse.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ STATS: dict[str, Pair] = {
     "sum": ("list_sum(f)", "arraySum(f)"),
     "len": ("len(f)", "length(f)"),
 }
-# Places count from 0 and ``x`` is the middle one; the interception is where a place -1 would be.
+# ``x`` is the middle index, counted from 0. Kusto's interception is the value of the line at index -1.
 SLOPE = (
     """
         coalesce(
@@ -69,7 +69,10 @@ FIT: dict[str, Pair] = {
 
 
 def usable(body: Pair, ignore: Pair = ("FALSE", "FALSE")) -> Pair:
-    """Give nothing for an empty series, or one with elements that are no finite numbers."""
+    """Return the templates of a value of the finite numbers ``f`` of the series ``s``.
+
+    The result is null for an empty series, or for one with other elements unless ``ignore`` is true.
+    """
     inner = (
         f"CASE WHEN len(f) > 0 AND ({ignore[0]} OR len(f) = len(s)) THEN {body[0]} END",
         f"if(length(f) > 0 AND ({ignore[1]} OR length(f) = length(s)), toNullable({body[1]}), NULL)",
@@ -78,20 +81,23 @@ def usable(body: Pair, ignore: Pair = ("FALSE", "FALSE")) -> Pair:
 
 
 def stats(body: Pair) -> Pair:
-    """Compute from a series' mean and variance."""
+    """Return the templates of a value of the mean ``m`` and the variance ``d`` of a series."""
     return usable(lets(body, m=MEAN, d=VARIANCE), ("coalesce(_1, FALSE)", "ifNull(_1, FALSE)"))
 
 
 def fit(body: Pair) -> Pair:
-    """Compute from the line through a series."""
+    """Return the templates of a value of the line through a series.
+
+    Its names are the slope ``b``, the middle index ``x`` and the variance ``r`` of the residuals.
+    """
     return usable(lets(body, m=MEAN, x=MIDDLE, b=SLOPE, d=VARIANCE, r=REST))
 
 
-# Parts of a series: ``_1`` period, ``_2`` kind of trend, ``_3`` points at the end that are not learnt from.
+# Decomposition: ``_1`` is the period, ``_2`` the kind of trend, ``_3`` the number of last points to ignore.
 
 
 def quantile(share: str) -> Pair:
-    """Give a percentile of the sorted list ``g``, between neighbours in a line."""
+    """Return the templates of a percentile of the sorted list ``g``, interpolated linearly."""
     duck, click = f"(len(g) - 1) * {share}", f"(toInt64(length(g)) - 1) * {share}"
     return (
         f"""
@@ -104,13 +110,14 @@ def quantile(share: str) -> Pair:
 
 
 def scores(values: str, low: str, high: str) -> Pair:
-    """Score the list ``values`` by its distance outside of two percentiles, in units of their distance.
+    """Return the templates that score values by their distance from the range between two percentiles.
 
-    Where the percentiles are one, what lies outside has the greatest score there is.
+    The unit is the distance between the percentiles. If they are equal, a value outside has the largest finite score.
     """
     far = "1.7976931348623157e308"
 
     def score(coalesce: str) -> str:
+        """Return the CASE expression of one score, with the dialect's function for a default of null."""
         return f"""
                 CASE
                 WHEN e IS NULL THEN 0
@@ -129,7 +136,7 @@ def scores(values: str, low: str, high: str) -> Pair:
     return lets(body, g=ordered, u=quantile(low), v=quantile(high), h=rounding, d=distance)
 
 
-# Of the peaks of autocorrelation ``a`` at places 0, 1, …: the first near to the highest.
+# The least lag with a peak of the autocorrelation ``a`` (lags from 0 on) within 5 % of the highest one.
 PERIOD = (
     """
         coalesce(
@@ -219,7 +226,7 @@ BASELINE = (
     "list_transform(s, lambda e, i: z[i] + t[i])",
     "arrayMap((y, i) -> y + i, z, t)",
 )
-# What is left of rounding is no residual.
+# A difference of the size of rounding errors is no residual.
 RESIDUAL = (
     """
         list_transform(
@@ -241,7 +248,10 @@ SOLID = "CASE WHEN len(s) > 0 AND len(list_filter(s, lambda e: coalesce(isfinite
 
 
 def parts(body: Pair, **values: Pair) -> Pair:
-    """Compute from seasonal part ``z``, trend ``t``, baseline ``w``, residual ``q``, and values made of them."""
+    """Return the templates of a value of the decomposition of a series.
+
+    Its names are the seasonal part ``z``, trend ``t``, baseline ``w`` and residual ``q``, and those of ``values``.
+    """
     trend = lets(TREND, f=LEFT, m=MEAN, x=MIDDLE, b=SLOPE)
     steps = {"f": LEARNT, "k": SEASON, "o": PHASES, "z": SEASONAL, "t": trend, "w": BASELINE, "q": RESIDUAL, **values}
     duck = {name: step[0] for name, step in steps.items()}
@@ -252,7 +262,7 @@ def parts(body: Pair, **values: Pair) -> Pair:
 
 
 def anomalies() -> Pair:
-    """Flag what lies further than ``_5`` outside of the percentiles ``_6`` and ``_7`` of the residual."""
+    """Return the templates that flag scores of the residual beyond ``_5``, by the percentiles ``_6`` and ``_7``."""
     flags = (
         "list_transform(y, lambda e: CASE WHEN e > _5 THEN 1 WHEN e < -_5 THEN -1 ELSE 0 END)",
         "arrayMap(e -> multiIf(e > _5, 1, e < -_5, -1, 0), y)",
@@ -262,7 +272,10 @@ def anomalies() -> Pair:
 
 
 def outliers() -> Pair:
-    """Score each number; ``_1`` stands for what is missing."""
+    """Return the templates of Tukey's test.
+
+    The percentiles are ``_2`` and ``_3``; elements equal to ``_1`` are missing and score 0.
+    """
     values = (
         f"list_transform({numbers('_0')[0]}, lambda e: CASE WHEN e = _1 THEN NULL ELSE e END)",
         f"arrayMap(e -> if(ifNull(e = _1, FALSE), NULL, e), {numbers('_0')[1]})",

@@ -1,6 +1,8 @@
-"""Dynamic arrays as the engines' own lists, and back: parts that templates are made of.
+"""Helpers that write templates: arrays as SQL lists, named intermediate values, results as JSON.
 
-Each part is a pair: SQL for DuckDB, SQL for ClickHouse. What is no number counts as null.
+A pair is two templates: for DuckDB, for ClickHouse. Both engines store a dynamic array as JSON text; the
+helpers turn it into a list of the engine, to which lambdas apply, and back. An element that is not a number
+counts as null.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ __all__ = [
 ]
 
 Pair = tuple[str, str]
-# ClickHouse writes 1.0 as 1, which would make a long of it.
+# ClickHouse writes 1.0 as 1, which would be read as a long.
 CLICK_REAL = """
     multiIf(
         {x} IS NULL OR NOT isFinite({x}), 'null', match(toString({x}), '^-?[0-9]+$'),
@@ -31,7 +33,7 @@ CLICK_REAL = """
 
 
 def elements(x: str) -> Pair:
-    """Give an array's elements as JSON texts."""
+    """Return the list of the elements of an array as JSON texts; null or empty if it is not an array."""
     return (
         f"CAST(CASE WHEN json_type({x}) = 'ARRAY' THEN {x} END AS JSON[])",
         f"arrayMap(e -> nullIf(e, 'null'), JSONExtractArrayRaw(ifNull({x}, '[]')))",
@@ -39,7 +41,7 @@ def elements(x: str) -> Pair:
 
 
 def numbers(x: str) -> Pair:
-    """Give an array's elements as numbers, null for what is none."""
+    """Return the list of the elements of an array as numbers, with null for other elements."""
     duck, click = elements(x)
     return (
         f"list_transform({duck}, lambda e: try_cast(json_extract_string(e, '$') AS DOUBLE))",
@@ -48,7 +50,7 @@ def numbers(x: str) -> Pair:
 
 
 def let(name: str, value: Pair, body: Pair) -> Pair:
-    """Name a value inside of another, so that it is computed once."""
+    """Return a body inside of which a name refers to a value that is computed once."""
     return (
         f"list_extract(list_transform([{value[0]}], lambda {name}: {body[0]}), 1)",
         f"arrayElement(arrayMap({name} -> {body[1]}, [{value[1]}]), 1)",
@@ -56,7 +58,7 @@ def let(name: str, value: Pair, body: Pair) -> Pair:
 
 
 def written(body: Pair, *arrays: str) -> Pair:
-    """Write a list as an array; null if an argument is no array."""
+    """Return the templates that write a list of numbers as an array; null if an argument is not an array."""
     present = " AND ".join(f"startsWith(ifNull({x}, ''), '[')" for x in arrays)
     texts = f"arrayStringConcat(arrayMap(o -> ifNull({CLICK_REAL.format(x='o')}, 'null'), {body[1]}), ',')"
     arrays_only = " AND ".join(f"json_type({x}) = 'ARRAY'" for x in arrays)
@@ -71,9 +73,10 @@ def written(body: Pair, *arrays: str) -> Pair:
 
 
 def exact(body: Pair, *arrays: str, whole: bool = False, also: str = "TRUE") -> Pair:
-    """Write a list as an array, infinite numbers as texts; ``whole`` numbers as such if all given ones are.
+    """Return the templates that write a list of numbers as an array, with NaN and infinity as strings.
 
-    ``arrays`` are names, as ``once`` gives them to the arguments; ``also`` is another condition for whole numbers.
+    ``arrays`` are the names that ``once`` gave to the arguments. ``whole`` writes whole numbers if all elements of the
+    arguments are whole and the condition ``also`` holds.
     """
     tests = {"regexp_matches": "CAST({x} AS TEXT)", "match": "ifNull({x}, '')"}
     dotted = [
@@ -109,23 +112,28 @@ def exact(body: Pair, *arrays: str, whole: bool = False, also: str = "TRUE") -> 
 
 
 def once(body: Pair, **arguments: str) -> Pair:
-    """Name arguments, so that each is written once: one inside of another would double the text each time."""
+    """Return a body with names for the arguments.
+
+    A body that repeats an argument, inside of another one that does so, would double the SQL at each level.
+    """
     return lets(body, **{name: (argument, argument) for name, argument in arguments.items()})
 
 
 def lets(body: Pair, **values: Pair) -> Pair:
-    """Name several values, each of which may use those before it."""
+    """Return a body with several named values; each value may use the names before it."""
     for name, value in reversed(values.items()):
         body = let(name, value, body)
     return body
 
 
 def staged(body: str, **values: str) -> str:
-    """Name values for DuckDB, one select inside of another; a name given twice takes the later value.
+    """Return DuckDB's body with named values as nested subqueries.
 
-    DuckDB takes twice as long to bind with every lambda inside of another: a dozen are seconds.
+    A name with ``_`` at its end replaces the value of the name.
+
+    The time that DuckDB takes to bind nested lambdas doubles with each level, so that a dozen take seconds.
     """
-    # Constants of this package only: what a hunt says comes in as expression trees.
+    # Only constants of this package: the values of a hunt are expression trees.
     sql = "SELECT 1 AS one"
     given: set[str] = set()
     for name, value in values.items():
@@ -140,7 +148,7 @@ REALS = {"min", "max", "avg", "stdev", "variance", "sum", "rsquare", "slope", "r
 
 
 def bag(values: dict[str, Pair]) -> Pair:
-    """Write values as a property bag."""
+    """Return the templates that write values as a property bag."""
     duck = ", ".join(f"'{name}', {pair[0]}" for name, pair in values.items())
     numbers_of = {name: f"toFloat64({pair[1]})" if name in REALS else "" for name, pair in values.items()}
     click = ", ',', ".join(
@@ -151,14 +159,14 @@ def bag(values: dict[str, Pair]) -> Pair:
 
 
 def array(values: dict[str, Pair]) -> Pair:
-    """Write values as an array, without their names."""
+    """Return the templates that write values as an array."""
     duck = ", ".join(pair[0] for pair in values.values())
     click = ", ',', ".join(f"toJSONString({pair[1]})" for pair in values.values())
     return f"json_array({duck})", f"concat('[', {click}, ']')"
 
 
 def single(body: Pair, *arrays: str) -> Pair:
-    """Compute a number of lists ``a`` and ``b``; null if it is not finite, or a list has a null."""
+    """Return the templates of a number of the lists ``a`` and ``b``; null if it is not finite or a list has a null."""
     names = dict(zip(("a", "b"), arrays, strict=False))
     present = " AND ".join(f"startsWith(ifNull({x}, ''), '[')" for x in arrays)
     whole = " AND ".join(f"len({n}) = len(list_filter({n}, lambda e: e IS NOT NULL))" for n in names)

@@ -1,4 +1,4 @@
-"""String functions and operators. Kusto strings are never null, so neither are results."""
+"""String functions and operators. A Kusto string is never null, so no result is."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["STRINGS"]
 
 
 def valid(text: str) -> str:
-    """Give ClickHouse's bytes if they are a text, otherwise an empty one."""
+    """Return ClickHouse's template of a string that is empty if its bytes are not valid UTF-8."""
     return f"if(isValidUTF8({text}), {text}, '')"
 
 
-# Kusto writes escapes in lower case.
 def escaped(duck: str, click: str) -> tuple[str, str]:
+    """Return templates of a URL-encoded string with escapes in lower case, as Kusto writes them."""
     low = "concat(lower(substring(p, 1, 2)), substring(p, 3))"
     return (
         f"""
@@ -35,7 +35,7 @@ def escaped(duck: str, click: str) -> tuple[str, str]:
 
 
 TOO_LONG = "a text of more than a megabyte"
-# Between terms: all of ASCII that is neither letter nor digit.
+# Terms are separated by the characters of ASCII other than letters and digits.
 SEPARATOR = "[^0-9A-Za-z\\x80-\\x{10FFFF}]"
 WORDS = (
     "CASE WHEN json_type(_1) = 'ARRAY' THEN CAST(_1 AS VARCHAR[]) WHEN _1 IS NULL THEN [] ELSE [_1 ->> '$'] END",
@@ -51,7 +51,10 @@ WORDS = (
 
 
 def bounded() -> tuple[str, str]:
-    """Write the pattern of a word ``e``; a separator at its end bounds it already."""
+    """Return the templates of the pattern of a term ``e`` between separators.
+
+    A term that itself begins or ends with a separator needs no other one at that side.
+    """
     duck, click = SEPARATOR, SEPARATOR.replace("\\", "\\\\")
     return (
         f"""
@@ -68,14 +71,17 @@ def bounded() -> tuple[str, str]:
 
 
 def listed(*, any_word: bool) -> tuple[str, str]:
-    """Look for the terms of a list that no constant tells; an empty term is everywhere."""
+    """Return the templates of ``has_any`` or ``has_all`` for a list that is not constant.
+
+    Every text has the empty term.
+    """
     duck, click = bounded()
     if not any_word:
         return (
             f"len(list_filter({WORDS[0]}, lambda e: e <> '' AND NOT regexp_matches(_0, concat('(?i)', {duck})))) = 0",
             f"empty(arrayFilter(e -> e <> '' AND NOT match(_0, concat('(?i)', {click})), {WORDS[1]}))",
         )
-    # One pattern of all words, as each pattern is compiled for each row.
+    # One pattern of all terms: the engines compile a pattern that is not constant for each row.
     ducks = f"array_to_string(list_transform({WORDS[0]}, lambda e: {duck}), '|')"
     clicks = f"arrayStringConcat(arrayMap(e -> {click}, {WORDS[1]}), '|')"
     return (
@@ -85,7 +91,7 @@ def listed(*, any_word: bool) -> tuple[str, str]:
 
 
 def first_listed() -> tuple[str, str]:
-    """Give the place of the first word of a list that a text has; an empty word is everywhere."""
+    """Return the templates of the index of the first term of a list that a text has; every text has the empty term."""
     duck, click = bounded()
     return (
         f"""
@@ -100,14 +106,17 @@ def first_listed() -> tuple[str, str]:
     )
 
 
-# A character of Unicode's that no text should have.
+# Noncharacters of Unicode, which no text should have.
 MARK, END = "\U0010ffff", "\U0010fffe"
 
 
 def parted(text: str) -> tuple[str, str]:
-    """Cut a text before every match of ``_1``; what comes before the first is the first piece.
+    """Return the templates that split a text before each match of ``_1``.
 
-    ClickHouse takes an empty match at the end of another for one more, and an empty pattern for none.
+    The first piece is the text before all matches.
+
+    ClickHouse reports an empty match at the end of another match, which is removed, and takes an empty pattern for
+    no pattern, hence the group around it.
     """
     marked = f"replaceRegexpAll({text}, concat('(?:', _1, ')'), '{MARK}\\\\0{END}')"
     single = f"replaceRegexpAll({marked}, '([^{MARK}]{END}){MARK}{END}', '\\\\1')"
@@ -117,10 +126,10 @@ def parted(text: str) -> tuple[str, str]:
     )
 
 
-# What may match nothing is replaced with marks, of which those of additional matches go.
+# A pattern that can match the empty string: matches are marked, and the additional empty ones are removed.
 BETWEEN = "\U0001ffff"
 ADDITIONAL = f"({MARK}[^{BETWEEN}]+{BETWEEN}[^{END}]*{END}){MARK}{BETWEEN}[^{END}]*{END}"
-# To ClickHouse a digit behind two backslashes is a group, too.
+# ClickHouse reads a digit behind two backslashes as a group as well.
 BACKSLASH = "\U0002ffff"
 REWRITE = f"replaceAll(_2, '\\\\\\\\', '{BACKSLASH}')"
 REPLACED = f"""
@@ -141,7 +150,7 @@ REPLACED = f"""
             '{BACKSLASH}', '\\\\'
         )"""
 MANY = 1 << 31
-# From one hit to the next, each time among so many characters; -2 when there is none any more.
+# A search from one occurrence to the next, each within a window of characters; -2 marks the end.
 NTH = lets(
     (
         """
@@ -226,7 +235,7 @@ NTH_MATCH = lets(
         )[1],
     ),
 )
-# Neither surrogates nor what lies beyond Unicode.
+# Code points of Unicode without the surrogates.
 POINT = "c BETWEEN 1 AND 1114111 AND c NOT BETWEEN 55296 AND 57343"
 OF_POINTS = lets(
     (
@@ -259,7 +268,7 @@ OF_POINTS = lets(
         "arrayMap(c -> toUInt32OrZero(c), JSONExtractArrayRaw(ifNull(_0, '[]')))",
     ),
 )
-# A text has no more than a megabyte.
+# Longest result: one megabyte.
 REPEATED = lets(
     (
         f"""
@@ -687,7 +696,7 @@ STRINGS = rows(
             volatile=True,
             doc="Return a random guid.",
         ),
-        # Operators, by the names the binder gives them.
+        # Operators, under the names that the binder uses.
         Function(
             "matches regex",
             "string regex",

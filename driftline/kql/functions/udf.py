@@ -1,4 +1,7 @@
-"""Functions that a library computes: on DuckDB in the hunt's process (``driftline.store.udf.registration``)."""
+"""Functions that need a Python library: on DuckDB as user-defined functions, on ClickHouse mostly refused.
+
+``driftline.store.udf.registration`` registers them in the process that runs the hunt.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from driftline.kql.functions.sql_lists import lets
 __all__ = ["UDF"]
 
 TEXT = "CAST(_0 AS VARCHAR)"
-# Each word leaves a character of private use, which becomes its replacement when all have been found.
+# Each substring becomes a character of private use first, and that its replacement: no replacement is searched again.
 PRIVATE = "[\\x{100000}-\\x{10FFFF}]".replace("\\", "\\\\")
 MARK = "char(244, 128 + bitShiftRight(i, 12), 128 + bitAnd(bitShiftRight(i, 6), 63), 128 + bitAnd(i, 63))"
 CLICK_REPLACED = lets(
@@ -44,8 +47,12 @@ CLICK_REPLACED = lets(
 )[1]
 
 
-# DuckDB takes a NaN that Python gives for null.
 def _or_nan(name: str, count: int, condition: str = "") -> str:
+    """Return the template of a call that is NaN, not null, for arguments outside of the function's domain.
+
+    DuckDB converts a NaN that a Python function returns to null. ``condition`` restricts the arguments for which NaN is
+    the result.
+    """
     values = [f"_{number}" for number in range(count)]
     present = " AND ".join(f"{value} IS NOT NULL" for value in values)
     return f"coalesce({name}({', '.join(values)}), CASE WHEN {present}{condition} THEN CAST('nan' AS DOUBLE) END)"

@@ -1,7 +1,7 @@
-"""Conversions between units of one kind; a unit that is none gives null.
+"""Conversions between units of one kind; an unknown unit gives null.
 
-Each table says how much a unit is of the kind's base; what is no multiple of it says how it is
-turned into the base and back.
+Each table maps a unit to its multiple of the base unit of its kind. A unit that is not a multiple has a pair of
+formulas: to the base unit, and from it.
 """
 
 from __future__ import annotations
@@ -65,18 +65,21 @@ CUBIC_METERS = """AcreFoot 1/0.000810714 AuTablespoon 0.00002 BoardFoot 0.002359
 
 
 def number(text: str) -> Fraction:
-    """Read a number or a quotient of two."""
+    """Return the value of a number or of a quotient of two numbers."""
     above, _, below = text.partition("/")
     return Fraction(above) / Fraction(below or "1")
 
 
 def literal(value: float) -> str:
-    """Write a real for SQL: with an exponent, or DuckDB makes a decimal of it."""
+    """Return SQL of a real number; it has an exponent where DuckDB would else read a decimal."""
     return f"{value!r}e0" if "e" not in repr(value) else repr(value)
 
 
 def scaled(size: Fraction) -> Way:
-    """Turn multiples of a base into it and back; by whole numbers, which are exact, where there are any."""
+    """Return the formulas of a unit that is a multiple of the base unit.
+
+    A size of one divided by a whole number becomes that whole number, which is exact.
+    """
     if size.numerator == 1:
         whole = literal(float(size.denominator))
         return f"({{x}} / {whole})", f"({{x}} * {whole})"
@@ -84,12 +87,13 @@ def scaled(size: Fraction) -> Way:
 
 
 def multiples(table: str, of: Fraction = Fraction(1)) -> dict[str, Way]:
+    """Return the formulas of a table of units with their sizes, times ``of``."""
     words = table.split()
     return {name: scaled(number(size) * of) for name, size in zip(words[::2], words[1::2], strict=True)}
 
 
 def speeds() -> dict[str, Way]:
-    """Make speeds of lengths and times."""
+    """Return the formulas of the units of speed, from those of length and time."""
     found = {"Knot": scaled(Fraction(1852, 3600)), "MilePerHour": scaled(Fraction("0.44704"))}
     for time, seconds in TIMES_OF_SPEED.items():
         lengths = multiples(LENGTHS_OF_SPEED, Fraction(1, seconds))
@@ -127,7 +131,7 @@ KINDS: dict[str, Mapping[str, Way]] = {
 
 
 def converted(ways: Mapping[str, Way]) -> Pair:
-    """Turn a value into the base, and that into the other unit."""
+    """Return the templates that convert ``_0`` from unit ``_1`` to the base unit, and that to unit ``_2``."""
     into = " ".join(f"WHEN '{name}' THEN {way[0].format(x='_0')}" for name, way in ways.items())
     back = " ".join(f"WHEN '{name}' THEN {way[1].format(x='b')}" for name, way in ways.items())
     base = f"CASE _1 {into} END"

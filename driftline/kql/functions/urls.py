@@ -1,4 +1,4 @@
-"""URLs, paths and lines of values, taken apart."""
+"""URLs, file paths and CSV records, split into their parts."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ __all__ = ["URLS"]
 
 
 def found(pattern: str, text: str = "_0") -> Pair:
-    """Give the first group of a pattern, empty without a match; ClickHouse reads backslashes as escapes."""
+    """Return the templates of the first group of a match, empty without one; ClickHouse needs doubled backslashes."""
     escaped = pattern.replace("\\", "\\\\")
     return f"regexp_extract({text}, '{pattern}', 1)", f"extract({text}, '{escaped}')"
 
 
 def bag(parts: dict[str, Pair]) -> Pair:
-    """Make a bag of texts; values that begin with a brace are bags themselves."""
+    """Return the templates of a bag of strings; the value of ``NESTED`` is a bag itself."""
     duck = ", ".join(f"'{name}', {pair[0]}" for name, pair in parts.items())
     pieces = [
         f"'\"{name}\":', {pair[1] if name == NESTED else f'toJSONString({pair[1]})'}" for name, pair in parts.items()
@@ -28,7 +28,7 @@ NESTED = "Query Parameters"
 
 
 def parameters(text: Pair) -> Pair:
-    """Make a bag of ``a=1&b=2``."""
+    """Return the templates of a bag of a query such as ``a=1&b=2``."""
     value = found("^[^=]*=(.*)$", "p")
     return (
         f"""
@@ -83,7 +83,7 @@ PATH: dict[str, Pair] = {
     "Extension": found(f"[.]([^./\\\\:]+){STREAM}"),
     "AlternateDataStreamName": found("[^/\\\\:]{2,}:([^/\\\\:]+)$"),
 }
-# The first record only; a doubled quote within quotes is one.
+# The first record; within quotes a doubled quote is one quote.
 RECORD = found('^((?:"(?:[^"]|"")*"|[^\\r\\n])*)')
 FIELD = ',("(?:[^"]|"")*"|[^,]*)'
 CSV = lets(

@@ -1,7 +1,7 @@
-"""Versions and command lines, taken apart.
+"""Versions and command lines, split into their parts.
 
-A version is a number of four parts of eight digits. Kusto's is a decimal; here it is the text of
-its 32 digits, which compares and sorts alike, of the type ``decimal`` that nothing else has.
+A version is a number of four parts of eight digits. Kusto's result is a decimal; here it is a string of its 32
+digits, which sorts in the same order and has the type ``decimal``, which no other function returns.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from driftline.kql.functions.row import Function, rows
 __all__ = ["VERSIONS"]
 
 VERSION = "^[0-9]{1,8}(?:[.][0-9]{1,8}){0,3}$"
-# An odd run of backslashes before a quote means a quote; an even run is half as many, and the quote counts.
+# 2n backslashes before a quote are n backslashes, and the quote delimits; 2n + 1 are n backslashes and a literal quote.
 ESCAPED = r'\\(?:\\\\)*"|\\+'
-# The second of two quotes that end a quoted piece means a quote.
+# Two quotes at the end of a quoted piece are a literal quote.
 WORD = rf'(?:[^\s"\\]|{ESCAPED}|"(?:[^"\\]|{ESCAPED})*(?:""|"?))+'
 LONGEST_RUN = 16
-QUOTE, BACKSLASH = "\x01", "\x02"  # stand-ins, so that what is unescaped is not unescaped again
+QUOTE, BACKSLASH = "\x01", "\x02"  # placeholders, so that no result of one replacement is replaced again
 
 
 def versions() -> tuple[str, str]:
+    """Return the templates of the 32 digits of a version; null if it is invalid."""
     ducks = ", ".join(f"lpad(split_part(_0, '.', {n}), 8, '0')" for n in (1, 2, 3, 4))
     clicks = ", ".join(f"leftPad(splitByChar('.', _0)[{n}], 8, '0')" for n in (1, 2, 3, 4))
     return (
@@ -29,9 +30,13 @@ def versions() -> tuple[str, str]:
 
 
 def unescaped(word: str, *, doubled: bool) -> str:
-    """Take quotes and escapes out of a word; ``doubled`` backslashes for an engine that reads them as escapes."""
+    """Return the expression that removes quotes and escapes from an argument of a command line.
+
+    ``doubled`` doubles backslashes in string literals, for an engine in which they escape.
+    """
 
     def literal(text: str) -> str:
+        """Return a string literal of the dialect."""
         return f"'{text.replace(chr(92), chr(92) * 2) if doubled else text}'"
 
     made = word
@@ -47,6 +52,7 @@ def unescaped(word: str, *, doubled: bool) -> str:
 
 
 def words() -> tuple[str, str]:
+    """Return the templates that split a command line by the rules of Windows."""
     click = WORD.replace("\\", "\\\\")
     return (
         f"to_json(list_transform(regexp_extract_all(_0, '{WORD}'), lambda w: {unescaped('w', doubled=False)}))",

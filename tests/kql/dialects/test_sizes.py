@@ -1,4 +1,4 @@
-"""SQL grows with a hunt, not with what its templates repeat."""
+"""The length of SQL depends on the hunt, not on how often templates repeat an argument."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ def length(depth: int, call: str = "tostring(totimespan({}))") -> int:
     return len(kql.translate(f"T | project x = {value}", SCHEMA))
 
 
-def test_each_level_adds_as_much_as_the_one_before() -> None:
+def test_sql_grows_linearly_with_nesting() -> None:
     assert length(8) - length(7) <= 2 * (length(4) - length(3))
 
 
-def test_what_is_small_stays_one_select() -> None:
+def test_small_calls_need_no_inner_column() -> None:
     assert "part" not in kql.translate("T | project x = trim(' ', tolower(tostring(d.a)))", SCHEMA)
 
 
-def test_what_no_column_can_hold_is_refused() -> None:
+def test_large_calls_on_the_state_of_a_scan_are_refused() -> None:
     value = "a.x"
     for _ in range(7):
         value = f"tostring(totimespan({value}))"

@@ -60,7 +60,7 @@ def texts(nodes: Iterable[ast.expr | None]) -> list[str]:
 
 
 def collections(tree: ast.AST) -> Iterator[tuple[int, list[str]]]:
-    """Give the texts of all sets, lists and tuples, and the keys of dictionaries that do not dispatch to code."""
+    """Yield the strings of sets, lists and tuples, and the keys of dictionaries whose values are not code."""
     for node in ast.walk(tree):
         if isinstance(node, (ast.Set, ast.List, ast.Tuple)):
             yield node.lineno, texts(node.elts)
