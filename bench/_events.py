@@ -50,7 +50,7 @@ SELECT TIMESTAMPTZ '{day} 00:00:00+00' + to_microseconds((i * 86400000000) // {r
 FROM (SELECT *, drift_h % 5000 = 0 AS drift,
     CASE WHEN drift_h % 5000 = 0 THEN ['nmap', 'k', 'sysupdate', 'x'][1 + drift_h % 4]
       ELSE ['sh', 'sh', 'bash', 'curl', 'java', 'node', 'cat', 'grep', 'sleep', 'date', 'ls', 'python3', 'ps', 'env', 'nginx', 'pg_isready'][1 + h % 16] END AS program,
-    ['cart', 'catalog', 'gateway', 'sensor_states', 'mail', 'search', 'session', 'stock', 'user', 'worker'][1 + pod % 10] AS service
+    ['cart', 'catalog', 'gateway', 'ledger', 'mail', 'search', 'session', 'stock', 'user', 'worker'][1 + pod % 10] AS service
   FROM (SELECT i, (hash(i + {day_number} * 100000000) % 1000003)::BIGINT AS h, (hash(i * 7 + {day_number}) % 1000003)::BIGINT AS drift_h,
     least(hash(i * 13 + {day_number}) % 500, hash(i * 17 + {day_number}) % 500)::BIGINT AS pod FROM range({rows}) AS t(i)))
 """

@@ -88,7 +88,7 @@ def make_alerts(data: Path, count: int) -> None:
 def alert(number: int, choose: random.Random) -> Alert:
     """Return one random alert; nine of ten are resolved."""
     status = choose.choices(("resolved", "new", "in progress"), (90, 8, 2))[0]
-    service = choose.choice(("cart", "catalog", "gateway", "sensor_states", "mail"))
+    service = choose.choice(("cart", "catalog", "gateway", "ledger", "mail"))
     seen = LAST - datetime.timedelta(seconds=choose.randrange(10 * 86_400))
     digest = choose.randbytes(32).hex()
     return Alert(

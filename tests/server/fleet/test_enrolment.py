@@ -64,7 +64,7 @@ def test_a_join_token_is_accepted_for_one_key(served: Served) -> None:
 
 
 def test_an_expired_or_unknown_join_token_is_refused(served: Served) -> None:
-    refused(served, body(served.token(minutes=-1)), 401, "the join token ended at")
+    refused(served, body(served.token(minutes=-1)), 401, "the join token expired at")
     refused(served, body(JoinToken.make("0" * 64)), 401, "not known to this server")
     refused(served, body(served.token()) | {"token": "x"}, 400, "expected dlj1.ID.SECRET.FINGERPRINT")
     refused(served, body(served.token()) | {"token": ""}, 401, "expected a join token")
@@ -76,7 +76,7 @@ def test_a_join_token_of_another_node_is_refused(served: Served) -> None:
 
 def test_a_join_token_of_the_cluster_cannot_replace_an_active_sensor(served: Served) -> None:
     served.enrolled("n-lives")
-    refused(served, body(served.token(), node="n-lives"), 409, "has a sensor that lives")
+    refused(served, body(served.token(), node="n-lives"), 409, "has an active sensor")
 
 
 def test_a_join_token_of_the_node_replaces_its_sensor(served: Served) -> None:
