@@ -1,4 +1,8 @@
-"""The application: its parts, its routers, and the work that runs beside the requests."""
+"""The application: its parts, its routers, and the work that runs beside the requests.
+
+Only this module knows all parts. It builds each with the parts it needs, provides them to the endpoints
+(``http/parts``), and opens and closes those that hold resources in the order of their dependencies.
+"""
 
 from __future__ import annotations
 
@@ -121,6 +125,7 @@ def create_app(settings: Settings, *, now: Callable[[], datetime.datetime] = utc
     return app
 
 
+# Parts that endpoints, the gateway and the tailer share. None of them opens a file or starts a thread yet.
 def _parts(settings: Settings, clock: Clock) -> Sequence[object]:
     state, hub, metrics, storage = State(settings.database_url), Hub(), Metrics(), Storage(settings.store)
 
@@ -174,6 +179,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
                 yield
 
 
+# Without sensor_names the server neither owns the event store nor includes the sensors' routers: there is no gateway.
 @contextlib.contextmanager
 def _receiving(app: FastAPI) -> Iterator[None]:
     settings, clock = find(app, Settings), find(app, Clock)

@@ -73,6 +73,8 @@ class Gateway:
     reviewer: Reviewer | None = None
     listeners: Sequence[Listener] = ()
     limits: wire.Limits = field(default_factory=wire.Limits)
+    # Bounds on memory: 64 MiB of compressed batches, four batches of one sensor; two are decoded at a time, since a
+    # decoded batch is larger than its body.
     room: Room = field(default_factory=lambda: Room(max_bytes=64 << 20, max_requests=4))
     decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
 
@@ -120,6 +122,7 @@ def open_gateway(
     Raises ``StateError`` and ``StoreError``.
     """
     authority = pki.open_authority(data / "pki", now=clock.now())
+    # Closed in reverse: the threads end, the states are saved, then the batch writer and the store are closed.
     with contextlib.ExitStack() as stack:
         database = stack.enter_context(storage.owned())
         intake = BatchWriter(database)

@@ -172,6 +172,7 @@ def _find(state: State, gateway: Gateway, caller: Principal, sensor: str) -> Sen
     return found
 
 
+# All visible sensors are composed for each request, also for a request of one; their states are in memory.
 def _visible(state: State, gateway: Gateway, caller: Principal) -> list[SensorInfo]:
     states = {it.sensor: it for it in gateway.sensor_states.states()}
     conditions: defaultdict[str, list[Condition]] = defaultdict(list)

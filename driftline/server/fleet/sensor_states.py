@@ -81,6 +81,7 @@ class SensorStates:
 
     def save(self) -> None:
         """Save the states that changed since the last call; raises ``StateError``."""
+        # A batch that arrives while the states are written marks its sensor as changed again.
         with self._lock:
             changed = [self._states[sensor] for sensor in self._changed]
             self._changed.clear()

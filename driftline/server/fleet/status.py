@@ -122,6 +122,7 @@ def _take_start(state: SensorState, row: SensorHealth) -> SensorState:
     return msgspec.structs.replace(state, stopped=None)
 
 
+# A heartbeat has the whole report, so the newest one replaces the values of all earlier ones.
 def _take_heartbeat(state: SensorState, row: SensorHealth) -> SensorState:
     if state.report_time and row.Timestamp < state.report_time:  # a late one
         return state
@@ -161,6 +162,7 @@ _TAKERS: Mapping[str, Callable[[SensorState, SensorHealth], SensorState]] = {
 }
 
 
+# Rows come from nodes that may be compromised: a field of another type counts as absent.
 def _bag(said: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     found = said.get(name)
     return found if isinstance(found, dict) else {}
@@ -182,6 +184,7 @@ def _silent(state: SensorState, now: Time, limits: Thresholds) -> Condition | No
     return _condition(state, "silent", "High", "Sensor fell silent", detail, since=state.seen)
 
 
+# The skew includes the time of the request, which is far below the threshold of seconds.
 def _clock_off(state: SensorState, now: Time, limits: Thresholds) -> Condition | None:
     if abs(state.clock_skew) <= limits.clock.total_seconds():
         return None
@@ -190,6 +193,7 @@ def _clock_off(state: SensorState, now: Time, limits: Thresholds) -> Condition |
     return _condition(state, "clock-off", "Medium", "Sensor's clock is off", detail, since=state.seen or now)
 
 
+# Losses are told by their own times, so a loss that is reported late counts only if it is still within the window.
 def _losing(state: SensorState, now: Time, limits: Thresholds) -> Condition | None:
     recent = [loss for loss in state.losses if now - loss.time <= limits.loss_window]
     count = sum(loss.count for loss in recent)

@@ -121,6 +121,7 @@ def _take_over(path: Path) -> None:
         op.bulk_insert(table, rows.get(table.name, []))
 
 
+# The earlier database wrote times in UTC without a zone, because SQLite has none.
 def _in_utc(row: Any) -> dict[str, Any]:
     return {
         name: value.replace(tzinfo=datetime.UTC) if isinstance(value, datetime.datetime) else value
