@@ -23,9 +23,9 @@ from driftline.cli._shared.options import (
 from driftline.cli._shared.store_rows import Row
 from driftline.errors import InvalidInput
 from driftline.events import TABLES
+from driftline.printable import escape_unprintable
 from driftline.store.process.reader import open_reader
 from driftline.store.query.row_query import Filter, RowQuery
-from driftline.verdict import escape_unprintable
 
 app = App(name="events")
 

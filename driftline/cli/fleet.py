@@ -20,6 +20,7 @@ from rich.table import Table
 
 from driftline.cli._shared import http_client, item_list
 from driftline.cli._shared.options import DataDirectory, ItemOutput
+from driftline.printable import escape_unprintable
 from driftline.server import pki
 from driftline.server.fleet import status
 from driftline.server.fleet.schemas import PolicyRun, SensorInfo, sensor_info
@@ -28,7 +29,6 @@ from driftline.server.settings import load
 from driftline.server.state import State
 from driftline.server.state import sensors as rows
 from driftline.server.state.sensors import SensorRecord
-from driftline.verdict import escape_unprintable
 
 app = App(name="fleet")
 

@@ -18,7 +18,7 @@ from rich.text import Text
 from driftline import cluster, errors, image
 from driftline.cli._shared.options import DEFAULT_IMAGES, ObjectOutput, Runtime
 from driftline.image import Entry, ImageCache, ImageIndex
-from driftline.verdict import printable
+from driftline.printable import printable
 
 app = App(name="image")
 

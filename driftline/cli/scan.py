@@ -18,10 +18,10 @@ from driftline.cli._shared.options import DEFAULT_IMAGES, Flag, Images, NodeRunt
 from driftline.errors import DriftlineError, InvalidInput, InvalidReference
 from driftline.events import Container
 from driftline.image import Entry
+from driftline.printable import printable
 from driftline.sensor.scan import compare as scans
 from driftline.sensor.scan.findings import Change, Finding
 from driftline.sensor.verdicts.indexes import ImageIndexes
-from driftline.verdict import printable
 
 app = App(
     name="scan",

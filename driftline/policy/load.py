@@ -17,6 +17,7 @@ import pydantic
 from driftline.errors import InvalidPolicy, Problem
 from driftline.policy import _yaml, model
 from driftline.policy.model import Policy
+from driftline.printable import escape_unprintable
 
 __all__ = ["API_VERSION", "KIND", "load", "load_file"]
 
@@ -105,15 +106,11 @@ def _problem(item: Any, prefix: _yaml.FieldPath, positions: _yaml.Positions, sou
 def _located(
     path: _yaml.FieldPath, reason: str, prefix: _yaml.FieldPath, positions: _yaml.Positions, source: str
 ) -> Problem:
-    where = _printable(".".join(str(part) for part in path if part != "#key"))
+    # Names of unknown fields come from the file and may contain control characters for terminals.
+    where = escape_unprintable(".".join(str(part) for part in path if part != "#key"))
     line, column = _position((*prefix, *path), positions)
     message = f"{where}: {reason}" if where else reason
     return Problem(message if len(message) <= _MESSAGE_MAX else message[:_MESSAGE_MAX] + " …", line, column, source)
-
-
-# Names of unknown fields come from the file and may contain control characters for terminals.
-def _printable(name: str) -> str:
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in name)
 
 
 # A missing field has no position of its own: the nearest enclosing value that has one is taken.

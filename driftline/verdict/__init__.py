@@ -9,7 +9,6 @@ command line of an interpreter and of ``ld.so``. Theory: docs/explanation/verdic
 from driftline.verdict.decide import ImageFile, ImageLookup, Read, decide
 from driftline.verdict.facts import ContainerRoot, Digest, Execution, FileFacts, Mount, Writer
 from driftline.verdict.interpreter import loader_argument, script_argument
-from driftline.verdict.printable import escape_unprintable, printable
 
 __all__ = [
     "ContainerRoot",
@@ -22,8 +21,6 @@ __all__ = [
     "Read",
     "Writer",
     "decide",
-    "escape_unprintable",
     "loader_argument",
-    "printable",
     "script_argument",
 ]

@@ -12,9 +12,9 @@ import os
 from collections.abc import Sequence
 
 from driftline.events import Content, Origin, Subject
+from driftline.printable import printable
 from driftline.verdict.facts import Execution, FileFacts, Writer
 from driftline.verdict.origin import FileLocation
-from driftline.verdict.printable import printable
 
 __all__ = ["explain", "explain_untouched"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.text import Text
 
-from driftline.verdict import escape_unprintable
+from driftline.printable import escape_unprintable
 
 __all__ = ["render"]
 

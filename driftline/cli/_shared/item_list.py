@@ -9,7 +9,7 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.table import Table
 
-from driftline.verdict import escape_unprintable
+from driftline.printable import escape_unprintable
 
 __all__ = ["print_items"]
 

@@ -13,7 +13,7 @@ from rich.text import Text
 from driftline.errors import InvalidInput
 from driftline.events import Content, Drift, Origin, Subject, Verdict
 from driftline.policy import Explanation, Finding, RuleTrace
-from driftline.verdict import escape_unprintable
+from driftline.printable import escape_unprintable
 
 __all__ = ["labels_of", "print_explanation", "verdict_of"]
 

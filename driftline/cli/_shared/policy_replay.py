@@ -17,8 +17,8 @@ from driftline.cli._shared import store_rows
 from driftline.errors import InvalidInput
 from driftline.events import CloudProcessEvent
 from driftline.policy import Difference, FieldChange, Simulation, Suggestion, Suggestions
+from driftline.printable import escape_unprintable
 from driftline.store.query.row_query import MAX_ROWS, Filter, RowQuery
-from driftline.verdict import escape_unprintable
 
 __all__ = ["print_difference", "print_simulation", "print_suggestions", "read_events"]
 

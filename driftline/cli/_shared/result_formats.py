@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from driftline.kql.text import constants
-from driftline.verdict import escape_unprintable
+from driftline.printable import escape_unprintable
 
 __all__ = ["Output", "print_result"]
 

@@ -32,12 +32,12 @@ import msgspec
 from driftline.errors import Unreadable
 from driftline.events import Container, Content
 from driftline.image import Entry, ImageIndex, Kind
+from driftline.printable import printable
 from driftline.sensor import safe_open
 from driftline.sensor.scan.findings import Change, Finding, compare, executables_first
 from driftline.sensor.scan.safe_walk import Gap, Item, walk
 from driftline.sensor.tracking import mounts
 from driftline.sensor.verdicts.content import ContentReader
-from driftline.verdict import printable
 
 __all__ = ["scan"]
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftline.verdict import escape_unprintable, printable
+from driftline.printable import escape_unprintable, printable
 
 
 @pytest.mark.parametrize(
