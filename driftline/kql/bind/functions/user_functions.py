@@ -10,13 +10,13 @@ from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Binding, Closure, Scope
 from driftline.kql.bind.statements import bind_statements
 
-__all__ = ["enter"]
+__all__ = ["enter_function"]
 
 # Guards against functions that call each other without end.
 DEEPEST_CALLS = 20
 
 
-def enter(node: syntax.Call, closure: Closure, scope: Scope) -> tuple[Scope, syntax.Expr]:
+def enter_function(node: syntax.Call, closure: Closure, scope: Scope) -> tuple[Scope, syntax.Expr]:
     """Bind the arguments of a call to the parameters of a user-defined function.
 
     Returns the scope within the function, with its statements bound, and its body. The body sees the scope in which

@@ -1,4 +1,7 @@
-"""Bind the operators of a pipeline, one function each, by theme."""
+"""Bind the tabular operators, one file for each operator or family.
+
+The files have the names of the Kusto pages, here, in ``parse/operators/`` and in ``print/operators/``.
+"""
 
 from __future__ import annotations
 
@@ -39,4 +42,4 @@ OPERATORS: dict[type, Callable[..., Relation]] = {
 }
 
 SUPPORTED = frozenset(name for name, parse in PARSED.items() if parse is not parse_unsupported)
-"""Names of the operators that hunts may use."""
+"""ColumnNames of the operators that hunts may use."""

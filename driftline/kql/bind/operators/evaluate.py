@@ -25,6 +25,7 @@ __all__ = ["OPERATORS", "PLUGINS"]
 
 
 def bind_evaluate(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Relation:
+    """Bind evaluate; note a problem for an unknown plugin, with a reason if it is refused."""
     plugin = PLUGINS.get(node.call.name)
     if plugin is None:
         reason = REFUSED.get(node.call.name)

@@ -31,6 +31,7 @@ RESULT = ("ColumnName", "string"), ("ColumnOrdinal", "long"), ("DataType", "stri
 
 
 def bind_getschema(node: syntax.GetSchema, relation: Relation, scope: Scope) -> Relation:
+    """Bind getschema, whose rows are known without reading the table."""
     columns = tuple(scope.session.column(*pair) for pair in RESULT)
     rows = tuple(
         (Const("string", c.name), Const("long", i), Const("string", DATA_TYPES[c.type]), Const("string", c.type))

@@ -1,7 +1,10 @@
-"""Bind graph operators. A pattern is a join of edges and nodes; a graph never leaves the query.
+"""Bind graph operators: make-graph, graph-match, graph-to-table.
 
-An edge of variable length is unrolled: the result is the union of the patterns for each length.
-Within one match no edge is used twice, unless ``cycles`` says otherwise.
+A pattern is a join of edges and nodes; a graph never leaves the query. An edge of variable length is unrolled: the
+result is the union of the patterns for each length. Within one match no edge is used twice, unless ``cycles`` says
+otherwise.
+
+https://learn.microsoft.com/kusto/query/graph-operators
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from driftline.kql import syntax
 from driftline.kql.bind.scalars.arguments import bind_predicate
 from driftline.kql.bind.scope import Graph, Relation, Scope
 from driftline.kql.bind.tables import relations, union
-from driftline.kql.bind.tables.column_names import Names
+from driftline.kql.bind.tables.column_names import ColumnNames
 from driftline.kql.bind.tables.outputs import grouped, kept, projected, ref
 from driftline.kql.plan.nodes import Call, Column, Const, Distinct, Filter, Join, Plan, Project, Scalar, Shared, Union
 from driftline.kql.text.problems import Span
@@ -30,6 +33,10 @@ MOST_PATTERNS = 64  # combinations of lengths
 
 
 def bind_make_graph(node: syntax.MakeGraph, relation: Relation, scope: Scope) -> Relation:
+    """Bind make-graph: edges from the table, nodes from the tables given or from the edges' ends.
+
+    https://learn.microsoft.com/kusto/query/make-graph-operator
+    """
     source, target = (_column(name, relation, node.span, scope) for name in (node.source, node.target))
     if source.type != target.type:
         scope.fail(f"expected two columns of one type, got {source.type} and {target.type}", node.span)
@@ -49,6 +56,7 @@ def bind_make_graph(node: syntax.MakeGraph, relation: Relation, scope: Scope) ->
 
 
 def _column(name: str, relation: Relation, span: Span, scope: Scope) -> Column:
+    """Return a table's column; note a problem if it has none of the name."""
     column = next((c for c in relation.columns if c.name == name), None)
     if column is None:
         scope.with_row(relation).unknown_column(name, span)
@@ -56,6 +64,7 @@ def _column(name: str, relation: Relation, span: Span, scope: Scope) -> Column:
 
 
 def _nodes(table: syntax.Expr, key: str, kind: str, scope: Scope) -> tuple[Relation, Column]:
+    """Bind a table of nodes with its key column."""
     relation = scope.with_row(None).table(table)
     column = _column(key, relation, table.span, scope)
     if column.type != kind:
@@ -65,13 +74,14 @@ def _nodes(table: syntax.Expr, key: str, kind: str, scope: Scope) -> tuple[Relat
 
 
 def _only(plan: Plan, column: Column, scope: Scope) -> Plan:
+    """Return a plan of one column."""
     return Project(plan, (scope.session.hidden(column.type),), (ref(column),))
 
 
 def _described(
     ids: Relation, every: Column, given: list[tuple[Relation, Column]], scope: Scope
 ) -> tuple[Relation, Column]:
-    """Give each node the columns of the tables; a node that none of them has keeps its identifier alone."""
+    """Join each node with its columns of the tables; a node that no table has keeps its identifier alone."""
     keys = {key.name for _, key in given}
     united = union.unite([("", relations.renewed(relation, scope)) for relation, _ in given], scope)
     columns = [c for c in united.columns if c.name in keys]
@@ -87,8 +97,9 @@ def _described(
 
 
 def _attribute(column: Column, keys: list[Column], every: Column) -> Scalar:
+    """Return a node's value of a column; a node without a row has empty strings."""
     if keys == [column]:
-        return ref(every)  # known of every node, whether the table has it or not
+        return ref(every)  # every node has its identifier, with or without a row in a table
     return Call("text_or_empty", (ref(column),), "string") if column.type == "string" else ref(column)
 
 
@@ -108,7 +119,10 @@ class Match:
     several: dict[str, int] = field(default_factory=dict)  # names of edges of variable length: their length here
 
     def add_node(self, name: str, at: Scalar | None) -> Column:
-        """Join a node, which an edge may lead to; a name seen before must be the same node."""
+        """Join a node at the identifier ``at`` and return the column of its identifier.
+
+        A name that occurred before must be the same node.
+        """
         known = self.nodes.get(name)
         if known is not None:
             if at is not None:
@@ -124,7 +138,7 @@ class Match:
         return column
 
     def add_edge(self, edge: syntax.Edge, label: str, begin: Column) -> Scalar:
-        """Join an edge that begins at a node; give the identifier of its other end."""
+        """Join an edge that begins at a node; return the identifier of its other end."""
         edges, source, target, number = _directed(edge, self.graph, self.scope)
         near, far = (target, source) if edge.backward else (source, target)
         assert self.plan is not None
@@ -135,38 +149,46 @@ class Match:
         return ref(far)
 
     def _keep(self, condition: Scalar) -> None:
+        """Keep the matches that meet a condition."""
         assert self.plan is not None
         self.plan = Filter(self.plan, condition)
 
     def keep_unlike(self, columns: list[Column]) -> None:
-        """Keep matches in which these differ from each other."""
+        """Keep matches in which the columns all differ."""
         for a, b in itertools.combinations(columns, 2):
             self._keep(Call("!=string" if a.type == "string" else "!=", (ref(a), ref(b)), "bool"))
 
 
 def _counterpart(relation: Relation, fresh: Relation, column: Column) -> Column:
+    """Return the column of a renewed relation that belongs to a column of the original."""
     pairs = zip(relation.plan.columns, fresh.plan.columns, strict=True)
     return next(new for old, new in pairs if old.id == column.id)
 
 
 def _directed(edge: syntax.Edge, graph: Graph, scope: Scope) -> tuple[Relation, Column, Column, Column]:
-    """Give the edges with their ends and numbers; without direction, each edge both ways."""
+    """Return the edges with both ends and numbers; an edge without direction counts both ways."""
     fresh = relations.renewed(graph.edges, scope)
     ends = [_counterpart(graph.edges, fresh, c) for c in (graph.source, graph.target)]
     number = _counterpart(graph.edges, fresh, graph.number)
     made = [scope.session.hidden(c.type) for c in ends]
     columns = (*fresh.plan.columns, *made)
+    # Ends get new identifiers, so that both directions can stand in one union.
     there = Project(fresh.plan, columns, tuple(map(ref, (*fresh.plan.columns, *ends))))
     if edge.forward or edge.backward:
         return Relation(there), made[0], made[1], number
     back = relations.renewed(graph.edges, scope)
     again = [_counterpart(graph.edges, back, c) for c in (graph.target, graph.source)]
+    # A loop has the same ends both ways and would count twice.
     unlike = Call("!=string" if made[0].type == "string" else "!=", tuple(map(ref, again)), "bool")
     turned = Project(Filter(back.plan, unlike), columns, tuple(map(ref, (*back.plan.columns, *again))))
     return Relation(Union((there, turned), columns)), made[0], made[1], number
 
 
 def bind_graph_match(node: syntax.GraphMatch, relation: Relation, scope: Scope) -> Relation:
+    """Bind graph-match: one pattern for each combination of lengths.
+
+    https://learn.microsoft.com/kusto/query/graph-match-operator
+    """
     graph = relation.graph
     assert graph is not None
     outside = scope.with_row(None)
@@ -179,6 +201,7 @@ def bind_graph_match(node: syntax.GraphMatch, relation: Relation, scope: Scope) 
 
 
 def _check_names(node: syntax.GraphMatch, scope: Scope) -> None:
+    """Note a problem if an edge has the name of a node or of another edge."""
     taken = {name for path in node.paths for name in path.nodes}
     for edge in (edge for path in node.paths for edge in path.edges):
         if edge.name and edge.name in taken:
@@ -187,7 +210,7 @@ def _check_names(node: syntax.GraphMatch, scope: Scope) -> None:
 
 
 def _lengths(node: syntax.GraphMatch, scope: Scope) -> Iterator[dict[int, int]]:
-    """Give each combination of lengths: by the edge's place in the query's text."""
+    """Return each combination of lengths, by the edge's offset in the query text."""
     edges = [edge for path in node.paths for edge in path.edges]
     for edge in edges:
         least, most = edge.length
@@ -201,9 +224,12 @@ def _lengths(node: syntax.GraphMatch, scope: Scope) -> Iterator[dict[int, int]]:
 
 
 def _matched(node: syntax.GraphMatch, graph: Graph, lengths: dict[int, int], scope: Scope) -> Relation:
+    """Bind the pattern for one combination of lengths."""
+    # Order of the joins: as written; the engine's optimizer reorders them.
     match = Match(graph, scope)
     for path in node.paths:
         _join_path(path, match, lengths)
+    # unique_edges (the default) forbids repeated edges, none also repeated nodes.
     if node.cycles != "all":
         match.keep_unlike(match.edges)
     if node.cycles == "none":
@@ -216,7 +242,7 @@ def _matched(node: syntax.GraphMatch, graph: Graph, lengths: dict[int, int], sco
     if node.predicate is not None:
         predicate = _resolved(node.predicate, match, properties, scope)
         rows = rows.over(Filter(rows.plan, bind_predicate(predicate, scope.with_row(rows))))
-    names, outputs = Names(), []
+    names, outputs = ColumnNames(), []
     for item in node.items:
         value = scope.with_row(rows).scalar(_resolved(item.value, match, properties, scope))
         outputs.append((scope.session.column(names.of(item), value.type), value))
@@ -224,6 +250,7 @@ def _matched(node: syntax.GraphMatch, graph: Graph, lengths: dict[int, int], sco
 
 
 def _join_path(path: syntax.Path, match: Match, lengths: dict[int, int]) -> None:
+    """Join the nodes and edges of a path, in order."""
     begin = match.add_node(path.nodes[0], None)
     for edge, end in zip(path.edges, path.nodes[1:], strict=True):
         length = lengths[edge.span.offset]
@@ -237,14 +264,15 @@ def _join_path(path: syntax.Path, match: Match, lengths: dict[int, int]) -> None
 
 
 def _label(edge: syntax.Edge, place: int) -> str:
+    """Return the name of an edge's part; parts of an edge of variable length are numbered."""
     return edge.name if edge.length == (1, 1) or not edge.name else f"{edge.name}[{place}]"
 
 
-# What expressions say of nodes and edges
+# Expressions over nodes and edges
 
 
 def _resolved(node: syntax.Expr, match: Match, properties: set[str], scope: Scope) -> syntax.Expr:
-    """Replace ``name.property`` by the column of that name, and what is said of edges of variable length."""
+    """Replace ``name.property`` by a column, functions of edges of variable length by expressions of their parts."""
     if isinstance(node, syntax.Member) and isinstance(node.base, syntax.Name):
         return _property(node, node.base.name, match, scope)
     if isinstance(node, syntax.Name) and node.name in {*match.several, *_owners(match)}:
@@ -257,6 +285,7 @@ def _resolved(node: syntax.Expr, match: Match, properties: set[str], scope: Scop
 
 
 def _property(node: syntax.Member, name: str, match: Match, scope: Scope) -> syntax.Expr:
+    """Replace ``name.property``; of an edge of variable length, it is an array."""
     if name in match.several:
         parts = tuple(
             syntax.Name(f"{name}[{place}].{node.name}", span=node.span) for place in range(match.several[name])
@@ -271,11 +300,12 @@ def _property(node: syntax.Member, name: str, match: Match, scope: Scope) -> syn
 
 
 def _owners(match: Match) -> set[str]:
+    """Return the names of nodes and edges that have properties."""
     return {label.split(".")[0] for label in match.shown}
 
 
 def _whole(node: syntax.Name, match: Match) -> syntax.Expr:
-    """Give all properties of a node or an edge as a bag; of an edge of variable length, an array of bags."""
+    """Return all properties of a node or edge as a bag; of an edge of variable length, an array of bags."""
     if node.name not in match.several:
         return _bag(node.name, match, node.span)
     bags = tuple(_bag(f"{node.name}[{place}]", match, node.span) for place in range(match.several[node.name]))
@@ -283,6 +313,7 @@ def _whole(node: syntax.Name, match: Match) -> syntax.Expr:
 
 
 def _bag(label: str, match: Match, span: Span) -> syntax.Expr:
+    """Return all properties of one node or edge as a call of bag_pack."""
     shown = [known for known in match.shown if known.startswith(f"{label}.")]
     pairs = ((syntax.Literal("string", known[len(label) + 1 :]), syntax.Name(known, span=span)) for known in shown)
     return syntax.Call("bag_pack", tuple(each for pair in pairs for each in pair), span=span)
@@ -294,6 +325,7 @@ QUANTIFIERS = {"all": "and", "any": "or", "map": "pack_array"}
 
 
 def _quantified(node: syntax.Call, match: Match, properties: set[str], scope: Scope) -> syntax.Expr:
+    """Replace ``all(edge, condition)``, ``any`` or ``map`` by the condition for each part."""
     edge = node.arguments[0]
     if not isinstance(edge, syntax.Name) or edge.name not in match.several or len(node.arguments) != 2:
         scope.fail(f"not supported: {node.name} of other than an edge of variable length and an expression", node.span)
@@ -308,6 +340,7 @@ def _quantified(node: syntax.Call, match: Match, properties: set[str], scope: Sc
 
 
 def _of_edge(node: syntax.Expr, label: str, properties: set[str]) -> syntax.Expr:
+    """Let plain names in an expression mean properties of one part of an edge."""
     if isinstance(node, syntax.Name) and node.name in properties:
         return syntax.Name(f"{label}.{node.name}", span=node.span)
     return syntax.mapped(node, lambda each: _of_edge(each, label, properties))
@@ -317,6 +350,10 @@ def _of_edge(node: syntax.Expr, label: str, properties: set[str]) -> syntax.Expr
 
 
 def bind_graph_to_table(node: syntax.GraphToTable, relation: Relation, scope: Scope) -> Relation:
+    """Bind graph-to-table: the nodes or the edges.
+
+    https://learn.microsoft.com/kusto/query/graph-to-table-operator
+    """
     graph = relation.graph
     assert graph is not None
     found = graph.nodes if node.what == "nodes" else graph.edges

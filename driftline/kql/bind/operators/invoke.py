@@ -16,6 +16,7 @@ __all__ = ["OPERATORS"]
 
 
 def bind_invoke(node: syntax.Invoke, relation: Relation, scope: Scope) -> Relation:
+    """Bind invoke: the table so far becomes the first argument of a tabular function."""
     closure = scope.names.get(node.call.name)
     if closure is None and node.call.name in file_profile.FUNCTIONS:
         return file_profile.FUNCTIONS[node.call.name](node, relation, scope)
@@ -26,6 +27,7 @@ def bind_invoke(node: syntax.Invoke, relation: Relation, scope: Scope) -> Relati
             f"unknown function '{node.call.name}'{suggestion(node.call.name, [*scope.names, *file_profile.FUNCTIONS])}",
             node.span,
         )
+    # No query can use this name, so it hides nothing.
     inner = scope.with_row(None).with_names({"$invoked": relation})
     call = syntax.Call(node.call.name, (syntax.Name("$invoked", span=node.span), *node.call.arguments), span=node.span)
     return inner.table(call)

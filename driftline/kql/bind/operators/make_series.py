@@ -14,19 +14,22 @@ from driftline.kql import syntax
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arithmetic import arithmetic, compared
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.bind.tables.column_names import Names
+from driftline.kql.bind.tables.column_names import ColumnNames
 from driftline.kql.bind.tables.outputs import Output, grouped, kept, kept_fresh, projected, ref
 from driftline.kql.plan.nodes import Call, Column, Const, Filter, Join, Numbers, Plan, Scalar, Shared, Subquery
 from driftline.kql.text.problems import Span
 
 __all__ = ["OPERATORS"]
 
-MOST_BINS = 1_048_576  # Kusto's own limit
+MOST_BINS = 1_048_576  # Kusto's limit of elements in an array
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """The axis: its value in a row, where bins begin, how long one is, and what bounds the series."""
+    """The axis: its value in a row, the beginning of the bins, their length, and the bounds of the series.
+
+    ``start`` and ``stop`` are ``None`` where the query leaves the bound to the data.
+    """
 
     value: Scalar
     zero: Scalar
@@ -37,21 +40,22 @@ class Axis:
     span: Span
 
     def arithmetic(self, op: str, left: Scalar, right: Scalar) -> Scalar:
+        """Bind arithmetic of the axis' type."""
         return arithmetic(op, left, right, scope=self.scope, span=self.span)
 
     def place(self, value: Scalar) -> Scalar:
-        """Give the number of a value's bin."""
+        """Return the number of a value's bin, from 0 at ``zero``."""
         ratio = self.arithmetic("/", self.arithmetic("-", value, self.zero), self.step)
         if ratio.type == "long":
             return ratio
         return types.converted(Call("bin_number", (ratio, Const("real", 1.0)), "real"), "long")
 
     def point(self, number: Scalar) -> Scalar:
-        """Give a bin's beginning."""
+        """Return the beginning of a bin."""
         return self.arithmetic("+", self.zero, self.arithmetic("*", self.step, number))
 
     def length(self, stop: Scalar) -> Scalar:
-        """Count the bins that begin before ``stop``."""
+        """Count the bins that begin before ``stop``, at most ``MOST_BINS``."""
         place = self.place(stop)
         more = compared("<", self.point(place), stop, scope=self.scope, span=self.span)
         length = Call("+", (place, Call("choose", (more, Const("long", 1), Const("long", 0)), "long")), "long")
@@ -70,7 +74,8 @@ class Binned:
 
 
 def bind_make_series(node: syntax.MakeSeries, relation: Relation, scope: Scope) -> Relation:
-    names = Names()
+    """Bind make-series: bin, lay out a grid of all bins, join, and collect arrays."""
+    names = ColumnNames()
     axis, rows = _axis(node, relation, scope)
     binned = _binned(node, axis, rows, names=names, scope=scope)
     keys, number, grid, least = _grid(node, axis, binned, scope)
@@ -79,17 +84,18 @@ def bind_make_series(node: syntax.MakeSeries, relation: Relation, scope: Scope) 
     full = Relation(Join("left", grid, binned.data.plan, condition))
     outputs: list[Output] = []
     for column, item in zip(binned.series, node.series, strict=True):
+        # A bin of the grid without a partner in the data has no aggregate.
         filled = _filled(item, column, binned.place, scope)
         outputs.append((scope.session.column(column.name, "dynamic"), _listed(filled, number)))
     point = axis.point(ref(number))
     outputs.append((scope.session.column(names.of(node.axis), "dynamic"), _listed(point, number)))
-    # Without groups SQL makes a row of no rows; grouped by its first bin, nothing stays nothing.
+    # Without groups, SQL makes a row even of no rows. Grouping by the first bin keeps an empty result empty.
     only = [] if keys or _nonempty(node) else [(scope.session.hidden("long"), ref(least))]
     return grouped(full, [*kept_fresh(keys, scope), *only], outputs)
 
 
 def _axis(node: syntax.MakeSeries, relation: Relation, scope: Scope) -> tuple[Axis, Relation]:
-    """Bind the axis; give it with the rows within its bounds."""
+    """Bind the axis; return it with the rows within its bounds."""
     span = node.span
     plain = scope.with_row(None)
     value = scope.scalar(node.axis.value)
@@ -100,6 +106,7 @@ def _axis(node: syntax.MakeSeries, relation: Relation, scope: Scope) -> tuple[Ax
         if bound is not None:
             inside.append(compared(op, value, bound, scope=scope, span=span))  # type: ignore[arg-type]  # a call
     filtered = Filter(relation.plan, Call("and", tuple(inside), "bool"))
+    # Without ``from``, the first bin of all rows is the zero of the numbering; it is known only to the engine.
     if start is not None:
         return Axis(value, start, step, start, stop, scope, span), relation.over(filtered)
     rows = relation.over(Shared(scope.session.fresh("rows"), filtered))
@@ -109,7 +116,8 @@ def _axis(node: syntax.MakeSeries, relation: Relation, scope: Scope) -> tuple[Ax
     return Axis(value, Subquery(least.plan, binned.type), step, None, stop, scope, span), rows
 
 
-def _binned(node: syntax.MakeSeries, axis: Axis, rows: Relation, *, names: Names, scope: Scope) -> Binned:
+def _binned(node: syntax.MakeSeries, axis: Axis, rows: Relation, *, names: ColumnNames, scope: Scope) -> Binned:
+    """Group the rows by the groups and the number of the bin."""
     groups: list[Output] = []
     for item in node.groups:
         value = scope.scalar(item.value)
@@ -128,11 +136,15 @@ def _binned(node: syntax.MakeSeries, axis: Axis, rows: Relation, *, names: Names
 def _grid(
     node: syntax.MakeSeries, axis: Axis, binned: Binned, scope: Scope
 ) -> tuple[list[Column], Column, Plan, Column]:
-    """Lay out all bins of all groups; give the groups' columns, the bins' numbers, the rows, the first bins."""
+    """Lay out all bins of all groups.
+
+    Returns the groups' columns, the bin's number, the plan of the grid, and each group's first bin.
+    """
     number, least, most = (scope.session.hidden("long") for _ in range(3))
     bounds = [(least, Call("min", (ref(binned.place),), "long")), (most, Call("max", (ref(binned.place),), "long"))]
     combinations = grouped(binned.data, kept_fresh(binned.groups, scope), bounds)
     keys = list(combinations.columns)
+    # With ``to``, every series ends there; without, each ends at its own last bin.
     if axis.stop is None:
         length: Scalar = Call("+", (_greatest(binned, scope), Const("long", 1)), "long")
         length = Call("min_of", (length, Const("long", MOST_BINS)), "long")
@@ -149,22 +161,26 @@ def _grid(
 
 
 def _greatest(binned: Binned, scope: Scope) -> Scalar:
+    """Return the greatest number of a bin of all groups, as a subquery."""
     column = scope.session.column("last", "long")
     found = grouped(binned.data, [], [(column, Call("max", (ref(binned.place),), "long"))])
     return Subquery(found.plan, "long")
 
 
 def _nonempty(node: syntax.MakeSeries) -> bool:
+    """Whether kind=nonempty asks for a series even of no rows."""
     return any(p.name == "kind" and p.value == "nonempty" for p in node.parameters)
 
 
 def _filled(item: syntax.Series, column: Column, place: Column, scope: Scope) -> Scalar:
+    """Replace the aggregate of a bin without rows by the default, 0 unless the query gives one."""
     default = scope.with_row(None).scalar(item.default) if item.default else Const("long", 0)
     empty = Call("isnull", (ref(place),), "bool")
     return Call("choose", (empty, types.converted(default, column.type), ref(column)), column.type)
 
 
 def _listed(value: Scalar, number: Column) -> Scalar:
+    """Collect values into an array, in the order of the bins."""
     return Call("list_json_all", (types.converted(value, "dynamic"), ref(number)), "dynamic")
 
 

@@ -1,4 +1,7 @@
-"""Bind mv-expand and mv-apply."""
+"""Bind mv-expand and mv-apply.
+
+https://learn.microsoft.com/kusto/query/mv-expand-operator and …/mv-apply-operator
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from driftline.kql import syntax
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.bind.tables import pipelines, relations
-from driftline.kql.bind.tables.column_names import Names, default_name
+from driftline.kql.bind.tables.column_names import ColumnNames, default_name
 from driftline.kql.bind.tables.outputs import Output, kept, projected, ref
 from driftline.kql.plan.nodes import Call, Column, Expand, Filter, Join, Key, Scalar
 
@@ -16,6 +19,10 @@ __all__ = ["OPERATORS"]
 
 
 def bind_mv_expand(node: syntax.MvExpand, relation: Relation, scope: Scope) -> Relation:
+    """Bind mv-expand: a row for each element.
+
+    ``bagexpansion=array`` (or ``kind=array``) makes arrays of key and value of a bag's properties.
+    """
     settings = {p.name: p.value for p in node.parameters}
     expanded, outputs = expand(
         node.items,
@@ -28,7 +35,7 @@ def bind_mv_expand(node: syntax.MvExpand, relation: Relation, scope: Scope) -> R
 
 
 def bounded(limit: syntax.Expr | None, expanded: Relation, scope: Scope) -> Relation:
-    """Keep so many elements of each array."""
+    """Keep the first ``limit`` elements of each array."""
     if limit is None:
         return expanded
     count = types.coerce(scope.with_row(None).scalar(limit), "long", scope=scope, span=limit.span)
@@ -38,9 +45,12 @@ def bounded(limit: syntax.Expr | None, expanded: Relation, scope: Scope) -> Rela
 def expand(
     items: tuple[syntax.Expanded, ...], relation: Relation, scope: Scope, *, index: str = "", wide: bool = False
 ) -> tuple[Relation, list[Output]]:
-    """Expand arrays into rows; give the table and the columns the user sees."""
+    """Expand arrays into rows, several arrays side by side.
+
+    Returns the relation and the visible outputs; the number of the element, from 0, is the plan's last column.
+    """
     outputs: dict[str, Output] = {c.name: (c, ref(c)) for c in relation.columns}
-    names = Names()
+    names = ColumnNames()
     arrays, elements = [], []
     for item in items:
         value = types.coerce(scope.scalar(item.item.value), "dynamic", scope=scope, span=item.span)
@@ -56,13 +66,15 @@ def expand(
     if index:
         outputs[index] = (scope.session.column(index, "long"), ref(number))
     plan = Expand(relation.plan, tuple(arrays), tuple(elements), number)
+    # Elements follow the order of their row; a table without order stays without.
     order = (*relation.order, Key(ref(number), descending=False, nulls_first=True)) if relation.order else ()
     return Relation(plan, order, relation.serialized, relation.partition), list(outputs.values())
 
 
 def bind_mv_apply(node: syntax.MvApply, relation: Relation, scope: Scope) -> Relation:
-    """Number the rows, expand them, run the body for each number, and join the rows back."""
+    """Bind mv-apply: number the rows, expand them, run the body within each number, and join the rows back."""
     outer, number = relations.numbered(relation, scope)
+    # The body must not see the outer identifiers, since both sides are joined afterwards.
     source = relations.renewed(Relation(outer.plan, partition=(ref(number),)), scope)
     body = pipelines.apply(node.body, _elements(node, source, scope.with_row(source)), scope.with_row(None))
     joined = Join("inner", outer.plan, body.plan, Call("==filter", (ref(number), body.partition[0]), "bool"))
@@ -71,7 +83,7 @@ def bind_mv_apply(node: syntax.MvApply, relation: Relation, scope: Scope) -> Rel
 
 
 def _elements(node: syntax.MvApply, source: Relation, scope: Scope) -> Relation:
-    """Expand the arrays; their elements are in order, so that a body can rely on it."""
+    """Expand the arrays; the elements are in order, so that a body can rely on it."""
     settings = {p.name: p.value for p in node.parameters}
     expanded, outputs = expand(node.items, source, scope, index=settings.get("with_itemindex", ""))
     place = expanded.plan.columns[-1]
@@ -80,9 +92,9 @@ def _elements(node: syntax.MvApply, source: Relation, scope: Scope) -> Relation:
 
 
 def _columns_of_both(node: syntax.MvApply, relation: Relation, source: Relation, body: Relation) -> list[Column]:
-    """Give the table's columns and the body's.
+    """Return the table's columns and the body's.
 
-    Expanded arrays give way to their elements, and columns to what the body makes of them.
+    Expanded arrays are replaced by their elements, and columns by what the body makes of them.
     """
     expanded = {name for item in node.items for name in (default_name(item.item.value), *item.item.names)}
     same = {c.id for c in source.columns}

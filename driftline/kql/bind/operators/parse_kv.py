@@ -31,14 +31,18 @@ SETTINGS = {
 }
 LONGEST = {"quote": 2, "escape": 1}  # characters
 REPEATED = frozenset(LONGEST)
-# The first group of a regular expression that captures: what is before it, and what it says.
+# The first capturing group of a regular expression: (text before it, text of the group).
 FIRST_GROUP = re.compile(r"((?:\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?|[^\\\[(])*)\((?!\?)((?:\\.|[^\\()])*)\)", re.DOTALL)
+# Letters and digits of Unicode, within a set.
 WORD = r"\pL\pN"
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """How keys and values are written: delimiters (empty for any but letters and digits), pairs of quotes, escapes."""
+class KeyValueFormat:
+    """The notation of keys and values: delimiters, pairs of quotes, escape characters.
+
+    Without delimiters (empty texts), every run of other than letters and digits is one.
+    """
 
     pair: str
     between: str
@@ -46,26 +50,29 @@ class Form:
     escapes: Sequence[str]
 
     def quoted(self, *, captured: bool = False) -> list[str]:
-        """Give patterns of quoted texts."""
+        """Return the pattern of a quoted text for each pair of quotes, with a group if ``captured``."""
         return [self._quoted(quotes, "(" if captured else "(?:") for quotes in self.quotes]
 
     def _quoted(self, quotes: str, group: str) -> str:
+        """Return the pattern of a text in one pair of quotes; escaped characters do not end it."""
         opening, closing = quotes[0], quotes[-1]
         escaped = "".join(f"{quote(escape)}.|" for escape in self.escapes)
         plain = _none_of(closing + "".join(self.escapes))
         return f"{quote(opening)}{group}(?:{escaped}{plain})*){quote(closing)}"
 
     def key(self, name: str) -> str:
-        """Give the pattern of a key, which may be quoted."""
+        """Return the pattern of a key, which may be quoted."""
         ways = [f"{quote(each[0])}{quote(name)}{quote(each[-1])}" for each in self.quotes]
         return f"(?:{'|'.join([*ways, quote(name)])})"
 
 
 def _none_of(characters: str) -> str:
+    """Return a set of all but the characters."""
     return f"[^{''.join(map(quote, characters))}]"
 
 
 def bind_parse_kv(node: syntax.ParseKv, relation: Relation, scope: Scope) -> Relation:
+    """Bind parse-kv; an existing column of a key's name is replaced."""
     said = _settings(node, scope)
     source = types.coerce(scope.scalar(node.value), "text", scope=scope, span=node.value.span)
     pattern, groups = _patterns(node, said, scope)
@@ -79,10 +86,12 @@ def bind_parse_kv(node: syntax.ParseKv, relation: Relation, scope: Scope) -> Rel
 
 
 def _extracted(pattern: str, group: int, source: Scalar) -> Scalar:
+    """Return the text of a group of the first match."""
     return Call("extract_plain", (Const("string", pattern), Const("long", group), source), "string")
 
 
 def _unescaped(text: Scalar, escapes: Sequence[str]) -> Scalar:
+    """Remove the escape characters of a quoted value."""
     if not escapes:
         return text
     pattern = f"(?s)[{''.join(map(quote, escapes))}](.)"
@@ -90,6 +99,7 @@ def _unescaped(text: Scalar, escapes: Sequence[str]) -> Scalar:
 
 
 def _settings(node: syntax.ParseKv, scope: Scope) -> dict[str, list[str]]:
+    """Return the settings by name: their values as texts; note a problem for unknown or repeated ones."""
     said: dict[str, list[str]] = {name: [] for name in SETTINGS}
     for setting in node.settings:
         name = setting.names[0] if setting.names else ""
@@ -98,6 +108,7 @@ def _settings(node: syntax.ParseKv, scope: Scope) -> dict[str, list[str]]:
         if said[name] and name not in REPEATED:
             scope.fail(f"the setting '{name}' of parse-kv is given twice", setting.span)
         value = constant(setting.value, scope, SETTINGS[name])
+        # Quotes are one character, or an opening and a closing one; an escape is one character.
         if (not value and SETTINGS[name] == "string") or len(str(value)) > LONGEST.get(name, 1000):
             scope.fail(f"expected {_expected(name)} as the setting '{name}' of parse-kv", setting.span)
         said[name].append(str(value))
@@ -106,10 +117,12 @@ def _settings(node: syntax.ParseKv, scope: Scope) -> dict[str, list[str]]:
 
 
 def _expected(name: str) -> str:
+    """Describe the value that a setting takes."""
     return {1: "one character", 2: "one or two characters"}.get(LONGEST.get(name, 0), "a text")
 
 
 def _check_together(said: Mapping[str, list[str]], node: syntax.ParseKv, scope: Scope) -> None:
+    """Note a problem for settings that exclude or need each other."""
     given = {name for name, values in said.items() if values}
     if "regex" in given and len(given) > 1:
         scope.fail("parse-kv with a regex takes no other settings", node.span)
@@ -120,10 +133,10 @@ def _check_together(said: Mapping[str, list[str]], node: syntax.ParseKv, scope: 
 
 
 def _patterns(node: syntax.ParseKv, said: Mapping[str, list[str]], scope: Scope) -> tuple[Callable[[str], str], int]:
-    """Give the pattern of a key, and how many groups it has: of quoted values, and last of plain ones."""
+    """Return the function from a key to its pattern, and the number of groups: one for each quote, and one unquoted."""
     if said["regex"]:
         return _by_regex(said["regex"][0], node, scope), 1
-    form = Form("".join(said["pair_delimiter"]), "".join(said["kv_delimiter"]), said["quote"], said["escape"])
+    form = KeyValueFormat("".join(said["pair_delimiter"]), "".join(said["kv_delimiter"]), said["quote"], said["escape"])
     groups = len(form.quotes) + 1
     if not form.pair:
         return lambda key: _by_words(key, form), groups
@@ -134,6 +147,7 @@ def _patterns(node: syntax.ParseKv, said: Mapping[str, list[str]], scope: Scope)
 
 
 def _by_regex(pattern: str, node: syntax.ParseKv, scope: Scope) -> Callable[[str], str]:
+    """Return the pattern function of the mode regex: the key's group is replaced by the key itself."""
     span = node.settings[0].value.span
     pattern = translated(pattern, scope, span)
     found = FIRST_GROUP.match(pattern)
@@ -143,16 +157,21 @@ def _by_regex(pattern: str, node: syntax.ParseKv, scope: Scope) -> Callable[[str
     return lambda key: f"{found[1]}(?:{quote(key)}){rest}"
 
 
-def _by_words(key: str, form: Form) -> str:
+def _by_words(key: str, form: KeyValueFormat) -> str:
+    """Return the pattern of a key without delimiters: key and value are words."""
     plain = f"([{WORD}]+)"
     openings = "".join(quote(each[0]) for each in form.quotes)
     between = f"[^{WORD}{openings}]+"
+    # Quoted forms first: alternatives are tried in order.
     values = "|".join([*form.quoted(captured=True), plain])
     return f"(?s)(?:^|[^{WORD}]){form.key(key)}{between}(?:{values})"
 
 
-# From the beginning, item by item, so that nothing inside of quotes is taken for a key.
-def _by_delimiters(key: str, form: Form) -> str:
+def _by_delimiters(key: str, form: KeyValueFormat) -> str:
+    """Return the pattern of a key with delimiters.
+
+    It matches from the beginning, item by item, so that nothing within quotes is taken for a key.
+    """
     pair, between = quote(form.pair), quote(form.between)
     space = "" if form.pair[0].isspace() else r"\s*"
     plain = f"{_none_of(form.pair)}*" if len(form.pair) == 1 else ".*?"
@@ -165,7 +184,8 @@ def _by_delimiters(key: str, form: Form) -> str:
     return rf"(?s)^(?:{item}{pair})*?\s*{form.key(key)}\s*{between}{space}(?:{values}){space}(?:{pair}|$)"
 
 
-def _up_to_next(key: str, keys: Sequence[str], form: Form) -> str:
+def _up_to_next(key: str, keys: Sequence[str], form: KeyValueFormat) -> str:
+    """Return the pattern of a key in the mode greedy: the value reaches to the next declared key."""
     pair, between = quote(form.pair), quote(form.between)
     following = rf"{pair}\s*(?:{'|'.join(map(form.key, keys))})\s*{between}"
     values = "|".join([*form.quoted(captured=True), "(.*?)"])

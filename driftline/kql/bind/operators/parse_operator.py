@@ -1,8 +1,8 @@
-"""Bind operators that take text apart by a pattern: parse, parse-where.
+"""Bind the operators parse and parse-where: columns out of a text, by a pattern.
 
-A pattern becomes one regular expression with a group for each column. In the simple and regex
-kinds a text that does not fit a column's type leaves all columns empty; the relaxed kind leaves
-only that column empty. https://learn.microsoft.com/kusto/query/parse-operator
+A pattern becomes one regular expression with a group for each column. In the kinds simple and regex, a text that
+does not fit a column's type leaves all columns empty; in the kind relaxed, it leaves only that column empty.
+https://learn.microsoft.com/kusto/query/parse-operator
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ FLAGS = frozenset("imsU")
 
 
 def bind_parse(node: syntax.Parse, relation: Relation, scope: Scope) -> Relation:
+    """Bind parse, or parse-where, which drops rows that do not match."""
     settings = {p.name: p for p in node.parameters}
     kind = settings["kind"].value if "kind" in settings else "simple"
     if kind not in KINDS:
@@ -47,6 +48,7 @@ def bind_parse(node: syntax.Parse, relation: Relation, scope: Scope) -> Relation
     if set(flags) - FLAGS:
         scope.fail("not supported: flags other than i, m, s and U", settings["flags"].span)
     source = types.coerce(scope.scalar(node.value), "text", scope=scope, span=node.value.span)
+    # Only constants of the kind regex are regular expressions; the other kinds quote their constants.
     parts = [_translated(part, scope) for part in node.pattern] if kind == "regex" else node.pattern
     pattern = Const("string", _regex(tuple(parts), kind, flags))
     columns = [part for part in node.pattern if isinstance(part, syntax.TypedName)]
@@ -56,28 +58,32 @@ def bind_parse(node: syntax.Parse, relation: Relation, scope: Scope) -> Relation
     outputs: dict[str, Output] = {c.name: (c, ref(c)) for c in relation.columns}
     for part, value in zip(columns, values, strict=True):
         outputs[part.name] = (scope.session.column(part.name, part.type), _if_all(fits, value))
+    # parse-where keeps rows that match and whose checked columns convert.
     if node.op == "parse-where":
         matched = Call("and", (Call("matches regex", (source, pattern), "bool"), *fits), "bool")
         relation = relation.over(Filter(relation.plan, matched))
     return projected(relation, outputs.values())
 
 
-MOST_NUMBERED = 9  # groups that DuckDB knows by number
+MOST_NUMBERED = 9  # groups that DuckDB can number
 
 
 def _taken(pattern: str, group: int, source: Scalar) -> Call:
+    """Return the text of a group of the match."""
     if group > MOST_NUMBERED:
         pattern, group = regex_groups.only(pattern, group), 1
     return Call("extract_plain", (Const("string", pattern), Const("long", group), source), "string")
 
 
 def _translated(part: syntax.Expr, scope: Scope) -> syntax.Expr:
+    """Translate a constant of the kind regex to RE2; the pattern as a whole decides what a dot matches."""
     if not isinstance(part, syntax.Literal):
         return part
     return dataclasses.replace(part, value=translated(part.value, scope, part.span).removeprefix("(?-s)"))
 
 
 def _if_all(fits: list[Call], value: Scalar) -> Scalar:
+    """Return the value if all checked columns fit, otherwise null or the empty string."""
     if not fits:
         return value
     nothing = Const(value.type, "" if value.type == "string" else None)
@@ -85,6 +91,7 @@ def _if_all(fits: list[Call], value: Scalar) -> Scalar:
 
 
 def _regex(parts: tuple[syntax.Expr, ...], kind: str, flags: str) -> str:
+    """Return the regular expression of a pattern."""
     turned = "U" in flags
     any_text = ANY if kind == "regex" and not turned else ANY_LAZY
     lines = "" if kind == "regex" and "s" not in flags else "s"  # whether a point is a new line, too
@@ -92,6 +99,7 @@ def _regex(parts: tuple[syntax.Expr, ...], kind: str, flags: str) -> str:
     for number, part in enumerate(parts):
         last = number == len(parts) - 1
         if isinstance(part, syntax.Star):
+            # Everything between constants is lazy, and the last part takes the rest.
             made_of.append(".*" if last or turned else ".*?")
         elif isinstance(part, syntax.Literal):
             regex = f"(?{'U' if turned else ''}:{_ungrouped(part.value)})"
@@ -104,8 +112,8 @@ def _regex(parts: tuple[syntax.Expr, ...], kind: str, flags: str) -> str:
     return "".join(made_of) + "$"
 
 
-# The groups of the pattern's own regular expressions are none of the columns'.
 def _ungrouped(pattern: str) -> str:
+    """Turn the groups of the pattern's own regular expressions into non-capturing ones, so that columns count alone."""
     return GROUP.sub(lambda match: match[1] or "(?:", pattern)
 
 

@@ -17,7 +17,11 @@ __all__ = ["OPERATORS"]
 
 
 def bind_partition(node: syntax.Partition, relation: Relation, scope: Scope) -> Relation:
-    """Run the body on the rows of each value of a column; hints on how to do so change nothing."""
+    """Run the body on the rows of each value of a column, without splitting the plan.
+
+    The column becomes the partition of the relation; each operator of the body works within partitions. Hints, which
+    only steer how Kusto runs the body, have no effect.
+    """
     key = scope.scalar(node.column)
     part = scope.session.hidden(key.type)
     parted = projected(relation, [*kept(relation.columns), (part, key)])

@@ -1,4 +1,7 @@
-"""Bind operators that are lists of columns: where, project and its like, extend, distinct."""
+"""Bind operators that are lists of columns: where, project and its variants, extend, distinct.
+
+https://learn.microsoft.com/kusto/query/project-operator and …/extend-operator
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from driftline.kql import syntax
 from driftline.kql.bind.functions.series import columns_of, elements_of
 from driftline.kql.bind.scalars.arguments import bind_predicate
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.bind.tables.column_names import Names
+from driftline.kql.bind.tables.column_names import ColumnNames
 from driftline.kql.bind.tables.outputs import Output, bound_or_null, grouped, kept, kept_fresh, projected, ref
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.plan.nodes import Col, Column, Filter, Scalar
@@ -19,33 +22,39 @@ __all__ = ["OPERATORS"]
 
 
 def bind_where(node: syntax.Where, relation: Relation, scope: Scope) -> Relation:
+    """Bind where.
+
+    https://learn.microsoft.com/kusto/query/where-operator
+    """
     return relation.over(Filter(relation.plan, bind_predicate(node.predicate, scope)))
 
 
 def bind_project(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:
+    """Bind project: the listed columns, in their order."""
     outputs: dict[str, Output] = {}
-    names = Names()
+    names = ColumnNames()
     for item in node.items:
         if isinstance(item, syntax.Star):
             scope.fail("project takes no '*'; leave the operator out to keep all columns", item.span)
         assert isinstance(item, syntax.Named)
         value = bound_or_null(item.value, scope)
         for name, single in spread(item, value, names, scope):
+            # Names that the query gives must differ; default names are made unique instead.
             if name in outputs and item.names:
                 scope.fail(f"a column '{name}' is already there", item.span)
             outputs[name] = (made(name, single, scope), single)
     return projected(relation, outputs.values())
 
 
-def spread(item: syntax.Named, value: Scalar, names: Names, scope: Scope) -> list[tuple[str, Scalar]]:
-    """Give names and values of an item; ``(a, b) = x`` takes an array apart."""
+def spread(item: syntax.Named, value: Scalar, names: ColumnNames, scope: Scope) -> list[tuple[str, Scalar]]:
+    """Return names and values of an item; a function of several columns, and ``(a, b) = x``, make several."""
     if several := columns_of(item, value):
         return [(names.unique(n), v) for n, v in several]
     return elements_of(item, value, scope) or [(names.of(item), value)]
 
 
 def made(name: str, value: Scalar, scope: Scope) -> Column:
-    """Make a column for a value; a column taken over as it is keeps its identifier."""
+    """Make a column for a value; a column that is taken over unchanged keeps its identifier."""
     if isinstance(value, Col):
         column = next((c for c in scope.columns() if c.id == value.id), None)
         if column is not None and column.name == name:
@@ -54,13 +63,15 @@ def made(name: str, value: Scalar, scope: Scope) -> Column:
 
 
 def bind_extend(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:
+    """Bind extend: an existing name is replaced in its place, a new one comes last."""
     outputs: dict[str, Output] = {column.name: (column, ref(column)) for column in relation.columns}
-    names = Names(outputs)
+    names = ColumnNames(outputs)
     for item in node.items:
         if not isinstance(item, syntax.Named):
             scope.fail("expected name = value", item.span)
         value = bound_or_null(item.value, scope)
         for name, single in spread(item, value, names, scope):
+            # ``extend a`` names a column that is there already.
             if not item.names and isinstance(item.value, syntax.Name):
                 continue
             outputs[name] = (scope.session.column(name, single.type), single)
@@ -68,7 +79,7 @@ def bind_extend(node: syntax.Columns, relation: Relation, scope: Scope) -> Relat
 
 
 def matching(item: syntax.Expr, relation: Relation, scope: Scope, *, must: bool = True) -> list[Column]:
-    """Give the columns a name or pattern means."""
+    """Return the columns that a name or pattern means; without ``must``, an unknown name is no problem."""
     if isinstance(item, syntax.Star):
         return ordered([c for c in relation.columns if fnmatch.fnmatchcase(c.name, item.pattern)], item.order)
     assert isinstance(item, syntax.Name)
@@ -79,19 +90,24 @@ def matching(item: syntax.Expr, relation: Relation, scope: Scope, *, must: bool 
 
 
 def ordered(columns: list[Column], order: str) -> list[Column]:
-    """Order columns by name; the granny orders read numbers in names as numbers, so that a2 is before a10."""
+    """Order columns by name.
+
+    The granny orders read numbers in names as numbers, so that a2 comes before a10.
+    https://learn.microsoft.com/kusto/query/project-reorder-operator
+    """
     if not order:
         return columns
-    key = natural if order.startswith("granny") else lambda name: [name]
+    key = natural_key if order.startswith("granny") else lambda name: [name]
     return sorted(columns, key=lambda column: key(column.name), reverse=order.endswith("desc"))
 
 
-# Texts stand at even places and numbers at odd ones, so that like is compared with like.
-def natural(name: str) -> list[str | int]:
+def natural_key(name: str) -> list[str | int]:
+    """Return a sort key of a name: texts at even places and numbers at odd ones, so that like compares with like."""
     return [int(part) if at % 2 else part for at, part in enumerate(re.split(r"([0-9]+)", name))]
 
 
 def matches(node: syntax.Columns, relation: Relation, scope: Scope) -> list[Column]:
+    """Return the columns that the items mean, each once; all problems are noted before ``Stuck`` is raised."""
     found: dict[str, Column] = {}
     failed = False
     for item in node.items:
@@ -105,28 +121,33 @@ def matches(node: syntax.Columns, relation: Relation, scope: Scope) -> list[Colu
 
 
 def bind_project_away(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:
+    """Bind project-away: all columns but the listed ones."""
     gone = {column.id for column in matches(node, relation, scope)}
     return _chosen(node, [c for c in relation.columns if c.id not in gone], relation, scope)
 
 
 def bind_project_keep(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:
+    """Bind project-keep: the listed columns, in the order of the table."""
     found = {column.id for column in matches(node, relation, scope)}
     return _chosen(node, [c for c in relation.columns if c.id in found], relation, scope)
 
 
-# A table without columns has no counterpart in SQL.
 def _chosen(node: syntax.Columns, columns: list[Column], relation: Relation, scope: Scope) -> Relation:
+    """Project to columns; SQL has no table without columns."""
     if not columns:
         scope.fail(f"not supported: {node.op} that leaves no column", node.span)
     return projected(relation, kept(columns))
 
 
 def bind_project_reorder(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:
+    """Bind project-reorder: the listed columns first."""
+    # Columns that no item matches keep their order behind the listed ones.
     first = matches(node, relation, scope)
     return projected(relation, kept([*first, *(c for c in relation.columns if c not in first)]))
 
 
 def bind_project_rename(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:
+    """Bind project-rename: ``new = old``."""
     renamed: dict[str, str] = {}
     for item in node.items:
         assert isinstance(item, syntax.Named)
@@ -144,16 +165,21 @@ def bind_project_rename(node: syntax.Columns, relation: Relation, scope: Scope) 
 
 
 def _check_new(node: syntax.Columns, names: list[str], scope: Scope) -> None:
+    """Note a problem if a new name is in use already."""
     for item in node.items:
         if isinstance(item, syntax.Named) and names.count(item.names[0]) > 1:
             scope.fail(f"a column '{item.names[0]}' is already there", item.span)
 
 
 def bind_distinct(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:
+    """Bind distinct: each combination of the values once.
+
+    https://learn.microsoft.com/kusto/query/distinct-operator
+    """
     if any(isinstance(item, syntax.Star) for item in node.items):
         columns = list(relation.columns)
         return grouped(relation, kept_fresh(columns, scope), [])
-    names = Names()
+    names = ColumnNames()
     outputs = []
     for item in node.items:
         assert isinstance(item, syntax.Named)
@@ -174,6 +200,7 @@ LISTS: dict[str, Callable[[syntax.Columns, Relation, Scope], Relation]] = {
 
 
 def bind_columns(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:
+    """Bind an operator of this family by its name."""
     return LISTS[node.op](node, relation, scope)
 
 

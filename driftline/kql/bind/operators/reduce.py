@@ -1,4 +1,8 @@
-"""``reduce``: groups of similar texts, which a library function makes of all distinct texts with their counts."""
+"""Bind reduce: groups of similar texts.
+
+A library function (``driftline.store.udf.reduce``) makes the groups of one array of all distinct texts.
+https://learn.microsoft.com/kusto/query/reduce-operator
+"""
 
 from __future__ import annotations
 
@@ -9,19 +13,23 @@ from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arguments import constant
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.bind.tables import relations
-from driftline.kql.bind.tables.column_names import Names
+from driftline.kql.bind.tables.column_names import ColumnNames
 from driftline.kql.bind.tables.outputs import grouped, kept, projected, ref
 from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Call, Column, Const, Expand, Join, Scalar, Shared
 
 __all__ = ["OPERATORS"]
 
-MOST_TEXTS = 20_000  # those met most; ``driftline.store.udf.reduce`` reads no more
+MOST_TEXTS = 20_000  # the most frequent; ``driftline.store.udf.reduce`` reads no more
 THRESHOLD = 0.1
 RESULT = (("Pattern", "string"), ("Count", "long"), ("Representative", "string"))
 
 
 def bind_reduce(node: syntax.Reduce, relation: Relation, scope: Scope) -> Relation:
+    """Bind reduce: a row for each pattern, with count and representative.
+
+    With kind=source, the result is the rows with their pattern.
+    """
     if node.kind == "source":
         return _with_patterns(node, relation, scope)
     if node.kind:
@@ -32,7 +40,7 @@ def bind_reduce(node: syntax.Reduce, relation: Relation, scope: Scope) -> Relati
 
 
 def _rows(source: Relation, found: Call, columns: tuple[tuple[str, str], ...], scope: Scope) -> Relation:
-    """Make a row of each array of an array."""
+    """Make a row of each inner array of an array of arrays."""
     row = scope.session.column("group", "dynamic")
     cells = [Call("element", (ref(row), Const("long", place)), "dynamic") for place in range(len(columns))]
     outputs = [
@@ -43,8 +51,11 @@ def _rows(source: Relation, found: Call, columns: tuple[tuple[str, str], ...], s
     return projected(Relation(expanded), outputs)
 
 
-# The rows, computed once, are read twice: for their texts, and to be joined with what these became.
 def _with_patterns(node: syntax.Reduce, relation: Relation, scope: Scope) -> Relation:
+    """Add the pattern of each row's text.
+
+    The rows, computed once, are read twice: for their texts, and to be joined with the texts' patterns.
+    """
     text = scope.session.column("Text", "string")
     value = types.converted(scope.scalar(node.value), "string")
     rows = relation.over(Shared(scope.session.fresh("rows"), walk.widened(relation.plan, [(text, value)])))
@@ -54,14 +65,15 @@ def _with_patterns(node: syntax.Reduce, relation: Relation, scope: Scope) -> Rel
     pairs = _rows(texts, found, (("Text", "string"), ("Pattern", "string")), scope)
     known, pattern = map(ref, pairs.columns)
     alike = Call("==filter", (ref(first.columns[-1]), known), "bool")
-    shown = Call("coalesce_null", (pattern, Const("string", "others")), "string")  # of too many texts, those met least
+    shown = Call("coalesce_null", (pattern, Const("string", "others")), "string")  # texts beyond MOST_TEXTS
     columns = first.columns[:-1]
-    name = Names(column.name for column in columns).unique("Pattern")
+    name = ColumnNames(column.name for column in columns).unique("Pattern")
     joined = first.over(Join("left", first.plan, pairs.plan, alike))
     return projected(joined, [*kept(columns), (scope.session.column(name, "string"), shown)])
 
 
 def _settings(node: syntax.Reduce, scope: Scope) -> tuple[Const, Const]:
+    """Return threshold and additional separators; Kusto's default threshold is 0.1."""
     threshold = constant(node.threshold, scope, "real") if node.threshold else THRESHOLD
     if not isinstance(threshold, float) or not 0 < threshold < 1:
         scope.fail("expected a threshold between 0 and 1", node.span)
@@ -69,8 +81,8 @@ def _settings(node: syntax.Reduce, scope: Scope) -> tuple[Const, Const]:
     return Const("real", threshold), Const("string", separators)
 
 
-# One row: an array of all distinct texts, each with its count, those met most first.
 def _listed(text: Scalar, relation: Relation, scope: Scope) -> tuple[Relation, Column]:
+    """Collect all distinct texts, with their counts, into one array; the most frequent first."""
     name, count = scope.session.column("Text", "string"), scope.session.column("Count", "long")
     counted = grouped(relation, [(name, text)], [(count, Call("count", (), "long"))])
     pair = Call("pack_array", tuple(types.converted(ref(each), "dynamic") for each in (name, count)), "dynamic")

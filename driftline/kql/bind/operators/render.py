@@ -14,6 +14,7 @@ __all__ = ["OPERATORS"]
 
 
 def bind_render(_: syntax.Render, relation: Relation, __: Scope) -> Relation:
+    """Return the table as it is."""
     return relation
 
 

@@ -57,7 +57,11 @@ class State:
 
 @dataclass(slots=True)
 class Machine:
-    """What all steps share, and what a row makes of each state column."""
+    """The state machine of a scan: its steps' states, and what a row makes of each state column.
+
+    ``initial`` holds a column's value before the first row, ``following`` the value after a row, computed from the
+    values before it; ``after`` holds the column of the state after the row.
+    """
 
     node: syntax.Scan
     rows: Relation
@@ -70,32 +74,36 @@ class Machine:
     following: dict[Column, Scalar] = field(default_factory=dict)
 
     def column(self, kind: str, initial: Const) -> Column:
+        """Make a state column."""
         made = self.scope.session.hidden(kind)
         self.initial[made] = initial
         self.after[made] = self.scope.session.hidden(kind)
         return made
 
     def empty(self, read: Read) -> Const:
-        """Give what a step's column is before it matched: the default, null, or an empty text."""
+        """Return a step's column before the step matched: the declared default, null, or the empty string."""
         if read[1] in self.defaults:
             return self.defaults[read[1]]
         kind = next(c.type for c in self.rows.columns if c.name == read[1])
         return Const(kind, "" if kind == "string" else None)
 
     def value(self, read: Read) -> Scalar:
-        """Give the row's own value of an input column."""
+        """Return the current row's value of an input column."""
         return ref(next(c for c in self.rows.columns if c.name == read[1]))
 
     def bound(self, node: syntax.Expr, context: Mapping[Read, Scalar]) -> Scalar:
+        """Bind an expression of a step, in which ``step.column`` is a value of the context."""
         names: dict[str, Binding] = {f"{step}.{name}": value for (step, name), value in context.items()}
         return self.scope.with_row(self.rows).with_names(names).scalar(_resolved(node, context))
 
     def condition(self, step: syntax.ScanStep, context: Mapping[Read, Scalar]) -> Scalar:
+        """Bind the condition of a step; null counts as false."""
         value = types.coerce(self.bound(step.condition, context), "bool", scope=self.scope, span=step.condition.span)
         return Call("coalesce_null", (value, FALSE), "bool")
 
 
 def bind_scan(node: syntax.Scan, relation: Relation, scope: Scope) -> Relation:
+    """Bind scan as a fold over the rows in order."""
     if not relation.serialized:
         scope.fail("scan needs rows in an order; put 'sort by' or 'serialize' before", node.span)
     _check(node, relation, scope)
@@ -107,6 +115,7 @@ def bind_scan(node: syntax.Scan, relation: Relation, scope: Scope) -> Relation:
     machine = Machine(node, rows, scope, _defaults(node, scope))
     machine.next_id = machine.column("long", Const("long", 0))
     machine.states = [_state(step, machine) for step in node.steps]
+    # From the last step to the first, as Kusto does: a state that moves on leaves its step empty for this row.
     for place_of in reversed(range(len(node.steps))):
         _step(place_of, machine)
     before = tuple(machine.initial)
@@ -124,6 +133,7 @@ def bind_scan(node: syntax.Scan, relation: Relation, scope: Scope) -> Relation:
 
 
 def _check(node: syntax.Scan, relation: Relation, scope: Scope) -> None:
+    """Note a problem for repeated names of steps or columns, and for optional steps."""
     names = [step.name for step in node.steps]
     if not names or len(set(names)) < len(names):
         scope.fail("expected steps, each with a name of its own", node.span)
@@ -137,6 +147,7 @@ def _check(node: syntax.Scan, relation: Relation, scope: Scope) -> None:
 
 
 def _defaults(node: syntax.Scan, scope: Scope) -> dict[str, Const]:
+    """Bind the declared columns' defaults, which must be constants."""
     found = {}
     for column, value in node.declared:
         default: Scalar = Const(column.type, "" if column.type == "string" else None)
@@ -150,6 +161,7 @@ def _defaults(node: syntax.Scan, scope: Scope) -> dict[str, Const]:
 
 
 def _state(step: syntax.ScanStep, machine: Machine) -> State:
+    """Make the state columns of a step: what its own and earlier steps matched, as far as the query reads it."""
     names = [each.name for each in machine.node.steps]
     before = set(names[: names.index(step.name) + 1])
     reads = {read: None for each in machine.node.steps for read in _reads(each, names, machine)}
@@ -164,6 +176,7 @@ def _state(step: syntax.ScanStep, machine: Machine) -> State:
 
 
 def _reads(step: syntax.ScanStep, names: list[str], machine: Machine) -> Iterator[Read]:
+    """List the columns of steps that a step's condition and assignments read."""
     known = {c.name for c in machine.rows.columns} | machine.defaults.keys()
     for node in (step.condition, *step.assignments):
         for member in _members(node):
@@ -174,6 +187,7 @@ def _reads(step: syntax.ScanStep, names: list[str], machine: Machine) -> Iterato
 
 
 def _members(node: object) -> Iterator[syntax.Member]:
+    """List the member expressions in a node."""
     if isinstance(node, syntax.Member):
         yield node
     if isinstance(node, tuple):
@@ -199,10 +213,13 @@ def _resolved(node: syntax.Expr, context: Mapping[Read, Scalar]) -> syntax.Expr:
 
 
 def _step(place: int, machine: Machine) -> None:
+    """Compute the state of one step after a row; see the rules at the top of this module."""
     step, state = machine.node.steps[place], machine.states[place]
     before = machine.states[place - 1] if place else None
+    # A state that moves to the next step in this row is gone for this step.
     moved_on = _moves(place + 1, machine)
     active = _and(ref(state.active), _not(moved_on)) if moved_on else ref(state.active)
+    # The first step reads an empty state; later steps read their own.
     here = _context(state, machine, active if not place else None)
     stays = _and(machine.condition(step, here), *([active] if place else []))
     moves = _moves(place, machine)
@@ -216,6 +233,7 @@ def _step(place: int, machine: Machine) -> None:
     for name, column in state.made.items():
         machine.following[column] = made[name]
     for read, column in state.values.items():
+        # A matching row becomes the state of its own step; values of earlier steps come with the state that moved.
         if read[0] == step.name:
             new = made[read[1]] if read[1] in made else machine.value(read)
             machine.following[column] = _choose(matched, new, ref(column))
@@ -225,7 +243,7 @@ def _step(place: int, machine: Machine) -> None:
 
 
 def _moves(place: int, machine: Machine) -> Scalar | None:
-    """Say whether the state of the step before moves to this one; None where there is no such step."""
+    """Return whether the state of the step before moves to this one; ``None`` where there is no such step."""
     if not 0 < place < len(machine.states):
         return None
     before = machine.states[place - 1]
@@ -234,17 +252,19 @@ def _moves(place: int, machine: Machine) -> Scalar | None:
 
 
 def _context(state: State, machine: Machine, active: Scalar | None) -> dict[Read, Scalar]:
-    """Give what conditions read: the state, and empty values for steps that it does not hold."""
+    """Return the values that conditions read: of the state, and empty ones for steps that it does not hold."""
     every = {read: None for each in machine.states for read in each.values}
     found: dict[Read, Scalar] = {}
     for read in every:
         column = state.values.get(read)
         held: Scalar = machine.empty(read) if column is None else ref(column)
+        # Only the first step may be evaluated without a state.
         found[read] = held if active is None else _choose(active, held, machine.empty(read))
     return found
 
 
 def _assigned(step: syntax.ScanStep, machine: Machine, context: Mapping[Read, Scalar]) -> dict[str, Scalar]:
+    """Return the declared columns' values for a row that matches a step."""
     made: dict[str, Scalar] = dict(machine.defaults)
     for item in step.assignments:
         if len(item.names) != 1 or item.names[0] not in machine.defaults:
@@ -256,6 +276,7 @@ def _assigned(step: syntax.ScanStep, machine: Machine, context: Mapping[Read, Sc
 
 
 def _count(state: State, before: State | None, moves: Scalar | None, begins: Scalar, machine: Machine) -> None:
+    """Compute the match identifier of a step and the number of its run of matches."""
     assert machine.next_id is not None
     if before is None:
         following = Call("+", (ref(machine.next_id), Const("long", 1)), "long")
@@ -269,14 +290,17 @@ def _count(state: State, before: State | None, moves: Scalar | None, begins: Sca
 
 
 def _and(*values: Scalar) -> Scalar:
+    """Combine conditions."""
     return values[0] if len(values) == 1 else Call("and", values, "bool")
 
 
 def _not(value: Scalar) -> Call:
+    """Negate a condition."""
     return Call("not", (value,), "bool")
 
 
 def _choose(condition: Scalar | None, yes: Scalar | None, no: Scalar) -> Scalar:
+    """Choose between values; without a condition or a first value, take the second."""
     return no if condition is None or yes is None else Call("choose", (condition, yes, no), no.type)
 
 
@@ -284,7 +308,7 @@ def _choose(condition: Scalar | None, yes: Scalar | None, no: Scalar) -> Scalar:
 
 
 def _output(machine: Machine, fold: Fold, number: Column) -> Relation:
-    """Give the rows that matched, step by step, in the order of the rows and then of the steps, last first."""
+    """Return the rows that matched, in the order of the rows and then of the steps, the last first."""
     label = next((p.value for p in machine.node.parameters if p.name == "with_match_id"), "")
     declared = [(c.name, c.type) for c, _ in machine.node.declared]
     source = Relation(Shared(machine.scope.session.fresh("scan"), fold), partition=machine.rows.partition)
@@ -304,10 +328,12 @@ def _output(machine: Machine, fold: Fold, number: Column) -> Relation:
 
 
 def _shown(place: int, machine: Machine, source: Relation, *, label: str, number: Column) -> Plan:
+    """Return the rows that a step shows: all that matched, or the last of each run (output=last)."""
     state, session = machine.states[place], machine.scope.session
     after = machine.after
     rows = Relation(Filter(source.plan, ref(after[state.matched])))
     if machine.node.steps[place].output == "last":
+        # output=last: of each run of matches, the row with the greatest number.
         latest = (Key(ref(number), descending=True, nulls_first=False),)
         first = Window(Call("number_row", (), "long"), latest, (*source.partition, ref(after[state.series])))
         rank = session.hidden("long")

@@ -1,4 +1,7 @@
-"""Bind operators on the order and number of rows: sort, top, take, sample, serialize."""
+"""Bind operators on the order and number of rows: sort, top, top-hitters, take, sample, serialize.
+
+https://learn.microsoft.com/kusto/query/sort-operator and …/top-operator
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,16 @@ __all__ = ["OPERATORS"]
 
 
 def sort_keys(keys: tuple[syntax.Key, ...], relation: Relation, scope: Scope) -> tuple[Relation, tuple[Key, ...]]:
-    """Bind sort keys; computed ones become hidden columns. Descending unless said otherwise.
+    """Bind sort keys; computed keys become hidden columns.
 
-    Rows of equal keys stay in the order they were in, if they had one.
+    The order is descending unless the query says otherwise; nulls come last then, and first in ascending order.
+    Rows of equal keys keep the order they had, if any.
     """
     outputs: list[Output] = kept(relation.columns)
     found = []
     for key in keys:
         value = scope.scalar(key.value)
+        # Dynamic values have no order of their own in the engines; their text has one.
         if value.type == "dynamic":
             value = types.converted(value, "string")
         if not isinstance(value, Col):
@@ -34,17 +39,20 @@ def sort_keys(keys: tuple[syntax.Key, ...], relation: Relation, scope: Scope) ->
         descending = key.descending is not False
         nulls_first = key.nulls == "first" if key.nulls else not descending
         found.append(Key(value, descending, nulls_first))
+    # A projection is needed only where a key is computed.
     computed = len(outputs) > len(relation.columns)
     widened = projected(relation, outputs) if computed else relation
     return widened, (*found, *(key for key in relation.order if key.value not in [each.value for each in found]))
 
 
 def bind_sort(node: syntax.Sort, relation: Relation, scope: Scope) -> Relation:
+    """Bind sort, which serializes the rows."""
     widened, keys = sort_keys(node.keys, relation, scope)
     return Relation(widened.plan, keys, serialized=True, partition=relation.partition)
 
 
 def bind_top(node: syntax.Top, relation: Relation, scope: Scope) -> Relation:
+    """Bind top: the first rows by the keys."""
     widened, keys = sort_keys(node.keys, relation, scope)
     count = types.coerce(scope.with_row(None).scalar(node.count), "long", scope=scope, span=node.count.span)
     ordered = Relation(widened.plan, keys, serialized=True, partition=relation.partition)
@@ -52,14 +60,20 @@ def bind_top(node: syntax.Top, relation: Relation, scope: Scope) -> Relation:
 
 
 def bind_limit(node: syntax.Limit, relation: Relation, scope: Scope) -> Relation:
+    """Bind take, the first rows, or sample, random rows."""
     count = types.coerce(scope.with_row(None).scalar(node.count), "long", scope=scope, span=node.count.span)
     keys = relation.order
+    # Any random order will do; the rows are then limited as by take.
     if node.op == "sample":
         keys = (Key(Call("rand", (Const("long", None),), "real"), descending=False, nulls_first=True),)
     return limited(relation, keys, count, scope)
 
 
 def bind_sample_distinct(node: syntax.SampleDistinct, relation: Relation, scope: Scope) -> Relation:
+    """Bind sample-distinct: any so many different values; here the first that the engine finds.
+
+    https://learn.microsoft.com/kusto/query/sample-distinct-operator
+    """
     value = scope.scalar(node.value)
     column = scope.session.column(default_name(node.value) or "Column1", value.type)
     found = grouped(relation, [(column, value)], [])
@@ -67,6 +81,11 @@ def bind_sample_distinct(node: syntax.SampleDistinct, relation: Relation, scope:
 
 
 def bind_top_hitters(node: syntax.TopHitters, relation: Relation, scope: Scope) -> Relation:
+    """Bind top-hitters: the most frequent values, or those of the greatest weight.
+
+    Kusto's counts are approximate, as the names of the columns say; these are exact.
+    https://learn.microsoft.com/kusto/query/top-hitters-operator
+    """
     value = scope.scalar(node.value)
     name = default_name(node.value) or "Column1"
     weight = f"approximate_sum_{default_name(node.weight)}" if node.weight else f"approximate_count_{name}"
@@ -86,6 +105,10 @@ def bind_top_hitters(node: syntax.TopHitters, relation: Relation, scope: Scope) 
 
 
 def bind_serialize(node: syntax.Serialize, relation: Relation, scope: Scope) -> Relation:
+    """Bind serialize: the rows are taken as they come, so that window functions may follow.
+
+    https://learn.microsoft.com/kusto/query/serialize-operator
+    """
     serialized = Relation(relation.plan, relation.order, serialized=True, partition=relation.partition)
     if not node.items:
         return serialized

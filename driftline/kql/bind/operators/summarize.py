@@ -1,4 +1,7 @@
-"""Bind summarize, and the aggregates that make several columns."""
+"""Bind summarize and count, and the aggregates that make several columns.
+
+https://learn.microsoft.com/kusto/query/summarize-operator
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from collections.abc import Callable
 from driftline.kql import functions, syntax
 from driftline.kql.bind.functions import aggregates
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.bind.tables.column_names import Names, default_name
+from driftline.kql.bind.tables.column_names import ColumnNames, default_name
 from driftline.kql.bind.tables.outputs import Output, bound_or_null, check_named, grouped, kept, projected, ref
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.plan.nodes import Call, Const, Scalar, Values
@@ -18,11 +21,16 @@ __all__ = ["OPERATORS"]
 
 
 def bind_summarize(node: syntax.Summarize, relation: Relation, scope: Scope) -> Relation:
-    names = Names(_said(node, scope))
+    """Bind ``summarize aggregates by groups``.
+
+    Expressions over aggregates are computed above the groups; see ``functions.aggregates``.
+    """
+    names = ColumnNames(_given_names(node, scope))
     groups: list[Output] = []
     for item in node.groups:
         value = bound_or_null(item.value, scope)
         groups.append((scope.session.column(names.of(item), value.type), value))
+    # Outside of aggregates, expressions may read the groups' columns only.
     keyed = Relation(Values(tuple(c for c, _ in groups), ()))
     inner = Scope(scope.session, scope.names, relation=keyed, grouped=relation)
     outputs: list[Output] = []
@@ -32,8 +40,8 @@ def bind_summarize(node: syntax.Summarize, relation: Relation, scope: Scope) -> 
     return projected(collected, [*kept(c for c, _ in groups), *outputs])
 
 
-# What the query names keeps its name, whatever ``*`` and nameless aggregates bring.
-def _said(node: syntax.Summarize, scope: Scope) -> set[str]:
+def _given_names(node: syntax.Summarize, scope: Scope) -> set[str]:
+    """Return the names that the query gives; they win over names from ``*`` and over default names."""
     said: set[str] = set()
     for item in (*node.groups, *node.aggregates):
         for name in item.names:
@@ -43,7 +51,8 @@ def _said(node: syntax.Summarize, scope: Scope) -> set[str]:
     return said
 
 
-def _aggregated(item: syntax.Named, scope: Scope, names: Names, groups: set[str]) -> list[Output]:
+def _aggregated(item: syntax.Named, scope: Scope, names: ColumnNames, groups: set[str]) -> list[Output]:
+    """Bind one item: one column, or several for arg_max, take_any and percentiles."""
     value = item.value
     if isinstance(value, syntax.Call):
         name = functions.ALIASES.get(value.name, value.name)
@@ -59,8 +68,12 @@ def _aggregated(item: syntax.Named, scope: Scope, names: Names, groups: set[str]
 
 
 def _arg_extreme(
-    name: str, item: syntax.Named, call: syntax.Call, scope: Scope, names: Names, groups: set[str]
+    name: str, item: syntax.Named, call: syntax.Call, scope: Scope, names: ColumnNames, groups: set[str]
 ) -> list[Output]:
+    """Bind ``arg_max(value, columns)`` or ``arg_min``: the value, and the columns of the row that has it.
+
+    https://learn.microsoft.com/kusto/query/arg-max-aggregation-function
+    """
     rows = scope.grouped
     assert rows is not None
     if len(call.arguments) < 1:
@@ -81,6 +94,7 @@ def _arg_extreme(
             wanted.append((default_name(argument) or names.unnamed(), inner.scalar(argument)))
     labels = dict(enumerate(item.names))
     outputs = []
+    # The value itself is min or max; the other columns are those of the row that has it.
     place = _last_if_null(key, name)
     for number, (label, value) in enumerate(wanted):
         function = name[4:] if number == 0 else name
@@ -91,12 +105,13 @@ def _arg_extreme(
     return outputs
 
 
-# A row without a value comes after all that have one, and is taken where none has.
 def _last_if_null(key: Scalar, name: str) -> Scalar:
+    """Replace a null key by the worst value: such a row counts only where no row has a value."""
     ends = ENDS.get(key.type)
     return Call("coalesce_null", (key, Const(key.type, ends[name == "arg_min"])), key.type) if ends else key
 
 
+# Least and greatest value of each type.
 LEAST, MOST = -(2**63) + 1, 2**63 - 1
 ENDS: dict[str, tuple[object, object]] = {
     "bool": (False, True),
@@ -109,8 +124,9 @@ ENDS: dict[str, tuple[object, object]] = {
 
 
 def _take_any(
-    name: str, item: syntax.Named, call: syntax.Call, scope: Scope, names: Names, groups: set[str]
+    name: str, item: syntax.Named, call: syntax.Call, scope: Scope, names: ColumnNames, groups: set[str]
 ) -> list[Output]:
+    """Bind ``take_any(columns)``: a value of each, of any row."""
     rows = scope.grouped
     assert rows is not None
     outputs = []
@@ -122,7 +138,7 @@ def _take_any(
             else [(default_name(argument), scope.with_row(rows).scalar(argument))]
         )
         for label, value in pairs:
-            label = f"any_{label}" if call.name == "any" else label  # noqa: PLW2901 -- as it was named once
+            label = f"any_{label}" if call.name == "any" else label  # noqa: PLW2901 -- the prefix of the former name
             shown = (
                 item.names[0]
                 if item.names and len(call.arguments) == 1 and columns is None
@@ -134,8 +150,9 @@ def _take_any(
 
 
 def _percentiles(
-    name: str, item: syntax.Named, call: syntax.Call, scope: Scope, names: Names, groups: set[str]
+    name: str, item: syntax.Named, call: syntax.Call, scope: Scope, names: ColumnNames, groups: set[str]
 ) -> list[Output]:
+    """Bind ``percentiles`` or ``percentilesw``: a column for each percentage."""
     outputs = []
     weights = call.arguments[1:2] if name == "percentilesw" else ()
     single = "percentilew" if weights else "percentile"
@@ -158,6 +175,7 @@ SEVERAL: dict[str, Callable[..., list[Output]]] = {
 
 
 def bind_count(node: syntax.Count, relation: Relation, scope: Scope) -> Relation:
+    """Bind count: the number of rows, in the column Count."""
     return grouped(relation, [], [(scope.session.column("Count", "long"), Call("count", (), "long"))])
 
 

@@ -1,9 +1,10 @@
 """Bind top-nested: at each level the greatest values of an aggregate within those of the level above.
 
-The rows are shared. A level groups the rows of its parents by one value more, numbers the groups
-within each parent, and keeps the first; what it leaves makes one row of its own if the level has
-``others``. Such a row goes no deeper: it holds the same aggregates of the same rows for levels with
-``others``, null for those without.
+The rows are shared. A level groups the rows of its parents by one value more, numbers the groups within each
+parent, and keeps the first. The groups it leaves make one row if the level has ``others``. Such a row goes no
+deeper: it holds the aggregates of the same rows for levels with ``others``, null for those without.
+
+https://learn.microsoft.com/kusto/query/top-nested-operator
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from driftline.kql import syntax
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Relation, Scope
-from driftline.kql.bind.tables.column_names import Names
+from driftline.kql.bind.tables.column_names import ColumnNames
 from driftline.kql.bind.tables.outputs import Output, grouped, kept, projected, ref
 from driftline.kql.plan.nodes import (
     Call,
@@ -36,7 +37,7 @@ __all__ = ["OPERATORS"]
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One level: its two result columns, and what the query says of it."""
+    """One level of the query, with its two result columns."""
 
     node: syntax.NestedLevel
     value: Column
@@ -52,6 +53,7 @@ class Rows:
 
 
 def bind_top_nested(node: syntax.TopNested, relation: Relation, scope: Scope) -> Relation:
+    """Bind top-nested, level by level; the result is the union of the deepest groups and all rows of others."""
     values = [scope.scalar(level.value.value) for level in node.levels]
     keys = [scope.session.hidden(value.type) for value in values]
     outputs = [*kept(relation.columns), *zip(keys, values, strict=True)]
@@ -70,7 +72,8 @@ def bind_top_nested(node: syntax.TopNested, relation: Relation, scope: Scope) ->
 
 
 def _levels(node: syntax.TopNested, relation: Relation, keys: list[Column], scope: Scope) -> list[Level]:
-    names, found = Names(), []
+    """Make the result columns of all levels."""
+    names, found = ColumnNames(), []
     for level, key in zip(node.levels, keys, strict=True):
         name = names.of(level.value)
         label = level.aggregate.names[0] if level.aggregate.names else f"aggregated_{name}"
@@ -80,13 +83,13 @@ def _levels(node: syntax.TopNested, relation: Relation, keys: list[Column], scop
 
 
 def _aggregate(level: syntax.NestedLevel, rows: Relation, scope: Scope) -> tuple[Scalar, list[Output]]:
-    """Bind a level's aggregate over rows; give its value, and the aggregates it is made of."""
+    """Bind a level's aggregate over rows; return its value, and the aggregates it is made of."""
     inner = Scope(scope.session, scope.names, grouped=rows)
     return inner.scalar(level.aggregate.value), list(inner.aggregates)
 
 
 def _split(level: Level, keys: list[Column], rows: Rows, base: Relation, scope: Scope) -> tuple[Rows, Rows]:
-    """Group rows by their parents' values and one more; part those of the first groups from the rest."""
+    """Group rows by their parents' values and one more; separate the rows of the first groups from the rest."""
     value, aggregates = _aggregate(level.node, rows.relation, scope)
     fresh = [scope.session.hidden(key.type) for key in keys]
     parents = [scope.session.hidden(column.type) for column in rows.results]
@@ -96,6 +99,7 @@ def _split(level: Level, keys: list[Column], rows: Rows, base: Relation, scope: 
     measured = projected(groups, [*kept((*fresh, *parents)), (result, value)])
     first = _first(level.node, measured, result, fresh[:-1], scope)
     shared = Shared(scope.session.fresh("level"), first)
+    # Groups may hold nulls, so their rows are found by a null-safe equality.
     condition = _same(keys, fresh)
     within = Join("inner", rows.relation.plan, shared, condition)
     beyond = Join("anti", rows.relation.plan, shared, condition)
@@ -105,9 +109,11 @@ def _split(level: Level, keys: list[Column], rows: Rows, base: Relation, scope: 
 
 
 def _first(node: syntax.NestedLevel, groups: Relation, result: Column, parents: list[Column], scope: Scope) -> Plan:
+    """Keep the first groups of each parent, the greatest first unless the query says ``asc``."""
     if node.count is None:
         return groups.plan
     count = types.coerce(scope.with_row(None).scalar(node.count), "long", scope=scope, span=node.span)
+    # Numbers within each parent; the greatest first unless ``asc`` is given, nulls last.
     down = node.descending is not False
     number = Window(Call("number_row", (), "long"), (Key(ref(result), down, not down),), tuple(map(ref, parents)))
     place = scope.session.hidden("long")
@@ -116,17 +122,19 @@ def _first(node: syntax.NestedLevel, groups: Relation, result: Column, parents: 
 
 
 def _same(left: list[Column], right: list[Column]) -> Call:
+    """Whether columns are pairwise the same; null is the same as null."""
     return Call("and", tuple(Call("same", (ref(a), ref(b)), "bool") for a, b in zip(left, right, strict=True)), "bool")
 
 
 def _others(levels: list[Level], depth: int, rows: Rows, scope: Scope) -> Plan:
-    """Make one row for each parent of the rows its first groups leave."""
+    """Make one row for each parent, of the rows that the first groups leave."""
     bound = [_aggregate(level.node, rows.relation, scope) for level in levels[depth:] if level.node.others is not None]
     parents = [scope.session.hidden(column.type) for column in rows.results]
     aggregates = [aggregate for _, several in bound for aggregate in several]
     count = scope.session.hidden("long")
     counted = [*aggregates, (count, Call("count", (), "long"))]
     made = grouped(rows.relation, [*zip(parents, map(ref, rows.results), strict=True)], counted)
+    # Without parents, SQL makes a row even if no rows are left.
     some = Filter(made.plan, Call(">", (ref(count), Const("long", 0)), "bool"))
     values: list[Scalar] = list(map(ref, parents))
     measured = iter(value for value, _ in bound)
@@ -137,6 +145,7 @@ def _others(levels: list[Level], depth: int, rows: Rows, scope: Scope) -> Plan:
 
 
 def _others_cells(level: Level, measured: Callable[[], Scalar], scope: Scope) -> list[Scalar]:
+    """Return the two cells of a level in a row of others."""
     kinds = level.value.type, level.aggregate.type
     if level.node.others is None:
         return [Const(kind, "" if kind == "string" else None) for kind in kinds]
@@ -145,7 +154,7 @@ def _others_cells(level: Level, measured: Callable[[], Scalar], scope: Scope) ->
 
 
 def _deepest(rows: Rows, scope: Scope) -> Plan:
-    """Give each group of the deepest level once."""
+    """Return each group of the deepest level once."""
     columns = [scope.session.hidden(column.type) for column in rows.results]
     return grouped(rows.relation, [*zip(columns, map(ref, rows.results), strict=True)], []).plan
 

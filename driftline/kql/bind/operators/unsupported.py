@@ -21,8 +21,9 @@ REASONS = {
 }
 
 
-def bind_refused(node: syntax.Unsupported, relation: Relation, scope: Scope) -> Relation:
+def bind_unsupported(node: syntax.Unsupported, relation: Relation, scope: Scope) -> Relation:
+    """Note that the operator is not supported, with the reason and an alternative if there is one."""
     scope.fail(f"not supported: the operator '{node.op}'{REASONS.get(node.op, '')}", node.span)
 
 
-OPERATORS: dict[type, Callable[..., Relation]] = {syntax.Unsupported: bind_refused}
+OPERATORS: dict[type, Callable[..., Relation]] = {syntax.Unsupported: bind_unsupported}

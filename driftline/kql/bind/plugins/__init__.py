@@ -1,1 +1,1 @@
-"""Plugins of the evaluate operator, one file each."""
+"""Plugins of the evaluate operator, one file each; ``bind.operators.evaluate`` holds their table."""

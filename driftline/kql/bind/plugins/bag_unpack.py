@@ -43,6 +43,7 @@ def bind_bag_unpack(node: syntax.Evaluate, relation: Relation, scope: Scope) -> 
         label = f"{prefix}{name}"
         if name in ignored:
             continue
+        # The three strategies of Kusto's parameter columnsConflict.
         if label in source and conflict == "keep_source":
             made[label] = source.pop(label)
             continue
@@ -58,7 +59,7 @@ UNPACKING = ("column", "OutputColumnPrefix", "columnsConflict", "ignoredProperti
 
 
 def _by_name(node: syntax.Evaluate, scope: Scope) -> dict[str, syntax.Expr]:
-    """Give the arguments by their names, which those in their place need not say."""
+    """Return the arguments by parameter name; arguments without a name go by place."""
     given: dict[str, syntax.Expr] = {}
     for place, argument in enumerate(node.call.arguments):
         name = argument.names[0] if isinstance(argument, syntax.Named) else "".join(UNPACKING[place : place + 1])
@@ -71,6 +72,7 @@ def _by_name(node: syntax.Evaluate, scope: Scope) -> dict[str, syntax.Expr]:
 
 
 def _unpacking(given: Mapping[str, syntax.Expr], node: syntax.Evaluate, scope: Scope) -> tuple[str, str, list[Any]]:
+    """Return prefix, conflict strategy and ignored properties."""
     prefix, conflict = (str(constant(given[n], scope, "string")) if n in given else "" for n in UNPACKING[1:3])
     ignored = scope.scalar(given[UNPACKING[3]]) if UNPACKING[3] in given else Const("dynamic", "[]")
     if not isinstance(ignored, Const) or ignored.type != "dynamic":
@@ -81,7 +83,8 @@ def _unpacking(given: Mapping[str, syntax.Expr], node: syntax.Evaluate, scope: S
 def _properties(
     node: syntax.Evaluate, bag: Scalar, prefix: str, relation: Relation, *, source: Any, scope: Scope
 ) -> list[tuple[str, str]]:
-    """Give names and types of the properties, as the query says or as the data has them."""
+    """Return names and types of the properties: as the query declares them, otherwise as the data has them."""
+    # Declared columns save the query that finds them.
     if node.schema:
         parts = [part for part in node.schema if part.name.startswith(prefix) and part.name not in source]
         return [(part.name.removeprefix(prefix), part.type) for part in parts]
@@ -92,7 +95,8 @@ def _properties(
 
 
 def _pairs(bag: Scalar, relation: Relation, scope: Scope) -> Plan:
-    """Give each property's name with the type of each of its values, once."""
+    """Return a plan of each property's name with each type of its values, once."""
+    # Values that are no bags have no properties.
     is_bag = Call("==string", (Call("type_of_dynamic", (bag,), "string"), Const("string", "dictionary")), "bool")
     pair, index = scope.session.hidden("dynamic"), scope.session.hidden("long")
     expanded = Expand(Filter(relation.plan, is_bag), (Call("expand_wide", (bag,), "dynamic"),), (pair,), index)
@@ -103,6 +107,7 @@ def _pairs(bag: Scalar, relation: Relation, scope: Scope) -> Plan:
 
 
 def _type_of(kinds: set[str]) -> str:
+    """Return the column type for the types that a property's values have; mixed types stay dynamic."""
     if kinds == {"long", "double"}:
         return "real"
     return JSON_TYPES.get(kinds.pop(), "dynamic") if len(kinds) == 1 else "dynamic"

@@ -1,9 +1,11 @@
 """``evaluate basket()``: every combination of values that many rows share.
 
-Kusto finds them by the Apriori algorithm, which only spares work: the answer is all combinations
-of columns, up to so many, whose values together are in at least the threshold's share of the rows.
-Here each row meets each combination of columns once, and the engine counts. Empty values make no
-pattern: they could not be told from the wildcard, which is null (empty in a string).
+Kusto finds the combinations by the Apriori algorithm, which only saves work: the answer is every combination of
+columns, up to a number of them, whose values together are in at least the threshold's share of the rows.
+Here each row meets each combination of columns once, and the engine counts. Empty values make no pattern: they
+could not be told from the wildcard, which is null (empty in a string).
+
+https://learn.microsoft.com/kusto/query/basket-plugin
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ TRUE = Const("bool", True)
 
 
 def bind_basket(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Relation:
-    """Give each frequent pattern with its count and percentage, the most frequent first."""
+    """Bind ``basket(threshold, weight, columns, wildcards…)``: each frequent pattern, the most frequent first."""
     threshold, most = _settings(node, scope)
     marks = wildcards(node.call.arguments[3:], scope)
     columns = relation.columns
@@ -37,6 +39,7 @@ def bind_basket(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Rela
     masks, chosen = _combinations(len(columns), most, scope)
     joined = Join("inner", again.plan, masks.plan, TRUE)
     cells = _cells(again, chosen, marks, scope)
+    # A row takes part in a combination if it has a value in each of its columns.
     there = tuple(
         Call("or", (Call("not", (ref(use),), "bool"), _filled(ref(column))), "bool")
         for use, column in zip(chosen, again.columns, strict=True)
@@ -46,10 +49,11 @@ def bind_basket(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Rela
 
 
 def _settings(node: syntax.Evaluate, scope: Scope) -> tuple[float, int]:
-    """Read threshold, weight and number of columns; ``~`` stands for what is usual."""
+    """Read the threshold and the greatest number of columns; ``~`` means the default."""
     threshold, weight, most = (_setting(node, place, scope) for place in range(3))
     if weight is not None:
         scope.fail("not supported: basket with weights", node.span)
+    # Kusto's defaults and bounds.
     threshold = 0.05 if threshold is None else threshold
     most = 5 if most is None else most
     if not isinstance(threshold, (int, float)) or not 0.015 <= threshold < 1:
@@ -60,6 +64,7 @@ def _settings(node: syntax.Evaluate, scope: Scope) -> tuple[float, int]:
 
 
 def _setting(node: syntax.Evaluate, place: int, scope: Scope) -> object:
+    """Return a constant argument; ``None`` if it is left out or ``~``."""
     if place >= len(node.call.arguments):
         return None
     argument = node.call.arguments[place]
@@ -70,7 +75,7 @@ def _setting(node: syntax.Evaluate, place: int, scope: Scope) -> object:
 
 
 def wildcards(arguments: Sequence[syntax.Expr], scope: Scope) -> dict[str, Const]:
-    """Read what stands in a column that a pattern does not tell, by the column's type."""
+    """Read the wildcards, by type: the value of a column that is not part of a pattern."""
     found: dict[str, Const] = {}
     for argument in arguments:
         value = scope.scalar(argument)
@@ -82,14 +87,14 @@ def wildcards(arguments: Sequence[syntax.Expr], scope: Scope) -> dict[str, Const
 
 
 def _total(rows: Relation, scope: Scope) -> Scalar:
-    """Count all rows, whatever they hold."""
+    """Count all rows, empty ones as well."""
     again = relations.renewed(rows, scope)
     counted = grouped(again, [], [(scope.session.column("total", "long"), Call("count", (), "long"))])
     return types.converted(Subquery(counted.plan, "long"), "real")
 
 
 def _combinations(count: int, most: int, scope: Scope) -> tuple[Relation, tuple[Column, ...]]:
-    """List the combinations of columns: a row each, with a bool for each column."""
+    """List the combinations of columns: a row for each, with a bool for each column."""
     chosen = tuple(scope.session.hidden("bool") for _ in range(count))
     sets = (places for size in range(1, min(most, count) + 1) for places in itertools.combinations(range(count), size))
     rows = tuple(tuple(Const("bool", place in places) for place in range(count)) for places in sets)
@@ -97,7 +102,7 @@ def _combinations(count: int, most: int, scope: Scope) -> tuple[Relation, tuple[
 
 
 def _cells(rows: Relation, chosen: tuple[Column, ...], marks: Mapping[str, Const], scope: Scope) -> list[Output]:
-    """Give each column's value where it is chosen, the wildcard elsewhere."""
+    """Return each column's value where the combination has the column, otherwise the wildcard."""
     made: list[Output] = []
     for use, column in zip(chosen, rows.columns, strict=True):
         wildcard = marks.get(column.type) or Const(column.type, "" if column.type == "string" else None)
@@ -107,6 +112,7 @@ def _cells(rows: Relation, chosen: tuple[Column, ...], marks: Mapping[str, Const
 
 
 def _filled(value: Scalar) -> Scalar:
+    """Whether a value is neither null nor empty."""
     return Call("isnotempty" if value.type == "string" else "isnotnull", (value,), "bool")
 
 
@@ -119,11 +125,13 @@ def _frequent(
     threshold: float,
     scope: Scope,
 ) -> Relation:
+    """Count the patterns, keep the frequent ones, and number them in order."""
     count = scope.session.column("Count", "long")
     groups = [*kept(column for column, _ in cells), *kept(chosen)]
     counted = grouped(spread, groups, [(count, Call("count", (), "long"))])
     share = Call("/real", (types.converted(ref(count), "real"), total), "real")
     frequent = Relation(Filter(counted.plan, Call(">=", (share, Const("real", threshold)), "bool")))
+    # Equal counts are ordered by columns and values, so that each run gives the same order.
     keys = (
         Key(ref(count), descending=True, nulls_first=False),
         *(Key(ref(use), descending=True, nulls_first=False) for use in chosen),

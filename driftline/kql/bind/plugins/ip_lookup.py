@@ -13,7 +13,7 @@ from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arguments import constant
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.bind.tables import relations
-from driftline.kql.bind.tables.column_names import Names
+from driftline.kql.bind.tables.column_names import ColumnNames
 from driftline.kql.bind.tables.outputs import Output, kept, projected, ref
 from driftline.kql.plan.nodes import Call, Column, Const, Filter, Join, Scalar
 
@@ -23,6 +23,7 @@ __all__ = ["bind_ip_lookup"]
 def bind_ip_lookup(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Relation:
     """Bind ``ipv4_lookup(table, address, network, return_unmatched)`` or ``ipv6_lookup``."""
     version = node.call.name.removesuffix("_lookup")
+    # return_unmatched may be given by name, or as a last constant.
     named = {a.names[0]: a.value for a in node.call.arguments if isinstance(a, syntax.Named) and a.names}
     plain = [a for a in node.call.arguments if not isinstance(a, syntax.Named)]
     unmatched = named.get("return_unmatched")
@@ -47,9 +48,9 @@ def bind_ip_lookup(node: syntax.Evaluate, relation: Relation, scope: Scope) -> R
     return projected(outer.over(joined), _looked_up(relation.columns, right.columns, version, scope))
 
 
-# Kusto gives the source's columns first for IPv4, the looked up ones for IPv6.
 def _looked_up(source: Sequence[Column], found: Sequence[Column], version: str, scope: Scope) -> list[Output]:
-    names = Names(c.name for c in source)
+    """Return the columns of the result: the source's first for IPv4, the looked-up ones first for IPv6, as in Kusto."""
+    names = ColumnNames(c.name for c in source)
     columns: list[Output] = []
     for column in found:
         value: Scalar = Call("text_or_empty", (ref(column),), "string") if column.type == "string" else ref(column)

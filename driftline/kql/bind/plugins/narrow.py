@@ -20,6 +20,7 @@ def bind_narrow(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Rela
         scope.fail("expected narrow()", node.span)
     row, pair, index = (scope.session.hidden(kind) for kind in ("long", "dynamic", "long"))
     number = Window(Call("number_row", (), "long"), relation.order)
+    # A row becomes an array of [name, text] pairs, which is then expanded.
     pairs = [
         Call("pack_array", (_json(Const("string", c.name)), _json(types.converted(ref(c), "string"))), "dynamic")
         for c in relation.columns
@@ -42,4 +43,5 @@ def bind_narrow(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Rela
 
 
 def _json(value: Scalar) -> Scalar:
+    """Convert a value to dynamic."""
     return types.converted(value, "dynamic")

@@ -1,4 +1,7 @@
-"""Columns of a plugin's result: as the query declares them, or found in the data."""
+"""Columns of a plugin's result: as the query declares them, or found in the data.
+
+https://learn.microsoft.com/kusto/query/evaluate-operator
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,11 @@ MOST_COLUMNS = 500
 
 
 def discovered(plan: Plan, node: syntax.Evaluate, scope: Scope) -> list[tuple[Any, ...]]:
-    """Ask for rows on which the columns depend."""
+    """Run a plan on which the result's columns depend, and return its rows.
+
+    Notes a problem if no rows can be read here, if an earlier problem makes the plan doubtful, or if the result would
+    have more than ``MOST_COLUMNS`` columns.
+    """
     if scope.session.discover is None:
         scope.fail(
             f"not supported here: evaluate {node.call.name} without the result's columns; "
@@ -32,7 +39,7 @@ def discovered(plan: Plan, node: syntax.Evaluate, scope: Scope) -> list[tuple[An
 
 
 def declared(node: syntax.Evaluate, found: Relation, scope: Scope) -> Relation:
-    """Keep the columns the query says; all there are if it says none, or ``*``."""
+    """Keep the columns that the query declares; all of them if it declares none, or ``*``."""
     if not node.schema or node.whole:
         return found
     columns = {c.name: c for c in found.columns}

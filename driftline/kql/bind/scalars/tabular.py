@@ -1,4 +1,4 @@
-"""Tell tables from values: a name or a call may be either.
+"""Distinguish tables from values: a name or a call may be either.
 
 https://learn.microsoft.com/kusto/query/tabular-expression-statements
 """

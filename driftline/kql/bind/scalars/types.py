@@ -118,7 +118,7 @@ def common(
     ``iff`` and ``case`` take the type of the other branch.
     """
     kinds = {value.type for value in values if not is_null(value)} or {value.type for value in values}
-    # The order of the rules counts: dynamic goes first or last, numbers widen among themselves in between.
+    # The order of the rules counts: dynamic that is not wanted goes first, numbers widen, dynamic wins what is left.
     if len(kinds) > 1 and not dynamic:
         kinds -= {"dynamic"}
     if len(kinds) > 1 and kinds <= NUMBERS.keys():

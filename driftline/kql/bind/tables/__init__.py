@@ -1,1 +1,4 @@
-"""Tabular expressions: sources, union, search, pipelines, and the columns that operators give."""
+"""Tabular expressions: sources, union, search, pipelines, and the helpers that operators make tables with.
+
+https://learn.microsoft.com/kusto/query/tabular-expression-statements
+"""

@@ -1,6 +1,7 @@
-"""Names that Kusto gives to unnamed columns.
+"""Default names of columns.
 
-https://learn.microsoft.com/kusto/query/summarize-operator (default column names)
+Kusto names an unnamed expression after what it reads or calls; otherwise it numbers it (``Column1``).
+https://learn.microsoft.com/kusto/query/summarize-operator and …/extend-operator
 """
 
 from __future__ import annotations
@@ -9,11 +10,11 @@ from collections.abc import Iterable
 
 from driftline.kql import functions, syntax
 
-__all__ = ["Names", "default_name"]
+__all__ = ["ColumnNames", "default_name"]
 
 
 def default_name(node: syntax.Expr) -> str:
-    """Give the name Kusto gives an unnamed expression, "" if it numbers it."""
+    """Return Kusto's default name of an expression; the empty text if Kusto numbers the column."""
     if isinstance(node, syntax.Name):
         return node.name
     if isinstance(node, syntax.Member):
@@ -35,20 +36,23 @@ def _call_name(node: syntax.Call) -> str:
     return form.format(first, second) if form else ""
 
 
-class Names:
-    """Give each column of a list its name; numbers what has none."""
+class ColumnNames:
+    """The names of a list of columns: given, by default, or numbered; each once."""
 
     def __init__(self, taken: Iterable[str] = ()) -> None:
+        """Begin with names that are taken already."""
         self.taken = set(taken)
         self.number = 0
 
     def unnamed(self) -> str:
+        """Return the next free name of ``Column1``, ``Column2`` and so on."""
         while True:
             self.number += 1
             if f"Column{self.number}" not in self.taken:
                 return self.unique(f"Column{self.number}")
 
     def unique(self, name: str) -> str:
+        """Return the name, with a number behind it if it is taken."""
         candidate, number = name, 0
         while candidate in self.taken:
             number += 1
@@ -57,6 +61,7 @@ class Names:
         return candidate
 
     def of(self, item: syntax.Named) -> str:
+        """Return the name of an item: as the query gives it, otherwise the default name made unique."""
         if item.names:
             self.taken.add(item.names[0])
             return item.names[0]

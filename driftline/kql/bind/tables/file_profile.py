@@ -1,9 +1,10 @@
-"""``invoke FileProfile(…)``: what the fleet knows of a row's file, by its SHA-256.
+"""``invoke FileProfile(…)``: what the fleet knows of a file, by its SHA-256.
 
-Defender asks a service that sees the whole world. Here the world is the fleet: a profile sums up
-what ``CloudProcessEvents`` says of the hash. The limit of records, which spares that service, is
-taken and changes nothing. Sensors take SHA-256 only: for a column of SHA-1 the column of SHA-256
-beside it is looked up.
+In Defender a service answers that sees files of the whole world. Here the answer is a summary of the fleet's
+``CloudProcessEvents`` for the hash. The limit of records, which protects that service, is accepted without effect.
+Sensors record SHA-256 only: for a column of SHA-1, the column of SHA-256 beside it is looked up.
+
+https://learn.microsoft.com/defender-xdr/advanced-hunting-fileprofile-function
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ COLUMNS: dict[str, Const] = {
 
 
 def bind_file_profile(node: syntax.Invoke, relation: Relation, scope: Scope) -> Relation:
-    """Add what is known of each row's file; columns that the table has already stay its own."""
+    """Add the profile of each row's file; a column that the table has already stays as it is."""
     arguments = node.call.arguments
     if len(arguments) > 2:
         scope.fail("expected FileProfile(column, records)", node.call.span)
@@ -71,12 +72,15 @@ def bind_file_profile(node: syntax.Invoke, relation: Relation, scope: Scope) -> 
 
 
 def _check_records(node: syntax.Expr, scope: Scope) -> None:
+    """Note a problem for a limit of records outside of Defender's range."""
     records = constant(node, scope, "long")
     if not isinstance(records, int) or not 1 <= records <= MOST_RECORDS:
         scope.fail(f"expected a number of records from 1 to {MOST_RECORDS}", node.span)
 
 
 def _profiles(node: syntax.Invoke, scope: Scope) -> Relation:
+    """Bind the query that summarizes events by hash; note a problem if the events' table lacks a column it needs."""
+    # The summary is KQL: what may be read, and how, is decided as for any query.
     events = scope.with_row(None).table(syntax.Name(EVENTS, span=node.call.span))
     missing = NEEDED - {column.name for column in events.columns}
     if missing:
@@ -85,9 +89,10 @@ def _profiles(node: syntax.Invoke, scope: Scope) -> Relation:
 
 
 def _hash_column(node: syntax.Invoke, scope: Scope) -> Column:
-    """Find the column of SHA-256 that an argument means."""
+    """Find the column of SHA-256 that the first argument means."""
     arguments = node.call.arguments
     name = _column_name(arguments[0], scope) if arguments else "SHA1"
+    # InitiatingProcessSHA1 means InitiatingProcessSHA256.
     sha256 = name.removesuffix("SHA1") + "SHA256" if name.endswith("SHA1") else name
     column = scope.column(sha256)
     span = arguments[0].span if arguments else node.call.span
@@ -101,10 +106,12 @@ def _hash_column(node: syntax.Invoke, scope: Scope) -> Column:
 
 
 def _column_name(node: syntax.Expr, scope: Scope) -> str:
+    """Return the name of a column, given as a name or as a constant string."""
     return node.name if isinstance(node, syntax.Name) else str(constant(node, scope, "string"))
 
 
 def _added(found: dict[str, Column], taken: set[str], scope: Scope) -> list[Output]:
+    """Return Defender's columns that the table lacks, with their values or constants."""
     outputs: list[Output] = []
     for name, nothing in COLUMNS.items():
         if name not in taken:
@@ -116,7 +123,7 @@ def _added(found: dict[str, Column], taken: set[str], scope: Scope) -> list[Outp
 
 
 def _availability(key: Column, found: dict[str, Column]) -> Scalar:
-    """Say ``Available`` or ``Missing``; nothing of a row without a hash."""
+    """Return ``Available`` or ``Missing``; the empty text for a row without a hash."""
     empty = Call("==string", (ref(key), Const("string", "")), "bool")
     there = Call("isnotnull", (ref(found["GlobalLastSeen"]),), "bool")
     answer = Call("choose", (there, Const("string", "Available"), Const("string", "Missing")), "string")
@@ -124,4 +131,4 @@ def _availability(key: Column, found: dict[str, Column]) -> Scalar:
 
 
 FUNCTIONS = {"FileProfile": bind_file_profile}
-"""What hunts may invoke without having written it."""
+"""Built-in tabular functions that invoke may call."""

@@ -1,4 +1,8 @@
-"""Make a table of columns: projections, groups, the first rows of each partition."""
+"""Make tables of columns: projections, groups, and the first rows of each partition.
+
+An output is a column with the value that computes it. All functions here keep the hidden columns that the order
+and the partitions of a relation need, so that an operator need not think of them.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ __all__ = [
     "limited",
     "projected",
     "ref",
-    "within_parts",
+    "within_partition",
 ]
 
 Output = tuple[Column, Scalar]
@@ -31,8 +35,8 @@ def ref(column: Column) -> Col:
 
 
 def projected(relation: Relation, outputs: Iterable[Output]) -> Relation:
-    """Give a table of these columns; those that carry the order or tell the parts stay, hidden."""
-    pairs = {column.id: (column, within_parts(value, relation)) for column, value in outputs}
+    """Project a relation to the outputs; hidden columns of the order and the partitions stay."""
+    pairs = {column.id: (column, within_partition(value, relation)) for column, value in outputs}
     for value in (*(key.value for key in relation.order), *relation.partition):
         if isinstance(value, Col):
             pairs.setdefault(value.id, (Column(value.id, value.type), value))
@@ -40,19 +44,20 @@ def projected(relation: Relation, outputs: Iterable[Output]) -> Relation:
     return relation.over(plan)
 
 
-def within_parts(value: Scalar, relation: Relation) -> Scalar:
-    """Let window functions see the rows of their own part only."""
+def within_partition(value: Scalar, relation: Relation) -> Scalar:
+    """Add the partition to all window functions in a value, so that they read rows of their own partition only."""
+    # SQL's LIMIT counts all rows; rows of a partition are numbered by a window instead.
     if not relation.partition:
         return value
     if isinstance(value, Window):
         return dataclasses.replace(value, partition=(*value.partition, *relation.partition))
     if isinstance(value, Call):
-        return dataclasses.replace(value, args=tuple(within_parts(arg, relation) for arg in value.args))
+        return dataclasses.replace(value, args=tuple(within_partition(arg, relation) for arg in value.args))
     return value
 
 
 def limited(relation: Relation, keys: tuple[Key, ...], count: Scalar, scope: Scope) -> Relation:
-    """Give the first rows by the keys, of each part if there are parts."""
+    """Keep the first ``count`` rows by the keys, of each partition if there are partitions."""
     if not relation.partition:
         return Relation(Limit(relation.plan, keys, count), relation.order, relation.serialized)
     place = scope.session.hidden("long")
@@ -67,7 +72,7 @@ def kept(columns: Iterable[Column]) -> list[Output]:
 
 
 def check_named(node: syntax.Expr, scope: Scope) -> None:
-    """Complain of ``name == value`` where no such name is."""
+    """Note a problem for ``name == value``, where no such name exists: ``=`` names a column."""
     if isinstance(node, syntax.Binary) and node.op == "==" and isinstance(node.left, syntax.Name):
         name = node.left.name
         if scope.column(name) is None and name not in scope.names and not scope.grouped_column(name):
@@ -75,7 +80,7 @@ def check_named(node: syntax.Expr, scope: Scope) -> None:
 
 
 def bound_or_null(node: syntax.Expr, scope: Scope) -> Scalar:
-    """Bind an item of a list; one that fails is noted and stands as null."""
+    """Bind an item of a list; an item that fails is noted and replaced by null, so that later items are bound, too."""
     try:
         check_named(node, scope)
         return scope.scalar(node)
@@ -90,7 +95,7 @@ def kept_fresh(columns: Iterable[Column], scope: Scope) -> list[Output]:
 
 
 def grouped(relation: Relation, groups: Sequence[Output], aggregates: Sequence[Output]) -> Relation:
-    """Group by columns (and part), with aggregates."""
+    """Group by columns, and by the partition, with aggregates."""
     parts = [(Column(part.id, part.type), part) for part in relation.partition]
     pairs = [*groups, *parts]
     columns = tuple(c for c, _ in [*pairs, *aggregates])

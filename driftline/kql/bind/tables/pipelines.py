@@ -1,4 +1,7 @@
-"""Bind a whole query, and a source with its operators."""
+"""Bind a whole query, and the operators of a pipeline in turn.
+
+https://learn.microsoft.com/kusto/query/tabular-expression-statements
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from driftline.kql.parse.cursor import Stuck
 
 __all__ = ["SOURCES", "apply", "bind_query"]
 
-WITHIN_PARTS: frozenset[type] = frozenset(
+ON_PARTITIONS: frozenset[type] = frozenset(
     [
         syntax.Where,
         syntax.Columns,
@@ -35,15 +38,15 @@ WITHIN_PARTS: frozenset[type] = frozenset(
         syntax.Scan,
     ]
 )
-"""Operators that work on each part of a partitioned table by itself."""
+"""Operators that can work on each partition by itself; others are refused in the body of partition and mv-apply."""
 
 
 ON_GRAPHS: frozenset[type] = frozenset([syntax.GraphMatch, syntax.GraphToTable])
-"""Operators that take a graph; no other does."""
+"""Operators that take a graph; all others take a table."""
 
 
 def bind_query(query: syntax.Query, scope: Scope) -> Relation:
-    """Bind a whole query. Its result is a table; a plain value becomes a table of one column."""
+    """Bind a whole query, whose result is a table; a plain value becomes a table of one column."""
     relation = _bind_body(query, bind_statements(query.statements, scope))
     if relation.graph is not None and not scope.session.tainted:
         scope.fail("a graph is no result; end with graph-match or graph-to-table", query.body.span)
@@ -51,6 +54,7 @@ def bind_query(query: syntax.Query, scope: Scope) -> Relation:
 
 
 def _bind_body(query: syntax.Query, scope: Scope) -> Relation:
+    """Bind the query's expression; a name or call that is no known table fails as a table, with that message."""
     if is_tabular(query.body, scope) or isinstance(query.body, (syntax.Name, syntax.Call, syntax.Star)):
         return scope.table(query.body)
     return scope.table(syntax.Print((syntax.Named((), query.body, span=query.body.span),), span=query.body.span))
@@ -62,17 +66,22 @@ def bind_pipe(node: syntax.Pipe, scope: Scope) -> Relation:
 
 
 def apply(operators: tuple[syntax.Operator, ...], relation: Relation, scope: Scope) -> Relation:
-    """Apply operators in turn; one that fails is noted and left out."""
+    """Apply operators in turn.
+
+    An operator that fails is noted and left out, so that the problems of later operators are found as well.
+    ``as`` names the table so far; the name is in reach of the rest of the pipeline.
+    """
     for operator in operators:
         if isinstance(operator, syntax.As):
             scope = scope.with_names({operator.name: relation})
             continue
         try:
+            # A graph and a table take different operators; unsupported ones fail with a better message below.
             on_graph = type(operator) in ON_GRAPHS
             if not isinstance(operator, syntax.Unsupported) and (relation.graph is not None) != on_graph:
                 expected = "graph-match or graph-to-table" if relation.graph else "make-graph before this operator"
                 scope.fail(f"expected {expected}", operator.span)
-            if relation.partition and type(operator) not in WITHIN_PARTS:
+            if relation.partition and type(operator) not in ON_PARTITIONS:
                 scope.fail("not supported: this operator within the body of 'partition' or 'mv-apply'", operator.span)
             relation = scope.session.binder.operator(operator, relation, scope.with_row(relation))
         except Stuck:

@@ -18,7 +18,10 @@ __all__ = ["in_order", "numbered", "renewed"]
 
 
 def renewed(relation: Relation, scope: Scope) -> Relation:
-    """Give a table that is used again identifiers of its own."""
+    """Return a relation that reads the same rows with identifiers of its own.
+
+    A plan that is used twice, as in a join of a table with itself, must not have the same identifiers on both sides.
+    """
     fresh = {c.id: Column(scope.session.fresh(c.name or "order"), c.type, c.name) for c in relation.plan.columns}
     values = tuple(Col(c.id, c.type) for c in relation.plan.columns)
     order = tuple(
@@ -31,7 +34,10 @@ def renewed(relation: Relation, scope: Scope) -> Relation:
 
 
 def numbered(relation: Relation, scope: Scope) -> tuple[Relation, Column]:
-    """Give the rows, computed once, with a number for each that other plans can be joined by."""
+    """Number the rows, computed once, so that other plans can be joined back to them.
+
+    Returns the relation and the column of numbers, from 1.
+    """
     number = scope.session.hidden("long")
     columns = relation.plan.columns
     place = Window(Call("number_row", (), "long"), relation.order)

@@ -1,6 +1,6 @@
 """Bind search and find: conditions over many tables, whose columns need not agree.
 
-Where a table has not a column the condition names, the condition is false of its rows.
+A comparison with a column that a table lacks is false for all rows of that table.
 https://learn.microsoft.com/kusto/query/search-operator and …/find-operator
 """
 
@@ -23,11 +23,13 @@ __all__ = ["OPERATORS", "SOURCES"]
 
 Found = list[tuple[str, Relation]]
 PACKED = "pack_"
+# Operator -> its case-sensitive variant, for kind=case_sensitive.
 CASED = {"has": "has_cs", "hasprefix": "hasprefix_cs", "hassuffix": "hassuffix_cs", "contains": "contains_cs"}
 TERMS = frozenset([*CASED, *CASED.values(), "matches regex"])
 
 
 def _bind_search(node: syntax.Search, scope: Scope, first: Relation | None = None) -> Relation:
+    """Bind search, as a source or (with ``first``) as an operator."""
     settings = {parameter.name: parameter.value for parameter in node.parameters}
     sought = _sought(node.predicate, exact=settings.get("kind") == "case_sensitive")
     given = [("", first)] if first is not None else _searched(node.tables, node.span, scope)
@@ -36,6 +38,7 @@ def _bind_search(node: syntax.Search, scope: Scope, first: Relation | None = Non
 
 
 def _searched(items: tuple[syntax.Expr, ...], span: Span, scope: Scope) -> Found:
+    """Return the tables to search: those the query names, otherwise all."""
     if items:
         return union.united_tables(items, 0, scope=scope)
     found = union.every_table(span, scope)
@@ -45,8 +48,9 @@ def _searched(items: tuple[syntax.Expr, ...], span: Span, scope: Scope) -> Found
 
 
 def _filtered(predicate: syntax.Expr, given: Found, scope: Scope) -> Found:
-    """Keep the rows of each table that meet a condition."""
+    """Keep the rows of each table that meet a condition; note a problem for a column that no table has."""
     elsewhere = {*scope.names, *scope.session.schema}
+    # A name may also be a let or a table, as in ``x in (T)``.
     known = {c.name for _, relation in given for c in relation.columns} | elsewhere
     for name in _names(predicate):
         if name.name not in known:
@@ -54,6 +58,7 @@ def _filtered(predicate: syntax.Expr, given: Found, scope: Scope) -> Found:
     found = []
     for label, relation in given:
         own = {c.name for c in relation.columns} | elsewhere
+        # A term is searched in numbers and datetimes as in their texts.
         textual = {c.name for c in relation.columns if c.type not in {"string", "dynamic"}}
         condition = bind_predicate(_as_texts(_without(predicate, own), textual), scope.with_row(relation))
         found.append((label, relation.over(Filter(relation.plan, condition))))
@@ -61,7 +66,7 @@ def _filtered(predicate: syntax.Expr, given: Found, scope: Scope) -> Found:
 
 
 def _without(node: syntax.Expr, known: set[str]) -> syntax.Expr:
-    """Replace each comparison that names a column the table has not by false."""
+    """Replace each comparison with a column that the table lacks by false."""
     if isinstance(node, syntax.Junction):
         return dataclasses.replace(node, operands=tuple(_without(each, known) for each in node.operands))
     if isinstance(node, syntax.Call) and node.name == "not":
@@ -72,7 +77,7 @@ def _without(node: syntax.Expr, known: set[str]) -> syntax.Expr:
 
 
 def _as_texts(node: syntax.Expr, textual: set[str]) -> syntax.Expr:
-    """Let a search for terms read columns that are no texts as texts; another table's may be one."""
+    """Let term operators read columns of other types as strings: another table's column may be a string."""
     if isinstance(node, syntax.Junction):
         return dataclasses.replace(node, operands=tuple(_as_texts(each, textual) for each in node.operands))
     if isinstance(node, syntax.Call) and node.name == "not":
@@ -96,7 +101,7 @@ def _names(node: object) -> Iterator[syntax.Name]:
 
 
 def _sought(node: syntax.Expr, *, exact: bool = False) -> syntax.Expr:
-    """Read a bare text, and a text behind a colon, with its wildcards."""
+    """Rewrite search terms, bare texts and ``column: text``, into operators."""
     if isinstance(node, syntax.Literal) and node.type == "string":
         return _match(syntax.Star(span=node.span), node, exact=exact)
     if isinstance(node, syntax.Binary) and node.op == ":" and isinstance(node.right, syntax.Literal):
@@ -109,7 +114,10 @@ def _sought(node: syntax.Expr, *, exact: bool = False) -> syntax.Expr:
 
 
 def _match(left: syntax.Expr, text: syntax.Literal, *, exact: bool) -> syntax.Expr:
-    """``x*`` begins a term, ``*x`` ends one, ``*x*`` lies anywhere, ``x*y`` has anything between."""
+    """Write a search term as an operator, by its wildcards.
+
+    ``x*`` begins a term, ``*x`` ends one, ``*x*`` lies anywhere, ``x*y`` has anything in the middle.
+    """
     if text.type != "string":
         return syntax.Binary("==", left, text, span=text.span)
     word = str(text.value)
@@ -117,6 +125,7 @@ def _match(left: syntax.Expr, text: syntax.Literal, *, exact: bool) -> syntax.Ex
     if not inner:
         return syntax.Literal("bool", True, span=text.span)
     if "*" in inner:
+        # ``x*y``: the texts in order, with anything in the middle, within one value.
         pattern = "" if exact else "(?i)"
         pattern += ".*".join(quote_regex(part) for part in re.split(r"\*+", inner))
         return syntax.Binary("matches regex", left, syntax.Literal("string", pattern), span=text.span)
@@ -128,11 +137,13 @@ def _match(left: syntax.Expr, text: syntax.Literal, *, exact: bool) -> syntax.Ex
 
 
 def _bind_find(node: syntax.Find, scope: Scope) -> Relation:
+    """Bind find: the source's name, the wanted columns, and all others packed into one bag."""
     settings = {parameter.name: parameter.value for parameter in node.parameters}
     predicate = _sought(node.predicate)
     found = _filtered(predicate, _searched(node.tables, node.span, scope), scope)
     wanted = _wanted(node, found, scope) if node.items else _smart(predicate, found)
     source = settings.get("withsource", settings.get("with_source", "source_"))
+    # Without a projection, and with pack(*), find packs what it does not show.
     rest = not node.items or any(isinstance(item, syntax.Star) for item in node.items)
     packed = rest and any({(c.name, c.type) for c in relation.columns} - wanted.keys() for _, relation in found)
     labels = union.label_kinds(list(wanted), [source, PACKED] if packed else [source])
@@ -151,7 +162,7 @@ def _bind_find(node: syntax.Find, scope: Scope) -> Relation:
 
 
 def _wanted(node: syntax.Find, found: Found, scope: Scope) -> dict[union.Key, bool]:
-    """Give the columns of a projection, and whether it says their types."""
+    """Return the columns of a projection by name and type, and whether the query gives the type."""
     wanted: dict[union.Key, bool] = {}
     for item in node.items:
         if isinstance(item, syntax.TypedName):
@@ -165,7 +176,7 @@ def _wanted(node: syntax.Find, found: Found, scope: Scope) -> dict[union.Key, bo
 
 
 def _smart(predicate: syntax.Expr, found: Found) -> dict[union.Key, bool]:
-    """Give the columns the condition names, then those that all tables have."""
+    """Return the columns of project-smart: those that the condition names, then those that all tables have."""
     named = {name.name for name in _names(predicate)}
     keys = [(c.name, c.type) for _, relation in found for c in relation.columns]
     common = [key for key in keys if all(key in [(c.name, c.type) for c in r.columns] for _, r in found)]
@@ -173,6 +184,7 @@ def _smart(predicate: syntax.Expr, found: Found) -> dict[union.Key, bool]:
 
 
 def _cell(key: union.Key, relation: Relation, *, typed: bool) -> Scalar:
+    """Return a table's value of a wanted column, converted if the query gives the type."""
     column = next((c for c in relation.columns if c.name == key[0]), None)
     if typed and column is not None:
         return types.converted(Col(column.id, column.type), key[1])
@@ -180,6 +192,7 @@ def _cell(key: union.Key, relation: Relation, *, typed: bool) -> Scalar:
 
 
 def _packed(relation: Relation, wanted: dict[union.Key, bool]) -> Scalar:
+    """Pack the columns that are not shown into a bag."""
     typed = {name for (name, _), said in wanted.items() if said}
     pairs: list[Scalar] = []
     for column in relation.columns:
@@ -189,6 +202,7 @@ def _packed(relation: Relation, wanted: dict[union.Key, bool]) -> Scalar:
 
 
 def _bind_search_operator(node: syntax.Search, relation: Relation, scope: Scope) -> Relation:
+    """Bind search as an operator on the table so far."""
     return _bind_search(node, scope, relation)
 
 

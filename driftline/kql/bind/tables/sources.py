@@ -1,4 +1,7 @@
-"""Bind the sources of a pipeline: tables, functions, datatable, range, print."""
+"""Bind the sources of a pipeline: names, functions, datatable, range, print.
+
+https://learn.microsoft.com/kusto/query/datatable-operator, …/range-operator and …/print-operator
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import NoReturn
 
 from driftline.kql import syntax
 from driftline.kql.bind.functions.series import columns_of, elements_of
-from driftline.kql.bind.functions.user_functions import enter
+from driftline.kql.bind.functions.user_functions import enter_function
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arguments import constant
 from driftline.kql.bind.scalars.arithmetic import arithmetic, compared
@@ -29,10 +32,11 @@ from driftline.kql.text.problems import Span, suggestion
 __all__ = ["SOURCES"]
 
 FUNCTIONS = frozenset(["materialize", "table", "view"])
-"""Functions that give a table."""
+"""Functions that return a table."""
 
 
 def _bind_name(node: syntax.Name, scope: Scope) -> Relation:
+    """Bind a name as a table: a let, a view, or a stored table."""
     binding = scope.names.get(node.name)
     if isinstance(binding, Relation):
         return renewed(binding, scope)
@@ -46,7 +50,7 @@ def _bind_name(node: syntax.Name, scope: Scope) -> Relation:
 
 
 def stored(name: str, span: Span, scope: Scope) -> Relation:
-    """Read one of the given tables."""
+    """Read a stored table; note a problem if it is unknown or may not be read."""
     schema = scope.session.schema.get(name)
     if schema is None and name in scope.session.refused:
         scope.fail(f"the table '{name}' may not be read: {scope.session.refused[name]}", span)
@@ -57,9 +61,10 @@ def stored(name: str, span: Span, scope: Scope) -> Relation:
 
 
 def _bind_call(node: syntax.Call, scope: Scope) -> Relation:
+    """Bind a call as a table: a user-defined function, ``materialize`` or ``table``."""
     closure = scope.names.get(node.name)
     if isinstance(closure, Closure) and isinstance(closure.value, syntax.Function):
-        inner, body = enter(node, closure, scope)
+        inner, body = enter_function(node, closure, scope)
         relation = inner.table(body)
         scope.session.depth -= 1
         return relation
@@ -74,14 +79,20 @@ def _bind_call(node: syntax.Call, scope: Scope) -> Relation:
 
 
 def _bind_remote_table(node: syntax.RemoteTable, scope: Scope) -> NoReturn:
+    """Note that the table is out of driftline's reach."""
     scope.fail(f"not supported: '{node.what}'; a hunt reads only the tables it is given", node.span)
 
 
 def _bind_datatable(node: syntax.Datatable, scope: Scope) -> Relation:
+    """Bind ``datatable (columns) [values]``: rows in the order in which they are written.
+
+    https://learn.microsoft.com/kusto/query/datatable-operator
+    """
     width = len(node.columns)
     if not width or len(node.values) % width:
         scope.fail(f"expected a multiple of {width} values, got {len(node.values)}", node.span)
     columns = [scope.session.column(column.name, column.type) for column in node.columns]
+    # Kusto keeps the order in which the values are written.
     order = scope.session.hidden("long")
     values = [_cell(value, node.columns[i % width].type, scope) for i, value in enumerate(node.values)]
     rows = [(*values[at : at + width], Const("long", at // width)) for at in range(0, len(values), width)]
@@ -89,6 +100,7 @@ def _bind_datatable(node: syntax.Datatable, scope: Scope) -> Relation:
 
 
 def _cell(node: syntax.Expr, kind: str, scope: Scope) -> Scalar:
+    """Convert a value of a datatable to the type of its column."""
     value = scope.scalar(node)
     if value.type == kind or types.is_null(value):
         return types.converted(value, kind)
@@ -98,6 +110,10 @@ def _cell(node: syntax.Expr, kind: str, scope: Scope) -> Scalar:
 
 
 def _bind_range(node: syntax.Range, scope: Scope) -> Relation:
+    """Bind ``range name from start to stop step step``.
+
+    https://learn.microsoft.com/kusto/query/range-operator
+    """
     start, stop, step = scope.scalars((node.start, node.stop, node.step))
     number = scope.session.hidden("long")
     count = steps(start, stop, step, scope=scope, span=node.span)
@@ -117,14 +133,19 @@ MOST_STEPS = 10_000_000
 
 
 def steps(start: Scalar, stop: Scalar, step: Scalar, *, scope: Scope, span: Span) -> Scalar:
-    """Count the steps from start to stop, both included; the engine refuses more than ``MOST_STEPS``."""
+    """Count the steps from start to stop, both included.
+
+    The engine refuses more than ``MOST_STEPS`` while the query runs: the bounds may depend on data.
+    """
     length = arithmetic("-", stop, start, scope=scope, span=span)
     ratio = arithmetic("/", length, step, scope=scope, span=span)
+    # A ratio of datetimes or reals is rounded down, so that a last partial step does not count.
     whole = (
         types.converted(Call("bin_number", (ratio, Const("real", 1.0)), "real"), "long")
         if ratio.type == "real"
         else ratio
     )
+    # A step away from the stop makes no rows.
     backwards = compared("<", ratio, Const(ratio.type, 0), scope=scope, span=span)
     count = arithmetic("+", whole, Const("long", 1), scope=scope, span=span)
     bounded = Call("choose", (backwards, Const("long", 0), count), "long")
@@ -132,6 +153,10 @@ def steps(start: Scalar, stop: Scalar, step: Scalar, *, scope: Scope, span: Span
 
 
 def _bind_print(node: syntax.Print, scope: Scope) -> Relation:
+    """Bind ``print``: one row; unnamed columns are ``print_0``, ``print_1`` and so on.
+
+    https://learn.microsoft.com/kusto/query/print-operator
+    """
     columns, values = [], []
     for number, item in enumerate(node.items):
         value = scope.scalar(item.value)

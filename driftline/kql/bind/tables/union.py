@@ -1,4 +1,7 @@
-"""Bind unions: tables under each other, by the names and types of their columns."""
+"""Bind union: tables below each other, by the names and types of their columns.
+
+https://learn.microsoft.com/kusto/query/union-operator
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from driftline.kql import syntax
 from driftline.kql.bind.scope import Closure, Relation, Scope
 from driftline.kql.bind.tables import sources
-from driftline.kql.bind.tables.column_names import Names
+from driftline.kql.bind.tables.column_names import ColumnNames
 from driftline.kql.parse.expressions import REMOTE_FUNCTIONS
 from driftline.kql.plan.nodes import Col, Column, Const, Project, Scalar, Union
 from driftline.kql.text.problems import Span, suggestion
@@ -20,10 +23,12 @@ Key = tuple[str, str]  # a column's name and type
 
 
 def _bind_star(node: syntax.Star, scope: Scope) -> Relation:
+    """Bind a name with wildcards as the union of all tables that match."""
     return unite(_matching(node, scope), scope)
 
 
 def _matching(node: syntax.Star, scope: Scope) -> list[tuple[str, Relation]]:
+    """Bind all tables whose names match a pattern; note a problem if there is none."""
     found = every_table(node.span, scope, node.pattern)
     if not found:
         scope.fail(f"no table's name matches '{node.pattern}'", node.span)
@@ -31,7 +36,10 @@ def _matching(node: syntax.Star, scope: Scope) -> list[tuple[str, Relation]]:
 
 
 def every_table(span: Span, scope: Scope, pattern: str = "*") -> list[tuple[str, Relation]]:
-    """Bind the tables and views whose names match a pattern."""
+    """Bind the views and stored tables whose names match a pattern.
+
+    A view hides a stored table of the same name. Only functions declared with ``view`` take part in wildcards.
+    """
     views = [name for name in scope.names if _is_view(name, scope) and fnmatch.fnmatchcase(name, pattern)]
     stored = [name for name in scope.session.schema if name not in views and fnmatch.fnmatchcase(name, pattern)]
     found = [(name, scope.table(syntax.Call(name, (), span=span))) for name in views]
@@ -39,12 +47,14 @@ def every_table(span: Span, scope: Scope, pattern: str = "*") -> list[tuple[str,
 
 
 def _is_view(name: str, scope: Scope) -> bool:
+    """Whether a name is a function declared with ``view`` and without parameters."""
     binding = scope.names[name]
     value = binding.value if isinstance(binding, Closure) else None
     return isinstance(value, syntax.Function) and value.view and not value.parameters
 
 
 def _bind_union(node: syntax.Union, scope: Scope, first: Relation | None = None) -> Relation:
+    """Bind union, as a source or (with ``first``) as an operator."""
     settings = {parameter.name: parameter for parameter in node.parameters}
     kind = settings["kind"].value if "kind" in settings else "outer"
     if kind not in KINDS:
@@ -61,7 +71,10 @@ def _bind_union(node: syntax.Union, scope: Scope, first: Relation | None = None)
 def united_tables(
     items: Iterable[syntax.Expr], number: int, *, fuzzy: bool = False, scope: Scope
 ) -> list[tuple[str, Relation]]:
-    """Bind a list of tables with their names; fuzzy leaves out those that nobody knows."""
+    """Bind a list of tables, each with the name that ``withsource`` shows.
+
+    ``fuzzy`` (isfuzzy=true) leaves out tables that do not exist; ``number`` counts the tables before these.
+    """
     outside = scope.with_row(None)
     found: list[tuple[str, Relation]] = []
     for item in items:
@@ -75,6 +88,7 @@ def united_tables(
 
 
 def _is_known(item: syntax.Expr, scope: Scope) -> bool:
+    """Whether the source of a table exists, as far as isfuzzy asks: a broken table that exists is still a problem."""
     source = item.source if isinstance(item, syntax.Pipe) else item
     if isinstance(source, syntax.RemoteTable) or (isinstance(source, syntax.Call) and source.name in REMOTE_FUNCTIONS):
         return False
@@ -87,6 +101,7 @@ def _is_known(item: syntax.Expr, scope: Scope) -> bool:
 
 
 def _name(item: syntax.Expr, number: int) -> str:
+    """Return a table's name for ``withsource``: its own, or its place among the arguments."""
     source = item.source if isinstance(item, syntax.Pipe) else item
     return source.name if isinstance(source, syntax.Name) else f"union_arg{number}"
 
@@ -94,7 +109,12 @@ def _name(item: syntax.Expr, number: int) -> str:
 def unite(
     relations: Sequence[tuple[str, Relation]], scope: Scope, *, inner: bool = False, source: str = ""
 ) -> Relation:
-    """Put tables under each other by their columns' names; one name of two types makes two columns."""
+    """Put tables below each other by the names and types of their columns.
+
+    A name with two types makes two columns. ``inner`` keeps columns that all tables have. ``source`` names a column
+    with the table's name. A column that a table lacks is null, or empty if it is a string.
+    """
+    # Every input is projected to the same columns with identifiers of its own, since a plan may occur twice.
     wanted = _columns([relation for _, relation in relations], inner=inner, taken=[source])
     columns = [scope.session.column(label, kind) for (_, kind), label in wanted.items()]
     if source:
@@ -109,7 +129,7 @@ def unite(
 
 
 def present(key: Key, relation: Relation) -> Scalar:
-    """Give a column by name and type, or what stands where a table has none."""
+    """Return a table's column of a name and type, or the empty value if the table has none."""
     column = next((c for c in relation.columns if (c.name, c.type) == key), None)
     if column is not None:
         return Col(column.id, column.type)
@@ -117,6 +137,7 @@ def present(key: Key, relation: Relation) -> Scalar:
 
 
 def _columns(relations: list[Relation], *, inner: bool, taken: Iterable[str]) -> dict[Key, str]:
+    """Return the columns of a union, with the names under which they are shown."""
     keys = list(dict.fromkeys((c.name, c.type) for relation in relations for c in relation.columns))
     if inner:
         keys = [key for key in keys if all(_has(key, relation.columns) for relation in relations)]
@@ -124,24 +145,26 @@ def _columns(relations: list[Relation], *, inner: bool, taken: Iterable[str]) ->
 
 
 def _has(key: Key, columns: Iterable[Column]) -> bool:
+    """Whether a table has a column of a name and type."""
     return any((c.name, c.type) == key for c in columns)
 
 
 def label_kinds(keys: Sequence[Key], taken: Iterable[str] = ()) -> dict[Key, str]:
-    """Name columns: ``x``, but ``x_long`` and ``x_string`` where one name has two types.
+    """Name columns by name and type: ``x``, but ``x_long`` and ``x_string`` where one name has two types.
 
-    Labels give way to columns' own names, and all to names that are taken.
+    Such labels give way to columns' own names, and all to names that are taken.
     """
     kinds: dict[str, dict[str, None]] = {}
     for name, kind in keys:
         kinds.setdefault(name, {})[kind] = None
     plain = {name for name, found in kinds.items() if len(found) == 1}.difference(taken)
-    names = Names([*taken, *plain])
+    names = ColumnNames([*taken, *plain])
     labels = {(n, k): n if len(found) == 1 else f"{n}_{k}" for n, found in kinds.items() for k in found}
     return {key: label if key[0] in plain else names.unique(label) for key, label in labels.items()}
 
 
 def _bind_union_operator(node: syntax.Union, relation: Relation, scope: Scope) -> Relation:
+    """Bind union as an operator: the table so far is the first of the union."""
     return _bind_union(node, scope, relation)
 
 
