@@ -1,4 +1,8 @@
-"""From text to the syntax tree. Each operator and each source is one row of the tables here."""
+"""From text to the syntax tree, by recursive descent.
+
+``cursor`` (a place among the tokens), ``expressions``, ``parser`` (pipelines and statements), and one file in
+``operators/`` or ``tables/`` for each operator and source, under the name of its Kusto page.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Parse scalar expressions: operators by precedence, then postfix, then primary.
+"""Parse scalar expressions: operators by precedence, then postfix, then primary expressions.
 
-Loosest first: ``or``, ``and``, comparison (which does not chain), ``+ -``, ``* / %``, sign,
-then member access. https://learn.microsoft.com/kusto/query/scalar-operators
+Loosest first: ``or``, ``and``, comparisons, ``+ -``, ``* / %``, signs, then member access.
+https://learn.microsoft.com/kusto/query/scalar-operators
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from driftline.kql.text.tokens import Kind, Token
 
 __all__ = ["LITERAL_TYPES", "REMOTE_FUNCTIONS", "TYPES", "ExpressionParser"]
 
+# Name or alias -> type. https://learn.microsoft.com/kusto/query/scalar-data-types/
 TYPES = {
     "bool": "bool",
     "boolean": "bool",
@@ -34,6 +35,7 @@ TYPES = {
     "dynamic": "dynamic",
 }
 LITERAL_TYPES = {name: TYPES[name] for name in ("bool", "boolean", "int", "long", "real", "double", "decimal")}
+# https://learn.microsoft.com/kusto/query/datatypes-string-operators
 WORD_OPERATORS = [
     "has",
     "has_cs",
@@ -64,12 +66,14 @@ TABULAR_HEADS = frozenset(["datatable", "range", "print", "union", "find", "sear
 
 
 class ExpressionParser(Cursor):
-    """Parse scalar expressions. Subclasses parse pipelines, which may stand in brackets."""
+    """A parser of scalar expressions. A subclass parses pipelines, which may stand in brackets."""
 
     def parse_pipe(self) -> Expr:
+        """Parse a pipeline or a scalar expression."""
         raise NotImplementedError  # pragma: no cover -- an abstract method
 
     def parse_expression(self) -> Expr:
+        """Parse a scalar expression."""
         return self.nested(lambda: self._parse_junction("or"))
 
     def parse_named(self) -> syntax.Named:
@@ -79,7 +83,10 @@ class ExpressionParser(Cursor):
         return syntax.Named(names, self.parse_expression(), span=self.since(start))
 
     def parse_name(self) -> str:
-        """Parse a plain or quoted name: ``a``, ``['a b']``."""
+        """Parse a plain or quoted name: ``a``, ``['a b']``.
+
+        https://learn.microsoft.com/kusto/query/schema-entities/entity-names
+        """
         if self.token.kind is Kind.WORD:
             return self.advance().text
         if self.is_symbol("[") and self.ahead().kind is Kind.STRING:
@@ -90,18 +97,20 @@ class ExpressionParser(Cursor):
         return self.fail("a name").text
 
     def parse_typed_name(self) -> syntax.TypedName:
+        """Parse ``name: type``."""
         start = self.token
         name = self.parse_name()
         self.expect_symbol(":")
         return syntax.TypedName(name, self.parse_type(), span=self.since(start))
 
     def parse_type(self) -> str:
+        """Parse the name of a type; an alias becomes the type's own name."""
         if self.token.kind is Kind.WORD and self.token.text in TYPES:
             return TYPES[self.advance().text]
         return self.fail("a type such as string, long or datetime").text
 
     def parse_pattern(self) -> Expr:
-        """Parse a name that may hold wildcards, or ``*``."""
+        """Parse a name that may hold wildcards, or ``*``; the parts of a name with wildcards touch."""
         start = self.token
         if self.token.kind is Kind.WORD or self.is_symbol("*"):
             text = self.advance().text
@@ -113,6 +122,7 @@ class ExpressionParser(Cursor):
     # Junctions and comparisons
 
     def _parse_junction(self, op: str) -> Expr:
+        """Parse operands with ``and`` or ``or`` between them, into one flat node."""
         start = self.token
         operands = [self._parse_operand(op)]
         while self.take_word(op):
@@ -120,9 +130,11 @@ class ExpressionParser(Cursor):
         return operands[0] if len(operands) == 1 else syntax.Junction(op, tuple(operands), span=self.since(start))
 
     def _parse_operand(self, op: str) -> Expr:
+        """Parse an operand of ``or`` or ``and``: the next tighter level."""
         return self._parse_junction("and") if op == "or" else self._parse_comparison()
 
     def _parse_comparison(self) -> Expr:
+        """Parse comparisons, which associate to the left."""
         start = self.token
         left = self._parse_star() or self._parse_sum()
         while True:
@@ -132,11 +144,13 @@ class ExpressionParser(Cursor):
             left = found
 
     def _parse_star(self) -> Expr | None:
+        """Parse ``*`` before a comparison: all columns."""
         if self.is_symbol("*") and (self.ahead().text in COMPARISONS or self.ahead().text in MEMBERSHIP):
             return syntax.Star(span=self.advance().span)
         return None
 
     def _parse_rest_of_comparison(self, start: Token, left: Expr) -> Expr | None:
+        """Parse an operator and its right side; ``None`` if no comparison follows."""
         op = self.token.text
         if self.token.kind not in {Kind.WORD, Kind.SYMBOL}:
             return None
@@ -157,9 +171,11 @@ class ExpressionParser(Cursor):
         return self._parse_between(start, left) if op in RANGES else None
 
     def _parse_item(self) -> Expr:
+        """Parse an item of a list: a value, or a table."""
         return self.parse_pipe()
 
     def _parse_between(self, start: Token, left: Expr) -> Expr:
+        """Parse ``between (low .. high)``."""
         op = self.advance().text
         self.expect_symbol("(")
         low = self.parse_expression()
@@ -171,6 +187,7 @@ class ExpressionParser(Cursor):
     # Arithmetic
 
     def _parse_sum(self) -> Expr:
+        """Parse sums and differences."""
         start = self.token
         left = self._parse_product()
         while self.is_symbol("+", "-"):
@@ -179,6 +196,7 @@ class ExpressionParser(Cursor):
         return left
 
     def _parse_product(self) -> Expr:
+        """Parse products, quotients and remainders."""
         start = self.token
         left = self._parse_sign()
         while self.is_symbol("*", "/", "%"):
@@ -187,6 +205,7 @@ class ExpressionParser(Cursor):
         return left
 
     def _parse_sign(self) -> Expr:
+        """Parse signs."""
         start = self.token
         if not self.is_symbol("-", "+"):
             return self.parse_postfix()
@@ -197,9 +216,11 @@ class ExpressionParser(Cursor):
     # Postfix and primary
 
     def parse_postfix(self) -> Expr:
+        """Parse a primary expression and the member accesses behind it."""
         start = self.token
         base = self._parse_primary()
         while self.is_symbol(".", "["):
+            # ``bag.name`` and ``bag.['name']`` are members, ``bag.[0]`` is an index.
             if self.is_symbol(".") and not (self.ahead().text == "[" and self.ahead(2).kind is not Kind.STRING):
                 self.advance()
                 base = self._parse_member(start, base)
@@ -212,6 +233,7 @@ class ExpressionParser(Cursor):
         return base
 
     def _parse_member(self, start: Token, base: Expr) -> Expr:
+        """Parse the name behind a dot; ``cluster(…).`` begins the name of a remote table."""
         if isinstance(base, syntax.RemoteTable) or (isinstance(base, syntax.Call) and base.name in REMOTE_FUNCTIONS):
             return self._parse_remote_table(start, base)
         if self.is_symbol("["):
@@ -225,8 +247,8 @@ class ExpressionParser(Cursor):
             raise Stuck
         return syntax.Member(base, name, span=self.since(start))
 
-    # ``cluster("c").database("d").T``, with a wildcard in a union.
     def _parse_remote_table(self, start: Token, base: syntax.RemoteTable | syntax.Call) -> Expr:
+        """Parse ``cluster("c").database("d").T``; in a union, the name may hold wildcards."""
         name = self.parse_pattern()
         if isinstance(name, syntax.Name) and self.is_symbol("("):
             self._parse_call(start, name.name)
@@ -234,6 +256,7 @@ class ExpressionParser(Cursor):
         return syntax.RemoteTable(what, self.text_since(start), span=self.since(start))
 
     def _parse_primary(self) -> Expr:
+        """Parse a literal, a name, a call or an expression in brackets."""
         token = self.token
         if token.kind in LITERAL_KINDS:
             self.advance()
@@ -250,6 +273,10 @@ class ExpressionParser(Cursor):
         raise AssertionError  # pragma: no cover -- fail raises
 
     def _parse_string(self) -> Expr:
+        """Parse a string; adjacent literals are one string.
+
+        https://learn.microsoft.com/kusto/query/scalar-data-types/string
+        """
         start = self.token
         text = self.advance().text
         while self.token.kind is Kind.STRING:
@@ -257,12 +284,14 @@ class ExpressionParser(Cursor):
         return syntax.Literal("string", text, span=self.since(start))
 
     def parse_bracketed(self) -> Expr:
+        """Parse a pipeline or expression in round brackets."""
         self.expect_symbol("(")
         inner = self.nested(self.parse_pipe)
         self.expect_symbol(")")
         return inner
 
     def _parse_word(self) -> Expr:
+        """Parse an expression that begins with a word: a bool, a typed literal, a call or a name."""
         token = self.advance()
         if token.text in CONSTANTS:
             return syntax.Literal("bool", CONSTANTS[token.text], span=token.span)
@@ -275,25 +304,28 @@ class ExpressionParser(Cursor):
         return self._parse_call(token, token.text)
 
     def _parse_loose_name(self, token: Token) -> Expr:
+        """Parse a name without brackets behind it; a touching ``*`` is a wildcard unless an operand follows."""
         if self.is_symbol("*") and self._touches() and not self._starts_operand(self.ahead()):
             self.at -= 1
             return self.parse_pattern()
         return syntax.Name(token.text, span=token.span)
 
     def _parse_call(self, start: Token, name: str) -> Expr:
+        """Parse the arguments of a call."""
         self.expect_symbol("(")
         arguments = self.until(")", self.parse_argument)
         return syntax.Call(name, arguments, span=self.since(start))
 
     def parse_argument(self) -> Expr:
+        """Parse an argument: ``*``, ``name = value``, a value or a table."""
         if self.is_symbol("*") and self.ahead().text in {")", ","}:
             return syntax.Star(span=self.advance().span)
         if self.token.kind is Kind.WORD and self.ahead().text == "=":
             return self.parse_named()
         return self.nested(self.parse_pipe)
 
-    # ``long(null)``, ``real(-inf)``, ``bool(1)``; anything else in the brackets is no constant.
     def _parse_typed_literal(self, token: Token) -> Expr:
+        """Parse ``long(null)``, ``real(-inf)``, ``bool(1)``; anything else in the brackets is no constant."""
         self.expect_symbol("(")
         sign = -1 if self.take_symbol("-") else 1
         self.take_symbol("+")
@@ -306,13 +338,21 @@ class ExpressionParser(Cursor):
         return syntax.Literal(LITERAL_TYPES[token.text], value, span=self.since(token))
 
     def _parse_dynamic(self, start: Token) -> Expr:
+        """Parse ``dynamic(…)``.
+
+        https://learn.microsoft.com/kusto/query/scalar-data-types/dynamic
+        """
         self.expect_symbol("(")
         value = self.nested(self._parse_json)
         self.expect_symbol(")")
         return syntax.Literal("dynamic", value, span=self.since(start))
 
     def _parse_json(self) -> object:
-        """Parse what may stand in ``dynamic(…)``: JSON, whose leaves may be Kusto constants."""
+        """Parse the contents of ``dynamic(…)``: JSON, whose leaves may be Kusto constants.
+
+        Arrays are ``("array", items)``, bags ``("bag", ((name, value), …))``, leaves ``(type, value)``, null is
+        ``None``.
+        """
         if self.take_symbol("["):
             return ("array", self.until("]", lambda: self.nested(self._parse_json)))
         if self.take_symbol("{"):
@@ -329,11 +369,13 @@ class ExpressionParser(Cursor):
         return (literal.type, -literal.value if sign else literal.value)
 
     def _parse_property(self) -> tuple[str, object]:
+        """Parse a property of a bag."""
         name = self.advance().text
         self.expect_symbol(":")
         return (name, self.nested(self._parse_json))
 
     def _parse_names(self) -> tuple[str, ...]:
+        """Parse ``name =`` or ``(a, b) =`` before a value; go back and return no names if there is no ``=``."""
         if self.is_symbol("(") and (names := self._parse_name_list()):
             return names
         place = self.at
@@ -345,6 +387,7 @@ class ExpressionParser(Cursor):
         return ()
 
     def _parse_name_list(self) -> tuple[str, ...]:
+        """Parse ``(a, b) =``; go back and return no names if it is none."""
         place = self.at
         self.advance()
         names = []
@@ -357,11 +400,12 @@ class ExpressionParser(Cursor):
         return ()
 
     def _touches(self) -> bool:
-        """Say whether this token follows the one before without space."""
+        """Whether the current token follows the one before without space."""
         before = self.tokens[self.at - 1].span
         return before.offset + before.length == self.token.span.offset
 
     def _starts_operand(self, token: Token) -> bool:
+        """Whether a token can begin an operand."""
         return token.kind in {Kind.WORD, Kind.LONG, Kind.REAL, Kind.TIMESPAN, Kind.STRING} or token.text in {"(", "-"}
 
 
@@ -369,11 +413,15 @@ CONSTANTS = {"true": True, "false": False, "True": True, "False": False, "TRUE":
 
 
 def _has_sign(literal: syntax.Literal) -> bool:
+    """Whether a sign may stand before a literal in JSON."""
     return literal.type in {"int", "long", "real", "decimal"} and literal.value is not None
 
 
-# Spaces and line breaks inside of the brackets are one space to all that read or print it.
 def _bracketed(kind: str) -> Callable[[str], tuple[str, object]]:
+    """Return the reader of a literal with brackets, such as ``datetime(…)``.
+
+    Spaces and line breaks within the brackets count as one space.
+    """
     return lambda text: (kind, None if text == "null" else " ".join(text.strip("\"'").split()))
 
 
@@ -387,7 +435,7 @@ LITERAL_KINDS = {
 
 
 def _typed_value(kind: str, token: Token, sign: int) -> object:
-    """Give the constant's value, None for null, or ``...`` if the token is none of that type."""
+    """Return the value of a constant, ``None`` for null, or ``...`` if the token is no constant of the type."""
     if token.text == "null":
         return None
     if kind == "bool":

@@ -1,7 +1,7 @@
-"""Parse whole queries: statements, pipelines, and what the operators' parsers share.
+"""Parse whole queries: statements, pipelines, and the helpers that the operators' parsers share.
 
-A broken operator is noted and skipped to the next ``|``, so that one reading finds all
-mistakes.
+A broken operator is noted and skipped to the next ``|``, a broken statement to the next ``;``, so that one reading
+finds all mistakes.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from driftline.kql.text.tokens import Kind, Token
 
 __all__ = ["ParseOperator", "ParseSource", "Parser"]
 
+# Names that are parameters wherever an operator takes parameters.
 PARAMETERS = frozenset(
     [
         "kind",
@@ -61,6 +62,10 @@ class Parser(ExpressionParser):
         self.sources = sources
 
     def parse_query(self) -> syntax.Query:
+        """Parse a query: statements, then one expression.
+
+        A query of which nothing can be read becomes a tree of an empty print; the problems tell why.
+        """
         start = self.token
         statements: list[syntax.Statement] = []
         body: Expr | None = None
@@ -84,6 +89,7 @@ class Parser(ExpressionParser):
         return syntax.Query(tuple(statements), body, span=self.since(start))
 
     def _check_begin(self) -> None:
+        """Note a query that begins with an operator or with SQL, and skip it: everything in it would be a problem."""
         token, after = self.token, self.ahead()
         if self.is_symbol("|") or (
             token.text in self.operators and token.text not in self.sources and after.kind is Kind.WORD
@@ -98,6 +104,7 @@ class Parser(ExpressionParser):
         self.at = len(self.tokens) - 1
 
     def _parse_statement_or_body(self, statements: list[syntax.Statement], body: Expr | None) -> Expr | None:
+        """Parse a statement into ``statements``, or the query's expression; return the expression found so far."""
         statement = self._parse_statement()
         if statement is not None:
             statements.append(statement)
@@ -111,6 +118,7 @@ class Parser(ExpressionParser):
         return found
 
     def _parse_statement(self) -> syntax.Statement | None:
+        """Parse let, set or declare; ``None`` if no statement begins here."""
         start = self.token
         if self.is_word("let") and self.ahead().kind in {Kind.WORD, Kind.SYMBOL}:
             return self._parse_let(start)
@@ -131,16 +139,18 @@ class Parser(ExpressionParser):
         return None
 
     def _parse_set(self, start: Token) -> syntax.Set:
+        """Parse ``set``; note a problem for a request property that driftline does not support."""
         name = self.advance()
         if name.text.lower() in request_properties.USED:
             self.expect_symbol("=")
             return syntax.Set(name.text.lower(), "", self.parse_expression(), span=self.since(start))
         value = self.advance().text if self.take_symbol("=") else ""
-        if complaint := request_properties.complaint(name.text):
-            self.problems.add(complaint, name.span)
+        if problem := request_properties.problem_of(name.text):
+            self.problems.add(problem, name.span)
         return syntax.Set(name.text, value, span=self.since(start))
 
     def _parse_let(self, start: Token) -> syntax.Let:
+        """Parse ``let name = expression or function``."""
         self.advance()
         name = self.parse_name()
         self.expect_symbol("=")
@@ -151,7 +161,7 @@ class Parser(ExpressionParser):
         return syntax.Let(name, value, span=span)
 
     def _at_function(self) -> bool:
-        """Say whether ``(…) {`` follows, with an optional ``view`` before."""
+        """Whether ``(…) {`` follows, with an optional ``view`` before."""
         place = self.at
         self.take_word("view")
         found = False
@@ -162,6 +172,10 @@ class Parser(ExpressionParser):
         return found
 
     def _parse_function(self) -> syntax.Function:
+        """Parse a function: parameters, statements and an expression.
+
+        https://learn.microsoft.com/kusto/query/functions/user-defined-functions
+        """
         start = self.token
         view = self.take_word("view") is not None
         self.expect_symbol("(")
@@ -177,6 +191,7 @@ class Parser(ExpressionParser):
         return syntax.Function(parameters, tuple(statements), body, view, span=self.since(start))
 
     def _parse_parameter(self) -> syntax.FunctionParameter:
+        """Parse a parameter: ``name: type = default``, or ``name: (columns)`` for a table."""
         start = self.token
         name = self.parse_name()
         self.expect_symbol(":")
@@ -187,8 +202,8 @@ class Parser(ExpressionParser):
         default = self.parse_expression() if self.take_symbol("=") else None
         return syntax.FunctionParameter(name, kind, None, default, span=self.since(start))
 
-    # ``*`` says that there may be more, which is always allowed here.
     def _parse_parameter_columns(self) -> tuple[syntax.TypedName, ...]:
+        """Parse the columns of a tabular parameter; ``*`` allows further columns, which is always so here."""
         found = []
         while not self.is_symbol(")"):
             if not self.take_symbol("*"):
@@ -206,6 +221,7 @@ class Parser(ExpressionParser):
         return syntax.Pipe(source, operators, span=self.since(start)) if operators else source
 
     def _parse_source(self) -> Expr:
+        """Parse the source of a pipeline: by its first word, or else as an expression."""
         word = self.token.text if self.token.kind is Kind.WORD else ""
         parse = self.sources.get(word)
         if parse is None or not self._is_source(word):
@@ -213,6 +229,7 @@ class Parser(ExpressionParser):
         return parse(self, self.advance())
 
     def _is_source(self, word: str) -> bool:
+        """Whether a word begins a source here; print, range and others may also be names of columns or functions."""
         after = self.ahead()
         if word == "datatable":
             return after.text == "("
@@ -222,6 +239,7 @@ class Parser(ExpressionParser):
         return after.kind is Kind.WORD or word in {"externaldata", "macro-expand"}
 
     def parse_operators(self) -> tuple[Operator, ...]:
+        """Parse ``| operator`` repeatedly; a broken operator is noted and left out."""
         found: list[Operator] = []
         while self.take_symbol("|"):
             place = self.at
@@ -234,9 +252,11 @@ class Parser(ExpressionParser):
         return tuple(found)
 
     def ends_operator(self) -> bool:
+        """Whether the current token ends an operator; so does ``on`` behind the arrays of mv-apply."""
         return self.token.kind is Kind.END or self.is_symbol("|", ";", ")", "}", ",", "]") or self.is_word("on")
 
     def parse_operator(self) -> Operator:
+        """Parse one operator by its first word."""
         token = self.token
         if token.kind is Kind.WORD and token.text in self.operators:
             return self.nested(lambda: self.operators[token.text](self, self.advance()))
@@ -252,7 +272,7 @@ class Parser(ExpressionParser):
         raise AssertionError  # pragma: no cover -- fail raises
 
     def parse_parameters(self) -> tuple[syntax.Parameter, ...]:
-        """Parse ``name=value`` settings behind an operator's name."""
+        """Parse the parameters ``name=value`` behind an operator's name, hints (``hint.strategy=…``) among them."""
         found = []
         while self._at_parameter():
             start = self.token
@@ -264,6 +284,7 @@ class Parser(ExpressionParser):
         return tuple(found)
 
     def _at_parameter(self) -> bool:
+        """Whether a parameter or a hint begins here."""
         if self.token.kind is not Kind.WORD:
             return False
         if self.token.text == "hint":
@@ -271,6 +292,7 @@ class Parser(ExpressionParser):
         return self.token.text in PARAMETERS and self.ahead().text == "="
 
     def parse_body(self) -> tuple[Operator, ...]:
+        """Parse operators in brackets: the body of partition and mv-apply."""
         self.expect_symbol("(")
         self.take_symbol("|")
         first = self.parse_operator()

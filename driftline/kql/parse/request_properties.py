@@ -1,14 +1,15 @@
-"""The request properties that ``set`` may name: those without effect here, and those refused.
+"""The request properties that ``set`` may name: without effect, used, or refused.
 
-Names are Kusto's. What only steers how Kusto works, or what our own limits decide, has no effect;
-what would change the rows of an answer is refused, as is a name nobody knows.
+The names are Kusto's (https://learn.microsoft.com/kusto/api/rest/request-properties). A property that only steers
+how Kusto works, or that driftline's own limits decide, has no effect. A property that would change the rows
+of an answer is refused, as is an unknown name.
 """
 
 from __future__ import annotations
 
 from driftline.kql.text.problems import suggestion
 
-__all__ = ["IGNORED", "REFUSED", "complaint"]
+__all__ = ["IGNORED", "REFUSED", "problem_of"]
 
 IGNORED = frozenset(
     [
@@ -61,7 +62,7 @@ IGNORED = frozenset(
 """Accepted without effect: the limits of a hunt and the rights of its user are driftline's own."""
 
 USED = frozenset(["query_bin_auto_at", "query_bin_auto_size"])
-"""What 'bin_auto' asks for; their values are expressions."""
+"""Read by 'bin_auto'; their values are expressions."""
 
 REFUSED = {
     "query_cursor_after_default": "there are no cursors",
@@ -77,11 +78,11 @@ REFUSED = {
     "query_take_max_records": "end the query with 'take'",
     "validatepermissions": "it would run nothing",
 }
-"""Would change the answer: by name, what to do instead."""
+"""Property that would change the answer -> what to do instead."""
 
 
-def complaint(name: str) -> str:
-    """Say what is wrong with setting a property; empty if nothing is."""
+def problem_of(name: str) -> str:
+    """Return the problem with setting a property; the empty text if there is none. Names ignore case."""
     if name.lower() in IGNORED:
         return ""
     if instead := REFUSED.get(name.lower()):

@@ -1,4 +1,7 @@
-"""Print pipelines, lists and brackets."""
+"""Print pipelines, lists and brackets.
+
+A pipeline has a step a line; lists longer than ``WIDEST`` have an item a line.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +30,11 @@ class Printer:
         self.kept = kept
 
     def query(self, query: syntax.Query) -> str:
+        """Write a query."""
         return self.lines(query.statements, query.body)
 
     def lines(self, statements: Iterable[syntax.Statement], body: Expr) -> str:
+        """Write statements and an expression, each on lines of its own."""
         parts = [self.noted(each) + self.forms[type(each)](self, each) + ";" for each in statements]
         return "\n".join([*parts, self.pipeline(body)])
 
@@ -40,24 +45,27 @@ class Printer:
     # Pipelines
 
     def pipeline(self, node: Expr) -> str:
-        """Write a pipeline a step a line."""
+        """Write a pipeline, a step a line, with the comments of its source."""
         return self.noted(source_of(node)) + self.steps(node)
 
     def steps(self, node: Expr) -> str:
+        """Write the source and the steps of a pipeline."""
         if not isinstance(node, syntax.Pipe):
             return self.expr(node)
         rest = (self.noted(each) + "| " + self.operator(each) for each in node.operators)
         return "\n".join([self.expr(node.source, OR if not is_head(node.source) else PIPE), *rest])
 
     def operator(self, node: Operator) -> str:
+        """Write one operator."""
         return self.forms[type(node)](self, node)
 
     def inner(self, node: Expr) -> str:
-        """Write what stands in brackets: a pipeline with steps on lines of its own."""
+        """Write the contents of brackets: a pipeline with several steps on lines of its own."""
         broken = isinstance(node, syntax.Pipe) or id(source_of(node)) in self.kept
         return block(self.pipeline(node)) if broken else self.expr(node)
 
     def body(self, operators: tuple[Operator, ...]) -> str:
+        """Write the operators of partition or mv-apply in brackets."""
         first, *rest = operators
         lines = [
             self.noted(first) + self.operator(first),
@@ -68,7 +76,7 @@ class Printer:
     # Lists
 
     def many(self, items: Iterable[Any], write: Callable[[Any], str] | None = None) -> str:
-        """Write items with commas between, each on a line of its own if they are too long for one."""
+        """Write items separated by commas, each on a line of its own if they are too long for one line."""
         parts = [(write or self.expr)(item) for item in items]
         line = ", ".join(parts)
         if len(line) <= WIDEST or len(parts) == 1:
@@ -76,13 +84,15 @@ class Printer:
         return indented("\n" + ",\n".join(parts))
 
     def sole(self, items: Sequence[Expr]) -> Callable[[Expr], str]:
-        """Give how to write them: a pipeline beside others in brackets, or its last step would take these in."""
+        """Return how to write items: a pipeline beside others needs brackets, or its last step would take them in."""
         return self.inner if len(items) == 1 else self.value
 
     def typed(self, column: syntax.TypedName) -> str:
+        """Write ``name: type``."""
         return f"{named(column.name)}: {column.type}"
 
     def settings(self, parameters: Iterable[syntax.Parameter]) -> str:
+        """Write an operator's parameters."""
         return "".join(f" {each.name}={value_of(each.value)}" for each in parameters)
 
     # Expressions
@@ -94,8 +104,9 @@ class Printer:
         return self.forms[type(node)](self, node)
 
     def value(self, node: Expr) -> str:
-        """Write a scalar expression, which is no pipeline unless in brackets."""
+        """Write a scalar expression; a pipeline gets brackets."""
         return self.expr(node, OR)
 
     def table(self, node: Expr) -> str:
+        """Write a table; all but names and calls get brackets."""
         return self.expr(node, POSTFIX)

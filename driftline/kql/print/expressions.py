@@ -1,4 +1,7 @@
-"""Print scalar expressions."""
+"""Print scalar expressions, with the fewest brackets that keep their meaning.
+
+https://learn.microsoft.com/kusto/query/scalar-operators
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ __all__ = ["FORMS"]
 
 
 def junction(to: Printer, node: syntax.Junction) -> str:
+    """Write operands with ``and`` or ``or`` between them."""
     inner = AND if node.op == "or" else COMPARISON
     parts = [to.expr(each, inner) for each in node.operands]
     line = f" {node.op} ".join(parts)
@@ -24,43 +28,53 @@ def junction(to: Printer, node: syntax.Junction) -> str:
 
 
 def binary(to: Printer, node: syntax.Binary) -> str:
+    """Write an operator between two values; operators associate to the left."""
     own = level(node)
     return f"{to.expr(node.left, own)} {node.op} {to.expr(node.right, own + 1)}"
 
 
 def within(to: Printer, node: syntax.In) -> str:
+    """Write a membership operator and its list."""
     return f"{to.expr(node.left, COMPARISON)} {node.op} ({to.many(node.items, to.sole(node.items))})"
 
 
 def between(to: Printer, node: syntax.Between) -> str:
+    """Write ``between (low .. high)``."""
     return f"{to.expr(node.left, COMPARISON)} {node.op} ({to.value(node.low)} .. {to.value(node.high)})"
 
 
 def based(to: Printer, node: Expr) -> str:
+    """Write the value that a path leads into; a number gets brackets, since its dot would be read as a fraction."""
     text = to.table(node)
     return f"({text})" if isinstance(node, syntax.Literal) and node.type not in {"string", "dynamic"} else text
 
 
 def member(to: Printer, node: syntax.Member) -> str:
+    """Write ``base.name``."""
     plain = PLAIN.fullmatch(node.name)
     return f"{based(to, node.base)}.{node.name if plain else named(node.name)}"
 
 
 def call(to: Printer, node: syntax.Call) -> str:
+    """Write a call.
+
+    ``datetime(x)`` with a plain argument would be read as a literal, so such a call gets double brackets.
+    """
     write = to.sole(node.arguments)
     arguments = to.many(node.arguments, lambda each: argument(to, each, write))
     bare = node.name in LEXED and "(" not in arguments
     return f"{node.name}(({arguments}))" if bare else f"{node.name}({arguments})"
 
 
-# The name of an argument is a plain word to the parser, whatever else it means elsewhere.
 def argument(to: Printer, node: Expr, write: Callable[[Expr], str]) -> str:
+    """Write an argument; the name of a named argument is a plain word to the parser, even a reserved one."""
     if isinstance(node, syntax.Named) and len(node.names) == 1:
         return f"{node.names[0]}={to.value(node.value)}"
     return write(node)
 
 
 def assigned(to: Printer, node: syntax.Named) -> str:
+    """Write ``name = value``, ``(a, b) = value``, or a value without names."""
     if not node.names:
         return to.value(node.value)
     names = f"({', '.join(node.names)})" if len(node.names) > 1 else named(node.names[0])

@@ -1,4 +1,7 @@
-"""Names, and lines in brackets."""
+"""Write names, and lines in brackets.
+
+https://learn.microsoft.com/kusto/query/schema-entities/entity-names
+"""
 
 from __future__ import annotations
 
@@ -19,17 +22,17 @@ with_itemindex flags strategy with_match_id hint in~ pack
 """.split()  # noqa: SIM905 -- one word a line otherwise
 RESERVED = frozenset([*CLAUSES, *OPERATORS, *SOURCES, *CONSTANTS])
 PLAIN = re.compile(r"[$]?[A-Za-z_]\w*")
-# Words before a bracket without brackets inside that the lexer takes for a constant.
+# Words that make a literal of a bracket without brackets inside.
 LEXED = frozenset(["datetime", "date", "timespan", "time", "guid"])
 
 
 def named(name: str) -> str:
-    """Write a name where a plain one could be taken for something else in brackets."""
+    """Write a name, in brackets and quotes if a plain one could be read as something else."""
     return name if PLAIN.fullmatch(name) and name not in RESERVED else f"[{literals.string(name)}]"
 
 
 def value_of(text: str) -> str:
-    """Write a setting's value, of which the tree has the text alone."""
+    """Write the value of a setting, of which the tree has only the text."""
     return text if re.fullmatch(r"[A-Za-z_]\w*|\d+", text) else literals.string(text)
 
 
@@ -39,5 +42,5 @@ def indented(text: str) -> str:
 
 
 def block(text: str) -> str:
-    """Write lines to stand between brackets."""
+    """Write lines between brackets, indented."""
     return indented("\n" + text) + "\n"

@@ -1,4 +1,7 @@
-"""How strongly expressions hold together."""
+"""Precedence of expressions: how strongly their parts hold together.
+
+https://learn.microsoft.com/kusto/query/scalar-operators
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,17 @@ TABULAR = (syntax.Pipe, syntax.Datatable, syntax.Range, syntax.Print, syntax.Uni
 
 
 def source_of(node: Expr) -> Expr:
-    """Give what a pipe begins with."""
+    """Return the source of a pipeline; another expression is its own source."""
     return node.source if isinstance(node, syntax.Pipe) else node
 
 
 def is_head(node: Expr) -> bool:
-    """Say whether a node begins a pipe without brackets."""
+    """Whether a node begins a pipeline without brackets."""
     return isinstance(node, TABULAR) and not isinstance(node, syntax.Pipe)
 
 
 def level(node: Expr) -> int:
-    """Say how strongly a node holds together."""
+    """Return the precedence of a node: an operand of lower precedence needs brackets."""
     if isinstance(node, TABULAR):
         return PIPE
     if isinstance(node, syntax.Junction):

@@ -1,11 +1,11 @@
-"""From the syntax tree back to text, in one canonical form; a pipeline has a step a line.
+"""From the syntax tree to text, in one canonical form; a pipeline has a step a line.
 
-What the tree does not hold is not printed: hints, which change no answer, and how a constant was
-spelt. Comments are no part of the tree; ``formatted`` keeps each, on lines of its own above the step
-or statement that it trailed, stood in or stood before.
+The tree does not hold hints, which change no answer, or the spelling of constants, so they are not printed as
+written. Comments are no part of the tree; ``formatted`` keeps each, on lines of its own above the step or statement
+that it belongs to.
 
-Parsing what is printed gives the same tree, and printing that the same text;
-``tests/kql/print/test_printer.py`` holds both.
+Parsing the printed text gives the same tree, and printing that tree the same text;
+``tests/kql/print/test_printer.py`` checks both.
 """
 
 from __future__ import annotations
@@ -24,12 +24,15 @@ FORMS: dict[type, Form] = {**expressions.FORMS, **tables.FORMS, **operators.FORM
 
 
 def printed(query: syntax.Query) -> str:
-    """Write a query as canonical text, which ends in no newline."""
+    """Write a query as canonical text, which ends without a newline."""
     return Printer(FORMS, {}).query(query)
 
 
 def formatted(text: str) -> str:
-    """Give a query's canonical text, with its comments; raises ``InvalidQuery`` if it cannot be parsed."""
+    """Return a query's canonical text, with its comments.
+
+    Raises ``errors.InvalidQuery`` if the text cannot be parsed.
+    """
     query = parse(text)
     try:
         kept, last = comments.placed(text, query)

@@ -14,6 +14,7 @@ __all__ = ["OPERATORS"]
 
 
 def parse_as(parser: Parser, start: Token) -> Operator:
+    """Parse ``as name``."""
     parser.parse_parameters()
     return syntax.As(parser.parse_name(), span=parser.since(start))
 

@@ -14,6 +14,7 @@ __all__ = ["OPERATORS", "parse_plugin"]
 
 
 def parse_evaluate(parser: Parser, start: Token) -> Operator:
+    """Parse ``evaluate plugin(arguments) : (*, columns)``."""
     parser.parse_parameters()
     call = parse_plugin(parser)
     schema: tuple[syntax.TypedName, ...] = ()

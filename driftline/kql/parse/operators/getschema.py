@@ -15,6 +15,7 @@ __all__ = ["OPERATORS"]
 
 
 def parse_getschema(parser: Parser, start: Token) -> Operator:
+    """Parse ``getschema``; with ``kind=…`` it is not supported."""
     if not parser.ends_operator():
         return parse_unsupported(parser, start)
     return syntax.GetSchema(span=start.span)

@@ -16,6 +16,10 @@ __all__ = ["OPERATORS"]
 
 
 def parse_make_graph(parser: Parser, start: Token) -> Operator:
+    """Parse ``make-graph source --> target with nodes on key``.
+
+    https://learn.microsoft.com/kusto/query/make-graph-operator
+    """
     parser.parse_parameters()
     source = parser.parse_name()
     parser.expect_symbol("-")
@@ -35,12 +39,14 @@ def parse_make_graph(parser: Parser, start: Token) -> Operator:
 
 
 def parse_nodes(parser: Parser) -> tuple[Expr, str]:
+    """Parse ``table on key``."""
     table = parser.parse_bracketed() if parser.is_symbol("(") else parser.parse_postfix()
     parser.expect_word("on")
     return table, parser.parse_name()
 
 
 def parse_graph_match(parser: Parser, start: Token) -> Operator:
+    """Parse ``graph-match paths where predicate project columns``."""
     cycles = "unique_edges"
     if parser.is_word("cycles"):
         parser.advance()
@@ -54,6 +60,7 @@ def parse_graph_match(parser: Parser, start: Token) -> Operator:
 
 
 def parse_path(parser: Parser) -> syntax.Path:
+    """Parse a path: nodes with edges between them."""
     start = parser.token
     nodes = [parse_node(parser)]
     edges = []
@@ -64,6 +71,7 @@ def parse_path(parser: Parser) -> syntax.Path:
 
 
 def parse_node(parser: Parser) -> str:
+    """Parse ``(name)``; the name may be left out."""
     parser.expect_symbol("(")
     name = "" if parser.is_symbol(")") else parser.parse_name()
     parser.expect_symbol(")")
@@ -71,6 +79,7 @@ def parse_node(parser: Parser) -> str:
 
 
 def parse_edge(parser: Parser) -> syntax.Edge:
+    """Parse ``-[name*1..3]->``, ``<-[name]-``, ``--``; name and length may be left out."""
     start = parser.token
     backward = parser.take_symbol("<") is not None
     parser.expect_symbol("-")
@@ -88,6 +97,10 @@ def parse_edge(parser: Parser) -> syntax.Edge:
 
 
 def parse_graph_to_table(parser: Parser, start: Token) -> Operator:
+    """Parse ``graph-to-table nodes`` or ``edges``.
+
+    https://learn.microsoft.com/kusto/query/graph-to-table-operator
+    """
     what = parser.expect_word("nodes", "edges").text
     if parser.take_word("as"):
         parser.parse_name()

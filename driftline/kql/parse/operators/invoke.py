@@ -15,6 +15,7 @@ __all__ = ["OPERATORS"]
 
 
 def parse_invoke(parser: Parser, start: Token) -> Operator:
+    """Parse ``invoke function(arguments)``."""
     return syntax.Invoke(parse_plugin(parser), span=parser.since(start))
 
 

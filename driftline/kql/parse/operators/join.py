@@ -14,6 +14,7 @@ __all__ = ["OPERATORS"]
 
 
 def parse_join(parser: Parser, start: Token) -> Operator:
+    """Parse ``join kind=k (table) on conditions``, or lookup; parameters may also follow the table."""
     parameters = parser.parse_parameters()
     table = parser.parse_bracketed() if parser.is_symbol("(") else parser.parse_postfix()
     parameters += parser.parse_parameters()

@@ -14,6 +14,7 @@ __all__ = ["OPERATORS"]
 
 
 def parse_make_series(parser: Parser, start: Token) -> Operator:
+    """Parse ``make-series aggregates on axis from start to stop step step by groups``."""
     parameters = parser.parse_parameters()
     series = parser.separated(lambda: parse_series(parser))
     parser.expect_word("on")
@@ -32,8 +33,11 @@ def parse_make_series(parser: Parser, start: Token) -> Operator:
     return syntax.MakeSeries(parameters, series, axis, first, last, step, groups, span=parser.since(start))
 
 
-# In this form bins begin at multiples of the step, and the stop is within the last.
 def parse_in_range(parser: Parser) -> tuple[Expr, Expr, Expr]:
+    """Parse the older ``in range(start, stop, step)``.
+
+    In this form bins begin at multiples of the step, and the stop lies within the last bin.
+    """
     place = parser.expect_word("range")
     parser.expect_symbol("(")
     first = parser.parse_expression()
@@ -47,6 +51,7 @@ def parse_in_range(parser: Parser) -> tuple[Expr, Expr, Expr]:
 
 
 def parse_series(parser: Parser) -> syntax.Series:
+    """Parse an aggregate with its default."""
     start = parser.token
     aggregate = parser.parse_named()
     default = None

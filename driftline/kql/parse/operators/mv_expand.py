@@ -14,6 +14,7 @@ __all__ = ["OPERATORS"]
 
 
 def parse_mv_expand(parser: Parser, start: Token) -> Operator:
+    """Parse ``mv-expand columns limit n``."""
     parameters = parser.parse_parameters()
     items = parser.separated(lambda: parse_expanded(parser))
     limit = parser.parse_expression() if parser.take_word("limit") else None
@@ -21,6 +22,7 @@ def parse_mv_expand(parser: Parser, start: Token) -> Operator:
 
 
 def parse_mv_apply(parser: Parser, start: Token) -> Operator:
+    """Parse ``mv-apply columns limit n on (pipeline)``."""
     parameters = parser.parse_parameters()
     items = parser.separated(lambda: parse_expanded(parser))
     limit = parser.parse_expression() if parser.take_word("limit") else None
@@ -30,6 +32,7 @@ def parse_mv_apply(parser: Parser, start: Token) -> Operator:
 
 
 def parse_expanded(parser: Parser) -> syntax.Expanded:
+    """Parse ``name = value to typeof(type)``."""
     start = parser.token
     item = parser.parse_named()
     kind = None

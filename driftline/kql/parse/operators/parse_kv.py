@@ -14,6 +14,7 @@ __all__ = ["OPERATORS"]
 
 
 def parse_parse_kv(parser: Parser, start: Token) -> Operator:
+    """Parse ``parse-kv text as (columns) with (settings)``."""
     value = parser.parse_expression()
     parser.expect_word("as")
     parser.expect_symbol("(")

@@ -14,6 +14,7 @@ __all__ = ["OPERATORS"]
 
 
 def parse_parse(parser: Parser, start: Token) -> Operator:
+    """Parse ``parse kind=k text with pattern``."""
     parameters = parser.parse_parameters()
     value = parser.parse_expression()
     parser.expect_word("with")
@@ -24,6 +25,7 @@ def parse_parse(parser: Parser, start: Token) -> Operator:
 
 
 def parse_pattern_part(parser: Parser) -> Expr:
+    """Parse a part of a pattern: ``*``, a constant, or a column with an optional type."""
     start = parser.token
     if parser.take_symbol("*"):
         return syntax.Star(span=start.span)

@@ -15,6 +15,7 @@ __all__ = ["OPERATORS"]
 
 
 def parse_partition(parser: Parser, start: Token) -> Operator:
+    """Parse ``partition by column (pipeline)``; a body in braces, with a source of its own, is not supported."""
     first = parser.token
     parameters = parser.parse_parameters()
     parser.expect_word("by")

@@ -17,18 +17,20 @@ __all__ = ["OPERATORS"]
 
 
 def parse_columns(parser: Parser, start: Token) -> Operator:
+    """Parse the list of columns of an operator."""
     items = parser.separated(lambda: ITEMS.get(start.text, parse_named_item)(parser))
     return syntax.Columns(start.text, items, span=parser.since(start))
 
 
-# The order of what a name without wildcards matches says nothing.
 def parse_ordered_pattern(parser: Parser) -> Expr:
+    """Parse an item of project-reorder; an order says nothing for a name without wildcards."""
     item = parser.parse_pattern()
     order = parser.take_word("asc", "desc", "granny-asc", "granny-desc")
     return replace(item, order=order.text) if order and isinstance(item, syntax.Star) else item
 
 
 def parse_named_item(parser: Parser) -> Expr:
+    """Parse ``name = value``, a value, or ``*``."""
     if parser.is_symbol("*"):
         return syntax.Star(span=parser.advance().span)
     named = parser.parse_named()

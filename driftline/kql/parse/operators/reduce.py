@@ -14,6 +14,7 @@ __all__ = ["OPERATORS"]
 
 
 def parse_reduce(parser: Parser, start: Token) -> Operator:
+    """Parse ``reduce kind=k by text with threshold=x, characters=y``."""
     kind = next((setting.value for setting in parser.parse_parameters() if setting.name == "kind"), "")
     parser.expect_word("by")
     value = parser.parse_expression()

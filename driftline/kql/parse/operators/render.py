@@ -14,6 +14,7 @@ __all__ = ["OPERATORS"]
 
 
 def parse_render(parser: Parser, start: Token) -> Operator:
+    """Parse ``render kind with (settings)``."""
     kind = parser.expect_kind(Kind.WORD).text
     settings = parse_settings(parser)
     if parser.take_word("with"):
@@ -24,6 +25,7 @@ def parse_render(parser: Parser, start: Token) -> Operator:
 
 
 def parse_settings(parser: Parser) -> list[tuple[str, str]]:
+    """Parse settings ``name=value``; the commas between them may be left out."""
     settings = []
     while parser.token.kind is Kind.WORD and parser.ahead().text == "=":
         settings.append(parse_setting(parser))
@@ -32,6 +34,7 @@ def parse_settings(parser: Parser) -> list[tuple[str, str]]:
 
 
 def parse_setting(parser: Parser) -> tuple[str, str]:
+    """Parse one setting; its value may be a list of names with commas."""
     name = parser.advance().text
     parser.expect_symbol("=")
     value = parser.advance().text

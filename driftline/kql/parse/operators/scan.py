@@ -14,6 +14,7 @@ __all__ = ["OPERATORS"]
 
 
 def parse_scan(parser: Parser, start: Token) -> Operator:
+    """Parse ``scan declare (columns) with (steps)``."""
     parameters = parser.parse_parameters()
     declared: tuple[tuple[syntax.TypedName, Expr | None], ...] = ()
     if parser.take_word("declare"):
@@ -29,11 +30,13 @@ def parse_scan(parser: Parser, start: Token) -> Operator:
 
 
 def parse_declared(parser: Parser) -> tuple[syntax.TypedName, Expr | None]:
+    """Parse a declared column with its default."""
     column = parser.parse_typed_name()
     return column, parser.parse_expression() if parser.take_symbol("=") else None
 
 
 def parse_step(parser: Parser) -> syntax.ScanStep:
+    """Parse ``step name output=o: condition => column = value;``."""
     start = parser.advance()
     name = parser.parse_name()
     optional = parser.take_word("optional") is not None

@@ -14,12 +14,14 @@ __all__ = ["OPERATORS", "parse_direction"]
 
 
 def parse_sort(parser: Parser, start: Token) -> Operator:
+    """Parse ``sort by keys``."""
     parser.parse_parameters()
     parser.expect_word("by")
     return syntax.Sort(parser.separated(lambda: parse_key(parser)), span=parser.since(start))
 
 
 def parse_key(parser: Parser) -> syntax.Key:
+    """Parse ``value asc nulls first``."""
     start = parser.token
     value = parser.parse_expression()
     descending = parse_direction(parser)
@@ -34,6 +36,7 @@ def parse_direction(parser: Parser) -> bool | None:
 
 
 def parse_top(parser: Parser, start: Token) -> Operator:
+    """Parse ``top count by keys``."""
     count = parser.parse_expression()
     parser.parse_parameters()
     parser.expect_word("by")
@@ -41,6 +44,7 @@ def parse_top(parser: Parser, start: Token) -> Operator:
 
 
 def parse_top_hitters(parser: Parser, start: Token) -> Operator:
+    """Parse ``top-hitters count of value by weight``."""
     count = parser.parse_expression()
     parser.expect_word("of")
     value = parser.parse_expression()
@@ -49,17 +53,20 @@ def parse_top_hitters(parser: Parser, start: Token) -> Operator:
 
 
 def parse_limit(parser: Parser, start: Token) -> Operator:
+    """Parse ``take count``, ``limit count`` or ``sample count``."""
     op = "sample" if start.text == "sample" else "take"
     return syntax.Limit(op, parser.parse_expression(), span=parser.since(start))
 
 
 def parse_sample_distinct(parser: Parser, start: Token) -> Operator:
+    """Parse ``sample-distinct count of value``."""
     count = parser.parse_expression()
     parser.expect_word("of")
     return syntax.SampleDistinct(count, parser.parse_expression(), span=parser.since(start))
 
 
 def parse_serialize(parser: Parser, start: Token) -> Operator:
+    """Parse ``serialize columns``; the columns may be left out."""
     items = () if parser.ends_operator() else parser.separated(parser.parse_named)
     return syntax.Serialize(items, span=parser.since(start))
 

@@ -14,6 +14,7 @@ __all__ = ["OPERATORS"]
 
 
 def parse_summarize(parser: Parser, start: Token) -> Operator:
+    """Parse ``summarize aggregates by groups``; either may be left out."""
     parser.parse_parameters()
     aggregates = () if parser.is_word("by") else parser.separated(parser.parse_named)
     parser.take_symbol(",")
@@ -21,8 +22,8 @@ def parse_summarize(parser: Parser, start: Token) -> Operator:
     return syntax.Summarize(aggregates, groups, span=parser.since(start))
 
 
-# ``count as n`` is as old as KQL, and older than summarize.
 def parse_count(parser: Parser, start: Token) -> Operator:
+    """Parse ``count``, or the older ``count as name``, which becomes a summarize."""
     if not parser.take_word("as"):
         return syntax.Count(span=start.span)
     name = parser.parse_name()

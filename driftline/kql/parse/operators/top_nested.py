@@ -15,6 +15,7 @@ __all__ = ["OPERATORS"]
 
 
 def parse_top_nested(parser: Parser, start: Token) -> Operator:
+    """Parse ``top-nested …, top-nested …``."""
     levels = [parse_level(parser, start)]
     while parser.take_symbol(","):
         levels.append(parse_level(parser, parser.expect_word("top-nested")))
@@ -22,6 +23,7 @@ def parse_top_nested(parser: Parser, start: Token) -> Operator:
 
 
 def parse_level(parser: Parser, start: Token) -> syntax.NestedLevel:
+    """Parse one level: ``count of value with others = x by aggregate order``."""
     count = None if parser.is_word("of") else parser.parse_expression()
     parser.expect_word("of")
     value = parser.parse_named()

@@ -14,6 +14,7 @@ __all__ = ["OPERATORS"]
 
 
 def parse_where(parser: Parser, start: Token) -> Operator:
+    """Parse ``where predicate``."""
     return syntax.Where(parser.parse_expression(), span=parser.since(start))
 
 

@@ -15,6 +15,7 @@ __all__ = ["OPERATORS", "SOURCES"]
 
 
 def parse_find(parser: Parser, start: Token) -> Expr:
+    """Parse ``find in (tables) where predicate project columns``; ``where`` may be left out."""
     parameters = parser.parse_parameters()
     tables = parse_in(parser)
     parser.take_word("where")
@@ -28,6 +29,7 @@ def parse_find(parser: Parser, start: Token) -> Expr:
 
 
 def parse_found(parser: Parser) -> Expr:
+    """Parse an item of find's projection: a column, ``column: type``, or ``pack(*)``."""
     start = parser.token
     name = parser.parse_name()
     if parser.is_symbol("(") and name in {"pack", "pack_all"}:
@@ -42,6 +44,7 @@ def parse_found(parser: Parser) -> Expr:
 
 
 def parse_search(parser: Parser, start: Token) -> syntax.Search:
+    """Parse ``search in (tables) predicate``; ``*`` alone means every row."""
     parameters = parser.parse_parameters()
     tables = parse_in(parser)
     if parser.is_symbol("*") and parser.ahead().text in {"", "|", ";", ",", ")", "}"}:

@@ -14,6 +14,7 @@ __all__ = ["SOURCES"]
 
 
 def parse_datatable(parser: Parser, start: Token) -> Expr:
+    """Parse ``datatable (columns) [values]``."""
     parser.expect_symbol("(")
     columns = parser.until(")", parser.parse_typed_name)
     parser.expect_symbol("[")
@@ -22,6 +23,7 @@ def parse_datatable(parser: Parser, start: Token) -> Expr:
 
 
 def parse_range(parser: Parser, start: Token) -> Expr:
+    """Parse ``range name from start to stop step step``."""
     name = parser.parse_name()
     parser.expect_word("from")
     first = parser.parse_expression()
@@ -32,10 +34,12 @@ def parse_range(parser: Parser, start: Token) -> Expr:
 
 
 def parse_print(parser: Parser, start: Token) -> Expr:
+    """Parse ``print values``."""
     return syntax.Print(parser.separated(parser.parse_named), span=parser.since(start))
 
 
 def parse_externaldata(parser: Parser, start: Token) -> Expr:
+    """Skip ``externaldata (columns) [urls] with (settings)``: a hunt reads only the tables it is given."""
     for opening, closing in ("()", "[]"):
         parser.expect_symbol(opening)
         parser.skip_to(closing)
@@ -48,6 +52,7 @@ def parse_externaldata(parser: Parser, start: Token) -> Expr:
 
 
 def parse_macro_expand(parser: Parser, start: Token) -> Expr:
+    """Skip ``macro-expand``, which driftline does not support."""
     parser.skip_to("|", ";")
     return syntax.RemoteTable(start.text, parser.text_since(start), span=start.span)
 

@@ -14,12 +14,14 @@ __all__ = ["OPERATORS", "SOURCES", "parse_in"]
 
 
 def parse_union(parser: Parser, start: Token) -> syntax.Union:
+    """Parse ``union parameters tables``."""
     parameters = parser.parse_parameters()
     tables = parser.separated(lambda: parse_table(parser))
     return syntax.Union(parameters, tables, span=parser.since(start))
 
 
 def parse_table(parser: Parser) -> Expr:
+    """Parse a table of a union: a name, with wildcards or not, or a pipeline in brackets."""
     if parser.is_symbol("("):
         return parser.parse_bracketed()
     if parser.token.kind is Kind.WORD and parser.ahead().text != "(" and parser.ahead().text != ".":

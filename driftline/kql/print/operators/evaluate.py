@@ -9,6 +9,7 @@ __all__ = ["FORMS"]
 
 
 def evaluate(to: Printer, node: syntax.Evaluate) -> str:
+    """Write ``evaluate plugin(arguments) : (*, columns)``."""
     columns = ["*"] * node.whole + [to.typed(each) for each in node.schema]
     return f"evaluate {to.expr(node.call)}" + (f" : ({', '.join(columns)})" if columns else "")
 

@@ -1,4 +1,4 @@
-"""Print operators on graphs."""
+"""Print make-graph, graph-match, graph-to-table."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ __all__ = ["FORMS"]
 
 
 def make_graph(to: Printer, node: syntax.MakeGraph) -> str:
+    """Write ``make-graph source --> target with nodes on key``."""
     tables = ", ".join(f"{to.table(table)} on {named(key)}" for table, key in node.nodes)
     nodes = f" with {tables}" if tables else f" with_node_id={named(node.node_id)}" if node.node_id else ""
     return f"make-graph {named(node.source)} --> {named(node.target)}{nodes}"
 
 
 def graph_match(to: Printer, node: syntax.GraphMatch) -> str:
+    """Write ``graph-match paths where predicate project columns``."""
     cycles = f" cycles={node.cycles}" if node.cycles != "unique_edges" else ""
     paths = ", ".join(map(path, node.paths))
     predicate = f" where {to.value(node.predicate)}" if node.predicate is not None else ""
@@ -23,11 +25,13 @@ def graph_match(to: Printer, node: syntax.GraphMatch) -> str:
 
 
 def path(node: syntax.Path) -> str:
+    """Write a path: nodes with edges between them."""
     nodes = [f"({named(name) if name else ''})" for name in node.nodes]
     return nodes[0] + "".join(edge(each) + after for each, after in zip(node.edges, nodes[1:], strict=True))
 
 
 def edge(node: syntax.Edge) -> str:
+    """Write an edge with its direction, name and length."""
     length = "*{}..{}".format(*node.length) if node.length != (1, 1) else ""
     inner = (named(node.name) if node.name else "") + length
     return ("<" if node.backward else "") + (f"-[{inner}]-" if inner else "--") + (">" if node.forward else "")

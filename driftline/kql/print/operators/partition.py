@@ -9,6 +9,7 @@ __all__ = ["FORMS"]
 
 
 def partition(to: Printer, node: syntax.Partition) -> str:
+    """Write ``partition by column (pipeline)``."""
     return f"partition{to.settings(node.parameters)} by {to.expr(node.column)} {to.body(node.body)}"
 
 

@@ -9,6 +9,7 @@ __all__ = ["FORMS"]
 
 
 def columns(to: Printer, node: syntax.Columns) -> str:
+    """Write the operator and its list of columns."""
     return f"{node.op} {to.many(node.items)}"
 
 

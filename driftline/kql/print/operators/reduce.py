@@ -9,6 +9,7 @@ __all__ = ["FORMS"]
 
 
 def reduce(to: Printer, node: syntax.Reduce) -> str:
+    """Write ``reduce kind=k by text with settings``."""
     kind = f" kind={node.kind}" if node.kind else ""
     given = [("threshold", node.threshold), ("characters", node.characters)]
     settings = ", ".join(f"{name}={to.value(value)}" for name, value in given if value is not None)

@@ -10,6 +10,7 @@ __all__ = ["FORMS"]
 
 
 def render(_: Printer, node: syntax.Render) -> str:
+    """Write ``render kind with (settings)``."""
     settings = ", ".join(f"{name}={value_of(value)}" for name, value in node.settings)
     return f"render {node.kind}" + (f" with ({settings})" if settings else "")
 

@@ -12,15 +12,18 @@ __all__ = ["FORMS"]
 
 
 def key(to: Printer, node: syntax.Key) -> str:
+    """Write a sort key."""
     nulls = f" nulls {node.nulls}" if node.nulls else ""
     return to.value(node.value) + direction(node.descending) + nulls
 
 
 def keys(to: Printer, found: Sequence[syntax.Key]) -> str:
+    """Write sort keys."""
     return to.many(found, lambda each: key(to, each))
 
 
 def top_hitters(to: Printer, node: syntax.TopHitters) -> str:
+    """Write ``top-hitters count of value by weight``."""
     weight = f" by {to.value(node.weight)}" if node.weight is not None else ""
     return f"top-hitters {to.value(node.count)} of {to.value(node.value)}{weight}"
 

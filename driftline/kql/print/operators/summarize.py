@@ -10,6 +10,7 @@ __all__ = ["FORMS"]
 
 
 def summarize(to: Printer, node: syntax.Summarize) -> str:
+    """Write ``summarize aggregates by groups``."""
     return f"summarize{after(to, node.aggregates)}{by(to, node.groups)}"
 
 

@@ -10,6 +10,7 @@ __all__ = ["FORMS"]
 
 
 def nested_level(to: Printer, node: syntax.NestedLevel) -> str:
+    """Write one level."""
     count = f" {to.value(node.count)}" if node.count is not None else ""
     others = f" with others = {to.value(node.others)}" if node.others is not None else ""
     order = f" by {to.expr(node.aggregate)}{direction(node.descending)}"

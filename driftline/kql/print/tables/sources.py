@@ -10,6 +10,7 @@ __all__ = ["FORMS"]
 
 
 def datatable(to: Printer, node: syntax.Datatable) -> str:
+    """Write a datatable, a row a line if it has several."""
     width = len(node.columns)
     rows = [node.values[at : at + width] for at in range(0, len(node.values), width)] if width else [node.values]
     lines = [", ".join(map(to.value, row)) for row in rows if row]
@@ -20,6 +21,7 @@ def datatable(to: Printer, node: syntax.Datatable) -> str:
 
 
 def range_(to: Printer, node: syntax.Range) -> str:
+    """Write ``range name from start to stop step step``."""
     return f"range {node.name} from {to.value(node.start)} to {to.value(node.stop)} step {to.value(node.step)}"
 
 

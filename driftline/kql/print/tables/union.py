@@ -10,6 +10,7 @@ __all__ = ["FORMS", "among"]
 
 
 def union(to: Printer, node: syntax.Union) -> str:
+    """Write ``union parameters tables``."""
     return f"union{to.settings(node.parameters)} {to.many(node.tables, to.table)}"
 
 
