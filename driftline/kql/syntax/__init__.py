@@ -1,7 +1,10 @@
 """The syntax tree: the query as written, before the binder gives its names a meaning.
 
-Nodes are frozen. The ``span`` of a node is its position in the text and takes no part in comparisons,
-so a printed and parsed tree equals the tree that was printed.
+Nodes are frozen, and keep the order and spelling of the query. ``span`` is a node's position in the text and takes
+no part in comparisons, so that a printed and parsed tree equals the tree that was printed.
+
+``Expr`` covers values and tables: only the binder knows which of them a name means. ``Operator`` is a step of a
+pipeline, ``Statement`` a let, declare or set. ``union`` and ``search`` are both sources and operators.
 """
 
 from driftline.kql.syntax.base import NOWHERE, Expr, Node, Operator, Statement, mapped

@@ -29,30 +29,33 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Literal(Expr):
-    """A constant. ``value`` is text as written for datetime, timespan and guid, ``None`` for null."""
+    """A constant."""
 
     type: str
+    """Kusto type, such as ``long``."""
     value: Any
+    """Python value; ``None`` is null. Datetime, timespan and guid are text as written, dynamic is nested tuples."""
 
 
 @dataclass(frozen=True, slots=True)
 class Name(Expr):
-    """A column, a let name or a table: the binder knows."""
+    """A column, a let, a parameter or a table; only the binder knows which."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Star(Expr):
-    """``*``, or a name with a wildcard (``Dev*``), and in project-reorder the order of what it matches."""
+    """``*``, or a name with wildcards (``Dev*``)."""
 
     pattern: str = "*"
     order: str = ""
+    """``asc``, ``desc``, ``granny-asc`` or ``granny-desc`` in project-reorder; empty if not given."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member(Expr):
-    """``base.name``."""
+    """``base.name``: a property of a dynamic value, or a column of a join's side (``$left.name``)."""
 
     base: Expr
     name: str
@@ -60,7 +63,7 @@ class Member(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Index(Expr):
-    """``base[index]``."""
+    """``base[index]``: an element of an array or a property of a bag."""
 
     base: Expr
     index: Expr
@@ -68,7 +71,7 @@ class Index(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Call(Expr):
-    """``name(arguments)``."""
+    """``name(arguments)``: of a function, an aggregate, or a user-defined function."""
 
     name: str
     arguments: tuple[Expr, ...]
@@ -93,26 +96,29 @@ class Binary(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Junction(Expr):
-    """``a and b and c``: flat, because hunts chain hundreds."""
+    """``a and b and c``, or ``or``: flat rather than nested, because hunts chain hundreds of conditions."""
 
     op: str
+    """``and`` or ``or``."""
     operands: tuple[Expr, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class In(Expr):
-    """``left op (items)`` for in, !in, in~, !in~, has_any, has_all."""
+    """``left op (items)``: membership in a list or, with a single item, in a table."""
 
     op: str
+    """``in``, ``in~``, ``has_any`` or ``has_all``; a ``!`` negates the first two."""
     left: Expr
     items: tuple[Expr, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Between(Expr):
-    """``left between (low .. high)``; ``op`` may be negated."""
+    """``left between (low .. high)``, both ends included."""
 
     op: str
+    """``between`` or ``!between``."""
     left: Expr
     low: Expr
     high: Expr

@@ -1,6 +1,7 @@
 """Tabular operators: the steps of a pipeline after its source.
 
-https://learn.microsoft.com/kusto/query/queries
+The name of a node is the name of its Kusto page: ``TopNested`` is documented under ``…/top-nested-operator``.
+https://learn.microsoft.com/kusto/query/tabular-operators
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class Where(Operator):
 
 @dataclass(frozen=True, slots=True)
 class Columns(Operator):
-    """An operator that is a list of columns or named values; ``op`` says which.
+    """An operator that is a list of columns or of named values; ``op`` is its name.
 
     project, project-away, project-keep, project-rename, project-reorder, extend, distinct.
     """
@@ -79,11 +80,13 @@ class Summarize(Operator):
 
 @dataclass(frozen=True, slots=True)
 class Key(Node):
-    """A sort key; ``descending`` and ``nulls`` ("first", "last") are None where not said."""
+    """A sort key, or a value to be the greatest by."""
 
     value: Expr
     descending: bool | None = None
+    """``None`` if the query does not say: descending."""
     nulls: str | None = None
+    """``first`` or ``last``; ``None`` if the query does not say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +109,10 @@ class NestedLevel(Node):
     """One level of top-nested: ``count of value with others = x by aggregate order``."""
 
     count: Expr | None
+    """How many groups to keep; ``None`` keeps all."""
     value: Named
     others: Expr | None
+    """Label of the row that sums up the rest; ``None`` if the level has no such row."""
     aggregate: Named
     descending: bool | None = None
 
@@ -140,7 +145,7 @@ class Reduce(Operator):
 
 @dataclass(frozen=True, slots=True)
 class Limit(Operator):
-    """``take count`` or ``sample count``."""
+    """``take count`` (or limit), ``sample count``; ``op`` is take or sample."""
 
     op: str
     count: Expr
@@ -173,7 +178,7 @@ class Serialize(Operator):
 
 @dataclass(frozen=True, slots=True)
 class Join(Operator):
-    """``join`` or ``lookup``."""
+    """``join parameters (table) on conditions``, or ``lookup``; ``op`` is the name."""
 
     op: str
     parameters: tuple[Parameter, ...]
@@ -183,7 +188,7 @@ class Join(Operator):
 
 @dataclass(frozen=True, slots=True)
 class Expanded(Node):
-    """One column of mv-expand: ``name = value to typeof(type)``."""
+    """One column of mv-expand or mv-apply: ``name = value to typeof(type)``."""
 
     item: Named
     type: str | None = None
@@ -210,7 +215,7 @@ class MvApply(Operator):
 
 @dataclass(frozen=True, slots=True)
 class Parse(Operator):
-    """``parse`` and ``parse-where``: a pattern of texts, columns and stars."""
+    """``parse`` or ``parse-where``: a text, and a pattern of constants, columns and stars."""
 
     op: str
     parameters: tuple[Parameter, ...]
@@ -229,7 +234,7 @@ class ParseKv(Operator):
 
 @dataclass(frozen=True, slots=True)
 class Series(Node):
-    """One aggregate of make-series, with its default."""
+    """One aggregate of make-series, with the default for bins without rows."""
 
     aggregate: Named
     default: Expr | None
@@ -237,7 +242,7 @@ class Series(Node):
 
 @dataclass(frozen=True, slots=True)
 class MakeSeries(Operator):
-    """``make-series aggregates on axis from a to b step c by groups``."""
+    """``make-series aggregates on axis from start to stop step step by groups``."""
 
     parameters: tuple[Parameter, ...]
     series: tuple[Series, ...]
@@ -250,7 +255,7 @@ class MakeSeries(Operator):
 
 @dataclass(frozen=True, slots=True)
 class As(Operator):
-    """``as name``."""
+    """``as name``: a name for the table so far, within the rest of the pipeline."""
 
     name: str
 
@@ -266,11 +271,12 @@ class Partition(Operator):
 
 @dataclass(frozen=True, slots=True)
 class ScanStep(Node):
-    """One step of scan: ``step name: condition => column = value``."""
+    """One step of scan: ``step name output=o: condition => column = value``."""
 
     name: str
     optional: bool
     output: str
+    """Matching rows to show: ``all``, ``last`` (of each run of matches) or ``none``."""
     condition: Expr
     assignments: tuple[Named, ...]
 
@@ -286,7 +292,7 @@ class Scan(Operator):
 
 @dataclass(frozen=True, slots=True)
 class Render(Operator):
-    """``render kind with (settings)``: a hint for the chart, which changes no row."""
+    """``render kind with (settings)``: a request for a chart, which changes no row."""
 
     kind: str
     settings: tuple[tuple[str, str], ...]
@@ -294,11 +300,12 @@ class Render(Operator):
 
 @dataclass(frozen=True, slots=True)
 class Evaluate(Operator):
-    """``evaluate plugin(arguments) : (schema)``; ``whole`` if the schema has a ``*``."""
+    """``evaluate plugin(arguments) : (columns)``."""
 
     call: Call
     schema: tuple[TypedName, ...] = ()
     whole: bool = False
+    """Whether the declared columns begin with ``*``, all columns of the source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,19 +327,21 @@ class MakeGraph(Operator):
 
 @dataclass(frozen=True, slots=True)
 class Edge(Node):
-    """An edge of a pattern, ``length`` edges long at least and at most; with no direction, either."""
+    """An edge of a pattern; with neither direction, it matches both."""
 
     name: str
     forward: bool
     backward: bool
     length: tuple[int, int] = (1, 1)
+    """Least and greatest number of edges on the way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Path(Node):
-    """``(a)-[e]->(b)…``: names of nodes ("" for none), and the edges between them."""
+    """A path of a pattern: ``(a)-[e]->(b)…``."""
 
     nodes: tuple[str, ...]
+    """Names of the nodes; empty texts for nodes without a name."""
     edges: tuple[Edge, ...]
 
 
@@ -341,6 +350,7 @@ class GraphMatch(Operator):
     """``graph-match paths where predicate project items``."""
 
     cycles: str
+    """``all``, ``none`` or ``unique_edges``: which nodes or edges may occur again in a match."""
     paths: tuple[Path, ...]
     predicate: Expr | None
     items: tuple[Named, ...]
@@ -355,7 +365,7 @@ class GraphToTable(Operator):
 
 @dataclass(frozen=True, slots=True)
 class Unsupported(Operator):
-    """An operator we know of and refuse; its text is kept for the printer."""
+    """An operator that the parser knows and the binder refuses; its text is kept for the printer."""
 
     op: str
     text: str

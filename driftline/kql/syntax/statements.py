@@ -15,27 +15,32 @@ __all__ = ["Declare", "Function", "FunctionParameter", "Let", "Query", "Set"]
 
 @dataclass(frozen=True, slots=True)
 class FunctionParameter(Node):
-    """A parameter of a function: scalar (``type``) or tabular (``columns``; "*" means any)."""
+    """A parameter of a function: scalar (``type``) or tabular (``columns``)."""
 
     name: str
     type: str = ""
     columns: tuple[TypedName, ...] | None = None
+    """Columns that the table must have; none for ``(*)``. ``None`` for a scalar parameter."""
     default: Expr | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Function(Expr):
-    """``(parameters) { statements; expression }``; a view is a table to those who ask for all."""
+    """``(parameters) { statements; expression }``.
+
+    https://learn.microsoft.com/kusto/query/functions/user-defined-functions
+    """
 
     parameters: tuple[FunctionParameter, ...]
     statements: tuple[Statement, ...]
     body: Expr
     view: bool = False
+    """Whether wildcards in union and search match the function's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Let(Statement):
-    """``let name = value``."""
+    """``let name = value``, where the value may be a function."""
 
     name: str
     value: Expr
@@ -43,18 +48,19 @@ class Let(Statement):
 
 @dataclass(frozen=True, slots=True)
 class Declare(Statement):
-    """``declare query_parameters (…)``."""
+    """``declare query_parameters (…)``: values that the caller may give."""
 
     parameters: tuple[FunctionParameter, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Set(Statement):
-    """``set option = value``; those without an ``expression`` have no effect here."""
+    """``set option = value``: a request property."""
 
     name: str
     value: str
     expression: Expr | None = None
+    """The value, for the properties that driftline uses; ``value`` is then empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,10 @@ __all__ = ["Datatable", "Find", "Parameter", "Pipe", "Print", "Range", "RemoteTa
 
 @dataclass(frozen=True, slots=True)
 class Parameter(Node):
-    """``name=value`` behind an operator's name (``kind=leftouter``)."""
+    """``name=value`` behind an operator's name, such as ``kind=leftouter``; both as text.
+
+    https://learn.microsoft.com/kusto/query/tabular-operator-parameters
+    """
 
     name: str
     value: str
@@ -23,7 +26,7 @@ class Parameter(Node):
 
 @dataclass(frozen=True, slots=True)
 class Pipe(Expr):
-    """``source | operator | …``."""
+    """``source | operator | …``: always with one operator at least."""
 
     source: Expr
     operators: tuple[Operator, ...]
@@ -31,7 +34,10 @@ class Pipe(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Datatable(Expr):
-    """``datatable (columns) [values]``."""
+    """``datatable (columns) [values]``; the values of all rows, one after another.
+
+    https://learn.microsoft.com/kusto/query/datatable-operator
+    """
 
     columns: tuple[TypedName, ...]
     values: tuple[Expr, ...]
@@ -39,7 +45,7 @@ class Datatable(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Range(Expr):
-    """``range name from start to stop step step``."""
+    """``range name from start to stop step step``, both ends included."""
 
     name: str
     start: Expr
@@ -49,14 +55,17 @@ class Range(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Print(Expr):
-    """``print values``."""
+    """``print values``: one row."""
 
     items: tuple[Named, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Union(Expr, Operator):
-    """``union tables``, at the head of a pipe or within it."""
+    """``union parameters tables``, as a source or as an operator.
+
+    https://learn.microsoft.com/kusto/query/union-operator
+    """
 
     parameters: tuple[Parameter, ...]
     tables: tuple[Expr, ...]
@@ -74,7 +83,10 @@ class RemoteTable(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Find(Expr):
-    """``find in (tables) where predicate project columns``."""
+    """``find in (tables) where predicate project columns``; no ``tables`` means all, no ``items`` project-smart.
+
+    https://learn.microsoft.com/kusto/query/find-operator
+    """
 
     parameters: tuple[Parameter, ...]
     tables: tuple[Expr, ...]
@@ -84,7 +96,10 @@ class Find(Expr):
 
 @dataclass(frozen=True, slots=True)
 class Search(Expr, Operator):
-    """``search in (tables) predicate``."""
+    """``search in (tables) predicate``, as a source or as an operator; no ``tables`` means all.
+
+    https://learn.microsoft.com/kusto/query/search-operator
+    """
 
     parameters: tuple[Parameter, ...]
     tables: tuple[Expr, ...]
