@@ -160,7 +160,7 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ),
     (
         "Processes | where count() > 5",
-        ["1:19 'count' is an aggregate; it has a meaning only in 'summarize' and its like"],
+        ["1:19 'count' is an aggregate, which is only allowed in 'summarize' and similar operators"],
     ),
     (
         "Processes | summarize count() by File having count_ > 5",
@@ -172,7 +172,7 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ),
     (
         "Processes | extend c = count()",
-        ["1:24 'count' is an aggregate; it has a meaning only in 'summarize' and its like"],
+        ["1:24 'count' is an aggregate, which is only allowed in 'summarize' and similar operators"],
     ),
     ("Processes; Network", ["1:12 not supported: more than one result in one query"]),
     (
@@ -209,8 +209,8 @@ MISTAKES: list[tuple[str, list[str]]] = [
         ],
     ),
     ("Processes | where Fields.x == 1 and Fields->x == 1", ["1:44 expected an expression, got '>'"]),
-    ("Processes | where Timestamp > datetime('2026-13-01')", ["1:31 this is no datetime: '2026-13-01'"]),
-    ("Processes | where Timestamp > datetime(yesterday)", ["1:31 this is no datetime: 'yesterday'"]),
+    ("Processes | where Timestamp > datetime('2026-13-01')", ["1:31 invalid datetime: '2026-13-01'"]),
+    ("Processes | where Timestamp > datetime(yesterday)", ["1:31 invalid datetime: 'yesterday'"]),
     ('Processes | where "bash" in File', ["1:29 expected '(', got 'File'"]),
     ("Processes | union", ["1:18 expected an expression, got the end of the query"]),
     ("Processes | render", ["1:19 expected a name, got the end of the query"]),
@@ -223,7 +223,7 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ("Processes | where File + 1 == 2", ["1:19 '+' does not work on string and long"]),
     (
         "Processes | where sum(Pid) > 5",
-        ["1:19 'sum' is an aggregate; it has a meaning only in 'summarize' and its like"],
+        ["1:19 'sum' is an aggregate, which is only allowed in 'summarize' and similar operators"],
     ),
     ("Processes | project a = , b = 2", ["1:25 expected an expression, got ','"]),
     ("Processes | project a, , b", ["1:24 expected an expression, got ','"]),

@@ -34,7 +34,7 @@ def test_problems_have_positions_and_suggestions() -> None:
         ),
         (
             "Events | where count() > 5",
-            "1:16: 'count' is an aggregate; it has a meaning only in 'summarize' and its like",
+            "1:16: 'count' is an aggregate, which is only allowed in 'summarize' and similar operators",
         ),
         (
             "Events | extend r = row_number()",
@@ -129,7 +129,7 @@ def test_problems_of_graph_operators(text: str, message: str) -> None:
         ("scan with (step s: true;)", "scan needs rows in an order"),
         ("sort by a | scan with (step s optional: true;)", "not supported: optional steps"),
         ("sort by a | scan with (step s: true; step s: true;)", "each with a name of its own"),
-        ("sort by a | scan declare (a:long) with (step s: true;)", "a column 'a' is already there"),
+        ("sort by a | scan declare (a:long) with (step s: true;)", "a column 'a' already exists"),
         ("sort by a | scan declare (x:long) with (step s: true => y = 1;)", "expected declared column = value"),
         ("sort by a | scan with (step s: s.z == 1;)", "unknown column 'z' of step 's'"),
         ("sort by a | scan declare (x:long) with (step s: true => x = 'text';)", "expected a long, got a string"),

@@ -1,4 +1,4 @@
-"""What is printed is parsed as the tree it was printed from, and printed again as the same text."""
+"""Printed text parses to the tree it was printed from, and prints again as the same text."""
 
 from __future__ import annotations
 
@@ -70,12 +70,12 @@ def holds(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", FIXTURES + HUNTS + LIBRARY)
-def test_queries_are_printed_as_they_are_parsed(text: str) -> None:
+def test_printed_query_parses_to_the_same_tree_and_prints_the_same(text: str) -> None:
     holds(text)
 
 
 @pytest.mark.parametrize("text", FIXTURES + HUNTS + LIBRARY)
-def test_formatting_twice_changes_nothing_and_keeps_every_comment(text: str) -> None:
+def test_formatting_is_idempotent_and_keeps_every_comment(text: str) -> None:
     once = printer.formatted(text)
 
     assert printer.formatted(once) == once
@@ -83,7 +83,7 @@ def test_formatting_twice_changes_nothing_and_keeps_every_comment(text: str) -> 
 
 
 @given(scalars)
-def test_expressions_are_printed_as_they_are_parsed(expression: str) -> None:
+def test_printed_expression_parses_to_the_same_tree(expression: str) -> None:
     try:
         parse(f"T | extend x = {expression}")
     except errors.InvalidQuery:
@@ -92,7 +92,7 @@ def test_expressions_are_printed_as_they_are_parsed(expression: str) -> None:
     holds(f"T | extend x = {expression}")
 
 
-def test_a_pipeline_has_a_step_a_line() -> None:
+def test_pipeline_is_printed_one_step_a_line() -> None:
     text = "let n=5;T|where a>n and(b or c)|join(U|project k,v=1)on k|order by a"
 
     assert printer.formatted(text).splitlines() == [
@@ -107,7 +107,7 @@ def test_a_pipeline_has_a_step_a_line() -> None:
     ]
 
 
-def test_comments_stand_above_what_they_are_about() -> None:
+def test_comment_is_printed_above_its_step_or_statement() -> None:
     text = "// what\nT // whose\n| where a // why\n  // because\n  and b\n// how many\n| count // at last\n// end"
 
     assert printer.formatted(text).splitlines() == [
@@ -142,22 +142,22 @@ def test_comments_stand_above_what_they_are_about() -> None:
         "set request_description = 'a b'; declare query_parameters (n: long = 3); T | take n",
     ],
 )
-def test_odd_forms(text: str) -> None:
+def test_rare_forms_survive_printing_and_parsing(text: str) -> None:
     holds(text)
 
 
-def test_a_chain_too_long_for_pythons_stack_is_refused() -> None:
+def test_query_too_deep_for_pythons_stack_is_refused() -> None:
     with pytest.raises(errors.InvalidQuery, match="nested so deeply"):
         printer.formatted("print " + " + ".join(["1"] * 20_000))
 
 
 @pytest.mark.parametrize("value", ["-'x'", "-true", "-long(null)", "-1d"])
-def test_only_numbers_have_a_sign_in_dynamic(value: str) -> None:
+def test_sign_in_dynamic_is_only_allowed_before_numbers(value: str) -> None:
     with pytest.raises(errors.InvalidQuery, match="expected a constant"):
         parse(f"print dynamic([{value}])")
 
 
-def test_a_line_break_inside_of_a_literal_is_a_space() -> None:
+def test_line_break_within_a_literal_is_printed_as_a_space() -> None:
     once = printer.formatted(
         f"print k = gettype(datetime(2026-01-01\n 10:00)), {', '.join(f'column{n} = {n}' for n in range(20))}"
     )

@@ -33,7 +33,9 @@ def bind_aggregate(name: str, node: syntax.Call, scope: Scope) -> Scalar:
     if row.each:
         return _percentiles(row, node, scope)
     if scope.grouped is None:
-        scope.fail(f"'{node.name}' is an aggregate; it has a meaning only in 'summarize' and its like", node.span)
+        scope.fail(
+            f"'{node.name}' is an aggregate, which is only allowed in 'summarize' and similar operators", node.span
+        )
     call = aggregate_call(name, node, scope)
     return collected(call, scope)
 

@@ -107,7 +107,7 @@ def _format(node: syntax.Call, scope: Scope) -> Scalar:
     read = FORMATS[node.name].match(form.value)
     if read is None or read.end() < len(form.value):
         at = read.end() if read else 0
-        scope.fail(f"'{form.value[at]}' at {at + 1} has no meaning in this format", node.arguments[1].span)
+        scope.fail(f"'{form.value[at]}' at {at + 1} is no format specifier", node.arguments[1].span)
     kind = node.name.removeprefix("format_")
     value = types.coerce(value, kind, scope=scope, span=node.arguments[0].span)
     return Call(node.name, (value, form), "string")

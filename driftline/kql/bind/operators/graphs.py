@@ -205,7 +205,7 @@ def _check_names(node: syntax.GraphMatch, scope: Scope) -> None:
     taken = {name for path in node.paths for name in path.nodes}
     for edge in (edge for path in node.paths for edge in path.edges):
         if edge.name and edge.name in taken:
-            scope.fail(f"'{edge.name}' is there already; give each edge a name of its own", edge.span)
+            scope.fail(f"'{edge.name}' is taken; give each edge a name of its own", edge.span)
         taken.add(edge.name)
 
 

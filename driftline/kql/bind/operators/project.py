@@ -41,7 +41,7 @@ def bind_project(node: syntax.Columns, relation: Relation, scope: Scope) -> Rela
         for name, single in spread(item, value, names, scope):
             # Names that the query gives must differ; default names are made unique instead.
             if name in outputs and item.names:
-                scope.fail(f"a column '{name}' is already there", item.span)
+                scope.fail(f"a column '{name}' already exists", item.span)
             outputs[name] = (made(name, single, scope), single)
     return projected(relation, outputs.values())
 
@@ -168,7 +168,7 @@ def _check_new(node: syntax.Columns, names: list[str], scope: Scope) -> None:
     """Note a problem if a new name is in use already."""
     for item in node.items:
         if isinstance(item, syntax.Named) and names.count(item.names[0]) > 1:
-            scope.fail(f"a column '{item.names[0]}' is already there", item.span)
+            scope.fail(f"a column '{item.names[0]}' already exists", item.span)
 
 
 def bind_distinct(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:

@@ -143,7 +143,7 @@ def _check(node: syntax.Scan, relation: Relation, scope: Scope) -> None:
     taken = {c.name for c in relation.columns}
     for column, _ in node.declared:
         if column.name in taken:
-            scope.fail(f"a column '{column.name}' is already there", column.span)
+            scope.fail(f"a column '{column.name}' already exists", column.span)
 
 
 def _defaults(node: syntax.Scan, scope: Scope) -> dict[str, Const]:

@@ -46,7 +46,7 @@ def _given_names(node: syntax.Summarize, scope: Scope) -> set[str]:
     for item in (*node.groups, *node.aggregates):
         for name in item.names:
             if name in said:
-                scope.fail(f"a column '{name}' is already there", item.span)
+                scope.fail(f"a column '{name}' already exists", item.span)
             said.add(name)
     return said
 

@@ -31,7 +31,7 @@ def discovered(plan: Plan, node: syntax.Evaluate, scope: Scope) -> list[tuple[An
             node.span,
         )
     if len(scope.session.problems):
-        scope.fail(f"the columns of {node.call.name} cannot be told before what precedes it is right", node.span)
+        scope.fail(f"the columns of {node.call.name} cannot be found until the earlier problems are solved", node.span)
     rows = scope.session.discover(plan)
     if len(rows) > MOST_COLUMNS:
         scope.fail(f"not supported: {node.call.name} that makes more than {MOST_COLUMNS} columns", node.span)

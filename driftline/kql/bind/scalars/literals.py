@@ -60,7 +60,7 @@ def _read(read: Callable[[str], Any], node: syntax.Literal, scope: Scope) -> Any
     """Read the text of a literal; note a problem if it is not of the literal's type."""
     value = read(node.value)
     if value is None:
-        scope.fail(f"this is no {node.type}: '{node.value}'", node.span)
+        scope.fail(f"invalid {node.type}: '{node.value}'", node.span)
     return value
 
 
@@ -92,7 +92,7 @@ def bind_member(node: syntax.Member, scope: Scope) -> Scalar:
 def _bind_side(node: syntax.Member, scope: Scope) -> Scalar:
     """Bind ``$left.name`` or ``$right.name`` within the conditions of a join."""
     if scope.sides is None:
-        scope.fail("$left and $right have a meaning only in the 'on' of a join", node.span)
+        scope.fail("$left and $right are only allowed in the 'on' of a join", node.span)
     assert isinstance(node.base, syntax.Name)
     relation = scope.sides[node.base.name == "$right"]
     return scope.with_row(relation).scalar(syntax.Name(node.name, span=node.span))
@@ -105,7 +105,7 @@ def _dynamic_base(node: syntax.Expr, scope: Scope) -> Scalar:
         # Defender's AdditionalFields is text; its published hunts reach into it all the same.
         return Call("todynamic", (base,), "dynamic")
     if base.type != "dynamic":
-        scope.fail(f"expected a dynamic value to reach into, got a {base.type}", node.span)
+        scope.fail(f"expected a dynamic value before '.' or '[', got a {base.type}", node.span)
     return base
 
 

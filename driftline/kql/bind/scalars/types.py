@@ -128,7 +128,7 @@ def common(
     if kinds == {"string", "guid"}:
         kinds = {"string"}
     if len(kinds) != 1:
-        scope.fail(f"these must be of one type, got {' and '.join(sorted(kinds))}", span)
+        scope.fail(f"expected values of one type, got {' and '.join(sorted(kinds))}", span)
     kind = kinds.pop()
     return kind, tuple(converted(value, kind) for value in values)
 

@@ -1,4 +1,4 @@
-"""What a query sets, and what it asserts, is looked at while it is bound."""
+"""Request properties and assertions are evaluated while the query is bound."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("query", MISTAKES)
-def test_mistake_is_named(query: str) -> None:
+def test_invalid_call_is_reported_with_its_reason(query: str) -> None:
     with pytest.raises(errors.InvalidQuery) as caught:
         store.hunt(query, {})
 
     assert MISTAKES[query] in str(caught.value)
 
 
-def test_property_is_named_as_it_is_written_in_any_case() -> None:
+def test_names_of_request_properties_ignore_case() -> None:
     rows = store.hunt("set Query_Bin_Auto_Size = 10; print n = bin_auto(17)", {})
 
     assert rows.to_pylist() == [{"n": 10}]

@@ -1,4 +1,4 @@
-"""Literals that are none of their type are named."""
+"""A literal that does not fit its type is reported."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ MISTAKES = {
     "print int(-2147483649)": "1:7: this number does not fit into 32 bits",
     "print long(-9223372036854775809)": "1:7: this number does not fit into 64 bits",
     "print 9223372036854775808": "1:7: this number does not fit into 64 bits",
-    "print guid(0a1b)": "1:7: this is no guid: '0a1b'",
+    "print guid(0a1b)": "1:7: invalid guid: '0a1b'",
     "print decimal(1.5)": "1:7: not supported: decimal numbers; use real",
     "let f = (a: long) { a }; print f(b = 1)": "1:32: 'f' has no parameter 'b'",
 }
 
 
 @pytest.mark.parametrize("query", MISTAKES)
-def test_mistake_is_named(query: str) -> None:
+def test_invalid_literal_is_reported_with_its_reason(query: str) -> None:
     with pytest.raises(errors.InvalidQuery) as caught:
         translate(query, {})
 
