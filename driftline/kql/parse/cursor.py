@@ -84,6 +84,7 @@ class Cursor:
         """Note what was expected here and raise ``Stuck``; declared to return a token, so that ``or`` can call it."""
         token = self.token
         got = "the end of the query" if token.kind is Kind.END else f"'{token.text[:40]}'"
+        # The tokens read so far may show what was meant, as in SQL's LIKE or AND.
         hint = hints.of_tokens(self.tokens[: self.at], token, self.operators)
         self.problems.add(f"expected {expected}, got {got}{hint}", token.span)
         raise Stuck

@@ -152,12 +152,14 @@ class ExpressionParser(Cursor):
     def _parse_rest_of_comparison(self, start: Token, left: Expr) -> Expr | None:
         """Parse an operator and its right side; ``None`` if no comparison follows."""
         op = self.token.text
+        # A string constant "has" is no operator.
         if self.token.kind not in {Kind.WORD, Kind.SYMBOL}:
             return None
         if op in COMPARISONS:
             self.advance()
             right = self._parse_sum()
             return syntax.Binary("!=" if op == "<>" else op, left, right, span=self.since(start))
+        # The only operator of two words.
         if op == "matches" and self.ahead().text == "regex":
             self.at += 2
             return syntax.Binary("matches regex", left, self._parse_sum(), span=self.since(start))
@@ -327,6 +329,7 @@ class ExpressionParser(Cursor):
     def _parse_typed_literal(self, token: Token) -> Expr:
         """Parse ``long(null)``, ``real(-inf)``, ``bool(1)``; anything else in the brackets is no constant."""
         self.expect_symbol("(")
+        # The tokenizer makes the sign a token of its own.
         sign = -1 if self.take_symbol("-") else 1
         self.take_symbol("+")
         word = self.advance()

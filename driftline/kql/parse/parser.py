@@ -69,6 +69,7 @@ class Parser(ExpressionParser):
         start = self.token
         statements: list[syntax.Statement] = []
         body: Expr | None = None
+        # ``.show tables`` and the like.
         if self.is_symbol("."):
             self.problems.add("not supported: management commands; a hunt only reads", self.token.span)
             self.at = len(self.tokens) - 1
@@ -81,6 +82,7 @@ class Parser(ExpressionParser):
             except Stuck:
                 self.skip_statement()
         if body is None:
+            # An empty query, or one of comments alone.
             if not len(self.problems):
                 self.problems.add(
                     "expected a query: a table's name, or a 'print', 'range' or 'datatable'", self.token.span
@@ -120,6 +122,7 @@ class Parser(ExpressionParser):
     def _parse_statement(self) -> syntax.Statement | None:
         """Parse let, set or declare; ``None`` if no statement begins here."""
         start = self.token
+        # ``let`` may also be a column's name, at the beginning of an expression.
         if self.is_word("let") and self.ahead().kind in {Kind.WORD, Kind.SYMBOL}:
             return self._parse_let(start)
         if self.is_word("set") and self.ahead().kind is Kind.WORD:
@@ -233,6 +236,7 @@ class Parser(ExpressionParser):
         after = self.ahead()
         if word == "datatable":
             return after.text == "("
+        # ``print | …`` and ``union = 1`` use the word as a name.
         if word in {"print", "search", "find", "union"}:
             is_operator = after.kind is Kind.SYMBOL and after.text in {"|", ")", ";", ",", "=", "==", "."}
             return not is_operator and after.kind is not Kind.END
@@ -244,6 +248,7 @@ class Parser(ExpressionParser):
         while self.take_symbol("|"):
             place = self.at
             try:
+                # On failure, tokens are skipped from the operator's first word on, out of brackets it opened.
                 found.append(self.parse_operator())
                 if not self.ends_operator():
                     self.fail("'|' or the end of the query")
@@ -264,6 +269,7 @@ class Parser(ExpressionParser):
             hint = instead(token.text, hints.OPERATORS, self.operators)
             self.problems.add(f"unknown operator '{token.text}'{hint}", token.span)
             raise Stuck
+        # ``||`` is no token: two bars that touch are the or of another language.
         if self.is_symbol("|") and self._touches():
             self.problems.add("unexpected '||'; write 'or'", token.span)
             self.advance()

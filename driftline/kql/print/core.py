@@ -52,6 +52,7 @@ class Printer:
         """Write the source and the steps of a pipeline."""
         if not isinstance(node, syntax.Pipe):
             return self.expr(node)
+        # The source needs brackets if it is a junction or looser, unless its keyword makes it a source.
         rest = (self.noted(each) + "| " + self.operator(each) for each in node.operators)
         return "\n".join([self.expr(node.source, OR if not is_head(node.source) else PIPE), *rest])
 

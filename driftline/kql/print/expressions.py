@@ -30,6 +30,7 @@ def junction(to: Printer, node: syntax.Junction) -> str:
 def binary(to: Printer, node: syntax.Binary) -> str:
     """Write an operator between two values; operators associate to the left."""
     own = level(node)
+    # The right operand needs brackets at the same precedence: a - (b - c).
     return f"{to.expr(node.left, own)} {node.op} {to.expr(node.right, own + 1)}"
 
 

@@ -14,6 +14,7 @@ from driftline.kql.text import literals
 __all__ = ["LEXED", "PLAIN", "block", "indented", "named", "value_of"]
 
 INDENT = "    "
+# Words that would be read as a keyword at some place, with the operators and sources added below.
 CLAUSES = """
 and or by on with from to step of in range between matches regex limit default where as asc desc nulls first
 last to typeof others declare optional output let set alias restrict view partitioned cycles with_node_id

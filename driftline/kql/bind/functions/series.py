@@ -105,6 +105,7 @@ def _fir(node: syntax.Call, scope: Scope) -> Scalar:
     """
     values = arity(node, scope, 2, 3, 4)
     series, weights = _series(values[0], node, scope), types.converted(values[1], "dynamic")
+    # Whether the filter has negative coefficients must be known while the call is bound.
     if not isinstance(weights, Const) or weights.value is None:
         scope.fail("expected a constant array as the filter", node.arguments[1].span)
     negative = "-" in str(weights.value)
@@ -123,6 +124,7 @@ def _outliers(node: syntax.Call, scope: Scope) -> Scalar:
     values = arity(node, scope, 1, 2, 3, 4, 5)
     low, high = _fences(str(_constant(node, scope, 1, "ctukey")), node, scope, 1)
     missing = types.converted(values[2], "real") if len(values) > 2 else NO_REAL
+    # Only the custom Tukey test has percentiles of its own.
     if high == 90.0:
         low, high = _constant(node, scope, 3, low), _constant(node, scope, 4, high)  # type: ignore[assignment]
     shares = (Const("real", low / 100), Const("real", high / 100))

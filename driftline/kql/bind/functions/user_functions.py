@@ -35,6 +35,7 @@ def enter_function(node: syntax.Call, closure: Closure, scope: Scope) -> tuple[S
 
 def _arguments(function: syntax.Function, node: syntax.Call, scope: Scope) -> dict[str, Binding]:
     """Bind arguments to parameters: by name, then by position, then by default."""
+    # Named arguments first; the rest fill the remaining parameters in order.
     named = {a.names[0]: a.value for a in node.arguments if isinstance(a, syntax.Named) and a.names}
     plain = [a for a in node.arguments if not isinstance(a, syntax.Named)]
     if len(node.arguments) > len(function.parameters):

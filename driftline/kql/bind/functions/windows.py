@@ -26,6 +26,7 @@ def _window(
 ) -> Window:
     """Make a window over all rows, or over the rows of one stretch; ``running`` ends it at the current row."""
     relation = scope.relation
+    # https://learn.microsoft.com/kusto/query/window-functions: only over a serialized row set.
     if relation is None or not relation.serialized:
         scope.fail(f"'{node.name}' needs rows in an order; put 'sort by' or 'serialize' before", node.span)
     whole = Window(call, relation.order, relation.partition, running)
@@ -61,6 +62,7 @@ def _row_number(node: syntax.Call, scope: Scope) -> Scalar:
     number = _number(node, scope, restart=_restarts(values, 1, node, scope))
     if not values:
         return number
+    # The engine counts from 1; any other start is added.
     first = arithmetic("-", values[0], Const("long", 1), scope=scope, span=node.span)
     return Call("+", (number, first), "long")
 

@@ -18,6 +18,7 @@ __all__ = ["OPERATORS"]
 def bind_invoke(node: syntax.Invoke, relation: Relation, scope: Scope) -> Relation:
     """Bind invoke: the table so far becomes the first argument of a tabular function."""
     closure = scope.names.get(node.call.name)
+    # A function of the query hides a built-in one of the same name.
     if closure is None and node.call.name in file_profile.FUNCTIONS:
         return file_profile.FUNCTIONS[node.call.name](node, relation, scope)
     if closure is None and node.call.name in functions.REFUSED:

@@ -57,10 +57,12 @@ def bind_join(node: syntax.Join, left: Relation, scope: Scope) -> Relation:
     if kind == "innerunique":
         by = (*(pair[0] for pair in pairs), *left.partition)
         left = left.over(Distinct(left.plan, by, left.order))
+    # The engine's own equality, which holds for no null: null keys join with nothing.
     condition = Call("and", tuple(Call("==filter", pair, "bool") for pair in pairs), "bool")
     if kind.startswith("right") and kind != "rightouter":
         return Relation(Join(KINDS[kind], right.plan, left.plan, condition), right.order)
     joined = Join(KINDS[kind], left.plan, right.plan, condition)
+    # Semi and anti joins only filter one table, whose order stays.
     if KINDS[kind] in {"semi", "anti"}:
         return Relation(joined, left.order, partition=left.partition)
     # lookup leaves out the right side's keys, which equal the left's.
@@ -79,10 +81,12 @@ def _condition(node: syntax.Expr, left: Relation, right: Relation, scope: Scope)
     if isinstance(node, syntax.Name):
         both = [scope.with_row(side).scalar(node) for side in (left, right)]
     elif isinstance(node, syntax.Binary) and node.op == "==":
+        # A comparison of plain names does not say which table each is of.
         if "$" not in side_of(node.left) + side_of(node.right):
             scope.fail(f"expected a column, or $left.{_named(node.left)} == $right.{_named(node.right)}", node.span)
         inner = Scope(scope.session, scope.names, sides=(left, right))
         both = list(inner.scalars((node.left, node.right)))
+        # The pair is left, right, in whichever order it is written.
         if side_of(node.left) == "$right":
             both.reverse()
     else:

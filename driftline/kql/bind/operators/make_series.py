@@ -45,6 +45,7 @@ class Axis:
 
     def place(self, value: Scalar) -> Scalar:
         """Return the number of a value's bin, from 0 at ``zero``."""
+        # Integer division gives the number of the bin at once; other ratios are rounded down.
         ratio = self.arithmetic("/", self.arithmetic("-", value, self.zero), self.step)
         if ratio.type == "long":
             return ratio
@@ -110,6 +111,7 @@ def _axis(node: syntax.MakeSeries, relation: Relation, scope: Scope) -> tuple[Ax
     if start is not None:
         return Axis(value, start, step, start, stop, scope, span), relation.over(filtered)
     rows = relation.over(Shared(scope.session.fresh("rows"), filtered))
+    # Bins begin at multiples of the step, as bin() cuts them.
     binned = scope.scalar(syntax.Call("bin", (node.axis.value, node.step), span=span))
     first = scope.session.column("first", binned.type)
     least = grouped(Relation(rows.plan), [], [(first, Call("min", (binned,), binned.type))])
@@ -151,6 +153,7 @@ def _grid(
     else:
         length = axis.length(axis.stop)
     grid: Plan = Join("inner", combinations.plan, Numbers(number, length), Const("bool", True))
+    # Without ``from``, a series begins at the first bin of its own group.
     wanted = [Call(">=", (ref(number), ref(least)), "bool")] if axis.start is None else []
     if axis.stop is None:
         wanted.append(Call("<=", (ref(number), ref(most)), "bool"))

@@ -56,6 +56,7 @@ def expand(
         value = types.coerce(scope.scalar(item.item.value), "dynamic", scope=scope, span=item.span)
         name = names.of(item.item)
         element = scope.session.hidden("dynamic")
+        # With bagexpansion=array, a property becomes an array of its key and value.
         arrays.append(Call("expand_wide" if wide else "expand_list", (value,), "dynamic"))
         elements.append(element)
         made_of: Scalar = (
@@ -63,6 +64,7 @@ def expand(
         )
         outputs[name] = (scope.session.column(name, made_of.type), made_of)
     number = scope.session.hidden("long")
+    # with_itemindex shows the number of the element, from 0.
     if index:
         outputs[index] = (scope.session.column(index, "long"), ref(number))
     plan = Expand(relation.plan, tuple(arrays), tuple(elements), number)
@@ -98,6 +100,7 @@ def _columns_of_both(node: syntax.MvApply, relation: Relation, source: Relation,
     """
     expanded = {name for item in node.items for name in (default_name(item.item.value), *item.item.names)}
     same = {c.id for c in source.columns}
+    # Names of expanded columns belong to their elements.
     taken = {c.name for c in relation.columns} - expanded
     changed = {c.name: c for c in body.columns if c.name in taken and c.id not in same}
     new = [c for c in body.columns if c.name not in taken]

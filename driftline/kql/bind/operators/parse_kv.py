@@ -79,6 +79,7 @@ def bind_parse_kv(node: syntax.ParseKv, relation: Relation, scope: Scope) -> Rel
     outputs: dict[str, Output] = {c.name: (c, ref(c)) for c in relation.columns}
     for part in node.columns:
         found = [_extracted(pattern(part.name), group, source) for group in range(1, groups + 1)]
+        # A value matches in one of the groups; the others are empty.
         quoted = [_unescaped(text, said["escape"]) for text in found[:-1]]
         text = Call("coalesce_text", (*quoted, found[-1]), "string") if quoted else found[-1]
         outputs[part.name] = (scope.session.column(part.name, part.type), types.converted(text, part.type))
@@ -134,6 +135,7 @@ def _check_together(said: Mapping[str, list[str]], node: syntax.ParseKv, scope: 
 
 def _patterns(node: syntax.ParseKv, said: Mapping[str, list[str]], scope: Scope) -> tuple[Callable[[str], str], int]:
     """Return the function from a key to its pattern, and the number of groups: one for each quote, and one unquoted."""
+    # The four modes of the Kusto page: regex, no delimiter, greedy, delimiters.
     if said["regex"]:
         return _by_regex(said["regex"][0], node, scope), 1
     form = KeyValueFormat("".join(said["pair_delimiter"]), "".join(said["kv_delimiter"]), said["quote"], said["escape"])
@@ -152,6 +154,7 @@ def _by_regex(pattern: str, node: syntax.ParseKv, scope: Scope) -> Callable[[str
     pattern = translated(pattern, scope, span)
     found = FIRST_GROUP.match(pattern)
     rest = pattern[found.end() :] if found else ""
+    # Exactly two groups: a third would make the place of the value unclear.
     if found is None or not FIRST_GROUP.match(rest) or FIRST_GROUP.match(rest[FIRST_GROUP.match(rest).end() :]):  # type: ignore[union-attr] # it matches
         scope.fail("expected a regex with two groups, of the key and of the value", span)
     return lambda key: f"{found[1]}(?:{quote(key)}){rest}"
@@ -174,6 +177,7 @@ def _by_delimiters(key: str, form: KeyValueFormat) -> str:
     """
     pair, between = quote(form.pair), quote(form.between)
     space = "" if form.pair[0].isspace() else r"\s*"
+    # A set excludes single characters only; a longer delimiter needs a lazy dot.
     plain = f"{_none_of(form.pair)}*" if len(form.pair) == 1 else ".*?"
     name = f"{_none_of(form.pair + form.between)}*" if len(form.pair + form.between) == 2 else ".*?"
     bare = "".join(quote(each[0]) for each in form.quotes)

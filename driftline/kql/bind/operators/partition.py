@@ -24,6 +24,7 @@ def bind_partition(node: syntax.Partition, relation: Relation, scope: Scope) -> 
     """
     key = scope.scalar(node.column)
     part = scope.session.hidden(key.type)
+    # The column may be hidden by the body's projections, so a hidden copy marks the partition.
     parted = projected(relation, [*kept(relation.columns), (part, key)])
     parts = dataclasses.replace(parted, partition=(*relation.partition, ref(part)))
     return dataclasses.replace(pipelines.apply(node.body, parts, scope.with_row(None)), partition=relation.partition)

@@ -48,6 +48,7 @@ def bind_project(node: syntax.Columns, relation: Relation, scope: Scope) -> Rela
 
 def spread(item: syntax.Named, value: Scalar, names: ColumnNames, scope: Scope) -> list[tuple[str, Scalar]]:
     """Return names and values of an item; a function of several columns, and ``(a, b) = x``, make several."""
+    # Functions of several columns come first: they take fewer names than they have columns as well.
     if several := columns_of(item, value):
         return [(names.unique(n), v) for n, v in several]
     return elements_of(item, value, scope) or [(names.of(item), value)]

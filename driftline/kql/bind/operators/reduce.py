@@ -63,6 +63,7 @@ def _with_patterns(node: syntax.Reduce, relation: Relation, scope: Scope) -> Rel
     texts, listed = _listed(ref(again.columns[-1]), again, scope)
     found = Call("reduced_patterns", (ref(listed), *_settings(node, scope)), "dynamic")
     pairs = _rows(texts, found, (("Text", "string"), ("Pattern", "string")), scope)
+    # Texts beyond the most frequent have no pattern; they are shown as "others".
     known, pattern = map(ref, pairs.columns)
     alike = Call("==filter", (ref(first.columns[-1]), known), "bool")
     shown = Call("coalesce_null", (pattern, Const("string", "others")), "string")  # texts beyond MOST_TEXTS

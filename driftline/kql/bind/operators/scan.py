@@ -164,6 +164,7 @@ def _state(step: syntax.ScanStep, machine: Machine) -> State:
     """Make the state columns of a step: what its own and earlier steps matched, as far as the query reads it."""
     names = [each.name for each in machine.node.steps]
     before = set(names[: names.index(step.name) + 1])
+    # A dict keeps the order, so that a query always makes the same SQL.
     reads = {read: None for each in machine.node.steps for read in _reads(each, names, machine)}
     values = {
         read: machine.column(machine.empty(read).type, machine.empty(read)) for read in reads if read[0] in before
@@ -267,6 +268,7 @@ def _assigned(step: syntax.ScanStep, machine: Machine, context: Mapping[Read, Sc
     """Return the declared columns' values for a row that matches a step."""
     made: dict[str, Scalar] = dict(machine.defaults)
     for item in step.assignments:
+        # Assignments change declared columns only, never the input's.
         if len(item.names) != 1 or item.names[0] not in machine.defaults:
             machine.scope.fail("expected declared column = value", item.span)
         value = machine.bound(item.value, context)
@@ -309,6 +311,7 @@ def _choose(condition: Scalar | None, yes: Scalar | None, no: Scalar) -> Scalar:
 
 def _output(machine: Machine, fold: Fold, number: Column) -> Relation:
     """Return the rows that matched, in the order of the rows and then of the steps, the last first."""
+    # with_match_id shows the identifier of the match that a row belongs to.
     label = next((p.value for p in machine.node.parameters if p.name == "with_match_id"), "")
     declared = [(c.name, c.type) for c, _ in machine.node.declared]
     source = Relation(Shared(machine.scope.session.fresh("scan"), fold), partition=machine.rows.partition)

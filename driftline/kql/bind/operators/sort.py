@@ -36,6 +36,7 @@ def sort_keys(keys: tuple[syntax.Key, ...], relation: Relation, scope: Scope) ->
             column = scope.session.hidden(value.type)
             outputs.append((column, value))
             value = ref(column)
+        # https://learn.microsoft.com/kusto/query/sort-operator: desc is the default, and nulls follow the direction.
         descending = key.descending is not False
         nulls_first = key.nulls == "first" if key.nulls else not descending
         found.append(Key(value, descending, nulls_first))
@@ -76,6 +77,7 @@ def bind_sample_distinct(node: syntax.SampleDistinct, relation: Relation, scope:
     """
     value = scope.scalar(node.value)
     column = scope.session.column(default_name(node.value) or "Column1", value.type)
+    # Grouping makes the values distinct; take then limits them.
     found = grouped(relation, [(column, value)], [])
     return bind_limit(syntax.Limit("take", node.count, span=node.span), found, scope)
 
@@ -88,6 +90,7 @@ def bind_top_hitters(node: syntax.TopHitters, relation: Relation, scope: Scope) 
     """
     value = scope.scalar(node.value)
     name = default_name(node.value) or "Column1"
+    # Kusto's own names, although the counts here are exact.
     weight = f"approximate_sum_{default_name(node.weight)}" if node.weight else f"approximate_count_{name}"
     aggregate = Call("count", (), "long")
     if node.weight:

@@ -84,6 +84,7 @@ def _arg_extreme(
     wanted: list[tuple[str, Scalar]] = [(first or f"{name[4:]}_", key)]
     for argument in call.arguments[1:]:
         if isinstance(argument, syntax.Star):
+            # ``*`` brings all columns but those that the result has already.
             skipped = {*groups, first}
             wanted += [
                 (c.name, ref(c))
@@ -92,11 +93,13 @@ def _arg_extreme(
             ]
         else:
             wanted.append((default_name(argument) or names.unnamed(), inner.scalar(argument)))
+    # ``(a, b) = arg_max(…)`` names the columns in order; the others keep their own names.
     labels = dict(enumerate(item.names))
     outputs = []
     # The value itself is min or max; the other columns are those of the row that has it.
     place = _last_if_null(key, name)
     for number, (label, value) in enumerate(wanted):
+        # arg_max and arg_min without their prefix are the aggregates max and min.
         function = name[4:] if number == 0 else name
         aggregate = Call(function, (value,) if number == 0 else (value, place), value.type)
         shown = labels.get(number) or names.unique(label)
@@ -154,6 +157,7 @@ def _percentiles(
 ) -> list[Output]:
     """Bind ``percentiles`` or ``percentilesw``: a column for each percentage."""
     outputs = []
+    # A column for each percentage, as if each were asked for alone.
     weights = call.arguments[1:2] if name == "percentilesw" else ()
     single = "percentilew" if weights else "percentile"
     for number, percent in enumerate(call.arguments[1 + len(weights) :]):

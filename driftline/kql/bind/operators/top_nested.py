@@ -57,12 +57,14 @@ def bind_top_nested(node: syntax.TopNested, relation: Relation, scope: Scope) ->
     values = [scope.scalar(level.value.value) for level in node.levels]
     keys = [scope.session.hidden(value.type) for value in values]
     outputs = [*kept(relation.columns), *zip(keys, values, strict=True)]
+    # The rows are read once for each level, with the values of all levels computed.
     base = relation.over(Shared(scope.session.fresh("rows"), projected(relation, outputs).plan))
     levels = _levels(node, relation, keys, scope)
     found: list[Plan] = []
     rows = Rows(base, ())
     for depth, level in enumerate(levels):
         kept_rows, left_rows = _split(level, keys[: depth + 1], rows, base, scope)
+        # The row of others sums up what the level does not keep.
         if level.node.others is not None:
             found.append(_others(levels, depth, left_rows, scope))
         rows = kept_rows
@@ -136,6 +138,7 @@ def _others(levels: list[Level], depth: int, rows: Rows, scope: Scope) -> Plan:
     made = grouped(rows.relation, [*zip(parents, map(ref, rows.results), strict=True)], counted)
     # Without parents, SQL makes a row even if no rows are left.
     some = Filter(made.plan, Call(">", (ref(count), Const("long", 0)), "bool"))
+    # Results of the levels above, then the cells of this level and of those below.
     values: list[Scalar] = list(map(ref, parents))
     measured = iter(value for value, _ in bound)
     for level in levels[depth:]:

@@ -37,6 +37,7 @@ def bind_bag_unpack(node: syntax.Evaluate, relation: Relation, scope: Scope) -> 
     prefix, conflict, ignored = _unpacking(given, node, scope)
     if conflict not in CONFLICTS:
         scope.fail(f"unknown columnsConflict '{conflict}'{suggestion(conflict, CONFLICTS)}", node.span)
+    # The unpacked column itself disappears.
     source = {c.name: (c, ref(c)) for c in relation.columns if ref(c) != bag}
     made: dict[str, Output] = {}
     for name, kind in _properties(node, bag, prefix, relation, source=source.keys(), scope=scope):

@@ -36,6 +36,7 @@ def bind_basket(node: syntax.Evaluate, relation: Relation, scope: Scope) -> Rela
     rows = Relation(Shared(scope.session.fresh("rows"), relation.plan))
     total = _total(rows, scope)
     again = relations.renewed(rows, scope)
+    # At most 637 combinations: the join multiplies the rows by that number.
     masks, chosen = _combinations(len(columns), most, scope)
     joined = Join("inner", again.plan, masks.plan, TRUE)
     cells = _cells(again, chosen, marks, scope)

@@ -35,6 +35,7 @@ def bind_ip_lookup(node: syntax.Evaluate, relation: Relation, scope: Scope) -> R
             node.span,
         )
     keep = unmatched is not None and bool(constant(unmatched, scope, "bool"))
+    # Matches are found by an inner join, and joined back by the number of the row.
     outer, number = relations.numbered(relation, scope)
     source = relations.renewed(Relation(outer.plan, partition=(ref(number),)), scope)
     right = scope.with_row(None).table(plain[0])

@@ -30,6 +30,7 @@ def discovered(plan: Plan, node: syntax.Evaluate, scope: Scope) -> list[tuple[An
             f"say them: evaluate {node.call.name}(…) : (*, a: string, b: long)",
             node.span,
         )
+    # A plan of a broken pipeline must not run.
     if len(scope.session.problems):
         scope.fail(f"the columns of {node.call.name} cannot be found until the earlier problems are solved", node.span)
     rows = scope.session.discover(plan)

@@ -36,6 +36,7 @@ def bind_literal(node: syntax.Literal, scope: Scope) -> Scalar:
         return Const("dynamic", constants.dynamic_text(node.value))
     if node.type == "decimal":
         scope.fail("not supported: decimal numbers; use real", node.span)
+    # The tokenizer reads numbers of any size.
     if (bits := BITS.get(node.type)) and not -(2 ** (bits - 1)) <= node.value < 2 ** (bits - 1):
         scope.fail(f"this number does not fit into {bits} bits", node.span)
     if node.type == "string" and "\0" in node.value:
@@ -67,6 +68,7 @@ def _read(read: Callable[[str], Any], node: syntax.Literal, scope: Scope) -> Any
 def bind_name(node: syntax.Name, scope: Scope) -> Scalar:
     """Bind a column, a let or a parameter, in this order."""
     column = scope.column(node.name)
+    # A column hides a let of the same name.
     if column is not None:
         return Col(column.id, column.type)
     binding = scope.names.get(node.name)

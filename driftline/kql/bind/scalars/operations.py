@@ -25,6 +25,7 @@ def bind_unary(node: syntax.Unary, scope: Scope) -> Scalar:
     value = types.coerce(scope.scalar(node.operand), "span", scope=scope, span=node.operand.span)
     if node.op == "+":
         return value
+    # A negative constant stays a constant, for the places that need one.
     if isinstance(value, Const):
         return Const(value.type, None if value.value is None else -value.value)
     return Call("negate", (value,), value.type)
@@ -40,6 +41,7 @@ def bind_junction(node: syntax.Junction, scope: Scope) -> Scalar:
 def bind_binary(node: syntax.Binary, scope: Scope) -> Scalar:
     """Bind an operator between two values; ``!op`` is the negation of ``op``."""
     op = LIKE.get(node.op, node.op)
+    # ``!=`` and ``!~`` are functions of their own; all other negations wrap the operator.
     if op.startswith("!") and op not in {"!=", "!~"}:
         return negated(_bind_operator(op[1:], node, scope))
     return _bind_operator(op, node, scope)

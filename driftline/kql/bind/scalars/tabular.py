@@ -34,6 +34,7 @@ def is_tabular(node: syntax.Expr, scope: Scope) -> bool:
         return _is_table_name(node.name, scope)
     if isinstance(node, syntax.Call):
         binding = scope.names.get(node.name)
+        # A parameter or a let of the function itself may decide what its body is.
         if isinstance(binding, Closure) and isinstance(binding.value, syntax.Function):
             tables = {p.name for p in binding.value.parameters if p.columns is not None}
             lets = {s.name: s.value for s in binding.value.statements if isinstance(s, syntax.Let)}

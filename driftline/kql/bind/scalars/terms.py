@@ -42,6 +42,7 @@ def term(op: str, text: Scalar, needle: Scalar) -> Scalar:
         empty = Call("==string", (needle, Const("string", "")), "bool")
         return Call("or", (empty, Call("term_pattern", (text, pattern), "bool")), "bool")
     word = needle.value
+    # Every text has the empty term.
     if not word:
         return Const("bool", True)
     if begins and ends and ALNUM.fullmatch(word):

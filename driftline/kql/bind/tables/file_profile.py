@@ -66,6 +66,7 @@ def bind_file_profile(node: syntax.Invoke, relation: Relation, scope: Scope) -> 
     joined = Join("left", outer.plan, known.plan, Call("==filter", (ref(key), ref(found["SHA256"])), "bool"))
     outputs = kept(relation.columns)
     outputs += _added(found, {column.name for column in relation.columns}, scope)
+    # Not among the columns of the summary: it tells whether there is a summary.
     if "ProfileAvailability" not in {column.name for column in relation.columns}:
         outputs.append((scope.session.column("ProfileAvailability", "string"), _availability(key, found)))
     return projected(outer.over(joined), outputs)

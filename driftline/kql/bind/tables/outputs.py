@@ -36,6 +36,7 @@ def ref(column: Column) -> Col:
 
 def projected(relation: Relation, outputs: Iterable[Output]) -> Relation:
     """Project a relation to the outputs; hidden columns of the order and the partitions stay."""
+    # By identifier, so that a column of the order that is also an output is not doubled.
     pairs = {column.id: (column, within_partition(value, relation)) for column, value in outputs}
     for value in (*(key.value for key in relation.order), *relation.partition):
         if isinstance(value, Col):
@@ -73,6 +74,7 @@ def kept(columns: Iterable[Column]) -> list[Output]:
 
 def check_named(node: syntax.Expr, scope: Scope) -> None:
     """Note a problem for ``name == value``, where no such name exists: ``=`` names a column."""
+    # ``summarize n == count()`` is a common slip for ``n = count()``.
     if isinstance(node, syntax.Binary) and node.op == "==" and isinstance(node.left, syntax.Name):
         name = node.left.name
         if scope.column(name) is None and name not in scope.names and not scope.grouped_column(name):

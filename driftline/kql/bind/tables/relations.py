@@ -22,6 +22,7 @@ def renewed(relation: Relation, scope: Scope) -> Relation:
 
     A plan that is used twice, as in a join of a table with itself, must not have the same identifiers on both sides.
     """
+    # Hidden columns are renewed as well; order and partitions refer to them.
     fresh = {c.id: Column(scope.session.fresh(c.name or "order"), c.type, c.name) for c in relation.plan.columns}
     values = tuple(Col(c.id, c.type) for c in relation.plan.columns)
     order = tuple(
@@ -40,6 +41,7 @@ def numbered(relation: Relation, scope: Scope) -> tuple[Relation, Column]:
     """
     number = scope.session.hidden("long")
     columns = relation.plan.columns
+    # Not unique by itself if the rows were read twice: hence the shared plan.
     place = Window(Call("number_row", (), "long"), relation.order)
     plan = Project(relation.plan, (*columns, number), (*(Col(c.id, c.type) for c in columns), place))
     return relation.over(Shared(scope.session.fresh("rows"), plan)), number

@@ -32,6 +32,7 @@ def _bind_search(node: syntax.Search, scope: Scope, first: Relation | None = Non
     """Bind search, as a source or (with ``first``) as an operator."""
     settings = {parameter.name: parameter.value for parameter in node.parameters}
     sought = _sought(node.predicate, exact=settings.get("kind") == "case_sensitive")
+    # As an operator, search filters the table so far and adds no column.
     given = [("", first)] if first is not None else _searched(node.tables, node.span, scope)
     found = _filtered(sought, given, scope)
     return found[0][1] if first is not None else union.unite(found, scope, source="$table")
@@ -118,6 +119,7 @@ def _match(left: syntax.Expr, text: syntax.Literal, *, exact: bool) -> syntax.Ex
 
     ``x*`` begins a term, ``*x`` ends one, ``*x*`` lies anywhere, ``x*y`` has anything in the middle.
     """
+    # ``column: 5`` compares, because a number has no terms.
     if text.type != "string":
         return syntax.Binary("==", left, text, span=text.span)
     word = str(text.value)
@@ -179,6 +181,7 @@ def _smart(predicate: syntax.Expr, found: Found) -> dict[union.Key, bool]:
     """Return the columns of project-smart: those that the condition names, then those that all tables have."""
     named = {name.name for name in _names(predicate)}
     keys = [(c.name, c.type) for _, relation in found for c in relation.columns]
+    # project-smart: no column is named, so the condition and the tables decide.
     common = [key for key in keys if all(key in [(c.name, c.type) for c in r.columns] for _, r in found)]
     return dict.fromkeys([*(key for key in keys if key[0] in named), *common], False)
 

@@ -38,6 +38,7 @@ FUNCTIONS = frozenset(["materialize", "table", "view"])
 def _bind_name(node: syntax.Name, scope: Scope) -> Relation:
     """Bind a name as a table: a let, a view, or a stored table."""
     binding = scope.names.get(node.name)
+    # A materialized let, or the name that ``as`` gave: the same plan, read again.
     if isinstance(binding, Relation):
         return renewed(binding, scope)
     if isinstance(binding, Closure) and not isinstance(binding.value, syntax.Function):
@@ -104,6 +105,7 @@ def _cell(node: syntax.Expr, kind: str, scope: Scope) -> Scalar:
     value = scope.scalar(node)
     if value.type == kind or types.is_null(value):
         return types.converted(value, kind)
+    # A text in a numeric column is a mistake rather than null.
     if kind in types.NUMBERS and value.type not in {*types.NUMBERS, "dynamic"}:
         scope.fail(f"expected a {kind}, got a {value.type}", node.span)
     return types.converted(value, kind)

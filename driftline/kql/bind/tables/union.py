@@ -60,10 +60,12 @@ def _bind_union(node: syntax.Union, scope: Scope, first: Relation | None = None)
     if kind not in KINDS:
         scope.fail(f"unknown kind of union '{kind}'{suggestion(kind, KINDS)}", settings["kind"].span)
     fuzzy = "isfuzzy" in settings and settings["isfuzzy"].value.lower() == "true"
+    # As an operator, union numbers the table so far as its first argument.
     found = [] if first is None else [("union_arg0", first)]
     found += united_tables(node.tables, len(found), fuzzy=fuzzy, scope=scope)
     if not found:
         scope.fail("none of the tables of this union is known", node.span)
+    # Two spellings of one parameter.
     source = settings.get("withsource", settings.get("with_source"))
     return unite(found, scope, inner=kind == "inner", source=source.value if source else "")
 

@@ -33,6 +33,7 @@ def parse_make_graph(parser: Parser, start: Token) -> Operator:
         node_id = parser.parse_name()
     elif parser.take_word("with"):
         nodes = parser.separated(lambda: parse_nodes(parser))
+    # A graph for each value of a column.
     if parser.is_word("partitioned"):
         parser.fail("the end of make-graph ('partitioned-by' is not supported)")
     return syntax.MakeGraph(source, target, nodes, node_id, span=parser.since(start))

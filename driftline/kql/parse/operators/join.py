@@ -17,6 +17,7 @@ def parse_join(parser: Parser, start: Token) -> Operator:
     """Parse ``join kind=k (table) on conditions``, or lookup; parameters may also follow the table."""
     parameters = parser.parse_parameters()
     table = parser.parse_bracketed() if parser.is_symbol("(") else parser.parse_postfix()
+    # Hints may also stand behind the table.
     parameters += parser.parse_parameters()
     conditions = parser.separated(parser.parse_expression) if parser.take_word("on") else ()
     return syntax.Join(start.text, parameters, table, conditions, span=parser.since(start))

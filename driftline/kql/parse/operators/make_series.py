@@ -24,6 +24,7 @@ def parse_make_series(parser: Parser, start: Token) -> Operator:
         first = parser.parse_expression()
     if parser.take_word("to"):
         last = parser.parse_expression()
+    # The older form gives bounds and step at once.
     if parser.take_word("in"):
         first, last, step = parse_in_range(parser)
     else:

@@ -54,6 +54,7 @@ def parse_top_hitters(parser: Parser, start: Token) -> Operator:
 
 def parse_limit(parser: Parser, start: Token) -> Operator:
     """Parse ``take count``, ``limit count`` or ``sample count``."""
+    # limit is another name of take.
     op = "sample" if start.text == "sample" else "take"
     return syntax.Limit(op, parser.parse_expression(), span=parser.since(start))
 

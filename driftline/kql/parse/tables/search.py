@@ -47,6 +47,7 @@ def parse_search(parser: Parser, start: Token) -> syntax.Search:
     """Parse ``search in (tables) predicate``; ``*`` alone means every row."""
     parameters = parser.parse_parameters()
     tables = parse_in(parser)
+    # A star with an operator behind it is a condition on all columns instead.
     if parser.is_symbol("*") and parser.ahead().text in {"", "|", ";", ",", ")", "}"}:
         parser.advance()
         return syntax.Search(parameters, tables, syntax.Literal("bool", True), span=parser.since(start))

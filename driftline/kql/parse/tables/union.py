@@ -24,6 +24,7 @@ def parse_table(parser: Parser) -> Expr:
     """Parse a table of a union: a name, with wildcards or not, or a pipeline in brackets."""
     if parser.is_symbol("("):
         return parser.parse_bracketed()
+    # A word before a bracket is a call, and before a dot the beginning of a remote table.
     if parser.token.kind is Kind.WORD and parser.ahead().text != "(" and parser.ahead().text != ".":
         return parser.parse_pattern()
     if parser.is_symbol("*"):
