@@ -67,6 +67,11 @@ def main() -> None:
         sys.exit(_print_error(error, 2))
     except DriftlineError as error:
         sys.exit(_print_error(error, 1))
+    except ModuleNotFoundError as error:
+        if str(error.name).startswith("driftline"):
+            raise
+        missing = InvalidInput(f"this needs the package {error.name}: pip install 'driftline[all]'")
+        sys.exit(_print_error(missing, 2))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:

@@ -35,6 +35,7 @@ from driftline.server.http.refusal_log import RefusalLog
 from driftline.server.state import State, sensors
 from driftline.server.storage import Storage
 from driftline.wire.protocol import ENROL_PATH, FIRST_HEADER, FLOOR_HEADER, INGEST_PATH, TIME_HEADER, JoinToken
+from tests import failpoints
 
 
 def open_state(directory: Path) -> State:
@@ -49,6 +50,7 @@ def now() -> datetime.datetime:
 
 
 def main(directory: Path, port: int) -> None:
+    failpoints.arm_from_environment()
     app = FastAPI()
     problems.install(app)
     for router in (enrolment.router, ingest.router):
@@ -89,9 +91,11 @@ class Served:
     def url(self) -> str:
         return f"https://localhost:{self.port}"
 
-    def start(self) -> None:
+    def start(self, *, kill_at: int = 0) -> None:
+        """Start the server; with ``kill_at`` it is killed at that step of the code that stores rows."""
         command = (sys.executable, "-m", "tests.server.gateways", str(self.directory), str(self.port))
-        self.process = subprocess.Popen(command)
+        kill = {failpoints.VARIABLE: f"driftline/store/files/:{kill_at}"} if kill_at else {}
+        self.process = subprocess.Popen(command, env=os.environ | kill)
         deadline = time.monotonic() + 30
         while not self.answers():
             assert time.monotonic() < deadline

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
-import random
+import signal
 import socket
 import threading
 import time
@@ -134,16 +134,19 @@ def test_arbitrary_bodies_are_no_internal_errors(http: httpx.Client, data: bytes
         assert send(http, body, 1 << 40).status_code < 500
 
 
+FIRST_STEP = 1500  # after the steps of opening the store
+
+
 @pytest.mark.timeout(300)
 def test_after_kills_under_load_acknowledged_rows_are_stored_once(tmp_path: Path) -> None:
-    rounds = int(os.environ.get("DRIFTLINE_KILLS", "4"))
+    kills = int(os.environ.get("DRIFTLINE_KILLS", "4"))
     served = Served(tmp_path)
     senders = [_Sender(served, f"n{number}") for number in range(4)]
-    moments = random.Random(5)
-    for _ in range(rounds):
-        time.sleep(moments.uniform(0.2, 0.8))
-        served.kill()
-        served.start()
+    served.kill()
+    for number in range(kills):
+        served.start(kill_at=FIRST_STEP + number * 101)  # a prime: other places of a commit each time
+        assert served.process.wait(60) == -signal.SIGKILL
+    served.start()
     for sender in senders:
         sender.stop()
     served.stop()
