@@ -15,7 +15,11 @@ def test_token_round_trips_through_its_text(fingerprint: str) -> None:
     assert JoinToken.parse(f" {token.text()}\n") == token
 
 
-@pytest.mark.parametrize("text", ["", "dlj1", "dlj1.x.y.z", JoinToken.make("").text() + "0"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "dlj1", "dlj1.x.y.z", JoinToken.make("").text() + "0"],
+    ids=["empty", "prefix", "no hexadecimals", "long"],
+)
 def test_malformed_token_is_refused_without_repeating_it(text: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         JoinToken.parse(text)
