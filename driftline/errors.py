@@ -55,6 +55,7 @@ __all__ = [
     "InvalidReference",
     "NotFound",
     "Problem",
+    "QueryProblem",
     "Refused",
     "RuntimeUnavailable",
     "ServerUnreachable",
@@ -89,6 +90,19 @@ class Problem:
     def __str__(self) -> str:
         position = ":".join(str(part) for part in (self.source, self.line, self.column) if part)
         return f"{position}: {self.message}" if position else self.message
+
+
+@dataclass(frozen=True, slots=True)
+class QueryProblem(Problem):
+    """A problem of a query: message, line and column (from 1), and the range of the text it is about.
+
+    The command line underlines the range, the console marks it, the API returns it.
+    """
+
+    offset: int = 0
+    """Index of the first character, from 0."""
+    length: int = 0
+    """Number of characters."""
 
 
 class DriftlineError(Exception):

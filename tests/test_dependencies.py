@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import importlib.metadata
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -21,7 +23,13 @@ MODULES = {
 }
 DISTRIBUTIONS = importlib.metadata.packages_distributions()
 COMMANDS = {
-    "sensor": ["driftline.cli.sensor", "driftline.cli.scan", "driftline.cli.image", "driftline.cli.status"],
+    "sensor": [
+        "driftline.cli.sensor",
+        "driftline.cli.scan",
+        "driftline.cli.image",
+        "driftline.cli.status",
+        "driftline.cli.policy",
+    ],
     "server": ["driftline.cli.server", "driftline.cli.hunt", "driftline.cli.store", "driftline.cli.fleet"],
 }
 PROCESSES = {
@@ -118,3 +126,14 @@ def test_every_import_is_declared_and_every_requirement_is_imported() -> None:
     unnamed = {"httptools"}  # uvicorn chooses it where it is installed
 
     assert imported == declared("sensor", "server") - unnamed
+
+
+def test_a_command_without_its_packages_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "duckdb.py").write_text("raise ModuleNotFoundError(\"No module named 'duckdb'\", name='duckdb')")
+    command = (sys.executable, "-m", "driftline.cli", "hunt", "print 1")
+    done = subprocess.run(
+        command, env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False
+    )
+
+    expected = "driftline: error: this command needs the package duckdb: pip install 'driftline[all]'\n"
+    assert (done.returncode, done.stderr) == (2, expected)

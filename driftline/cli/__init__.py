@@ -67,11 +67,8 @@ def main() -> None:
         sys.exit(_print_error(error, 2))
     except DriftlineError as error:
         sys.exit(_print_error(error, 1))
-    except ModuleNotFoundError as error:
-        if str(error.name).startswith("driftline"):
-            raise
-        missing = InvalidInput(f"this needs the package {error.name}: pip install 'driftline[all]'")
-        sys.exit(_print_error(missing, 2))
+    except ImportError as error:
+        sys.exit(_print_error(_missing_package(error), 2))
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:
@@ -79,6 +76,14 @@ def main() -> None:
         # again, so it is redirected first.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+
+
+# A sensor and a server are installed with the packages that they need; cyclopts wraps the error of a group's import.
+def _missing_package(error: ImportError) -> InvalidInput:
+    cause = error.__cause__ if isinstance(error.__cause__, ModuleNotFoundError) else error
+    if not isinstance(cause, ModuleNotFoundError) or not cause.name or cause.name.startswith("driftline"):
+        raise error
+    return InvalidInput(f"this command needs the package {cause.name}: pip install 'driftline[all]'")
 
 
 def _print_error(error: DriftlineError, code: int) -> int:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from driftline import kql
-from driftline.errors import InvalidInput, InvalidQuery, Problem
+from driftline.errors import InvalidInput, InvalidQuery, Problem, QueryProblem
 from driftline.events import TABLES
 from driftline.kql import functions as builtin
 from driftline.kql import parse, syntax
@@ -81,7 +81,7 @@ class ComposedHunt:
         return InvalidQuery(*(self._with_source_position(problem) for problem in error.problems))
 
     def _with_source_position(self, problem: Problem) -> Problem:
-        if not isinstance(problem, kql.QueryProblem) or not problem.line:
+        if not isinstance(problem, QueryProblem) or not problem.line:
             return problem
         begin, source = next((each for each in reversed(self.starts) if each[0] <= problem.offset), (0, ""))
         before = self.text.count("\n", 0, begin)

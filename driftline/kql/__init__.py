@@ -2,12 +2,11 @@
 
 Pure: no clock, no files, no database. ``translate`` returns the SQL, ``compiled`` also the result columns and the rows
 that the query needs, ``outline`` prints the plan. The stages are folders, in the order of the pipeline: ``text``,
-``parse`` (to ``syntax``), ``bind`` (to ``plan``), ``rewrite``, ``emit``; ``functions`` has one row per KQL function,
-``print`` formats a query. ``docs/explanation/kql.md`` explains how they work together.
+``parse`` (to ``syntax``), ``bind`` (to ``plan``), ``rewrite``, ``dialects``; ``functions`` has a row for each KQL
+function, ``print`` formats a query. ``docs/explanation/kql.md`` explains how they work together.
 """
 
 from driftline.kql.explain import outline
-from driftline.kql.text.problems import QueryProblem
 from driftline.kql.translate import Dialect, Discover, Translation, compiled, translate
 
-__all__ = ["Dialect", "Discover", "QueryProblem", "Translation", "compiled", "outline", "translate"]
+__all__ = ["Dialect", "Discover", "Translation", "compiled", "outline", "translate"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from driftline import kql
-from driftline.errors import InvalidInput, InvalidQuery
+from driftline.errors import InvalidInput, InvalidQuery, QueryProblem
 from driftline.hunts.functions import SavedHunt, check, compose
 
 SCHEMA = {"T": {"a": "string"}}
@@ -38,7 +38,7 @@ def test_an_error_has_its_position_in_the_saved_hunt(text: str, place: tuple[str
         kql.compiled(whole.text, SCHEMA)
 
     (problem,) = whole.with_source_positions(caught.value).problems
-    assert isinstance(problem, kql.QueryProblem)
+    assert isinstance(problem, QueryProblem)
     assert (problem.source, problem.line, problem.column, problem.offset) == place
 
 

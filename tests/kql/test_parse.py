@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from driftline import errors
-from driftline.kql import QueryProblem, translate
+from driftline.errors import QueryProblem
+from driftline.kql import translate
 from driftline.kql.parse import parse
 
 FILES = sorted((Path(__file__).parent / "queries").glob("*.kql"))

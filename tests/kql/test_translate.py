@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from driftline import errors
-from driftline.kql import QueryProblem, compiled, translate
+from driftline.errors import QueryProblem
+from driftline.kql import compiled, translate
 
 SCHEMA = {"Events": {"Name": "string", "When": "datetime", "Size": "long"}}
 

@@ -19,12 +19,12 @@ from driftline.errors import (
     InvalidQuery,
     NotFound,
     Problem,
+    QueryProblem,
     Refused,
     ServerUnreachable,
     TooMany,
     Unauthenticated,
 )
-from driftline.kql import QueryProblem
 
 __all__ = ["Client", "Rows", "connect"]
 

@@ -15,7 +15,6 @@ from driftline.kql import syntax
 from driftline.kql.parse import parse
 from driftline.kql.print import comments, expressions, operators, statements, tables
 from driftline.kql.print.core import Form, Printer
-from driftline.kql.text.problems import QueryProblem
 
 __all__ = ["formatted", "printed"]
 
@@ -38,4 +37,4 @@ def formatted(text: str) -> str:
         kept, last = comments.placed(text, query)
         return "\n".join([Printer(FORMS, kept).query(query), *last])
     except RecursionError:
-        raise errors.InvalidQuery(QueryProblem("not supported: a query nested so deeply", 1, 1)) from None
+        raise errors.InvalidQuery(errors.QueryProblem("not supported: a query nested so deeply", 1, 1)) from None

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from driftline import errors
+from driftline.errors import QueryProblem
 
-__all__ = ["Problems", "QueryProblem", "Span", "suggestion"]
+__all__ = ["Problems", "Span", "suggestion"]
 
 MOST_REPORTED = 20  # a longer list helps no user
 MOST_COLLECTED = 200  # more than are reported, because problems are sorted by offset only at the end
@@ -29,19 +30,6 @@ class Span:
     def to(self, other: Span) -> Span:
         """Return the span from this start to the other's end, or to this end if that is later."""
         return Span(self.offset, max(other.offset + other.length - self.offset, self.length))
-
-
-@dataclass(frozen=True, slots=True)
-class QueryProblem(errors.Problem):
-    """A problem of a query: message, line and column (from 1), and the range of the text it is about.
-
-    The command line underlines the range, the console marks it, the API returns it.
-    """
-
-    offset: int = 0
-    """Index of the first character, from 0."""
-    length: int = 0
-    """Number of characters."""
 
 
 class Problems:

@@ -18,8 +18,7 @@ import msgspec
 import pyarrow as pa
 
 from driftline import errors
-from driftline.errors import DriftlineError, InvalidInput, Problem, StoreError
-from driftline.kql import QueryProblem
+from driftline.errors import DriftlineError, InvalidInput, Problem, QueryProblem, StoreError
 from driftline.store.query.hunt_store import Explanation
 from driftline.store.query.messages import Request, TableStatistics
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from driftline import errors
-from driftline.kql import QueryProblem
+from driftline.errors import QueryProblem
 from driftline.store.process import protocol
 from driftline.store.process.protocol import Response
 from driftline.store.query.hunt_store import Explanation, Hunt, TableScan
