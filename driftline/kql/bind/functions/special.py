@@ -15,7 +15,7 @@ from driftline.kql.bind.functions import (
     computed,
     conditions,
     datetimes,
-    network,
+    ip_addresses,
     numeric,
     request_functions,
     series,
@@ -39,7 +39,7 @@ SPECIAL: dict[str, Callable[[syntax.Call, Scope], Scalar]] = {
     **bags.SPECIAL,
     **series.SPECIAL,
     **computed.SPECIAL,
-    **network.SPECIAL,
+    **ip_addresses.SPECIAL,
     **request_functions.SPECIAL,
 }
 """Kusto function -> function that binds its call. All other functions are bound by their row alone."""
