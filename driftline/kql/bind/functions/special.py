@@ -19,7 +19,7 @@ from driftline.kql.bind.functions import (
     numeric,
     request_functions,
     series,
-    text,
+    strings,
     text_search,
     type_functions,
 )
@@ -33,7 +33,7 @@ SPECIAL: dict[str, Callable[[syntax.Call, Scope], Scalar]] = {
     **numeric.SPECIAL,
     **datetimes.SPECIAL,
     **type_functions.SPECIAL,
-    **text.SPECIAL,
+    **strings.SPECIAL,
     **text_search.SPECIAL,
     **arrays.SPECIAL,
     **bags.SPECIAL,
