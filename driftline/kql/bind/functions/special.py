@@ -14,7 +14,7 @@ from driftline.kql.bind.functions import (
     bags,
     computed,
     conditions,
-    datetimes,
+    datetime,
     ip_addresses,
     numeric,
     request_functions,
@@ -31,7 +31,7 @@ __all__ = ["SPECIAL"]
 SPECIAL: dict[str, Callable[[syntax.Call, Scope], Scalar]] = {
     **conditions.SPECIAL,
     **numeric.SPECIAL,
-    **datetimes.SPECIAL,
+    **datetime.SPECIAL,
     **type_functions.SPECIAL,
     **strings.SPECIAL,
     **text_search.SPECIAL,
