@@ -12,7 +12,6 @@ from driftline.kql import syntax
 from driftline.kql.bind.functions import (
     arrays,
     bags,
-    computed,
     conditions,
     datetime,
     ip_addresses,
@@ -22,6 +21,7 @@ from driftline.kql.bind.functions import (
     strings,
     text_search,
     type_functions,
+    udf,
 )
 from driftline.kql.bind.scope import Scope
 from driftline.kql.plan.nodes import Scalar
@@ -38,7 +38,7 @@ SPECIAL: dict[str, Callable[[syntax.Call, Scope], Scalar]] = {
     **arrays.SPECIAL,
     **bags.SPECIAL,
     **series.SPECIAL,
-    **computed.SPECIAL,
+    **udf.SPECIAL,
     **ip_addresses.SPECIAL,
     **request_functions.SPECIAL,
 }
