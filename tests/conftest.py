@@ -19,6 +19,7 @@ FREE_FOLDERS = {"kql", "policy", "verdict", "wire", "events", "image"}
 """Folders whose tests share no fixture that is expensive to set up: each test goes to any worker."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give each test the group that one worker runs (``--dist loadgroup``), the longest group first."""
     for item in items:
