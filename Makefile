@@ -3,7 +3,7 @@
 
 PY := .venv/bin/python
 # Two workers for two cores; the tests of a group (tests/conftest.py) run on one of them.
-PYTEST := $(PY) -m pytest -n 2 --dist loadgroup
+PYTEST := $(PY) -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 # Tests that start no server and no container.
 PURE := tests/events tests/hunts tests/image tests/kql tests/policy tests/verdict tests/wire $(wildcard tests/test_*.py)
 
