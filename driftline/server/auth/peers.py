@@ -62,7 +62,7 @@ AppPeers = Annotated[Peers, part(Peers)]
 
 
 async def _peer(request: Request, peers: AppPeers, refusals: AppRefusals) -> Identity:
-    # The cache is asked on the event loop; only a look-up in the state takes a thread.
+    # The cache is read on the event loop; only a look-up in the state takes a thread.
     with refusals.logging(client_address(request) or "unknown sender"):
         certificate = peer_certificate(request.scope)
         if certificate and peers.is_cached(pki.identity_of(certificate)[1]):

@@ -193,7 +193,7 @@ def _clock_off(state: SensorState, now: Time, limits: Thresholds) -> Condition |
     return _condition(state, "clock-off", "Medium", "Sensor's clock is off", detail, since=state.seen or now)
 
 
-# Losses are told by their own times, so a loss that is reported late counts only if it is still within the window.
+# Losses count by their own times, so a loss that is reported late counts only if it is still within the window.
 def _losing(state: SensorState, now: Time, limits: Thresholds) -> Condition | None:
     recent = [loss for loss in state.losses if now - loss.time <= limits.loss_window]
     count = sum(loss.count for loss in recent)

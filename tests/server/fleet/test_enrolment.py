@@ -66,7 +66,7 @@ def test_a_join_token_is_accepted_for_one_key(served: Served) -> None:
 def test_an_expired_or_unknown_join_token_is_refused(served: Served) -> None:
     refused(served, body(served.token(minutes=-1)), 401, "the join token expired at")
     refused(served, body(JoinToken.make("0" * 64)), 401, "not known to this server")
-    refused(served, body(served.token()) | {"token": "x"}, 400, "expected dlj1.ID.SECRET.FINGERPRINT")
+    refused(served, body(served.token()) | {"token": "x"}, 400, "expected the complete text dlj1.ID.SECRET.FINGERPRINT")
     refused(served, body(served.token()) | {"token": ""}, 401, "expected a join token")
 
 
