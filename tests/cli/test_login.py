@@ -60,7 +60,7 @@ def test_a_wrong_password_saves_no_credentials(
 ) -> None:
     type_in(monkeypatch, "wrong")
 
-    with pytest.raises(Unauthenticated, match="password is wrong"):
+    with pytest.raises(Unauthenticated, match="wrong name or password"):
         login(server=served.url, name="root")
 
     assert not credentials.exists()
