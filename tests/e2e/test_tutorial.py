@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -51,7 +53,7 @@ class Shell:
     def __init__(self) -> None:
         environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "COLUMNS": "200"}
         self._process = subprocess.Popen(
-            ("bash",), cwd=ROOT, env=environment, text=True, bufsize=1,
+            ("bash",), cwd=ROOT, env=environment, text=True, bufsize=1, start_new_session=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         self._lines: queue.Queue[str] = queue.Queue()
@@ -72,7 +74,7 @@ class Shell:
         reads = step.command.startswith(("driftline alerts", "driftline hunt"))
         output = self._run_once(step, deadline)
         while reads and not step.pattern.fullmatch(output) and time.monotonic() < deadline:
-            output = self._run_once(step, deadline)
+            output = self._run_once(step, deadline) or output
         return output
 
     def _run_once(self, step: Step, deadline: float) -> str:
@@ -80,14 +82,20 @@ class Shell:
         self._process.stdin.write(f"{step.command}\necho '{END}'\n")
         output, ended = "", False
         while not (ended and (step.pattern.fullmatch(output) or not step.command.endswith("&"))):
-            line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
+            try:
+                line = self._lines.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                return output
             ended = ended or line == f"{END}\n"
             output += "" if line == f"{END}\n" else line
         return output
 
     def close(self) -> None:
+        """End the shell and all that it started, also what holds its output open."""
         assert self._process.stdin
         self._process.stdin.close()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGTERM)
         self._process.wait(30)
         self._reader.join(30)
         assert self._process.stdout
