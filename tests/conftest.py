@@ -13,8 +13,8 @@ import lab as labs
 
 NODE = ("kernel/", "e2e/", "lab/", "cluster/", "cli/test_image.py", "cli/test_scan.py", "sensor/scan/test_compare.py")
 """Tests that load eBPF or run containers share this machine's kernel and one lab: one worker runs them all."""
-FREE = ("kql/", "policy/", "verdict/", "wire/", "events/", "image/", "hunts/")
-"""Tests that share no fixture that is expensive to set up: the tests of a file may run on several workers."""
+FREE = ("kql/", "policy/", "verdict/", "wire/", "events/", "image/", "hunts/", "store/query/")
+"""Tests without a fixture that is expensive to set up: the tests of a file may run on several workers."""
 PARTS = 16
 
 
@@ -42,8 +42,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> GroupSc
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the group of the node first, because it takes longest."""
-    items.sort(key=lambda item: group_of(item.nodeid) != "node")
+    """Run the longest groups first: the node, then whole files, at last the parts, which fill both workers evenly."""
+    items.sort(key=lambda item: _rank(group_of(item.nodeid)))
+
+
+def _rank(group: str) -> int:
+    return 0 if group == "node" else 2 if " " in group else 1
 
 
 @pytest.fixture(scope="session")
