@@ -105,9 +105,11 @@ def setup_token(process: subprocess.Popen[str]) -> str:
 
 
 def answers(url: str, trust: ssl.SSLContext | bool = True) -> bool:
+    """Return whether a server is ready; a request is sent only to a port that is open, because one costs 50 ms."""
     try:
+        socket.create_connection(("127.0.0.1", int(url.rsplit(":", 1)[1])), timeout=SECONDS).close()
         return httpx.get(f"{url}/readyz", verify=trust).status_code == 200
-    except httpx.TransportError:
+    except (OSError, httpx.TransportError):
         return False
 
 
