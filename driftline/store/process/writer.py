@@ -29,9 +29,8 @@ from driftline.errors import StoreError
 __all__ = ["Writer", "start_writer"]
 
 _ACK_BYTES = 8
-_PIPE_BYTES = (
-    1 << 20
-)  # the default of /proc/sys/fs/pipe-max-size, the most that an unprivileged process may set (pipe(7))
+# The default of /proc/sys/fs/pipe-max-size, the most that an unprivileged process may set (pipe(7)).
+_PIPE_BYTES = 1 << 20
 _MAX_BYTES = 64 << 20
 _BACK_OFF = (0.1, 0.5, 2.0, 10.0)
 _CLOSE_SECONDS = 10.0
@@ -72,6 +71,8 @@ class Writer:
         """Number of the last line written to the process."""
         self._bytes = 0
         self._is_closing = False
+        self._has_ended = False
+        """Whether the process has closed its output. It may still take input, which it will not store."""
         self.lost = 0
         """Lines dropped since the start."""
         self._process = self._start()
@@ -129,6 +130,7 @@ class Writer:
         with self._condition:
             self._confirm(int.from_bytes(first, "little"))
             self._sent = self._stored
+            self._has_ended = False
         self._acks = threading.Thread(target=self._read_acks, args=(self._stdout,), name="store-acks", daemon=True)
         self._acks.start()
         return process
@@ -148,11 +150,15 @@ class Writer:
         with self._condition:  # the process died: unconfirmed lines must be sent again
             if source is self._stdout:
                 self._sent = self._stored
+                self._has_ended = True
             self._condition.notify_all()
 
     def _run(self) -> None:
         while batch := self._next_batch():
             try:
+                # The kernel may close the output of a killed process before its input: until then writes succeed.
+                if self._has_ended:
+                    raise BrokenPipeError("it has closed its output")
                 self._stdin.write(b"".join(batch))
                 self._stdin.flush()
             except OSError as error:
