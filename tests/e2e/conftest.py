@@ -17,7 +17,7 @@ import pytest
 import lab as labs
 
 POLICY = "rules:\n  - {name: everywhere, priority: 1, action: alert, severity: High}\n"
-WAIT_SECONDS = 20.0
+WAIT_SECONDS = 40.0
 
 Row = dict[str, Any]
 

@@ -16,7 +16,7 @@ import lab as labs
 from driftline.sensor.enforcement import switch
 from tests.e2e.conftest import WAIT_SECONDS, start_sensor
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 RULE = """
   - name: {name}

@@ -18,7 +18,7 @@ import lab as labs
 from lab import HostMount, volumes
 from tests.e2e.conftest import WAIT_SECONDS, Row, Sensor, start_sensor
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 POLICY = """
 rules:

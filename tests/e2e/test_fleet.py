@@ -21,7 +21,7 @@ from tests.e2e.conftest import POLICY, start_sensor
 from tests.server import serving
 from tests.server.gateways import Served
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 DRIFT = "cp /opt/lab/true /tmp/x; /tmp/x; true"
 

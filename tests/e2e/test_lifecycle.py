@@ -17,7 +17,7 @@ import yaml
 import lab as labs
 from tests.e2e.conftest import POLICY, Row, Sensor, start_sensor
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 DRIFT = "cp /opt/lab/true /tmp/x; /tmp/x; true"  # or the shell would become /tmp/x
 

@@ -14,7 +14,7 @@ from driftline.sensor.policy.cache import FILE
 from tests.e2e.conftest import start_sensor
 from tests.server import joining, serving
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 RULE = """
 rules:

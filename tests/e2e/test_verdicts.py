@@ -13,7 +13,7 @@ import lab as labs
 from lab import HostMount, volumes
 from tests.e2e.conftest import Watched
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 ADDED = ("writable-layer", "added")
 RELOCATED = ("writable-layer", "relocated")

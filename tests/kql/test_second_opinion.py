@@ -150,6 +150,6 @@ def test_the_other_engine_accepts_most_fixtures() -> None:
     assert len(agreement()) >= FEWEST
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 def test_all_differences_are_known() -> None:
     assert {title for title, agrees in agreement().items() if not agrees} == DIFFERENT.keys()

@@ -96,7 +96,7 @@ class Served:
         command = (sys.executable, "-m", "tests.server.gateways", str(self.directory), str(self.port))
         kill = {failpoints.VARIABLE: f"driftline/store/files/:{kill_at}"} if kill_at else {}
         self.process = subprocess.Popen(command, env=os.environ | kill)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not self.answers():
             assert time.monotonic() < deadline
             assert self.process.poll() is None

@@ -28,7 +28,7 @@ from tests.server.gateways import Served, new_key, now, request_for, write_pair
 from tests.wire import making
 
 EVENTS = "CloudProcessEvents"
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from driftline.sensor.shipping import credentials
 from tests.server import joining, serving
 from tests.server.gateways import send
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture(scope="module")

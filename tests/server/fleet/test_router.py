@@ -17,7 +17,7 @@ from driftline.sensor.shipping import credentials
 from tests.server import serving
 from tests.server.gateways import send
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 POLICY = "rules:\n- name: One\n  priority: 1\n  action: alert\n"
 
 

@@ -10,7 +10,7 @@ import pytest
 from driftline.store.files.database import Database
 from tests.store.rows import NOW, event, names, put
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 
 def test_earlier_days_move_to_parquet_and_are_still_found(database: Database, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from tests.wire import making
 
 EVENTS = "CloudProcessEvents"
 DAY = datetime.timedelta(days=1)
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 
 @pytest.fixture

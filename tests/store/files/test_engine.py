@@ -14,7 +14,7 @@ from driftline.store.process.writer import Writer
 from driftline.store.query.row_query import Filter
 from tests.store.rows import event, names, put
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 
 def test_a_damaged_database_file_is_refused_with_advice(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from driftline.store.files.dedup import Batch
 from tests.store.rows import event, names, put
 from tests.wire import making
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 
 EVENTS = "CloudProcessEvents"

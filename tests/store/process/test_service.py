@@ -18,7 +18,7 @@ from driftline.store.process.reader import open_reader
 from driftline.store.process.writer import Writer, start_writer
 from tests.store.rows import event, names
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 
 def lines(*names: str) -> list[bytes]:

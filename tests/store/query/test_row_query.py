@@ -9,7 +9,7 @@ from driftline.store.files.database import Database
 from driftline.store.query.row_query import Filter, RowQuery
 from tests.store.rows import NOW, event, names, put
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(240)
 
 
 def test_filters_order_and_limit(database: Database) -> None:
