@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -114,17 +115,19 @@ class Watched:
     def after(self, script: str, *, timeout: float = 30) -> list[Row]:
         """Run a script in the container; return all rows that it caused.
 
-        A dropped program runs last: its alert shows that everything before it has been evaluated.
+        Dropped programs run last, twice as many as the sensor has threads for verdicts: one program may overtake a
+        file that the other thread is hashing; when all have their alerts, both threads have moved on.
         """
         self._acts += 1
-        last = f"/tmp/.last-{self._acts}"
+        last = [f"/tmp/.last-{self._acts}-{number}" for number in range(4)]
         since = len(self._sensor.rows())
-        self.container.sh(f"cp /opt/lab/true {last}", timeout=timeout)
+        self.container.sh("".join(f"cp /opt/lab/true {path};" for path in last), timeout=timeout)
         result = self.container.sh(script, timeout=timeout)
         self.output = result.stdout + result.stderr
-        time.sleep(0.1)  # two threads evaluate: the last program may overtake one that is being hashed
-        self.container.exec(last)
-        self._sensor.wait_for(lambda row: row["kind"] == "alert" and row["FileName"] == os.path.basename(last))
+        for path in last:
+            self.container.exec(path)
+        for path in last:
+            self._sensor.wait_for(partial(_is_alert_on, os.path.basename(path)))
         rows = [row for row in self._sensor.rows()[since:] if row.get("ContainerId") == self.container.id]
         return [row for row in rows if not row.get("FileName", "").startswith(".last-")]
 
@@ -132,6 +135,10 @@ class Watched:
         """Run a script; return (path, subject, origin, content) of each alert, in order of time."""
         rows = [row for row in self.after(script, timeout=timeout) if row["kind"] == "alert"]
         return [said(row) for row in sorted(rows, key=lambda row: str(row["Timestamp"]))]
+
+
+def _is_alert_on(name: str, row: Row) -> bool:
+    return bool(row["kind"] == "alert" and row["FileName"] == name)
 
 
 def said(row: Row) -> tuple[str, str, str, str]:
