@@ -23,11 +23,11 @@ MODULES = (
     "drivers/virtio/virtio_pci_modern_dev", "drivers/virtio/virtio_pci", "net/9p/9pnet", "net/9p/9pnet_virtio",
     "fs/netfs/netfs", "fs/fscache/fscache", "fs/9p/9p", "fs/overlayfs/overlay",
 )  # fmt: skip
-BEGIN, END = "vm: begin", "vm: end"
 
 # The first init mounts this machine's files (9p) below an overlay and switches to it. The second one
-# mounts the file systems that a node has (cgroup v2, bpffs, securityfs), runs the command between
-# two marker lines and powers the machine off.
+# mounts the file systems that a node has (cgroup v2, bpffs, securityfs), runs the command and powers
+# the machine off. Output and exit status have serial ports of their own, since the kernel writes
+# its messages between any two bytes on the console; closing a port waits until its bytes are sent.
 INIT = """#!/busybox sh
 b=/busybox
 $b mkdir -p /proc /host /rw /root
@@ -51,9 +51,8 @@ mount -t bpf bpf /sys/fs/bpf
 mount -t securityfs security /sys/kernel/security
 export PATH=/usr/bin:/usr/sbin:/bin:/sbin HOME=/root PYTHONDONTWRITEBYTECODE=1
 cd {folder}
-echo "{begin}"
-{command}
-echo "{end} $?"
+({command}) > /dev/ttyS1
+echo $? > /dev/ttyS2
 echo o > /proc/sysrq-trigger
 sleep 60
 """
@@ -68,12 +67,14 @@ def run_in_vm(command: str, *, folder: Path, timeout: float = 300) -> str:
     kernel = _kernel()
     with tempfile.TemporaryDirectory(prefix="driftline-vm-") as scratch:
         initrd = _initrd(kernel, Path(scratch), command, folder)
-        console = run("qemu-system-x86_64", *_options(kernel, initrd), timeout=timeout).stdout.decode(errors="replace")
-    lines = console.replace("\r", "").partition(BEGIN)[2]
-    printed, _, code = lines.rpartition(END)
-    if code.split()[:1] != ["0"]:
-        raise LabError(f"the virtual machine failed to run {command!r}:\n{console[-4000:]}")
-    return printed.strip()
+        output, status = Path(scratch, "output"), Path(scratch, "status")
+        ports = ("-serial", "stdio", "-serial", f"file:{output}", "-serial", f"file:{status}")
+        console = run("qemu-system-x86_64", *_options(kernel, initrd), *ports, timeout=timeout).stdout
+        printed = output.read_text(errors="replace").replace("\r", "").strip()
+        if status.read_text().strip() != "0":
+            said = (console.decode(errors="replace") + printed)[-4000:]
+            raise LabError(f"the virtual machine failed to run {command!r}:\n{said}")
+    return printed
 
 
 def _options(kernel: Path, initrd: Path) -> list[object]:
@@ -81,7 +82,7 @@ def _options(kernel: Path, initrd: Path) -> list[object]:
     # multidevs=remap: the root spans several devices, whose inode numbers would collide over 9p.
     share = "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap"
     machine = ("-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2048", "-M", "q35")
-    quiet = ("-display", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot", "-nic", "none")
+    quiet = ("-display", "none", "-monitor", "none", "-no-reboot", "-nic", "none")
     image = next(kernel.glob("boot/vmlinuz-*"))
     boot = ("-kernel", image, "-initrd", initrd, "-append", "console=ttyS0 panic=-1 quiet")
     return [*machine, *quiet, *boot, "-virtfs", share]
@@ -96,8 +97,7 @@ def _initrd(kernel: Path, scratch: Path, command: str, folder: Path) -> Path:
         (found,) = kernel.glob(f"lib/modules/*/kernel/{module}.ko")
         shutil.copy(found, tree / "modules")
     names = " ".join(Path(module).name for module in MODULES)
-    second = SECOND_INIT.format(folder=folder, command=command, begin=BEGIN, end=END)
-    _write(tree / "vm-init", second)
+    _write(tree / "vm-init", SECOND_INIT.format(folder=folder, command=command))
     _write(tree / "init", INIT.format(modules=names))
     archive = scratch / "initrd"
     with archive.open("wb") as output:
