@@ -23,6 +23,7 @@ ALERT = Alert(
 @pytest.mark.parametrize("message", [EVENT, ALERT, SensorHealth(Timestamp=NOW, Reason="x", Count=3)])
 def test_a_message_survives_a_round_trip(message: stream.Message) -> None:
     assert stream.decode(stream.encode(message)) == message
+    assert stream.is_alert(stream.encode(message)) == isinstance(message, Alert)
 
 
 def test_an_event_line_has_its_table_and_all_columns() -> None:

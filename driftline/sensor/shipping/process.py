@@ -69,7 +69,6 @@ _KEEP_ALIVE_SECONDS = 60.0
 _RENEW_AGAIN_SECONDS = 300.0
 _TRIES_OF_ONE = 10
 """Tries after which a batch that the server refuses for its content is dropped."""
-_ALERT = b'{"kind":"alert"'
 _PERMANENT = frozenset({400, 403, 413, 415})
 """HTTP statuses that the server would return for the same batch again."""
 _ABOUT_THE_BATCH = frozenset({422})
@@ -151,7 +150,7 @@ class Intake:
             self._due = time.monotonic() + min(linger, _LINGER_MAX_SECONDS)
         self._lines += lines
         self._size += sum(map(len, lines))
-        if self._size > _BATCH_BYTES or any(line.startswith(_ALERT) for line in lines):
+        if self._size > _BATCH_BYTES or any(map(stream.is_alert, lines)):
             self._due = 0.0
 
     def _wait_seconds(self) -> float:

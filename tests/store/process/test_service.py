@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +17,9 @@ from driftline.errors import StoreError
 from driftline.events import stream
 from driftline.store.process.protocol import REQUEST_HEAD, SOCKET
 from driftline.store.process.reader import open_reader
+from driftline.store.process.service import ACK
 from driftline.store.process.writer import Writer, start_writer
-from tests.store.rows import event, names
+from tests.store.rows import alert, event, names
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -53,6 +56,25 @@ def test_a_killed_process_neither_loses_nor_repeats_rows(writer: Writer, tmp_pat
     wait_until(lambda: len(stored(tmp_path)) >= len(expected))
 
     assert stored(tmp_path) == expected
+
+
+def test_rows_without_an_alert_share_a_commit_and_an_alert_ends_the_wait(tmp_path: Path) -> None:
+    command = (sys.executable, "-P", "-m", "driftline.store.process.service", str(tmp_path), "stream")
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin and process.stdout
+        acks = [process.stdout.read(ACK.size)]
+        for name in range(100):
+            process.stdin.write(stream.encode(event(f"{name:03}")))
+            process.stdin.flush()
+            time.sleep(0.002)
+        process.stdin.write(stream.encode(alert()))
+        process.stdin.flush()
+        while ACK.unpack(acks[-1]) < (101,):  # with standard input open: its end does not cause this commit
+            acks.append(process.stdout.read(ACK.size))
+        process.stdin.close()
+
+    assert len(acks) < 20
+    assert len(stored(tmp_path)) == 100
 
 
 def stored(path: Path) -> list[str]:
