@@ -83,12 +83,15 @@ def hunt(
     output
         Output format: table for people, json for one object a line, csv, or parquet (binary).
     timespan
-        Only rows of this span back from now, such as 30m, 12h or 7d, in tables with a Timestamp. Default: all rows.
+        Only rows of this span back from now, such as 30m, 12h or 7d, in tables with a Timestamp or TimeGenerated.
+        Default: all rows.
     param
         Value of a parameter of the query, declared with `declare query_parameters`, as NAME=VALUE; may be given several
         times.
     table
-        Query a file instead of the store, as NAME=FILE (Parquet, CSV or JSON lines); may be given several times.
+        Query files instead of the store, as NAME=FILE: Parquet, CSV or JSON (.json, .jsonl, .ndjson, .log), also with
+        .gz or .zst. FILE may be a folder, a pattern such as 'logs/*.log', or - for standard input. May be given several
+        times.
     schema
         JSON file with the Kusto types of columns in such files: {"NAME": {"column": "datetime"}}.
     timeout
@@ -124,7 +127,7 @@ def hunt(
                 ServerHunt(server, query_text.text, "", parameters, timespan, rows), explain=explain, output=output
             )
         else:
-            source = _source(table, schema, store, limits)
+            source = _source(table, schema, store, limits, reads_query=str(file) == "-")
             _print_hunt(
                 source.prepare(query_text.text, parameters, _start_time(timespan)), explain=explain, output=output
             )
@@ -231,10 +234,13 @@ _LocalHunt = _StoreHunt | _FileHunt
 
 
 def _source(
-    given: Sequence[str] | None, schema: Path | None, directory: Path, limits: Limits
+    given: Sequence[str] | None, schema: Path | None, directory: Path, limits: Limits, *, reads_query: bool
 ) -> _StoreSource | _FileSource:
     if given:
-        return _FileSource(_pairs("--table", given), _schema(schema), limits)
+        tables = _pairs("--table", given)
+        if list(tables.values()).count("-") + reads_query > 1:
+            raise InvalidInput("standard input (-) can be read once: by --file or by one --table")
+        return _FileSource(tables, _schema(schema), limits)
     return _StoreSource(directory, limits)
 
 

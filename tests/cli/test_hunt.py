@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import io
 import json
 import os
 import signal
@@ -90,6 +91,21 @@ def test_an_error_is_underlined() -> None:
         hunt("print a = strlenn('x')")
 
     assert str(caught.value).split("\n")[1:] == ["  print a = strlenn('x')", "            ^^^^^^^"]
+
+
+def test_standard_input_is_a_table() -> None:
+    command = [sys.executable, "-m", "driftline.cli", "hunt", "T | project a", "--table", "T=-", "--output", "json"]
+    result = subprocess.run(command, input='{"a":{"b":1}}\n', capture_output=True, text=True, check=True)
+
+    assert result.stdout == '{"a": {"b": 1}}\n'
+
+
+def test_standard_input_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("T"))
+    with pytest.raises(errors.InvalidInput, match="standard input"):
+        hunt(file=Path("-"), table=["T=-"])
+    with pytest.raises(errors.InvalidInput, match="standard input"):
+        hunt("T", table=["T=-", "U=-"])
 
 
 def test_tables_of_the_store_are_queried(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,15 +12,13 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.json
 import pyarrow.parquet
 
 from driftline import errors, kql
@@ -29,6 +27,7 @@ from driftline.store.query.hunt_store import Explanation, TableScan, explanation
 from driftline.store.query.limits import Limits, OnHunt, Stop, audit, run
 from driftline.store.query.results import TICKS_PER_US, TYPES, row_tuples, to_kusto_types
 from driftline.store.query.sandbox import run_sandboxed
+from driftline.store.query.table_files import find_files, is_parquet, parse_datetimes, read_files
 from driftline.store.query.views import literal
 from driftline.store.schema import quoted
 
@@ -42,21 +41,15 @@ __all__ = [
     "explain",
     "hunt",
     "hunt_on",
-    "open_table",
     "rows_of",
     "schema_of",
 ]
 
+_TIME_COLUMNS = ("Timestamp", "TimeGenerated")
+"""Column of a row's time: of Defender's tables, and of Sentinel's."""
+
 Tables = Mapping[str, "pa.Table | str | Path"]
 Schema = Mapping[str, Mapping[str, str]]
-
-FILE_READERS: dict[str, Callable[[str], pa.Table]] = {
-    ".parquet": pyarrow.parquet.read_table,
-    ".csv": pyarrow.csv.read_csv,
-    ".json": pyarrow.json.read_json,
-    ".jsonl": pyarrow.json.read_json,
-    ".ndjson": pyarrow.json.read_json,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +59,15 @@ class InputTable:
     types: Mapping[str, str]
     """Kusto type by column."""
     rows: pa.Table | None
-    """All rows, stored as the engines store Kusto's types; None for a Parquet file, which is read on demand."""
-    path: Path | None = None
-    """Absolute path of the Parquet file; None if ``rows`` has the rows."""
+    """All rows, stored as the engines store Kusto's types; None for Parquet files, which are read on demand."""
+    paths: Sequence[Path] = ()
+    """Absolute paths of the Parquet files; empty if ``rows`` has the rows."""
     file_schema: pa.Schema | None = None
-    """Arrow schema of the Parquet file."""
+    """Arrow schema of the Parquet files together."""
     after: datetime.datetime | None = None
-    """Rows of the file with an older ``Timestamp`` are left out (aware); None for all rows."""
+    """Rows of the files with an older ``time_column`` are left out (aware); None for all rows."""
+    time_column: str = ""
+    """Name of the column that ``after`` is compared with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +96,15 @@ def hunt(
 ) -> pa.Table:
     """Run a KQL query over tables by name, and return its rows.
 
-    A table is an Arrow table or the name of a Parquet, CSV or JSON-lines file. Of a Parquet file
-    only the columns and row groups that the query needs are read; other files are read whole.
+    A table is an Arrow table or names Parquet, CSV or JSON files (``table_files``): one, those of a
+    folder or a pattern, or standard input. Of Parquet files only the columns and row groups that the
+    query needs are read; other files are read whole.
     ``tables`` may be empty for a query that brings its own data (``datatable``, ``print``).
 
     ``schema`` overrides Kusto types by table and column (``dynamic`` for JSON text, ``timespan``,
     ``guid``). ``parameters`` are values, as text, for ``declare query_parameters``. ``after``
-    (aware) leaves out rows with an older ``Timestamp``. ``stop`` ends the hunt from another thread.
+    (aware) leaves out rows with an older ``Timestamp`` (or ``TimeGenerated``); such a column of
+    another type is an error. ``stop`` ends the hunt from another thread.
     ``on_hunt`` is called with a record of the hunt when it has ended.
 
     The result has timestamps in UTC, timespans as durations in microseconds and dynamic values as
@@ -144,7 +141,7 @@ def hunt_on(
     """Run a KQL query on an engine; parameters, result and errors are those of ``hunt``."""
     with audit(text, on_hunt) as outcome:
         given = _input_tables(tables, schema)
-        recent = {name: _since(table, after) for name, table in given.items()}
+        recent = {name: _since(name, table, after) for name, table in given.items()}
         bounds = limits or Limits()
 
         def discover(lookup: kql.Translation) -> list[tuple[Any, ...]]:
@@ -175,7 +172,9 @@ def explain(
     read = {name: given[name] for name in translation.tables}
     with open_environment(_environment(read), Limits()) as connection:
         plan = run(connection, f"EXPLAIN {translation.sql}", Limits())
-    readings = tuple(TableScan(table=name, files=int(table.path is not None), of=1) for name, table in read.items())
+    readings = tuple(
+        TableScan(table=name, files=len(table.paths), of=max(1, len(table.paths))) for name, table in read.items()
+    )
     return explanation(translation, plan, readings)
 
 
@@ -194,21 +193,6 @@ def _translate(
 # Input tables
 
 
-def open_table(path: str | Path) -> pa.Table:
-    """Read all rows of a Parquet, CSV or JSON-lines file.
-
-    The ending of the name tells the format. Raises ``InvalidInput`` for another ending, and for a
-    file that cannot be read.
-    """
-    read = FILE_READERS.get(Path(path).suffix.lower())
-    if read is None:
-        raise errors.InvalidInput(f"{path}: expected a file named .parquet, .csv, .json, .jsonl or .ndjson")
-    try:
-        return read(str(path))
-    except (OSError, pa.ArrowException) as error:
-        raise errors.InvalidInput(f"{path}: {error}") from error
-
-
 def schema_of(table: pa.Table) -> dict[str, str]:
     """Return the Kusto type of each column of an Arrow table.
 
@@ -219,8 +203,8 @@ def schema_of(table: pa.Table) -> dict[str, str]:
 
 
 def rows_of(table: InputTable) -> pa.Table:
-    """Return all rows of an input table, reading its Parquet file if it has one."""
-    return table.rows if table.rows is not None else _to_storage(open_table(table.path or ""), table.types)
+    """Return all rows of an input table, reading its Parquet files if it has some."""
+    return table.rows if table.rows is not None else _to_storage(read_files(table.paths), table.types)
 
 
 def _input_tables(tables: Tables, schema: Schema | None) -> dict[str, InputTable]:
@@ -229,19 +213,28 @@ def _input_tables(tables: Tables, schema: Schema | None) -> dict[str, InputTable
 
 # CSV and JSON have no statistics by which parts could be skipped, so they are read whole.
 def _input_table(name: str, table: pa.Table | str | Path, types: Mapping[str, str]) -> InputTable:
-    if isinstance(table, (str, Path)) and Path(table).suffix.lower() == ".parquet":
-        file_schema = _parquet_schema(Path(table))
-        return InputTable(_types(name, file_schema, types), None, Path(table).absolute(), file_schema)
-    rows = open_table(table) if isinstance(table, (str, Path)) else table
-    found = _types(name, rows.schema, types)
-    return InputTable(found, _to_storage(rows, found))
+    if isinstance(table, (str, Path)):
+        paths = find_files(table)
+        if all(map(is_parquet, paths)):
+            file_schema = _parquet_schema(paths)
+            absolute = tuple(path.absolute() for path in paths)
+            return InputTable(_types(name, file_schema, types), None, absolute, file_schema)
+        table = read_files(paths)
+    found = _types(name, table.schema, types)
+    return InputTable(found, _to_storage(table, found))
 
 
-def _parquet_schema(path: Path) -> pa.Schema:
+def _parquet_schema(paths: Sequence[Path]) -> pa.Schema:
+    schemas = []
+    for path in paths:
+        try:
+            schemas.append(pyarrow.parquet.read_schema(path))
+        except (OSError, pa.ArrowException) as error:
+            raise errors.InvalidInput(f"{path}: {error}") from error
     try:
-        return pyarrow.parquet.read_schema(path)
-    except (OSError, pa.ArrowException) as error:
-        raise errors.InvalidInput(f"{path}: {error}") from error
+        return pa.unify_schemas(schemas, promote_options="permissive")
+    except pa.ArrowException as error:
+        raise errors.InvalidInput(f"the files of the table differ: {error}") from error
 
 
 # DuckDB's column names ignore case, Kusto's do not: two names that differ in case alone would be one column.
@@ -255,14 +248,21 @@ def _types(name: str, arrow: pa.Schema, overrides: Mapping[str, str]) -> dict[st
     return {field.name: overrides.get(field.name) or _kusto_type(field) for field in arrow}
 
 
-# An Arrow table is filtered at once; a Parquet file by its view, so that DuckDB can skip row groups.
-def _since(table: InputTable, after: datetime.datetime | None) -> InputTable:
-    if after is None or table.types.get("Timestamp") != "datetime":
+# An Arrow table is filtered at once; Parquet files by their view, so that DuckDB can skip row groups. Tables without a
+# column of times, such as lists of names, keep all rows.
+def _since(name: str, table: InputTable, after: datetime.datetime | None) -> InputTable:
+    column = next((column for column in _TIME_COLUMNS if column in table.types), None)
+    if after is None or column is None:
         return table
+    if table.types[column] != "datetime":
+        raise errors.InvalidInput(
+            f"the column {column} of the table {name} is of type {table.types[column]}, but a time span needs a "
+            "datetime: give the column's type in the schema, or leave the time span out"
+        )
     if table.rows is None:
-        return dataclasses.replace(table, after=after)
+        return dataclasses.replace(table, after=after, time_column=column)
     moment = pa.scalar(after.astimezone(datetime.UTC).replace(tzinfo=None), pa.timestamp("us"))
-    recent = table.rows.filter(pa.compute.greater_equal(table.rows.column("Timestamp"), moment))
+    recent = table.rows.filter(pa.compute.greater_equal(table.rows.column(column), moment))
     return dataclasses.replace(table, rows=recent)
 
 
@@ -308,6 +308,8 @@ def _to_storage(table: pa.Table, types: Mapping[str, str]) -> pa.Table:
 
 def _column_to_storage(column: pa.ChunkedArray[Any], kind: str) -> pa.ChunkedArray[Any]:
     try:
+        if kind == "datetime" and pa.types.is_string(column.type):
+            return pa.chunked_array([parse_datetimes(column.to_pylist()).cast(pa.timestamp("us"))])
         if kind == "datetime":
             return column.cast(pa.timestamp("us"), safe=False)
         if kind == "timespan" and pa.types.is_duration(column.type):
@@ -315,7 +317,7 @@ def _column_to_storage(column: pa.ChunkedArray[Any], kind: str) -> pa.ChunkedArr
         if kind == "dynamic" and pa.types.is_nested(column.type):
             return _json_texts(column)
         return column.cast(pa.int64() if kind == "timespan" else TYPES[kind])
-    except (pa.ArrowException, KeyError) as error:
+    except (pa.ArrowException, KeyError, ValueError) as error:
         raise errors.InvalidInput(f"a column of Arrow type {column.type} cannot be read as {kind}: {error}") from error
 
 
@@ -350,15 +352,16 @@ def _environment(tables: Mapping[str, InputTable]) -> Environment:
     rows = {name: table.rows for name, table in tables.items() if table.rows is not None}
     files = {name: table for name, table in tables.items() if table.rows is None}
     views = tuple(_file_view(name, table) for name, table in files.items())
-    return Environment(rows, views, files=tuple(str(table.path) for table in files.values()))
+    return Environment(rows, views, files=tuple(str(path) for table in files.values() for path in table.paths))
 
 
 # A view, so that DuckDB reads only the columns and row groups that the hunt needs.
 def _file_view(name: str, table: InputTable) -> str:
     assert table.file_schema is not None
     columns = ", ".join(_file_column(table.file_schema.field(column), kind) for column, kind in table.types.items())
-    rows = f"SELECT {columns} FROM read_parquet([{literal(str(table.path))}])"  # noqa: S608 -- all is quoted
-    condition = f' WHERE "Timestamp" >= {literal(table.after.isoformat())}' if table.after else ""
+    paths = ", ".join(literal(str(path)) for path in table.paths)
+    rows = f"SELECT {columns} FROM read_parquet([{paths}], union_by_name = true)"  # noqa: S608 -- all is quoted
+    condition = f" WHERE {quoted(table.time_column)} >= {literal(table.after.isoformat())}" if table.after else ""
     return f"CREATE VIEW {quoted(name)} AS {rows}{condition}"
 
 
