@@ -6,7 +6,8 @@ that the query needs, ``outline`` prints the plan. The stages are folders, in th
 function, ``print`` formats a query. ``docs/explanation/kql.md`` explains how they work together.
 """
 
+from driftline.kql.bind import Views
 from driftline.kql.explain import outline
 from driftline.kql.translate import Dialect, Discover, Translation, compiled, translate
 
-__all__ = ["Dialect", "Discover", "Translation", "compiled", "outline", "translate"]
+__all__ = ["Dialect", "Discover", "Translation", "Views", "compiled", "outline", "translate"]

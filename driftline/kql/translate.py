@@ -7,6 +7,7 @@ and the schema are arguments, and data-dependent columns come from the caller's 
 from __future__ import annotations
 
 import datetime
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -14,7 +15,7 @@ from typing import Any, Literal
 from sqlglot import Dialect as SqlDialect
 
 from driftline.kql import bind, dialects, parse, rewrite, syntax
-from driftline.kql.bind import Schema
+from driftline.kql.bind import Schema, Views
 from driftline.kql.parameters import parameter_constants
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.plan import walk
@@ -74,6 +75,7 @@ def compiled(
     refused: Mapping[str, str] | None = None,
     bounded: bool = False,
     discover: Discover | None = None,
+    views: Views = bind.NO_VIEWS,
 ) -> Translation:
     """Compile a query to SQL, with its result columns and the rows it needs of each table.
 
@@ -85,13 +87,14 @@ def compiled(
     - ``refused``: tables that may not be read, with the reason for the message.
     - ``bounded``: the caller gives the SQL only rows within the bounds of ``reach``; conditions on ``Timestamp`` that
       say the same are then left out.
+    - ``views``: tables and columns that are defined in KQL over the tables of ``schema``.
     - ``discover``: runs a query for the columns of ``evaluate pivot`` and ``bag_unpack``, which depend on the data.
       With None such operators must declare their columns.
 
     Raises ``errors.InvalidQuery`` with a ``QueryProblem`` for each mistake that could be found.
     """
     problems = Problems(text)
-    options = Options(schema, dialect, now, parameters or {}, refused or {}, bounded, discover)
+    options = Options(schema, dialect, now, parameters or {}, refused or {}, bounded, discover, views)
     try:
         return _compiled(text, options, problems)
     except RecursionError:  # the stages are recursive functions over the tree
@@ -107,6 +110,9 @@ def compiled(
     raise AssertionError  # pragma: no cover -- there is a problem
 
 
+WORD = re.compile(r"\w+")
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """Arguments of ``compiled`` except the query's text."""
@@ -118,6 +124,7 @@ class Options:
     refused: Mapping[str, str]
     bounded: bool
     discover: Discover | None
+    views: Views
 
     def sql(self, found: Plan, columns: tuple[Column, ...], order: tuple[Key, ...]) -> str:
         """Return the SQL of a plan: visible columns by name, rows in the given order."""
@@ -144,7 +151,14 @@ def _compiled(text: str, options: Options, problems: Problems) -> Translation:
     names = parameter_constants(query, options.parameters, problems)
     discover = options.rows if options.discover else None
     relation = bind.bind(
-        query, options.schema, problems=problems, names=names, discover=discover, refused=options.refused
+        query,
+        options.schema,
+        problems=problems,
+        names=names,
+        discover=discover,
+        refused=options.refused,
+        views=options.views,
+        mentioned=frozenset(WORD.findall(text)),
     )
     needed = _needed(relation)
     found = rewrite.rewritten(lift_windows(relation.plan), needed, options.now)

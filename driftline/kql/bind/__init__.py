@@ -13,12 +13,22 @@ from driftline.kql import syntax
 from driftline.kql.bind import operators
 from driftline.kql.bind.functions import calls, special
 from driftline.kql.bind.scalars import literals, membership, operations
-from driftline.kql.bind.scope import Binder, Binding, Discover, Relation, Schema, Scope, Session
+from driftline.kql.bind.scope import (
+    NO_VIEWS,
+    Binder,
+    Binding,
+    Discover,
+    Relation,
+    Schema,
+    Scope,
+    Session,
+    Views,
+)
 from driftline.kql.bind.tables import pipelines, search, sources, union
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.text.problems import Problems
 
-__all__ = ["Relation", "Schema", "bind"]
+__all__ = ["NO_VIEWS", "Relation", "Schema", "Views", "bind"]
 
 
 def bind(
@@ -29,16 +39,19 @@ def bind(
     names: Mapping[str, Binding] | None = None,
     discover: Discover | None = None,
     refused: Mapping[str, str] | None = None,
+    views: Views = NO_VIEWS,
+    mentioned: frozenset[str] = frozenset(),
 ) -> Relation:
     """Bind a query to the tables of a schema, and return the relation that it denotes.
 
     ``schema`` maps table -> column -> Kusto type. ``names`` are functions and values that the query may use besides
     its own lets. ``discover`` returns the rows of a plan, for operators whose columns depend on the data; without it
     such operators must declare their columns. ``refused`` maps tables that may not be read to the reason.
+    ``mentioned`` are the words of the query, which decide about the columns of ``views``.
 
     Raises ``errors.InvalidQuery`` with every problem found.
     """
-    session = Session(BINDER, schema, problems, discover=discover, refused=refused)
+    session = Session(BINDER, schema, problems, discover=discover, refused=refused, views=views, mentioned=mentioned)
     try:
         relation = pipelines.bind_query(query, Scope(session, names or {}))
     except Stuck:

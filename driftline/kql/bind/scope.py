@@ -20,6 +20,7 @@ from driftline.kql.plan.nodes import Col, Column, Key, Plan, Project, Scalar
 from driftline.kql.text.problems import Problems, Span, suggestion
 
 __all__ = [
+    "NO_VIEWS",
     "Binder",
     "Binding",
     "Closure",
@@ -29,6 +30,7 @@ __all__ = [
     "Schema",
     "Scope",
     "Session",
+    "Views",
     "single_column",
 ]
 
@@ -71,6 +73,23 @@ class Relation:
     def hidden(self) -> tuple[Column, ...]:
         """The columns without a name, which only carry the order or tell partitions apart."""
         return tuple(column for column in self.plan.columns if not column.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """Tables and columns that are defined in KQL over the tables of a schema.
+
+    Their definitions see stored tables and other views, not the query's own names. Only a query that mentions the
+    name of such a column gets it: a table shows its stored columns otherwise.
+    """
+
+    tables: Mapping[str, str] = field(default_factory=dict)
+    """Name of a view -> its query."""
+    columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Stored table -> name of a column -> its expression over the stored columns."""
+
+
+NO_VIEWS = Views()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,18 +177,22 @@ class Session:
         *,
         discover: Discover | None = None,
         refused: Mapping[str, str] | None = None,
+        views: Views = NO_VIEWS,
+        mentioned: frozenset[str] = frozenset(),
     ) -> None:
         """Begin a binding.
 
         ``schema`` maps table -> column -> Kusto type. ``discover`` runs a plan and returns its rows; ``None`` means
         that no rows can be read while the query is bound. ``refused`` maps a table that may not be read to the
-        reason.
+        reason. ``mentioned`` are the words of the query, for the columns of ``views``.
         """
         self.binder = binder
         self.schema = schema
         self.discover = discover
         self.problems = problems
         self.refused = refused or {}  # tables that may not be read, and why
+        self.views = views
+        self.mentioned = mentioned
         self.tainted = False  # an operator failed: later unknown columns may be consequences
         self.depth = 0
         self.properties: dict[

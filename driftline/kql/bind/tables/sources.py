@@ -5,6 +5,8 @@ https://learn.microsoft.com/kusto/query/datatable-operator, …/range-operator a
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -16,6 +18,7 @@ from driftline.kql.bind.scalars.arguments import constant
 from driftline.kql.bind.scalars.arithmetic import arithmetic, compared
 from driftline.kql.bind.scope import Closure, Relation, Scope
 from driftline.kql.bind.tables.relations import in_order, renewed
+from driftline.kql.parse import parse
 from driftline.kql.parse.expressions import REMOTE_FUNCTIONS
 from driftline.kql.plan.nodes import (
     Call,
@@ -30,6 +33,8 @@ from driftline.kql.plan.nodes import (
 from driftline.kql.text.problems import Span, suggestion
 
 __all__ = ["SOURCES"]
+
+WORD = re.compile(r"\w+")
 
 FUNCTIONS = frozenset(["materialize", "table", "view"])
 """Functions that return a table."""
@@ -51,14 +56,40 @@ def _bind_name(node: syntax.Name, scope: Scope) -> Relation:
 
 
 def stored(name: str, span: Span, scope: Scope) -> Relation:
-    """Read a stored table; note a problem if it is unknown or may not be read."""
-    schema = scope.session.schema.get(name)
-    if schema is None and name in scope.session.refused:
-        scope.fail(f"the table '{name}' may not be read: {scope.session.refused[name]}", span)
+    """Read a stored table or a view; note a problem if it is unknown or may not be read."""
+    session = scope.session
+    schema = session.schema.get(name)
+    if schema is None and name in session.views.tables:
+        return _view(name, span, scope)
+    if schema is None and name in session.refused:
+        scope.fail(f"the table '{name}' may not be read: {session.refused[name]}", span)
     if schema is None:
-        tables = [*scope.session.schema, *scope.names]
+        tables = [*session.schema, *session.views.tables, *scope.names]
         scope.fail(f"unknown table '{name}'{suggestion(name, tables)}", span)
-    return Relation(Table(name, tuple(scope.session.column(column, kind) for column, kind in schema.items())))
+    relation = Relation(Table(name, tuple(session.column(column, kind) for column, kind in schema.items())))
+    defined = session.views.columns.get(name, {})
+    columns = [f"{column} = {defined[column]}" for column in defined if column in session.mentioned]
+    if not columns:
+        return relation
+    (extend,) = _parsed(f"{name} | extend {', '.join(columns)}").operators
+    return session.binder.operator(extend, relation, Scope(session).with_row(relation))
+
+
+def _view(name: str, span: Span, scope: Scope) -> Relation:
+    """Read a view. Its definition is trusted, so only a table that may not be read can fail."""
+    text = scope.session.views.tables[name]
+    for word in sorted(set(WORD.findall(text))):
+        if word in scope.session.refused:
+            scope.fail(f"'{name}' reads the table '{word}', which may not be read: {scope.session.refused[word]}", span)
+    return Scope(scope.session).table(_parsed(text))
+
+
+@functools.lru_cache
+def _parsed(text: str) -> syntax.Pipe:
+    """Parse a definition; it is a pipeline."""
+    body = parse(text).body
+    assert isinstance(body, syntax.Pipe)
+    return body
 
 
 def _bind_call(node: syntax.Call, scope: Scope) -> Relation:
