@@ -8,7 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from driftline.events import TABLES, Table
+from driftline.events import TABLES, VIEW_COLUMNS, VIEWS, Table, View
+from driftline.hunts.schema import column_types
 from driftline.policy import reference, schema
 from scripts import _hunts_page, server_docs
 
@@ -21,16 +22,33 @@ has come first, with its names, order and types; driftline's own follow. Times a
 """
 
 
+VIEWS_HEAD = """## Views
+
+Tables that published queries read, made from the hunting tables by the queries below.
+"""
+
+
 def tables() -> str:
     """Return the page of the hunting tables."""
-    return "\n".join([HEAD, *(_section(table) for table in TABLES.values())])
+    sections = [*map(_section, TABLES.values()), VIEWS_HEAD, *map(_view_section, VIEWS.values())]
+    return "\n".join([HEAD, *sections])
 
 
 def _section(table: Table) -> str:
     """Return the section of one table, with a row for each column."""
     rows = [f"| `{column.name}` | {column.type} | {column.description} |" for column in table.columns]
+    types = column_types(table.name)
+    defined = [f"`{name}` ({types[name]}) = `{value}`" for name, value in VIEW_COLUMNS[table.name].items()]
     return "\n".join([f"## {table.name}", "", table.description + ".", "", "| column | type | meaning |",
-                      "| --- | --- | --- |", *rows, ""])  # fmt: skip
+                      "| --- | --- | --- |", *rows, "",
+                      "A query that mentions them also gets:", "", *(f"- {each}" for each in defined), ""])  # fmt: skip
+
+
+def _view_section(view: View) -> str:
+    """Return the section of one view, with its columns and its definition."""
+    columns = ", ".join(f"`{name}` ({kind})" for name, kind in column_types(view.name).items())
+    return "\n".join([f"### {view.name}", "", view.description + ".", "", f"Columns: {columns}.", "",
+                      "```kql", view.query.strip(), "```", ""])  # fmt: skip
 
 
 def crd() -> str:

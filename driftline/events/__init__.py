@@ -14,9 +14,13 @@ from driftline.events.health import SensorHealth
 from driftline.events.process import CloudProcessEvent
 from driftline.events.stream import Message
 from driftline.events.tables import TABLES, Table
+from driftline.events.views import VIEW_COLUMNS, VIEW_QUERIES, VIEWS, View
 
 __all__ = [
     "TABLES",
+    "VIEWS",
+    "VIEW_COLUMNS",
+    "VIEW_QUERIES",
     "Action",
     "Alert",
     "AlertEvidence",
@@ -37,6 +41,7 @@ __all__ = [
     "Subject",
     "Table",
     "Verdict",
+    "View",
     "VolumeKind",
     "VolumeMount",
     "alert_evidence",

@@ -15,7 +15,7 @@ from typing import Any
 
 from driftline import kql
 from driftline.errors import InvalidInput, InvalidQuery, Problem, QueryProblem
-from driftline.events import TABLES
+from driftline.hunts.schema import SCHEMA, VIEWS
 from driftline.kql import functions as builtin
 from driftline.kql import parse, syntax
 from driftline.kql.text.problems import Problems
@@ -23,11 +23,10 @@ from driftline.kql.text.tokens import Kind, tokenize
 
 __all__ = ["ComposedHunt", "SavedHunt", "check", "compose"]
 
-_SCHEMA = {table.name: {column.name: column.type for column in table.columns} for table in TABLES.values()}
 # A saved hunt with the name of a table, column or function would hide it in every query that refers to the hunt.
 _RESERVED_NAMES = (
-    {*_SCHEMA, *builtin.FUNCTIONS, *builtin.AGGREGATES, *builtin.ALIASES}
-    | {name for columns in _SCHEMA.values() for name in columns}
+    {*SCHEMA, *VIEWS.tables, *builtin.FUNCTIONS, *builtin.AGGREGATES, *builtin.ALIASES}
+    | {name for columns in (*SCHEMA.values(), *VIEWS.columns.values()) for name in columns}
 )  # fmt: skip
 # Literals of the parameter types, for validation of a saved hunt without arguments; 1 for all numeric types.
 _SAMPLE_ARGUMENTS = {"bool": "true", "datetime": "2020-01-01", "timespan": "1h", "dynamic": "{}", "string": "",
@@ -117,11 +116,11 @@ def check(new: SavedHunt, others: Mapping[str, SavedHunt]) -> None:
         raise InvalidQuery(f"{new.name!r} refers to itself")
     whole = compose(new.query, {name: each for name, each in others.items() if name != new.name})
     try:
-        kql.compiled(whole.text, _SCHEMA, parameters=_sample_arguments(new.query), discover=_no_rows)
+        kql.compiled(whole.text, SCHEMA, parameters=_sample_arguments(new.query), discover=_no_rows, views=VIEWS)
     except InvalidQuery as error:
         raise whole.with_source_positions(error) from error
     # Other hunts use the let statement, which must compile as well.
-    kql.compiled(f"{new.let_statement}print 1", _SCHEMA)
+    kql.compiled(f"{new.let_statement}print 1", SCHEMA, views=VIEWS)
 
 
 # The columns of some operators depend on rows (pivot, for example). For validation no rows are read.

@@ -14,8 +14,9 @@ from fastapi import APIRouter, Header, Request
 from driftline import hunts as library
 from driftline.clock import EPOCH
 from driftline.errors import InvalidInput
-from driftline.events import TABLES
+from driftline.events import TABLES, VIEWS
 from driftline.hunts import functions
+from driftline.hunts.schema import column_types
 from driftline.kql.text import constants
 from driftline.server.audit.trail import AppTrail
 from driftline.server.auth import Caller, Principal, needs
@@ -43,17 +44,30 @@ _FORMATS: Mapping[str, Any] = {
 
 @router.get("/tables", dependencies=[needs("hunt")])
 def list_tables() -> list[TableInfo]:
-    """List the hunting tables with their columns."""
-    return [
+    """List the hunting tables and views with their columns.
+
+    The columns without a description are those that a query gets only if it mentions them, and those of views.
+    """
+    tables = [
         TableInfo(
             name=table.name,
             description=table.description,
             columns=[
-                ColumnInfo(name=each.name, type=each.type, description=each.description) for each in table.columns
+                *(ColumnInfo(name=each.name, type=each.type, description=each.description) for each in table.columns),
+                *_defined_columns(table.name),
             ],
         )
         for table in TABLES.values()
     ]
+    views = [
+        TableInfo(name=view.name, description=view.description, columns=_defined_columns(view.name))
+        for view in VIEWS.values()
+    ]
+    return tables + views
+
+
+def _defined_columns(name: str) -> list[ColumnInfo]:
+    return [ColumnInfo(name=column, type=kind, description="") for column, kind in column_types(name).items()]
 
 
 @router.post(

@@ -21,7 +21,7 @@ import pyarrow as pa
 
 from driftline import errors, kql
 from driftline.clock import EPOCH
-from driftline.events import TABLES
+from driftline.events import TABLES, VIEW_COLUMNS, VIEW_QUERIES
 from driftline.kql.rewrite import Bounds, Reach
 from driftline.store.query import results
 from driftline.store.query.file_pruning import prune_files
@@ -38,6 +38,9 @@ from driftline.store.query.views import (
 )
 
 __all__ = ["Explanation", "Hunt", "TableScan", "explain", "explanation", "hunt", "tables_of"]
+
+
+VIEWS = kql.Views(VIEW_QUERIES, VIEW_COLUMNS)
 
 
 class Hunt(msgspec.Struct, frozen=True, kw_only=True, tag="hunt"):
@@ -217,6 +220,7 @@ def _translate(tables: Mapping[str, TableSource], request: Hunt, discover: kql.D
         refused=refused,
         bounded=True,
         discover=discover,
+        views=VIEWS,
     )
 
 
