@@ -180,9 +180,12 @@ class Pipeline:
             if tracked and tracked.blocking.subjects:
                 self._blocker.apply(tracked)
             return
-        tracked = self._containers.removed(record.head.cgroup)
+        tracked = self._containers.by_cgroup(record.head.cgroup)
+        gone = self._containers.removed(record.head.cgroup)
         if tracked:
-            self._blocker.forget(tracked)
+            self._blocker.forget_cgroup(tracked, record.head.cgroup)
+        if gone:
+            self._blocker.forget(gone)
 
     def _on_exec(self, record: ExecRecord) -> None:
         self.execs += 1

@@ -24,7 +24,7 @@ from driftline.events import Action, Drift, Subject, Verdict
 from driftline.policy import compile_blocking
 from driftline.sensor.bpf import bpffs
 from driftline.sensor.bpf.block_maps import BlockMaps
-from driftline.sensor.bpf.records import ProcessKey
+from driftline.sensor.bpf.records import Cgroup, ProcessKey
 from driftline.sensor.enforcement import stopping, switch
 from driftline.sensor.enforcement.image_maps import ImageMaps
 from driftline.sensor.tracking.containers import TrackedContainer
@@ -52,6 +52,8 @@ class _Enforcement:
         self.tracked = tracked
         self.number = 0
         self.keys: list[bytes] = []
+        # The cgroups with an entry in the kernel. The container's own set is empty by the time that it is removed.
+        self.cgroups: set[Cgroup] = set()
         self.verdicts: OrderedDict[tuple[int, int, Subject], _CachedVerdict] = OrderedDict()
 
 
@@ -121,6 +123,7 @@ class Blocker:
             image = self.images.of(tracked.index)
             for cgroup in tracked.cgroups:
                 self._maps.set_policy(cgroup, tracked.blocking, owner=entry.number, image=image)
+                entry.cgroups.add(cgroup)
         except OSError as error:
             _log.error("executions in container %s are blocked only after their verdict: %s", tracked.id, error)
 
@@ -130,9 +133,16 @@ class Blocker:
             entry = self._entries.pop(tracked.id, None)
         if entry is None:
             return
-        for cgroup in tracked.cgroups:
+        for cgroup in entry.cgroups:
             self._maps.clear_policy(cgroup)
         self._maps.disallow(entry.keys)
+
+    def forget_cgroup(self, tracked: TrackedContainer, cgroup: Cgroup) -> None:
+        """Remove the rules of a cgroup that was removed from a container; it need not have rules."""
+        entry = self._entries.get(tracked.id)
+        if entry and cgroup in entry.cgroups:
+            entry.cgroups.remove(cgroup)
+            self._maps.clear_policy(cgroup)
 
     def refresh(self, now: datetime.datetime) -> None:
         """Apply again the rules that expired by ``now`` (aware, UTC) or whose image was loaded since the last call."""
