@@ -66,7 +66,8 @@ def sensor(
     join
         Join token of the server, needed at the first start only. Default: the service-account token of the pod.
     state
-        Directory for the sensor's certificate, and for rows that the server has not received yet.
+        Directory for the marker of this run, by which the next one reports SensorKilled; with --server, for the
+        sensor's certificate and rows that the server has not received yet as well.
     output
         Format of standard output: table for a text for each alert, json for every row as one object a line, none for
         nothing.
@@ -104,7 +105,7 @@ def sensor(
         watch_hosts=hosts,
         provenance=provenance,
         libraries=libraries,
-        state=state if server else None,
+        state=state,
         heartbeats=bool(server),
     )
     stop = threading.Event()

@@ -152,7 +152,7 @@ class Sensor:
         self._mappings = self._open_mappings()
         self._health = HealthLedger(options.location, self._loss_counters())
         self._tampering = TamperingMonitor(self._kernel.tampering)
-        self._marker = run_markers.RunMarker(options.state, self._health.sensor_id) if options.state else None
+        self._marker = self._open_marker()
         self._pipeline = Pipeline(
             containers=self._containers,
             processes=self._processes,
@@ -176,6 +176,16 @@ class Sensor:
             return MappingStream()
         except UnsupportedHost as error:
             _log.warning("library loads are not covered: %s", error)
+            return None
+
+    # Without the state directory only the row about a killed run is missing.
+    def _open_marker(self) -> run_markers.RunMarker | None:
+        if self._options.state is None:
+            return None
+        try:
+            return run_markers.RunMarker(self._options.state, self._health.sensor_id)
+        except OSError as error:
+            _log.warning("the next run will not report if this one is killed: %s", error)
             return None
 
     def run(self) -> None:

@@ -78,7 +78,8 @@ class start_sensor:  # noqa: N801 (used like a function)
         self._code = code
         self._command = (
             sys.executable, "-m", "driftline.cli", "sensor", "--output", "json", "--runtime", str(lab.socket),
-            "--images", str(folder / "images"), "--listen", "127.0.0.1:0", "--cluster", "test", *arguments,
+            "--images", str(folder / "images"), "--listen", "127.0.0.1:0", "--cluster", "test",
+            *(() if "--state" in arguments else ("--state", str(folder / "state"))), *arguments,
         )  # fmt: skip
 
     def __enter__(self) -> Sensor:

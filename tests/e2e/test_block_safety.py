@@ -117,6 +117,33 @@ def test_disarm_ends_all_blocking_and_arm_resumes_it(
     assert while_off == [False, False]
 
 
+def last_alive(state: Path) -> float:
+    """Return when the running sensor marked its run last; it does so after each check for tampering."""
+    (marker,) = (state / "runs").iterdir()
+    return marker.stat().st_mtime
+
+
+def wait_for_checks(state: Path, count: int) -> None:
+    for _ in range(count):
+        before = last_alive(state)
+        while last_alive(state) == before:
+            time.sleep(0.1)
+
+
+def test_removed_containers_are_no_tampering(
+    lab: labs.Lab, container: Callable[..., labs.LabContainer], policy: Path, tmp_path: Path
+) -> None:
+    started = [container("busybox", name=name) for name in ("open", "closed")]
+    with start_sensor(lab, tmp_path, "--policy", str(policy)) as sensor:
+        for each in started:
+            wait_until(each, blocked=True)
+            each.stop()
+        # A missing entry counts as tampering at the second check that misses it.
+        wait_for_checks(tmp_path / "state", 3)
+
+    assert [row["Reason"] for row in sensor.rows() if row.get("ActionType") == "SensorTampered"] == []
+
+
 @pytest.fixture
 def killed(
     lab: labs.Lab, container: Callable[..., labs.LabContainer], policy: Path, tmp_path: Path
@@ -126,6 +153,7 @@ def killed(
     command = (
         sys.executable, "-m", "driftline.cli", "sensor", "--output", "none", "--runtime", str(lab.socket),
         "--images", str(tmp_path / "images"), "--listen", "", "--policy", str(policy),
+        "--state", str(tmp_path / "state"),
     )  # fmt: skip
     with subprocess.Popen(command, stderr=subprocess.DEVNULL) as sensor:
         for each in started:
@@ -141,6 +169,18 @@ def test_blocking_ends_with_a_killed_sensor_except_for_fail_closed_rules(
 
     assert not is_blocked(fails_open)
     assert is_blocked(fails_closed)
+
+
+def test_the_next_sensor_reports_a_killed_one(
+    killed: tuple[labs.LabContainer, labs.LabContainer], lab: labs.Lab, policy: Path, tmp_path: Path
+) -> None:
+    reported = []
+    for _ in range(2):
+        with start_sensor(lab, tmp_path, "--policy", str(policy)) as sensor:
+            sensor.wait_for(lambda row: row.get("ActionType") == "SensorStarted")
+        reported.append([row["ActionType"] for row in sensor.rows() if row["kind"] == "health"][:2])
+
+    assert reported == [["SensorKilled", "SensorStarted"], ["SensorStarted", "SensorStopped"]]
 
 
 def test_guards_of_a_killed_sensor_can_be_disarmed(killed: tuple[labs.LabContainer, labs.LabContainer]) -> None:

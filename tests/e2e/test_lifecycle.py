@@ -94,7 +94,7 @@ def test_containers_are_named_when_the_runtime_becomes_available(
     started, link = container("busybox"), tmp_path / "late.sock"
     command = (
         sys.executable, "-m", "driftline.cli", "sensor", "--output", "json", "--policy", tmp_path / "policy.yaml",
-        "--runtime", link, "--images", tmp_path / "images", "--listen", "",
+        "--runtime", link, "--images", tmp_path / "images", "--listen", "", "--state", tmp_path / "state",
     )  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
         sensor = Sensor(process)
@@ -236,6 +236,8 @@ def test_without_a_runtime_containers_have_no_names(tmp_path: Path) -> None:
         tmp_path,
         "--listen",
         "",
+        "--state",
+        tmp_path / "state",
     )
     process = subprocess.Popen(command, stderr=subprocess.PIPE)
     assert process.stderr
@@ -252,7 +254,7 @@ def test_a_closed_standard_output_stops_the_sensor(lab: labs.Lab, tmp_path: Path
     (tmp_path / "policy.yaml").write_text(POLICY)
     command = (
         sys.executable, "-m", "driftline.cli", "sensor", "--output", "json", "--runtime", str(lab.socket),
-        "--images", tmp_path / "images", "--listen", "",
+        "--images", tmp_path / "images", "--listen", "", "--state", tmp_path / "state",
     )  # fmt: skip
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout

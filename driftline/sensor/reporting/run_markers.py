@@ -4,8 +4,9 @@ Each run has a file in ``DIR/runs`` (DIR is the state directory). The run holds 
 modification time; a clean stop removes it. A file without a lock belongs to a run that was killed, and its
 modification time is the last sign of life.
 
-The shipping process outlives a killed sensor: it reports the kill at once and removes the file. The next run reports
-the other runs: those whose shipping process was killed as well, or whose node went down.
+With a server, the shipping process outlives a killed sensor: it reports the kill at once and removes the file. The
+next run reports the other runs: those without a server, whose shipping process was killed as well, or whose node went
+down.
 """
 
 from __future__ import annotations
