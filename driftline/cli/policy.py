@@ -133,7 +133,10 @@ def explain(
     namespace: str = "",
     container: str = "",
     image: str = "",
+    image_digest: str = "",
+    owner: str = "",
     label: Repeated = None,
+    namespace_label: Repeated = None,
     cluster: str = "",
     provider: Provider = "on-prem",
     account: Account = "",
@@ -163,8 +166,14 @@ def explain(
         Name of the container in the pod. Default: none.
     image
         Image reference of the container. Default: none.
+    image_digest
+        Digest of the image's manifest, as sha256:HEX. Default: none.
+    owner
+        Controller of the pod as Kind/name, such as Deployment/web. Default: none.
     label
         Label of the pod as key=value; may be given several times.
+    namespace_label
+        Label of the namespace as key=value; may be given several times. Default: not known.
     cluster
         Name of the cluster. Default: none.
     sha256
@@ -176,11 +185,21 @@ def explain(
     content
         Relation of the program's content to the image.
     """
-    labels = policy_explanation.labels_of(label or ())
+    described = Container(
+        id="",
+        name=container,
+        namespace=namespace,
+        namespace_labels=policy_explanation.labels_of("--namespace-label", namespace_label or ()) or None,
+        pod=pod,
+        pod_labels=policy_explanation.labels_of("--label", label or ()),
+        workload=owner,
+        image=image,
+        image_digest=image_digest,
+    )
     verdict = policy_explanation.verdict_of(process, sha256=sha256, subject=subject, origin=origin, content=content)
     explanation = policies.explain(
         _load(file),
-        Container(id="", name=container, namespace=namespace, pod=pod, image=image, pod_labels=labels),
+        described,
         NodeLocation(cluster=cluster, cloud="" if provider == "on-prem" else provider, account=account),
         verdict=verdict,
         process_name=text(os.path.basename(verdict.path)),

@@ -129,7 +129,8 @@ def _cloud(check: Check) -> Words:
 def _condition(check: Check) -> Words:
     condition: Condition = check.expected
     name = f"{check.name} {condition.label}".rstrip()
-    actual = "no such label" if check.actual is None else repr(check.actual)
+    unknown = "not known" if check.actual is match.NOT_KNOWN else "no such label"
+    actual = repr(check.actual) if isinstance(check.actual, str) else unknown
     return name, f"{condition.operator.value} {' or '.join(map(repr, condition.values))}", actual
 
 

@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from driftline.events import Container, Content, Subject, Verdict
+from driftline.policy import image_reference
 from driftline.policy.accounts import Provider, normalize_account
-from driftline.policy.model import AllowedProcess, CloudScope, Condition, Program, ResourceField, Rule
+from driftline.policy.model import LABELS, AllowedProcess, CloudScope, Condition, Program, ResourceField, Rule
 
 __all__ = [
+    "NOT_KNOWN",
     "Check",
     "NodeLocation",
     "ScopeFacts",
@@ -30,6 +32,8 @@ __all__ = [
     "scope_facts",
 ]
 
+NOT_KNOWN = object()
+"""Actual value of a check on labels that are not known."""
 _NEVER = datetime.datetime.max.replace(tzinfo=datetime.UTC)
 
 
@@ -55,9 +59,11 @@ class ScopeFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The properties of a container and its node that cloud scopes and resource scopes refer to."""
 
     fields: Mapping[ResourceField, str]
-    """Values of all resource fields except the pod labels."""
-    labels: Mapping[str, str]
-    """Labels of the pod."""
+    """Values of all resource fields except the labels and the image digest."""
+    digests: tuple[str, ...]
+    """The image digest in the forms in which conditions write it (``image_reference.digest_forms``)."""
+    labels: Mapping[ResourceField, Mapping[str, str] | None]
+    """Labels of the pod and of its namespace; ``None`` if they are not known."""
     provider: str
     """Cloud provider as written in cloud scopes, ``on-prem`` outside the clouds."""
     account: str
@@ -78,15 +84,26 @@ class Check(NamedTuple):
 
 def scope_facts(container: Container, location: NodeLocation) -> ScopeFacts:
     """Return the properties of a container and its node that rules refer to."""
+    kind, _, owner = container.workload.partition("/")
     fields = {
         ResourceField.CONTAINER_NAME: container.name,
         ResourceField.IMAGE_NAME: container.image,
         ResourceField.NAMESPACE: container.namespace,
         ResourceField.POD_NAME: container.pod,
+        ResourceField.OWNER_KIND: kind,
+        ResourceField.OWNER_NAME: owner,
         ResourceField.CLUSTER_NAME: location.cluster,
     }
-    provider = location.cloud or Provider.ON_PREMISES.value
-    return ScopeFacts(fields=fields, labels=container.pod_labels, provider=provider, account=location.account)
+    return ScopeFacts(
+        fields=fields,
+        digests=image_reference.digest_forms(container.image, container.image_digest),
+        labels={
+            ResourceField.POD_LABEL: container.pod_labels,
+            ResourceField.NAMESPACE_LABEL: container.namespace_labels,
+        },
+        provider=location.cloud or Provider.ON_PREMISES.value,
+        account=location.account,
+    )
 
 
 def scope_checks(rule: Rule, facts: ScopeFacts) -> Iterator[Check]:
@@ -100,8 +117,7 @@ def scope_checks(rule: Rule, facts: ScopeFacts) -> Iterator[Check]:
         is_in_scope = any(_is_in_cloud(scope, facts) for scope in rule.cloud_scope)
         yield Check(is_in_scope, "cloud", rule.cloud_scope, (facts.provider, facts.account))
     for condition in rule.resource_scope:
-        found = _find(condition, facts)
-        yield Check(condition.matches(found or ""), condition.field, condition, found)
+        yield _condition_check(condition, facts)
 
 
 def exec_checks(rule: Rule, verdict: Verdict, now: datetime.datetime) -> Iterator[Check]:
@@ -145,11 +161,22 @@ def _is_in_cloud(scope: CloudScope, facts: ScopeFacts) -> bool:
     return scope.accounts is None or normalize_account(scope.provider, facts.account) in scope.normalized_accounts
 
 
-# Returns None for a label that the pod does not have. It compares like an empty label, and explanations
-# distinguish it.
-def _find(condition: Condition, facts: ScopeFacts) -> str | None:
-    is_label = condition.field == ResourceField.POD_LABEL
-    return facts.labels.get(condition.label) if is_label else facts.fields[condition.field]
+def _condition_check(condition: Condition, facts: ScopeFacts) -> Check:
+    field = condition.field
+    if field in LABELS:
+        return _label_check(condition, facts.labels[field])
+    if field == ResourceField.IMAGE_DIGEST:
+        return Check(condition.holds(facts.digests), field, condition, facts.digests[-1])
+    return Check(condition.matches(facts.fields[field]), field, condition, facts.fields[field])
+
+
+# The actual value is None for a label that is not set. It compares like an empty label, and explanations
+# distinguish it. If the labels are not known, a negated operator must not hold: it would match everything.
+def _label_check(condition: Condition, labels: Mapping[str, str] | None) -> Check:
+    if labels is None:
+        return Check(holds=False, name=condition.field, expected=condition, actual=NOT_KNOWN)
+    found = labels.get(condition.label)
+    return Check(condition.matches(found or ""), condition.field, condition, found)
 
 
 def _program(verdict: Verdict, name: str) -> Program:

@@ -41,6 +41,7 @@ from driftline.policy.operators import Operator
 __all__ = [
     "DEFAULT",
     "DEFAULT_RULE",
+    "LABELS",
     "AllowedProcess",
     "CloudScope",
     "Condition",
@@ -138,16 +139,29 @@ class ResourceField(StrEnum):
     """Property of a container that a condition compares.
 
     Values are those of the container runtime: the name of the container in its pod, the image reference as
-    the user gave it, the namespace, name and labels of the pod. The cluster name is that of the sensor's
-    settings. A property that is unknown is an empty text.
+    the user gave it, the digest of the image's manifest, the namespace, name, labels and owner of the pod. The
+    cluster name is that of the sensor's settings. A property that is unknown is an empty text.
+
+    `imageDigest` is compared both as `sha256:…` and as `REPOSITORY@sha256:…`, with the repository of the image
+    reference. `ownerKind` and `ownerName` are those of the controller: `Deployment` and `web`. Labels of the
+    namespace come from the cluster, as the runtime does not know them: without them no condition on
+    `namespaceLabel` holds, whatever its operator.
     """
 
     CONTAINER_NAME = "containerName"
     IMAGE_NAME = "imageName"
+    IMAGE_DIGEST = "imageDigest"
     NAMESPACE = "namespace"
     POD_NAME = "podName"
     POD_LABEL = "podLabel"
+    NAMESPACE_LABEL = "namespaceLabel"
+    OWNER_KIND = "ownerKind"
+    OWNER_NAME = "ownerName"
     CLUSTER_NAME = "clusterName"
+
+
+LABELS = (ResourceField.POD_LABEL, ResourceField.NAMESPACE_LABEL)
+"""Fields that compare one label, whose key the condition names."""
 
 
 class CloudScope(PolicyPart):
@@ -177,7 +191,7 @@ class Condition(PolicyPart):
     field: ResourceField
     """Property of the container to compare"""
     label: Annotated[str, AfterValidator(_check_label_key)] = ""
-    """Key of the label, with the field `podLabel`. A label that the pod does not have compares as an empty text"""
+    """Key of the label, with `podLabel` and `namespaceLabel`. A label that is not set compares as an empty text"""
     operator: Operator = Operator.EQUALS
     """Comparison, case-sensitive"""
     values: tuple[Value, ...] = Field(min_length=1, max_length=MAX_VALUES)
@@ -187,6 +201,14 @@ class Condition(PolicyPart):
     def matches(self) -> operators.Matcher:
         """A function that returns whether a text meets the condition; built once, on first use."""
         return operators.matcher(self.operator, self.values)
+
+    def holds(self, forms: Sequence[str]) -> bool:
+        """Return whether a property that is written in several forms meets the condition.
+
+        One form must match, or with a negated operator none of the forms may match a value.
+        """
+        combine = all if operators.is_negated(self.operator) else any
+        return combine(map(self.matches, forms))
 
     @model_validator(mode="after")
     def _check_values(self) -> Condition:
@@ -202,8 +224,8 @@ class Condition(PolicyPart):
 
     @model_validator(mode="after")
     def _check_label(self) -> Condition:
-        if (self.field == ResourceField.POD_LABEL) != bool(self.label):
-            raise ValueError("label is the key of a pod label: the field podLabel requires it, other fields exclude it")
+        if (self.field in LABELS) != bool(self.label):
+            raise ValueError("label is the key of a label: podLabel and namespaceLabel require it, others exclude it")
         return self
 
 

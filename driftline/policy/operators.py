@@ -19,7 +19,17 @@ from enum import StrEnum
 
 import re2
 
-__all__ = ["MAX_REGEX", "OPERATORS", "Comparison", "Matcher", "Operator", "check_value", "glob", "matcher"]
+__all__ = [
+    "MAX_REGEX",
+    "OPERATORS",
+    "Comparison",
+    "Matcher",
+    "Operator",
+    "check_value",
+    "glob",
+    "is_negated",
+    "matcher",
+]
 
 Matcher = Callable[[str], bool]
 
@@ -73,6 +83,11 @@ def matcher(operator: Operator, values: tuple[str, ...]) -> Matcher:
         return OPERATORS[operator].make(values)
     matches = _NEGATED[operator].make(values)
     return lambda actual: not matches(actual)
+
+
+def is_negated(operator: Operator) -> bool:
+    """Return whether an operator is the negation of another one."""
+    return operator in _NEGATED
 
 
 def check_value(operator: Operator, value: str) -> None:

@@ -51,6 +51,27 @@ def test_explain_evaluates_labels_and_cloud(tmp_path: Path, capsys: pytest.Captu
     assert json.loads(capsys.readouterr().out)["decision"]["rule"] == "a"
 
 
+@pytest.mark.parametrize(
+    ("condition", "described"),
+    [
+        ("field: ownerKind, values: [Deployment]", {"owner": "Deployment/web"}),
+        ("field: imageDigest, values: ['shop/web@sha256:1']", {"image": "shop/web:1", "image_digest": "sha256:1"}),
+        ("field: namespaceLabel, label: env, values: [prod]", {"namespace_label": ["env=prod"]}),
+    ],
+)
+def test_explain_evaluates_owner_digest_and_namespace(
+    condition: str, described: dict[str, object], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "p.yaml"
+    file.write_text(f"rules:\n  - {{name: a, priority: 1, action: block, resourceScope: [{{{condition}}}]}}\n")
+    rules = []
+    for options in (described, {}):
+        policy.explain(file, process="/tmp/x", output="json", **options)  # type: ignore[arg-type] # a table of options
+        rules.append(json.loads(capsys.readouterr().out)["decision"]["rule"])
+
+    assert rules == ["a", "Default"]
+
+
 def test_explain_without_a_file_uses_the_default_policy(capsys: pytest.CaptureFixture[str]) -> None:
     policy.explain(process="/tmp/x", namespace="kube-system", output="json")
 
@@ -70,6 +91,7 @@ def test_explain_escapes_control_characters(file: Path, capsys: pytest.CaptureFi
     [
         ({"process": "x"}, "--process: expected the absolute path"),
         ({"label": ["x"]}, "--label: expected key=value, got 'x'"),
+        ({"namespace_label": ["x"]}, "--namespace-label: expected key=value, got 'x'"),
         ({"sha256": "AB"}, "--sha256: expected 64 lower-case hexadecimal digits, got 'AB'"),
     ],
 )

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from driftline.events import Action, Container, Content, Drift, Origin, Subject, Verdict
 from driftline.policy import NodeLocation, Policy, Rule
-from driftline.policy.model import AllowedProcess, CloudScope, Condition, DefaultRule, Operator, Provider, ResourceField
+from driftline.policy.model import (
+    LABELS,
+    AllowedProcess,
+    CloudScope,
+    Condition,
+    DefaultRule,
+    Operator,
+    Provider,
+    ResourceField,
+)
 
 NOW = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.UTC)
 
@@ -29,7 +38,7 @@ def conditions(draw: st.DrawFn) -> Condition:
     values = REGEXES if operator in (Operator.REGEX, Operator.NOT_REGEX) else PATTERNS
     return Condition(
         field=field,
-        label=draw(st.sampled_from(["app", "tier"])) if field == ResourceField.POD_LABEL else "",
+        label=draw(st.sampled_from(["app", "tier"])) if field in LABELS else "",
         operator=operator,
         values=tuple(draw(st.lists(values, min_size=1, max_size=2, unique=True))),
     )
@@ -68,7 +77,18 @@ def policies(draw: st.DrawFn) -> Policy:
 
 def containers() -> st.SearchStrategy[Container]:
     labels = st.dictionaries(st.sampled_from(["app", "tier"]), WORDS)
-    return st.builds(Container, id=st.just("1"), name=WORDS, namespace=WORDS, pod=WORDS, image=WORDS, pod_labels=labels)
+    return st.builds(
+        Container,
+        id=st.just("1"),
+        name=WORDS,
+        namespace=WORDS,
+        namespace_labels=st.none() | labels,
+        pod=WORDS,
+        image=WORDS,
+        image_digest=WORDS,
+        pod_labels=labels,
+        workload=WORDS,
+    )
 
 
 def locations() -> st.SearchStrategy[NodeLocation]:

@@ -13,7 +13,17 @@ from driftline.policy import Decision, NodeLocation
 from driftline.policy.reference import ALLOW
 
 NOW = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.UTC)
-WEB = Container(id="1", name="web", namespace="shop", pod="web-1", pod_labels={"app": "web"}, image="shop/web:1")
+DIGEST = "sha256:" + "cd" * 32
+WEB = Container(
+    id="1",
+    name="web",
+    namespace="shop",
+    pod="web-1",
+    pod_labels={"app": "web"},
+    workload="Deployment/web",
+    image="shop/web:1",
+    image_digest=DIGEST,
+)
 AZURE = "aaaaaaaa-2222-3333-4444-555555555555"
 AWS = NodeLocation(cloud="aws", account="012345678901")
 
@@ -73,12 +83,45 @@ def test_a_rule_matches_until_it_expires(expires: str, decides: str) -> None:
         ("field: podName, operator: notRegex, values: ['web-[0-9]+']", False),
         ("field: podLabel, label: app, values: [web]", True),
         ("field: podLabel, label: tier, values: [web]", False),
+        (f"field: imageDigest, values: ['{DIGEST}']", True),
+        (f"field: imageDigest, values: ['shop/web@{DIGEST}']", True),
+        (f"field: imageDigest, values: ['docker.io/shop/web@{DIGEST}']", True),
+        (f"field: imageDigest, values: ['shop/other@{DIGEST}']", False),
+        ("field: imageDigest, values: ['shop/web:1']", False),
+        (f"field: imageDigest, operator: notEquals, values: ['{DIGEST}']", False),
+        (f"field: imageDigest, operator: notEquals, values: ['shop/web@{DIGEST}']", False),
+        (f"field: imageDigest, operator: notEquals, values: ['shop/other@{DIGEST}']", True),
+        ("field: ownerKind, values: [Deployment]", True),
+        ("field: ownerName, values: [web]", True),
+        ("field: ownerName, values: [Deployment/web]", False),
         ("field: clusterName, values: [c]", True),
         ("field: containerName, values: [Web]", False),
     ],
 )
 def test_conditions_compare_properties_of_the_container(condition: str, *, holds: bool) -> None:
     assert (decide(rule(more=f"resourceScope: [{{{condition}}}]")).rule == "a") == holds
+
+
+@pytest.mark.parametrize(
+    ("labels", "operator", "holds"),
+    [
+        ({"env": "prod"}, "equals", True),
+        ({"env": "dev"}, "equals", False),
+        ({}, "equals", False),
+        ({"env": "prod"}, "notEquals", False),
+        ({"env": "dev"}, "notEquals", True),
+        ({}, "notEquals", True),
+        (None, "equals", False),
+        (None, "notEquals", False),
+    ],
+)
+def test_a_condition_on_unknown_namespace_labels_never_holds(
+    labels: dict[str, str] | None, operator: str, *, holds: bool
+) -> None:
+    container = Container(id="1", namespace="shop", namespace_labels=labels)
+    condition = f"{{field: namespaceLabel, label: env, operator: {operator}, values: [prod]}}"
+
+    assert (decide(rule(more=f"resourceScope: [{condition}]"), container=container).rule == "a") == holds
 
 
 def test_a_rule_matches_only_if_all_conditions_hold() -> None:

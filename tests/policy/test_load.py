@@ -93,8 +93,8 @@ def test_all_errors_are_reported_in_order_of_position() -> None:
         (rule("expires: 2026-12-31T00:00:00"), f"2:14: rules.0.expires: {TIME}"),
         (rule("expires: 5"), f"2:14: rules.0.expires: {TIME}"),
         (rule("resourceScope: [{field: namespace, label: x, values: [a]}]"),
-            "2:21: rules.0.resourceScope.0: label is the key of a pod label: "
-            "the field podLabel requires it, other fields exclude it"),
+            "2:21: rules.0.resourceScope.0: label is the key of a label: "
+            "podLabel and namespaceLabel require it, others exclude it"),
         (rule("resourceScope: [{field: podLabel, label: -x, values: [a]}]"),
             "2:46: rules.0.resourceScope.0.label: expected a label key with a name of at most 63 letters, digits, "
             "'-', '_' and '.', a letter or digit at either end, got '-x'"),

@@ -20,12 +20,12 @@ __all__ = ["labels_of", "print_explanation", "verdict_of"]
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
-def labels_of(given: Sequence[str]) -> Mapping[str, str]:
-    """Return pod labels by key from ``key=value`` words; raises ``InvalidInput`` for other words."""
+def labels_of(option: str, given: Sequence[str]) -> Mapping[str, str]:
+    """Return labels by key from the ``key=value`` words of an option; raises ``InvalidInput`` for other words."""
     pairs = [word.partition("=") for word in given]
     for word, (key, equals, _) in zip(given, pairs, strict=True):
         if not key or not equals:
-            raise InvalidInput(f"--label: expected key=value, got {word!r}")
+            raise InvalidInput(f"{option}: expected key=value, got {word!r}")
     return {key: value for key, _, value in pairs}
 
 
