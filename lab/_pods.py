@@ -45,15 +45,17 @@ class Runtime:
         self.paths = paths
         self._channel = _containerd.open_channel(paths)
         self._runtime = api_pb2_grpc.RuntimeServiceStub(self._channel)  # type: ignore[no-untyped-call]  # generated
+        self._images = api_pb2_grpc.ImageServiceStub(self._channel)  # type: ignore[no-untyped-call]  # generated
 
     def close(self) -> None:
         self._channel.close()
 
     def call(self, method: str, *, deadline: float = RPC_SECONDS, **fields: object) -> Any:
-        """Call a method of the CRI RuntimeService by name; ``deadline`` in seconds."""
+        """Call a method of the CRI by name, of its RuntimeService or ImageService; ``deadline`` in seconds."""
         request = getattr(api_pb2, f"{method}Request")(**fields)
         try:
-            return getattr(self._runtime, method)(request, timeout=deadline)
+            service = self._runtime if hasattr(self._runtime, method) else self._images
+            return getattr(service, method)(request, timeout=deadline)
         except grpc.RpcError as error:
             raise LabError(f"{method}: {error.code().name}: {error.details()}") from error
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import time
 import zlib
 from collections.abc import Callable, Iterator
 
@@ -78,6 +79,30 @@ def new_pod(lab: labs.Lab) -> Iterator[Callable[..., labs.Pod]]:
     yield start
     for pod in pods:
         pod.remove()
+
+
+@pytest.fixture
+def second_name(lab: labs.Lab) -> Iterator[Callable[[str, str], str]]:
+    """Give an image of the lab a second name until the end of the test: ``second_name("busybox", "a/b:1")``."""
+    given: list[str] = []
+
+    def tag(image: str, name: str) -> str:
+        lab.runtime.ctr("images", "tag", "--force", lab.image(image), name).check()
+        given.append(name)
+        _wait_until_listed(lab, name)
+        return name
+
+    yield tag
+    for name in given:
+        lab.runtime.ctr("images", "rm", "--sync", name).check()
+
+
+# The CRI plugin of containerd learns of images that others tag from events.
+def _wait_until_listed(lab: labs.Lab, name: str) -> None:
+    deadline = time.monotonic() + 10
+    while not any(name in image.repo_tags for image in lab.runtime.call("ListImages").images):
+        assert time.monotonic() < deadline, f"the runtime does not list {name}"
+        time.sleep(0.05)
 
 
 @pytest.fixture

@@ -92,7 +92,7 @@ class Cri:
         pod = self._sandbox(info.sandbox_id)
         pid = info.pid if status.state == api_pb2.CONTAINER_RUNNING else 0
         dirs = self._dirs(info, pid)
-        image = status.image.user_specified_image or status.image.image
+        names = self._image_names(status)
         return Container(
             id=status.id,
             name=status.metadata.name,
@@ -101,7 +101,8 @@ class Cri:
             pod_uid=pod.uid,
             pod_labels=pod.labels,
             workload=derive_workload(pod.name, pod.labels),
-            image=image,
+            image=names[0],
+            image_names=names if len(names) > 1 else (),
             image_digest=self._digest(status.image.image, status.image_ref),
             runtime=self._runtime_name(),
             runtime_class=pod.runtime_class,
@@ -147,6 +148,23 @@ class Cri:
                 pass  # the snapshot was just removed, or the runtime is not containerd: read the mount table
         return read_overlay(pid) if pid else OverlayDirs()
 
+    # containerd before 2.0 and CRI-O do not keep the name that the user gave: they report the first of all names that
+    # the image has by now. The first name returned here is the reported one.
+    def _image_names(self, status: Any) -> tuple[str, ...]:
+        given = status.image.user_specified_image
+        if given:
+            return (given,)
+        reported = status.image.image
+        try:
+            spec = api_pb2.ImageSpec(image=status.image_ref)
+            image = self._channel.cri("ImageService", "ImageStatus", image=spec).image
+        except (ContainerNotFound, Unsupported):
+            return (reported,)
+        names = _names(image.repo_tags, image.repo_digests)
+        # An image without a tag is reported by its id.
+        first = () if names and _is_id(reported) else (reported,)
+        return tuple(dict.fromkeys((*first, *names)))
+
     # image_ref is repository@digest for pulled images, else the digest of the image configuration.
     # containerd's CRI plugin keeps the image under that digest as well, and unlike a tag it never
     # moves to another image; so it is looked up before the tag.
@@ -164,6 +182,16 @@ class Cri:
         spec = api_pb2.ImageSpec(image=image_ref)
         digests = self._channel.cri("ImageService", "ImageStatus", image=spec).image.repo_digests
         return str(digests[0]).partition("@")[2] if digests else ""
+
+
+# A reference by digest is a name of its own only if no tag has its repository: pulling by a tag makes both.
+def _names(tags: Iterable[str], digests: Iterable[str]) -> list[str]:
+    tagged = {tag.rpartition(":")[0] for tag in tags}
+    return [*sorted(tags), *sorted(name for name in digests if name.partition("@")[0] not in tagged)]
+
+
+def _is_id(name: str) -> bool:
+    return name.startswith("sha256:") and "/" not in name
 
 
 def _skip_removed(read: Any, ids: Iterable[str]) -> Iterator[Container]:

@@ -1,7 +1,8 @@
 """The blocking rules of a container, compiled for the kernel program, which decides without user space.
 
 For each subject (binary, script, library, loader) exactly one rule decides: the first in force,
-with its allow list. So the rules become a few sets of subjects and tables of allowed names and paths.
+with its allow list. So the rules become a few sets of subjects and tables of allowed names and paths. An
+image with several names may have one deciding rule for each; then one that blocks is enough.
 
 The kernel program knows the name and path of a file and not its content. A rule whose allow list has
 digests, or path patterns other than a folder with all below it, is therefore *undecidable* in the
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -61,24 +62,34 @@ def compile_blocking(policy: ContainerPolicy, now: datetime.datetime) -> Blockin
     """
     # Rules that do not block count here as well: a preceding ignore or alert rule decides its subjects
     # and keeps later blocking rules from applying to them.
-    deciding = {subject: rule for subject in Subject if (rule := policy.rule_for(subject, now))}
-    by_default = [s for s in Subject if s not in deciding and policy.default_action == Action.BLOCK]
-    rules = {subject: rule for subject, rule in deciding.items() if rule.action == Action.BLOCK}
+    deciding = {subject: policy.deciding_rules(subject, now) for subject in Subject}
+    rules = {subject: found for subject in Subject if (found := _blocking(deciding[subject], policy.default_action))}
+    allow = {subject: _allowed_by_all(found) for subject, found in rules.items()}
+    entries = [(entry, subject) for subject, found in allow.items() for entry in found]
+    expiries = [rule.expires for found in deciding.values() for rule in found if rule and rule.expires]
     return Blocking(
-        subjects=frozenset((*rules, *by_default)),
-        fail_closed=frozenset(subject for subject, rule in rules.items() if rule.fail_closed),
-        first_process=frozenset(subject for subject, rule in rules.items() if rule.first_process),
-        undecidable=frozenset(subject for subject, rule in rules.items() if any(map(_is_undecidable, rule.allow))),
-        relocated=frozenset(subject for subject, rule in rules.items() if any(e.relocated for e in rule.allow)),
-        names=_table((entry.name, subject) for entry, subject in _entries(rules) if entry.name),
-        paths=_table((entry.path, subject) for entry, subject in _entries(rules) if _is_plain(entry.path)),
-        directories=_table((entry.path[:-2], subject) for entry, subject in _entries(rules) if _is_tree(entry.path)),
-        changes_at=min((rule.expires for rule in deciding.values() if rule.expires), default=None),
+        subjects=frozenset(rules),
+        fail_closed=frozenset(s for s, found in rules.items() if any(rule and rule.fail_closed for rule in found)),
+        first_process=frozenset(s for s, found in rules.items() if any(rule and rule.first_process for rule in found)),
+        undecidable=frozenset(subject for subject, found in rules.items() if _is_undecidable(found)),
+        relocated=frozenset(subject for entry, subject in entries if entry.relocated),
+        names=_table((entry.name, subject) for entry, subject in entries if entry.name),
+        paths=_table((entry.path, subject) for entry, subject in entries if _is_plain(entry.path)),
+        directories=_table((entry.path[:-2], subject) for entry, subject in entries if _is_tree(entry.path)),
+        changes_at=min(expiries, default=None),
     )
 
 
-def _entries(rules: Mapping[Subject, Rule]) -> Iterator[tuple[AllowedProcess, Subject]]:
-    return ((entry, subject) for subject, rule in rules.items() for entry in rule.allow)
+# The deciding rules that block, one for each name of the image; None is the default rule. A file is blocked if one
+# of them blocks it.
+def _blocking(deciding: Sequence[Rule | None], default: Action) -> Sequence[Rule | None]:
+    return [rule for rule in deciding if (rule.action if rule else default) == Action.BLOCK]
+
+
+# A file runs only if each of the rules allows it: the default rule has no allow list, and allows nothing.
+def _allowed_by_all(rules: Sequence[Rule | None]) -> Sequence[AllowedProcess]:
+    first, *others = (rule.allow if rule else () for rule in rules)
+    return [entry for entry in first if all(entry in other for other in others)]
 
 
 def _table(pairs: Iterator[tuple[str, Subject]]) -> Mapping[str, Subjects]:
@@ -98,6 +109,14 @@ def _is_tree(path: str) -> bool:
     return path.endswith("/*") and _is_plain(path[:-2])
 
 
-# Names, plain paths and folders can be compared in the kernel; digests and other patterns cannot.
-def _is_undecidable(entry: AllowedProcess) -> bool:
+# Names, plain paths and folders can be compared in the kernel; digests and other patterns cannot. Nor can a file that
+# one rule allows by its name and another one by its path.
+def _is_undecidable(rules: Sequence[Rule | None]) -> bool:
+    lists = {rule.allow if rule else () for rule in rules}
+    if () in lists:
+        return False
+    return len(lists) > 1 or any(_needs_content(entry) for allow in lists for entry in allow)
+
+
+def _needs_content(entry: AllowedProcess) -> bool:
     return bool(entry.sha256) or bool(entry.path and not _is_plain(entry.path) and not _is_tree(entry.path))

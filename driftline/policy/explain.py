@@ -15,7 +15,7 @@ import msgspec
 from driftline.events import Container, Subject, Verdict, text
 from driftline.policy import decide, match
 from driftline.policy.decide import Decision
-from driftline.policy.match import Check, NodeLocation
+from driftline.policy.match import Check, NodeLocation, ScopeFacts
 from driftline.policy.model import AllowedProcess, CloudScope, Condition, Policy, Rule
 
 __all__ = ["Explanation", "Finding", "RuleTrace", "explain"]
@@ -72,12 +72,21 @@ def explain(
     """Explain the decision on an execution whose drift is ``yes`` or ``unknown``.
 
     Every check of every rule up to the deciding one is evaluated, also after one that failed, so that the
-    explanation shows all reasons why a rule does not match. Only the deciding rule's allow list is evaluated.
+    explanation shows all reasons why a rule does not match. Only the deciding rule's allow list is evaluated. If
+    the image has several names, the explanation is that of the name with the strictest decision.
 
     ``location`` is the location of the container's node, ``process_name`` the file name of the subject
     without its folder, ``now`` an aware time in UTC.
     """
-    facts = match.scope_facts(container, location)
+    facts = [match.scope_facts(each, location) for each in match.by_name(container)]
+    found = [_explain(policy, each, verdict, process_name, now) for each in facts]
+    strictest = decide.strictest(each.decision for each in found)
+    return next(each for each in found if each.decision == strictest)
+
+
+def _explain(
+    policy: Policy, facts: ScopeFacts, verdict: Verdict, process_name: str, now: datetime.datetime
+) -> Explanation:
     rules = policy.rules_by_priority
     traces: list[RuleTrace] = []
     for number, rule in enumerate(rules, 1):

@@ -8,7 +8,7 @@ into words, because decisions are frequent and explanations rare.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -25,6 +25,7 @@ __all__ = [
     "ScopeFacts",
     "allow_checks",
     "allowing_entry",
+    "by_name",
     "covers",
     "exec_checks",
     "expiry",
@@ -80,6 +81,11 @@ class Check(NamedTuple):
     name: str
     expected: Any
     actual: Any
+
+
+def by_name(container: Container) -> Sequence[Container]:
+    """Return a container once for each name that its image may have; itself alone if the name is certain."""
+    return [msgspec.structs.replace(container, image=name) for name in container.image_names] or [container]
 
 
 def scope_facts(container: Container, location: NodeLocation) -> ScopeFacts:

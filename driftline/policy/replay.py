@@ -146,10 +146,12 @@ def container_of(event: CloudProcessEvent) -> Container:
         id=event.ContainerId,
         name=event.ContainerName,
         namespace=event.KubernetesNamespace,
+        namespace_labels=event.AdditionalFields.get("NamespaceLabels"),
         pod=event.KubernetesPodName,
         pod_labels={key: str(value) for key, value in event.PodLabels.items()},
         workload=event.KubernetesResource,
         image=event.ContainerImageName,
+        image_names=tuple(map(str, event.AdditionalFields.get("ImageNames", ()))),
         image_digest=event.ImageDigest,
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cri_api.v1 import api_pb2
 
 import lab as labs
 from driftline.cluster import Runtime
@@ -46,6 +47,44 @@ def test_digest_is_kept_when_the_tag_moves(lab: labs.Lab, runtime: Runtime, pod:
     busybox, web = (runtime.image_layers(lab.image(name)).digest for name in ("busybox", "web"))
     after = pod.container(moving, name="after")
     assert [runtime.container(made.id).image_digest for made in (before, after)] == [busybox, web]
+
+
+@pytest.mark.e2e
+def test_an_image_with_one_name_has_a_certain_one(runtime: Runtime, pod: labs.Pod) -> None:
+    assert runtime.container(pod.container("glibc").id).image_names == ()
+
+
+@pytest.mark.e2e
+def test_all_names_of_an_image_are_reported(
+    runtime: Runtime, second_name: Callable[[str, str], str], pod: labs.Pod
+) -> None:
+    first, second = "localhost/lab/busybox:1", second_name("busybox", "localhost/aaa/mirror:2")
+    for name in (first, second):
+        found = runtime.container(pod.container(name, name="first" if name == first else "second").id)
+
+        assert sorted(found.image_names) == sorted((first, second))
+        assert found.image == found.image_names[0]
+
+
+@pytest.mark.parametrize(
+    ("tags", "digests", "expected"),
+    [
+        ((f"{fake.IMAGE}:1",), (f"{fake.IMAGE}@{fake.DIGEST}",), ()),
+        ((f"{fake.IMAGE}:1", f"{fake.IMAGE}:2"), (), (f"{fake.IMAGE}:1", f"{fake.IMAGE}:2")),
+        ((f"{fake.IMAGE}:1",), (f"mirror/web@{fake.DIGEST}",), (f"{fake.IMAGE}:1", f"mirror/web@{fake.DIGEST}")),
+        ((), (), ()),
+    ],
+)
+def test_a_digest_in_another_repository_is_another_name(
+    tags: tuple[str, ...], digests: tuple[str, ...], expected: tuple[str, ...], tmp_path: Path
+) -> None:
+    image = api_pb2.Image(id="sha256:1", repo_tags=tags, repo_digests=digests)
+    methods = fake.METHODS | {"ImageStatus": lambda _: api_pb2.ImageStatusResponse(image=image)}
+    crio = FakeCrio(tmp_path / "crio.sock", methods=methods)
+    try:
+        assert Runtime(str(crio.socket)).container(fake.WEB).image_names == expected
+    finally:
+        crio.stop()
 
 
 @pytest.mark.e2e

@@ -9,16 +9,19 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
 
 import lab as labs
+from driftline import cluster
 from tests.e2e.conftest import POLICY, Row, Sensor, start_sensor
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
+OWNERS = ("quiet", "loud")
 DRIFT = "cp /opt/lab/true /tmp/x; /tmp/x; true"  # or the shell would become /tmp/x
 
 
@@ -110,6 +113,53 @@ def test_containers_are_named_when_the_runtime_becomes_available(
         sensor.join()
 
     assert named["ContainerImageName"] == "localhost/lab/busybox:1"
+
+
+MIRROR = "localhost/aaa/mirror:1"  # sorts before the lab's name: containerd 1.6 reports the first
+
+
+def test_a_rule_for_another_name_of_the_image_does_not_silence_it(
+    lab: labs.Lab,
+    second_name: Callable[[str, str], str],
+    container: Callable[..., labs.LabContainer],
+    tmp_path: Path,
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    scope = f"resourceScope: [{{field: imageName, values: ['{second_name('busybox', MIRROR)}']}}]"
+    silent = f"  - {{name: mirror, priority: 1, action: ignore, {scope}}}\n"
+    policy.write_text(f"rules:\n{silent}  - {{name: everywhere, priority: 2, action: alert}}\n")
+    started = container("busybox")
+    with start_sensor(lab, tmp_path, "--policy", str(policy)) as sensor:
+        started.sh(DRIFT)
+        row = sensor.wait_for(alert_of(started))
+
+    assert row["PolicyRule"] == "everywhere"
+    assert row["AdditionalFields"]["ImageNames"] == [MIRROR, "localhost/lab/busybox:1"]
+    assert f"ambiguous: the runtime does not tell which of {MIRROR}, localhost/lab/busybox:1" in row["Description"]
+
+
+def is_decided(container: labs.LabContainer, row: Row) -> bool:
+    return row.get("ContainerId") == container.id and row["PolicyRule"] != ""
+
+
+def test_a_rule_by_digest_and_owner_applies_under_every_name(
+    lab: labs.Lab, second_name: Callable[[str, str], str], new_pod: Callable[..., labs.Pod], tmp_path: Path
+) -> None:
+    policy = tmp_path / "policy.yaml"
+    digest = cluster.image_layers(second_name("busybox", MIRROR), address=str(lab.socket)).digest
+    scope = f"[{{field: imageDigest, values: ['{digest}']}}, {{field: ownerName, values: [quiet]}}]"
+    rule = f"  - {{name: digest, priority: 1, action: ignore, resourceScope: {scope}}}\n"
+    policy.write_text(f"rules:\n{rule}  - {{name: everywhere, priority: 2, action: alert}}\n")
+    pods = [new_pod(f"{owner}-7d4b9c5f6d-x2x9q", labels={"pod-template-hash": "7d4b9c5f6d"}) for owner in OWNERS]
+    with start_sensor(lab, tmp_path, "--policy", str(policy)) as sensor:
+        rules = []
+        for pod in pods:
+            started = pod.container("busybox")
+            started.sh(DRIFT)
+            row = sensor.wait_for(partial(is_decided, started))
+            rules.append((row["KubernetesResource"], row["PolicyRule"], row["PolicyAction"]))
+
+    assert rules == [("Deployment/quiet", "digest", "ignore"), ("Deployment/loud", "everywhere", "alert")]
 
 
 def test_the_end_of_a_process_is_reported(sensor: Sensor, container: Callable[..., labs.LabContainer]) -> None:

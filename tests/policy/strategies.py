@@ -85,6 +85,7 @@ def containers() -> st.SearchStrategy[Container]:
         namespace_labels=st.none() | labels,
         pod=WORDS,
         image=WORDS,
+        image_names=st.lists(WORDS, max_size=3, unique=True).map(tuple),
         image_digest=WORDS,
         pod_labels=labels,
         workload=WORDS,

@@ -3,9 +3,10 @@ from typing import Any
 
 from driftline.events import Action, Container, Subject
 from driftline.policy import Blocking, NodeLocation, Policy, Rule, compile_blocking, rules_for
-from driftline.policy.model import AllowedProcess, DefaultRule
+from driftline.policy.model import AllowedProcess, Condition, DefaultRule, ResourceField
 
 NOW = datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC)
+BINARY = frozenset((Subject.BINARY,))
 LATER = NOW + datetime.timedelta(days=1)
 
 
@@ -32,6 +33,36 @@ def test_a_rule_after_the_deciding_one_has_no_effect() -> None:
 
 def test_a_blocking_default_rule_blocks_all_subjects() -> None:
     assert compiled(default=Action.BLOCK).subjects == frozenset(Subject)
+
+
+def of_image(name: str, *allow: AllowedProcess, number: int = 1, **fields: Any) -> Rule:
+    scope = (Condition(field=ResourceField.IMAGE_NAME, values=(name,)),)
+    return rule(number, resource_scope=scope, allow=allow, subjects=(Subject.BINARY,), **fields)
+
+
+def compiled_for_a_or_b(*rules: Rule) -> Blocking:
+    container = Container(id="c", image="a", image_names=("a", "b"))
+    return compile_blocking(rules_for(Policy(rules=rules), container, NodeLocation()), NOW)
+
+
+def test_one_name_of_the_image_under_which_a_rule_blocks_is_enough() -> None:
+    found = compiled_for_a_or_b(of_image("b", AllowedProcess(name="x"), fail_closed=True))
+
+    assert (found.subjects, found.fail_closed, found.names) == (BINARY, BINARY, {"x": BINARY})
+
+
+def test_a_file_is_allowed_if_the_rules_of_all_names_allow_it() -> None:
+    both, path = AllowedProcess(name="x"), AllowedProcess(path="/opt/y")
+    found = compiled_for_a_or_b(of_image("a", both, path), of_image("b", both, AllowedProcess(name="y"), number=2))
+
+    assert (found.names, found.paths, found.undecidable) == ({"x": BINARY}, {}, BINARY)
+
+
+def test_nothing_is_allowed_if_the_rule_of_one_name_allows_nothing() -> None:
+    digest = AllowedProcess(sha256="a" * 64)
+    found = compiled_for_a_or_b(of_image("a", AllowedProcess(name="x"), digest), of_image("b", number=2))
+
+    assert (found.subjects, found.names, found.undecidable) == (BINARY, {}, frozenset())
 
 
 def test_an_expired_rule_does_not_block() -> None:

@@ -124,6 +124,35 @@ def test_a_condition_on_unknown_namespace_labels_never_holds(
     assert (decide(rule(more=f"resourceScope: [{condition}]"), container=container).rule == "a") == holds
 
 
+A_OR_B = Container(id="1", image="a", image_names=("a", "b"))
+
+
+def for_image(name: str, priority: int, action: str, image: str, more: str = "") -> str:
+    scope = f"resourceScope: [{{field: imageName, values: [{image}]}}]"
+    return rule(name, priority, action, f"{scope}{', ' if more else ''}{more}")
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        (for_image("r", 1, "ignore", "a") + rule("all", 9), ("all", Action.ALERT)),
+        (for_image("r", 1, "ignore", "b") + rule("all", 9), ("all", Action.ALERT)),
+        (for_image("r", 1, "ignore", "a, b") + rule("all", 9), ("r", Action.IGNORE)),
+        (for_image("r", 1, "alert", "a"), ("r", Action.ALERT)),
+        (for_image("r", 1, "alert", "b"), ("r", Action.ALERT)),
+        (for_image("r", 1, "alert", "b", "allow: [{path: /tmp/x}]") + rule("all", 9), ("all", Action.ALERT)),
+        (for_image("r", 1, "block", "b") + rule("all", 9), ("r", Action.BLOCK)),
+        (for_image("r", 1, "alert", "a", "severity: Low") + rule("all", 9, "alert", "severity: High"),
+            ("all", Action.ALERT)),
+        (for_image("r", 1, "ignore", "c") + for_image("s", 2, "alert", "c"), ("Default", Action.IGNORE)),
+    ],
+)  # fmt: skip
+def test_of_the_names_of_an_image_the_strictest_decision_holds(rules: str, expected: tuple[str, Action]) -> None:
+    found = decide(rules, container=A_OR_B)
+
+    assert (found.rule, found.action) == expected
+
+
 def test_a_rule_matches_only_if_all_conditions_hold() -> None:
     scope = "[{field: namespace, values: [shop]}, {field: podName, values: [other]}]"
 

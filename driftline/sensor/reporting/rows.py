@@ -171,14 +171,20 @@ class RowBuilder:
         )
 
     def decided(
-        self, event: CloudProcessEvent, decision: Decision, *, blocked_by: BlockedBy, why_not: str
+        self,
+        event: CloudProcessEvent,
+        decision: Decision,
+        *,
+        container: Container,
+        blocked_by: BlockedBy,
+        why_not: str,
     ) -> CloudProcessEvent:
         """Return the event with the decision of the policy.
 
-        ``blocked_by`` is the means that stopped the process. ``why_not`` is the reason why a blocking rule did not
-        stop it; empty otherwise.
+        ``container`` gives the facts for the decision that have no column. ``blocked_by`` is the means that stopped
+        the process. ``why_not`` is the reason why a blocking rule did not stop it; empty otherwise.
         """
-        more = {"NotBlocked": why_not} if why_not else {}
+        more = ({"NotBlocked": why_not} if why_not else {}) | _policy_facts(container)
         return msgspec.structs.replace(
             event,
             PolicyRule=decision.rule,
@@ -198,7 +204,7 @@ class RowBuilder:
             category="Execution",
             severity=decision.severity,
             attack_techniques=_techniques(verdict),
-            description=verdict.reason + _blocking(event, verdict),
+            description=verdict.reason + _ambiguity(event) + _blocking(event, verdict),
             event=event,
             process_tree=tuple(self._node(process) for process in ancestors),
         )
@@ -283,6 +289,27 @@ def _title(event: CloudProcessEvent, verdict: Verdict) -> str:
 
 # By means of blocking; any other means stopped the process before it ran.
 _OUTCOME = {BlockedBy.NOTHING: "ran", BlockedBy.VERDICT: "ran and was killed"}
+
+
+# Facts that rules refer to and that have no column of their own, for the replay of a policy.
+def _policy_facts(container: Container) -> dict[str, Any]:
+    facts: dict[str, Any] = {"ImageNames": list(container.image_names)} if container.image_names else {}
+    if container.namespace_labels is not None:
+        facts["NamespaceLabels"] = dict(container.namespace_labels)
+    return facts
+
+
+_NAMES_SHOWN = 5
+
+
+# Sentence for an alert's description, if the image's name is not certain.
+def _ambiguity(event: CloudProcessEvent) -> str:
+    names = event.AdditionalFields.get("ImageNames", ())
+    if not names:
+        return ""
+    more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    listed = ", ".join(names[:_NAMES_SHOWN]) + more
+    return f". The image's name is ambiguous: the runtime does not tell which of {listed} the container was made from"
 
 
 # Sentences for the end of an alert's description. A process that failClosed stopped and whose verdict is no drift

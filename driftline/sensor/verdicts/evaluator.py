@@ -186,7 +186,9 @@ class Evaluator:
         if decision.action == Action.BLOCK and not blocked_by:
             why_not = self._blocker.stop(candidate.tracked, candidate.process.key, found)
             blocked_by = BlockedBy.NOTHING if why_not else BlockedBy.VERDICT
-        event = self._row_builder.decided(event, decision, blocked_by=blocked_by, why_not=why_not)
+        event = self._row_builder.decided(
+            event, decision, container=candidate.tracked.container, blocked_by=blocked_by, why_not=why_not
+        )
         if decision.action == Action.IGNORE and not blocked_by:
             return (event,)
         return (event, self._row_builder.alert(event, found, decision, candidate.ancestors))
