@@ -14,16 +14,26 @@
 #include "lib/syscall.h"
 #include "lib/task.h"
 
-/* Counts by cgroup, so that user space can say which container has a gap. */
-static __always_inline void count_lost_exec(struct cgroup_ref *cgroup)
+/* Counts by cgroup, so that user space can say which container has a gap. The record that was lost
+ * gives its space for a new entry. */
+static __always_inline void count_lost_exec(struct cgroup_ref *cgroup, struct task_struct *task, void *record)
 {
-	__u64 one = 1, *count = bpf_map_lookup_elem(&losses_by_cgroup, cgroup);
+	struct cgroup_loss *known = bpf_map_lookup_elem(&losses_by_cgroup, cgroup), *first = record;
 
 	count_loss(LOSS_EXEC_RING_FULL);
-	if (count)
-		__sync_fetch_and_add(count, 1);
-	else
-		bpf_map_update_elem(&losses_by_cgroup, cgroup, &one, BPF_ANY);
+	if (known) {
+		__sync_fetch_and_add(&known->count, 1);
+		return;
+	}
+	first->count = 1;
+	first->cursor = first->pad = 0;
+	append_cgroup_path(first, cgroup_of(task), CGROUP_PATH_MAX);
+	/* Another CPU may have made the entry meanwhile. */
+	if (bpf_map_update_elem(&losses_by_cgroup, cgroup, first, BPF_NOEXIST)) {
+		known = bpf_map_lookup_elem(&losses_by_cgroup, cgroup);
+		if (known)
+			__sync_fetch_and_add(&known->count, 1);
+	}
 }
 
 /* A task is in a container if its mount namespace is not the node's, or if its cgroup is a known
@@ -147,6 +157,20 @@ static __always_inline void append_cwd(struct exec_record *record, struct task_s
 	record->cwd_length = CURSOR(record) - start;
 }
 
+/* The path of a cgroup that the sensor does not know as a container's: the record of its creation may
+ * be late or lost, and the cgroup gone before the sensor looks. */
+static __always_inline void append_cgroup(struct exec_record *record, struct task_struct *task,
+					  struct cgroup_ref *cgroup)
+{
+	__u32 start = CURSOR(record);
+
+	record->cgroup_length = 0;
+	if (bpf_map_lookup_elem(&containers, cgroup))
+		return;
+	append_cgroup_path(record, cgroup_of(task), DATA_MAX);
+	record->cgroup_length = CURSOR(record) - start;
+}
+
 /* For the verifier: the length of a record, bounded by the scratch space. */
 static __always_inline __u32 bounded(__u32 length)
 {
@@ -195,13 +219,14 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	record->interp_length = append_string(record, bprm->interp, NAME_MAX_LEN);
 	append_args(record, task);
 	append_cwd(record, task);
+	append_cgroup(record, task, &cgroup);
 	if (may_block && is_blocked(&candidate, record, SCRATCH_EXEC, task) && kill_current())
 		record->head.flags |= BLOCKED;
 
 	length = bounded(sizeof(*record) + CURSOR(record));
 	record->head.length = length;
 	if (bpf_ringbuf_output(&exec_ring, record, length, 0))
-		count_lost_exec(&cgroup);
+		count_lost_exec(&cgroup, task, record);
 	return 0;
 }
 
@@ -220,7 +245,7 @@ int BPF_PROG(on_exit, struct task_struct *task)
 	record.head.length = sizeof(record);
 	record.exit_code = BPF_CORE_READ(task, exit_code);
 	if (bpf_ringbuf_output(&exec_ring, &record, sizeof(record), 0))
-		count_loss(LOSS_EXEC_RING_FULL);
+		count_loss(LOSS_EXIT_RING_FULL);
 	return 0;
 }
 
@@ -240,7 +265,7 @@ static __always_inline int report_cgroup(struct cgroup *cgroup, const char *path
 	length = bounded(sizeof(*record) + CURSOR(record));
 	record->head.length = length;
 	if (bpf_ringbuf_output(&exec_ring, record, length, 0))
-		count_loss(LOSS_EXEC_RING_FULL);
+		count_loss(LOSS_CGROUP_RING_FULL);
 	return 0;
 }
 
@@ -330,7 +355,8 @@ static __always_inline void report_open(struct file *file, struct task_struct *t
 }
 
 /* In exec_ring, in order with the exec events of the same process. */
-static __always_inline void send_denied(struct open_record *record, const char *name, struct cgroup_ref *cgroup)
+static __always_inline void send_denied(struct open_record *record, const char *name, struct cgroup_ref *cgroup,
+					struct task_struct *task)
 {
 	__u32 length;
 
@@ -338,7 +364,7 @@ static __always_inline void send_denied(struct open_record *record, const char *
 	length = bounded(sizeof(*record) + CURSOR(record));
 	record->head.length = length;
 	if (bpf_ringbuf_output(&exec_ring, record, length, 0))
-		count_lost_exec(cgroup);
+		count_lost_exec(cgroup, task, record);
 }
 
 /* A library runs its first instruction after mmap(2) has returned, so a signal at its exit is early
@@ -407,7 +433,7 @@ int BPF_PROG(deny_exec, struct linux_binprm *bprm, int refused)
 	read_opened(record, bprm->file, task, &cgroup);
 	if (is_blocked(&candidate, record, SCRATCH_DENY, task)) {
 		record->head.flags |= DENIED | (is_script ? SHEBANG : 0);
-		send_denied(record, bprm->filename, &cgroup);
+		send_denied(record, bprm->filename, &cgroup, task);
 		refused = -EPERM;
 	}
 	give_back(record);

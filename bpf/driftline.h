@@ -16,6 +16,7 @@
 #define FS_TYPE_LEN 16
 #define ARGS_MAX 4096
 #define DATA_MAX 16384 /* a power of two: offsets are masked with it */
+#define CGROUP_PATH_MAX 1024 /* a power of two, as DATA_MAX */
 
 enum record_type {
 	RECORD_EXEC = 1,
@@ -52,7 +53,9 @@ enum loss {
 	LOSS_PATH_TRUNCATED = 3,
 	LOSS_NO_SCRATCH = 4,
 	LOSS_BLOCK_FAILED = 5,      /* the signal could not be sent */
-	LOSS_MAX = 6,
+	LOSS_EXIT_RING_FULL = 6,    /* the end of a process, in exec_ring */
+	LOSS_CGROUP_RING_FULL = 7,  /* a cgroup created or removed, in exec_ring */
+	LOSS_MAX = 8,
 };
 
 struct settings {
@@ -200,7 +203,10 @@ struct exec_record {
 	__u16 interp_length;        /* bprm->interp */
 	__u16 args_stored;
 	__u16 cwd_length;
+	__u16 cgroup_length;        /* path of the cgroup, from its hierarchy's root; 0: a known container's */
+	__u16 pad;
 	__u32 cursor;               /* write position; finally the length of data */
+	__u32 pad2;
 	char data[];
 };
 
@@ -208,6 +214,14 @@ struct exit_record {
 	struct record_head head;
 	__s32 exit_code;            /* as wait(2) gives it */
 	__u32 pad;
+};
+
+/* Lost exec records of one cgroup. */
+struct cgroup_loss {
+	__u64 count;
+	__u32 cursor;               /* length of data: the path of the cgroup, leaf first */
+	__u32 pad;
+	char data[CGROUP_PATH_MAX];
 };
 
 struct cgroup_record {

@@ -115,6 +115,15 @@ struct ovl_inode {
 
 struct kernfs_node {
 	__u64 id;
+	const char *name;
+};
+
+/* parent became __parent in v6.15 (commit 633488947ef6). */
+struct kernfs_node___v6_15 {
+	struct kernfs_node *__parent;
+};
+struct kernfs_node___v5 {
+	struct kernfs_node *parent;
 };
 
 struct cgroup_root {

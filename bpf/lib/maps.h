@@ -33,13 +33,14 @@ struct {
 	__type(value, __u64);
 } losses SEC(".maps");
 
-/* Lost exec records by cgroup, so that a gap can be attributed to its container. The sensor reads
- * and deletes; the least recently used go when full. */
+/* Lost exec records by cgroup, with its path, so that a gap can be attributed to its container even
+ * if the record of the cgroup was lost as well. The sensor reads and deletes; the least recently used
+ * go when full. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
 	__type(key, struct cgroup_ref);
-	__type(value, __u64);
+	__type(value, struct cgroup_loss);
 } losses_by_cgroup SEC(".maps");
 
 /* Cgroup -> root and first process of its container. Set here at a container's first exec in its own
@@ -101,6 +102,7 @@ union scratch {
 	struct exit_record exit;
 	struct cgroup_record cgroup;
 	struct open_record open;
+	struct cgroup_loss loss;
 	char bytes[RECORD_SIZE];
 };
 

@@ -8,6 +8,8 @@
 #include "kernel.h"
 
 #define CGROUP_DEPTH 16 /* ancestors searched; a bounded loop for the verifier */
+#define CGROUP_STEPS 32 /* components of a cgroup's path that are read */
+#define CGROUP_NAME_MAX 256
 
 static __always_inline struct cgroup_ref cgroup_ref(struct cgroup *cgroup)
 {
@@ -32,6 +34,32 @@ static __always_inline struct cgroup *cgroup_of(struct task_struct *task)
 	}
 	return cgroup;
 }
+
+static __always_inline struct kernfs_node *kernfs_parent(struct kernfs_node *node)
+{
+	struct kernfs_node___v6_15 *v6_15 = (void *)node;
+	struct kernfs_node___v5 *v5 = (void *)node;
+
+	return bpf_core_field_exists(v6_15->__parent) ? BPF_CORE_READ(v6_15, __parent) : BPF_CORE_READ(v5, parent);
+}
+
+/* Append the names from a cgroup up to the root of its hierarchy, leaf first, to record->data, which
+ * has `size` bytes, a power of two. */
+#define append_cgroup_path(record, cgroup, size) ({                                              \
+	struct kernfs_node *_node = BPF_CORE_READ(cgroup, kn);                                   \
+	for (int _step = 0; _step < CGROUP_STEPS; _step++) {                                     \
+		struct kernfs_node *_parent = kernfs_parent(_node);                              \
+		__u32 _offset = *(volatile __u32 *)&(record)->cursor;                            \
+		long _length;                                                                    \
+		if (!_parent || _offset > (size) - CGROUP_NAME_MAX)                              \
+			break;                                                                   \
+		_length = bpf_probe_read_kernel_str(&(record)->data[_offset & ((size) - 1)],     \
+						    CGROUP_NAME_MAX, BPF_CORE_READ(_node, name)); \
+		if (_length > 0)                                                                 \
+			*(volatile __u32 *)&(record)->cursor = _offset + _length;                \
+		_node = _parent;                                                                 \
+	}                                                                                        \
+})
 
 /* The value for the task's cgroup in a map, or for its nearest ancestor in it: a process that creates
  * a cgroup inside its container does not leave the container. Sets *at to the cgroup found. */

@@ -26,6 +26,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
+from driftline import cluster
 from driftline import policy as policies
 from driftline.errors import Unreadable
 from driftline.events import BlockedBy, Container, Message, Subject
@@ -147,14 +148,19 @@ class Pipeline:
 
         A container that was named by its id alone can be named again, when the runtime answers later.
         """
-        tracked = self._containers.get(container.id)
-        if tracked is None or (tracked.is_named and not container.image):
-            return
-        tracked.container = container
+        for tracked in self._containers.found(container.id):
+            if container.image or not tracked.is_named:
+                self._name(tracked, container)
+
+    def _name(self, tracked: TrackedContainer, container: Container) -> None:
+        # What the cgroup's path says stays known when the runtime does not answer.
+        pod_uid = container.pod_uid or tracked.container.pod_uid
+        tracked.container = container = msgspec.structs.replace(container, pod_uid=pod_uid)
         tracked.columns = self._row_builder.columns(container)
         tracked.index = self._indexes.of(container)
         tracked.policy = policies.rules_for(self._policy, container, self._row_builder.location)
-        self._blocker.apply(tracked)
+        if not tracked.has_ended:
+            self._blocker.apply(tracked)
         tracked.verdicts.clear()
         tracked.is_named = True
         waiting, tracked.waiting = tracked.waiting, []
@@ -190,7 +196,7 @@ class Pipeline:
     def _on_exec(self, record: ExecRecord) -> None:
         self.execs += 1
         parent = self._processes.parent(record)
-        tracked = self._containers.of(record.head)
+        tracked = self._containers.of(record.head, record.cgroup_path)
         if tracked and self._is_runtime(record.head, parent, tracked):
             tracked = None
         process = self._processes.executed(record, tracked.id if tracked else "")
@@ -244,10 +250,12 @@ class Pipeline:
     def lost_by_container(self) -> dict[str, int]:
         """Return the number of exec records lost since the last call, by container id."""
         lost: Counter[str] = Counter()
-        for cgroup, count in self._kernel.take_losses_by_cgroup().items():
+        for cgroup, (count, path) in self._kernel.take_losses_by_cgroup().items():
             tracked = self._containers.by_cgroup(cgroup)
-            if tracked:
-                lost[tracked.id] += count
+            # A container that is gone, or whose cgroup's own record was lost: the path has its id.
+            found = None if tracked else cluster.parse_cgroup(os.fsdecode(path))
+            if tracked or found:
+                lost[tracked.id if tracked else found.id if found else ""] += count
         return lost
 
     def _on_exit(self, record: ExitRecord) -> None:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from driftline.sensor.bpf import records
+from driftline.sensor.bpf import kernel, records
 from driftline.sensor.bpf.records import ExecRecord, ExitRecord, OpenRecord, RecordFlag
+from tests.kernel.cgroups import Cgroups
 
 pytestmark = pytest.mark.kernel
 
@@ -145,3 +146,18 @@ def test_a_setuid_program_is_flagged_secure(run: Run) -> None:
 
     assert (record.uid, record.euid) == (1000, 0)
     assert record.head.flags & RecordFlag.SECURE_EXEC
+
+
+def test_an_exec_names_its_cgroup_until_the_sensor_knows_it(kernel_side: kernel.KernelSide) -> None:
+    path = "kubepods/pod12345678-1234-1234-1234-123456789012/" + "6" * 64
+    clock = records.Clock()
+    kernel_side.exec_ring.drain()
+    found = []
+    with Cgroups() as cgroups:
+        for _ in range(2):
+            cgroups.run(path, "/bin/true; exit 0")
+            execs = [records.decode(data, clock) for data in kernel_side.exec_ring.drain()]
+            found += [r for r in execs if isinstance(r, ExecRecord) and r.file.path.endswith(b"true")]
+            kernel_side.add_container(found[-1].head.cgroup)
+
+    assert [record.cgroup_path for record in found] == [b"/" + path.encode(), b""]

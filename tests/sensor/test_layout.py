@@ -22,6 +22,7 @@ STRUCTS = {
     "file_writer": records.WRITER.size,
     "file_facts": records.FACTS.size,
     "ancestor": records.ANCESTOR.size,
+    "cgroup_loss": records.CGROUP_LOSS.size,
     "exit_record": records.HEAD.size + records.EXIT.size,
     "cgroup_record": records.HEAD.size + records.CGROUP.size,
     "open_record": records.HEAD.size + records.FACTS.size + records.OPEN_LENGTHS.size,

@@ -84,15 +84,15 @@ class KernelSide:
         """Return the number of losses for one reason since the load, over all CPUs."""
         return self._per_cpu_sum("losses", _U32.pack(reason))
 
-    def take_losses_by_cgroup(self) -> dict[Cgroup, int]:
-        """Return the number of lost exec records by cgroup, and reset the counts."""
+    def take_losses_by_cgroup(self) -> dict[Cgroup, tuple[int, bytes]]:
+        """Return the number of lost exec records by cgroup, with the cgroup's path, and reset the counts."""
         taken = {}
         for key in self._object.keys("losses_by_cgroup", records.CGROUP_REF.size):
             # A loss between lookup and delete is missing here; ``lost`` counts it nevertheless.
-            value = self._object.lookup("losses_by_cgroup", key, _U64.size)
+            value = self._object.lookup("losses_by_cgroup", key, records.CGROUP_LOSS.size)
             self._object.delete("losses_by_cgroup", key)
             if value:
-                taken[Cgroup(*records.CGROUP_REF.unpack(key))] = _U64.unpack(value)[0]
+                taken[Cgroup(*records.CGROUP_REF.unpack(key))] = records.decode_loss(value)
         return taken
 
     def set_root(self, cgroup: Cgroup, device: int, *, first: ProcessKey) -> None:

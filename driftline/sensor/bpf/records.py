@@ -36,6 +36,7 @@ __all__ = [
     "RecordFlag",
     "RecordType",
     "decode",
+    "decode_loss",
     "decode_writer",
     "kernel_device",
 ]
@@ -46,12 +47,14 @@ FACTS = struct.Struct("=QQQQIIIIII16sQQII16s")
 WRITER = struct.Struct("=QQII16s")
 EXEC = struct.Struct("=8IQ16s")
 ANCESTOR = struct.Struct("=QII16s")
-EXEC_LENGTHS = struct.Struct("=6HI")
+EXEC_LENGTHS = struct.Struct("=8HII")
 EXIT = struct.Struct("=iI")
 CGROUP = struct.Struct("=II")
 OPEN_LENGTHS = struct.Struct("=4HII")
 ROOT = struct.Struct("=IIQQ")
 CGROUP_REF = struct.Struct("=QQ")
+CGROUP_PATH_MAX = 1024
+CGROUP_LOSS = struct.Struct(f"=QII{CGROUP_PATH_MAX}s")
 SETTINGS = struct.Struct("=IIIIQ")
 ANCESTORS = 8
 """Ancestor processes in an exec record."""
@@ -103,6 +106,8 @@ class LossReason(enum.IntEnum):
     PATH_TRUNCATED = 3
     NO_SCRATCH = 4
     BLOCK_FAILED = 5
+    EXIT_RING_FULL = 6
+    CGROUP_RING_FULL = 7
 
 
 class Clock:
@@ -230,6 +235,8 @@ class ExecRecord(msgspec.Struct, frozen=True):
     """Arguments; cut at the end if the flag ``ARGS_TRUNCATED`` is set."""
     cwd: bytes
     """Working directory, from the root of the mount namespace."""
+    cgroup_path: bytes = b""
+    """Path of the cgroup in its hierarchy; empty if the kernel side knows it as a container's."""
 
     @property
     def parent(self) -> Ancestor | None:
@@ -289,7 +296,7 @@ def decode(data: bytes, clock: Clock) -> Record:
 def _decode_exec(head: Head, data: bytes, clock: Clock) -> ExecRecord:
     uid, gid, euid, login_uid, session_id, ns_pid, pid_ns, argc, args_length, comm = EXEC.unpack_from(data, _EXEC_AT)
     lengths = EXEC_LENGTHS.unpack_from(data, _EXEC_LENGTHS_AT)
-    fs_path, path, filename, interp, args, cwd = _split(data, _EXEC_DATA_AT, lengths[:6])
+    fs_path, path, filename, interp, args, cwd, cgroup = _split(data, _EXEC_DATA_AT, lengths[:7])
     return ExecRecord(
         head=head,
         file=_facts(head, data, fs_path, path, clock),
@@ -309,6 +316,7 @@ def _decode_exec(head: Head, data: bytes, clock: Clock) -> ExecRecord:
         # As in /proc/PID/cmdline: each argument ends with a NUL.
         argv=tuple(args.removesuffix(b"\0").split(b"\0")),
         cwd=_path(cwd),
+        cgroup_path=_path(cgroup) if cgroup else b"",
     )
 
 
@@ -387,6 +395,12 @@ def _facts(head: Head, data: bytes, fs_path: bytes, path: bytes, clock: Clock) -
         truncated=bool(head.flags & _PATH_TRUNCATED),
         writer=_writer(clock, *writer),
     )
+
+
+def decode_loss(data: bytes) -> tuple[int, bytes]:
+    """Decode a value of the map ``losses_by_cgroup``: the number of lost exec records, and the cgroup's path."""
+    count, length, _, path = CGROUP_LOSS.unpack(data)
+    return count, _path(path[:length])
 
 
 def decode_writer(data: bytes, clock: Clock) -> Writer | None:

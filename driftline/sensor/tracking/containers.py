@@ -1,9 +1,13 @@
 """Containers of the node, and the mapping from cgroups to them.
 
 A record carries the id of its cgroup. The path of a cgroup is known from its ``cgroup_mkdir`` record, which precedes
-in the same ring, or from /proc for cgroups older than the sensor; the path contains the container's id
-(``cluster.parse_cgroup``). So even a container that lives some milliseconds has an id without a call to the
-container runtime; the runtime adds names later (``resolver``).
+in the same ring, from the exec record itself where the kernel side does not know the cgroup as a container's, or from
+/proc for cgroups older than the sensor. The path contains the container's id and the uid of its pod
+(``cluster.parse_cgroup``). So even a container that lives some milliseconds has both without a call to the container
+runtime; the runtime adds names later (``resolver``).
+
+A container that ends before it has its name departs: it is no longer in the table, and stays known by its id until the
+lookup of its name has ended, for the executions that wait for it.
 """
 
 from __future__ import annotations
@@ -27,11 +31,13 @@ __all__ = ["ContainerTable", "TrackedContainer", "cgroups_of"]
 class TrackedContainer:
     """State of one container. Only the sensor's loop changes it."""
 
-    def __init__(self, container_id: str) -> None:
-        """Begin with the id alone."""
-        self.container = Container(id=container_id)
+    def __init__(self, container_id: str, *, pod_uid: str = "") -> None:
+        """Begin with what the cgroup's path says."""
+        self.container = Container(id=container_id, pod_uid=pod_uid)
         self.is_named = False
         """Whether ``container`` is as complete as it will be: the runtime has answered, or failed to."""
+        self.has_ended = False
+        """Whether its last cgroup was removed."""
         self.cgroups: set[Cgroup] = set()
         """Cgroups that the runtime created for it, one in each hierarchy; not those created inside it."""
         self.pid = 0
@@ -79,6 +85,8 @@ class ContainerTable:
         self._on_cgroup = on_cgroup
         self._by_cgroup: dict[Cgroup, TrackedContainer | None] = {}
         self._by_id: dict[str, TrackedContainer] = {}
+        self._departed: dict[str, list[TrackedContainer]] = {}
+        self._unlearned: set[Cgroup] = set()
 
     def add(self, cgroup: Cgroup, path: bytes) -> TrackedContainer | None:
         """Add a cgroup, by its path in its hierarchy.
@@ -86,10 +94,11 @@ class ContainerTable:
         Returns the container that the cgroup belongs to; ``None`` if it is not a container's.
         """
         found = cluster.parse_cgroup(os.fsdecode(path))
+        self._unlearned.discard(cgroup)
         if found is None:
             self._by_cgroup[cgroup] = None
             return None
-        tracked = self._by_id.get(found.id) or self._track(found.id)
+        tracked = self._by_id.get(found.id) or self._track(found.id, found.pod_uid)
         self._by_cgroup[cgroup] = tracked
         self._on_cgroup(cgroup)
         # The last component of the runtime's own cgroup contains the id; cgroups created inside lie below it.
@@ -97,44 +106,66 @@ class ContainerTable:
             tracked.cgroups.add(cgroup)
         return tracked
 
-    def _track(self, container_id: str) -> TrackedContainer:
-        tracked = self._by_id[container_id] = TrackedContainer(container_id)
+    def _track(self, container_id: str, pod_uid: str) -> TrackedContainer:
+        tracked = self._by_id[container_id] = TrackedContainer(container_id, pod_uid=pod_uid)
         self._on_new(container_id)
         return tracked
 
     def removed(self, cgroup: Cgroup) -> TrackedContainer | None:
         """Remove a cgroup, and its container with the last one.
 
-        Returns the removed container; ``None`` if it has other cgroups or the cgroup is not a container's.
+        Returns the removed container; ``None`` if it has other cgroups or the cgroup is not a container's. A container
+        without a name departs.
         """
+        self._unlearned.discard(cgroup)
         tracked = self._by_cgroup.pop(cgroup, None)
         if tracked:
             tracked.cgroups.discard(cgroup)
         # A container has one cgroup in each hierarchy, and those that it created itself.
         if tracked is None or tracked in self._by_cgroup.values():
             return None
+        tracked.has_ended = True
+        if not tracked.is_named:
+            self._departed.setdefault(tracked.id, []).append(tracked)
         return self._by_id.pop(tracked.id, None)
 
-    def of(self, head: Head) -> TrackedContainer | None:
-        """Return the container of a record's task; ``None`` for processes of the node."""
-        if head.cgroup not in self._by_cgroup:
-            self._learn(head)
+    def of(self, head: Head, path: bytes = b"") -> TrackedContainer | None:
+        """Return the container of a record's task; ``None`` for processes of the node.
+
+        ``path`` is the path of the cgroup, if the record has it.
+        """
+        if head.cgroup not in self._by_cgroup or (path and head.cgroup in self._unlearned):
+            self._learn(head, path)
         return self._by_cgroup.get(head.cgroup)
 
     def by_cgroup(self, cgroup: Cgroup) -> TrackedContainer | None:
         """Return the container of a cgroup; ``None`` for cgroups of the node and unknown ones."""
         return self._by_cgroup.get(cgroup)
 
-    # A cgroup whose cgroup_mkdir was not recorded: /proc has its path if the process still runs. Otherwise the cgroup
-    # counts as the node's, so that /proc is read only once for it.
-    def _learn(self, head: Head) -> None:
-        for cgroup, path in cgroups_of(head.tgid):
-            self.add(cgroup, path)
-        self._by_cgroup.setdefault(head.cgroup, None)
+    # A cgroup whose cgroup_mkdir was not recorded: the record may have its path, and /proc has it if the process still
+    # runs. Otherwise the cgroup counts as the node's until a record has its path, so that /proc is read only once.
+    def _learn(self, head: Head, path: bytes) -> None:
+        if path:
+            self.add(head.cgroup, path)
+            return
+        for cgroup, found in cgroups_of(head.tgid):
+            self.add(cgroup, found)
+        if head.cgroup not in self._by_cgroup:
+            self._by_cgroup[head.cgroup] = None
+            self._unlearned.add(head.cgroup)
 
     def get(self, container_id: str) -> TrackedContainer | None:
         """Return the container with this id; ``None`` if it is unknown."""
         return self._by_id.get(container_id)
+
+    def found(self, container_id: str) -> list[TrackedContainer]:
+        """Return the containers with this id, and forget those that have departed: the lookup of their name has ended.
+
+        A name that a user gave (``ctr``) may be that of a container and of a departed one before it.
+        """
+        departed = self._departed.pop(container_id, [])
+        running = self._by_id.get(container_id)
+        return [*departed, running] if running else departed
 
     def __iter__(self) -> Iterator[TrackedContainer]:
         return iter(tuple(self._by_id.values()))

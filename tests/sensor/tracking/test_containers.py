@@ -1,3 +1,4 @@
+from driftline.events import Container
 from driftline.sensor.bpf.records import Cgroup
 from driftline.sensor.tracking.containers import ContainerTable, cgroups_of
 from tests.sensor import making
@@ -42,3 +43,46 @@ def test_cgroups_of_a_process_are_read_from_proc() -> None:
 
     assert found and all(cgroup.id > 0 and path.startswith(b"/") for cgroup, path in found)
     assert cgroups_of(2**22 + 1) == []
+
+
+POD_UID = "12345678-1234-1234-1234-123456789012"
+
+
+def gone_before_its_name(containers: ContainerTable) -> None:
+    containers.add(Cgroup(7, 0), PATH)
+    containers.removed(Cgroup(7, 0))
+
+
+def test_the_path_of_a_cgroup_gives_the_uid_of_the_pod() -> None:
+    containers = ContainerTable(on_new=lambda _: None, on_cgroup=lambda _: None)
+    found = containers.add(Cgroup(7, 0), PATH)
+
+    assert found and found.container == Container(id=ID, pod_uid=POD_UID)
+
+
+def test_a_container_that_ended_without_a_name_is_found_once() -> None:
+    containers = ContainerTable(on_new=lambda _: None, on_cgroup=lambda _: None)
+    gone_before_its_name(containers)
+
+    assert containers.get(ID) is None
+    assert [(found.id, found.has_ended) for found in containers.found(ID)] == [(ID, True)]
+    assert containers.found(ID) == []
+
+
+def test_two_containers_of_one_name_are_both_found() -> None:
+    containers = ContainerTable(on_new=lambda _: None, on_cgroup=lambda _: None)
+    gone_before_its_name(containers)
+    gone_before_its_name(containers)
+    containers.add(Cgroup(9, 0), PATH)
+
+    assert [found.has_ended for found in containers.found(ID)] == [True, True, False]
+
+
+def test_a_record_with_the_path_of_its_cgroup_needs_no_other() -> None:
+    containers = ContainerTable(on_new=lambda _: None, on_cgroup=lambda _: None)
+    gone = making.head(cgroup=Cgroup(7, 0), tgid=2**22 + 1)
+
+    assert containers.of(gone) is None
+    found = containers.of(gone, PATH)
+    assert found and found.id == ID
+    assert containers.of(gone) is found
