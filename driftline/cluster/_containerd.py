@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import re
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -26,6 +27,8 @@ TASKS = "containerd.services.tasks.v1.Tasks"
 NAME_LABELS = ("io.kubernetes.container.name", "nerdctl/name")
 # containerd's CRI plugin marks its containers "sandbox" or "container" (its package labels).
 KIND_LABEL = "io.cri-containerd.kind"
+# containerd pkg/identifiers/validate.go; at most 76 characters. Letters and digits need no quotes in a filter.
+_ID = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*")
 
 
 class SpecMount(msgspec.Struct, frozen=True):
@@ -85,6 +88,16 @@ class Containerd:
             except ContainerNotFound:
                 continue
         raise ContainerNotFound(f"containerd at {self._channel.path} has no container {container_id}")
+
+    def known(self, ids: Collection[str]) -> set[str]:
+        """Return those of ``ids`` that are containers of any namespace, running or not."""
+        found: set[str] = set()
+        # Filters are alternatives (containerd pkg/filters). A text that is no valid id is nobody's container.
+        filters = [f"id=={container_id}" for container_id in ids if _ID.fullmatch(container_id)]
+        for namespace in self.namespaces() if filters else ():
+            answer = self._channel.containerd(f"{CONTAINERS}/List", namespace=namespace, filters=filters)
+            found |= {container.id for container in answer.containers}
+        return found
 
     def image_digest(self, namespace: str, name: str) -> str:
         """Return the digest of an image's manifest or index.

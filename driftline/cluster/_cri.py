@@ -79,6 +79,12 @@ class Cri:
         yield from _skip_removed(self._sandbox_container, (item.id for item in sandboxes if item.id not in known))
         yield from _skip_removed(self._container, (item.id for item in containers if item.id not in known))
 
+    def known(self, ids: Collection[str]) -> set[str]:
+        """Return those of ``ids`` that are containers or sandboxes, running or not."""
+        sandboxes = self._channel.cri("RuntimeService", "ListPodSandbox").items
+        containers = self._channel.cri("RuntimeService", "ListContainers").containers
+        return {item.id for item in (*sandboxes, *containers)} & set(ids)
+
     def container(self, container_id: str) -> Container:
         """Return one container or sandbox, running or not; raise ``ContainerNotFound`` if CRI has neither."""
         try:

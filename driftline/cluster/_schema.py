@@ -37,6 +37,7 @@ MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
         "created_at": (8, "Time"),
     },
     "OneContainer": {"container": (1, "Container")},
+    "Containers": {"containers": (1, "*Container")},
     # services/tasks/v1/tasks.proto, types/task/task.proto
     "Task": {"container_id": (1, "string"), "id": (2, "string"), "pid": (3, "uint32"), "status": (4, "int32")},
     "OneTask": {"process": (1, "Task")},
@@ -69,6 +70,7 @@ MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
 METHODS: dict[str, tuple[str, str]] = {
     "containerd.services.namespaces.v1.Namespaces/List": ("Empty", "Namespaces"),
     "containerd.services.containers.v1.Containers/Get": ("ById", "OneContainer"),
+    "containerd.services.containers.v1.Containers/List": ("Filters", "Containers"),
     "containerd.services.tasks.v1.Tasks/Get": ("ByContainer", "OneTask"),
     "containerd.services.tasks.v1.Tasks/List": ("Empty", "Tasks"),
     "containerd.services.images.v1.Images/Get": ("ByName", "OneImage"),

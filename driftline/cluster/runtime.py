@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from driftline.cluster._channel import RPC_SECONDS, Channel, Unsupported, find_socket
 from driftline.cluster._containerd import Containerd
@@ -50,6 +50,23 @@ class Runtime:
         if unsupported == len(sources):
             raise RuntimeUnavailable(f"{self.address} speaks neither CRI v1 nor containerd's own API")
         return list(found.values())
+
+    def known(self, ids: Collection[str]) -> set[str]:
+        """Return those of ``ids`` that are containers or sandboxes of the runtime, running or not.
+
+        A few calls for any number of ids, so that many unknown ones cost no more than one.
+        """
+        found: set[str] = set()
+        unsupported = 0
+        sources = self._connect()
+        for source in sources:
+            try:
+                found |= source.known(set(ids) - found)
+            except Unsupported:
+                unsupported += 1
+        if unsupported == len(sources):
+            raise RuntimeUnavailable(f"{self.address} speaks neither CRI v1 nor containerd's own API")
+        return found
 
     def container(self, container_id: str) -> Container:
         """Return one container or sandbox, running or not; raise ``ContainerNotFound`` if there is none."""

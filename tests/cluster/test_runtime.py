@@ -28,6 +28,27 @@ def test_unknown_container_is_not_found(runtime: Runtime) -> None:
 
 
 @pytest.mark.e2e
+def test_known_containers_are_told_from_unknown_ones_in_one_question(
+    lab: labs.Lab, runtime: Runtime, pod: labs.Pod
+) -> None:
+    made, plain = pod.container("busybox"), lab.plain_container("busybox")
+    unknown = [f"{number:064x}" for number in range(500)]
+    try:
+        found = runtime.known([*unknown, made.id, pod.id, plain.id, 'x",id!=y', "a b", "..", ""])
+    finally:
+        plain.stop()
+
+    assert found == {made.id, pod.id, plain.id}
+
+
+def test_a_runtime_with_cri_only_tells_which_containers_it_knows(crio: FakeCrio) -> None:
+    opened = Runtime(str(crio.socket))
+
+    assert opened.known(["00ff", fake.WEB, fake.POD]) == {fake.WEB, fake.POD}
+    opened.close()
+
+
+@pytest.mark.e2e
 def test_removed_container_is_not_found(runtime: Runtime, pod: labs.Pod) -> None:
     made = pod.container("busybox")
     made.stop()
@@ -50,6 +71,8 @@ def test_runtime_started_later_is_found(tmp_path: Path) -> None:
     runtime = Runtime(str(tmp_path / "crio.sock"))
     with pytest.raises(RuntimeUnavailable, match="no container runtime listens"):
         runtime.containers()
+    with pytest.raises(RuntimeUnavailable, match="no container runtime listens"):
+        runtime.known(["00ff"])
     runtime.close()
 
     crio = FakeCrio(tmp_path / "crio.sock")
