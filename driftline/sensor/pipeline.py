@@ -62,6 +62,10 @@ _SCRIPTS_KEPT = 4096
 """Scripts remembered, to report each once for a process."""
 _ANCESTORS_MAX = 8
 """Ancestors of a process in an alert, as in an exec record (``records.ANCESTORS``)."""
+_NAME_SECONDS = 5.0
+"""Seconds for which executions wait for the name of their container: the deadline of a call to the runtime."""
+_WAITING_MAX = 256
+"""Executions of a container that wait for its name; with more, they go on without it. Each can hold a file open."""
 _BLOCKED = int(RecordFlag.BLOCKED)
 
 Emit = Callable[[Sequence[Message]], None]
@@ -146,16 +150,26 @@ class Pipeline:
     def name(self, container: Container) -> None:
         """Set names and labels of a container, as the runtime gives them, and continue the work that waited for them.
 
-        A container that was named by its id alone can be named again, when the runtime answers later.
+        A container that went on without a name can get it later.
         """
         for tracked in self._containers.found(container.id):
-            if container.image or not tracked.is_named:
-                self._name(tracked, container)
+            tracked.is_known = True
+            self._continue(tracked, container)
 
-    def _name(self, tracked: TrackedContainer, container: Container) -> None:
-        # What the cgroup's path says stays known when the runtime does not answer.
-        pod_uid = container.pod_uid or tracked.container.pod_uid
-        tracked.container = container = msgspec.structs.replace(container, pod_uid=pod_uid)
+    def name_by_path(self, container_id: str) -> None:
+        """Continue the work of a container whose name the runtime does not give, with what its cgroup's path says."""
+        for tracked in self._containers.found(container_id):
+            if not tracked.is_named:
+                self._continue(tracked, tracked.container)
+
+    def end_waits(self, now: float) -> None:
+        """Continue the work of containers whose names have not come within ``_NAME_SECONDS`` (``time.monotonic``)."""
+        for tracked in self._containers.waiting():
+            if tracked.since + _NAME_SECONDS < now:
+                self.name_by_path(tracked.id)
+
+    def _continue(self, tracked: TrackedContainer, container: Container) -> None:
+        tracked.container = container
         tracked.columns = self._row_builder.columns(container)
         tracked.index = self._indexes.of(container)
         tracked.policy = policies.rules_for(self._policy, container, self._row_builder.location)
@@ -175,9 +189,9 @@ class Pipeline:
                 tracked.policy = policies.rules_for(policy, tracked.container, self._row_builder.location)
                 self._blocker.apply(tracked)
 
-    def unnamed(self) -> list[str]:
-        """Return the ids of the containers that have no names because the runtime did not give them."""
-        return [tracked.id for tracked in self._containers if tracked.is_named and not tracked.container.image]
+    def unnamed(self) -> int:
+        """Return the number of containers that have no names because the runtime did not give them."""
+        return sum(tracked.is_named and not tracked.is_known for tracked in self._containers)
 
     # A cgroup created later in a container with rules in force needs them as well.
     def _on_cgroup(self, record: CgroupRecord) -> None:
@@ -266,7 +280,7 @@ class Pipeline:
         if tracked.is_named:
             self._report_end(record, process, tracked)
         else:
-            tracked.waiting.append(lambda: self._report_end(record, process, tracked))
+            self._wait(tracked, lambda: self._report_end(record, process, tracked))
 
     def _report_end(self, record: ExitRecord, process: Process, tracked: TrackedContainer) -> None:
         self._emit((self._row_builder.process_ended(record, process, columns=tracked.columns),))
@@ -310,7 +324,12 @@ class Pipeline:
         if candidate.tracked.is_named:
             self._evaluate(candidate)
         else:
-            candidate.tracked.waiting.append(lambda: self._evaluate(candidate))
+            self._wait(candidate.tracked, lambda: self._evaluate(candidate))
+
+    def _wait(self, tracked: TrackedContainer, resume: Callable[[], None]) -> None:
+        tracked.waiting.append(resume)
+        if len(tracked.waiting) > _WAITING_MAX:
+            self.name_by_path(tracked.id)
 
     def _evaluate(self, candidate: Candidate) -> None:
         if candidate.capture is not None:

@@ -11,9 +11,9 @@ exec record of a process is written before the records of what it opens and maps
 it contains the exec of every process that appears in the other two; as it is handled first, the process is known
 when its files are handled. Exits are handled after everything else, for the same reason.
 
-Between turns, twice a second, the loop checks the policy file, the guards, the loss counters and containers without a
-name. Losses of every part are counted by reason and reported as rows (``_loss_counters``); an exception in the
-handling of one record is such a loss as well.
+Between turns, twice a second, the loop checks the policy file, the guards, the loss counters and containers that wait
+for their names. Losses of every part are counted by reason and reported as rows (``_loss_counters``); an exception in
+the handling of one record is such a loss as well.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ import msgspec
 import driftline
 from driftline import cluster
 from driftline.errors import InvalidPolicy, TamperedPolicy, UnsupportedHost
-from driftline.events import Container, Message, SensorHealth
+from driftline.events import Message, SensorHealth
 from driftline.policy import NodeLocation
 from driftline.sensor import requirements
 from driftline.sensor.bpf import records, selftest
@@ -53,7 +53,7 @@ from driftline.sensor.reporting.tampering import TamperingMonitor
 from driftline.sensor.tracking import inventory
 from driftline.sensor.tracking.containers import ContainerTable
 from driftline.sensor.tracking.processes import ProcessTable
-from driftline.sensor.tracking.resolver import Resolver
+from driftline.sensor.tracking.resolver import Lookup, Resolver
 from driftline.sensor.verdicts.content import ContentReader
 from driftline.sensor.verdicts.evaluator import Evaluator
 from driftline.sensor.verdicts.indexes import ImageIndexes
@@ -68,7 +68,6 @@ _POLL_SECONDS = 0.1
 """Maximum time without a turn: mappings wake the loop only when many have gathered."""
 _HOUSEKEEPING_SECONDS = 0.5
 """Interval at which policy, guards and loss counters are checked."""
-_RETRY_NAMING_SECONDS = 10.0
 _HEARTBEAT_SECONDS = 15.0
 _M_ARENA_MAX = -8  # parameter of mallopt(3), malloc.h
 _ENDS = (records.RecordType.EXIT, records.RecordType.CGROUP_RMDIR)
@@ -125,10 +124,9 @@ class Sensor:
         self._messages: list[Message] = []
         self._counts: Counter[str] = Counter()
         self._failures = 0
-        self._next_naming = 0.0
         self._next_heartbeat = 0.0
         self._clock = records.Clock()
-        self._named: WakeupQueue[Container] = WakeupQueue()
+        self._named: WakeupQueue[Lookup] = WakeupQueue()
         self._evaluated: WakeupQueue[Sequence[Message]] = WakeupQueue()
         self._stopping: WakeupQueue[None] = WakeupQueue()
         self._runtime = cluster.Runtime(options.runtime_address)
@@ -139,7 +137,9 @@ class Sensor:
         self._indexes = ImageIndexes(options.image_directory)
         self._kernel = KernelSide(watch_hosts=options.watch_hosts, provenance=options.provenance)
         # The programs are attached from here on. Their rings keep the records until the loop reads them.
-        self._containers = ContainerTable(on_new=self._resolver.request, on_cgroup=self._kernel.add_container)
+        self._containers = ContainerTable(
+            on_new=self._resolver.request, on_gone=self._resolver.forget, on_cgroup=self._kernel.add_container
+        )
         # Before the loop: the self-test drains the exec ring.
         self._selftest_failures = selftest.run_selftest(self._kernel)
         self._blocker = Blocker(
@@ -245,8 +245,7 @@ class Sensor:
         opens = self._kernel.file_ring.drain()
         execs = self._kernel.exec_ring.drain()
         self._blocker.refresh(datetime.datetime.now(datetime.UTC))
-        for container in self._named.take():
-            self._pipeline.name(container)
+        self._take_names()
         beginnings, ends = self._decode(execs)
         for record in (*beginnings, *self._decode(opens)[0]):
             self._handle_guarded(self._pipeline.take, record)
@@ -256,6 +255,13 @@ class Sensor:
             self._handle_guarded(self._pipeline.take, record)
         for messages in self._evaluated.take():
             self._emit(messages)
+
+    def _take_names(self) -> None:
+        for lookup in self._named.take():
+            if lookup.container:
+                self._pipeline.name(lookup.container)
+            else:
+                self._pipeline.name_by_path(lookup.id)
 
     # Exits and removed cgroups are handled last: a process that has ended by now opened and mapped files before.
     def _decode(self, batch: Sequence[bytes]) -> tuple[list[records.Record], list[records.Record]]:
@@ -283,7 +289,7 @@ class Sensor:
         self._clock.adjust()  # the wall clock may have been set
         self._follow_policy()
         self._blocker.settle()
-        self._retry_naming()
+        self._pipeline.end_waits(time.monotonic())
         self._emit(self._health.new_losses())
         self._emit(self._health.gaps(self._pipeline.lost_by_container()))
         if time.monotonic() >= self._next_heartbeat:
@@ -312,14 +318,6 @@ class Sensor:
 
     def _policy_row(self, action: str, reason: str, policy: str, *, count: int = 1) -> SensorHealth:
         return self._health.row(action, reason=reason, count=count, more={"Policy": policy})
-
-    # Containers have no name if the runtime was away, or if the sensor started before it.
-    def _retry_naming(self) -> None:
-        if time.monotonic() < self._next_naming:
-            return
-        self._next_naming = time.monotonic() + _RETRY_NAMING_SECONDS
-        for container_id in self._pipeline.unnamed():
-            self._resolver.request(container_id)
 
     def _emit(self, messages: Sequence[Message]) -> None:
         self._messages.extend(messages)
@@ -371,7 +369,7 @@ class Sensor:
             "policy_rules": len(self._options.policy.current.rules),
             "containers_with_blocking": len(self._blocker),
             "containers": len(self._containers),
-            "containers_without_name": len(self._pipeline.unnamed()),
+            "containers_without_name": self._pipeline.unnamed(),
             "processes": len(self._processes),
             "execs": self._pipeline.execs,
             "rows": dict(self._counts),

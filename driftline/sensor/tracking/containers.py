@@ -12,7 +12,9 @@ lookup of its name has ended, for the executions that wait for it.
 
 from __future__ import annotations
 
+import itertools
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from pathlib import Path
@@ -36,6 +38,10 @@ class TrackedContainer:
         self.container = Container(id=container_id, pod_uid=pod_uid)
         self.is_named = False
         """Whether ``container`` is as complete as it will be: the runtime has answered, or failed to."""
+        self.is_known = False
+        """Whether the runtime has described it."""
+        self.since = time.monotonic()
+        """Time from which it is tracked, as ``time.monotonic`` gives it."""
         self.has_ended = False
         """Whether its last cgroup was removed."""
         self.cgroups: set[Cgroup] = set()
@@ -79,9 +85,16 @@ class TrackedContainer:
 class ContainerTable:
     """Containers of this node, by cgroup and by id."""
 
-    def __init__(self, *, on_new: Callable[[str], None], on_cgroup: Callable[[Cgroup], None]) -> None:
-        """``on_new`` is called with the id of each new container, ``on_cgroup`` with each cgroup of a container."""
+    def __init__(
+        self, *, on_new: Callable[[str], None], on_gone: Callable[[str], None], on_cgroup: Callable[[Cgroup], None]
+    ) -> None:
+        """Begin empty.
+
+        ``on_new`` is called with the id of each new container, ``on_gone`` with that of each removed one, and
+        ``on_cgroup`` with each cgroup of a container.
+        """
         self._on_new = on_new
+        self._on_gone = on_gone
         self._on_cgroup = on_cgroup
         self._by_cgroup: dict[Cgroup, TrackedContainer | None] = {}
         self._by_id: dict[str, TrackedContainer] = {}
@@ -125,6 +138,7 @@ class ContainerTable:
         if tracked is None or tracked in self._by_cgroup.values():
             return None
         tracked.has_ended = True
+        self._on_gone(tracked.id)
         if not tracked.is_named:
             self._departed.setdefault(tracked.id, []).append(tracked)
         return self._by_id.pop(tracked.id, None)
@@ -166,6 +180,11 @@ class ContainerTable:
         departed = self._departed.pop(container_id, [])
         running = self._by_id.get(container_id)
         return [*departed, running] if running else departed
+
+    def waiting(self) -> list[TrackedContainer]:
+        """Return the containers whose lookup has not ended, departed ones included."""
+        departed = itertools.chain.from_iterable(self._departed.values())
+        return [tracked for tracked in (*self, *departed) if not tracked.is_named]
 
     def __iter__(self) -> Iterator[TrackedContainer]:
         return iter(tuple(self._by_id.values()))

@@ -7,9 +7,14 @@ ID = "a" * 64
 PATH = f"/kubepods/besteffort/pod12345678-1234-1234-1234-123456789012/{ID}".encode()
 
 
+def new_table(new: list[str] | None = None) -> ContainerTable:
+    """Return an empty table, which appends the ids of new containers to ``new``."""
+    return ContainerTable(on_new=([] if new is None else new).append, on_gone=lambda _: None, on_cgroup=lambda _: None)
+
+
 def test_a_container_is_recognized_by_its_cgroup_alone() -> None:
     new: list[str] = []
-    containers = ContainerTable(on_new=new.append, on_cgroup=lambda _: None)
+    containers = new_table(new)
     containers.add(Cgroup(7, 0), PATH)
     containers.add(Cgroup(8, 0), PATH + b"/init.scope")
     found = containers.of(making.head(cgroup=Cgroup(8, 0)))
@@ -20,7 +25,7 @@ def test_a_container_is_recognized_by_its_cgroup_alone() -> None:
 
 
 def test_a_container_is_removed_with_its_last_cgroup() -> None:
-    containers = ContainerTable(on_new=lambda _: None, on_cgroup=lambda _: None)
+    containers = new_table()
     for hierarchy in (0, 4):
         containers.add(Cgroup(7, hierarchy), PATH)
     assert containers.removed(Cgroup(7, 0)) is None
@@ -32,7 +37,7 @@ def test_a_container_is_removed_with_its_last_cgroup() -> None:
 
 
 def test_cgroups_of_the_node_belong_to_no_container() -> None:
-    containers = ContainerTable(on_new=lambda _: None, on_cgroup=lambda _: None)
+    containers = new_table()
     containers.add(Cgroup(7, 0), b"/system.slice/ssh.service")
 
     assert containers.of(making.head()) is None
@@ -54,14 +59,14 @@ def gone_before_its_name(containers: ContainerTable) -> None:
 
 
 def test_the_path_of_a_cgroup_gives_the_uid_of_the_pod() -> None:
-    containers = ContainerTable(on_new=lambda _: None, on_cgroup=lambda _: None)
+    containers = new_table()
     found = containers.add(Cgroup(7, 0), PATH)
 
     assert found and found.container == Container(id=ID, pod_uid=POD_UID)
 
 
 def test_a_container_that_ended_without_a_name_is_found_once() -> None:
-    containers = ContainerTable(on_new=lambda _: None, on_cgroup=lambda _: None)
+    containers = new_table()
     gone_before_its_name(containers)
 
     assert containers.get(ID) is None
@@ -70,7 +75,7 @@ def test_a_container_that_ended_without_a_name_is_found_once() -> None:
 
 
 def test_two_containers_of_one_name_are_both_found() -> None:
-    containers = ContainerTable(on_new=lambda _: None, on_cgroup=lambda _: None)
+    containers = new_table()
     gone_before_its_name(containers)
     gone_before_its_name(containers)
     containers.add(Cgroup(9, 0), PATH)
@@ -79,7 +84,7 @@ def test_two_containers_of_one_name_are_both_found() -> None:
 
 
 def test_a_record_with_the_path_of_its_cgroup_needs_no_other() -> None:
-    containers = ContainerTable(on_new=lambda _: None, on_cgroup=lambda _: None)
+    containers = new_table()
     gone = making.head(cgroup=Cgroup(7, 0), tgid=2**22 + 1)
 
     assert containers.of(gone) is None
