@@ -17,6 +17,7 @@ from driftline.kql import functions, syntax
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.plan import nodes as plan
 from driftline.kql.plan.nodes import Col, Column, Key, Plan, Project, Scalar
+from driftline.kql.plan.sizes import Sizes
 from driftline.kql.text.problems import Problems, Span, suggestion
 
 __all__ = [
@@ -38,6 +39,8 @@ Schema = Mapping[str, Mapping[str, str]]
 Discover = Callable[[Plan], list[tuple[Any, ...]]]  # the rows of a plan, for operators whose columns depend on data
 # Nodes that one query may bind, with each call of a user-defined function counted again.
 MOST_NODES = 20_000
+# Nodes and columns of a plan once functions and lets are expanded; the later stages take some 20 µs for each.
+MOST_PARTS = 100_000
 MOST_LISTED = 6  # columns that the hint for an unknown column lists
 
 
@@ -151,7 +154,9 @@ class Binder:
         if bind is None:
             got = "'*'; count() takes nothing" if isinstance(node, syntax.Star) else "a table"
             scope.fail(f"expected a value here, got {got}", node.span)
-        return bind(node, scope)
+        value = bind(node, scope)
+        scope.session.measure(value, node.span)
+        return value
 
     def table(self, node: syntax.Expr, scope: Scope) -> Relation:
         """Bind an expression as a table; a problem is noted and ``Stuck`` raised if it is none."""
@@ -159,11 +164,15 @@ class Binder:
         bind = self.sources.get(type(node))
         if bind is None:
             scope.fail("expected a table here, got a value", node.span)
-        return bind(node, scope)
+        found = bind(node, scope)
+        scope.session.measure(found.plan, node.span)
+        return found
 
     def operator(self, node: syntax.Operator, relation: Relation, scope: Scope) -> Relation:
         """Apply an operator to a table."""
-        return self.operators[type(node)](node, relation, scope)
+        found = self.operators[type(node)](node, relation, scope)
+        scope.session.measure(found.plan, node.span)
+        return found
 
 
 class Session:
@@ -194,13 +203,16 @@ class Session:
         self.views = views
         self.mentioned = mentioned
         self.tainted = False  # an operator failed: later unknown columns may be consequences
-        self.depth = 0
+        self.calls: list[Span] = []  # calls of user-defined functions whose bodies are being bound
         self.properties: dict[
             str, syntax.Expr
         ] = {}  # request properties that functions read, such as query_bin_auto_size
         self._given: set[str] = set()
         self._numbers: dict[str, int] = {}  # name, without case -> last number behind it
         self._nodes = 0
+        self._last = Span(0, 0)  # the node bound last
+        self._sizes = Sizes()
+        self._exhausted = False  # a bound is exceeded: nothing more is bound
 
     def fresh(self, name: str) -> str:
         """Return an identifier that is not yet in use, as like ``name`` as possible.
@@ -236,8 +248,28 @@ class Session:
         Functions that call functions can make a short text grow exponentially.
         """
         self._nodes += 1
-        if self._nodes > MOST_NODES:
-            self.fail(f"not supported: a query of more than {MOST_NODES} parts", span)
+        self._last = span
+        self._within(self._nodes, MOST_NODES, span)
+
+    def measure(self, value: Plan | Scalar, span: Span) -> None:
+        """Fail if a plan or scalar, all shared plans included, has more than ``MOST_PARTS`` nodes and columns.
+
+        A parameter that a function uses ten times can make a few calls grow exponentially.
+        """
+        self._within(self._sizes.of(value) + self._sizes.shared, MOST_PARTS, span)
+
+    def reserve(self, parts: int) -> None:
+        """Fail before a plan of more than ``MOST_PARTS`` nodes and columns is made, at the node bound last."""
+        self._within(parts, MOST_PARTS, self._last)
+
+    # One problem is enough: all that is bound later would exceed the bound as well.
+    def _within(self, found: int, most: int, span: Span) -> None:
+        if self._exhausted:
+            raise Stuck
+        if found > most:
+            self._exhausted = self.tainted = True
+            message = f"not supported: a query of more than {most:,} parts, its functions and lets expanded"
+            self.fail(message, self.calls[0] if self.calls else span)  # the call, not the function's body
 
 
 @dataclass(frozen=True, slots=True)

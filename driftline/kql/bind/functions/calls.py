@@ -10,7 +10,7 @@ from typing import NoReturn
 from driftline.kql import functions, syntax
 from driftline.kql.bind.functions.aggregates import bind_aggregate
 from driftline.kql.bind.functions.signatures import bind_call_to
-from driftline.kql.bind.functions.user_functions import enter_function
+from driftline.kql.bind.functions.user_functions import entered
 from driftline.kql.bind.scalars.tabular import is_tabular
 from driftline.kql.bind.scope import Closure, Scope, single_column
 from driftline.kql.plan.nodes import Call, Col, Scalar, Subquery
@@ -59,8 +59,8 @@ def _unknown_function(node: syntax.Call, scope: Scope) -> NoReturn:
 
 def _bind_user_function(node: syntax.Call, closure: Closure, scope: Scope) -> Scalar:
     """Bind a call of a user-defined function that returns a value."""
-    inner, body = enter_function(node, closure, scope)
-    return inner.scalar(body)
+    with entered(node, closure, scope) as (inner, body):
+        return inner.scalar(body)
 
 
 def _bind_toscalar(node: syntax.Call, scope: Scope) -> Scalar:

@@ -5,32 +5,38 @@ https://learn.microsoft.com/kusto/query/functions/user-defined-functions
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from driftline.kql import syntax
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scope import Binding, Closure, Scope
 from driftline.kql.bind.statements import bind_statements
 
-__all__ = ["enter_function"]
+__all__ = ["entered"]
 
 # Guards against functions that call each other without end.
 DEEPEST_CALLS = 20
 
 
-def enter_function(node: syntax.Call, closure: Closure, scope: Scope) -> tuple[Scope, syntax.Expr]:
-    """Bind the arguments of a call to the parameters of a user-defined function.
+@contextlib.contextmanager
+def entered(node: syntax.Call, closure: Closure, scope: Scope) -> Iterator[tuple[Scope, syntax.Expr]]:
+    """Bind the arguments of a call to the parameters of a user-defined function, whose body the block binds.
 
-    Returns the scope within the function, with its statements bound, and its body. The body sees the scope in which
-    the function was defined, not the caller's row. The caller decreases ``session.depth`` afterwards, if it
-    binds a table.
+    Gives the scope within the function, with its statements bound, and its body. The body sees the scope in which
+    the function was defined, not the caller's row.
     """
     function = closure.value
     assert isinstance(function, syntax.Function)
-    scope.session.depth += 1
-    if scope.session.depth > DEEPEST_CALLS:
-        scope.fail(f"not supported: function calls deeper than {DEEPEST_CALLS}", node.span)
     bound = _arguments(function, node, scope)
-    inner = bind_statements(function.statements, closure.scope.with_row(None).with_names(bound))
-    return inner, function.body
+    calls = scope.session.calls
+    if len(calls) == DEEPEST_CALLS:
+        scope.fail(f"not supported: function calls deeper than {DEEPEST_CALLS}", node.span)
+    calls.append(node.span)
+    try:
+        yield bind_statements(function.statements, closure.scope.with_row(None).with_names(bound)), function.body
+    finally:
+        calls.pop()
 
 
 def _arguments(function: syntax.Function, node: syntax.Call, scope: Scope) -> dict[str, Binding]:

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from driftline.kql import syntax
 from driftline.kql.bind.functions.series import columns_of, elements_of
-from driftline.kql.bind.functions.user_functions import enter_function
+from driftline.kql.bind.functions.user_functions import entered
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arguments import constant
 from driftline.kql.bind.scalars.arithmetic import arithmetic, compared
@@ -96,10 +96,8 @@ def _bind_call(node: syntax.Call, scope: Scope) -> Relation:
     """Bind a call as a table: a user-defined function, ``materialize`` or ``table``."""
     closure = scope.names.get(node.name)
     if isinstance(closure, Closure) and isinstance(closure.value, syntax.Function):
-        inner, body = enter_function(node, closure, scope)
-        relation = inner.table(body)
-        scope.session.depth -= 1
-        return relation
+        with entered(node, closure, scope) as (inner, body):
+            return inner.table(body)
     if node.name == "materialize" and len(node.arguments) == 1:
         return scope.table(node.arguments[0])
     if node.name == "table" and node.arguments:

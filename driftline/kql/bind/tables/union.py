@@ -118,13 +118,15 @@ def unite(
     """
     # Every input is projected to the same columns with identifiers of its own, since a plan may occur twice.
     wanted = _columns([relation for _, relation in relations], inner=inner, taken=[source])
+    scope.session.reserve(len(wanted) * len(relations))
     columns = [scope.session.column(label, kind) for (_, kind), label in wanted.items()]
     if source:
         columns.insert(0, scope.session.column(source, "string"))
     inputs = []
     for name, relation in relations:
         values: list[Scalar] = [Const("string", name)] if source else []
-        values += [present(key, relation) for key in wanted]
+        known = {(c.name, c.type): Col(c.id, c.type) for c in relation.columns}
+        values += [known.get(key) or _empty(key) for key in wanted]
         fresh = tuple(scope.session.column(c.name, c.type) for c in columns)
         inputs.append(Project(relation.plan, fresh, tuple(values)))
     return Relation(Union(tuple(inputs), tuple(columns)))
@@ -135,6 +137,11 @@ def present(key: Key, relation: Relation) -> Scalar:
     column = next((c for c in relation.columns if (c.name, c.type) == key), None)
     if column is not None:
         return Col(column.id, column.type)
+    return _empty(key)
+
+
+def _empty(key: Key) -> Const:
+    """Return the value of a column that a table lacks."""
     return Const(key[1], "" if key[1] == "string" else None)
 
 
