@@ -256,7 +256,9 @@ class Session:
 
         A parameter that a function uses ten times can make a few calls grow exponentially.
         """
-        self._within(self._sizes.of(value) + self._sizes.shared, MOST_PARTS, span)
+        size = self._sizes.of(value) + self._sizes.shared
+        # Tables that wait for their union are in no plan yet. Half of what was made may be left out of the plan.
+        self._within(max(size, self._sizes.made // 2), MOST_PARTS, span)
 
     def reserve(self, parts: int) -> None:
         """Fail before a plan of more than ``MOST_PARTS`` nodes and columns is made, at the node bound last."""

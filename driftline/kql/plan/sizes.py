@@ -26,6 +26,8 @@ class Sizes:
     def __init__(self) -> None:
         self.shared = 0
         """Size of the inputs of all shared plans that were measured."""
+        self.made = 0
+        """Size of all objects that were measured, each counted once."""
         self._known: dict[int, int] = {}
         self._kept: list[Plan | Scalar] = []  # an object that is gone would leave its identity to another
         self._names: set[str] = set()
@@ -42,6 +44,7 @@ class Sizes:
         if isinstance(value, Shared):
             return self._share(value)
         own = 1 + (len(value.columns) if isinstance(value, PLANS) else 0)
+        self.made += own
         return own + sum(map(self.of, walk.parts(value)))
 
     def _share(self, value: Shared) -> int:
