@@ -14,6 +14,7 @@ import datetime
 import itertools
 import math
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -22,9 +23,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from driftline.errors import StoreError
+from driftline.errors import StoreError, StoreFull
 from driftline.events import TABLES
-from driftline.store.files.engine import transaction
+from driftline.store.files.engine import HOT, transaction
 from driftline.store.schema import quoted
 from driftline.store.term_index.index import terms_path, write_index
 
@@ -38,6 +39,7 @@ _SMALL_BYTES = 64 << 20
 _MERGED_ROWS = 3_000_000  # sorting so many takes some 2 GB, and DuckDB may spill 4 GB
 # The greatest time of epoch_us: the last slice takes all rows that are left.
 _LATEST = (1 << 63) - 1
+_SLICE_BYTES = 512 << 20  # more than a slice of rows takes as a file
 _SETTINGS = "FORMAT parquet, COMPRESSION zstd"
 
 
@@ -50,6 +52,10 @@ class ColdFiles:
         self._retired: list[tuple[float, Path]] = []
         """Files that no longer count, with the time (``time.monotonic``) at which they ceased to."""
         self._unreadable: set[Path] = set()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
     def move(self, before: datetime.date | datetime.datetime) -> int:
         """Move rows older than a day or time (UTC) out of the hot tables; return the number of files made."""
@@ -69,11 +75,22 @@ class ColdFiles:
         condition = f"CAST(Timestamp AS DATE) = DATE '{day}' AND {condition}"
         slices = math.ceil(self._count(name, condition) / SLICE_ROWS)
         for left in range(slices, 0, -1):
+            self._check_room(min(self._hot_bytes(), _SLICE_BYTES))
             with transaction(self._connection):
                 chosen = f"{condition} AND epoch_us(Timestamp) <= {self._cut(name, condition, left)}"
                 self._write(name, day, f"FROM {quoted(name)} WHERE {chosen}")
                 self._connection.execute(f"DELETE FROM {quoted(name)} WHERE {chosen}")  # noqa: S608
         return slices
+
+    # DuckDB 2.0 sometimes never returns from a COPY that finds no space left, so a COPY is not begun without room.
+    def _check_room(self, needed: int) -> None:
+        free = shutil.disk_usage(self._directory).free
+        if free < needed:
+            raise StoreFull(f"no space to move rows to Parquet files: {free} bytes are free, {needed} may be needed")
+
+    def _hot_bytes(self) -> int:
+        files = (self._directory.parent / name for name in (HOT, f"{HOT}.wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
 
     # The time up to which about one in ``slices`` of the rows lies. An estimate will do: slices need not be equal.
     def _cut(self, name: str, condition: str, slices: int) -> int:
@@ -99,6 +116,7 @@ class ColdFiles:
     def _merge(self, name: str, day: datetime.date, files: Sequence[str]) -> int:
         listed = ", ".join(_literal(self._directory / file) for file in files)
         source = f"FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+        self._check_room(sum((self._directory / file).stat().st_size for file in files))
         with transaction(self._connection):
             self._write(name, day, source)
             self._connection.execute("DELETE FROM _cold WHERE list_contains(?, file)", [list(files)])

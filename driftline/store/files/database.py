@@ -10,13 +10,19 @@ sender that repeats rows after a crash stores none twice.
 
 One connection writes rows, under a lock. Queries and housekeeping have cursors of their own and
 see the tables as of one moment (DuckDB's snapshot isolation).
+
+An error in the middle of a checkpoint, such as a full disk, makes DuckDB refuse every statement until
+the file is opened again. The next call of any method opens it, and what was committed is there.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import logging
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import duckdb
@@ -24,13 +30,14 @@ import pyarrow as pa
 
 from driftline import wire
 from driftline.clock import EPOCH
+from driftline.errors import StoreError
 from driftline.events import TABLES, Record
 from driftline.kql.rewrite import Bounds
 from driftline.store.files import check, engine
 from driftline.store.files.backup import copy_files
 from driftline.store.files.cold import ColdFiles
 from driftline.store.files.dedup import Batch, StoredRanges
-from driftline.store.files.engine import COLD, HOT, QUERY_SECONDS, transaction, translate_errors
+from driftline.store.files.engine import COLD, HOT, QUERY_SECONDS, is_invalidated, transaction, translate_errors
 from driftline.store.files.migrations import migrate, require_current
 from driftline.store.files.snapshots import Snapshots
 from driftline.store.query import hunt_store
@@ -47,6 +54,9 @@ __all__ = ["COLD", "HOT", "HOT_ROWS", "Database", "day_bounds"]
 HOT_ROWS = 500_000
 """Rows that a hot table may have before they are moved; DuckDB's cache of the table grows with them."""
 
+_REOPEN_SECONDS = 1.0  # between two attempts, because an attempt reads the whole write-ahead log
+_DRAIN_SECONDS = 5.0
+_log = logging.getLogger(__name__)
 _RECEIVED_TYPES: Mapping[str, pa.DataType] = {"stream": pa.string(), "first": pa.int64(), "last": pa.int64()}
 _RECEIVED_SCHEMA = pa.schema(_RECEIVED_TYPES)
 
@@ -54,7 +64,8 @@ _RECEIVED_SCHEMA = pa.schema(_RECEIVED_TYPES)
 class Database:
     """The files of one store, opened for writing by one process, or read-only by several.
 
-    Methods may be called from any thread. They raise ``StoreError`` if DuckDB or the disk fails.
+    Methods may be called from any thread. They raise ``StoreError`` if DuckDB or the disk fails. After an
+    error that DuckDB does not survive, the next call opens the files again.
     """
 
     def __init__(self, directory: Path, *, read_only: bool = False) -> None:
@@ -67,23 +78,81 @@ class Database:
         self._read_only = read_only
         self._lock = threading.Lock()
         self._housekeeping = threading.Lock()
-        with translate_errors():
-            if not read_only:
+        self._invalid: StoreError | None = None
+        """The error after which DuckDB refuses every statement; ``None`` while it works."""
+        self._reopen_at = 0.0
+        if not read_only:
+            with translate_errors():
                 (directory / COLD).mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._connection = engine.connect(directory, read_only=read_only)
-            self._snapshots = Snapshots(self._connection)
-            if read_only:
-                self._open_for_table_scan()
-            else:
-                migrate(self._connection, directory)
-                self._open_for_writing()
+        self._open()
 
-    def _open_for_table_scan(self) -> None:
+    def _open(self) -> None:
+        with translate_errors():
+            self._connection = engine.connect(self.directory, read_only=self._read_only)
+            try:
+                self._snapshots = Snapshots(self._connection)
+                if self._read_only:
+                    require_current(self._connection)
+                else:
+                    migrate(self._connection, self.directory)
+                    self._open_for_writing()
+            except BaseException:
+                self._connection.close()
+                raise
+
+    @property
+    def failure(self) -> str:
+        """The error after which the files have to be opened again; empty while the store works."""
+        return str(self._invalid or "")
+
+    # Enters the locks, in this order, after opening the files again if that is needed.
+    @contextlib.contextmanager
+    def _using(self, *locks: threading.Lock) -> Iterator[None]:
+        self._recover()
+        with contextlib.ExitStack() as stack:
+            for lock in locks:
+                stack.enter_context(lock)
+            with self._noting_failure(), translate_errors():
+                yield
+
+    @contextlib.contextmanager
+    def _snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        self._recover()
+        with self._noting_failure(), self._snapshots.open() as cursor:
+            yield cursor
+
+    @contextlib.contextmanager
+    def _noting_failure(self) -> Iterator[None]:
+        connection = self._connection
         try:
-            require_current(self._connection)
-        except BaseException:
-            self._connection.close()
+            yield
+        except StoreError as error:
+            if is_invalidated(error) and connection is self._connection and self._invalid is None:
+                _log.error("the event store has to be opened again: %s", error)
+                self._invalid = error
             raise
+
+    # DuckDB keeps one instance of a file in a process: the file is read again only after all cursors were closed.
+    def _recover(self) -> None:
+        if self._invalid is None:
+            return
+        with self._housekeeping, self._lock:
+            if self._invalid is None:
+                return
+            if time.monotonic() < self._reopen_at:
+                raise self._invalid
+            self._reopen_at = time.monotonic() + _REOPEN_SECONDS
+            self._snapshots.drain(_DRAIN_SECONDS)
+            if not self._read_only:
+                self._cold.close()
+            self._connection.close()
+            try:
+                self._open()
+            except StoreError as error:
+                self._invalid = error
+                raise
+            self._invalid = None
+            _log.warning("the event store is open again")
 
     def _open_for_writing(self) -> None:
         self._cold = ColdFiles(self._connection.cursor(), self.directory / COLD)
@@ -95,27 +164,35 @@ class Database:
 
     def sequence(self, stream: str) -> int:
         """Return the number of the last stored message of a stream; 0 for a new stream."""
-        with self._lock, translate_errors():
+        with self._using(self._lock):
             self._connection.execute("INSERT OR IGNORE INTO _streams VALUES (?, 0)", [stream])
-            row = self._connection.execute("SELECT sequence FROM _streams WHERE stream = ?", [stream]).fetchone()
+            return self._stored_sequence(stream)
+
+    def _stored_sequence(self, stream: str) -> int:
+        row = self._connection.execute("SELECT sequence FROM _streams WHERE stream = ?", [stream]).fetchone()
         return int(row[0]) if row else 0
 
     def append(self, rows: Mapping[str, Sequence[Record]], *, stream: str, sequence: int) -> None:
         """Store rows by table, up to and including the message number ``sequence``; durable on return.
 
-        ``sequence(stream)`` must have been called before for the stream.
+        ``sequence(stream)`` must have been called before for the stream. Nothing is stored if that message was stored
+        before, by a call that failed after its commit.
         """
-        with self._lock, translate_errors(), transaction(self._connection):
-            for name, records in rows.items():
-                self._insert(name, wire.table(name, records))
-            self._connection.execute("UPDATE _streams SET sequence = ? WHERE stream = ?", [sequence, stream])
+        with self._using(self._lock):
+            if self._stored_sequence(stream) >= sequence:
+                return
+            with transaction(self._connection):
+                for name, records in rows.items():
+                    self._insert(name, wire.table(name, records))
+                self._connection.execute("UPDATE _streams SET sequence = ? WHERE stream = ?", [sequence, stream])
+            self._checkpoint()
 
     def ingest(self, batches: Sequence[Batch]) -> Sequence[int]:
         """Store the new rows of some batches in one commit; durable on return.
 
         Returns the number of new rows of each batch. Raises ``StoreError``, and then nothing is stored.
         """
-        with self._lock, translate_errors():
+        with self._using(self._lock):
             plan = self._received.plan(batches)
             with transaction(self._connection):
                 for name, rows in plan.tables.items():
@@ -123,7 +200,16 @@ class Database:
                 self._insert("_received", _ranges_table(plan.ranges))
             self._received.commit(plan, batches)
             self._unmerged += len(plan.ranges)
+            self._checkpoint()
         return plan.stored
+
+    # The rows are committed already: an error here must not say that they are not.
+    def _checkpoint(self) -> None:
+        try:
+            with self._noting_failure(), translate_errors():
+                engine.checkpoint(self._connection, self.directory)
+        except StoreError as error:
+            _log.error("the write-ahead log could not be merged: %s", error)
 
     def check_stream(self, stream: str) -> None:
         """Raise ``InvalidBatch`` for a stream with too many holes to take more of it; never waits."""
@@ -138,7 +224,7 @@ class Database:
     # DuckDB has no setting for a query's time, so a timer interrupts it.
     def select(self, query: RowQuery) -> pa.Table:
         """Return the rows of a row query; raises ``InvalidInput``, and ``StoreError`` after ``QUERY_SECONDS``."""
-        with self._snapshots.open() as cursor:
+        with self._snapshot() as cursor:
             timer = threading.Timer(QUERY_SECONDS, cursor.interrupt)
             timer.start()
             try:
@@ -163,12 +249,12 @@ class Database:
 
         ``stop`` ends it from another thread; ``on_hunt`` gets its record when it has ended.
         """
-        with self._snapshots.open() as cursor:
+        with self._snapshot() as cursor:
             return hunt_store.hunt(cursor, self._sources(cursor), request, stop=stop, on_hunt=on_hunt)
 
     def explain(self, request: Hunt) -> Explanation:
         """Explain how a hunt would run, without running it; raises as ``hunt`` does."""
-        with self._snapshots.open() as cursor:
+        with self._snapshot() as cursor:
             return hunt_store.explain(cursor, self._sources(cursor), request)
 
     # The catalog is named in full, so that a hunt's view may have the table's own name. A store that is open read-only
@@ -189,12 +275,12 @@ class Database:
 
     def move_cold(self, before: datetime.date) -> int:
         """Move rows older than that day or time (UTC) to Parquet; return the number of files made."""
-        with self._housekeeping, translate_errors():
+        with self._using(self._housekeeping):
             return self._cold.move(before)
 
     def move_large(self, rows: int = HOT_ROWS) -> int:
         """Move hot tables of more than so many rows to Parquet; return the number of files made."""
-        with self._housekeeping, translate_errors():
+        with self._using(self._housekeeping):
             return self._cold.move_large(rows)
 
     def compact(self) -> int:
@@ -202,14 +288,14 @@ class Database:
 
         Removes the files that no query can read any more.
         """
-        with self._housekeeping, translate_errors():
+        with self._using(self._housekeeping):
             self._merge_ranges()
             self._cold.remove_retired(self._snapshots.oldest_start())
             return self._cold.compact()
 
     def index_next(self) -> bool:
         """Make the term index of the newest Parquet file without one; return whether there was one."""
-        with self._housekeeping, translate_errors():
+        with self._using(self._housekeeping):
             return self._cold.index_next()
 
     # Each batch adds ranges as rows; they are rewritten when they have become twice as many as needed.
@@ -225,7 +311,7 @@ class Database:
 
     def drop_before(self, name: str, day: datetime.date) -> int:
         """Drop a table's Parquet files of days before ``day`` (UTC); return their number."""
-        with self._housekeeping, translate_errors():
+        with self._using(self._housekeeping):
             return self._cold.drop_before(name, day)
 
     # The first Arrow table makes DuckDB import most of pyarrow, which takes about a second; better now than during the
@@ -235,12 +321,12 @@ class Database:
 
     def statistics(self) -> dict[str, TableStatistics]:
         """Count rows, files and bytes of each table, by name."""
-        with self._snapshots.open() as cursor:
+        with self._snapshot() as cursor:
             return {name: _statistics(cursor, name) for name in TABLES}
 
     def check(self) -> list[str]:
         """Read every row and file and return the problems, one sentence each; an empty list means intact."""
-        with self._housekeeping, translate_errors():
+        with self._using(self._housekeeping):
             return check.find_problems(self._connection.cursor(), self.directory)
 
     def backup(self, destination: Path) -> int:
@@ -249,7 +335,7 @@ class Database:
         Writers wait while the files are copied. Raises ``InvalidInput`` if the directory exists, and
         ``StoreError``.
         """
-        with self._housekeeping, self._lock, translate_errors():
+        with self._using(self._housekeeping, self._lock):
             if not self._read_only:
                 self._connection.execute("CHECKPOINT")
             cold = self._connection.execute("SELECT file FROM _cold").fetchall()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,16 @@ import duckdb
 from driftline.errors import DriftlineError, StoreBusy, StoreCorrupt, StoreError, StoreFull
 from driftline.store.udf import registration
 
-__all__ = ["COLD", "HOT", "QUERY_SECONDS", "connect", "transaction", "translate_errors"]
+__all__ = [
+    "COLD",
+    "HOT",
+    "QUERY_SECONDS",
+    "checkpoint",
+    "connect",
+    "is_invalidated",
+    "transaction",
+    "translate_errors",
+]
 
 HOT = "hot.duckdb"
 """Name of the database file in the store's directory."""
@@ -21,8 +31,12 @@ MEMORY = "512MB"
 SPILL = "4GB"
 QUERY_SECONDS = 30.0
 """Time in seconds after which a row query is stopped."""
-# A checkpoint after every 16 MB of log, DuckDB's default, would cost a fifth of all work of ingest.
-_CHECKPOINT = "64MB"
+CHECKPOINT_BYTES = 64 << 20
+"""Size of the write-ahead log from which it is merged; 16 MB, DuckDB's default, would cost a fifth of all ingest."""
+_CHECKPOINT_SLACK = 16 << 20
+# DuckDB's own checkpoints follow a commit whatever space there is, and one that fails makes DuckDB refuse every
+# statement. So they never happen; see ``checkpoint``.
+_NEVER = "1000TB"
 
 
 def connect(directory: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
@@ -41,7 +55,7 @@ def connect(directory: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         "error_on_division_by_zero = false",
         "python_enable_replacements = false",
         "threads = 2",
-        f"checkpoint_threshold = '{_CHECKPOINT}'",
+        f"checkpoint_threshold = '{_NEVER}'",
         f"allowed_directories = ['{cold}']",
         "enable_external_access = false",
         "lock_configuration = true",
@@ -49,6 +63,21 @@ def connect(directory: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         connection.execute(f"SET {setting}")
     registration.register_functions(connection)
     return connection
+
+
+def checkpoint(connection: duckdb.DuckDBPyConnection, directory: Path) -> None:
+    """Merge the write-ahead log into the database file if it is large and the disk has room; raises ``duckdb.Error``.
+
+    Without room the log grows on, and a commit that finds none left fails by itself.
+    """
+    try:
+        size = (directory / f"{HOT}.wal").stat().st_size
+    except FileNotFoundError:
+        return
+    if size < CHECKPOINT_BYTES or shutil.disk_usage(directory).free < size + _CHECKPOINT_SLACK:
+        return
+    with contextlib.suppress(duckdb.TransactionException):  # another transaction writes: the next commit tries again
+        connection.execute("CHECKPOINT")
 
 
 @contextlib.contextmanager
@@ -93,3 +122,18 @@ def _translate(error: Exception) -> DriftlineError:
         if part in text:
             return kind(f"{message}: {text.splitlines()[0]}")
     return StoreError(text)
+
+
+def is_invalidated(error: BaseException | None) -> bool:
+    """Return whether an error, or one that caused it, is one after which DuckDB refuses every statement.
+
+    ``FatalException`` is the class of DuckDB's errors that make an instance unusable.
+    """
+    while error is not None:
+        if isinstance(error, duckdb.FatalException) or _INVALIDATED in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+_INVALIDATED = "database has been invalidated"

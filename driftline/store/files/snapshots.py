@@ -17,6 +17,8 @@ from driftline.store.files.engine import transaction, translate_errors
 
 __all__ = ["Snapshots"]
 
+_POLL_SECONDS = 0.02
+
 
 class Snapshots:
     """The open read transactions of a store; may be used from any thread."""
@@ -25,6 +27,7 @@ class Snapshots:
         self._connection = connection
         self._lock = threading.Lock()
         self._began: list[float] = []
+        self._cursors: set[duckdb.DuckDBPyConnection] = set()
 
     @contextlib.contextmanager
     def open(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -35,10 +38,29 @@ class Snapshots:
         with (
             self._tracked(),
             translate_errors(),
-            contextlib.closing(self._connection.cursor()) as cursor,
+            self._cursor() as cursor,
             transaction(cursor),
         ):
             yield cursor
+
+    @contextlib.contextmanager
+    def _cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        with contextlib.closing(self._connection.cursor()) as cursor:
+            self._cursors.add(cursor)
+            try:
+                yield cursor
+            finally:
+                self._cursors.discard(cursor)
+
+    def drain(self, seconds: float) -> None:
+        """Interrupt all queries, wait for their ends for so many seconds, and close the cursors that remain."""
+        deadline = time.monotonic() + seconds
+        for cursor in tuple(self._cursors):
+            cursor.interrupt()
+        while self._cursors and time.monotonic() < deadline:
+            time.sleep(_POLL_SECONDS)
+        for cursor in tuple(self._cursors):
+            cursor.close()
 
     # Noted before the transaction begins: a file retired meanwhile must count as one that the snapshot may read.
     @contextlib.contextmanager
