@@ -19,12 +19,14 @@ from cyclopts import App, Parameter
 from driftline.cli._shared.options import DEFAULT_IMAGES, Flag, Images, NodeRuntime
 from driftline.events import Alert, stream
 from driftline.policy import NodeLocation
+from driftline.private_files import keep_private, tighten
 from driftline.sensor.policy.watched_file import PolicyFile, ServedPolicy
 from driftline.sensor.reporting.sinks import PrintAlert, Sink, open_sinks
 from driftline.sensor.reporting.status import DEFAULT_ADDRESS, StatusServer
 from driftline.sensor.sensor import Options, Sensor
 from driftline.sensor.shipping import launcher
 
+_STATE_FILES = ("*.pem", "*.key", "policy*.yaml", "runs", "spool")
 app = App(
     name="sensor",
     help_epilogue="Needs root. Runs until SIGINT or SIGTERM. Without --store and --server, rows are not kept.",
@@ -90,6 +92,10 @@ def sensor(
     listen
         Address of the HTTP endpoints /metrics and /status, as HOST:PORT; "" for none.
     """
+    keep_private()
+    for directory, names in ((state, _STATE_FILES), (images, ("*",))):
+        if directory.exists():
+            tighten(directory, names)
     node = node or socket.gethostname()
     # The cluster of the enrolment takes precedence: the server refuses rows of another one.
     shipper = None

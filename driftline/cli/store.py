@@ -12,6 +12,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from driftline.cli._shared.options import DEFAULT_STORE, ObjectOutput, Store
+from driftline.private_files import keep_private
 from driftline.store.files import backup as backups
 from driftline.store.process.reader import open_reader
 from driftline.store.query.messages import TableStatistics
@@ -62,6 +63,7 @@ def backup(destination: Path, *, store: Store = DEFAULT_STORE) -> None:
     destination
         Directory of the copy, which must not exist yet.
     """
+    keep_private()
     with open_reader(store) as reader:
         size = reader.backup(destination)
     print(f"{destination}: {decimal(size)}")
@@ -78,5 +80,6 @@ def restore(source: Path, *, store: Store = DEFAULT_STORE) -> None:
     store
         Directory of the new event store, which must be empty or not exist.
     """
+    keep_private()
     size = backups.restore(source, store)
     print(f"{store}: {decimal(size)}")

@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 
 from driftline.errors import DriftlineError, InvalidInput
+from driftline.private_files import keep_private, tighten
 from driftline.server.app import create_app
 from driftline.server.fleet import assembly
 from driftline.server.http import log as logs
@@ -21,6 +22,7 @@ from driftline.server.signals import Hub
 
 __all__ = ["serve"]
 
+_STATE_FILES = ("state.db*", "sensors.db*", "pki")
 log = logging.getLogger(__name__)
 
 
@@ -31,6 +33,9 @@ def serve(settings: Settings) -> None:
     reason that is in the log.
     """
     logs.configure(settings.log_level, settings.log_format)
+    keep_private()
+    if settings.data.exists():
+        tighten(settings.data, _STATE_FILES)
     app = create_app(settings)
     server = _Server(_config(app, settings), find(app, Hub))
     with _listen(settings) as listener:

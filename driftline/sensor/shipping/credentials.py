@@ -29,6 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 import driftline
 from driftline.atomic_file import replace_file
 from driftline.errors import DriftlineError, InvalidInput, Refused, ServerUnreachable
+from driftline.private_files import keep_private
 from driftline.sensor.shipping.identity import SensorIdentity
 from driftline.wire import protocol
 from driftline.wire.protocol import Enrolled, JoinToken
@@ -210,6 +211,7 @@ def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 if __name__ == "__main__":
+    keep_private()
     try:
         enrolled = enrol(Path(sys.argv[1]), sys.argv[2], token=os.environ.get("DRIFTLINE_JOIN", ""), node=sys.argv[3])
     except DriftlineError as failure:

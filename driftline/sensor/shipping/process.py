@@ -41,6 +41,7 @@ import driftline
 from driftline import wire
 from driftline.errors import DriftlineError, InvalidInput
 from driftline.events import Message, SensorHealth, stream
+from driftline.private_files import keep_private
 from driftline.sensor.reporting import run_markers
 from driftline.sensor.shipping import credentials, priorities
 from driftline.sensor.shipping.backoff import Backoff
@@ -332,6 +333,7 @@ def _retry_after(answer: httpx.Response) -> float:
 
 
 if __name__ == "__main__":
+    keep_private()
     logging.basicConfig(format="driftline: ship: %(levelname)s: %(message)s", level=logging.WARNING)
     try:
         main(Path(sys.argv[1]), *sys.argv[2:])

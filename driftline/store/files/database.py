@@ -33,6 +33,7 @@ from driftline.clock import EPOCH
 from driftline.errors import StoreError
 from driftline.events import TABLES, Record
 from driftline.kql.rewrite import Bounds
+from driftline.private_files import tighten
 from driftline.store.files import check, engine
 from driftline.store.files.backup import copy_files
 from driftline.store.files.cold import ColdFiles
@@ -84,6 +85,7 @@ class Database:
         if not read_only:
             with translate_errors():
                 (directory / COLD).mkdir(mode=0o700, parents=True, exist_ok=True)
+                tighten(directory, (f"{HOT}*", COLD))
         self._open()
 
     def _open(self) -> None:

@@ -29,6 +29,7 @@ import msgspec
 
 from driftline.errors import DriftlineError, StoreBusy, StoreFull
 from driftline.events import Record, stream
+from driftline.private_files import keep_private
 from driftline.store.files.database import Database
 from driftline.store.files.housekeeping import run_housekeeping
 from driftline.store.process import socket_server
@@ -146,6 +147,7 @@ def _keep_house(database: Database) -> None:
 
 
 if __name__ == "__main__":
+    keep_private()
     logging.basicConfig(format="driftline: store: %(levelname)s: %(message)s")
     try:
         main(Path(sys.argv[1]), sys.argv[2])
