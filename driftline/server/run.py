@@ -16,6 +16,9 @@ from driftline.private_files import keep_private, tighten
 from driftline.server.app import create_app
 from driftline.server.fleet import assembly
 from driftline.server.http import log as logs
+from driftline.server.http.connections import Bounds, Connection, Connections, raise_file_limit
+from driftline.server.http.listener import Acceptor, BoundedProtocol
+from driftline.server.http.metrics import Metrics
 from driftline.server.http.parts import find
 from driftline.server.settings import Settings
 from driftline.server.signals import Hub
@@ -37,7 +40,7 @@ def serve(settings: Settings) -> None:
     if settings.data.exists():
         tighten(settings.data, _STATE_FILES)
     app = create_app(settings)
-    server = _Server(_config(app, settings), find(app, Hub))
+    server = _Server(_config(app, settings), find(app, Hub), Connections(_bounds(settings), find(app, Metrics)))
     with _listen(settings) as listener:
         log.info("listening on %s", _url(settings, listener))
         server.run(sockets=[listener])
@@ -46,9 +49,27 @@ def serve(settings: Settings) -> None:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+    def __init__(self, config: uvicorn.Config, hub: Hub, connections: Connections) -> None:
         super().__init__(config)
         self._hub = hub
+        self._connections = connections
+
+    # Without sockets, uvicorn starts the application and listens nowhere.
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=[])
+        context = self.config.ssl
+        for listener in sockets or ():
+            acceptor = Acceptor(listener, self._connections, self._protocol, context=context)
+            self.servers.append(acceptor)  # type: ignore[arg-type] # has the two methods that uvicorn calls
+
+    def _protocol(self, connection: Connection) -> BoundedProtocol:
+        return BoundedProtocol(
+            connection=connection,
+            connections=self._connections,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
 
     # uvicorn waits for open responses before it ends the app's lifespan, so live streams are ended here; otherwise they
     # would delay the stop until its timeout. uvicorn's own handler would also raise the signal again at the end, and a
@@ -57,6 +78,18 @@ class _Server(uvicorn.Server):
         self._hub.close()
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
+
+
+def _bounds(settings: Settings) -> Bounds:
+    total = raise_file_limit(settings.connections)
+    if total < settings.connections:
+        log.warning("the limit of open files allows %d connections; the setting is %d", total, settings.connections)
+    return Bounds(
+        total=total,
+        per_client=settings.connections_per_address,
+        header_seconds=settings.header_seconds,
+        body_seconds=settings.body_seconds,
+    )
 
 
 def _config(app: Any, settings: Settings) -> uvicorn.Config:

@@ -125,6 +125,23 @@ class Settings(BaseModel):
         ge=1,
         description="Number of events lost by a sensor within ten minutes from which an alert is raised",
     )
+    connections: int = Field(
+        default=10_000,
+        ge=16,
+        description="Maximum number of connections. A further one takes the place of one without a request in progress;"
+        " the limit of open files (`ulimit -n`) is raised for it, and bounds it",
+    )
+    connections_per_address: int = Field(
+        default=5_000,
+        ge=1,
+        description="Maximum number of connections from one IP address, or of one sensor",
+    )
+    header_seconds: float = Field(
+        default=15, gt=0, description="Seconds within which TLS and the headers of a request must have arrived"
+    )
+    body_seconds: float = Field(
+        default=60, gt=0, description="Seconds within which the body of a request must have arrived after its headers"
+    )
     shutdown_seconds: int = Field(
         default=10, ge=0, description="Seconds that requests in progress have to complete when the server stops"
     )

@@ -25,6 +25,35 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(fields, ensure_ascii=False)
 
 
+_REPEATING = ("asyncio", "uvicorn.error", "driftline.server.http.listener")
+"""Loggers whose messages clients can cause at will."""
+
+
+class Once(logging.Filter):
+    """Lets each message pass once a minute, with the number of its repeats."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._passed: dict[str, tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = str(record.msg)[:200]
+        passed, repeats = self._passed.get(text, (float("-inf"), 0))
+        if record.created - passed < _QUIET_SECONDS:
+            self._passed[text] = (passed, repeats + 1)
+            return False
+        if len(self._passed) >= _MOST_TEXTS:
+            self._passed.clear()
+        self._passed[text] = (record.created, 0)
+        if repeats:
+            record.msg = f"{record.msg} (and {repeats} times since it was last logged)"
+        return True
+
+
+_QUIET_SECONDS = 60.0
+_MOST_TEXTS = 1000
+
+
 def configure(level: str, style: str) -> None:
     """Log to standard error, records of ``level`` and above.
 
@@ -37,3 +66,5 @@ def configure(level: str, style: str) -> None:
     logging.basicConfig(handlers=[handler], level=level, force=True)
     # At INFO, uvicorn logs its start and stop, which the server logs in its own words.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    for name in _REPEATING:
+        logging.getLogger(name).addFilter(Once())

@@ -46,6 +46,14 @@ class Metrics:
         )
         self.hunts = Counter("driftline_hunts", "Hunts by outcome", ("outcome",), registry=self.registry)
         self.streams = Gauge("driftline_streams", "Open live streams", ("stream",), registry=self.registry)
+        self.connections = Gauge("driftline_connections", "Open connections of clients", registry=self.registry)
+        self.closed_connections = Counter(
+            "driftline_closed_connections",
+            "Connections that the server closed: for a newer one (crowded), at once (refused), or since the headers,"
+            " the body or the reading of the response took too long",
+            ("reason",),
+            registry=self.registry,
+        )
         self.policy_waiters = Gauge(
             "driftline_policy_waiters", "Sensors that wait for a new policy version", registry=self.registry
         )

@@ -39,12 +39,15 @@ Longer than sensors pause, and than they keep a connection themselves, because e
 class PeerProtocol(HttpToolsProtocol):
     """A connection of uvicorn whose requests have the client's certificate in their scope."""
 
+    certificate: bytes | None = None
+    """Certificate of the client, DER, that TLS has verified; ``None`` without one."""
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
         super().connection_made(transport)
         found = transport.get_extra_info("ssl_object")
-        certificate = found.getpeercert(binary_form=True) if found else None
-        if certificate:
-            self.app = _with_peer(self.app, certificate)
+        self.certificate = found.getpeercert(binary_form=True) if found else None
+        if self.certificate:
+            self.app = _with_peer(self.app, self.certificate)
 
 
 def _with_peer(app: Any, certificate: bytes) -> Any:
