@@ -76,15 +76,15 @@ def decode(body: bytes, limits: Limits) -> dict[str, pa.Table]:
 def _inflate(body: bytes, limits: Limits) -> bytes:
     if len(body) > limits.compressed:
         raise InvalidBatch(f"the batch has {len(body)} bytes; expected at most {limits.compressed}")
-    # One byte more than allowed is read, which tells a full batch from an oversized one.
+    # A stream reader would take a frame that was cut short for a shorter one, and with it the loss of its rows.
     try:
-        with zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES).stream_reader(body) as reader:
-            inflated = reader.read(limits.decoded + 1)
+        size = zstandard.get_frame_parameters(body).content_size
+        if zstandard.CONTENTSIZE_UNKNOWN != size > limits.decoded:
+            raise InvalidBatch(f"the batch inflates to more than {limits.decoded} bytes")
+        inflater = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES)
+        return inflater.decompress(body, max_output_size=limits.decoded, allow_extra_data=False)
     except zstandard.ZstdError as error:
-        raise InvalidBatch(f"expected a zstd frame: {error}") from error
-    if len(inflated) > limits.decoded:
-        raise InvalidBatch(f"the batch inflates to more than {limits.decoded} bytes")
-    return inflated
+        raise InvalidBatch(f"expected a zstd frame, whole and of at most {limits.decoded} bytes: {error}") from error
 
 
 @dataclass(slots=True)

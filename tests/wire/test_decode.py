@@ -191,3 +191,14 @@ def test_a_batch_cut_or_spliced_is_decoded_or_refused(
     head: int, tail: int, join: Callable[[bytes, bytes], bytes]
 ) -> None:
     accepted_or_refused(packed(join(PLAIN[:head], PLAIN[tail:])))
+
+
+def test_a_batch_cut_at_any_byte_is_refused() -> None:
+    for length in range(len(GOOD)):
+        with pytest.raises(InvalidBatch, match="expected a zstd frame, whole"):
+            wire.decode(GOOD[:length], wire.Limits())
+
+
+def test_bytes_after_the_frame_are_refused() -> None:
+    with pytest.raises(InvalidBatch, match="expected a zstd frame, whole"):
+        wire.decode(GOOD + b"more", wire.Limits())
