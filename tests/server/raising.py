@@ -22,6 +22,10 @@ def alert(
     path: str = "/tmp",
     namespace: str = "shop",
     pod: str = "web-1",
+    workload: str = "Deployment/web",
+    node: str = "node-1",
+    title: str = "Drifted binary executed",
+    severity: str = "High",
     ago: float = 1.0,
 ) -> Alert:
     """Make a drift alert; ``ago`` in seconds."""
@@ -29,9 +33,10 @@ def alert(
     event = CloudProcessEvent(
         Timestamp=moment,
         ClusterName=cluster,
-        NodeName="node-1",
+        NodeName=node,
         KubernetesNamespace=namespace,
         KubernetesPodName=pod,
+        KubernetesResource=workload,
         ContainerImageName=image,
         FileName="miner",
         FolderPath=path,
@@ -42,9 +47,9 @@ def alert(
     return Alert(
         alert_id=uuid.uuid4().hex,
         timestamp=moment,
-        title="Drifted binary executed",
+        title=title,
         category="Execution",
-        severity="High",
+        severity=severity,
         attack_techniques=("T1059",),
         description="The image has no such file.",
         event=event,

@@ -50,6 +50,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     cluster: str
     namespace: str
     pod: str
+    node: str
     workload: str
     image: str
     image_digest: str
@@ -101,6 +102,7 @@ def finding_of(info: Row, evidence: Sequence[Row]) -> Finding | None:
         cluster=process["CloudResource"] or "",
         namespace=_text(event, "KubernetesNamespace"),
         pod=_text(event, "KubernetesPodName"),
+        node=process["DeviceName"] or "",
         workload=_text(event, "KubernetesResource"),
         image=_text(event, "ContainerImageName"),
         image_digest=_text(event, "ImageDigest"),

@@ -1,6 +1,7 @@
 """Counting findings into alerts.
 
-Findings with the same group key are repeats of one alert until it is resolved. A finding that a suppression rule
+Findings with the same group key are repeats of one alert until it is resolved. The alert has the title, severity and
+description of its most severe occurrence, and all its places (``places``). A finding that a suppression rule
 matches goes to an alert of that rule, which is resolved from the start and has the rule in its key: it must not be
 counted in an open alert, nor the reverse.
 """
@@ -9,18 +10,22 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 import msgspec
 
 from driftline.server.alerts.findings import Finding
+from driftline.server.alerts.places import Places
 from driftline.server.alerts.suppress import first_match
 from driftline.server.state import Session, alerts
 from driftline.server.state.models import Alert, Suppression
 
 __all__ = ["count_findings"]
 
+_SEVERITIES = ("Informational", "Low", "Medium", "High")
+_OF_THE_WORST = ("severity", "title", "category", "description")
+_MAX_TECHNIQUES = 50
+_MAX_ENTITIES = 100
 _COPIED = (
     "title",
     "category",
@@ -46,57 +51,94 @@ def count_findings(session: Session, findings: Sequence[Finding], *, now: dateti
     Returns the number of findings by outcome: ``opened``, ``repeated``, ``suppressed``, ``known`` (counted before).
     """
     counted = alerts.known(session, [finding.id for finding in findings])
-    rules = alerts.list_suppressions(session, clusters=None)
-    outcomes: Counter[str] = Counter()
-    for finding in findings:
-        outcome = "known" if finding.id in counted else _count(session, finding, rules, now)
-        counted.add(finding.id)
-        outcomes[outcome] += 1
-    return outcomes
+    fresh = {finding.id: finding for finding in findings if finding.id not in counted}
+    matched = _matched(fresh.values(), alerts.list_suppressions(session, clusters=None), now)
+    open_alerts = alerts.find_open(session, sorted({key for _, key, _ in matched}))
+    opened = [_open(finding, key, now, rule) for finding, key, rule in _firsts(matched, open_alerts)]
+    open_alerts |= {str(alert.open_key): alert for alert in opened}
 
-
-def _count(session: Session, finding: Finding, rules: Sequence[Suppression], now: datetime.datetime) -> str:
-    rule = first_match(rules, finding, now)
-    key = f"{rule.id if rule else ''}:{finding.group_key}"
-    alert = alerts.find_by_open_key(session, key)
-    outcome = "suppressed" if rule else "repeated" if alert else "opened"
-    if alert is None:
-        alert = _open(finding, key, now)
+    places = Places(session, ((open_alerts[key], finding) for finding, key, _ in matched))
+    for finding, key, rule in matched:
+        _count(open_alerts[key], finding, places, now)
         if rule:
-            _suppress(alert, rule)
-    else:
-        _repeat(alert, finding)
-    if rule:
-        rule.hits += 1
-    alerts.touch(session, alert, now)
-    alerts.add_occurrence(session, alert, finding.id, finding.at)
-    return outcome
+            rule.hits += 1
+    for alert in open_alerts.values():
+        alerts.touch(session, alert, now)
+    rows = [{"id": finding.id, "alert_id": open_alerts[key].id, "at": finding.at} for finding, key, _ in matched]
+    alerts.add_all(session, open_alerts.values(), places.rows(), rows)
+    return _outcomes(findings, matched, opened)
 
 
-def _open(finding: Finding, key: str, now: datetime.datetime) -> Alert:
+# A finding with its open key and the suppression rule that matches it.
+_Matched = tuple[Finding, str, Suppression | None]
+
+
+def _matched(findings: Iterable[Finding], rules: Sequence[Suppression], now: datetime.datetime) -> list[_Matched]:
+    found = ((finding, first_match(rules, finding, now)) for finding in findings)
+    return [(finding, f"{rule.id if rule else ''}:{finding.group_key}", rule) for finding, rule in found]
+
+
+# The first finding of each key that no alert counts yet.
+def _firsts(matched: Iterable[_Matched], known: Container[str]) -> Iterable[_Matched]:
+    firsts: dict[str, _Matched] = {}
+    for each in matched:
+        if each[1] not in known:
+            firsts.setdefault(each[1], each)
+    return firsts.values()
+
+
+def _outcomes(findings: Sequence[Finding], matched: Sequence[_Matched], opened: Sequence[Alert]) -> Mapping[str, int]:
+    suppressed = sum(1 for _, _, rule in matched if rule)
+    new = sum(1 for alert in opened if alert.suppressed_by is None)
+    outcomes = {
+        "opened": new,
+        "repeated": len(matched) - suppressed - new,
+        "suppressed": suppressed,
+        "known": len(findings) - len(matched),
+    }
+    return {outcome: count for outcome, count in outcomes.items() if count}
+
+
+# An alert that is opened for a rule keeps its open key, so that further suppressed findings are counted in it.
+def _open(finding: Finding, key: str, now: datetime.datetime, rule: Suppression | None) -> Alert:
     return Alert(
         id=uuid.uuid4().hex,
         open_key=key,
         group_key=finding.group_key,
-        status="new",
+        status="resolved" if rule else "new",
+        suppressed_by=rule.id if rule else None,
         techniques=list(finding.techniques),
         entities=msgspec.to_builtins(finding.entities),
-        count=1,
+        count=0,
         first_seen=finding.at,
         last_seen=finding.at,
         updated_at=now,
+        spread=[],
+        place_count=0,
+        new_places=0,
         **{name: getattr(finding, name) for name in _COPIED},
     )
 
 
-# The alert keeps its open key, so that further suppressed findings of the group are counted in it.
-def _suppress(alert: Alert, rule: Suppression) -> None:
-    alert.status, alert.suppressed_by = "resolved", rule.id
-
-
 # Findings may arrive out of order: an older one does not change the latest time and pod.
-def _repeat(alert: Alert, finding: Finding) -> None:
+def _count(alert: Alert, finding: Finding, places: Places, now: datetime.datetime) -> None:
     alert.count += 1
     alert.first_seen = min(alert.first_seen, finding.at)
     if finding.at >= alert.last_seen:
         alert.last_seen, alert.pod = finding.at, finding.pod
+    if _rank(finding.severity) > _rank(alert.severity):
+        for name in _OF_THE_WORST:
+            setattr(alert, name, getattr(finding, name))
+    if new := [each for each in finding.techniques if each not in alert.techniques]:
+        alert.techniques = [*alert.techniques, *new][:_MAX_TECHNIQUES]
+    if places.count(alert, finding, now):
+        _add_entities(alert, finding)
+
+
+def _rank(severity: str) -> int:
+    return _SEVERITIES.index(severity) if severity in _SEVERITIES else -1
+
+
+def _add_entities(alert: Alert, finding: Finding) -> None:
+    more = msgspec.to_builtins(finding.entities)
+    alert.entities = [*alert.entities, *(each for each in more if each not in alert.entities)][:_MAX_ENTITIES]

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime
 
 from driftline.errors import Conflict, InvalidInput
 from driftline.server.alerts import states
-from driftline.server.alerts.schemas import ActionRequest, AlertInfo, HistoryEntry, Transition
+from driftline.server.alerts.schemas import ActionRequest, AlertInfo, HistoryEntry, PlaceInfo, Transition
 from driftline.server.audit.trail import AppTrail
 from driftline.server.auth import Caller, needs
 from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, page_of
@@ -28,6 +28,9 @@ router = APIRouter(prefix="/alerts", tags=["alerts"])
 _EXPORT_PAGE = 500
 
 
+InPlace = Annotated[str, Query(description="In one of the places of the alert, as the other conditions on places")]
+
+
 def _wanted(  # noqa: PLR0917 -- FastAPI calls it, by name
     caller: Caller,
     status: states.Status | None = None,
@@ -35,7 +38,10 @@ def _wanted(  # noqa: PLR0917 -- FastAPI calls it, by name
     classification: states.Classification | None = None,
     assignee: str = "",
     cluster: str = "",
-    namespace: str = "",
+    namespace: InPlace = "",
+    workload: InPlace = "",
+    pod: InPlace = "",
+    node: InPlace = "",
     image: str = "",
     sha256: str = "",
     rule: str = "",
@@ -50,13 +56,13 @@ def _wanted(  # noqa: PLR0917 -- FastAPI calls it, by name
         "classification": classification or "",
         "assignee": assignee,
         "cluster": cluster,
-        "namespace": namespace,
         "image": image,
         "sha256": sha256,
         "rule": rule,
     }
+    place = {"namespace": namespace, "workload": workload, "pod": pod, "node": node}
     return alerts.Wanted(
-        clusters=caller.visible, equal=equal, text=text, since=since, until=until, suppressed=suppressed
+        clusters=caller.visible, equal=equal, place=place, text=text, since=since, until=until, suppressed=suppressed
     )
 
 
@@ -132,6 +138,18 @@ def get_history(
     return page_of(rows, limit=limit, item=HistoryEntry.model_validate, key=lambda row: (row.id,))
 
 
+@router.get("/{alert_id}/places", dependencies=[needs("alerts:read")])
+def list_places(
+    alert_id: str, state: AppState, caller: Caller, limit: Limit = 100, cursor: Cursor = ""
+) -> Page[PlaceInfo]:
+    """List the places where an alert occurred, in the order of their discovery."""
+    key = decode_cursor(cursor, int)
+    with state.reading() as session:
+        alerts.find_alert(session, alert_id, clusters=caller.visible)
+        rows = alerts.list_places(session, alert_id, after=key[0] if key else 0, limit=limit + 1)
+    return page_of(rows, limit=limit, item=PlaceInfo.model_validate, key=lambda row: (row.number,))
+
+
 @router.post("/{alert_id}/actions", dependencies=[needs("alerts:write")])
 def act(
     alert_id: str,
@@ -155,6 +173,7 @@ def act(
             raise Conflict(f"the alert was changed meanwhile; its latest change is {alert.change}")
         changes = _apply(session, alert, body)
         now = clock.now()
+        alert.new_places = 0
         alerts.touch(session, alert, now)
         alerts.add_history(
             session, alert, actor=caller.name, action=body.action, changes=changes, comment=body.comment, at=now

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from driftline.server.alerts.states import Action, Classification, Determination, Status
 from driftline.server.alerts.suppress import Conditions
+from driftline.server.state.models import LATEST_PLACES
 
-__all__ = ["ActionRequest", "AlertInfo", "HistoryEntry", "NewSuppression", "SuppressionInfo", "Transition"]
+__all__ = ["ActionRequest", "AlertInfo", "HistoryEntry", "NewSuppression", "PlaceInfo", "SuppressionInfo", "Transition"]
 
 _EXAMPLE: dict[str, JsonValue] = {
     "id": "9a1f0c5d8e2b4f6a9c3d7e1f0a2b4c6d",
@@ -30,6 +31,20 @@ _EXAMPLE: dict[str, JsonValue] = {
     "first_seen": "2026-11-23T09:00:00Z",
     "last_seen": "2026-11-23T10:00:00Z",
 }
+
+
+class PlaceInfo(BaseModel):
+    """A place where an alert occurred."""
+
+    model_config = ConfigDict(from_attributes=True)
+    cluster: str
+    namespace: str = Field(examples=["payments"])
+    workload: str = Field(description="Workload that owns the pod, as Kind/name", examples=["Deployment/web"])
+    pod: str = Field(description="Name of the pod; empty where further pods of a workload are counted together")
+    node: str
+    count: int = Field(description="Number of occurrences in this place")
+    first_seen: datetime.datetime = Field(description="Time of the first occurrence in this place, UTC")
+    last_seen: datetime.datetime = Field(description="Time of the latest occurrence in this place, UTC")
 
 
 class AlertInfo(BaseModel):
@@ -53,21 +68,26 @@ class AlertInfo(BaseModel):
     service_source: str
     detection_source: str
     cluster: str
-    namespace: str
+    namespace: str = Field(description="Namespace of the first occurrence; `places` has the others")
     pod: str = Field(description="Pod of the latest occurrence")
-    workload: str
+    workload: str = Field(description="Workload of the first occurrence")
     image: str
     image_digest: str
     sha256: str
     path: str
     rule: str
     entities: list[dict[str, Any]] = Field(
-        description="Files, processes, containers and accounts of the first occurrence"
+        description="Files, processes, containers and accounts of the first occurrence in each namespace and workload"
     )
     count: int = Field(description="Number of occurrences")
     first_seen: datetime.datetime = Field(description="Time of the first occurrence, UTC")
     last_seen: datetime.datetime = Field(description="Time of the latest occurrence, UTC")
     updated_at: datetime.datetime = Field(description="Time of the latest change of the alert, UTC")
+    places: list[PlaceInfo] = Field(
+        description=f"The {LATEST_PLACES} places that were found last; `/alerts/{{alert_id}}/places` has all"
+    )
+    place_count: int = Field(description="Number of places")
+    new_places: int = Field(description="Number of namespaces and workloads since a user last acted on the alert")
 
 
 class ActionRequest(BaseModel):
@@ -101,7 +121,9 @@ class HistoryEntry(BaseModel):
     id: int
     at: datetime.datetime = Field(description="Time of the action, UTC")
     actor: str = Field(description="Name of the user, or `driftline` for the server itself")
-    action: Action
+    action: Action | Literal["spread"] = Field(
+        description="Action of a user; `spread`: the alert occurred in a new namespace or workload"
+    )
     changes: dict[str, Any] = Field(
         description="Old and new value by field", examples=[{"status": ["new", "resolved"]}]
     )

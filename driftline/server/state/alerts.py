@@ -10,31 +10,33 @@ from __future__ import annotations
 
 import datetime
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, delete, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Select, delete, insert, or_, select
+from sqlalchemy.orm import Session, selectinload
 
 from driftline.errors import Conflict, NotFound
-from driftline.server.state.models import Alert, AlertHistory, Counter, Meta, Occurrence, Suppression
+from driftline.server.state.models import Alert, AlertHistory, AlertPlace, Counter, Meta, Occurrence, Suppression
 
 __all__ = [
     "Wanted",
+    "add_all",
     "add_history",
-    "add_occurrence",
     "add_suppression",
     "changed_after",
     "drop_occurrences",
     "find_alert",
-    "find_by_open_key",
+    "find_open",
+    "find_places",
     "find_suppression",
     "known",
     "last_change",
     "list_alerts",
     "list_history",
     "list_open",
+    "list_places",
     "list_suppressions",
     "open_again",
     "position",
@@ -51,6 +53,8 @@ Clusters = Sequence[str] | None
 _COUNTER = "alerts"
 _POSITION = "alerts.position"
 _MAX_IDS = 500  # in one query: databases limit the number of its parameters
+Row = TypeVar("Row", Alert, AlertPlace)
+
 # Ingestion of findings
 
 
@@ -78,16 +82,37 @@ def drop_occurrences(session: Session, before: Time) -> None:
     session.execute(delete(Occurrence).where(Occurrence.at < before))
 
 
-def find_by_open_key(session: Session, key: str) -> Alert | None:
-    """Return the alert that counts the findings of a key; ``None`` if the next finding opens one."""
-    return session.scalar(select(Alert).where(Alert.open_key == key))
+def find_open(session: Session, keys: Sequence[str]) -> dict[str, Alert]:
+    """Return by open key the alerts that count the findings of these keys; without those yet to be opened."""
+    return {str(alert.open_key): alert for alert in _find_in(session, Alert, Alert.open_key, keys)}
 
 
-def add_occurrence(session: Session, alert: Alert, finding_id: str, at: Time) -> None:
-    """Save an alert, new or changed, with the finding that it counts."""
-    session.add(alert)
+def find_places(session: Session, keys: Sequence[str]) -> dict[str, AlertPlace]:
+    """Return by key the places with these keys that are stored."""
+    return {place.key: place for place in _find_in(session, AlertPlace, AlertPlace.key, keys)}
+
+
+def _find_in(session: Session, model: type[Row], column: Any, keys: Sequence[str]) -> Iterator[Row]:
+    for begin in range(0, len(keys), _MAX_IDS):
+        yield from session.scalars(select(model).where(column.in_(keys[begin : begin + _MAX_IDS])))
+
+
+def add_all(
+    session: Session,
+    alerts: Iterable[Alert],
+    rows: Iterable[AlertPlace | AlertHistory],
+    occurrences: Sequence[Mapping[str, Any]],
+) -> None:
+    """Save alerts with their places and history, new or changed.
+
+    ``occurrences`` has the id of each counted finding, its ``alert_id`` and its time ``at``.
+    """
+    session.add_all(alerts)
+    session.flush()  # before the rows that refer to them
+    session.add_all(rows)
     session.flush()
-    session.add(Occurrence(id=finding_id, alert_id=alert.id, at=at))
+    if occurrences:
+        session.execute(insert(Occurrence), occurrences)
 
 
 def touch(session: Session, alert: Alert, now: Time) -> None:
@@ -116,6 +141,8 @@ class Wanted:
     clusters: Clusters
     equal: Mapping[str, str] = field(default_factory=dict)
     """Wanted values by column of ``Alert``."""
+    place: Mapping[str, str] = field(default_factory=dict)
+    """Wanted values by column of ``AlertPlace``; one place of the alert has all of them."""
     text: str = ""
     """Text in the title, path, image, workload, pod or digest, whatever its case."""
     since: Time | None = None
@@ -127,8 +154,8 @@ class Wanted:
 
 
 def find_alert(session: Session, alert_id: str, *, clusters: Clusters) -> Alert:
-    """Return the alert with an id; raises ``NotFound``, also for an alert of another cluster."""
-    alert = session.get(Alert, alert_id)
+    """Return the alert with an id, and its newest places; raises ``NotFound``, also for an alert of another cluster."""
+    alert = session.get(Alert, alert_id, options=[_PLACES])
     if alert is None or (clusters is not None and alert.cluster not in clusters):
         raise NotFound(f"no alert {alert_id!r}")
     return alert
@@ -140,17 +167,19 @@ def list_alerts(session: Session, wanted: Wanted, *, after: tuple[Time, str] | N
     ``after`` has the time of the latest occurrence and the id of the previous page's last alert; ``None`` for the
     first page.
     """
-    query = _filtered(select(Alert), wanted)
+    query = _filtered(select(Alert).options(_PLACES), wanted)
     if after:
         moment, alert_id = after
         query = query.where(or_(Alert.last_seen < moment, (Alert.last_seen == moment) & (Alert.id > alert_id)))
     return list(session.scalars(query.order_by(Alert.last_seen.desc(), Alert.id).limit(limit)))
 
 
-def _filtered(query: Select[tuple[Alert]], wanted: Wanted) -> Select[tuple[Alert]]:
+def _filtered(query: Select[Alert], wanted: Wanted) -> Select[Alert]:
     conditions: list[ColumnElement[bool]] = [
         getattr(Alert, name) == value for name, value in wanted.equal.items() if value
     ]
+    if any(wanted.place.values()):
+        conditions.append(Alert.id.in_(_with_place(wanted.place)))
     if wanted.clusters is not None:
         conditions.append(Alert.cluster.in_(wanted.clusters))
     if wanted.text:
@@ -164,6 +193,12 @@ def _filtered(query: Select[tuple[Alert]], wanted: Wanted) -> Select[tuple[Alert
     return query.where(*conditions)
 
 
+def _with_place(wanted: Mapping[str, str]) -> Select[str]:
+    columns = (getattr(AlertPlace, name) == value for name, value in wanted.items() if value)
+    return select(AlertPlace.alert_id).where(*columns)
+
+
+_PLACES = selectinload(Alert.places)
 _SEARCHED = (Alert.title, Alert.path, Alert.image, Alert.workload, Alert.pod, Alert.sha256)
 
 
@@ -172,9 +207,15 @@ def changed_after(session: Session, change: int, *, clusters: Clusters, limit: i
 
     Suppressed alerts are left out.
     """
-    query = select(Alert).where(Alert.change > change, Alert.suppressed_by.is_(None))
+    query = select(Alert).options(_PLACES).where(Alert.change > change, Alert.suppressed_by.is_(None))
     query = query.where(Alert.cluster.in_(clusters)) if clusters is not None else query
     return list(session.scalars(query.order_by(Alert.change).limit(limit)))
+
+
+def list_places(session: Session, alert_id: str, *, after: int, limit: int) -> list[AlertPlace]:
+    """Return at most ``limit`` places of an alert with numbers above ``after``, in the order of their discovery."""
+    query = select(AlertPlace).where(AlertPlace.alert_id == alert_id, AlertPlace.number > after)
+    return list(session.scalars(query.order_by(AlertPlace.number).limit(limit)))
 
 
 def last_change(session: Session) -> int:

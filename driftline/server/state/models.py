@@ -11,11 +11,16 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import ForeignKey, Index
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+LATEST_PLACES = 20
+"""Number of places that ``Alert.places`` has."""
 
 __all__ = [
+    "LATEST_PLACES",
     "Alert",
     "AlertHistory",
+    "AlertPlace",
     "AuditEntry",
     "Base",
     "Counter",
@@ -180,10 +185,46 @@ class Alert(Base):
     first_seen: Mapped[datetime.datetime]
     last_seen: Mapped[datetime.datetime]
     updated_at: Mapped[datetime.datetime]
+    spread: Mapped[list[Any]]
+    """Namespace and workload of the occurrences, as a list of pairs, bounded; in the order of their discovery."""
+    place_count: Mapped[int]
+    """Number of rows of ``AlertPlace``."""
+    new_places: Mapped[int]
+    """Number of pairs added to ``spread`` since a user last acted on the alert."""
+    places: Mapped[list[AlertPlace]] = relationship(
+        primaryjoin=lambda: sa.and_(
+            Alert.id == sa.orm.foreign(AlertPlace.alert_id), AlertPlace.number > Alert.place_count - LATEST_PLACES
+        ),
+        order_by="AlertPlace.number.desc()",
+        viewonly=True,
+        lazy="raise",
+    )
+    """The newest places, newest first; a query has to ask for them."""
     __table_args__ = (
         Index("ix_alerts_cluster_last_seen", "cluster", "last_seen"),
         Index("ix_alerts_last_seen_id", "last_seen", "id"),
     )
+
+
+class AlertPlace(Base):
+    """A place where an alert occurred, with the number and the times of the occurrences there."""
+
+    __tablename__ = "alert_places"
+    id: Mapped[int] = mapped_column(sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
+    """Digest of alert and place."""
+    alert_id: Mapped[str] = mapped_column(ForeignKey("alerts.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    """Position among the places of the alert, from 1, in the order of their discovery."""
+    cluster: Mapped[str]
+    namespace: Mapped[str] = mapped_column(index=True)
+    workload: Mapped[str] = mapped_column(index=True)
+    pod: Mapped[str] = mapped_column(index=True)
+    node: Mapped[str] = mapped_column(index=True)
+    count: Mapped[int]
+    first_seen: Mapped[datetime.datetime]
+    last_seen: Mapped[datetime.datetime]
+    __table_args__ = (Index("ix_alert_places_alert_id_number", "alert_id", "number", unique=True),)
 
 
 class Occurrence(Base):

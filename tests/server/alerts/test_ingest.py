@@ -99,6 +99,71 @@ def test_a_finding_of_another_cluster_image_file_or_rule_opens_its_own_alert(
     assert len(ingest.listed()) == 2
 
 
+def test_an_alert_keeps_each_place_of_its_repeats(ingest: Ingest) -> None:
+    raised = [
+        raising.alert(namespace="shop", pod="web-1", ago=30),
+        raising.alert(namespace="payments", workload="Job/pay", pod="pay-1", node="node-2", ago=20),
+        raising.alert(namespace="shop", pod="web-1", ago=10),
+        raising.alert(namespace="shop", pod="web-2", ago=5),
+    ]
+    raising.store(ingest.store, raised)
+    ingest.tailer().turn()
+
+    (alert,) = ingest.listed()
+    found = {(it.namespace, it.workload, it.pod, it.node): (it.count, it.first_seen, it.last_seen)
+             for it in alert.places}  # fmt: skip
+    assert found == {
+        ("shop", "Deployment/web", "web-1", "node-1"): (2, raised[0].timestamp, raised[2].timestamp),
+        ("payments", "Job/pay", "pay-1", "node-2"): (1, raised[1].timestamp, raised[1].timestamp),
+        ("shop", "Deployment/web", "web-2", "node-1"): (1, raised[3].timestamp, raised[3].timestamp),
+    }
+    assert (alert.count, alert.place_count, alert.new_places) == (4, 3, 1)
+
+
+@pytest.mark.parametrize("turns", [1, 2])
+def test_a_new_namespace_or_workload_is_in_the_history_and_the_entities(ingest: Ingest, turns: int) -> None:
+    later = [raising.alert(namespace="payments"), raising.alert(workload="Job/x"), raising.alert(pod="web-9")]
+    raising.store(ingest.store, [raising.alert(ago=9), *(later if turns == 1 else ())])
+    ingest.tailer().turn()
+    if turns == 2:
+        raising.store(ingest.store, later)
+        ingest.tailer().turn()
+
+    (alert,) = ingest.listed()
+    with ingest.state.reading() as session:
+        history = alerts.list_history(session, alert.id, after=0, limit=10)
+    assert sorted((entry.action, sorted(entry.changes)) for entry in history) == [
+        ("spread", ["namespace", "workload"]), ("spread", ["workload"])]  # fmt: skip
+    assert {"payments"} < {entity["fields"].get("KubernetesNamespace") for entity in alert.entities}
+
+
+def test_an_alert_has_the_title_of_its_most_severe_occurrence(ingest: Ingest) -> None:
+    raised = [
+        raising.alert(title="Drifted script", severity="Low"),
+        raising.alert(title="Drifted binary", severity="High"),
+        raising.alert(title="Drifted library", severity="Medium"),
+    ]
+    raising.store(ingest.store, raised)
+    ingest.tailer().turn()
+
+    assert [(alert.title, alert.severity) for alert in ingest.listed()] == [("Drifted binary", "High")]
+
+
+def test_places_are_bounded_and_lose_no_occurrence(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("driftline.server.alerts.places.MAX_PLACES", 3)
+    monkeypatch.setattr("driftline.server.alerts.places.MAX_SPREAD", 2)
+    raised = [raising.alert(namespace=f"n{number % 4}", pod=f"p{number}", ago=100 - number) for number in range(40)]
+    for part in (raised[:15], raised[15:]):
+        raising.store(ingest.store, part)
+        ingest.tailer().turn()
+
+    (alert,) = ingest.listed()
+    assert sorted((it.namespace, it.workload, it.pod) for it in alert.places) == [
+        ("", "", ""), ("n0", "Deployment/web", ""), ("n0", "Deployment/web", "p0"), ("n1", "Deployment/web", ""),
+        ("n1", "Deployment/web", "p1"), ("n2", "Deployment/web", "p2")]  # fmt: skip
+    assert (sum(it.count for it in alert.places), alert.place_count, alert.count) == (40, 6, 40)
+
+
 def test_files_without_a_hash_are_grouped_by_path(ingest: Ingest) -> None:
     raised = [raising.alert(sha256="", path=path) for path in ("/a", "/b", "/a")]
     raising.store(ingest.store, raised)

@@ -63,6 +63,29 @@ def test_alerts_are_filtered(served: Served, wanted: dict[str, str], count: int)
     assert len(served.admin.get("/alerts", params=wanted).json()["items"]) == count
 
 
+def test_an_alert_is_found_by_each_of_its_places(served: Served) -> None:
+    places = [{"namespace": "shop", "pod": "web-1", "node": "a"}, {"namespace": "payments", "pod": "p-1", "node": "b"}]
+    client = served.user("places", "analyst", ["places"])
+    raising.store(_store(served), [raising.alert(cluster="places", **place) for place in places])  # type: ignore[arg-type] # texts
+    serving.wait_until(lambda: find(client, cluster="places")["count"] == 2 if listed(client) else False)
+
+    for place in places:
+        assert find(client, **place)["place_count"] == 2
+    assert find(client, workload="Deployment/web")["place_count"] == 2
+    assert not listed(client, namespace="shop", node="b")
+
+    alert = find(client, namespace="payments")
+    told = client.get(f"/alerts/{alert['id']}/places").json()["items"]
+    assert [(it["cluster"], it["namespace"], it["pod"], it["node"], it["count"]) for it in told] == [
+        ("places", "shop", "web-1", "a", 1), ("places", "payments", "p-1", "b", 1)]  # fmt: skip
+    assert (alert["new_places"], alert["places"]) == (1, told[::-1])
+    assert act(client, alert["id"], "start").json()["new_places"] == 0
+
+
+def listed(client: httpx.Client, **wanted: str) -> list[dict[str, object]]:
+    return list(client.get("/alerts", params=wanted).json()["items"])
+
+
 def test_actions_change_the_status_and_are_in_the_history(served: Served) -> None:
     alert = find(served.admin, cluster="eu", rule="rule-1")["id"]
     act(served.admin, alert, "start")
@@ -120,6 +143,7 @@ def test_alerts_of_other_clusters_are_not_found(served: Served) -> None:
     assert client.get("/alerts", params={"cluster": "us"}).json()["items"] == []
     assert client.get(f"/alerts/{foreign}").status_code == 404
     assert client.get(f"/alerts/{foreign}/history").status_code == 404
+    assert client.get(f"/alerts/{foreign}/places").status_code == 404
     assert act(client, foreign, "start").status_code == 404
     assert "us" not in {json.loads(line)["cluster"] for line in client.get("/alerts/export").text.splitlines()}
 

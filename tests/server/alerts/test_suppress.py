@@ -14,7 +14,7 @@ from driftline.server.alerts.suppress import Conditions, first_match
 
 NOON = datetime.datetime(2026, 11, 23, 12, tzinfo=datetime.UTC)
 TEXTS = ("title", "category", "severity", "description", "service_source", "detection_source", "cluster", "namespace",
-         "pod", "workload", "image", "image_digest", "sha256", "path", "rule")  # fmt: skip
+         "pod", "node", "workload", "image", "image_digest", "sha256", "path", "rule")  # fmt: skip
 
 
 def finding(**given: str) -> Finding:

@@ -1,0 +1,117 @@
+"""Places of an alert: each namespace, workload, pod and node where it occurred, with times and count.
+
+A file that drifts in many places is one alert, and each place must still be found: an attacker who uses one program
+in many namespaces would otherwise hide behind the first. A namespace or workload that is new to an alert is news: it is
+an entry of the history, a change in the live stream, and counts in ``new_places`` until a user acts on the alert.
+
+Containers and sensors choose names, so both the places and the pairs of namespace and workload are bounded. Beyond
+the bounds pods are counted together in their workload, and workloads in a place without names.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from driftline.server.alerts.findings import Finding
+from driftline.server.state import Session, alerts
+from driftline.server.state.models import Alert, AlertHistory, AlertPlace
+
+__all__ = ["MAX_PLACES", "MAX_SPREAD", "SPREAD", "Places"]
+
+MAX_PLACES = 1000
+"""Number of places of an alert that are kept with pod and node."""
+MAX_SPREAD = 200
+"""Number of pairs of namespace and workload of an alert that are kept."""
+SPREAD = "spread"
+"""Action in the history of an alert that occurred in a new namespace or workload."""
+_ACTOR = "driftline"
+
+_Names = tuple[str, str, str, str]
+
+
+class Places:
+    """The places of the alerts of one transaction, read at once and written at once."""
+
+    def __init__(self, session: Session, counted: Iterable[tuple[Alert, Finding]]) -> None:
+        """Read the places of the alerts and findings that will be counted."""
+        keys = {_key(alert, names) for alert, finding in counted for names in _levels(finding)}
+        self._places = alerts.find_places(session, sorted(keys))
+        self._history: list[AlertHistory] = []
+
+    def count(self, alert: Alert, finding: Finding, now: datetime.datetime) -> bool:
+        """Count a finding in its place; return whether its namespace or workload is new to the alert.
+
+        The first of an alert is not new. ``now`` (UTC) is the time of the history's entry.
+        """
+        spreads = self._spread(alert, finding, now)
+        key, names = self._found(alert, finding)
+        place = self._places.get(key)
+        if place is None:
+            self._places[key] = _open(alert, finding, key, names)
+            return spreads
+        place.count += 1
+        place.first_seen = min(place.first_seen, finding.at)
+        place.last_seen = max(place.last_seen, finding.at)
+        return spreads
+
+    def rows(self) -> Iterable[AlertPlace | AlertHistory]:
+        """Return the places and the entries of the history, to be saved after the alerts."""
+        return [*self._places.values(), *self._history]
+
+    # The list is replaced, not appended to: SQLAlchemy notices a change of a JSON column by assignment only.
+    def _spread(self, alert: Alert, finding: Finding, now: datetime.datetime) -> bool:
+        pair = [finding.namespace, finding.workload]
+        if pair in alert.spread or len(alert.spread) >= MAX_SPREAD:
+            return False
+        known = {namespace for namespace, _ in alert.spread}
+        alert.spread = [*alert.spread, pair]
+        if len(alert.spread) == 1:
+            return False
+        alert.new_places += 1
+        if alert.suppressed_by is None:
+            changes: dict[str, Any] = {"workload": [None, finding.workload]}
+            changes |= {} if finding.namespace in known else {"namespace": [None, finding.namespace]}
+            comment = f"seen in {finding.workload or 'no workload'} of namespace {finding.namespace or '(none)'}"
+            self._history.append(
+                AlertHistory(alert_id=alert.id, at=now, actor=_ACTOR, action=SPREAD, changes=changes, comment=comment)
+            )
+        return True
+
+    def _found(self, alert: Alert, finding: Finding) -> tuple[str, _Names]:
+        whole, workload, rest = _levels(finding)
+        if (key := _key(alert, whole)) in self._places or alert.place_count < MAX_PLACES:
+            return key, whole
+        names = workload if [finding.namespace, finding.workload] in alert.spread else rest
+        return _key(alert, names), names
+
+
+# The names of a place from the most exact to the least.
+def _levels(finding: Finding) -> tuple[_Names, _Names, _Names]:
+    whole = (finding.namespace, finding.workload, finding.pod, finding.node)
+    return whole, (finding.namespace, finding.workload, "", ""), ("", "", "", "")
+
+
+def _open(alert: Alert, finding: Finding, key: str, names: _Names) -> AlertPlace:
+    alert.place_count += 1
+    namespace, workload, pod, node = names
+    return AlertPlace(
+        key=key,
+        alert_id=alert.id,
+        number=alert.place_count,
+        cluster=finding.cluster,
+        namespace=namespace,
+        workload=workload,
+        pod=pod,
+        node=node,
+        count=1,
+        first_seen=finding.at,
+        last_seen=finding.at,
+    )
+
+
+def _key(alert: Alert, names: _Names) -> str:
+    return hashlib.sha256(json.dumps([alert.id, alert.cluster, *names]).encode()).hexdigest()
