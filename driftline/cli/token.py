@@ -11,7 +11,7 @@ app = App(name="token")
 
 
 @app.command
-def create(name: str, *, scope: Repeated = None, days: int = 30) -> None:
+def create(name: str, *, scope: Repeated = None, days: int | None = None) -> None:
     """Create a personal token and print its secret, which is not shown again.
 
     Parameters
@@ -21,7 +21,7 @@ def create(name: str, *, scope: Repeated = None, days: int = 30) -> None:
     scope
         Permission of the token; may be given several times. Default: all permissions of your role.
     days
-        Days until the token expires.
+        Days until the token expires. Default: 30, or as long as the token that you are logged in with.
     """
     with http_client.connect() as client:
         token = client.call("POST", "/tokens", body={"name": name, "scopes": scope or [], "days": days})

@@ -142,7 +142,7 @@ def _parts(settings: Settings, clock: Clock) -> Sequence[object]:
         storage,
         _limiter(settings),
         RefusalLog(clock.now),
-        Authenticator(state, hub, clock),
+        Authenticator(state, hub, clock, oidc=datetime.timedelta(hours=settings.oidc_hours)),
         Peers(state, clock),
         Trail(state, hub, clock),
         Arrivals(),

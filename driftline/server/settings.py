@@ -183,6 +183,12 @@ class Settings(BaseModel):
     oidc_clusters: Names = Field(
         default=("*",), description="Clusters granted to a user at the first OIDC login; `*`: all"
     )
+    oidc_hours: float = Field(
+        default=24,
+        gt=0,
+        description="Hours after an OIDC login for which the user's sessions and tokens are accepted; a new login "
+        "starts them again",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="Minimum level of log messages"
     )

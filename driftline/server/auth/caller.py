@@ -51,15 +51,18 @@ class _Cached:
 class Authenticator:
     """Finds the user a secret belongs to. Any thread may use it."""
 
-    def __init__(self, state: State, hub: Hub, clock: Clock) -> None:
+    def __init__(self, state: State, hub: Hub, clock: Clock, *, oidc: datetime.timedelta) -> None:
+        """``oidc`` is the time for which tokens of a user of OIDC are accepted after the user's latest login."""
         self._state = state
         self._hub = hub
         self._clock = clock
+        self._oidc = oidc
         self._cache: dict[str, _Cached] = {}
 
     def authenticate(self, secret: str) -> Principal:
         """Look up a secret in the state; raises ``Unauthenticated`` if it is unknown, expired or of a disabled user.
 
+        The tokens of a user of OIDC also end when the provider has not confirmed the user for too long.
         Notes at most once a minute when the token was last used.
         """
         now, changes = self._clock.now(), self._hub.number(CHANGES)
@@ -68,15 +71,20 @@ class Authenticator:
         if found is None:
             raise Unauthenticated("the token is unknown, or was revoked")
         token, user = found
-        _check(token, user, now)
+        ends = self._end_of(token, user)
+        _check(token, user, ends, now)
         if users.touch_is_due(token, now):
             with self._state.writing() as session:
                 users.touch_token(session, token, now)
-        principal = _principal(token, user)
+        principal = _principal(token, user, ends)
         if len(self._cache) >= _CACHE_SIZE:
             self._cache.clear()
-        self._cache[token.digest] = _Cached(principal, time.monotonic(), changes, token.expires_at)
+        self._cache[token.digest] = _Cached(principal, time.monotonic(), changes, ends)
         return principal
+
+    # The provider tells nobody that an account was closed, but then it refuses the next login.
+    def _end_of(self, token: Token, user: User) -> datetime.datetime:
+        return min(token.expires_at, user.confirmed_at + self._oidc) if user.confirmed_at else token.expires_at
 
     # A fleet that wakes at once is answered from memory. Every audited write of this process ends the caching; a
     # write of another replica takes effect here after ``_CACHE_SECONDS``.
@@ -130,14 +138,16 @@ def secret_of(request: Request) -> str:
     return bearer_token(request.headers.get("Authorization", "")) or request.cookies.get(COOKIE, "")
 
 
-def _check(token: Token, user: User, now: datetime.datetime) -> None:
+def _check(token: Token, user: User, ends: datetime.datetime, now: datetime.datetime) -> None:
     if token.expires_at <= now:
         raise Unauthenticated(f"the token expired at {token.expires_at:%Y-%m-%d %H:%M} UTC")
+    if ends <= now:
+        raise Unauthenticated("the OpenID provider has to confirm the user again; log in, and the token is accepted")
     if user.disabled:
         raise Unauthenticated("the user is disabled")
 
 
-def _principal(token: Token, user: User) -> Principal:
+def _principal(token: Token, user: User, ends: datetime.datetime) -> Principal:
     return Principal(
         user_id=user.id,
         name=user.name,
@@ -145,4 +155,6 @@ def _principal(token: Token, user: User) -> Principal:
         clusters=tuple(user.clusters),
         token_id=token.id,
         scopes=tuple(token.scopes),
+        personal=token.kind == "personal",
+        expires_at=ends,
     )

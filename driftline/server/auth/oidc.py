@@ -105,7 +105,7 @@ def _log_in(
             user = users.add_user(session, name, password="", role=role, clusters=clusters, now=now, subject=subject)
         if user.disabled:
             raise Unauthenticated("the user is disabled")
-        user.role = role
+        user.role, user.confirmed_at = role, now
         open_session(session, answer, user, settings=settings, now=now)
     answer.delete_cookie(_COOKIE)
     return answer

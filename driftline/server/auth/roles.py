@@ -7,13 +7,14 @@ applies.
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
 from driftline.errors import Forbidden, NotFound
 
-__all__ = ["ALL", "PERMISSIONS", "ROLES", "Permission", "Principal", "Role"]
+__all__ = ["ALL", "PERMISSIONS", "ROLES", "Permission", "Principal", "Role", "permissions_of"]
 
 ALL = "*"
 """Grant for all clusters, including future ones."""
@@ -55,6 +56,12 @@ They correspond to Security Reader, Security Operator and Security Administrator
 """
 
 
+def permissions_of(role: Role) -> frozenset[str]:
+    """Return the permissions of a role."""
+    rank = ROLES.index(role)
+    return frozenset(name for name, (lowest, _) in PERMISSIONS.items() if ROLES.index(lowest) <= rank)
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """The authenticated caller of a request, with role, granted clusters and the scopes of the token."""
@@ -67,14 +74,17 @@ class Principal:
     """Id of the token or session that authenticates the request."""
     scopes: tuple[str, ...] = ()
     """The permissions that the token is limited to; empty: all permissions of the role."""
+    personal: bool = False
+    """Whether a personal token authenticates the request; otherwise a session."""
+    expires_at: datetime.datetime | None = None
+    """End of the token or session, UTC; ``None`` if there is none."""
 
     @property
     def permissions(self) -> frozenset[str]:
         """The permissions of the role, limited by the scopes of the token."""
-        rank = ROLES.index(self.role)
         # Scopes are intersected at each request: a token does not keep permissions that its owner loses.
-        given = {name for name, (role, _) in PERMISSIONS.items() if ROLES.index(role) <= rank}
-        return frozenset(given & set(self.scopes) if self.scopes else given)
+        given = permissions_of(self.role)
+        return given & set(self.scopes) if self.scopes else given
 
     @property
     def everywhere(self) -> bool:
@@ -95,6 +105,12 @@ class Principal:
         if permission not in self.permissions:
             why = "the token's scopes do not hold" if self.scopes else f"the role {self.role} does not have"
             raise Forbidden(f"{why} the permission {permission}")
+
+    def check_role(self, role: Role) -> None:
+        """Raise ``Forbidden`` unless the caller has every permission of a role, and so may give the role to a user."""
+        if beyond := sorted(permissions_of(role) - self.permissions):
+            limit = "this token" if self.scopes else f"the role {self.role}"
+            raise Forbidden(f"the role {role} has permissions that {limit} does not have: {', '.join(beyond)}")
 
     def check_cluster(self, cluster: str) -> None:
         """Raise ``NotFound`` unless a cluster is granted.

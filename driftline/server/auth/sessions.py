@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hmac
+import math
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
@@ -13,7 +14,7 @@ from driftline.errors import Conflict, Forbidden, InvalidInput, Unauthenticated
 from driftline.server.audit.trail import AppTrail
 from driftline.server.auth.caller import COOKIE, Caller
 from driftline.server.auth.passwords import check_password, hash_password
-from driftline.server.auth.roles import ALL, PERMISSIONS, Permission, Role
+from driftline.server.auth.roles import ALL, PERMISSIONS, Permission, Principal, Role
 from driftline.server.auth.secrets import digest, new_secret
 from driftline.server.http.parts import AppClock, AppLimiter, AppSettings, AppState
 from driftline.server.http.requests import client_address
@@ -24,6 +25,8 @@ from driftline.server.state.models import User
 __all__ = ["Name", "cookies_are_secure", "open_session", "router"]
 
 router = APIRouter(tags=["authentication"])
+
+_TOKEN_DAYS = 30
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,127}$", examples=["ada"])]
 Password = Annotated[SecretStr, Field(max_length=1024, examples=["correct horse battery staple"])]
@@ -71,7 +74,9 @@ class NewToken(BaseModel):
         description="Permissions of the token; empty: all of its owner",
         examples=[["hunt"]],
     )
-    days: int = Field(default=30, ge=1, le=3650, description="Days until the token expires")
+    days: int | None = Field(
+        default=None, ge=1, le=3650, description="Days until the token expires; none: 30, or as long as the present one"
+    )
 
 
 class TokenInfo(BaseModel):
@@ -206,21 +211,29 @@ def whoami(caller: Caller) -> Me:
 
 @router.get("/tokens")
 def list_tokens(caller: Caller, state: AppState) -> list[TokenInfo]:
-    """List the caller's own tokens and sessions."""
+    """List the caller's own tokens and sessions; a token with scopes lists only itself."""
     with state.reading() as session:
-        return [TokenInfo.model_validate(token) for token in users.list_tokens(session, caller.user_id)]
+        tokens = users.list_tokens(session, caller.user_id)
+    shown = (token for token in tokens if not caller.scopes or token.id == caller.token_id)
+    return [TokenInfo.model_validate(token) for token in shown]
 
 
 @router.post("/tokens", status_code=201)
 def make_token(
     body: NewToken, request: Request, caller: Caller, trail: AppTrail, clock: AppClock, settings: AppSettings
 ) -> TokenMade:
-    """Create a personal token, whose permissions cannot exceed those of the request's token."""
-    _check_scopes(body, caller.permissions, settings)
+    """Create a personal token.
+
+    Its permissions cannot exceed those of the request's token, and it does not outlive a personal token that creates
+    it. Without `days` it lasts 30 days, or as long as the token that creates it.
+    """
+    _check_scopes(body, caller.permissions)
+    now = clock.now()
+    days = _days(body, caller, settings, now)
     # Without scopes of its own the new token inherits the limits of the token that creates it.
     scopes: list[str] = [*body.scopes] or [*caller.scopes]
-    secret, now = new_secret(), clock.now()
-    with trail.changing(request, caller.name, "token.make", body.name, scopes=scopes, days=body.days) as session:
+    secret, expires_at = new_secret(), now + datetime.timedelta(days=days)
+    with trail.changing(request, caller.name, "token.make", body.name, scopes=scopes, days=days) as session:
         token = users.add_token(
             session,
             users.find_user(session, caller.user_id),
@@ -229,21 +242,38 @@ def make_token(
             digest=digest(secret),
             scopes=scopes,
             now=now,
-            expires_at=now + datetime.timedelta(days=body.days),
+            expires_at=min(expires_at, caller.expires_at or expires_at) if caller.personal else expires_at,
         )
         return TokenMade(**TokenInfo.model_validate(token).model_dump(), token=secret)
 
 
-def _check_scopes(body: NewToken, permissions: frozenset[str], settings: Settings) -> None:
+def _check_scopes(body: NewToken, permissions: frozenset[str]) -> None:
     if beyond := sorted(set(body.scopes) - permissions):
         raise Forbidden(f"a token cannot have permissions that you do not have: {', '.join(beyond)}")
+
+
+# The days that are left of a personal token are rounded up; the new token ends with it.
+def _days(body: NewToken, caller: Principal, settings: Settings, now: datetime.datetime) -> int:
+    most = settings.token_days
+    if caller.personal and caller.expires_at:
+        most = min(most, math.ceil((caller.expires_at - now) / datetime.timedelta(days=1)))
+    if body.days is None:
+        return min(_TOKEN_DAYS, most)
     if body.days > settings.token_days:
         raise InvalidInput(f"days: expected at most {settings.token_days}, got {body.days}")
+    if body.days > most:
+        raise Forbidden(f"a token cannot create one that lasts longer than itself; expected at most {most} days")
+    return body.days
 
 
 @router.delete("/tokens/{token_id}", status_code=204)
 def revoke_token(token_id: str, request: Request, trail: AppTrail, caller: Caller) -> None:
-    """Revoke one of the caller's own tokens or sessions; an admin of all clusters can revoke any."""
+    """Revoke one of the caller's own tokens or sessions; an admin of all clusters can revoke any.
+
+    A token with scopes can revoke only itself, unless it has the permission `users:write`.
+    """
+    if caller.scopes and "users:write" not in caller.permissions and token_id != caller.token_id:
+        raise Forbidden("a token with scopes can revoke only itself")
     owner = None if "users:write" in caller.permissions and caller.everywhere else caller.user_id
     with trail.changing(request, caller.name, "token.revoke", token_id) as session:
         users.remove_token(session, token_id, user_id=owner)

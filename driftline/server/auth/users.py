@@ -72,9 +72,11 @@ def list_users(state: AppState, limit: Limit = 100, cursor: Cursor = "") -> Page
 def make_user(body: NewUser, request: Request, caller: Caller, trail: AppTrail, clock: AppClock) -> UserInfo:
     """Create a local user.
 
-    The caller can grant no clusters beyond the caller's own.
+    The caller can grant no clusters beyond the caller's own, and no role that has permissions which the caller's
+    token lacks.
     """
     caller.check_grant(body.clusters)
+    caller.check_role(body.role)
     hashed = hash_password(body.password.get_secret_value())
     granted: dict[str, Any] = {"role": body.role, "clusters": body.clusters}
     with trail.changing(request, caller.name, "user.make", body.name, **granted) as session:
@@ -93,7 +95,8 @@ def get_user(user_id: str, state: AppState) -> UserInfo:
 def change_user(user_id: str, body: UserChange, request: Request, trail: AppTrail, caller: Caller) -> UserInfo:
     """Change a user; a new password or disabling ends all sessions and tokens of the user.
 
-    A change that would leave no enabled admin of all clusters is a conflict.
+    A caller whose token lacks permissions of the user's role, the present or the new one, can only disable the user. A
+    change that would leave no enabled admin of all clusters is a conflict.
     """
     changes = body.model_dump(exclude_none=True, exclude={"password"})
     hashed = hash_password(body.password.get_secret_value()) if body.password else ""
@@ -118,6 +121,10 @@ def _check_reach(caller: Principal, user: User, body: UserChange) -> None:
         raise Conflict("users of OIDC have no password on this server")
     caller.check_grant(user.clusters)
     caller.check_grant(body.clusters or ())
+    # Who sets a password can log in as the user. Disabling gives the caller nothing.
+    if body.model_fields_set - {"disabled"} or body.disabled is False:
+        caller.check_role(user.role)  # type: ignore[arg-type] # only roles are stored
+        caller.check_role(body.role or "viewer")
 
 
 @router.delete("/{user_id}", status_code=204, dependencies=[needs("users:write")])

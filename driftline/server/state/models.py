@@ -106,6 +106,8 @@ class User(Base):
     """Granted clusters; ``*`` for all."""
     disabled: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime.datetime]
+    confirmed_at: Mapped[datetime.datetime | None]
+    """Latest login by the OpenID provider; null for local users."""
 
 
 class Token(Base):

@@ -75,6 +75,7 @@ def add_user(
         clusters=list(clusters),
         disabled=False,
         created_at=now,
+        confirmed_at=now if subject else None,
     )
     session.add(user)
     session.flush()

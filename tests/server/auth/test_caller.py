@@ -27,12 +27,13 @@ def state(tmp_path: Path) -> State:
 
 @pytest.fixture
 def authenticator(state: State) -> Authenticator:
-    return Authenticator(state, Hub(), Clock(lambda: NOON))
+    return Authenticator(state, Hub(), Clock(lambda: NOON), oidc=HOUR)
 
 
-def add_token(state: State, *, expires_at: datetime.datetime) -> None:
+def add_token(state: State, *, expires_at: datetime.datetime, confirmed_at: datetime.datetime | None = None) -> None:
     with state.writing() as session:
         user = users.add_user(session, "ada", password="", role="viewer", clusters=["*"], now=NOON)
+        user.confirmed_at = confirmed_at
         users.add_token(
             session,
             user,
@@ -72,3 +73,17 @@ def test_the_last_use_of_a_token_is_saved(state: State, authenticator: Authentic
 def test_an_unknown_secret_is_refused(authenticator: Authenticator, secret: str) -> None:
     with pytest.raises(Unauthenticated, match="unknown"):
         authenticator.authenticate(secret)
+
+
+def test_a_token_of_an_oidc_user_ends_unless_the_provider_confirms_the_user(state: State) -> None:
+    add_token(state, expires_at=NOON + 100 * HOUR, confirmed_at=NOON - HOUR)
+    authenticator = Authenticator(state, Hub(), Clock(lambda: NOON), oidc=HOUR)
+
+    with pytest.raises(Unauthenticated, match="has to confirm the user again"):
+        authenticator.authenticate("secret")
+    with state.writing() as session:
+        user = users.find_name(session, "ada")
+        assert user
+        user.confirmed_at = NOON
+
+    assert authenticator.authenticate("secret").expires_at == NOON + HOUR

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.server.serving import PASSWORD, Served
 
 
@@ -75,6 +77,44 @@ def test_a_token_cannot_create_a_token_with_more_permissions(served: Served) -> 
     same = client.post("/tokens", json={"name": "x", "scopes": [], "days": 1})
 
     assert (wider.status_code, same.json()["scopes"]) == (403, ["users:read"])
+
+
+def test_a_token_cannot_create_a_token_that_outlives_it(served: Served) -> None:
+    client = served.bearer(served.admin.post("/tokens", json={"name": "ci", "scopes": [], "days": 2}).json()["token"])
+    mine = client.get("/tokens").json()[0]
+
+    longer = client.post("/tokens", json={"name": "x", "scopes": [], "days": 3})
+    same = [client.post("/tokens", json={"name": "x", "scopes": [], **days}).json() for days in ({"days": 2}, {})]
+
+    assert (longer.status_code, "expected at most 2 days" in longer.json()["detail"]) == (403, True)
+    assert [made["expires_at"] for made in same] == [mine["expires_at"]] * 2
+
+
+def test_a_token_with_scopes_lists_and_revokes_only_itself(served: Served) -> None:
+    other = served.admin.post("/tokens", json={"name": "other", "scopes": [], "days": 1}).json()
+    made = served.admin.post("/tokens", json={"name": "hunts", "scopes": ["hunt"], "days": 1}).json()
+    client = served.bearer(made["token"])
+
+    assert [token["id"] for token in client.get("/tokens").json()] == [made["id"]]
+    assert client.delete(f"/tokens/{other['id']}").status_code == 403
+    assert client.delete(f"/tokens/{made['id']}").status_code == 204
+
+
+@pytest.mark.parametrize("scopes", [["users:write"], ["users:write", "users:read", "hunt"]])
+def test_a_token_with_scopes_cannot_make_a_user_who_may_more(served: Served, scopes: list[str]) -> None:
+    made = served.admin.post("/tokens", json={"name": "t", "scopes": scopes, "days": 1}).json()
+    client = served.bearer(made["token"])
+    name = f"made-{len(scopes)}"
+    served.user(name, "viewer")
+    ids = {user["name"]: user["id"] for user in served.admin.get("/users").json()["items"]}
+
+    for role in ("admin", "analyst", "viewer"):
+        body = {"name": "new", "password": PASSWORD, "role": role}
+        assert client.post("/users", json=body).status_code == 403
+    for change in ({"role": "admin"}, {"password": PASSWORD}, {"clusters": ["*"]}, {"disabled": False}):
+        assert client.patch(f"/users/{ids[name]}", json=change).status_code == 403
+    assert client.patch(f"/users/{ids['root']}", json={"password": "another good one"}).status_code == 403
+    assert client.patch(f"/users/{ids[name]}", json={"disabled": True}).status_code == 200
 
 
 def test_a_revoked_token_is_refused(served: Served) -> None:
