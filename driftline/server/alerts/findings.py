@@ -5,12 +5,13 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-__all__ = ["FLEET", "Finding", "finding_of"]
+__all__ = ["EVIDENCE", "FLEET", "Finding", "finding_of"]
 
 FLEET = "Fleet"
 """``DetectionSource`` of alerts about sensors."""
@@ -31,6 +32,9 @@ _ENTITY_COLUMNS = (
     "RemoteUrl",
     "ResourceID",
 )
+
+EVIDENCE = ("AlertId", "EntityType", "EvidenceRole", "CloudResource", "AdditionalFields", *_ENTITY_COLUMNS)
+"""Columns of ``AlertEvidence`` that ``finding_of`` reads."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +77,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _MAIN_ENTITY_TYPES = {FLEET: "Machine"}
 """Type of the main entity of an alert by detection source; a process for all others."""
 
@@ -92,21 +97,21 @@ def finding_of(info: Row, evidence: Sequence[Row]) -> Finding | None:
     return Finding(
         id=info["AlertId"],
         at=info["Timestamp"],
-        title=info["Title"] or "",
-        category=info["Category"] or "",
-        severity=info["Severity"] or "",
+        title=_clean(info["Title"]),
+        category=_clean(info["Category"]),
+        severity=_clean(info["Severity"]),
         techniques=tuple(_strings(info["AttackTechniques"])),
         description=_text(event, "Description"),
-        service_source=info["ServiceSource"] or "",
-        detection_source=info["DetectionSource"] or "",
-        cluster=process["CloudResource"] or "",
+        service_source=_clean(info["ServiceSource"]),
+        detection_source=_clean(info["DetectionSource"]),
+        cluster=_clean(process["CloudResource"]),
         namespace=_text(event, "KubernetesNamespace"),
         pod=_text(event, "KubernetesPodName"),
-        node=process["DeviceName"] or "",
+        node=_clean(process["DeviceName"]),
         workload=_text(event, "KubernetesResource"),
         image=_text(event, "ContainerImageName"),
         image_digest=_text(event, "ImageDigest"),
-        sha256=process["SHA256"] or "",
+        sha256=_clean(process["SHA256"]),
         path=_path(process),
         rule=_text(event, "PolicyRule"),
         entities=tuple(_entity(row) for row in evidence),
@@ -121,26 +126,38 @@ def _entity(row: Row) -> dict[str, Any]:
 # Rows contain text that containers control (names, command lines): no value may stop the ingestion, so content
 # that is not JSON, or nested too deeply, counts as empty.
 def _bag(row: Row) -> dict[str, Any]:
-    try:
-        found = json.loads(row["AdditionalFields"] or "{}")
-    except (ValueError, RecursionError):
-        return {}
+    found = _json(row["AdditionalFields"] or "{}")
     return found if isinstance(found, dict) else {}
 
 
 def _strings(text: str | None) -> list[str]:
-    try:
-        found = json.loads(text or "[]")
-    except (ValueError, RecursionError):
-        return []
+    found = _json(text or "[]")
     return [each for each in found if isinstance(each, str)] if isinstance(found, list) else []
+
+
+# A surrogate without its pair is no text that a database can store; msgspec refuses it, as it does NaN.
+def _json(text: str) -> Any:
+    found = _decoded(text)
+    return _decoded(_SURROGATE.sub("\\\\ufffd", text)) if found is None else found
+
+
+def _decoded(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return None
 
 
 def _text(bag: Mapping[str, Any], name: str) -> str:
     found = bag.get(name)
-    return found if isinstance(found, str) else ""
+    return _clean(found) if isinstance(found, str) else ""
+
+
+# PostgreSQL stores no NUL in a text.
+def _clean(text: str | None) -> str:
+    return (text or "").replace("\0", "\ufffd")
 
 
 def _path(row: Row) -> str:
     folder, name = row["FolderPath"] or "", row["FileName"] or ""
-    return f"{folder.rstrip('/')}/{name}" if name else folder
+    return _clean(f"{folder.rstrip('/')}/{name}" if name else folder)

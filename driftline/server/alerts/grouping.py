@@ -12,13 +12,12 @@ import datetime
 import uuid
 from collections.abc import Container, Iterable, Mapping, Sequence
 
-import msgspec
-
 from driftline.server.alerts.findings import Finding
 from driftline.server.alerts.places import Places
 from driftline.server.alerts.suppress import first_match
 from driftline.server.state import Session, alerts
-from driftline.server.state.models import Alert, Suppression
+from driftline.server.state.alerts import Row
+from driftline.server.state.models import Alert, Occurrence, Suppression
 
 __all__ = ["count_findings"]
 
@@ -53,20 +52,23 @@ def count_findings(session: Session, findings: Sequence[Finding], *, now: dateti
     counted = alerts.known(session, [finding.id for finding in findings])
     fresh = {finding.id: finding for finding in findings if finding.id not in counted}
     matched = _matched(fresh.values(), alerts.list_suppressions(session, clusters=None), now)
-    open_alerts = alerts.find_open(session, sorted({key for _, key, _ in matched}))
-    opened = [_open(finding, key, now, rule) for finding, key, rule in _firsts(matched, open_alerts)]
-    open_alerts |= {str(alert.open_key): alert for alert in opened}
+    stored = alerts.find_open(session, sorted({key for _, key, _ in matched}))
+    opened = {key: _open(finding, key, now, rule) for finding, key, rule in _firsts(matched, stored)}
+    counting = {key: dict(row) for key, row in stored.items()} | opened
 
-    places = Places(session, ((open_alerts[key], finding) for finding, key, _ in matched))
+    places = Places(session, [(counting[key], finding) for finding, key, _ in matched if key in stored])
     for finding, key, rule in matched:
-        _count(open_alerts[key], finding, places, now)
+        _count(counting[key], finding, places, now)
         if rule:
             rule.hits += 1
-    for alert in open_alerts.values():
-        alerts.touch(session, alert, now)
-    rows = [{"id": finding.id, "alert_id": open_alerts[key].id, "at": finding.at} for finding, key, _ in matched]
-    alerts.add_all(session, open_alerts.values(), places.rows(), rows)
-    return _outcomes(findings, matched, opened)
+    for row, change in zip(counting.values(), alerts.next_changes(session, len(counting)), strict=True):
+        row |= {"change": change, "updated_at": now}
+    alerts.change_rows(session, Alert, [(stored[key], counting[key]) for key in stored])
+    alerts.add_rows(session, Alert, list(opened.values()))
+    places.save()
+    occurrences = [{"id": it.id, "alert_id": counting[key]["id"], "at": it.at} for it, key, _ in matched]
+    alerts.add_rows(session, Occurrence, occurrences)
+    return _outcomes(findings, matched, opened.values())
 
 
 # A finding with its open key and the suppression rule that matches it.
@@ -87,9 +89,9 @@ def _firsts(matched: Iterable[_Matched], known: Container[str]) -> Iterable[_Mat
     return firsts.values()
 
 
-def _outcomes(findings: Sequence[Finding], matched: Sequence[_Matched], opened: Sequence[Alert]) -> Mapping[str, int]:
+def _outcomes(findings: Sequence[Finding], matched: Sequence[_Matched], opened: Iterable[Row]) -> Mapping[str, int]:
     suppressed = sum(1 for _, _, rule in matched if rule)
-    new = sum(1 for alert in opened if alert.suppressed_by is None)
+    new = sum(1 for row in opened if row["suppressed_by"] is None)
     outcomes = {
         "opened": new,
         "repeated": len(matched) - suppressed - new,
@@ -100,45 +102,43 @@ def _outcomes(findings: Sequence[Finding], matched: Sequence[_Matched], opened: 
 
 
 # An alert that is opened for a rule keeps its open key, so that further suppressed findings are counted in it.
-def _open(finding: Finding, key: str, now: datetime.datetime, rule: Suppression | None) -> Alert:
-    return Alert(
-        id=uuid.uuid4().hex,
-        open_key=key,
-        group_key=finding.group_key,
-        status="resolved" if rule else "new",
-        suppressed_by=rule.id if rule else None,
-        techniques=list(finding.techniques),
-        entities=msgspec.to_builtins(finding.entities),
-        count=0,
-        first_seen=finding.at,
-        last_seen=finding.at,
-        updated_at=now,
-        spread=[],
-        place_count=0,
-        new_places=0,
+def _open(finding: Finding, key: str, now: datetime.datetime, rule: Suppression | None) -> Row:
+    return {
+        "id": uuid.uuid4().hex,
+        "open_key": key,
+        "group_key": finding.group_key,
+        "status": "resolved" if rule else "new",
+        "suppressed_by": rule.id if rule else None,
+        "classification": None,
+        "determination": None,
+        "assignee": None,
+        "techniques": list(finding.techniques),
+        "entities": list(finding.entities),
+        "count": 0,
+        "first_seen": finding.at,
+        "last_seen": finding.at,
+        "updated_at": now,
+        "spread": [],
+        "place_count": 0,
+        "new_places": 0,
         **{name: getattr(finding, name) for name in _COPIED},
-    )
+    }
 
 
 # Findings may arrive out of order: an older one does not change the latest time and pod.
-def _count(alert: Alert, finding: Finding, places: Places, now: datetime.datetime) -> None:
-    alert.count += 1
-    alert.first_seen = min(alert.first_seen, finding.at)
-    if finding.at >= alert.last_seen:
-        alert.last_seen, alert.pod = finding.at, finding.pod
-    if _rank(finding.severity) > _rank(alert.severity):
-        for name in _OF_THE_WORST:
-            setattr(alert, name, getattr(finding, name))
-    if new := [each for each in finding.techniques if each not in alert.techniques]:
-        alert.techniques = [*alert.techniques, *new][:_MAX_TECHNIQUES]
+def _count(alert: Row, finding: Finding, places: Places, now: datetime.datetime) -> None:
+    alert["count"] += 1
+    alert["first_seen"] = min(alert["first_seen"], finding.at)
+    if finding.at >= alert["last_seen"]:
+        alert["last_seen"], alert["pod"] = finding.at, finding.pod
+    if _rank(finding.severity) > _rank(alert["severity"]):
+        alert |= {name: getattr(finding, name) for name in _OF_THE_WORST}
+    if new := [each for each in finding.techniques if each not in alert["techniques"]]:
+        alert["techniques"] = [*alert["techniques"], *new][:_MAX_TECHNIQUES]
     if places.count(alert, finding, now):
-        _add_entities(alert, finding)
+        new_entities = [each for each in finding.entities if each not in alert["entities"]]
+        alert["entities"] = [*alert["entities"], *new_entities][:_MAX_ENTITIES]
 
 
 def _rank(severity: str) -> int:
     return _SEVERITIES.index(severity) if severity in _SEVERITIES else -1
-
-
-def _add_entities(alert: Alert, finding: Finding) -> None:
-    more = msgspec.to_builtins(finding.entities)
-    alert.entities = [*alert.entities, *(each for each in more if each not in alert.entities)][:_MAX_ENTITIES]

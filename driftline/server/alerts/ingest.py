@@ -18,11 +18,14 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from driftline.server.alerts.arrivals import Arrivals
-from driftline.server.alerts.findings import Finding, finding_of
+from driftline.server.alerts.findings import EVIDENCE, Finding, finding_of
 from driftline.server.alerts.grouping import count_findings
 from driftline.server.clock import Clock
 from driftline.server.failure_log import FailureLog
@@ -37,8 +40,9 @@ __all__ = ["Tailer", "tailing"]
 _TURN_SECONDS = 1.0
 _SWEEP_SECONDS = 60.0
 _OVERLAP = datetime.timedelta(minutes=2)  # rows are stored some time after their time, even without a disconnection
-_PAGE = 5000
-_IDS = 500  # in one query of the evidence
+_PAGE = 50_000
+_IDS = 1000  # alerts whose evidence is read, and which are counted, at a time: other writers of the state go in between
+_COUNTED = 200_000  # ids kept in memory
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +80,8 @@ class Tailer:
         self._hub = hub
         self._metrics = metrics
         self._clock = clock
+        # Ids known to be counted: most rows of the overlap are skipped without a question to the state.
+        self._counted: dict[str, None] = {}
         self._failures = FailureLog(log, "alerts are not taken")
 
     def run(self) -> None:
@@ -119,15 +125,27 @@ class Tailer:
             alerts.drop_occurrences(session, begun - 2 * self._late)
         return taken
 
-    def _take(self, infos: Sequence[dict[str, Any]]) -> int:
+    def _take(self, rows: pa.Table) -> int:
+        ids = pa.array(self._counted, pa.string())
+        infos = {info["AlertId"]: info for info in rows.filter(pc.invert(pc.is_in(rows["AlertId"], ids))).to_pylist()}
         with self._state.reading() as session:
-            known = alerts.known(session, [info["AlertId"] for info in infos])
-        fresh = {info["AlertId"]: info for info in infos if info["AlertId"] not in known}
-        findings = list(_findings(self._storage, list(fresh.values())))
-        self._metrics.occurrences.labels("incomplete").inc(len(fresh) - len(findings))
+            known = alerts.known(session, list(infos))
+        self._remember(known)
+        fresh = [info for alert_id, info in infos.items() if alert_id not in known]
+        return sum(self._take_some(fresh[begin : begin + _IDS]) for begin in range(0, len(fresh), _IDS))
+
+    def _take_some(self, infos: Sequence[dict[str, Any]]) -> int:
+        findings = list(_findings(self._storage, infos))
+        self._metrics.occurrences.labels("incomplete").inc(len(infos) - len(findings))
         if findings:
             self._commit(findings)
+            self._remember(finding.id for finding in findings)
         return len(findings)
+
+    def _remember(self, ids: Iterable[str]) -> None:
+        if len(self._counted) > _COUNTED:
+            self._counted.clear()
+        self._counted |= dict.fromkeys(ids)
 
     def _commit(self, findings: Sequence[Finding]) -> None:
         with self._state.writing() as session:
@@ -137,29 +155,29 @@ class Tailer:
         self._hub.signal(ALERTS)
 
 
-def _pages(storage: Storage, start: datetime.datetime) -> Iterator[list[dict[str, Any]]]:
+def _pages(storage: Storage, start: datetime.datetime) -> Iterator[pa.Table]:
     limit = _PAGE
     while True:
         where = [Filter("Timestamp", ">=", start.isoformat())]
-        rows = storage.select(RowQuery(table="AlertInfo", where=where, order="Timestamp", limit=limit)).to_pylist()
+        rows = storage.select(RowQuery(table="AlertInfo", where=where, order="Timestamp", limit=limit))
         yield rows
         if len(rows) < limit or limit >= MAX_ROWS:
             return
+        last = rows["Timestamp"][-1].as_py()
         # A full page of rows of the same time would be read for ever: the next page starts at its last time.
-        limit = limit * 2 if rows[-1]["Timestamp"] == start else _PAGE
-        start = rows[-1]["Timestamp"]
+        limit = limit * 2 if last == start else _PAGE
+        start = last
 
 
 # Evidence is not older than its alert, so the time bounds the files that the query reads.
 def _findings(storage: Storage, infos: Sequence[dict[str, Any]]) -> Iterator[Finding]:
-    for begin in range(0, len(infos), _IDS):
-        part = infos[begin : begin + _IDS]
-        evidence = defaultdict(list)
-        where = [
-            Filter("AlertId", "in", [info["AlertId"] for info in part]),
-            Filter("Timestamp", ">=", min(info["Timestamp"] for info in part).isoformat()),
-        ]
-        for row in storage.select(RowQuery(table="AlertEvidence", where=where, limit=MAX_ROWS)).to_pylist():
-            evidence[row["AlertId"]].append(row)
-        found = (finding_of(info, evidence[info["AlertId"]]) for info in part)
-        yield from (finding for finding in found if finding)
+    evidence = defaultdict(list)
+    where = [
+        Filter("AlertId", "in", [info["AlertId"] for info in infos]),
+        Filter("Timestamp", ">=", min(info["Timestamp"] for info in infos).isoformat()),
+    ]
+    rows = storage.select(RowQuery(table="AlertEvidence", where=where, limit=MAX_ROWS))
+    for row in rows.select(EVIDENCE).to_pylist():
+        evidence[row["AlertId"]].append(row)
+    found = (finding_of(info, evidence[info["AlertId"]]) for info in infos)
+    yield from (finding for finding in found if finding)

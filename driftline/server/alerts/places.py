@@ -13,12 +13,13 @@ from __future__ import annotations
 import datetime
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from driftline.server.alerts.findings import Finding
 from driftline.server.state import Session, alerts
-from driftline.server.state.models import Alert, AlertHistory, AlertPlace
+from driftline.server.state.alerts import Row
+from driftline.server.state.models import AlertHistory, AlertPlace
 
 __all__ = ["MAX_PLACES", "MAX_SPREAD", "SPREAD", "Places"]
 
@@ -36,13 +37,20 @@ _Names = tuple[str, str, str, str]
 class Places:
     """The places of the alerts of one transaction, read at once and written at once."""
 
-    def __init__(self, session: Session, counted: Iterable[tuple[Alert, Finding]]) -> None:
-        """Read the places of the alerts and findings that will be counted."""
-        keys = {_key(alert, names) for alert, finding in counted for names in _levels(finding)}
-        self._places = alerts.find_places(session, sorted(keys))
-        self._history: list[AlertHistory] = []
+    def __init__(self, session: Session, counted: Sequence[tuple[Row, Finding]]) -> None:
+        """Read the stored places of alerts, given as rows with the findings that will be counted in each."""
+        self._session = session
+        # Places are counted together only near the bound.
+        keys = {
+            _key(alert, names)
+            for alert, finding in counted
+            for names in _levels(finding)[: 3 if alert["place_count"] + len(counted) >= MAX_PLACES else 1]
+        }
+        self._stored = alerts.find_places(session, sorted(keys))
+        self._places = {key: dict(row) for key, row in self._stored.items()}
+        self._history: list[Row] = []
 
-    def count(self, alert: Alert, finding: Finding, now: datetime.datetime) -> bool:
+    def count(self, alert: Row, finding: Finding, now: datetime.datetime) -> bool:
         """Count a finding in its place; return whether its namespace or workload is new to the alert.
 
         The first of an alert is not new. ``now`` (UTC) is the time of the history's entry.
@@ -53,39 +61,42 @@ class Places:
         if place is None:
             self._places[key] = _open(alert, finding, key, names)
             return spreads
-        place.count += 1
-        place.first_seen = min(place.first_seen, finding.at)
-        place.last_seen = max(place.last_seen, finding.at)
+        place["count"] += 1
+        place["first_seen"] = min(place["first_seen"], finding.at)
+        place["last_seen"] = max(place["last_seen"], finding.at)
         return spreads
 
-    def rows(self) -> Iterable[AlertPlace | AlertHistory]:
-        """Return the places and the entries of the history, to be saved after the alerts."""
-        return [*self._places.values(), *self._history]
+    def save(self) -> None:
+        """Save the places, new and changed, and the entries of the history; the alerts are saved before."""
+        changed = [(self._stored[key], self._places[key]) for key in self._stored]
+        alerts.change_rows(self._session, AlertPlace, changed)
+        new = [place for key, place in self._places.items() if key not in self._stored]
+        alerts.add_rows(self._session, AlertPlace, new)
+        alerts.add_rows(self._session, AlertHistory, self._history)
 
-    # The list is replaced, not appended to: SQLAlchemy notices a change of a JSON column by assignment only.
-    def _spread(self, alert: Alert, finding: Finding, now: datetime.datetime) -> bool:
+    # The list is replaced, not appended to, because the row as it was read holds it too.
+    def _spread(self, alert: Row, finding: Finding, now: datetime.datetime) -> bool:
         pair = [finding.namespace, finding.workload]
-        if pair in alert.spread or len(alert.spread) >= MAX_SPREAD:
+        if pair in alert["spread"] or len(alert["spread"]) >= MAX_SPREAD:
             return False
-        known = {namespace for namespace, _ in alert.spread}
-        alert.spread = [*alert.spread, pair]
-        if len(alert.spread) == 1:
+        known = {namespace for namespace, _ in alert["spread"]}
+        alert["spread"] = [*alert["spread"], pair]
+        if not known:
             return False
-        alert.new_places += 1
-        if alert.suppressed_by is None:
+        alert["new_places"] += 1
+        if alert["suppressed_by"] is None:
             changes: dict[str, Any] = {"workload": [None, finding.workload]}
             changes |= {} if finding.namespace in known else {"namespace": [None, finding.namespace]}
             comment = f"seen in {finding.workload or 'no workload'} of namespace {finding.namespace or '(none)'}"
-            self._history.append(
-                AlertHistory(alert_id=alert.id, at=now, actor=_ACTOR, action=SPREAD, changes=changes, comment=comment)
-            )
+            entry = {"alert_id": alert["id"], "at": now, "actor": _ACTOR, "action": SPREAD}
+            self._history.append({**entry, "changes": changes, "comment": comment})
         return True
 
-    def _found(self, alert: Alert, finding: Finding) -> tuple[str, _Names]:
+    def _found(self, alert: Row, finding: Finding) -> tuple[str, _Names]:
         whole, workload, rest = _levels(finding)
-        if (key := _key(alert, whole)) in self._places or alert.place_count < MAX_PLACES:
+        if (key := _key(alert, whole)) in self._places or alert["place_count"] < MAX_PLACES:
             return key, whole
-        names = workload if [finding.namespace, finding.workload] in alert.spread else rest
+        names = workload if [finding.namespace, finding.workload] in alert["spread"] else rest
         return _key(alert, names), names
 
 
@@ -95,23 +106,19 @@ def _levels(finding: Finding) -> tuple[_Names, _Names, _Names]:
     return whole, (finding.namespace, finding.workload, "", ""), ("", "", "", "")
 
 
-def _open(alert: Alert, finding: Finding, key: str, names: _Names) -> AlertPlace:
-    alert.place_count += 1
-    namespace, workload, pod, node = names
-    return AlertPlace(
-        key=key,
-        alert_id=alert.id,
-        number=alert.place_count,
-        cluster=finding.cluster,
-        namespace=namespace,
-        workload=workload,
-        pod=pod,
-        node=node,
-        count=1,
-        first_seen=finding.at,
-        last_seen=finding.at,
-    )
+def _open(alert: Row, finding: Finding, key: str, names: _Names) -> Row:
+    alert["place_count"] += 1
+    return {
+        "key": key,
+        "alert_id": alert["id"],
+        "number": alert["place_count"],
+        "cluster": finding.cluster,
+        **dict(zip(("namespace", "workload", "pod", "node"), names, strict=True)),
+        "count": 1,
+        "first_seen": finding.at,
+        "last_seen": finding.at,
+    }
 
 
-def _key(alert: Alert, names: _Names) -> str:
-    return hashlib.sha256(json.dumps([alert.id, alert.cluster, *names]).encode()).hexdigest()
+def _key(alert: Row, names: _Names) -> str:
+    return hashlib.sha256(json.dumps([alert["id"], alert["cluster"], *names]).encode()).hexdigest()

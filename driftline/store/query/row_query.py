@@ -50,7 +50,8 @@ class RowQuery(msgspec.Struct, frozen=True, kw_only=True, tag="query"):
 
 
 _OPERATORS: dict[str, Callable[[str], str]] = {
-    "in": lambda column: f"list_contains(?, {column})",
+    # A subquery, which DuckDB joins by hashing; list_contains would compare each row with each item of the list.
+    "in": lambda column: f"{column} IN (SELECT unnest(?))",
     "contains": lambda column: f"contains(lower({column}), lower(?))",
 }
 

@@ -31,6 +31,15 @@ def test_additional_fields_that_are_no_object_count_as_empty(bag: str) -> None:
     assert found.rule == ""
 
 
+@pytest.mark.parametrize("name", [r"a\ud800b", r"a\u0000b"])
+def test_a_name_that_no_database_can_store_is_kept_without_that_character(name: str) -> None:
+    found = finding_of(row(), [row(AdditionalFields=f'{{"KubernetesNamespace": "{name}"}}', FileName="x\0y")])
+
+    assert found is not None
+    assert (found.namespace, found.path) == ("a\ufffdb", "/x\ufffdy")
+    assert str(found.entities).encode()
+
+
 @given(st.text(), st.text())
 def test_no_text_in_a_row_raises(bag: str, techniques: str) -> None:
     assert finding_of(row(AttackTechniques=techniques), [row(AdditionalFields=bag)]) is not None
