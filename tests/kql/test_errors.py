@@ -18,7 +18,10 @@ MISTAKES: list[tuple[str, list[str]]] = [
         "SELECT File FROM Processes WHERE File = 'x'",
         ["1:1 'SELECT' is SQL; a hunt begins with a table: Table | where … | project …"],
     ),
-    ('Processes | where File = "bash"', ["1:24 expected '|' or the end of the query, got '='; write '==' to compare"]),
+    (
+        'Processes | extend x = 1 where File = "bash"',
+        ["1:26 expected '|' or the end of the query, got 'where'; put '|' before 'where'"],
+    ),
     (
         'Processes | where File == "bash" AND Account == "root"',
         ["1:34 expected '|' or the end of the query, got 'AND'; write 'and'"],
@@ -295,7 +298,7 @@ def test_message_of_a_mistake(text: str, expected: list[str]) -> None:
         "Processes | where File == 'a' && Account == 'b'",
         "Processes | where (((File == 'a' and (Pid = 3))) | take 5",
         "Processes | where Timestamp between (ago(1d), now()) | summarize count() by File",
-        "let f = (x: long) { Processes | where Pid = x }; f(5) | where File has 'x' | project Account",
+        "let f = (x: long) { Processes | where Pidd == x }; f(5) | where File has 'x' | project Account",
         "Processes | extend x = Fil | where x == 1 | summarize y = count() by x | project x, y",
         "Processes | sumarize n = count() by File | where n > 5 | project n, File",
         "let t = Proceses | where x == 1; t | join (t) on x | summarize by x",
@@ -309,7 +312,7 @@ def test_one_mistake_is_one_problem(text: str) -> None:
     ("text", "places"),
     [
         (
-            "Processes\n| where Fil == 'x'\n    and strlen(Acount) = 'y'\n| wher Pid > 5\n| extend z = , y = 3",
+            "Processes\n| where Fil == 'x'\n    and strlen(Acount) is 'y'\n| wher Pid > 5\n| extend z = , y = 3",
             ["3:24", "4:3", "5:14"],
         ),
         (

@@ -98,6 +98,9 @@ DIFFERENT = {
     "details: top: NaN is not the greatest number": "DuckDB takes NaN for the largest number",
     "details: print spreads an array over columns": "the other keeps the array whole",
     "strings: hash functions of numbers, bools and constants": "a truth is hashed as it is written",
+    "lenient: zero characters in texts and patterns": "\\0 is an escape of the zero character",
+    "lenient: todatetime of a number counts ticks of 100 ns since the year 1": "a number of ticks is a datetime",
+    "lenient: datetimes of parts with commas between": "parts with commas between are a datetime",
     "conversions: Named arguments, and positional ones in the remaining places": "the other counts places as if"
     " nothing was named",
     "conversions: toguid reads the first 32 digits, with or without dashes": "what follows the digits is"

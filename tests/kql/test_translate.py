@@ -30,8 +30,8 @@ def test_problems_have_positions_and_suggestions() -> None:
         ("Event", "1:1: unknown table 'Event'; did you mean 'Events'?"),
         ("Events | where Size", ""),
         (
-            "Events | where Name > 5",
-            "1:16: cannot compare string with long; write a number without quotes, or convert it with tostring(…)",
+            "Events | where When > 5",
+            "1:16: cannot compare datetime with long; convert one of them",
         ),
         (
             "Events | where count() > 5",

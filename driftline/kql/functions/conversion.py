@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from driftline.kql.functions.datetime import TEXT_OF_DATETIME, TEXT_OF_TIMESPAN
+from driftline.kql.functions.datetime import TEXT_OF_DATETIME, TEXT_OF_TIMESPAN, YEAR_ONE, ch_moment, moment
 from driftline.kql.functions.row import Function, rows
 from driftline.kql.functions.sql_lists import CLICK_REAL, let
 from driftline.kql.text.constants import BESIDE, FORMATS
@@ -223,6 +223,12 @@ REAL_TEXT = (
 )
 # Removes white space outside of JSON strings: DuckDB's json() does the same.
 COMPACT = "replaceRegexpAll(_0, '(\"(?:[^\"\\\\\\\\]|\\\\\\\\.)*\")|[ \\\\t\\\\r\\\\n]+', '\\\\1')"
+# A number is a count of ticks of 100 ns since the year 1, as tolong(datetime) gives it.
+LAST_TICK = 3_155_378_975_999_999_999
+OF_TICKS = (
+    f"CASE WHEN _0 BETWEEN 0 AND {LAST_TICK} THEN {moment(f'CAST(_0 AS BIGINT) // 10 - {YEAR_ONE}')} END",
+    f"if(_0 BETWEEN 0 AND {LAST_TICK}, {ch_moment(f'intDiv(toInt64(assumeNotNull(_0)), 10) - {YEAR_ONE}')}, NULL)",
+)
 CONVERSION = rows(
     [
         Function(
@@ -306,8 +312,20 @@ CONVERSION = rows(
             "todatetime",
             "any",
             "datetime",
-            duckdb={"string": _moment("_0"), "dynamic": _moment(TEXT), "datetime": "_0"},
-            clickhouse={"string": _click_moment("_0"), "dynamic": _click_moment(CH_TEXT), "datetime": "_0"},
+            duckdb={
+                "string": _moment("_0"),
+                "dynamic": _moment(TEXT),
+                "datetime": "_0",
+                "timespan": "CAST(NULL AS TIMESTAMP)",
+                "*": OF_TICKS[0],
+            },
+            clickhouse={
+                "string": _click_moment("_0"),
+                "dynamic": _click_moment(CH_TEXT),
+                "datetime": "_0",
+                "timespan": "CAST(NULL AS Nullable(DateTime64(6, 'UTC')))",
+                "*": OF_TICKS[1],
+            },
             column_name="{0}",
             doc="Convert a value to a datetime; null if it cannot be converted.",
         ),

@@ -35,6 +35,7 @@ class Cursor:
         self.text = text
         self.at = 0
         self.depth = 0
+        self.in_condition = False  # within the predicate of where
 
     @property
     def token(self) -> Token:

@@ -57,6 +57,7 @@ WORD_OPERATORS = [
 COMPARISONS = frozenset(
     ["==", ":", "!=", "<>", "=~", "!~", "<", ">", "<=", ">=", *WORD_OPERATORS, *("!" + word for word in WORD_OPERATORS)]
 )
+SPELLINGS = {"<>": "!=", "=": "=="}
 MEMBERSHIP = frozenset(["in", "!in", "in~", "!in~", "has_any", "has_all"])
 RANGES = frozenset(["between", "!between"])
 SPECIAL_REALS = {"nan": float("nan"), "inf": float("inf")}
@@ -75,6 +76,14 @@ class ExpressionParser(Cursor):
     def parse_expression(self) -> Expr:
         """Parse a scalar expression."""
         return self.nested(lambda: self._parse_junction("or"))
+
+    def parse_condition(self) -> Expr:
+        """Parse the predicate of ``where``, in which Kusto takes ``=`` for ``==``."""
+        before, self.in_condition = self.in_condition, True
+        try:
+            return self.parse_expression()
+        finally:
+            self.in_condition = before
 
     def parse_named(self) -> syntax.Named:
         """Parse ``value``, ``name = value`` or ``(a, b) = value``."""
@@ -155,10 +164,10 @@ class ExpressionParser(Cursor):
         # A string constant "has" is no operator.
         if self.token.kind not in {Kind.WORD, Kind.SYMBOL}:
             return None
-        if op in COMPARISONS:
+        if op in COMPARISONS or (op == "=" and self.in_condition):
             self.advance()
             right = self._parse_sum()
-            return syntax.Binary("!=" if op == "<>" else op, left, right, span=self.since(start))
+            return syntax.Binary(SPELLINGS.get(op, op), left, right, span=self.since(start))
         # The only operator of two words.
         if op == "matches" and self.ahead().text == "regex":
             self.at += 2

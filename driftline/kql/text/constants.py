@@ -42,6 +42,8 @@ ISO_DATETIME = re.compile(
     r"(\d{4})-(\d{1,2})(?:-(\d{1,2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?)?)?"
     r"\s*(Z|GMT|UTC|[+-]\d{2}:?\d{2})?"
 )
+PARTS = re.compile(r"(\d{1,4})" + r"\s*,\s*(\d{1,2})" * 2 + r"(?:\s*,\s*(\d{1,2}))?" * 3)
+"""Year, month, day and, optionally, hour, minute and second with commas between: ``datetime(2025, 6, 14)``."""
 BESIDE = re.compile(r"^\s*(?:[A-Za-z]+,\s*)?|\s*(?:GMT|UTC|Z)?\s*$")
 """Pattern of the text around a datetime of one of ``FORMATS``: weekday before it, zone name after it."""
 FORMATS = tuple(
@@ -87,11 +89,13 @@ def datetime_us(text: str) -> int | None:
 
     A datetime without a zone is UTC. The seventh decimal of the seconds (100 ns) is cut off, because both
     engines store microseconds. The formats are ISO 8601 (``2026-01-31``, ``2026-01-31T10:00:00+01:00``) and
-    ``FORMATS`` (``31 Jan 26 10:00``, ``01/31/2026``).
+    ``FORMATS`` (``31 Jan 26 10:00``, ``01/31/2026``), and parts with commas between (``2026, 1, 31``).
     """
     if match := ISO_DATETIME.fullmatch(text.strip()):
         year, month, day, hour, minute, second, fraction, zone = match.groups()
         return _us((year, month, day or "1", hour, minute, second), fraction or "", zone or "Z")
+    if match := PARTS.fullmatch(text.strip()):
+        return _us(match.groups(), "", "Z")
     plain = BESIDE.sub("", text)
     return next((us for form in FORMATS if (us := _us_by(form, plain)) is not None), None)
 

@@ -77,11 +77,14 @@ NEGATED = (
     "endswith_cs|endswith|between|in~|in"
 )
 
+# Characters without width, as copied from web pages and editors: zero-width spaces and joiners, marks of direction,
+# the byte-order mark. Python's ``\\s`` does not hold them.
+INVISIBLE = "\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff"
 # ``directive`` are lines such as ``#connect cluster(…)`` of Kusto's clients. ``foreign`` is syntax of other languages,
 # ``&&`` or an unclosed string, read as probably meant. ``1..5`` is a range, so a real number has no second dot.
 LEXEMES = re.compile(
     rf"""
-      (?P<space>\s+|//[^\n]*)
+      (?P<space>[\s{INVISIBLE}]+|//[^\n]*)
     | (?P<directive>^[#]\w+[^\n]*)
     | (?P<block>```.*?```|~~~.*?~~~)
     | (?P<verbatim>[hH]?@(?:"(?:[^"]|"")*"|'(?:[^']|'')*'))

@@ -65,7 +65,7 @@ UNIT_ALIASES = {"dayofmonth": "day", "weekofyear": "week_of_year"}
 
 def _make_datetime(node: syntax.Call, scope: Scope) -> Scalar:
     """Bind ``make_datetime``: of a text, or of year, month, day and, optionally, hour, minute and second."""
-    values = list(scope.scalars(node.arguments))
+    values = list(arity(node, scope, *range(1, 7)))
     if len(values) == 1:
         return types.converted(values[0], "datetime")
     # The day is 1 and the time 0 where they are left out.

@@ -98,6 +98,7 @@ def compared(op: str, left: Scalar, right: Scalar, *, scope: Scope, span: Span) 
     elif left.type == right.type == "dynamic":
         left, right = types.converted(left, "string"), types.converted(right, "string")
     left, right = types.as_number(left, right.type), types.as_number(right, left.type)
+    left, right = types.beside_text(left, right, op), types.beside_text(right, left, op)
     kinds = frozenset([left.type, right.type])
     if not (_comparable_types(kinds) or types.is_null(left) or types.is_null(right)):
         hint = hints.of_types(left.type, right.type) or "; convert one of them"

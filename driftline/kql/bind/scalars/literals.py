@@ -39,8 +39,6 @@ def bind_literal(node: syntax.Literal, scope: Scope) -> Scalar:
     # The tokenizer reads numbers of any size.
     if (bits := BITS.get(node.type)) and not -(2 ** (bits - 1)) <= node.value < 2 ** (bits - 1):
         scope.fail(f"this number does not fit into {bits} bits", node.span)
-    if node.type == "string" and "\0" in node.value:
-        scope.fail("not supported: a zero character in a string", node.span)
     return Const(node.type, node.value)
 
 

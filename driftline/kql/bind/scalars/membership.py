@@ -80,9 +80,16 @@ def _in_items(op: str, value: Scalar, items: list[Scalar], node: syntax.In, scop
     if op == "in~":
         items = [_lowered(types.converted(item, "string")) for item in items]
         return Call("in", (Call("tolower", (value,), "string"), *items), "bool")
-    numbers = [types.as_number(item, value.type) for item in items]
-    _, values = types.common([value, *numbers], scope=scope, span=node.span)
+    beside = [_beside(value, types.as_number(item, value.type)) for item in items]
+    _, values = types.common([value, *beside], scope=scope, span=node.span)
     return Call("in", values, "bool")
+
+
+def _beside(value: Scalar, item: Scalar) -> Scalar:
+    """Write a number in a list as text if the searched value is a text."""
+    if value.type == "string" and item.type in types.NUMBERS:
+        return Const("string", str(item.value)) if isinstance(item, Const) else types.converted(item, "string")
+    return item
 
 
 def _lowered(item: Scalar) -> Scalar:

@@ -23,7 +23,7 @@ from driftline.kql.plan.nodes import Call, Const, Scalar
 from driftline.kql.text import hints
 from driftline.kql.text.problems import Span
 
-__all__ = ["NUMBERS", "as_number", "coerce", "common", "converted", "is_null"]
+__all__ = ["NUMBERS", "as_number", "beside_text", "coerce", "common", "converted", "is_null"]
 
 # Up to 18 digits always fit into a long.
 WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
@@ -107,6 +107,25 @@ def as_number(value: Scalar, other: str) -> Scalar:
     if other not in NUMBERS or not (isinstance(value, Const) and value.type == "string"):
         return value
     return Const("long", int(value.value)) if WHOLE.fullmatch(value.value) else value
+
+
+def beside_text(value: Scalar, other: Scalar, op: str) -> Scalar:
+    """Convert one side of a comparison of a text with a number: published hunts write ``ResultType == 0``.
+
+    Equality with a whole constant compares texts, which the term index and the engine's own statistics know.
+    Anything else compares as numbers; a text that holds no number is then null.
+    """
+    if isinstance(value, Const) and _is_whole(value) and other.type == "string" and op in {"==", "!="}:
+        return Const("string", str(value.value))
+    if value.type == "string" and other.type in NUMBERS and not isinstance(value, Const):
+        if op not in {"==", "!="}:
+            return converted(value, "real")
+        return value if _is_whole(other) else converted(value, other.type)
+    return value
+
+
+def _is_whole(value: Scalar) -> bool:
+    return isinstance(value, Const) and value.type in {"int", "long"} and value.value is not None
 
 
 def common(

@@ -15,7 +15,7 @@ __all__ = ["OPERATORS"]
 
 def parse_where(parser: Parser, start: Token) -> Operator:
     """Parse ``where predicate``."""
-    return syntax.Where(parser.parse_expression(), span=parser.since(start))
+    return syntax.Where(parser.parse_condition(), span=parser.since(start))
 
 
 OPERATORS: dict[str, ParseOperator] = {
