@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from driftline import errors
-from driftline.kql import compiled
+from driftline.kql import compiled, functions
 
 SCHEMA = {
     "Processes": {"Timestamp": "datetime", "File": "string", "Account": "string", "Pid": "long", "Fields": "dynamic"},
@@ -323,3 +323,10 @@ def test_one_mistake_is_one_problem(text: str) -> None:
 )
 def test_several_mistakes_are_reported_at_once(text: str, places: list[str]) -> None:
     assert [message.partition(" ")[0] for message in messages(text)] == places
+
+
+@pytest.mark.parametrize("name", [n for n, row in functions.FUNCTIONS.items() if not row.doc and n.isidentifier()])
+def test_hints_name_no_helper_of_the_compiler(name: str) -> None:
+    (message,) = messages(f"print x = {name}x(1)")
+
+    assert f"'{name}'" not in message

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlglot import exp, parse_one
 
-from driftline.kql.dialects import lambdas
+from driftline.kql.dialects import lambdas, whole_reals
 from driftline.kql.functions import find
 from driftline.kql.plan.nodes import Call
 
@@ -38,7 +38,8 @@ def mentions(value: Call, dialect: str) -> tuple[int, list[int]]:
 @functools.cache
 def template(sql: str, dialect: str) -> exp.Expression:
     """Parse a template; the result is shared, so a caller must not change it."""
-    made: Any = lambdas.with_reserved_names(parse_one(sql, dialect=dialect))
+    tree: Any = parse_one(sql, dialect=dialect)
+    made: Any = lambdas.with_reserved_names(whole_reals.kept(tree) if dialect == "clickhouse" else tree)
     return exp.Paren(this=made) if isinstance(made, (exp.Binary, exp.Unary, exp.Is, exp.Not)) else made
 
 

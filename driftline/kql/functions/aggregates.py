@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from driftline.kql.functions.json import click_merged, merged
+from driftline.kql.functions.json import click_merged, first_properties, merged
 from driftline.kql.functions.row import Aggregate, Growth, rows
 from driftline.kql.functions.sql_lists import CLICK_REAL, lets
 
@@ -486,17 +486,15 @@ AGGREGATES = rows(
         ),
         Aggregate(
             "bag_json",
+            "dynamic long",
             "dynamic",
-            "dynamic",
-            duckdb=(
+            sql=first_properties(
                 "coalesce(list_reduce(list(_0) FILTER (WHERE json_type(_0) = 'OBJECT'), lambda x, y: "
                 + merged("x", "y")
-                + "), '{}')"
-            ),
-            clickhouse=(
+                + "), '{}')",
                 "arrayFold((x, y) -> "
                 + click_merged("x", "y")
-                + ", arrayFilter(z -> startsWith(z, '{'), groupArray(ifNull(_0, ''))), '{}')"
+                + ", arrayFilter(z -> startsWith(z, '{'), groupArray(ifNull(_0, ''))), '{}')",
             ),
             growth=Growth.GROUP,
         ),

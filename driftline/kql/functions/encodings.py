@@ -7,7 +7,6 @@ from driftline.kql.functions.sql_lists import lets
 
 __all__ = ["ENCODINGS", "PLAIN"]
 
-HEX = ("lower(hex(_0))", "replaceRegexpOne(lower(hex(assumeNotNull(_0))), '^0+([0-9a-f])', '\\\\1')")
 PLAIN = "translate(_0, concat(' ', chr(9), chr(10), chr(13)), '')"  # white space in base64 is ignored
 BYTES = (
     """
@@ -140,24 +139,31 @@ def equal_sets() -> tuple[str, str]:
     )
 
 
+def hexadecimal(number: str) -> tuple[str, str]:
+    """Return the templates of a number in hexadecimal of at least ``_1`` digits; empty for null."""
+    duck = f"lower(hex({number}))"
+    click = f"replaceRegexpOne(lower(hex(assumeNotNull({number}))), '^0+([0-9a-f])', '\\\\1')"
+    length = f"toUInt64(greatest(ifNull(_1, 0), toInt64(length({click}))))"
+    return (
+        f"""
+            CASE
+            WHEN _0 IS NULL THEN ''
+            ELSE lpad({duck}, CAST(greatest(coalesce(_1, 0), length({duck})) AS INT), '0')
+            END""",
+        f"if(_0 IS NULL, '', leftPad({click}, {length}, '0'))",
+    )
+
+
 ENCODINGS = rows(
     [
         Function(
             "tohex",
-            "long long?",
+            "number long?",
             "string",
-            duckdb=f"""
-                CASE
-                WHEN _0 IS NULL THEN ''
-                ELSE lpad({HEX[0]}, CAST(greatest(coalesce(_1, 0), length({HEX[0]})) AS INT), '0')
-                END""",
-            clickhouse=f"""
-                if(
-                    _0 IS NULL, '',
-                    leftPad({HEX[1]}, toUInt64(greatest(ifNull(_1, 0), toInt64(length({HEX[1]})))), '0')
-                )""",
+            duckdb={"int": hexadecimal("CAST(_0 AS BIGINT) & 4294967295")[0], "long": hexadecimal("_0")[0]},
+            clickhouse={"int": hexadecimal("reinterpretAsUInt32(assumeNotNull(_0))")[1], "long": hexadecimal("_0")[1]},
             column_name="{0}",
-            doc="Convert a number to hexadecimal of a minimum length; a negative number has 16 digits.",
+            doc="Convert a number to hexadecimal of a minimum length; a negative int has 8 digits, a negative long 16.",
         ),
         Function(
             "base64_decode_toarray",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from driftline.kql.functions.row import Function, Growth, rows
-from driftline.kql.functions.sql_lists import elements, lets, numbers, single
+from driftline.kql.functions.sql_lists import elements, let, lets, numbers, single
 
-__all__ = ["JSON", "click_merged", "merged"]
+__all__ = ["JSON", "click_merged", "first_properties", "merged"]
 
 LIST = "CAST(CASE WHEN json_type(_0) = 'ARRAY' THEN _0 END AS JSON[])"
 # The elements of both arguments, null as JSON's null; an argument that is not an array counts as empty.
@@ -52,6 +52,59 @@ def click_merged(first: str, second: str) -> str:
     pairs = f"arrayConcat(JSONExtractKeysAndValuesRaw({first}), {rest})"
     texts = f"arrayMap(p -> concat(toJSONString(tupleElement(p, 1)), ':', tupleElement(p, 2)), {pairs})"
     return f"concat('{{', arrayStringConcat({texts}, ','), '}}')"
+
+
+def first_properties(duck: str, click: str) -> tuple[str, str]:
+    """Return the templates of a bag that is cut to its first ``_1`` properties."""
+    pair = "concat(to_json(k), ':', json_extract(b, concat('$.', to_json(k))))"
+    kept = f"array_to_string(list_transform(array_slice(json_keys(b), 1, _1), lambda k: {pair}), ',')"
+    pairs = "arraySlice(JSONExtractKeysAndValuesRaw(b), 1, greatest(_1, 0))"
+    texts = f"arrayMap(p -> concat(toJSONString(tupleElement(p, 1)), ':', tupleElement(p, 2)), {pairs})"
+    return let(
+        "b",
+        (duck, click),
+        (
+            f"CASE WHEN len(json_keys(b)) <= _1 THEN b ELSE CAST(concat('{{', {kept}, '}}') AS JSON) END",
+            f"if(JSONLength(b) <= _1, b, concat('{{', arrayStringConcat({texts}, ','), '}}'))",
+        ),
+    )
+
+
+DEEPEST = 4  # levels of a document whose properties ClickHouse sorts
+
+
+def sorted_names(text: str, level: int = 0) -> str:
+    """Return ClickHouse's template of a JSON text whose bags are sorted by name, down to ``DEEPEST`` levels.
+
+    Elements of arrays and properties of bags are both made pairs of a name and a text, so that the next level stands
+    once in the template.
+    """
+    is_container = f"match({text}, '^[{{[]')"
+    if level == DEEPEST:
+        return f"if(throwIf({is_container}, 'more than {DEEPEST} levels') = 0, {text}, '')"
+    pair = f"p{level}"
+    name = f"if(startsWith({text}, '{{'), concat(toJSONString(tupleElement({pair}, 1)), ':'), '')"
+    inner = sorted_names(f"tupleElement({pair}, 2)", level + 1)
+    return f"""
+        if(
+            {is_container},
+            concat(
+                substring({text}, 1, 1),
+                arrayStringConcat(
+                    arrayMap(
+                        {pair} -> concat({name}, {inner}),
+                        if(
+                            startsWith({text}, '{{'),
+                            arraySort(q -> tupleElement(q, 1), JSONExtractKeysAndValuesRaw({text})),
+                            arrayMap(q -> tuple('', q), JSONExtractArrayRaw({text}))
+                        )
+                    ),
+                    ','
+                ),
+                right({text}, 1)
+            ),
+            {text}
+        )"""
 
 
 JSON = rows(
@@ -324,10 +377,10 @@ JSON = rows(
             "dynamic_to_json",
             "json",
             "string",
-            duckdb="coalesce(CAST(_0 AS TEXT), 'null')",
-            clickhouse="ifNull(_0, 'null')",
+            duckdb="canonical_json(CAST(_0 AS VARCHAR))",
+            clickhouse=let("d", ("", "ifNull(_0, 'null')"), ("", sorted_names("d")))[1],
             growth=2,
-            doc="Convert a value to its JSON text.",
+            doc="Convert a value to its JSON text, with the properties of each bag sorted by name.",
         ),
         Function(
             "zip_two",

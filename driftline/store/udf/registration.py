@@ -119,6 +119,14 @@ def _parse_json(text: str | None) -> Any:
         return None
 
 
+# The properties of each bag in the order of their names, at every depth.
+def _canonical(text: str | None) -> str:
+    try:
+        return json.dumps(json.loads(text or "null"), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    except (ValueError, RecursionError):
+        return text or "null"
+
+
 def _schema(text: str | None) -> str | None:
     """Return the schema that admits all values of an array: https://learn.microsoft.com/kusto/query/buildschema-aggregation-function."""
     values = _parse_json(text)
@@ -214,6 +222,7 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Any], list[Any], DuckDBPyType]] = {
     "reduced": (reduce.reduce_texts, [VARCHAR, DOUBLE, VARCHAR], VARCHAR),
     "reduced_patterns": (reduce.assign_patterns, [VARCHAR, DOUBLE, VARCHAR], VARCHAR),
     "tree_paths": (_tree_paths, [VARCHAR], VARCHAR),
+    "canonical_json": (_canonical, [VARCHAR], VARCHAR),
     "built_schema": (_schema, [VARCHAR], VARCHAR),
     "replaced_texts": (_replace_strings, [VARCHAR, VARCHAR, VARCHAR], VARCHAR),
     "compressed": (_compress, [VARCHAR, VARCHAR], VARCHAR),

@@ -65,7 +65,7 @@ def aggregate_call(name: str, node: syntax.Call, scope: Scope) -> Call:
 
 
 def _bag(row: functions.Aggregate, node: syntax.Call, values: tuple[Scalar, ...], scope: Scope) -> Call:
-    """Bind ``make_bag(bag, limit)`` or ``make_bag_if(bag, condition, limit)``; the limit has no effect."""
+    """Bind ``make_bag(bag, limit)`` or ``make_bag_if(bag, condition, limit)``: as many properties as the limit."""
     conditional = row.name.endswith("_if")
     if not 1 + conditional <= len(values) <= 2 + conditional:
         scope.fail(f"expected {row.signature}", node.span)
@@ -73,7 +73,8 @@ def _bag(row: functions.Aggregate, node: syntax.Call, values: tuple[Scalar, ...]
     if conditional:
         condition = types.coerce(values[1], "bool", scope=scope, span=node.span)
         bag = Call("choose", (condition, bag, Const("dynamic", None)), "dynamic")
-    return Call("bag_json", (bag,), "dynamic")
+    limit = scope.scalar(node.arguments[-1]) if len(values) == 2 + conditional else Const("long", UNLIMITED)
+    return Call("bag_json", (bag, types.coerce(limit, "long", scope=scope, span=node.span)), "dynamic")
 
 
 def _percentiles(row: functions.Aggregate, node: syntax.Call, scope: Scope) -> Scalar:

@@ -153,7 +153,24 @@ def _without(bag: Scalar, steps: list[str]) -> Scalar:
     return Call("bag_replaced", (bag, Const("string", name), changed), "dynamic")
 
 
+def _canonical(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``dynamic_to_json(value)``; a value that is not dynamic becomes a string as by ``tostring``.
+
+    https://learn.microsoft.com/kusto/query/dynamic-to-json-function
+    """
+    (value,) = arity(node, scope, 1)
+    if value.type != "dynamic":
+        return types.converted(value, "string")
+    if isinstance(value, Const):
+        ordered = json.dumps(
+            json.loads(value.value or "null"), sort_keys=True, ensure_ascii=False, separators=(",", ":")
+        )
+        return Const("string", ordered)
+    return Call("dynamic_to_json", (value,), "string")
+
+
 SPECIAL: dict[str, Callable[[syntax.Call, Scope], Scalar]] = {
+    "dynamic_to_json": _canonical,
     "bag_pack": _pack,
     "pack_all": _pack_all,
     "bag_pack_columns": _pack_columns,

@@ -52,7 +52,8 @@ def _unknown_function(node: syntax.Call, scope: Scope) -> NoReturn:
     reason = functions.REFUSED.get(node.name)
     if reason:
         scope.fail(f"not supported: the function '{node.name}': {reason}", Span(node.span.offset, len(node.name)))
-    known = [*functions.FUNCTIONS, *functions.ALIASES, *scope.session.binder.functions, *scope.names]
+    rows = {**functions.FUNCTIONS, **functions.AGGREGATES}
+    known = [*(name for name, row in rows.items() if row.doc), *functions.ALIASES, *scope.names, "toscalar"]
     hint = instead(node.name, hints.FUNCTIONS, known)
     scope.fail(f"unknown function '{node.name}'{hint}", Span(node.span.offset, len(node.name)))
 

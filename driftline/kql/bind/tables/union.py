@@ -61,13 +61,18 @@ def _bind_union(node: syntax.Union, scope: Scope, first: Relation | None = None)
         scope.fail(f"unknown kind of union '{kind}'{suggestion(kind, KINDS)}", settings["kind"].span)
     fuzzy = "isfuzzy" in settings and settings["isfuzzy"].value.lower() == "true"
     # As an operator, union numbers the table so far as its first argument.
-    found = [] if first is None else [("union_arg0", first)]
+    found = [] if first is None else [(_name_by_as(first, scope), first)]
     found += united_tables(node.tables, len(found), fuzzy=fuzzy, scope=scope)
     if not found:
         scope.fail("none of the tables of this union is known", node.span)
     # Two spellings of one parameter.
     source = settings.get("withsource", settings.get("with_source"))
     return unite(found, scope, inner=kind == "inner", source=source.value if source else "")
+
+
+def _name_by_as(first: Relation, scope: Scope) -> str:
+    """Return the name that ``as`` gives to the table right before the operator ``union``."""
+    return next((name for name, binding in scope.names.items() if binding is first), "union_arg0")
 
 
 def united_tables(
@@ -103,7 +108,9 @@ def _is_known(item: syntax.Expr, scope: Scope) -> bool:
 
 
 def _name(item: syntax.Expr, number: int) -> str:
-    """Return a table's name for ``withsource``: its own, or its place among the arguments."""
+    """Return a table's name for ``withsource``: by ``as``, its own, or its place among the arguments."""
+    if isinstance(item, syntax.Pipe) and isinstance(item.operators[-1], syntax.As):
+        return item.operators[-1].name
     source = item.source if isinstance(item, syntax.Pipe) else item
     return source.name if isinstance(source, syntax.Name) else f"union_arg{number}"
 

@@ -23,9 +23,8 @@ def _member(emitter: ScalarEmitter, value: Call) -> exp.Expression:
     while isinstance(name, Const) and isinstance(base, Call) and base.function == "member":
         base, name = base.args
         names.insert(0, name)
-    document = exp.func("ifNull", emitter.emit(base), exp.Literal.string("{}"), dialect="clickhouse")
-    raw = exp.Anonymous(this="JSONExtractRaw", expressions=[document, *map(emitter.emit, names)])
-    return emitter.fill_with("nullIf(nullIf(_0, ''), 'null')", raw)
+    path = ", ".join(f"_{place}" for place in range(1, len(names) + 1))
+    return emitter.fill(f"nullIf(nullIf(JSONExtractRaw(ifNull(_0, '{{}}'), {path}), ''), 'null')", base, *names)
 
 
 def _element(emitter: ScalarEmitter, value: Call) -> exp.Expression:
