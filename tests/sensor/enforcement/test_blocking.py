@@ -44,7 +44,7 @@ def blocker(side: KernelSide) -> Iterator[Blocker]:
 
 @pytest.fixture
 def containers() -> ContainerTable:
-    return ContainerTable(on_new=lambda _: None, on_cgroup=lambda _: None)
+    return ContainerTable(on_new=lambda _: None, on_gone=lambda _: None, on_cgroup=lambda _: None)
 
 
 def put_in_force(blocker: Blocker, containers: ContainerTable) -> TrackedContainer:
