@@ -175,6 +175,7 @@ def parquet() -> bytes:
 @pytest.mark.parametrize(
     "data",
     [b'{"a": 1}\n', b'[{"a": 1}]', b"a\n1\n", gzip.compress(b'{"a": 1}'), zstandard.compress(b"a\n1"), parquet()],
+    ids=["lines", "array", "csv", "gzip", "zstd", "parquet"],
 )
 def test_standard_input_tells_its_format_by_its_content(monkeypatch: pytest.MonkeyPatch, data: bytes) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data)))
