@@ -8,8 +8,8 @@ __all__ = ["page"]
 
 HEAD = """# Hunts that ship with driftline
 
-Made from `driftline/hunts/*.yaml` by `python -m scripts.docs`. `driftline hunt --list` names them,
-`driftline hunt --show NAME` prints one, `driftline hunt --run NAME` runs it. Each has rows that it
+Made from `driftline/hunts/*.yaml` by `python -m scripts.docs`. `driftline hunt list` names them,
+`driftline hunt show NAME` prints one, `driftline hunt --run NAME` runs it. Each has rows that it
 must find and rows that it must not; the tests run every hunt on DuckDB and on ClickHouse's engine.
 """
 

@@ -18,7 +18,7 @@ import driftline
 from driftline.cli._shared import options
 from driftline.errors import DriftlineError, InvalidInput
 
-__all__ = ["main"]
+__all__ = ["command_line", "main"]
 
 # Help text by group, also for the help of the group itself. Given here, it is shown without importing the group.
 _GROUPS = {
@@ -37,11 +37,13 @@ _GROUPS = {
     "login": "Log in to a server.",
     "whoami": "Show the user you are logged in as, and your permissions.",
     "token": "Create, list and revoke your personal tokens.",
+    "completion": "Print or install the completion of commands, options and names for bash, zsh or fish.",
     "user": "Create, list, change and remove the users of a server.",
 }
 
 
-def _app() -> App:
+def command_line() -> App:
+    """Return the whole command line; its groups are imported when they are used."""
     app = App(
         name="driftline",
         help="Detect, explain and block binary drift in Kubernetes containers: programs that are not from the image.",
@@ -62,7 +64,7 @@ def main() -> None:
     logging.basicConfig(format="driftline: %(levelname)s: %(message)s", level=logging.INFO)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # at INFO it logs each request
     try:
-        _app()()
+        command_line()()
     except InvalidInput as error:
         sys.exit(_print_error(error, 2))
     except DriftlineError as error:

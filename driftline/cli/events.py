@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from driftline.cli._shared import store_rows
+from driftline.cli._shared import completers, store_rows
 from driftline.cli._shared.options import (
     DEFAULT_STORE,
     Content,
@@ -44,7 +45,7 @@ _TABLE_COLUMNS = {
 @app.default
 def events(
     *,
-    table: str = "CloudProcessEvents",
+    table: Annotated[str, Parameter(completer=completers.tables)] = "CloudProcessEvents",
     store: Store = DEFAULT_STORE,
     output: RowOutput = "table",
     since: Since = "",

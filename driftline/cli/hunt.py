@@ -2,52 +2,45 @@
 
 from __future__ import annotations
 
-import datetime
-import json
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import pyarrow as pa
 from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
 from driftline import hunts
-from driftline.cli._shared import saved_hunts
+from driftline.cli._shared import completers, hunt_shell, saved_hunts
+from driftline.cli._shared.hunt_sources import LocalHunt, open_source, pairs, start_time
 from driftline.cli._shared.options import DEFAULT_STORE, Flag, Repeated, Store
+from driftline.cli._shared.query_completion import Vocabulary
 from driftline.cli._shared.result_formats import Output, print_result
-from driftline.cli._shared.server_hunt import ServerHunt
-from driftline.clock import EPOCH
+from driftline.cli._shared.server_hunt import ServerHunt, server_columns
 from driftline.errors import InvalidInput, InvalidQuery
 from driftline.kql.print import printer
-from driftline.kql.text import constants
-from driftline.store.process.reader import is_store, open_reader
-from driftline.store.query import hunt_tables
-from driftline.store.query.hunt_store import Explanation, Hunt, tables_of
+from driftline.store.query.hunt_store import Explanation
 from driftline.store.query.hunt_tables import Limits
 
 app = App(
     name="hunt",
-    help_epilogue="Give a query, --file or --run. Exit codes: 0 for a result, 1 if the query failed or exceeded a "
-    "limit, 2 if the query is wrong (every error is underlined), 130 after Ctrl-C.",
+    help_epilogue="Give a query, --file or --run; without one, a terminal gets a shell with completion. "
+    "Exit codes: 0 for a result, 1 if the query failed or exceeded a limit, 2 if the query is wrong (every error is "
+    "underlined), 130 after Ctrl-C.",
 )
 
-MICROSECOND = datetime.timedelta(microseconds=1)
+QueryFile = Annotated[
+    Path | None, Parameter(name=["--file", "-f"], help="Read the query from this file; - for standard input.")
+]
+HuntName = Annotated[str, Parameter(completer=completers.hunts)]
 
 
 @app.default
 def hunt(
     query: str = "",
     *,
-    file: Annotated[Path | None, Parameter(name=["--file", "-f"])] = None,
-    run: str = "",
-    show_: Annotated[str, Parameter(name="--show")] = "",
-    list_: Annotated[Flag, Parameter(name="--list")] = False,
-    save: str = "",
-    forget: str = "",
+    file: QueryFile = None,
+    run: HuntName = "",
     output: Output = "table",
     timespan: str = "",
     param: Repeated = None,
@@ -56,7 +49,6 @@ def hunt(
     timeout: float = 60.0,
     rows: int = 1_000_000,
     explain: Flag = False,
-    format_: Annotated[Flag, Parameter(name="--format")] = False,
     store: Store = DEFAULT_STORE,
     server: str = "",
 ) -> None:
@@ -68,18 +60,8 @@ def hunt(
     ----------
     query
         Text of the query.
-    file
-        Read the query from this file; - for standard input.
     run
         Run this hunt: a saved one, or one of the library.
-    show_
-        Print the description and the query of this hunt, and do not run it.
-    list_
-        List the hunts of the library and the saved hunts.
-    save
-        Save the query under this name, and do not run it: letters, digits, - and _.
-    forget
-        Remove the saved hunt with this name.
     output
         Output format: table for people, json for one object a line, csv, or parquet (binary).
     timespan
@@ -100,40 +82,87 @@ def hunt(
         Maximum number of rows; a query with more fails.
     explain
         Print how the query would run (meaning, files to read, SQL, plan), and do not run it.
-    format_
-        Print the query in its canonical format, with its comments, and do not run it.
     server
         Run the query on this server (URL), to which you are logged in. --run then finds the hunts saved there, too, and
         the limits of the server apply in addition to --rows. Default: none, use --store or --table.
     """
-    if list_:
-        return _print_list()
-    if show_:
-        return print(_describe(show_))
-    if forget:
-        return saved_hunts.forget(forget)
+    parameters, limits = pairs("--param", param), Limits(seconds=timeout, rows=rows)
     # The server looks the name up: it has saved hunts of its own, and its library may be of another version.
     if server and run and not query and file is None:
-        by_name = ServerHunt(server, "", run, _pairs("--param", param), timespan, rows)
-        return _print_hunt(by_name, explain=explain, output=output)
-    text = _read_query(query, file, run)
-    if save or format_:
-        return print(_format(text) if format_ else saved_hunts.save(save, text))
-    query_text = saved_hunts.with_functions(text)
-    parameters, limits = _pairs("--param", param), Limits(seconds=timeout, rows=rows)
-    try:
-        if server:
-            _print_hunt(
-                ServerHunt(server, query_text.text, "", parameters, timespan, rows), explain=explain, output=output
-            )
-        else:
-            source = _source(table, schema, store, limits, reads_query=str(file) == "-")
-            _print_hunt(
-                source.prepare(query_text.text, parameters, _start_time(timespan)), explain=explain, output=output
-            )
-    except InvalidQuery as error:
-        raise _underlined(query_text, error) from error
-    return None
+        return _print_hunt(ServerHunt(server, "", run, parameters, timespan, rows), explain=explain, output=output)
+    source = None if server else open_source(table, schema, store, limits, reads_query=str(file) == "-")
+
+    def answer(text: str, output: Output, timespan: str) -> None:
+        query = saved_hunts.with_functions(text)
+        try:
+            if source is None:
+                prepared: LocalHunt | ServerHunt = ServerHunt(server, query.text, "", parameters, timespan, rows)
+            else:
+                prepared = source.prepare(query.text, parameters, start_time(timespan))
+            _print_hunt(prepared, explain=explain, output=output)
+        except InvalidQuery as error:
+            raise _underlined(query, error) from error
+
+    if not query and file is None and not run and sys.stdin.isatty():
+        vocabulary = Vocabulary(server_columns(server) if source is None else source.columns())
+        return hunt_shell.run_shell(answer, vocabulary, output=output, timespan=timespan)
+    return answer(_read_query(query, file, run), output, timespan)
+
+
+@app.command(name="list")
+def list_() -> None:
+    """List the hunts of the library and the saved hunts."""
+    _print_list()
+
+
+@app.command
+def show(name: HuntName, /) -> None:
+    """Print the description and the query of a hunt.
+
+    Parameters
+    ----------
+    name
+        Name of the hunt.
+    """
+    print(_describe(name))
+
+
+@app.command
+def save(name: str, query: str = "", /, *, file: QueryFile = None) -> None:
+    """Save a query under a name, in place of the saved hunt of that name; `--run NAME` runs it.
+
+    Parameters
+    ----------
+    name
+        Letters, digits, - and _.
+    query
+        Text of the query.
+    """
+    print(saved_hunts.save(name, _read_query(query, file, "")))
+
+
+@app.command
+def forget(name: Annotated[str, Parameter(completer=completers.saved_hunts)], /) -> None:
+    """Remove a saved hunt.
+
+    Parameters
+    ----------
+    name
+        Name of the hunt.
+    """
+    saved_hunts.forget(name)
+
+
+@app.command(name="format")
+def format_(query: str = "", /, *, file: QueryFile = None) -> None:
+    """Print a query in its canonical format, with its comments.
+
+    Parameters
+    ----------
+    query
+        Text of the query.
+    """
+    print(_format(_read_query(query, file, "")))
 
 
 def _format(text: str) -> str:
@@ -147,7 +176,7 @@ def _underlined(query: saved_hunts.Query, error: InvalidQuery) -> InvalidInput:
     return InvalidInput("\n".join(_underline(query, problem) for problem in query.locate(error).problems))
 
 
-def _print_hunt(hunt: _LocalHunt | ServerHunt, *, explain: bool, output: Output) -> None:
+def _print_hunt(hunt: LocalHunt | ServerHunt, *, explain: bool, output: Output) -> None:
     if explain:
         _print_explained(hunt.explain())
     else:
@@ -165,114 +194,6 @@ def _read_query(query: str, file: Path | None, name: str) -> str:
         return sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{file}: {error}") from error
-
-
-# Queries and the data they run over
-
-
-@dataclass(frozen=True, slots=True)
-class _StoreSource:
-    directory: Path
-    limits: Limits
-
-    def prepare(self, text: str, parameters: dict[str, str], after: datetime.datetime | None) -> _LocalHunt:
-        micros = None if after is None else (after - EPOCH) // MICROSECOND
-        limits = self.limits
-        request = Hunt(text=text, parameters=parameters, after=micros, seconds=limits.seconds, rows=limits.rows)
-        # A query without tables (print, range, datatable) also runs without a store.
-        if not is_store(self.directory) and not tables_of(request):
-            return _FileHunt(_FileSource({}, {}, limits), text, parameters, None)
-        return _StoreHunt(self.directory, request)
-
-
-@dataclass(frozen=True, slots=True)
-class _FileSource:
-    tables: dict[str, str]
-    types: dict[str, dict[str, str]]
-    limits: Limits
-
-    def prepare(self, text: str, parameters: dict[str, str], after: datetime.datetime | None) -> _LocalHunt:
-        return _FileHunt(self, text, parameters, after)
-
-
-@dataclass(frozen=True, slots=True)
-class _StoreHunt:
-    directory: Path
-    request: Hunt
-
-    def hunt(self) -> pa.Table:
-        with open_reader(self.directory) as reader:
-            return reader.hunt(self.request)
-
-    def explain(self) -> Explanation:
-        with open_reader(self.directory) as reader:
-            return reader.explain(self.request)
-
-
-@dataclass(frozen=True, slots=True)
-class _FileHunt:
-    files: _FileSource
-    text: str
-    parameters: dict[str, str]
-    after: datetime.datetime | None
-
-    def hunt(self) -> pa.Table:
-        return hunt_tables.hunt(
-            self.text,
-            self.files.tables,
-            schema=self.files.types,
-            parameters=self.parameters,
-            after=self.after,
-            limits=self.files.limits,
-        )
-
-    def explain(self) -> Explanation:
-        return hunt_tables.explain(self.text, self.files.tables, schema=self.files.types, parameters=self.parameters)
-
-
-_LocalHunt = _StoreHunt | _FileHunt
-
-
-def _source(
-    given: Sequence[str] | None, schema: Path | None, directory: Path, limits: Limits, *, reads_query: bool
-) -> _StoreSource | _FileSource:
-    if given:
-        tables = _pairs("--table", given)
-        if list(tables.values()).count("-") + reads_query > 1:
-            raise InvalidInput("standard input (-) can be read once: by --file or by one --table")
-        return _FileSource(tables, _schema(schema), limits)
-    return _StoreSource(directory, limits)
-
-
-def _pairs(option: str, given: Sequence[str] | None) -> dict[str, str]:
-    found = {}
-    for each in given or ():
-        name, equals, value = each.partition("=")
-        if not equals or not name:
-            raise InvalidInput(f"{option}: expected NAME=VALUE, got {each!r}")
-        found[name] = value
-    return found
-
-
-def _schema(path: Path | None) -> dict[str, dict[str, str]]:
-    if path is None:
-        return {}
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InvalidInput(f"{path}: {error}") from error
-    if not isinstance(found, dict) or not all(isinstance(columns, dict) for columns in found.values()):
-        raise InvalidInput(f'{path}: expected {{"table": {{"column": "type"}}}}')
-    return found
-
-
-def _start_time(timespan: str) -> datetime.datetime | None:
-    if not timespan:
-        return None
-    ticks = constants.timespan_ticks(timespan)  # of 100 ns, as in Kusto
-    if ticks is None:
-        raise InvalidInput(f"--timespan: expected a span like 30m, 12h, 7d, got {timespan!r}")
-    return datetime.datetime.now(datetime.UTC) - datetime.timedelta(microseconds=ticks // 10)
 
 
 # Output

@@ -95,7 +95,7 @@ def find(name: str) -> Hunt:
     file = resources.files(__name__) / f"{name}.yaml"
     # The name is the user's: one with a slash or dot could lead to a file outside the library.
     if not name.replace("-", "").isalnum() or not file.is_file():
-        raise InvalidInput(f"no hunt {name!r}; `driftline hunt --list` lists all hunts")
+        raise InvalidInput(f"no hunt {name!r}; `driftline hunt list` lists all hunts")
     return parse(name, file.read_text(encoding="utf-8"))
 
 

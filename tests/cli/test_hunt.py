@@ -19,7 +19,7 @@ import pytest
 
 from driftline import errors
 from driftline.cli._shared import saved_hunts
-from driftline.cli.hunt import hunt
+from driftline.cli.hunt import forget, format_, hunt, list_, save, show
 from driftline.events import CloudProcessEvent, stream
 from driftline.store.process.writer import start_writer
 
@@ -69,14 +69,14 @@ def test_a_query_is_read_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_format_prints_the_query_and_runs_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    hunt("Nowhere|where a>1 // why", format_=True)
+    format_("Nowhere|where a>1 // why")
 
     assert capsys.readouterr().out == "Nowhere\n// why\n| where a > 1\n"
 
 
 def test_format_underlines_a_syntax_error() -> None:
     with pytest.raises(errors.InvalidInput, match=r"(?s)did you mean 'where'.*\n  T \| wher a\n      \^\^\^\^"):
-        hunt("T | wher a", format_=True)
+        format_("T | wher a")
 
 
 def test_explain_shows_the_sql(capsys: pytest.CaptureFixture[str]) -> None:
@@ -128,8 +128,8 @@ def test_the_library_is_listed_shown_and_run(tmp_path: Path, capsys: pytest.Capt
     writer = start_writer(tmp_path)
     writer.write([stream.encode(CloudProcessEvent(Timestamp=now, ActionType="ProcessCreated", FileName="xmrig"))])
     writer.close()
-    hunt(list_=True)
-    hunt(show_="crypto-miner")
+    list_()
+    show("crypto-miner")
     hunt(run="crypto-miner", store=tmp_path, output="json")
 
     *shown, found = capsys.readouterr().out.splitlines()
@@ -139,10 +139,10 @@ def test_the_library_is_listed_shown_and_run(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_a_hunt_is_saved_run_and_removed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    hunt("print mine = 1", save="mine")
+    save("mine", "print mine = 1")
     hunt(run="mine", output="json")
-    hunt(list_=True)
-    hunt(forget="mine")
+    list_()
+    forget("mine")
 
     shown = capsys.readouterr().out
     assert '{"mine": 1}' in shown and "saved" in shown and not list(home.glob("*.kql"))

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from driftline.cli._shared import completers
+
 __all__ = [
     "DEFAULT_IMAGES",
     "DEFAULT_STORE",
@@ -114,7 +116,7 @@ class WorkloadFilter:
     """
 
     namespace: str = ""
-    pod: str = ""
+    pod: Annotated[str, Parameter(completer=completers.pods)] = ""
     container: str = ""
     image: str = ""
 

@@ -82,9 +82,9 @@ def save(name: str, text: str) -> Path:
     ``InvalidInput`` for another name and for the name of a hunt in the library.
     """
     if not _NAME.fullmatch(name) or name == _FUNCTIONS:
-        raise InvalidInput(f"--save: expected a name of letters, digits, - and _, got {name!r}")
+        raise InvalidInput(f"expected a name of letters, digits, - and _, got {name!r}")
     if name in hunts.load():
-        raise InvalidInput(f"--save: {name!r} is a hunt of the library; take another name")
+        raise InvalidInput(f"{name!r} is a hunt of the library; take another name")
     folder().mkdir(parents=True, exist_ok=True)
     _path(name).write_text(text.rstrip() + "\n", encoding="utf-8")
     return _path(name)
@@ -93,7 +93,7 @@ def save(name: str, text: str) -> Path:
 def forget(name: str) -> None:
     """Remove a saved hunt; raises ``InvalidInput`` if there is none with this name."""
     if name not in saved_names():
-        raise InvalidInput(f"--forget: no saved hunt {name!r}; there are {', '.join(saved_names()) or 'none'}")
+        raise InvalidInput(f"no saved hunt {name!r}; there are {', '.join(saved_names()) or 'none'}")
     _path(name).unlink()
 
 

@@ -12,9 +12,16 @@ from driftline.cli._shared import credentials, http_client
 from driftline.errors import InvalidInput
 from driftline.store.query.hunt_store import Explanation
 
-__all__ = ["ServerHunt"]
+__all__ = ["ServerHunt", "server_columns"]
 
 _MAX_ROWS = 1_000_000  # the API's maximum for "limit"
+
+
+def server_columns(server: str) -> Mapping[str, Mapping[str, str]]:
+    """Return the Kusto types of the columns of a server's tables, by table; raises the errors of ``Client.call``."""
+    with http_client.connect(credentials.load_credentials(server)) as client:
+        tables = client.call("GET", "/tables")
+    return {table["name"]: {column["name"]: column["type"] for column in table["columns"]} for table in tables}
 
 
 @dataclass(frozen=True, slots=True)

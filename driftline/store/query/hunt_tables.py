@@ -38,6 +38,7 @@ __all__ = [
     "InputTable",
     "Limits",
     "Stop",
+    "column_types",
     "explain",
     "hunt",
     "hunt_on",
@@ -153,6 +154,11 @@ def hunt_on(
         rows = to_kusto_types(engine.run(translation, read, bounds, stop), translation.columns)
         outcome.rows = rows.num_rows
         return rows
+
+
+def column_types(tables: Tables, *, schema: Schema | None = None) -> Schema:
+    """Return the Kusto types of the columns of input tables, by table; raises ``InvalidInput`` as ``hunt`` does."""
+    return {name: table.types for name, table in _input_tables(tables, schema).items()}
 
 
 def explain(
