@@ -46,15 +46,18 @@ class Running:
 
 
 @contextmanager
-def driftline(lab: Lab, *arguments: str, policy: str = ALERT_ON_ALL) -> Iterator[Running]:
-    """Run ``driftline sensor`` with a store of its own, as on a node; yield when it has started."""
+def driftline(lab: Lab, *arguments: str, policy: str = ALERT_ON_ALL, stores: bool = True) -> Iterator[Running]:
+    """Run ``driftline sensor``, as on a node; yield when it has started.
+
+    It writes to a store of its own, or, without ``stores``, prints alerts and keeps no rows.
+    """
     with tempfile.TemporaryDirectory(prefix="driftline-bench-") as folder:
         file = Path(folder, "policy.yaml")
         file.write_text(policy)
         command = (
             sys.executable, "-m", "driftline.cli", "sensor", "--runtime", str(lab.socket), "--policy", str(file),
-            "--store", f"{folder}/store", "--images", "/var/tmp/driftline-bench/images",
-            "--listen", "127.0.0.1:0", "--output", "none", *arguments,
+            "--images", "/var/tmp/driftline-bench/images", "--listen", "127.0.0.1:0", *arguments,
+            *(("--store", f"{folder}/store", "--output", "none") if stores else ()),
         )  # fmt: skip
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=ENV)
         try:
@@ -84,6 +87,13 @@ def driftline_kernel_side(lab: Lab) -> Iterator[None]:
 def driftline_without_provenance(lab: Lab) -> Iterator[None]:
     """Run the sensor without its BPF program at the exit of system calls."""
     with driftline(lab, "--no-provenance"):
+        yield
+
+
+@contextmanager
+def driftline_alerts_only(lab: Lab) -> Iterator[None]:
+    """Run the sensor without a store: it prints alerts."""
+    with driftline(lab, stores=False):
         yield
 
 
@@ -125,6 +135,7 @@ SENSORS: dict[str, Callable[[Lab], AbstractContextManager[object]]] = {
     "driftline": driftline,
     "driftline, kernel side alone": driftline_kernel_side,
     "driftline, no provenance": driftline_without_provenance,
+    "driftline, alerts only": driftline_alerts_only,
     "auditd, execve rule": auditd,
     "bpftrace, execsnoop": bpftrace,
 }
