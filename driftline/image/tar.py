@@ -4,8 +4,9 @@ The standard library's ``tarfile`` reads the same formats, but costs as much as 
 hashing together (bench/image_index.py measures both). This reader supports the formats found in
 layers: ustar, PAX (paths, numbers, xattrs, sparse 0.0, 0.1, 1.0) and GNU (long names, base-256
 numbers, sparse). Where the formats are ambiguous it follows Go's ``archive/tar``, because the
-container runtimes unpack with that: global PAX headers are ignored, entries without content have
-none whatever their size field says, and an empty PAX value keeps the value of the header.
+container runtimes unpack with that: entries without content have none whatever their size field says,
+an empty PAX value keeps the value of the header, of several PAX headers before one entry the last one
+counts, and a global PAX header ends the headers before it; its values do not apply to members.
 
 Format: POSIX.1-2001 pax(1), "ustar Interchange Format" and "pax Extended Header"; GNU tar manual,
 "Basic Tar Format".
@@ -16,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import os
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 import msgspec
@@ -162,11 +163,18 @@ class FileStream(ChunkStream):
         pass
 
 
-def members(stream: ChunkStream, *, hashed: bool = True, budget: Budget | None = None) -> Iterator[Member]:
+def members(
+    stream: ChunkStream,
+    *,
+    hashed: bool = True,
+    budget: Budget | None = None,
+    on_global: Callable[[bytes], None] | None = None,
+) -> Iterator[Member]:
     """Yield the members of an archive to its end.
 
     With ``hashed=False`` contents are skipped and ``Member.sha256`` is empty. ``budget`` counts the
-    holes of sparse files; the bytes of the stream are counted by its producer. Raises
+    holes of sparse files; the bytes of the stream are counted by its producer. ``on_global`` is called
+    with the name of each global PAX header: unpacking tools remove what they have at that name. Raises
     ``CorruptImage`` for a truncated or malformed archive.
     """
     extended = _Extended()
@@ -176,9 +184,21 @@ def members(stream: ChunkStream, *, hashed: bool = True, budget: Budget | None =
         if reader is not None:
             reader(extended, _extension(stream, numbers.octal(fields[4], "size")))
             continue
+        if fields[6] == b"g":
+            _take_global(stream, fields, on_global)
+            extended = _Extended()
+            continue
         yield _member(stream, block, extended, hashed=hashed, budget=budget)
         extended = _Extended()
     stream.drain()
+
+
+def _take_global(stream: ChunkStream, fields: Sequence[bytes], on_global: Callable[[bytes], None] | None) -> None:
+    header = _Extended()
+    header.read_pax(_extension(stream, numbers.octal(fields[4], "size")))
+    name = header.pax.get(b"path") or _name(fields[0], fields[8], fields[11])
+    if on_global and name:
+        on_global(name)
 
 
 class _Extended:
@@ -192,6 +212,7 @@ class _Extended:
         self.sparse: list[bytes] = []  # offset, length, offset, length … of format 0.0
 
     def read_pax(self, data: bytes) -> None:
+        self.pax, self.sparse = {}, []
         # A record is "LENGTH KEY=VALUE\n", and LENGTH counts itself; values may hold any byte.
         while data:
             length, space, _ = data[:20].partition(b" ")
@@ -206,6 +227,8 @@ class _Extended:
                 self.sparse.append(value)
             elif value:
                 self.pax[key] = value
+            else:
+                self.pax.pop(key, None)
 
     def read_name(self, data: bytes) -> None:
         self.name = _text(data)
@@ -213,15 +236,10 @@ class _Extended:
     def read_link(self, data: bytes) -> None:
         self.link = _text(data)
 
-    def ignore(self, data: bytes) -> None:
-        pass
 
-
-# "x" and "g" are POSIX extended headers (global ones apply to all members: ignored as by archive/tar);
-# "L" and "K" hold GNU's long name and long link target.
+# "x" is the POSIX extended header; "L" and "K" hold GNU's long name and long link target.
 _EXTENSIONS = {
     b"x": _Extended.read_pax,
-    b"g": _Extended.ignore,
     b"L": _Extended.read_name,
     b"K": _Extended.read_link,
 }

@@ -146,3 +146,36 @@ def test_file_stream_skips_contents_and_records_offsets(tmp_path: Path) -> None:
         places = {one.name: one.offset for one in tar.members(tar.FileStream(file), hashed=False)}
         file.seek(places[b"g"])
         assert file.read(3) == b"two"
+
+
+def pax(kind: bytes, **records: str) -> bytes:
+    """An extended header with records, each given as ``key="value"``."""
+    lines = b"".join(_record(key, value) for key, value in records.items())
+    info = tarfile.TarInfo("header")
+    info.type, info.size = kind, len(lines)
+    return info.tobuf(tarfile.USTAR_FORMAT) + lines + bytes(-len(lines) % 512)
+
+
+def _record(key: str, value: str) -> bytes:
+    rest = len(f" {key}={value}\n")
+    length = next(number for number in range(rest, rest + 5) if number == rest + len(str(number)))
+    return f"{length} {key}={value}\n".encode()
+
+
+FILE = tarfile.TarInfo("real").tobuf(tarfile.USTAR_FORMAT)
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        (pax(b"x", path="one") + pax(b"x", path="two"), [b"two"]),
+        (pax(b"x", path="one") + pax(b"x", uid="7"), [b"real"]),
+        (pax(b"x", path="one") + pax(b"g", comment="c"), [b"real"]),
+        (pax(b"g", path="one") + pax(b"x", path="two"), [b"two"]),
+        (pax(b"x", path="one", uid="7") + pax(b"x", path=""), [b"real"]),
+    ],
+)
+def test_of_several_extended_headers_the_last_one_counts(headers: bytes, expected: list[bytes]) -> None:
+    stream = tar.ChunkStream(iter([headers + FILE + bytes(1024)]))
+
+    assert [found.name for found in tar.members(stream)] == expected
