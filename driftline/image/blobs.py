@@ -130,7 +130,7 @@ def open_chunks(blob: LayerBlob, budget: Budget) -> Generator[bytes, None, None]
 def _read_blob(blob: LayerBlob, layer: tree.Layer, *, number: int, budget: Budget) -> None:
     check_media_type(blob.media_type)
     with closing(open_chunks(blob, budget)) as chunks:
-        for member in tar.members(tar.ChunkStream(chunks), budget=budget):
+        for member in tar.members(tar.ChunkStream(chunks), budget=budget, on_global=layer.remove):
             _apply(layer, member, number)
 
 
@@ -154,9 +154,9 @@ def _apply(layer: tree.Layer, member: tar.Member, number: int) -> None:
     if name.startswith(WHITEOUT):
         _apply_whiteout(layer, parent, name)
     elif member.type == b"1":
-        layer.add_link(member.name, member.link)
+        layer.add_link(member.name, member.link, mode=member.mode, uid=member.uid, gid=member.gid)
     elif member.type == b"5":
-        _apply_directory(layer, member, number)
+        layer.add(member.name, tree.Directory(mode=member.mode, uid=member.uid, gid=member.gid, layer=number))
     elif _is_overlay_whiteout(member):
         layer.replace_with_whiteout(member.name)
     else:
@@ -175,14 +175,6 @@ def _apply_whiteout(layer: tree.Layer, parent: bytes, name: bytes) -> None:
         raise errors.CorruptImage(f"a whiteout without a name: {parent + b'/' + name!r}")
     else:
         layer.add_whiteout(parent + b"/" + hidden)
-
-
-# Some builders write overlayfs xattrs into archives; unpacked, they make the directory opaque.
-def _apply_directory(layer: tree.Layer, member: tar.Member, number: int) -> None:
-    made = tree.Directory(mode=member.mode, uid=member.uid, gid=member.gid, layer=number)
-    existing = layer.add(member.name, made)
-    if isinstance(existing, tree.Directory) and member.xattrs.get(b"trusted.overlay.opaque") == b"y":
-        existing.opaque = True
 
 
 def _is_overlay_whiteout(member: tar.Member) -> bool:

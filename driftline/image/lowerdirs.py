@@ -82,7 +82,10 @@ class _Reader:
         # The layer's root may be a symlink, as CRI-O's short names "l/ABCD" are.
         with _open_fd(path, OPEN_DIRECTORY & ~os.O_NOFOLLOW) as fd:
             self._root_opaque = _overlay_xattr(fd, "opaque")
-            return self._read_directory(fd, os.fstat(fd), path=b"", depth=1)
+            root = self._read_directory(fd, os.fstat(fd), path=b"", depth=1)
+        # overlayfs does not look for "y" at the root of a layer (Linux 6.18).
+        root.opaque = False
+        return root
 
     def _read_directory(self, fd: int, info: os.stat_result, *, path: bytes, depth: int) -> tree.Directory:
         self._budget.check_depth(depth)

@@ -4,8 +4,19 @@ A layer is read on its own (``Layer``) and then laid over the layers below it (`
 overlayfs does, because that is the file system that a container sees: containerd, Docker and
 buildah unpack each layer into a directory of its own. Hence a layer that holds ``lib/x`` but no
 ``lib`` hides a symlink ``lib`` of the layer below with a directory, although extracting one
-archive over the other would follow the symlink. Whiteouts hide lower layers only, in whatever
-order they come in the archive (OCI image-spec v1.1, layer.md, "Whiteouts").
+archive over the other would follow the symlink.
+
+Where the image-spec leaves a choice, the tree is what containerd unpacks (its archive/tar.go, 1.6 to
+2.1), since that is what runs:
+
+- Whiteouts hide lower layers only (OCI image-spec v1.1, layer.md, "Whiteouts"). A later member of the
+  same name replaces the whiteout, so that a directory merges with the one below.
+- The bottom layer has nothing below: there a whiteout removes what the layer has had so far, and an
+  opaque whiteout the directories that have had no member of their own.
+- An opaque whiteout in the image's root has no effect.
+- The image's root has mode 0755 and belongs to root; a member for it is ignored.
+- A global PAX header removes what the layer has had at its name so far.
+- A hard link gives its own mode and owner to the file that it links to.
 
 The module touches no file system. A path that leads out of the image ends at the image's root,
 as in the function ``RootPath`` of containerd's ``continuity/fs``.
@@ -101,18 +112,20 @@ class Layer:
         self.root = Directory(layer=number, implied=True)
         self._lower = lower
         self._number = number
+        self._is_bottom = number == 0
         self._budget = budget
 
     def add(self, path: bytes, node: Node) -> Node:
         """Put ``node`` at ``path`` and return the node that is existing now.
 
         A directory added where the layer already has one only changes its attributes, so that its
-        children remain.
+        children remain. The image's root stays as it is.
         """
         parts = self._spend(path, node.ref if node.kind is Kind.SYMLINK else b"")
         if not parts:
-            return self._replace_root(node)
+            return self.root
         parent = self._parent(parts)
+        parent.whiteouts.discard(parts[-1])
         existing = parent.children.get(parts[-1])
         if isinstance(existing, Directory) and isinstance(node, Directory):
             existing.take_attributes(node)
@@ -120,47 +133,70 @@ class Layer:
         parent.children[parts[-1]] = node
         return node
 
-    def add_link(self, path: bytes, target: bytes) -> None:
+    def add_link(self, path: bytes, target: bytes, *, mode: int, uid: int, gid: int) -> None:
         """Put a hard link at ``path`` to a file of this layer, or of the layers below.
 
-        Raises ``CorruptImage`` if the target is missing or a directory (link(2) refuses directories).
+        The file takes the link's mode (except a symlink, which has none) and owner. Raises ``CorruptImage``
+        if the target is missing or a directory (link(2) refuses directories).
         """
+        if not split(path):
+            return
         parts = split(target)
         node = find(self.root, parts) or find(self._lower, parts)
         if node is None or isinstance(node, Directory):
             problem = "a directory" if node else "which no layer has so far"
             raise errors.CorruptImage(f"{path!r} is a hard link to {target!r}, {problem}")
         # A link to a lower layer's file is a copy in this one, as after unpacking.
-        self.add(path, node if node.layer == self._number else _moved(node, self._number))
+        linked = node if node.layer == self._number else _moved(node, self._number)
+        linked.uid, linked.gid = uid, gid
+        if linked.kind is not Kind.SYMLINK:
+            linked.mode = mode
+        self.add(path, linked)
+
+    def remove(self, path: bytes) -> None:
+        """Remove what the layer has had at ``path`` so far; the layers below stay visible."""
+        parts = self._spend(path)
+        if parts:
+            parent = self._parent(parts)
+            parent.children.pop(parts[-1], None)
+            parent.whiteouts.discard(parts[-1])
 
     def add_whiteout(self, path: bytes) -> None:
-        """Hide ``path`` of the layers below (layer.md, "Whiteouts")."""
+        """Hide ``path`` of the layers below (layer.md, "Whiteouts"); in the bottom layer, remove it."""
         parts = self._spend(path)
         if not parts:
             raise errors.CorruptImage(f"a whiteout of the image's root: {path!r}")
-        self._parent(parts).whiteouts.add(parts[-1])
+        parent = self._parent(parts)
+        if self._is_bottom:
+            parent.children.pop(parts[-1], None)
+        else:
+            parent.whiteouts.add(parts[-1])
 
     def add_opaque(self, path: bytes) -> None:
-        """Hide everything that the layers below have in the directory ``path`` (layer.md, "Opaque Whiteout")."""
-        self._walk_to(self._spend(path)).opaque = True
+        """Hide everything that the layers below have in the directory ``path`` (layer.md, "Opaque Whiteout").
+
+        In the root it has no effect: overlayfs does not look for the mark there.
+        """
+        parts = self._spend(path)
+        directory = self._walk_to(parts)
+        if self._is_bottom:
+            _remove_implied(directory)
+        else:
+            directory.opaque = bool(parts)
 
     def replace_with_whiteout(self, path: bytes) -> None:
         """Put a whiteout in overlayfs's own form, a device 0:0, which replaces a file of this layer."""
-        self.add_whiteout(path)
-        parts = split(path)
-        self._parent(parts).children.pop(parts[-1], None)
+        parts = self._spend(path)
+        if parts:
+            parent = self._parent(parts)
+            parent.whiteouts.add(parts[-1])
+            parent.children.pop(parts[-1], None)
 
     def _spend(self, path: bytes, target: bytes = b"") -> list[bytes]:
         self._budget.check_path(path)
         self._budget.check_path(target)
         self._budget.spend_entry(len(path) + len(target))
         return split(path)
-
-    def _replace_root(self, node: Node) -> Node:
-        if not isinstance(node, Directory):
-            raise errors.CorruptImage(f"the image's root is a {node.kind.value}, not a directory")
-        self.root.take_attributes(node)
-        return self.root
 
     def _parent(self, parts: Sequence[bytes]) -> Directory:
         return self._walk_to(parts[:-1])
@@ -178,6 +214,19 @@ class Layer:
         if path.blocked:
             raise errors.CorruptImage(f"{b'/'.join(parts)!r} lies below something that is not a directory")
         return path.here
+
+
+# In the bottom layer containerd removes everything in the directory that has had no member of its own.
+def _remove_implied(directory: Directory) -> None:
+    pending = [directory]
+    while pending:
+        here = pending.pop()
+        for name, child in tuple(here.children.items()):
+            if isinstance(child, Directory):
+                if child.implied:
+                    del here.children[name]
+                else:
+                    pending.append(child)
 
 
 def find(root: Directory, parts: Sequence[bytes]) -> Node | None:

@@ -2,6 +2,7 @@ import contextlib
 import dataclasses
 import gzip
 import io
+import tarfile
 import threading
 from pathlib import Path
 
@@ -120,8 +121,23 @@ def test_opaque_directory_hides_lower_children(tmp_path: Path, order: int) -> No
     assert names(index) == [b"/", b"/d", b"/d/e", b"/d/e/new", b"/other"]
 
 
-def test_an_opaque_root_hides_everything(tmp_path: Path) -> None:
-    assert names(making.build(tmp_path, archive(member("f")), archive(member(".wh..wh..opq")))) == [b"/"]
+def test_an_opaque_root_hides_nothing(tmp_path: Path) -> None:
+    assert names(making.build(tmp_path, archive(member("f")), archive(member(".wh..wh..opq")))) == [b"/", b"/f"]
+
+
+def test_a_directory_after_a_whiteout_of_its_name_merges_with_the_one_below(tmp_path: Path) -> None:
+    upper = archive(member(".wh.d"), directory("d"), member("d/new"))
+    assert names(making.build(tmp_path, archive(member("d/old")), upper)) == [b"/", b"/d", b"/d/new", b"/d/old"]
+
+
+def test_a_whiteout_in_the_bottom_layer_removes_what_was_there(tmp_path: Path) -> None:
+    assert names(making.build(tmp_path, archive(member("f"), member("g"), member(".wh.f")))) == [b"/", b"/g"]
+
+
+def test_a_global_header_removes_what_was_at_its_name(tmp_path: Path) -> None:
+    header = tarfile.TarInfo.create_pax_global_header({"path": "d"})
+    layer = archive(member("d/f"), member("g"))[: 2 * tarfile.BLOCKSIZE] + header + archive(member("h"))
+    assert names(making.build(tmp_path, layer)) == [b"/", b"/g", b"/h"]
 
 
 def test_later_layer_may_add_a_hidden_name_again(tmp_path: Path) -> None:
@@ -143,9 +159,9 @@ def test_character_device_0_0_is_a_whiteout(tmp_path: Path) -> None:
     assert names(making.build(tmp_path, archive(member("f")), archive(device("f", 0, 0)))) == [b"/"]
 
 
-def test_opaque_xattr_in_a_pax_header_makes_the_directory_opaque(tmp_path: Path) -> None:
+def test_an_opaque_xattr_in_an_archive_is_ignored(tmp_path: Path) -> None:
     opaque = directory("d", pax_headers={"SCHILY.xattr.trusted.overlay.opaque": "y"})
-    assert names(making.build(tmp_path, archive(member("d/f")), archive(opaque))) == [b"/", b"/d"]
+    assert names(making.build(tmp_path, archive(member("d/f")), archive(opaque))) == [b"/", b"/d", b"/d/f"]
 
 
 def test_every_kind_of_file_is_recognized(tmp_path: Path) -> None:

@@ -32,10 +32,12 @@ class Model:
 
     def __init__(self) -> None:
         self.image: dict[str, tuple[str, str]] = {}
+        self.count = 0
 
     def apply(self, operations: Sequence[Operation]) -> tuple["Layer", list[Operation]]:
         """Add a layer; return it and the operations that a container runtime would perform."""
-        layer = Layer(self.image)
+        layer = Layer(self.image, is_bottom=self.count == 0)
+        self.count += 1
         taken = [operation for operation in operations if layer.apply(*operation)]
         kept = {path: what for path, what in self.image.items() if not layer.hides(path)}
         self.image = kept | layer.own
@@ -45,8 +47,10 @@ class Model:
 class Layer:
     """Entries of one layer, and the names that it hides."""
 
-    def __init__(self, lower: dict[str, tuple[str, str]]) -> None:
+    def __init__(self, lower: dict[str, tuple[str, str]], *, is_bottom: bool) -> None:
         self.lower = lower
+        self.is_bottom = is_bottom
+        self.listed: set[str] = set()
         self.own: dict[str, tuple[str, str]] = {}
         self.hidden: set[str] = set()
         self.opaque: set[str] = set()
@@ -59,12 +63,31 @@ class Layer:
             return False  # a link below its own target is no tree
         self.own |= dict.fromkeys(ways, ("directory", ""))
         if what == "whiteout":
-            self.hidden.add(path)
+            self._white_out(path)
         elif what == "opaque":
-            self.opaque.add(path)
+            self._make_opaque(path)
         else:
             self._put(path, self._look(other) if what == "link" else (what, other if what != "directory" else ""))
         return True
+
+    # Below the bottom layer is nothing: containerd removes what the layer itself has so far.
+    def _white_out(self, path: str) -> None:
+        if self.is_bottom:
+            self._drop(path)
+        else:
+            self.hidden.add(path)
+
+    def _make_opaque(self, path: str) -> None:
+        if not self.is_bottom:
+            self.opaque.add(path)
+            return
+        for one in sorted(self.own):
+            if one.startswith(f"{path}/") and self.own.get(one, ("", ""))[0] == "directory" and one not in self.listed:
+                self._drop(one)
+
+    def _drop(self, path: str) -> None:
+        self.own = {one: this for one, this in self.own.items() if one != path and not one.startswith(f"{path}/")}
+        self.listed = {one for one in self.listed if one in self.own}
 
     def hides(self, path: str) -> bool:
         ways = above(path)
@@ -86,6 +109,8 @@ class Layer:
             self.hidden = {one for one in self.hidden if not one.startswith(inside)}
             self.opaque = {one for one in self.opaque if one != path and not one.startswith(inside)}
         self.own[path] = what
+        self.listed.add(path)
+        self.hidden.discard(path)
 
 
 def as_archive(operations: Sequence[Operation]) -> bytes:

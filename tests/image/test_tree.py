@@ -1,3 +1,4 @@
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -43,19 +44,26 @@ def test_path_below_a_file_is_corrupt(tmp_path: Path) -> None:
         making.build(tmp_path, archive(member("a"), member("a/b")))
 
 
-def test_root_changes_attributes_but_stays_a_directory(tmp_path: Path) -> None:
-    root = making.build(tmp_path, archive(directory("./", mode=0o700, uid=5))).at(b"/")
-    assert root
-    assert (root.kind, root.mode, root.uid) == (Kind.DIRECTORY, 0o700, 5)
-    with pytest.raises(CorruptImage, match="root is a symlink"):
-        making.build(tmp_path, archive(symlink(".", "/etc")))
+@pytest.mark.parametrize(
+    "root", [directory("./", mode=0o700, uid=5), symlink(".", "/etc"), member("/"), link(".", "missing")]
+)
+def test_a_member_for_the_root_is_ignored(tmp_path: Path, root: tuple[tarfile.TarInfo, bytes]) -> None:
+    found = making.build(tmp_path, archive(root)).at(b"/")
+    assert found
+    assert (found.kind, found.mode, found.uid) == (Kind.DIRECTORY, 0o755, 0)
 
 
 def test_hard_link_shares_the_linked_file(tmp_path: Path) -> None:
-    index = making.build(tmp_path, archive(member("a", data=b"x", mode=0o755), link("b", "a"), link("c", "./b")))
-    assert [index.at(b"/b"), index.at(b"/c")] == [
-        making.file_entry(b"/b", b"x", mode=0o755),
-        making.file_entry(b"/c", b"x", mode=0o755),
+    index = making.build(tmp_path, archive(member("a", data=b"x"), link("b", "a"), link("c", "./b")))
+    assert [index.at(b"/b"), index.at(b"/c")] == [making.file_entry(b"/b", b"x"), making.file_entry(b"/c", b"x")]
+
+
+def test_a_hard_link_gives_its_mode_and_owner_to_the_linked_file(tmp_path: Path) -> None:
+    su = member("su", tarfile.LNKTYPE, linkname="app", mode=0o4755, uid=5)
+    index = making.build(tmp_path, archive(member("app", data=b"x", mode=0o755), su))
+    assert [index.at(b"/app"), index.at(b"/su")] == [
+        making.file_entry(b"/app", b"x", mode=0o4755, uid=5),
+        making.file_entry(b"/su", b"x", mode=0o4755, uid=5),
     ]
 
 
