@@ -24,7 +24,7 @@ from driftline.image import tar, tree
 from driftline.image.entry import Kind
 from driftline.image.limits import Budget
 
-__all__ = ["Blob", "LayerBlob", "check_media_type", "is_compressed", "open_chunks", "read_blobs"]
+__all__ = ["Blob", "LayerBlob", "check_media_type", "is_compressed", "is_layer", "open_chunks", "read_blobs"]
 
 CHUNK = 1 << 20  # bytes of one uncompressed chunk
 GZIP_INPUT = 1 << 18  # compressed bytes read at a time
@@ -42,10 +42,11 @@ LAYER_TYPES = frozenset(
     }.items()
     for compression in compressions
 )
-# Layers whose bytes are only at a URL, such as Windows base layers (layer.md, "Non-Distributable Layers").
-FOREIGN_TYPES = (
-    "application/vnd.oci.image.layer.nondistributable.",
-    "application/vnd.docker.image.rootfs.foreign.",
+# Layers whose bytes may be only at a URL, such as Windows base layers (layer.md, "Non-Distributable Layers"). Where the
+# image has the bytes nevertheless, containerd unpacks them like those of any other layer.
+FOREIGN_TYPES = frozenset(
+    kind.replace(".layer.v1.", ".layer.nondistributable.v1.").replace(".rootfs.diff.", ".rootfs.foreign.diff.")
+    for kind in LAYER_TYPES
 )
 
 
@@ -84,13 +85,14 @@ class Blob:
         return self.opener()
 
 
+def is_layer(media_type: str) -> bool:
+    """Return whether a blob of this type is a layer; an empty type is unknown, and may be one."""
+    return not media_type or media_type in LAYER_TYPES or media_type in FOREIGN_TYPES
+
+
 def check_media_type(media_type: str) -> None:
-    """Raise ``ImageError`` for a layer that is not a tar archive or whose bytes are not in the image."""
-    if media_type.startswith(FOREIGN_TYPES):
-        raise errors.ImageError(
-            f"a foreign layer ({media_type}): its content is not part of the image and must be fetched elsewhere"
-        )
-    if media_type and media_type not in LAYER_TYPES:
+    """Raise ``ImageError`` for a layer that is not a tar archive."""
+    if not is_layer(media_type):
         raise errors.ImageError(f"a layer of type {media_type}; expected one of {', '.join(sorted(LAYER_TYPES))}")
 
 
@@ -122,9 +124,20 @@ def open_chunks(blob: LayerBlob, budget: Budget) -> Generator[bytes, None, None]
     bytes. Raises ``CorruptImage`` for malformed data and wrong digests, ``ImageError`` if the layer
     cannot be read. Close the generator to end its worker thread.
     """
-    with blob.open() as file, ThreadPoolExecutor(1, "layer") as pool:
+    with _opened(blob) as file, ThreadPoolExecutor(1, "layer") as pool:
         chunks = _decompressed(_Hashed(file, blob.digest), budget)
         yield from _checked(_read_ahead(chunks, pool), getattr(blob, "diff_id", ""), "diff id")
+
+
+def _opened(blob: LayerBlob) -> BinaryIO:
+    try:
+        return blob.open()
+    except errors.ImageError as error:
+        if blob.media_type not in FOREIGN_TYPES:
+            raise
+        raise errors.ImageError(
+            f"a foreign layer ({blob.media_type}): its content is not part of the image and must be fetched elsewhere"
+        ) from error
 
 
 def _read_blob(blob: LayerBlob, layer: tree.Layer, *, number: int, budget: Budget) -> None:

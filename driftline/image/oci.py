@@ -26,6 +26,9 @@ DIGEST = re.compile(r"(sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 # annotations.md, "Pre-Defined Annotation Keys"; containerd's ``ctr image export`` writes its own as well.
 NAME_ANNOTATIONS = ("org.opencontainers.image.ref.name", "io.containerd.image.name")
+CONFIG_TYPES = frozenset(
+    {"", "application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"}
+)
 INDEX_TYPES = frozenset(
     {
         "application/vnd.oci.image.index.v1+json",
@@ -54,14 +57,20 @@ class Descriptor(msgspec.Struct, frozen=True, rename="camel"):
     """Bytes of the blob; not used, since the digest is verified."""
     annotations: Mapping[str, str] | None = None
     platform: Platform | None = None
+    artifact_type: str = ""
+    """Type of an artifact's manifest; empty for images."""
 
 
-class Manifest(msgspec.Struct, frozen=True):
-    """Image of one platform (manifest.md)."""
+class Manifest(msgspec.Struct, frozen=True, rename="camel"):
+    """Image of one platform, or an artifact (manifest.md)."""
 
     config: Descriptor
     layers: Sequence[Descriptor]
     """Bottom layer first."""
+    artifact_type: str = ""
+    """Type of an artifact; empty for images."""
+    subject: Descriptor | None = None
+    """Manifest that an artifact refers to; an image has none."""
 
 
 class Index(msgspec.Struct, frozen=True):
@@ -133,6 +142,8 @@ def _names(item: Descriptor) -> tuple[str, ...]:
 def _choose(source: files.Files, manifests: Sequence[Descriptor], platform: str) -> Descriptor:
     candidates = {item.digest: item for item in _flatten(source, manifests, depth=0)}
     matching = [item for item in candidates.values() if _fits(item.platform, platform)]
+    if len(matching) > 1:
+        matching = [item for item in matching if _is_image(source, item)] or matching
     if len(matching) == 1:
         return matching[0]
     if not matching:
@@ -163,6 +174,22 @@ def _nested(source: files.Files, item: Descriptor) -> Sequence[Descriptor] | Non
     if not item.media_type and b'"manifests"' not in data:
         return None
     return _parse(data, Index, item.digest, source).manifests
+
+
+# Signatures, attestations and SBOMs lie beside an image as manifests without a platform (cosign's SIGNATURE_SPEC.md;
+# image-spec v1.1, manifest.md, "Guidelines for Artifact Usage"). Their layers are no file systems, or they name their
+# type or subject.
+def _is_image(source: files.Files, item: Descriptor) -> bool:
+    if item.artifact_type:
+        return False
+    data = _verified(source, item.digest)
+    try:
+        manifest = _parse(data, Manifest, item.digest, source)
+    except errors.CorruptImage:  # a manifest of another form, such as ORAS's artifact manifests
+        return False
+    if manifest.artifact_type or manifest.subject is not None or manifest.config.media_type not in CONFIG_TYPES:
+        return False
+    return all(blobs.is_layer(layer.media_type) for layer in manifest.layers)
 
 
 def _fits(found: Platform | None, wanted: str) -> bool:

@@ -1,6 +1,8 @@
 import hashlib
 import json
 import re
+import tarfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,6 +118,39 @@ def test_an_image_of_containerd_is_indexed_by_its_reference(run: Run, lab: labs.
     reference = lab.image("busybox")
     facts = json.loads(run("show", reference, "/bin/busybox", "--runtime", str(lab.socket), "--output", "json"))
     assert facts["sha256"] == hashlib.sha256(Path("/bin/busybox").read_bytes()).hexdigest()
+
+
+OPAQUE = {"SCHILY.xattr.trusted.overlay.opaque": "y"}
+SETUID: dict[str, Any] = {"linkname": "app", "mode": 0o4755, "uid": 5}
+ODD_LAYERS = {
+    "whiteout, then directory": (archive(member("opt/tool")), archive(member(".wh.opt"), directory("opt"))),
+    "trusted xattr": (archive(member("opt/tool")), archive(directory("opt", pax_headers=OPAQUE), member("opt/new"))),
+    "hard link with another mode": (archive(member("app", mode=0o755), member("su", tarfile.LNKTYPE, **SETUID)),),
+    "root": (archive(directory("./", mode=0o700, uid=5), member("f")),),
+    "opaque root": (archive(member("d/f")), archive(member(".wh..wh..opq"), member("d/g"))),
+    "whiteout in the bottom layer": (archive(member("f"), member("g"), member(".wh.f")),),
+    "parent that no layer lists": (archive(directory("d", mode=0o700, uid=9)), archive(member("d/f"))),
+}
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("name", ODD_LAYERS)
+def test_containerd_unpacks_odd_layers_alike(lab: labs.Lab, tmp_path: Path, name: str) -> None:
+    reference = f"localhost/odd/{zlib.crc32(name.encode())}:1"
+    layout, blobs = tmp_path / "layout", [making.blob(layer, "+gzip") for layer in ODD_LAYERS[name]]
+    entry = making.write_manifest(layout, blobs) | {"annotations": {"io.containerd.image.name": reference}}
+    making.write_index(layout, [entry])
+    packed = making.pack(layout, tmp_path / "image.tar")
+    try:
+        lab.runtime.ctr("images", "import", packed).check()
+        layers = cluster.image_layers(reference, address=str(lab.socket))
+        image.build_index(layers.digest, image.LowerDirs(layers.lowerdirs), tmp_path / "unpacked")
+    finally:
+        lab.runtime.ctr("images", "rm", "--sync", reference)
+    with image.open_image(str(packed)) as source:
+        image.build_index(source.digest, source.layers, tmp_path / "packed")
+    with image.open_index(tmp_path / "unpacked") as unpacked, image.open_index(tmp_path / "packed") as found:
+        assert list(found) == list(unpacked)
 
 
 @pytest.mark.e2e

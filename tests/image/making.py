@@ -17,6 +17,7 @@ from driftline.image import Blob, Blobs, Entry, ImageIndex, Limits
 
 DIGEST = "sha256:" + "d" * 64
 OCI_TAR = "application/vnd.oci.image.layer.v1.tar"
+OCI_CONFIG = "application/vnd.oci.image.config.v1+json"
 Compress = Callable[[bytes], bytes]
 COMPRESS: dict[str, Compress] = {"": bytes, "+gzip": gzip.compress, "+zstd": zstandard.compress}
 
@@ -102,14 +103,17 @@ def write_layout(path: Path, images: dict[str, Sequence[Blob]], **descriptor: An
 
 def write_manifest(path: Path, layers: Sequence[Blob]) -> dict[str, Any]:
     """Write the blobs, the config and the manifest of an image; return the manifest's descriptor."""
-    config = json.dumps({"rootfs": {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]}}).encode()
-    listed = [{"mediaType": layer.media_type, "digest": layer.digest, "size": 0} for layer in layers]
+    rootfs = {"type": "layers", "diff_ids": [layer.diff_id for layer in layers]}
+    config = json.dumps({"architecture": "amd64", "os": "linux", "rootfs": rootfs}).encode()
+    listed = []
     for layer in layers:
         with layer.open() as file:
-            write_blob(path, file.read())
-    manifest = {"schemaVersion": 2, "config": {"digest": write_blob(path, config)}, "layers": listed}
-    digest = write_blob(path, json.dumps(manifest).encode())
-    return {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": 0}
+            packed = file.read()
+        listed.append({"mediaType": layer.media_type, "digest": write_blob(path, packed), "size": len(packed)})
+    configured = {"mediaType": OCI_CONFIG, "digest": write_blob(path, config), "size": len(config)}
+    manifest = json.dumps({"schemaVersion": 2, "config": configured, "layers": listed}).encode()
+    digest = write_blob(path, manifest)
+    return {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": len(manifest)}
 
 
 def write_index(path: Path, manifests: Sequence[dict[str, Any]]) -> None:

@@ -5,13 +5,14 @@ import io
 import tarfile
 import threading
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from driftline.errors import CorruptImage, ImageError
+from driftline.errors import CorruptImage, ImageError, ImageNotFound
 from driftline.image import Blob, Blobs, Kind, build
 from tests.image import making
 from tests.image.making import archive, device, directory, member, names, symlink
@@ -81,9 +82,17 @@ def test_garbage_is_corrupt(tmp_path: Path, data: bytes) -> None:
         "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
     ],
 )
-def test_foreign_layer_is_refused_with_its_reason(tmp_path: Path, media_type: str) -> None:
+def test_a_foreign_layer_is_read_where_the_image_has_it(tmp_path: Path, media_type: str) -> None:
+    present = dataclasses.replace(making.blob(archive(member("f")), "+gzip"), media_type=media_type)
+    assert names(making.build_blobs(tmp_path, present)) == [b"/", b"/f"]
+
+    absent = dataclasses.replace(present, opener=_missing)
     with pytest.raises(ImageError, match="a foreign layer"):
-        making.build_blobs(tmp_path, dataclasses.replace(making.blob(LAYER), media_type=media_type))
+        making.build_blobs(tmp_path, absent)
+
+
+def _missing() -> BinaryIO:
+    raise ImageNotFound("no such blob")
 
 
 def test_unknown_media_type_lists_the_expected_ones(tmp_path: Path) -> None:

@@ -43,6 +43,30 @@ def test_ambiguous_reference_lists_the_images(tmp_path: Path) -> None:
         find(tmp_path)
 
 
+COSIGN = "application/vnd.dev.cosign.simplesigning.v1+json"
+
+
+@pytest.mark.parametrize(
+    "artifact",
+    [
+        {"layers": [{"mediaType": COSIGN, "digest": making.sha256(b"{}"), "size": 2}]},
+        {"blobs": []},
+        {"layers": [], "artifactType": "application/spdx+json"},
+        {"layers": [], "subject": {"digest": making.sha256(b"{}"), "mediaType": "x", "size": 2}},
+        {"layers": [], "config": {"digest": making.sha256(b"{}"), "mediaType": "application/vnd.oci.empty.v1+json"}},
+    ],
+)
+def test_signatures_beside_an_image_are_no_images(tmp_path: Path, artifact: dict[str, Any]) -> None:
+    image = making.write_manifest(tmp_path, ONE)
+    making.write_blob(tmp_path, b"{}")
+    config = {"digest": making.sha256(b"{}"), "mediaType": "application/vnd.oci.image.config.v1+json"}
+    signature = making.write_blob(tmp_path, json.dumps({"schemaVersion": 2, "config": config} | artifact).encode())
+    listed = {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": signature, "size": 0}
+    making.write_index(tmp_path, [image, listed])
+
+    assert find(tmp_path).digest == image["digest"]
+
+
 def test_unknown_name_lists_the_images(tmp_path: Path) -> None:
     making.write_layout(tmp_path, {"one": ONE})
     with pytest.raises(ImageNotFound, match=r"no image 'three'; it has one, sha256:"):
