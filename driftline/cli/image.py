@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from driftline import cluster, errors, image
+from driftline.cli._shared import line_table
 from driftline.cli._shared.options import DEFAULT_IMAGES, ObjectOutput, Runtime
 from driftline.image import Entry, ImageCache, ImageIndex
 from driftline.printable import printable
@@ -23,6 +24,7 @@ from driftline.printable import printable
 app = App(name="image")
 
 _MAX_PATH_LENGTH = 1 << 16  # more than a path of 4,096 bytes (PATH_MAX) whose bytes are all escaped
+_EXIT_DIFFERENT = 3
 _SCHEMES = ("oci:", "oci-archive:", "docker-archive:")
 
 ImageName = Annotated[
@@ -96,8 +98,10 @@ def diff(
     *,
     options: ImageOptions | None = None,
     output: Literal["table", "json"] = "table",
-) -> None:
+) -> int:
     """List the paths that differ between two images: added, removed, or another kind, content, mode or owner.
+
+    Exits with code 0 if no path differs, and with code 3 if any does.
 
     Parameters
     ----------
@@ -106,11 +110,8 @@ def diff(
     """
     with _opened(before, options) as left, _opened(after, options) as right:
         changes = image.diff(left, right)
-        if output == "json":
-            for change in changes:
-                print(json.dumps(_change_facts(change)))
-        else:
-            _print_changes(changes)
+        count = _print_lines(changes) if output == "json" else _print_changes(changes)
+    return _EXIT_DIFFERENT if count else 0
 
 
 # Images by name
@@ -215,14 +216,20 @@ def _lines(key: str, value: Any) -> Sequence[tuple[str, str]]:
     return [(label, "nothing" if value is None else str(value))]
 
 
-def _print_changes(changes: Iterator[image.Change]) -> None:
-    table = Table(box=None, header_style="bold")
-    for heading in ("change", "path", "before", "after"):
-        table.add_column(heading, overflow="fold")
+def _print_lines(changes: Iterator[image.Change]) -> int:
+    count = 0
+    for count, change in enumerate(changes, 1):  # noqa: B007 (the last number is the count)
+        print(json.dumps(_change_facts(change)))
+    return count
+
+
+def _print_changes(changes: Iterator[image.Change]) -> int:
+    rows = []
     for change in changes:
         sides = (_aspect_of(change.aspect, side) for side in (change.before, change.after))
-        table.add_row(*(Text(cell) for cell in (change.aspect.value, _text(change.path), *sides)))
-    Console().print(table)
+        rows.append([Text(cell) for cell in (change.aspect.value, _text(change.path), *sides)])
+    line_table.print_table(("change", "path", "before", "after"), rows)
+    return len(rows)
 
 
 def _aspect_of(aspect: image.Aspect, side: Entry | None) -> str:

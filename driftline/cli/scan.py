@@ -10,10 +10,10 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from driftline import cluster
+from driftline.cli._shared import line_table
 from driftline.cli._shared.options import DEFAULT_IMAGES, Flag, Images, NodeRuntime
 from driftline.errors import DriftlineError, InvalidInput, InvalidReference
 from driftline.events import Container
@@ -159,17 +159,13 @@ def _entry_facts(entry: Entry | None) -> dict[str, Any] | None:
 
 
 def _print_table(container: Container, findings: Iterator[Finding]) -> int:
-    table = Table("change", "path", "what", box=None, pad_edge=False, header_style="bold")
-    for finding in findings:
-        table.add_row(_changes(finding), Text(_text(finding.path), overflow="fold"), Text(_what(finding)))
-    # Piped output keeps one finding a line, so that grep finds whole paths.
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    rows = [(_changes(finding), Text(_text(finding.path)), Text(_what(finding))) for finding in findings]
     title = f"{_name(container)} of {container.image or 'an image without a name'}"
-    how_many = f"paths that differ: {table.row_count}" if table.row_count else "nothing differs from its image"
-    console.print(Text(f"{printable(title.encode())}: {how_many}"))
-    if table.row_count:
-        console.print(table)
-    return table.row_count
+    how_many = f"paths that differ: {len(rows)}" if rows else "nothing differs from its image"
+    Console(highlight=False, soft_wrap=True).print(Text(f"{printable(title.encode())}: {how_many}"))
+    if rows:
+        line_table.print_table(("change", "path", "what"), rows)
+    return len(rows)
 
 
 def _changes(finding: Finding) -> Text:

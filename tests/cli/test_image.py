@@ -1,9 +1,11 @@
 import hashlib
 import json
 import re
+import subprocess
+import sys
 import tarfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +100,27 @@ def test_diff_lists_the_changes(run: Run, layout: str) -> None:
 
 def test_diff_as_a_table_shows_the_changed_aspect(run: Run, layout: str) -> None:
     assert re.search(r"mode +/y +0644 +0755", run("diff", f"{layout}:old", f"{layout}:new"))
+
+
+def test_the_exit_code_of_diff_tells_different_from_equal(layout: str, tmp_path: Path) -> None:
+    names = ((f"{layout}:old", f"{layout}:new"), (f"{layout}:old", f"{layout}:old"), (f"{layout}:old", "/none"))
+    codes = [subprocess.run(_diff(tmp_path, *pair), capture_output=True, check=False).returncode for pair in names]
+
+    assert codes == [3, 0, 2]
+
+
+def _diff(folder: Path, before: str, after: str) -> Sequence[str]:
+    command = (sys.executable, "-m", "driftline.cli", "image", "diff")
+    return (*command, before, after, "--cache", str(folder / "cache"))
+
+
+def test_piped_changes_take_a_line_each(tmp_path: Path) -> None:
+    path = "/".join(["a long name of a folder"] * 20)
+    making.write_layout(tmp_path / "layout", {"old": OLD, "new": [*OLD, making.blob(archive(member(path)))]})
+    layout = f"oci:{tmp_path / 'layout'}"
+    done = subprocess.run(_diff(tmp_path, f"{layout}:old", f"{layout}:new"), capture_output=True, check=False)
+
+    assert done.stdout.decode().splitlines()[-1].split() == ["added", *f"/{path}".split(), "file"]
 
 
 def test_control_characters_in_paths_are_escaped(run: Run, tmp_path: Path) -> None:
