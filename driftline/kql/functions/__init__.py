@@ -7,6 +7,7 @@ from driftline.kql.functions.arrays import ARRAYS
 from driftline.kql.functions.conversion import CONVERSION
 from driftline.kql.functions.datetime import DATETIMES
 from driftline.kql.functions.encodings import ENCODINGS
+from driftline.kql.functions.geography import GEOGRAPHY
 from driftline.kql.functions.ip_addresses import IP_ADDRESSES
 from driftline.kql.functions.json import JSON
 from driftline.kql.functions.math import MATH
@@ -46,6 +47,7 @@ FUNCTIONS: dict[str, Function] = {
     **CONVERSION,
     **JSON,
     **IP_ADDRESSES,
+    **GEOGRAPHY,
     **URLS,
     **ARRAYS,
     **RANGES,

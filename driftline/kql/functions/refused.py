@@ -6,19 +6,12 @@ from driftline.kql.functions.row import refused, rows
 
 __all__ = ["REFUSED_ROWS"]
 
-GEOGRAPHY = "hunting tables have no coordinates"
 SERVICE = "it describes a Kusto cluster"
 DEVICE = "it reads Defender's own device inventory"
 LATER = "it is not implemented"
 
 REFUSED_ROWS = rows(
     [
-        *refused(
-            GEOGRAPHY,
-            """geo_distance_point_to_line geo_distance_point_to_polygon geo_point_in_polygon
-            geo_point_to_geohash geo_point_to_s2cell geo_point_to_h3cell geo_geohash_to_central_point
-            geo_info_from_ip_address geo_intersects_2lines geo_line_length geo_polygon_area geo_point_buffer""",
-        ),
         *refused(
             SERVICE,
             """current_principal current_principal_details current_principal_is_member_of current_database

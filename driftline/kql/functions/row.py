@@ -82,6 +82,8 @@ class Function:
     """Dialect that alone has the function, so that the other one refuses it; empty if both have it."""
     doc: str = ""
     """Line of the reference page; empty for a function that only the binder and the rewrites use."""
+    defaults: tuple[object, ...] = ()
+    """Values of the optional parameters that a call leaves out, in their order; null behind the last one."""
     aliases: tuple[str, ...] = ()
     """Other names by which a query may call the function."""
     refused: str = ""

@@ -289,48 +289,5 @@ UDF = rows(
             ),
             doc="Fit a polynomial; columns rsquare, coefficients, variance, rvariance and poly_fit.",
         ),
-        Function(
-            "geo_distance_2points",
-            "real real real real",
-            "real",
-            duckdb=(
-                """
-                    CASE
-                    WHEN abs(_0) <= 180 AND abs(_1) <= 90 AND abs(_2) <= 180 AND abs(_3) <= 90
-                        THEN 2 * 6371010 * asin(
-                            sqrt(
-                                least(
-                                    1,
-                                    pow(sin(radians(_3 - _1) / 2), 2) + cos(radians(_1)) * cos(radians(_3))
-                                    * pow(sin(radians(_2 - _0) / 2), 2)
-                                )
-                            )
-                        )
-                    END"""
-            ),
-            clickhouse=(
-                """
-                    if(
-                        abs(_0) <= 180 AND abs(_1) <= 90 AND abs(_2) <= 180 AND abs(_3) <= 90,
-                        2 * 6371010 * asin(
-                            sqrt(
-                                least(
-                                    1,
-                                    pow(sin(radians(_3 - _1) / 2), 2) + cos(radians(_1)) * cos(radians(_3))
-                                    * pow(sin(radians(_2 - _0) / 2), 2)
-                                )
-                            )
-                        ),
-                        NULL
-                    )"""
-            ),
-            doc="Return the distance in meters between two points (longitude, latitude) on a sphere.",
-        ),
-        Function(
-            "geo_point_in_circle",
-            "real real real real real",
-            "bool",
-            doc="Return true if a point is within a radius in meters of another point.",
-        ),
     ]
 )

@@ -19,7 +19,7 @@ import xxhash
 from duckdb.func import FunctionNullHandling
 from duckdb.sqltypes import BIGINT, BOOLEAN, DOUBLE, VARCHAR, DuckDBPyType
 
-from driftline.store.udf import autocluster, distributions, reduce, series, xml
+from driftline.store.udf import autocluster, distributions, geography, reduce, series, xml
 
 __all__ = ["register_functions"]
 
@@ -236,4 +236,5 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Any], list[Any], DuckDBPyType]] = {
     "series_periods": (series.find_periods, [VARCHAR, DOUBLE, DOUBLE, BIGINT], VARCHAR),
     "series_validated": (series.validate_periods, [VARCHAR, VARCHAR], VARCHAR),
     "series_fitted": (series.fit_polynomial, [VARCHAR, VARCHAR, BIGINT], VARCHAR),
+    **geography.FUNCTIONS,
 }

@@ -40,8 +40,10 @@ def bind_call_to(row: functions.Function, node: syntax.Call, values: tuple[Scala
     if row.result == "common":
         kind, args = types.common(args, scope=scope, span=node.span)
         return Call(row.name, args, kind)
-    left_out = [p.rstrip("?") for p in row.parameters[len(args) :] if p.endswith("?")]
-    padded = args + tuple(Const(PADDING.get(kind, kind), None) for kind in left_out)
+    optional = [p.rstrip("?") for p in row.parameters if p.endswith("?")]
+    defaults = [*row.defaults, *[None] * (len(optional) - len(row.defaults))]
+    padding = [Const(PADDING.get(kind, kind), value) for kind, value in zip(optional, defaults, strict=True)]
+    padded = args + tuple(padding[len(optional) - max(len(row.parameters) - len(args), 0) :] if padding else ())
     return Call(row.name, padded, result_type(row, args))
 
 
