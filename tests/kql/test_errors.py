@@ -193,7 +193,11 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ),
     (
         "Processes | project-away file, Acount | where Foo == 1",
-        ["1:26 unknown column 'file'; did you mean 'File'?", "1:32 unknown column 'Acount'; did you mean 'Account'?"],
+        [
+            "1:26 unknown column 'file'; did you mean 'File'?",
+            "1:32 unknown column 'Acount'; did you mean 'Account'?",
+            "1:47 unknown column 'Foo'; there is Timestamp, File, Account, Pid, Fields",
+        ],
     ),
     (
         'Processes | where FileNme == "x" and Acount == "y" and foo(1) == 2 | wher 1 == 1 | take ',
@@ -202,7 +206,13 @@ MISTAKES: list[tuple[str, list[str]]] = [
             "1:89 expected an expression, got the end of the query",
         ],
     ),
-    ('Processes | extend x = Fil | where x == "a" | project x, y', ["1:24 unknown column 'Fil'; did you mean 'File'?"]),
+    (
+        'Processes | extend x = Fil | where x == "a" | project x, y',
+        [
+            "1:24 unknown column 'Fil'; did you mean 'File'?",
+            "1:58 unknown column 'y'; there is Timestamp, File, Account, Pid, Fields, x",
+        ],
+    ),
     (
         "Processes | sumarize count() | wher x | lookp y",
         [
@@ -330,3 +340,12 @@ def test_hints_name_no_helper_of_the_compiler(name: str) -> None:
     (message,) = messages(f"print x = {name}x(1)")
 
     assert f"'{name}'" not in message
+
+
+def test_unknown_columns_of_all_operators_are_reported_at_once() -> None:
+    text = (
+        "Processes | where A == 1 and B == 2 | extend x = C | sort by D asc | summarize n = sum(E), count() by F"
+        " | where n > 1 and count_ > 1 and G == 1 | top 3 by H | project n | take 5 | where I > 1"
+    )
+
+    assert [message.split("'")[1] for message in messages(text)] == list("ABCDEFGHI")

@@ -9,6 +9,7 @@ https://learn.microsoft.com/kusto/query/let-statement
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -41,6 +42,7 @@ Discover = Callable[[Plan], list[tuple[Any, ...]]]  # the rows of a plan, for op
 MOST_NODES = 20_000
 # Nodes and columns of a plan once functions and lets are expanded; the later stages take some 20 µs for each.
 MOST_PARTS = 100_000
+GENERATED = re.compile(r"(?:Column|print_)[0-9]+")
 MOST_LISTED = 6  # columns that the hint for an unknown column lists
 
 
@@ -202,7 +204,8 @@ class Session:
         self.refused = refused or {}  # tables that may not be read, and why
         self.views = views
         self.mentioned = mentioned
-        self.tainted = False  # an operator failed: later unknown columns may be consequences
+        self.tainted = False  # an operator of unknown columns failed: all later unknown columns may be consequences
+        self.suspects: set[str] = set()  # names in operators that failed: later ones may be consequences
         self.calls: list[Span] = []  # calls of user-defined functions whose bodies are being bound
         self.properties: dict[
             str, syntax.Expr
@@ -343,11 +346,16 @@ class Scope:
 
         After an operator has failed, an unknown column may be a consequence; it is then no problem of its own.
         """
-        if self.session.tainted:
+        if self.session.tainted or name in self.session.suspects or self._may_be_generated(name):
             raise Stuck
         if self.grouped_column(name):
             self.fail(f"'{name}' must stand inside an aggregate such as take_any({name}), or in 'by'", span)
         self.fail(f"unknown column '{name}'{self._instead(name)}", span)
+
+    def _may_be_generated(self, name: str) -> bool:
+        """Whether an operator that failed may have given the name to an unnamed column, such as ``count_``."""
+        made = name.partition("_")[0] in functions.AGGREGATES or GENERATED.fullmatch(name)
+        return bool(self.session.suspects and made)
 
     def _instead(self, name: str) -> str:
         """Return the hint behind "unknown column": a Kusto function, a similar name, or all columns if they are few."""

@@ -62,7 +62,6 @@ def _aggregated(item: syntax.Named, scope: Scope, names: ColumnNames, groups: se
         check_named(value, scope)
         bound = scope.scalar(value)
     except Stuck:
-        scope.session.tainted = True
         bound = Const("dynamic", None)
     return [(scope.session.column(names.of(item), bound.type), bound)]
 

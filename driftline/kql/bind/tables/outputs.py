@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable, Sequence
 
-from driftline.kql import syntax
+from driftline.kql import functions, syntax
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.plan.nodes import Aggregate, Call, Col, Column, Const, Filter, Key, Limit, Project, Scalar, Window
@@ -87,7 +87,8 @@ def bound_or_null(node: syntax.Expr, scope: Scope) -> Scalar:
         check_named(node, scope)
         return scope.scalar(node)
     except Stuck:
-        scope.session.tainted = True
+        # The names of several columns come from the bound value; one column has its name from the query.
+        scope.session.tainted |= isinstance(node, syntax.Call) and bool(functions.find(node.name).columns)
         return Const("dynamic", None)
 
 

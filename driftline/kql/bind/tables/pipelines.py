@@ -5,7 +5,8 @@ https://learn.microsoft.com/kusto/query/tabular-expression-statements
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import fields
 
 from driftline.kql import syntax
 from driftline.kql.bind.scalars.tabular import is_tabular
@@ -41,6 +42,10 @@ ON_PARTITIONS: frozenset[type] = frozenset(
 """Operators that can work on each partition by itself; others are refused in the body of partition and mv-apply."""
 
 
+OF_NAMED_COLUMNS: frozenset[type] = frozenset(
+    [syntax.Where, syntax.Columns, syntax.Summarize, syntax.Sort, syntax.Top, syntax.Limit, syntax.Serialize]
+)
+"""Operators whose new columns have their names in the query, so that an unknown column behind them is a mistake."""
 ON_GRAPHS: frozenset[type] = frozenset([syntax.GraphMatch, syntax.GraphToTable])
 """Operators that take a graph; all others take a table."""
 
@@ -85,8 +90,21 @@ def apply(operators: tuple[syntax.Operator, ...], relation: Relation, scope: Sco
                 scope.fail("not supported: this operator within the body of 'partition' or 'mv-apply'", operator.span)
             relation = scope.session.binder.operator(operator, relation, scope.with_row(relation))
         except Stuck:
-            scope.session.tainted = True
+            scope.session.tainted |= type(operator) not in OF_NAMED_COLUMNS
+            scope.session.suspects.update(names_in(operator))
     return relation
+
+
+def names_in(node: object) -> Iterator[str]:
+    """Yield the names that stand in a node, of columns and of values."""
+    if isinstance(node, (syntax.Name, syntax.TypedName)):
+        yield node.name
+    if isinstance(node, syntax.Named):
+        yield from node.names
+    parts = node if isinstance(node, tuple) else (getattr(node, field.name) for field in fields(node))  # type: ignore[arg-type]
+    for part in parts:
+        if isinstance(part, (syntax.Node, tuple)):
+            yield from names_in(part)
 
 
 SOURCES: dict[type, Callable[..., Relation]] = {syntax.Pipe: bind_pipe}
