@@ -145,10 +145,10 @@ def test_problems_of_scan(operator: str, message: str) -> None:
     ("operator", "message"),
     [
         ("evaluate basket(2.0)", "a threshold from 0.015 to less than 1"),
-        ("invoke FileProfile(a, 0)", "a number of records from 1 to 1000"),
-        ("invoke FileProfile(a)", "unknown table 'CloudProcessEvents'"),
+        ("invoke FileProfile(a, 0)", "a number of records from 1 to 10,000"),
+        ("invoke FileProfile(a)", "FileProfile summarizes the table CloudProcessEvents, which is not among"),
         ("extend b = format_bytes(1, 0, 'XB')", "a unit of Bytes, KB"),
-        ("extend b = datetime_utc_to_local(now(), 'Mars')", "the constant name of a time zone"),
+        ("extend b = datetime_utc_to_local(now(), 'Mars')", "the name of a time zone"),
         ("extend b = parse_command_line(a, 'bash')", "expected 'windows'"),
         ("where parse_version(a) < 5", "versions compare with versions"),
     ],

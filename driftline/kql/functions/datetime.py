@@ -152,6 +152,13 @@ DATETIMES = rows(
         Function(
             "ago", "timespan", "datetime", doc="Return the time at which the query began (UTC), minus a timespan."
         ),
+        Function(
+            "ingestion_time",
+            "",
+            "datetime",
+            column_name="$IngestionTime",
+            doc="Return the time of the row's event, its Timestamp; null for rows without one.",
+        ),
         Function("now_utc", "", "datetime", duckdb="make_timestamp(epoch_us(now()))", clickhouse="now64(6, 'UTC')"),
         Function(
             "datetime+",

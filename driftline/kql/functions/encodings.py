@@ -225,6 +225,20 @@ ENCODINGS = rows(
             doc="Convert a local time of a time zone such as Europe/Berlin to a UTC datetime.",
         ),
         Function(
+            "datetime_utc_to_local_of",
+            "datetime string",
+            "datetime",
+            duckdb="timezone(known_zone(_1), timezone('UTC', _0))",
+            only_on="duckdb",
+        ),
+        Function(
+            "datetime_local_to_utc_of",
+            "datetime string",
+            "datetime",
+            duckdb="timezone('UTC', timezone(known_zone(_1), _0))",
+            only_on="duckdb",
+        ),
+        Function(
             "set_equals",
             "dynamic dynamic",
             "bool",

@@ -18,7 +18,6 @@ REFUSED_ROWS = rows(
             current_cluster_endpoint extent_id extent_tags cursor_after cursor_before_or_at cursor_current
             estimate_data_size""",
         ),
-        *refused("rows have no ingestion time; write Timestamp", "ingestion_time"),
         *refused("it is a table function; write '| invoke FileProfile(SHA256)'", "FileProfile"),
         *refused(DEVICE, "DeviceFromIP AssignedIPAddresses SeenBy"),
         *refused("it needs Kusto's own table of browsers", "parse_user_agent"),

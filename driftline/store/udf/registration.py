@@ -11,6 +11,7 @@ import ipaddress
 import json
 import math
 import zlib
+import zoneinfo
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -119,6 +120,14 @@ def _parse_json(text: str | None) -> Any:
         return None
 
 
+# The engine stops at an unknown time zone.
+def _known_zone(name: str | None) -> str | None:
+    return name if name in _ZONES else None
+
+
+_ZONES = zoneinfo.available_timezones()
+
+
 # The properties of each bag in the order of their names, at every depth.
 def _canonical(text: str | None) -> str:
     try:
@@ -222,6 +231,7 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Any], list[Any], DuckDBPyType]] = {
     "reduced": (reduce.reduce_texts, [VARCHAR, DOUBLE, VARCHAR], VARCHAR),
     "reduced_patterns": (reduce.assign_patterns, [VARCHAR, DOUBLE, VARCHAR], VARCHAR),
     "tree_paths": (_tree_paths, [VARCHAR], VARCHAR),
+    "known_zone": (_known_zone, [VARCHAR], VARCHAR),
     "canonical_json": (_canonical, [VARCHAR], VARCHAR),
     "built_schema": (_schema, [VARCHAR], VARCHAR),
     "replaced_texts": (_replace_strings, [VARCHAR, VARCHAR, VARCHAR], VARCHAR),

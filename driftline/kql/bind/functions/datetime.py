@@ -15,7 +15,7 @@ from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arguments import arity, constant
 from driftline.kql.bind.scalars.arithmetic import arithmetic
 from driftline.kql.bind.scope import Scope
-from driftline.kql.plan.nodes import Call, Const, Scalar
+from driftline.kql.plan.nodes import Call, Col, Const, Scalar
 from driftline.kql.text.problems import suggestion
 
 __all__ = ["SPECIAL"]
@@ -114,17 +114,33 @@ def _format(node: syntax.Call, scope: Scope) -> Scalar:
 
 
 def _zoned(node: syntax.Call, scope: Scope) -> Scalar:
-    """Bind ``datetime_utc_to_local`` or ``datetime_local_to_utc``; the time zone is a constant IANA name."""
+    """Bind ``datetime_utc_to_local`` or ``datetime_local_to_utc``; the time zone is an IANA name.
+
+    An unknown name in a column gives null. ClickHouse takes constant names alone.
+    """
     moment, zone = arity(node, scope, 2)
-    if not isinstance(zone, Const) or zone.value not in zoneinfo.available_timezones():
-        scope.fail("expected the constant name of a time zone, such as 'Europe/Berlin'", node.arguments[1].span)
+    if isinstance(zone, Const) and zone.value not in zoneinfo.available_timezones():
+        scope.fail("expected the name of a time zone, such as 'Europe/Berlin'", node.arguments[1].span)
+    zone = types.coerce(zone, "string", scope=scope, span=node.arguments[1].span)
     moment = types.coerce(moment, "datetime", scope=scope, span=node.arguments[0].span)
-    return Call(node.name, (moment, zone), "datetime")
+    return Call(node.name if isinstance(zone, Const) else f"{node.name}_of", (moment, zone), "datetime")
+
+
+def _ingestion_time(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``ingestion_time()``: the time of the row's event, which sensors send within seconds; null without one.
+
+    https://learn.microsoft.com/kusto/query/ingestion-time-function
+    """
+    arity(node, scope, 0)
+    named = (scope.column(name) for name in ("Timestamp", "TimeGenerated"))
+    column = next((each for each in named if each is not None and each.type == "datetime"), None)
+    return Const("datetime", None) if column is None else Col(column.id, "datetime")
 
 
 SPECIAL: dict[str, Callable[[syntax.Call, Scope], Scalar]] = {
     "now": _now,
     "ago": _ago,
+    "ingestion_time": _ingestion_time,
     "datetime_part": _by_name("datetime_part", (1,)),
     "datetime_diff": _by_name("datetime_diff", (1, 2)),
     "datetime_add": _by_name("datetime_add", (2, 1)),

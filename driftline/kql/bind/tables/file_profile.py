@@ -2,7 +2,8 @@
 
 In Defender a service answers that sees files of the whole world. Here the answer is a summary of the fleet's
 ``CloudProcessEvents`` for the hash. The limit of records, which protects that service, is accepted without effect.
-Sensors record SHA-256 only: for a column of SHA-1, the column of SHA-256 beside it is looked up.
+Sensors record SHA-256 only: for a column of SHA-1, the column of SHA-256 beside it is looked up, and without one the
+profile is missing.
 
 https://learn.microsoft.com/defender-xdr/advanced-hunting-fileprofile-function
 """
@@ -21,7 +22,7 @@ __all__ = ["FUNCTIONS"]
 
 EVENTS = "CloudProcessEvents"
 NEEDED = frozenset(["Timestamp", "SHA256", "ContainerId", "FileSize", "DriftSubject"])
-MOST_RECORDS = 1000
+MOST_RECORDS = 10_000
 PROFILES = f"""
 {EVENTS}
 | where isnotempty(SHA256)
@@ -76,11 +77,17 @@ def _check_records(node: syntax.Expr, scope: Scope) -> None:
     """Note a problem for a limit of records outside of Defender's range."""
     records = constant(node, scope, "long")
     if not isinstance(records, int) or not 1 <= records <= MOST_RECORDS:
-        scope.fail(f"expected a number of records from 1 to {MOST_RECORDS}", node.span)
+        scope.fail(f"expected a number of records from 1 to {MOST_RECORDS:,}", node.span)
 
 
 def _profiles(node: syntax.Invoke, scope: Scope) -> Relation:
     """Bind the query that summarizes events by hash; note a problem if the events' table lacks a column it needs."""
+    if EVENTS not in scope.session.schema and EVENTS not in scope.names:
+        scope.fail(
+            f"FileProfile summarizes the table {EVENTS}, which is not among these tables; "
+            f"it needs {', '.join(sorted(NEEDED))}",
+            node.call.span,
+        )
     # The summary is KQL: what may be read, and how, is decided as for any query.
     events = scope.with_row(None).table(syntax.Name(EVENTS, span=node.call.span))
     missing = NEEDED - {column.name for column in events.columns}
@@ -90,15 +97,15 @@ def _profiles(node: syntax.Invoke, scope: Scope) -> Relation:
 
 
 def _hash_column(node: syntax.Invoke, scope: Scope) -> Column:
-    """Find the column of SHA-256 that the first argument means."""
+    """Find the column of hashes that the first argument means: of SHA-256 if the table has it."""
     arguments = node.call.arguments
     name = _column_name(arguments[0], scope) if arguments else "SHA1"
     # InitiatingProcessSHA1 means InitiatingProcessSHA256.
     sha256 = name.removesuffix("SHA1") + "SHA256" if name.endswith("SHA1") else name
     column = scope.column(sha256)
     span = arguments[0].span if arguments else node.call.span
-    if column is None and sha256 != name and scope.column(name):
-        scope.fail(f"FileProfile by '{name}' needs '{sha256}' beside it: sensors take SHA-256 only", span)
+    if column is None and sha256 != name:
+        column = scope.column(name)  # no file is known by its SHA-1: the profile is missing
     if column is None:
         scope.unknown_column(sha256 if arguments else "SHA256", span)
     if column.type != "string":

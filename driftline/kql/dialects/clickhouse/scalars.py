@@ -116,6 +116,10 @@ def _drawn(emitter: ScalarEmitter, value: Call) -> exp.Expression:
     return emitter.templated(value).transform(marked)
 
 
+def _zone_of_column(_: ScalarEmitter, value: Call) -> exp.Expression:
+    raise Unsupported(f"{value.function.removesuffix('_of')} with a time zone that is no constant")
+
+
 class ClickHouseScalars(ScalarEmitter):
     """Emitter of scalars for ClickHouse."""
 
@@ -141,6 +145,8 @@ class ClickHouseScalars(ScalarEmitter):
         "list_json_ordered": _ordered_list,
         "format_timespan": _format_timespan,
         "extract_all_groups": _extract_groups,
+        "datetime_utc_to_local_of": _zone_of_column,
+        "datetime_local_to_utc_of": _zone_of_column,
         "rand": _drawn,
         "rand_below": _drawn,
         "new_guid": _drawn,
