@@ -268,6 +268,15 @@ GEOGRAPHY = rows(
         ),
         computed("geo_union_polygons_array", "dynamic", "dynamic", "Return the union of an array of polygons."),
         computed("geo_from_wkt", "string", "dynamic", "Return a shape in Well-Known Text as GeoJSON."),
+        Function(
+            "geo_info_from_ip_address",
+            "string",
+            "dynamic",
+            duckdb="CAST(place_of_address(_0) AS JSON)",
+            only_on="duckdb",
+            growth=LARGE,
+            doc="Return country, state, city and coordinates of an address, by the file that `DRIFTLINE_GEOIP` names.",
+        ),
         computed(
             "geo_point_to_geohash",
             "real real long?",

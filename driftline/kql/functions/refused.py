@@ -15,12 +15,10 @@ REFUSED_ROWS = rows(
         *refused(
             SERVICE,
             """current_principal current_principal_details current_principal_is_member_of current_database
-            current_cluster_endpoint extent_id extent_tags cursor_after cursor_before_or_at cursor_current
-            estimate_data_size""",
+            current_cluster_endpoint extent_id extent_tags cursor_after cursor_before_or_at cursor_current""",
         ),
         *refused("it is a table function; write '| invoke FileProfile(SHA256)'", "FileProfile"),
         *refused(DEVICE, "DeviceFromIP AssignedIPAddresses SeenBy"),
-        *refused("it needs Kusto's own table of browsers", "parse_user_agent"),
         *refused("Kusto's combination of hashes is not published", "hash_many hash_combine"),
         *refused("decimals are not supported", "todecimal decimal"),
         *refused(

@@ -266,8 +266,24 @@ UDF = rows(
             "series_periods_validate",
             "dynamic real*",
             "dynamic",
+            only_on="duckdb",
             columns=(("periods", "dynamic"), ("scores", "dynamic")),
             doc="Score given periods of a series; columns periods and scores.",
+        ),
+        Function(
+            "parse_user_agent",
+            "string any",
+            "dynamic",
+            duckdb="CAST(parsed_user_agent(_0, _1) AS JSON)",
+            only_on="duckdb",
+            growth=64,
+            doc='Return the parts "browser", "os" and "device" of a user agent that a text or an array names.',
+        ),
+        Function(
+            "estimate_data_size",
+            "any*",
+            "long",
+            doc="Return the approximate size of columns in bytes: `*`, or names of columns.",
         ),
         Function(
             "series_fit_poly_of",
@@ -280,6 +296,7 @@ UDF = rows(
             "series_fit_poly",
             "dynamic dynamic? long?",
             "dynamic",
+            only_on="duckdb",
             columns=(
                 ("rsquare", "real"),
                 ("coefficients", "dynamic"),

@@ -120,6 +120,19 @@ def _parse_json(text: str | None) -> Any:
         return None
 
 
+# Few hunts need these libraries, which are loaded at the first call.
+def _place_of(address: str | None) -> str | None:
+    from driftline.store.udf import geoip  # noqa: PLC0415 -- as above
+
+    return geoip.place_of(address)
+
+
+def _user_agent(text: str | None, sought: str | None) -> str | None:
+    from driftline.store.udf import user_agents  # noqa: PLC0415 -- as above
+
+    return user_agents.parsed(text, sought)
+
+
 # The engine stops at an unknown time zone.
 def _known_zone(name: str | None) -> str | None:
     return name if name in _ZONES else None
@@ -231,6 +244,8 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Any], list[Any], DuckDBPyType]] = {
     "reduced": (reduce.reduce_texts, [VARCHAR, DOUBLE, VARCHAR], VARCHAR),
     "reduced_patterns": (reduce.assign_patterns, [VARCHAR, DOUBLE, VARCHAR], VARCHAR),
     "tree_paths": (_tree_paths, [VARCHAR], VARCHAR),
+    "place_of_address": (_place_of, [VARCHAR], VARCHAR),
+    "parsed_user_agent": (_user_agent, [VARCHAR, VARCHAR], VARCHAR),
     "known_zone": (_known_zone, [VARCHAR], VARCHAR),
     "canonical_json": (_canonical, [VARCHAR], VARCHAR),
     "built_schema": (_schema, [VARCHAR], VARCHAR),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 from driftline.kql import syntax
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arguments import arity
 from driftline.kql.bind.scope import Scope
-from driftline.kql.plan.nodes import Call, Const, Scalar
+from driftline.kql.plan.nodes import Call, Col, Const, Scalar
+from driftline.kql.text import constants
 
 __all__ = ["SPECIAL"]
 
@@ -60,7 +63,51 @@ def _in_circle(node: syntax.Call, scope: Scope) -> Scalar:
     return Call("<=", (Call("geo_distance_2points", tuple(points), "real"), radius), "bool")
 
 
+AGENT_PARTS = ("browser", "os", "device")
+
+
+def _user_agent(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``parse_user_agent(text, parts)``, whose parts are a constant text or array.
+
+    https://learn.microsoft.com/kusto/query/parse-user-agent-function
+    """
+    text, parts = arity(node, scope, 2)
+    text = types.coerce(text, "string", scope=scope, span=node.arguments[0].span)
+    if not isinstance(parts, Const) or parts.type not in {"string", "dynamic"}:
+        scope.fail("expected a constant text or array of 'browser', 'os' and 'device'", node.arguments[1].span)
+    wanted = [parts.value] if parts.type == "string" else constants.loads_array(parts.value or "[]")
+    for each in wanted:
+        if each not in AGENT_PARTS:
+            scope.fail(f"expected 'browser', 'os' or 'device', got '{each}'", node.arguments[1].span)
+    return Call("parse_user_agent", (text, Const("string", constants.dumps(wanted))), "dynamic")
+
+
+SIZES = {"bool": 1, "int": 4, "long": 8, "real": 8, "datetime": 8, "timespan": 8, "guid": 16, "decimal": 16}
+"""Bytes of a value of each type of a fixed size."""
+
+
+def _data_size(node: syntax.Call, scope: Scope) -> Scalar:
+    """Bind ``estimate_data_size(columns)``: texts and JSON count by their bytes, other values by their type.
+
+    https://learn.microsoft.com/kusto/query/estimate-data-size-function
+    """
+    values: list[Scalar] = []
+    for argument in node.arguments:
+        if isinstance(argument, syntax.Star):
+            values += [Col(column.id, column.type) for column in scope.columns()]
+        else:
+            values.append(scope.scalar(argument))
+    if not values:
+        scope.fail("expected columns, or '*'", node.span)
+    total: Scalar = Const("long", sum(SIZES.get(value.type, 0) for value in values))
+    texts = [types.converted(value, "string") for value in values if value.type not in SIZES]
+    sizes: list[Scalar] = [Call("string_size", (text,), "long") for text in texts]
+    return functools.reduce(lambda one, other: Call("+", (one, other), "long"), sizes, total)
+
+
 SPECIAL = {
+    "parse_user_agent": _user_agent,
+    "estimate_data_size": _data_size,
     "hash": _hash,
     "hash_xxhash64": _hash,
     "series_periods_validate": _validate,
