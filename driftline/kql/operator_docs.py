@@ -98,7 +98,10 @@ FORMS: dict[str, tuple[str, str]] = {
     "partition": ("partition by a (pipeline)", "Run a pipeline separately on the rows of each value."),
     "project": ("project a, b = x, …", "Return only these columns."),
     "project-away": ("project-away a, b*", "Remove these columns."),
-    "project-by-names": ("", "Its columns depend on the data."),
+    "project-by-names": (
+        'project-by-names "a", dynamic(["b", "c*"]), …',
+        "Keep the columns of constant names, in their order; names without a column are ignored.",
+    ),
     "project-keep": ("project-keep a, b*", "Keep only these columns, in the order of the table."),
     "project-rename": ("project-rename new = old, …", "Rename columns."),
     "project-reorder": ("project-reorder a, b*", "Move these columns to the front."),

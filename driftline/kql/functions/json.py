@@ -350,6 +350,9 @@ JSON = rows(
             duckdb=merged("_0", "_1"),
             clickhouse=click_merged("ifNull(_0, '{}')", "ifNull(_1, '{}')"),
         ),
+        Function(
+            "column_names_of", "any", "dynamic", doc="Return the names of a table's columns, for `project-by-names`."
+        ),
         Function("gettype", "any", "string", doc="Return the name of a value's type."),
         Function(
             "type_of_dynamic",

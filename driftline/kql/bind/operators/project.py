@@ -16,7 +16,8 @@ from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.bind.tables.column_names import ColumnNames
 from driftline.kql.bind.tables.outputs import Output, bound_or_null, grouped, kept, kept_fresh, projected, ref
 from driftline.kql.parse.cursor import Stuck
-from driftline.kql.plan.nodes import Col, Column, Filter, Scalar
+from driftline.kql.plan.nodes import Col, Column, Const, Filter, Scalar
+from driftline.kql.text import constants
 
 __all__ = ["OPERATORS"]
 
@@ -172,6 +173,27 @@ def _check_new(node: syntax.Columns, names: list[str], scope: Scope) -> None:
             scope.fail(f"a column '{item.names[0]}' already exists", item.span)
 
 
+def bind_project_by_names(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:
+    """Bind project-by-names: the columns that constant texts and arrays name, in this order; ``*`` stands for any text.
+
+    https://learn.microsoft.com/kusto/query/project-by-names-operator
+    """
+    found: dict[str, Column] = {}
+    for item in node.items:
+        for pattern in _name_patterns(item, scope):
+            found.update({c.name: c for c in relation.columns if fnmatch.fnmatchcase(c.name, pattern)})
+    return _chosen(node, list(found.values()), relation, scope)
+
+
+def _name_patterns(item: syntax.Expr, scope: Scope) -> list[str]:
+    value = scope.with_row(None).scalar(item.value if isinstance(item, syntax.Named) else item)
+    if not isinstance(value, Const) or value.type not in {"string", "dynamic"}:
+        scope.fail("expected a constant name, or an array of names such as column_names_of(T)", item.span)
+    named = [value.value] if value.type == "string" else constants.loads_array(value.value or "[]")
+    # Only the star is a wildcard in Kusto.
+    return [re.sub(r"([?\[\]])", r"[\1]", name) for name in named if isinstance(name, str)]
+
+
 def bind_distinct(node: syntax.Columns, relation: Relation, scope: Scope) -> Relation:
     """Bind distinct: each combination of the values once.
 
@@ -196,6 +218,7 @@ LISTS: dict[str, Callable[[syntax.Columns, Relation, Scope], Relation]] = {
     "project-keep": bind_project_keep,
     "project-rename": bind_project_rename,
     "project-reorder": bind_project_reorder,
+    "project-by-names": bind_project_by_names,
     "distinct": bind_distinct,
 }
 

@@ -16,7 +16,6 @@ REASONS = {
     "partition": " with a body in braces; put the body in brackets, without its source",
     "getschema": " with a kind",
     "assert-schema": "",
-    "project-by-names": ": its columns depend on values",
     "macro-expand": ": there is one group of tables here",
 }
 

@@ -47,6 +47,7 @@ ITEMS: dict[str, Callable[[Parser], Expr]] = {
 OPERATORS: dict[str, ParseOperator] = {
     "project": parse_columns,
     "project-away": parse_columns,
+    "project-by-names": parse_columns,
     "project-keep": parse_columns,
     "project-rename": parse_columns,
     "project-reorder": parse_columns,

@@ -31,5 +31,4 @@ OPERATORS: dict[str, ParseOperator] = {
     "graph-mark-components": parse_unsupported,
     "graph-shortest-paths": parse_unsupported,
     "macro-expand": parse_unsupported,
-    "project-by-names": parse_unsupported,
 }
