@@ -32,6 +32,7 @@ _GROUPS = {
     "fleet": "Create join tokens for sensors; list and revoke the sensors of a server.",
     "store": "Measure, check, back up and restore an event store.",
     "hunt": "Run a KQL query over the event store, over files, or on a server.",
+    "lists": "Upload and remove lists that hunts on a server read.",
     "server": "Run the server: API, alerts, policies, hunts, fleet.",
     "config": "Show the settings of the server, and the source of each.",
     "login": "Log in to a server.",

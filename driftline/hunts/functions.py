@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +19,13 @@ from driftline.errors import InvalidInput, InvalidQuery, Problem, QueryProblem
 from driftline.hunts.schema import SCHEMA, VIEWS
 from driftline.kql import functions as builtin
 from driftline.kql import parse, syntax
+from driftline.kql.text.list_names import list_name
 from driftline.kql.text.problems import Problems
 from driftline.kql.text.tokens import Kind, tokenize
 
 __all__ = ["ComposedHunt", "SavedHunt", "check", "compose"]
 
+LISTS = re.compile(r"\b(?:_GetWatchlist|externaldata)\b")
 # A saved hunt with the name of a table, column or function would hide it in every query that refers to the hunt.
 _RESERVED_NAMES = (
     {*SCHEMA, *VIEWS.tables, *builtin.FUNCTIONS, *builtin.AGGREGATES, *builtin.ALIASES}
@@ -152,4 +155,11 @@ def _in_dependency_order(text: str, saved: Mapping[str, SavedHunt], path: tuple[
 def _referenced_names(text: str) -> set[str]:
     tokens = [each for each in tokenize(text, Problems(text)) if each.kind in {Kind.WORD, Kind.QUOTED, Kind.SYMBOL}]
     own = {after.text for word, after in itertools.pairwise(tokens) if word.text == "let"}
-    return {each.text for each in tokens if each.kind is not Kind.SYMBOL} - own
+    return ({each.text for each in tokens if each.kind is not Kind.SYMBOL} | _listed_names(text)) - own
+
+
+# Lists stand in strings: _GetWatchlist('high-value'), externaldata (…) ["https://example.com/high-value.csv"].
+def _listed_names(text: str) -> set[str]:
+    if not LISTS.search(text):
+        return set()
+    return {list_name(each.text) for each in tokenize(text, Problems(text)) if each.kind is Kind.STRING}

@@ -39,6 +39,7 @@ from driftline.server.http.middleware import Around, BoundedBody
 from driftline.server.http.parts import find, provide
 from driftline.server.http.rate_limits import Limiter
 from driftline.server.http.refusal_log import RefusalLog
+from driftline.server.hunts import lists as hunt_lists
 from driftline.server.hunts import router as hunts
 from driftline.server.hunts import saved as saved_hunts
 from driftline.server.hunts import stream as event_stream
@@ -84,6 +85,7 @@ ROUTERS: tuple[Mounted, ...] = (
     Mounted(policies.router),
     Mounted(hunts.router),
     Mounted(saved_hunts.router),
+    Mounted(hunt_lists.router),
     Mounted(event_stream.router),
 )
 

@@ -44,7 +44,7 @@ def test_problems_have_positions_and_suggestions() -> None:
         ("Events | facet by Name", "1:10: not supported: the operator 'facet'"),
         (
             "externaldata(a:string) ['http://x']",
-            "1:1: not supported: 'externaldata'; a hunt reads only the tables it is given",
+            "1:1: no list 'x': a hunt reads only the tables it is given",
         ),
         ("cluster('x').database('y').T", "1:1: not supported"),
         (

@@ -79,6 +79,10 @@ class RemoteTable(Expr):
     """First function or keyword, for the message."""
     text: str = ""
     """The expression as written, for the printer."""
+    columns: tuple[TypedName, ...] = ()
+    """Columns that ``externaldata`` declares."""
+    addresses: tuple[Expr, ...] = ()
+    """Addresses that ``externaldata`` reads."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ def is_tabular(node: syntax.Expr, scope: Scope) -> bool:
             tables = {p.name for p in binding.value.parameters if p.columns is not None}
             lets = {s.name: s.value for s in binding.value.statements if isinstance(s, syntax.Let)}
             return _is_tabular_body(binding.value.body, tables, lets, binding.scope)
-        return node.name in {"materialize", "table", "view"}
+        return node.name in {"materialize", "table", "view", "_GetWatchlist"}
     return False
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from typing import NoReturn
 
 from driftline.kql import syntax
 from driftline.kql.bind.functions.series import columns_of, elements_of
@@ -17,6 +16,7 @@ from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arguments import constant
 from driftline.kql.bind.scalars.arithmetic import arithmetic, compared
 from driftline.kql.bind.scope import Closure, Relation, Scope
+from driftline.kql.bind.tables import lists
 from driftline.kql.bind.tables.relations import in_order, renewed
 from driftline.kql.parse import parse
 from driftline.kql.parse.expressions import REMOTE_FUNCTIONS
@@ -36,7 +36,7 @@ __all__ = ["SOURCES"]
 
 WORD = re.compile(r"\w+")
 
-FUNCTIONS = frozenset(["materialize", "table", "view"])
+FUNCTIONS = frozenset(["materialize", "table", "view", "_GetWatchlist"])
 """Functions that return a table."""
 
 
@@ -102,14 +102,18 @@ def _bind_call(node: syntax.Call, scope: Scope) -> Relation:
         return scope.table(node.arguments[0])
     if node.name == "table" and node.arguments:
         return stored(str(constant(node.arguments[0], scope, "string")), node.span, scope)
+    if node.name == "_GetWatchlist":
+        return lists.watchlist(node, scope)
     if node.name in REMOTE_FUNCTIONS:
-        _bind_remote_table(syntax.RemoteTable(node.name, span=node.span), scope)
+        return _bind_remote_table(syntax.RemoteTable(node.name, span=node.span), scope)
     known = [name for name, binding in scope.names.items() if isinstance(binding, Closure)]
     scope.fail(f"unknown table function '{node.name}'{suggestion(node.name, known)}", node.span)
 
 
-def _bind_remote_table(node: syntax.RemoteTable, scope: Scope) -> NoReturn:
-    """Note that the table is out of driftline's reach."""
+def _bind_remote_table(node: syntax.RemoteTable, scope: Scope) -> Relation:
+    """Bind ``externaldata`` to the lists that its addresses name; any other table is out of driftline's reach."""
+    if node.addresses:
+        return lists.external_data(node, scope)
     scope.fail(f"not supported: '{node.what}'; a hunt reads only the tables it is given", node.span)
 
 

@@ -39,16 +39,17 @@ def parse_print(parser: Parser, start: Token) -> Expr:
 
 
 def parse_externaldata(parser: Parser, start: Token) -> Expr:
-    """Skip ``externaldata (columns) [urls] with (settings)``: a hunt reads only the tables it is given."""
-    for opening, closing in ("()", "[]"):
-        parser.expect_symbol(opening)
-        parser.skip_to(closing)
-        parser.expect_symbol(closing)
+    """Parse ``externaldata (columns) [addresses] with (settings)``; the settings are skipped."""
+    parser.expect_symbol("(")
+    columns = parser.until(")", parser.parse_typed_name)
+    parser.expect_symbol("[")
+    addresses = parser.until("]", parser.parse_expression)
     if parser.take_word("with"):
         parser.expect_symbol("(")
         parser.skip_to(")")
         parser.expect_symbol(")")
-    return syntax.RemoteTable(start.text, parser.text_since(start), span=start.span)
+    text = parser.text_since(start)
+    return syntax.RemoteTable(start.text, text, columns, addresses, span=start.span)
 
 
 def parse_macro_expand(parser: Parser, start: Token) -> Expr:
