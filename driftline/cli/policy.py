@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -18,6 +19,7 @@ from driftline import policy as policies
 from driftline.cli._shared import http_client, item_list, policy_explanation, policy_replay
 from driftline.cli._shared.options import (
     DEFAULT_STORE,
+    Flag,
     ItemOutput,
     ObjectOutput,
     Repeated,
@@ -231,23 +233,27 @@ def simulate(
     store: Store = DEFAULT_STORE,
     provider: Provider = "on-prem",
     account: Account = "",
+    details: Flag = False,
     output: ObjectOutput = "table",
 ) -> None:
-    """Replay stored executions against a draft policy, and show by workload what it would change.
+    """Replay stored executions against a draft policy, and show by workload and rule what it would change.
 
-    An execution would alert, be blocked, go silent (no alert any more), or stay as it is. --provider and
-    --account apply to executions that were recorded without them.
+    An execution would lose protection (it was blocked and would run), be blocked, alert, go silent (no alert any
+    more), or stay as it is. --provider and --account apply to executions that were recorded without them.
 
     Parameters
     ----------
     file
         Draft policy file in YAML.
+    details
+        Show a line for each program instead of one for each workload and rule.
     """
     draft = policies.load_file(file)
     location = NodeLocation(cloud="" if provider == "on-prem" else provider, account=account)
-    events = policy_replay.read_events(store, since, until)
+    events = policy_replay.read_alike(store, since, until)
     now = datetime.datetime.now(datetime.UTC)
-    _show(policies.simulate(draft, events, now=now, location=location), output, policy_replay.print_simulation)
+    found = policies.simulate_counted(draft, events, now=now, location=location)
+    _show(found, output, partial(policy_replay.print_simulation, details=details))
 
 
 @app.command

@@ -12,7 +12,7 @@ from driftline.policy.diff import Difference, FieldChange, diff
 from driftline.policy.explain import Explanation, Finding, RuleTrace, explain
 from driftline.policy.load import load, load_file
 from driftline.policy.model import DEFAULT, Policy, Rule
-from driftline.policy.replay import Simulation, simulate
+from driftline.policy.replay import Simulation, simulate, simulate_counted
 from driftline.policy.suggest import Suggestion, Suggestions, suggest
 
 __all__ = [
@@ -39,5 +39,6 @@ __all__ = [
     "load_file",
     "rules_for",
     "simulate",
+    "simulate_counted",
     "suggest",
 ]

@@ -28,6 +28,7 @@ __all__ = [
     "location_of",
     "path_of",
     "simulate",
+    "simulate_counted",
     "verdict_of",
     "workload_of",
 ]
@@ -62,6 +63,11 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     count: int
     """Number of executions."""
 
+    @property
+    def loses_protection(self) -> bool:
+        """Whether the program was recorded as blocked and the draft would let it run."""
+        return self.old_action == Action.BLOCK.value and self.new_action != Action.BLOCK.value
+
 
 class Simulation(msgspec.Struct, frozen=True, kw_only=True):
     """Result of a simulation."""
@@ -72,6 +78,8 @@ class Simulation(msgspec.Struct, frozen=True, kw_only=True):
     """Number of executions by outcome."""
     effects: tuple[Effect, ...]
     """Ordered by outcome, then by workload, then by count, largest first."""
+    protection_lost: int = 0
+    """Number of executions that were recorded as blocked and that the draft would let run."""
 
 
 _ORDER: tuple[Outcome, ...] = ("blocked", "alerts", "silent", "same")
@@ -82,7 +90,18 @@ _OUTCOMES: Mapping[Action, Outcome] = {Action.ALERT: "alerts", Action.BLOCK: "bl
 def simulate(
     policy: Policy, events: Iterable[CloudProcessEvent], *, now: datetime.datetime, location: NodeLocation | None = None
 ) -> Simulation:
-    """Simulate a draft policy on stored executions.
+    """Simulate a draft policy on stored executions, as ``simulate_counted`` does."""
+    return simulate_counted(policy, ((event, 1) for event in events), now=now, location=location)
+
+
+def simulate_counted(
+    policy: Policy,
+    events: Iterable[tuple[CloudProcessEvent, int]],
+    *,
+    now: datetime.datetime,
+    location: NodeLocation | None = None,
+) -> Simulation:
+    """Simulate a draft policy on stored executions, each with the number of executions that are alike.
 
     Events without drift (``Drift`` is neither ``yes`` nor ``unknown``) are skipped. ``now`` is the time of
     evaluation, aware, UTC. ``location`` is the cluster and cloud account of events that do not contain
@@ -91,18 +110,23 @@ def simulate(
     # The rules of a container are selected once, from the first of its events.
     rules: dict[tuple[str, str], ContainerPolicy] = {}
     counts: Counter[Effect] = Counter()
-    for event in events:
+    for event, count in events:
         if event.Drift not in (Drift.YES.value, Drift.UNKNOWN.value):
             continue
         key = (event.ClusterName, event.ContainerId)
         if key not in rules:
             rules[key] = rules_for(policy, container_of(event), location_of(event, location or NodeLocation()))
         decision = rules[key].decide(verdict_of(event), process_name=event.FileName, now=now)
-        counts[_effect(event, decision)] += 1
+        counts[_effect(event, decision)] += count
     effects = [msgspec.structs.replace(effect, count=count) for effect, count in counts.items()]
     effects.sort(key=lambda each: (_ORDER.index(each.outcome), each.workload, -each.count, each.program))
     totals = {name: sum(each.count for each in effects if each.outcome == name) for name in _ORDER}
-    return Simulation(executions=counts.total(), totals=totals, effects=tuple(effects))
+    return Simulation(
+        executions=counts.total(),
+        totals=totals,
+        effects=tuple(effects),
+        protection_lost=sum(each.count for each in effects if each.loses_protection),
+    )
 
 
 def _effect(event: CloudProcessEvent, decision: Decision) -> Effect:

@@ -3,11 +3,14 @@
 import datetime
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from driftline import policy as policies
 from driftline.cli import policy
+from driftline.cli._shared import policy_replay
 from driftline.errors import InvalidInput
 from driftline.events import CloudProcessEvent, stream
 from driftline.store.process.writer import start_writer
@@ -152,10 +155,61 @@ def test_simulate_prints_changed_outcomes_and_totals(
     file.write_text(f"rules: [{{name: draft, priority: 1, action: block, {scope}}}]")
     policy.simulate(file, store=store)
 
-    first, line, *_, last = capsys.readouterr().out.splitlines()
-    assert first.split() == ["outcome", "workload", "program", "content", "count", "was", "rule"]
-    assert line.startswith(" would be blocked")
-    assert last == "3 executions: 3 would be blocked, 0 would alert, 0 would go silent, 0 stay as they are"
+    assert capsys.readouterr().out.splitlines() == [
+        "3 executions: 0 would lose protection, 3 would be blocked, 0 would alert, 0 would go silent, "
+        "0 stay as they are",
+        "outcome           workload                   programs  executions  was          rule",
+        "would be blocked  shop/Deployment/web (web)  1         3           alert first  draft",
+    ]
+
+    policy.simulate(file, store=store, details=True)
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "outcome           workload                   program          content  count  was          rule",
+        r"would be blocked  shop/Deployment/web (web)  /opt/update\x1b  added    3      alert first  draft",
+    ]
+
+
+def test_simulate_sets_a_loss_of_protection_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    was = {"alert": "/opt/a", "block": "/opt/b"}
+    events = [
+        CloudProcessEvent(
+            Timestamp=datetime.datetime.now(datetime.UTC),
+            ContainerName="web",
+            FileName=path[5:],
+            FolderPath="/opt",
+            Drift="yes",
+            DriftSubject="binary",
+            DriftOrigin="tmpfs",
+            DriftContent="added",
+            PolicyAction=action,
+        )
+        for action, path in was.items()
+    ]
+    found = policies.simulate(policies.load("rules: []", source="p"), events, now=events[0].Timestamp)
+    policy_replay.print_simulation(found, details=True)
+
+    assert found.protection_lost == 1
+    rows = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert rows[1:] == ["outcome", "would lose protection", "would go silent"]
+
+
+def test_simulate_reads_what_rules_refer_to(tmp_path: Path) -> None:
+    """Rows that differ in a property that rules refer to stay apart; all others are counted together."""
+    now = datetime.datetime.now(datetime.UTC)
+    writer = start_writer(tmp_path / "store")
+    facts: list[dict[str, Any]] = [{}, {"ProcessId": 2}, {"SHA256": "ab" * 32}, {"PodLabels": {"a": "b"}}]
+    facts += [{"AdditionalFields": more} for more in ({"UserId": 1}, {"ImageNames": ["a"]}, {"ImageNames": ["b"]})]
+    for number, more in enumerate(facts):
+        ran = CloudProcessEvent(
+            Timestamp=now + datetime.timedelta(microseconds=number), Drift="yes", DriftSubject="binary",
+            DriftOrigin="tmpfs", DriftContent="added", **more,
+        )  # fmt: skip
+        writer.write([stream.encode(ran)])
+    writer.close()
+
+    found = list(policy_replay.read_alike(tmp_path / "store", "1h", ""))
+    assert sorted(count for _, count in found) == [1, 1, 1, 1, 3]
+    assert {tuple(each.AdditionalFields.get("ImageNames", ())) for each, _ in found} == {(), ("a",), ("b",)}
 
 
 def test_simulate_as_json_has_totals_and_effects(file: Path, store: Path, capsys: pytest.CaptureFixture[str]) -> None:
