@@ -7,6 +7,7 @@ only within one superblock.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import msgspec
@@ -24,6 +25,8 @@ from driftline.verdict.facts import (
 
 __all__ = ["FileLocation", "is_lower", "locate", "mount_of"]
 
+_WRITTEN_BY_KUBELET = (VolumeKind.CONFIG_MAP, VolumeKind.SECRET, VolumeKind.PROJECTED)
+_SNAPSHOT = re.compile(rb"\.\.\d{4}(_\d\d){5}\.\d+")  # "..2006_01_02_15_04_05." and a random number
 _MEMORY_MAGICS = (TMPFS_MAGIC, RAMFS_MAGIC, HUGETLBFS_MAGIC)
 
 
@@ -110,7 +113,18 @@ def _mounted(file: FileFacts, root: ContainerRoot, mount: bytes, volumes: Sequen
     kind = _kind_at(mount, volumes)
     if kind == VolumeKind.OTHER and file.magic in _MEMORY_MAGICS:
         return FileLocation(_unless_deleted(file, Origin.TMPFS), file.path, file.path, mount=mount)
-    return FileLocation(_unless_deleted(file, Origin.VOLUME), file.path, file.path, volume=kind, mount=mount)
+    path = _without_snapshot(file.path, mount) if kind in _WRITTEN_BY_KUBELET else file.path
+    return FileLocation(_unless_deleted(file, Origin.VOLUME), path, path, volume=kind, mount=mount)
+
+
+# kubelet writes such volumes to a dated directory, which the symlink "..data" leads to, and makes a symlink
+# "NAME -> ..data/NAME" for each file (kubernetes/pkg/volume/util/atomic_writer.go). People and rules use the path
+# through the symlink; the kernel knows the dated one, which changes with each update.
+def _without_snapshot(path: bytes, mount: bytes) -> bytes:
+    if not _lies_in(path, mount):
+        return path
+    folder, slash, rest = path[len(mount) :].lstrip(b"/").partition(b"/")
+    return mount.rstrip(b"/") + b"/" + rest if slash and _SNAPSHOT.fullmatch(folder) else path
 
 
 # A file that no mount of the container contains: on a file system of the node or of another part of a volume's disk

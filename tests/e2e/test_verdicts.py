@@ -145,6 +145,12 @@ def test_a_program_on_a_volume_names_the_kind_of_volume(
     assert [(row["DriftOrigin"], row["AdditionalFields"]["VolumeKind"]) for row in rows] == [("volume", kind)]
 
 
+def test_a_program_of_a_configmap_has_the_path_that_people_use(watched: Callable[..., Watched], pod: labs.Pod) -> None:
+    mount = HostMount(volumes.config_map(pod.uid, "scripts", {"run.sh": b"#!/bin/sh\ntrue\n"}), "/vol")
+
+    assert [found[0] for found in watched(mounts=(mount,)).alerts("/vol/run.sh")] == ["/vol/run.sh"]
+
+
 def test_a_program_on_a_host_path_volume(watched: Callable[..., Watched], tmp_path: object) -> None:
     container = watched(mounts=(HostMount(tmp_path, "/host"),))  # type: ignore[arg-type] # a Path
     rows = [row for row in container.after("cp /opt/lab/true /host/x; /host/x") if row["kind"] == "alert"]

@@ -70,6 +70,28 @@ def test_an_emptydir_in_memory_is_a_volume() -> None:
     assert locate(make.on_tmpfs(b"/dev/shm/x"), make.ROOT, volumes).volume == VolumeKind.EMPTY_DIR
 
 
+SNAPSHOT = b"..2026_11_23_00_00_00.000000001"
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "expected"),
+    [
+        ("configMap", b"/data/%b/run.sh" % SNAPSHOT, b"/data/run.sh"),
+        ("secret", b"/data/%b/a/run.sh" % SNAPSHOT, b"/data/a/run.sh"),
+        ("projected", b"/data/%b/run.sh" % SNAPSHOT, b"/data/run.sh"),
+        ("configMap", b"/data/run.sh", b"/data/run.sh"),
+        ("configMap", b"/data/%b" % SNAPSHOT, b"/data/%b" % SNAPSHOT),
+        ("configMap", b"/data/a/%b/run.sh" % SNAPSHOT, b"/data/a/%b/run.sh" % SNAPSHOT),
+        ("configMap", b"/data/..other/run.sh", b"/data/..other/run.sh"),
+        ("emptyDir", b"/data/%b/run.sh" % SNAPSHOT, b"/data/%b/run.sh" % SNAPSHOT),
+    ],
+)
+def test_a_file_of_a_configmap_has_the_path_that_people_use(kind: str, path: bytes, expected: bytes) -> None:
+    volumes = (VolumeMount(path="/data", source="/a", kind=kind),)
+
+    assert locate(make.on_disk(path, EMPTY_DIR + path[5:]), make.ROOT, volumes).path == expected
+
+
 def test_without_a_mount_table_volumes_are_found_by_path() -> None:
     """The process ended before its mounts could be read."""
     root = ContainerRoot(device=make.ROOT_DEVICE)
