@@ -200,6 +200,9 @@ class _Scan:
         is_new = not {Change.ADDED, Change.MODIFIED, Change.KIND, Change.UNVERIFIED}.isdisjoint(changes)
         if after.kind is Kind.FILE and is_new:
             content, note = self._relate(before, after, why)
+        elif after.kind is Kind.SYMLINK and is_new:
+            note = _targets(before, after)
+            is_executable = before is not None or self._leads_to_program(after)
         return Finding(
             path=after.path,
             changes=tuple(changes),
@@ -209,6 +212,11 @@ class _Scan:
             is_executable=is_executable,
             note=note,
         )
+
+    # A symlink in place of something of the image may start another program under a known name.
+    def _leads_to_program(self, link: Entry) -> bool:
+        found = self._index.resolve(os.path.join(_parent(link.path), link.target))
+        return found is not None and _may_run(found)
 
     # Empty files are never relocated: each equals any other.
     def _relate(self, before: Entry | None, after: Entry, why: str) -> tuple[Content, str]:
@@ -285,6 +293,11 @@ def _moved_finding(entry: Entry, path: bytes) -> Finding:
         is_executable=_may_run(entry),
         note=f"same bytes as {printable(entry.path)}" if entry.kind is Kind.FILE else "",
     )
+
+
+def _targets(before: Entry | None, after: Entry) -> str:
+    was = f", to {printable(before.target)} in the image" if before and before.kind is Kind.SYMLINK else ""
+    return f"leads to {printable(after.target)}{was}"
 
 
 def _may_run(entry: Entry) -> bool:

@@ -52,9 +52,12 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     content: Content | None = None
     """Relation of a file's content to the image, if the content is new at this path."""
     is_executable: bool = False
-    """Whether it can run: it has an execute bit, an ELF header or a ``#!`` line; a deleted one had an execute bit."""
+    """Whether it can run: it has an execute bit, an ELF header or a ``#!`` line; a deleted one had an execute bit.
+
+    So has a symlink that replaces something of the image, or that leads to a program of the image.
+    """
     note: str = ""
-    """Details: path of the same content in the image, or the reason why it is unverified."""
+    """Details: path of the same content in the image, targets of a symlink, or the reason why it is unverified."""
 
 
 # The caller compares the content relation (relocated or not); here only path against path.

@@ -311,3 +311,31 @@ def test_a_container_whose_files_cannot_be_opened_is_an_error(upper: ScanTarget,
         list(scan(Container(id="c"), upper.index))
     with pytest.raises(Unreadable, match="cannot be read"):
         list(scan(Container(id="c", upperdir=str(tmp_path / "missing")), upper.index))
+
+
+def test_a_symlink_turned_to_another_target_counts_among_executables(target: ScanTarget) -> None:
+    (target.root / "bin/a").unlink()
+    (target.root / "bin/a").symlink_to("/tmp/x")
+    (target.root / "bin/ash").symlink_to("busybox")
+    (target.root / "etc/link").symlink_to("nothing")
+    found = target.scan()
+
+    assert {path: (each.is_executable, each.note) for path, each in found.items()} == {
+        "/bin/a": (True, "leads to /tmp/x"),
+        "/bin/ash": (True, "leads to busybox"),
+        "/etc/link": (False, "leads to nothing"),
+    }
+
+
+def test_a_symlink_of_the_image_shows_both_targets(tmp_path: Path) -> None:
+    with mounted(tmp_path / "o", {"bin/busybox": BUSYBOX}) as overlay:
+        (overlay.lower[0] / "bin/sh").symlink_to("busybox")
+        with index_of(overlay, tmp_path / "cache") as index:
+            (overlay.upper / "bin").mkdir(exist_ok=True)
+            (overlay.upper / "bin/sh").symlink_to("/tmp/x")
+            container = Container(id="c", upperdir=str(overlay.upper))
+            found = {each.path: each for each in scan(container, index)}
+
+    changed = found[b"/bin/sh"]
+    assert (changed.changes, changed.is_executable) == ((Change.MODIFIED,), True)
+    assert changed.note == "leads to /tmp/x, to busybox in the image"
