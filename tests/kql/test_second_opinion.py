@@ -133,6 +133,9 @@ def common(value: Any) -> Any:
     return WRITTEN.get(type(value), lambda same: same)(value)
 
 
+pytestmark = pytest.mark.timeout(400)  # the first of the tests runs all fixtures
+
+
 @functools.cache
 def agreement() -> dict[str, bool]:
     """Return whether the other engine agrees, by title of the fixtures that it accepts."""
@@ -153,6 +156,5 @@ def test_the_other_engine_accepts_most_fixtures() -> None:
     assert len(agreement()) >= FEWEST
 
 
-@pytest.mark.timeout(240)
 def test_all_differences_are_known() -> None:
     assert {title for title, agrees in agreement().items() if not agrees} == DIFFERENT.keys()
