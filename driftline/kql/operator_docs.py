@@ -11,7 +11,10 @@ __all__ = ["FORMS", "PLUGIN_FORMS", "SOURCE_FORMS"]
 
 SOURCE_FORMS: dict[str, tuple[str, str]] = {
     "datatable": ("datatable (a: type, …) [values]", "Return rows written in the query."),
-    "externaldata": ("", "A hunt reads only the tables it is given."),
+    "externaldata": (
+        'externaldata (a: type, …) ["…/name.csv"]',
+        "Return the rows of the uploaded list that the address names; no address is opened.",
+    ),
     "find": (
         "find [withsource=c] [in (tables)] where p [project a, b: type, pack(*)]",
         "Return matching rows of several tables; columns that are not shown are packed into the bag `pack_`.",
@@ -155,11 +158,11 @@ PLUGIN_FORMS: dict[str, tuple[str, str]] = {
         "Return every combination of values whose share of the rows reaches the threshold.",
     ),
     "ipv4_lookup": (
-        "ipv4_lookup(table, address, network, [return_unmatched])",
+        "ipv4_lookup(table, address, network, [keys], [return_unmatched])",
         "Add the columns of a lookup table by the network that contains an address.",
     ),
     "ipv6_lookup": (
-        "ipv6_lookup(table, address, network, [return_unmatched])",
+        "ipv6_lookup(table, address, network, [keys], [return_unmatched])",
         "Same as `ipv4_lookup`, for IPv6 addresses; the lookup table's columns come first.",
     ),
     "narrow": ("narrow()", "Return one row for each cell: row number, column name and value as text."),
