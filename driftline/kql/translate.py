@@ -20,6 +20,7 @@ from driftline.kql.parameters import parameter_constants
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Column, Key, Plan
+from driftline.kql.plan.program import Program, joined, separated
 from driftline.kql.rewrite.lift_windows import lift_windows
 from driftline.kql.text.problems import Problems, Span
 
@@ -126,9 +127,9 @@ class Options:
     discover: Discover | None
     views: Views
 
-    def sql(self, found: Plan, columns: tuple[Column, ...], order: tuple[Key, ...]) -> str:
-        """Return the SQL of a plan: visible columns by name, rows in the given order."""
-        found = rewrite.lift_subqueries(found) if self.dialect == "duckdb" else found
+    def sql(self, found: Program, columns: tuple[Column, ...], order: tuple[Key, ...]) -> str:
+        """Return the SQL of a program: visible columns by name, rows in the given order."""
+        found = found.each(rewrite.lift_subqueries) if self.dialect == "duckdb" else found
         tree = dialects.emitter(self.dialect).query(dialects.sized(found, self.dialect), columns, order)
         return SqlDialect.get_or_raise(self.dialect).generate(tree, copy=False)
 
@@ -136,8 +137,8 @@ class Options:
         """Return the rows of a plan that finds data-dependent columns; called by the binder."""
         assert self.discover
         needed = {column.id for column in found.columns}
-        asked = rewrite.rewritten(lift_windows(found), needed, self.now)
-        return self.discover(_translation(asked, self.sql(asked, found.columns, ()), found.columns))
+        asked = rewrite.rewritten(lift_windows(separated(found)), needed, self.now)
+        return self.discover(_translation(joined(asked), self.sql(asked, found.columns, ()), found.columns))
 
 
 # Problems stop the pipeline at two stages: after the parser, because the binder needs a whole tree, and after the
@@ -161,13 +162,13 @@ def _compiled(text: str, options: Options, problems: Problems) -> Translation:
         mentioned=frozenset(WORD.findall(text)),
     )
     needed = _needed(relation)
-    found = rewrite.rewritten(lift_windows(relation.plan), needed, options.now)
-    reach = rewrite.reach_of(found)  # before the conditions that give the bounds are dropped
+    found = rewrite.rewritten(lift_windows(separated(relation.plan)), needed, options.now)
+    reach = rewrite.reach_of(joined(found))  # before the conditions that give the bounds are dropped
     if options.bounded:
         bounds = {name: each.bounds for name, each in reach.items()}
-        found = rewrite.prune_columns(rewrite.drop_enforced(found, bounds), needed)
+        found = rewrite.prune_columns(found.each(lambda plan: rewrite.drop_enforced(plan, bounds)), needed)
     sql = options.sql(found, relation.columns, relation.order)
-    return _translation(found, sql, relation.columns, reach, _render(query))
+    return _translation(joined(found), sql, relation.columns, reach, _render(query))
 
 
 def _translation(

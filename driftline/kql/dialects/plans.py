@@ -10,6 +10,7 @@ from sqlglot import exp
 from driftline.kql.dialects.scalars import ScalarEmitter, identifier
 from driftline.kql.plan import nodes
 from driftline.kql.plan.nodes import Column, Key, Plan, Scalar
+from driftline.kql.plan.program import Program
 
 __all__ = ["PlanEmitter"]
 
@@ -32,10 +33,12 @@ class PlanEmitter:
         self.scalars = self.scalar_emitter(self.emit)
         self.shared: dict[str, exp.Expression] = {}
 
-    def query(self, root: Plan, columns: tuple[Column, ...], order: tuple[Key, ...]) -> exp.Expression:
+    def query(self, program: Program, columns: tuple[Column, ...], order: tuple[Key, ...]) -> exp.Expression:
         """Emit a whole query, with the names of the visible columns and the order of the rows."""
+        for name, plan in program.shared.items():
+            self.shared[name] = self.emit(plan)
         made = exp.select(*(exp.alias_(exp.column(identifier(c.id)), c.name, quoted=True) for c in columns))
-        made = made.from_(self.source(root), copy=False)
+        made = made.from_(self.source(program.root), copy=False)
         if order:
             made.set("order", self.scalars.order(order))
         for name, inner in self.shared.items():
@@ -47,9 +50,7 @@ class PlanEmitter:
 
     def source(self, node: Plan) -> exp.Expression:
         """Emit a plan as the source of a FROM clause."""
-        if isinstance(node, nodes.Shared):
-            if node.name not in self.shared:
-                self.shared[node.name] = self.emit(node.input)
+        if isinstance(node, nodes.Reference):
             return exp.Table(this=identifier(node.name))
         return exp.Subquery(this=self.emit(node), alias=exp.TableAlias(this=identifier("t")))
 
@@ -247,7 +248,7 @@ class PlanEmitter:
     def _as(self, column: Column, value: Scalar) -> exp.Expression:
         return self.scalars.typed(self.scalars.emit(value), column.type)
 
-    def reference(self, node: nodes.Shared) -> exp.Expression:
+    def reference(self, node: nodes.Reference) -> exp.Expression:
         return exp.select(*self.columns(node.columns)).from_(self.source(node), copy=False)
 
 
@@ -274,5 +275,5 @@ PLANS: dict[type, Callable[[PlanEmitter, Any], exp.Expression]] = {
     nodes.Limit: PlanEmitter.limit,
     nodes.Expand: PlanEmitter.expand,
     nodes.Fold: PlanEmitter.fold,
-    nodes.Shared: PlanEmitter.reference,
+    nodes.Reference: PlanEmitter.reference,
 }

@@ -13,6 +13,7 @@ from typing import get_args
 from driftline.kql.dialects.templates import mentions
 from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Call, Col, Column, Const, Plan, Scalar
+from driftline.kql.plan.program import Program
 
 __all__ = ["TooLarge", "sized"]
 
@@ -25,22 +26,24 @@ class TooLarge(Exception):
     """The SQL of a plan would be longer than five million characters."""
 
 
-def sized(plan: Plan, dialect: str) -> Plan:
-    """Return a plan with the same columns in which large arguments of large calls are columns of inner plans.
+def sized(program: Program, dialect: str) -> Program:
+    """Return a program with the same columns in which large arguments of large calls are columns of inner plans.
 
     Raises ``TooLarge`` if the SQL for the dialect stays too long.
     """
     ruler = _Ruler(dialect)
-    if all(size < _LARGE for size in _sizes(plan, ruler)):
-        return plan
-    made = _sized(plan, ruler, (f"·part {number}" for number in itertools.count()))
+    if all(size < _LARGE for size in _sizes(program, ruler)):
+        return program
+    names = (f"·part {number}" for number in itertools.count())
+    made = program.each(lambda plan: _sized(plan, ruler, names))
     if sum(_sizes(made, ruler)) > _MOST:
         raise TooLarge
     return made
 
 
-def _sizes(plan: Plan, ruler: _Ruler) -> Iterator[int]:
-    plans = (node for node in walk.nodes(plan) if not isinstance(node, get_args(Scalar)))
+def _sizes(program: Program, ruler: _Ruler) -> Iterator[int]:
+    nodes = (node for plan in program.plans() for node in walk.nodes(plan))
+    plans = (node for node in nodes if not isinstance(node, get_args(Scalar)))
     return (ruler.size(value) for node in plans for value in walk.scalars(node))
 
 

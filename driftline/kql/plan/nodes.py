@@ -40,6 +40,7 @@ __all__ = [
     "Numbers",
     "Plan",
     "Project",
+    "Reference",
     "Scalar",
     "Shared",
     "Subquery",
@@ -329,6 +330,7 @@ class Shared:
     """A plan that is computed once and read in several places: SQL's ``WITH name AS MATERIALIZED (…)``.
 
     ``materialize()`` and operators that read their input twice make shared plans. Every use holds the same input.
+    After the binder, ``Reference`` nodes stand in their places (``driftline.kql.plan.program``).
     """
 
     name: str
@@ -340,6 +342,28 @@ class Shared:
         return self.input.columns
 
 
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A use of a shared plan, which stands beside the plan: SQL's ``SELECT columns FROM name``."""
+
+    name: str
+    """Name of the shared plan."""
+    columns: tuple[Column, ...]
+
+
 Plan = (
-    Table | Values | Numbers | Filter | Project | Aggregate | Distinct | Join | Union | Limit | Expand | Fold | Shared
+    Table
+    | Values
+    | Numbers
+    | Filter
+    | Project
+    | Aggregate
+    | Distinct
+    | Join
+    | Union
+    | Limit
+    | Expand
+    | Fold
+    | Shared
+    | Reference
 )

@@ -14,7 +14,7 @@ import typing
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
 
-from driftline.kql.plan.nodes import Col, Column, Key, Plan, Project, Scalar
+from driftline.kql.plan.nodes import Col, Column, Key, Plan, Project, Scalar, Shared
 
 __all__ = [
     "bottom_up",
@@ -97,12 +97,17 @@ def narrowed(node: Plan, columns: tuple[Column, ...]) -> Plan:
 def nodes(value: Plan | Scalar) -> Iterator[Plan | Scalar]:
     """Yield a node and all nodes below it: plans, scalars, and the plans inside of scalars, each before its children.
 
-    A shared plan is yielded at each of its uses.
+    A shared plan is yielded at each of its uses, the nodes below it once.
     """
     left = [value]  # nodes still to visit
+    entered: set[str] = set()  # names of shared plans
     while left:
         value = left.pop()
         yield value
+        if isinstance(value, Shared):
+            if value.name in entered:
+                continue
+            entered.add(value.name)
         kind = type(value)
         for name in PLAN_FIELDS[kind] + SCALAR_FIELDS[kind]:
             _collect(getattr(value, name), left)

@@ -6,7 +6,8 @@ may read.
 
 ``rewritten`` applies them in three steps:
 
-1. ``fold_constants`` first, because every later step looks for constant times and not for ``ago()``.
+1. ``fold_constants`` first, because every later step looks for constant times and not for ``ago()``. Then
+   ``inline_shared``, because no condition is pushed into a shared plan.
 2. ``REWRITES``, which work on filters: bring each condition to its table, then choose its cheapest SQL.
 3. Projections and columns: prune, so that unused expressions do not keep projections apart; merge projections; expand
    arrays into texts, which needs the merged projection right above; prune again, for the columns that became unused.
@@ -23,6 +24,7 @@ import datetime
 from collections.abc import Callable, Collection
 
 from driftline.kql.plan.nodes import Plan
+from driftline.kql.plan.program import Program
 from driftline.kql.rewrite.choose_word_search import choose_word_search
 from driftline.kql.rewrite.drop_enforced import drop_enforced
 from driftline.kql.rewrite.expand_as_texts import expand_as_texts
@@ -58,7 +60,6 @@ __all__ = [
 ]
 
 REWRITES: tuple[Callable[[Plan], Plan], ...] = (
-    inline_shared,  # first: no condition is pushed into a shared plan
     push_filters,
     merge_filters,  # after pushing, which can leave a filter above another
     use_sql_equality,  # after merging: the conditions are complete
@@ -68,13 +69,14 @@ REWRITES: tuple[Callable[[Plan], Plan], ...] = (
 """Rewrites of filters, in the order of their application."""
 
 
-def rewritten(plan: Plan, needed: Collection[str], now: datetime.datetime | None = None) -> Plan:
-    """Return a plan with all rewrites applied that every caller and dialect can use.
+def rewritten(program: Program, needed: Collection[str], now: datetime.datetime | None = None) -> Program:
+    """Return a program with all rewrites applied that every caller and dialect can use.
 
     ``needed`` are the identifiers of the columns that the caller reads from the plan; all others may be removed.
     ``now`` is the time of the query, with a time zone; None if only the engine knows it.
     """
-    plan = fold_constants(plan, now)
+    program = inline_shared(program.each(lambda plan: fold_constants(plan, now)))
     for rewrite in REWRITES:
-        plan = rewrite(plan)
-    return prune_columns(expand_as_texts(merge_projects(prune_columns(plan, needed))), needed)
+        program = program.each(rewrite)
+    program = prune_columns(program, needed).each(lambda plan: expand_as_texts(merge_projects(plan)))
+    return prune_columns(program, needed)

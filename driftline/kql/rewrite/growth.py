@@ -37,6 +37,7 @@ from driftline.kql.plan.nodes import (
     Plan,
     Project,
     Scalar,
+    Shared,
     Subquery,
     Table,
     Union,
@@ -66,8 +67,13 @@ class _Weights:
     def __init__(self) -> None:
         self.most = 0.0  # greatest weight met so far
         self._columns: dict[str, float] = {}  # weight by column identifier
+        self._shared: set[str] = set()  # names of the shared plans that were weighed
 
     def weigh(self, node: Plan) -> None:
+        if isinstance(node, Shared):
+            if node.name in self._shared:
+                return
+            self._shared.add(node.name)
         for below in walk.inputs(node):
             self.weigh(below)
         _PLANS.get(type(node), _Weights._others)(self, node)

@@ -13,22 +13,28 @@ a barrier.
 
 from __future__ import annotations
 
-from collections import Counter
-
 from driftline.kql.plan import walk
-from driftline.kql.plan.nodes import Plan, Shared
+from driftline.kql.plan.nodes import Plan, Reference
+from driftline.kql.plan.program import Program
 
 __all__ = ["inline_shared"]
 
 
-def inline_shared(node: Plan) -> Plan:
-    """Return a plan with each shared plan that is used once replaced by its input.
+def inline_shared(program: Program) -> Program:
+    """Return a program with each shared plan that is used once in the place of its use.
 
-    Shared plans within subqueries stay: ``walk.bottom_up`` does not enter scalars.
+    References within scalars stay: the SQL of a call may repeat its arguments.
     """
-    uses = Counter(part.name for part in walk.nodes(node) if isinstance(part, Shared))
+    uses = program.uses()
+    inlined: dict[str, Plan] = {}
 
     def change(part: Plan) -> Plan:
-        return part.input if isinstance(part, Shared) and uses[part.name] == 1 else part
+        return inlined.pop(part.name, part) if isinstance(part, Reference) else part
 
-    return walk.bottom_up(node, change)
+    shared: dict[str, Plan] = {}
+    for name, plan in program.shared.items():
+        shared[name] = walk.bottom_up(plan, change)
+        if uses[name] == 1:
+            inlined[name] = shared[name]
+    root = walk.bottom_up(program.root, change)
+    return Program(root, {name: plan for name, plan in shared.items() if uses[name] > 1 or name in inlined})

@@ -12,15 +12,17 @@ from collections.abc import Iterator
 
 from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Call, Col, Column, Const, Fold, Plan, Project, Scalar, Window
+from driftline.kql.plan.program import Program
 
 __all__ = ["lift_windows"]
 
 
-def lift_windows(plan: Plan) -> Plan:
-    """Move window functions to places where SQL takes them; the columns of the plan stay as they are."""
-    if not any(isinstance(node, Window) for node in walk.nodes(plan)):
-        return plan
-    return _lifted(plan, (f"·window {number}" for number in itertools.count()))
+def lift_windows(program: Program) -> Program:
+    """Move window functions to places where SQL takes them; the columns of the plans stay as they are."""
+    if not any(isinstance(node, Window) for plan in program.plans() for node in walk.nodes(plan)):
+        return program
+    names = (f"·window {number}" for number in itertools.count())
+    return program.each(lambda plan: _lifted(plan, names))
 
 
 def _lifted(node: Plan, names: Iterator[str]) -> Plan:

@@ -19,7 +19,7 @@ more once unused expressions are gone, and again after all other rewrites.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from driftline.kql.plan import walk
@@ -34,11 +34,12 @@ from driftline.kql.plan.nodes import (
     Limit,
     Plan,
     Project,
-    Shared,
+    Reference,
     Table,
     Union,
     Values,
 )
+from driftline.kql.plan.program import Program
 
 __all__ = ["prune_columns"]
 
@@ -46,35 +47,35 @@ Needed = set[str]
 """Identifiers of columns."""
 
 
-def prune_columns(node: Plan, needed: Collection[str]) -> Plan:
-    """Return a plan with the columns of these identifiers, and those that they are computed from.
+def prune_columns(program: Program, needed: Collection[str]) -> Program:
+    """Return a program whose plan has the columns of these identifiers, and those that they are computed from.
 
-    The result may have other columns too (a table keeps at least one); the caller selects by identifier.
+    The result may have other columns too (a table keeps at least one); the caller selects by identifier. Shared plans
+    without a use are left out.
     """
-    return _Pruner().whole(node, set(needed))
+    pruner = _Pruner()
+    root = pruner.prune(program.root, set(needed))
+    shared: dict[str, Plan] = {}
+    for name, plan in reversed(list(program.shared.items())):  # all uses of a shared plan are outside of it or after it
+        if name in pruner.needs:
+            shared[name] = pruner.prune(plan, pruner.needs[name])
+    columns = {name: plan.columns for name, plan in shared.items()}
+    return Program(root, dict(reversed(list(shared.items())))).each(lambda plan: _with_references(plan, columns))
+
+
+# All uses of a shared plan have the columns that it has, whichever of them they read.
+def _with_references(plan: Plan, columns: Mapping[str, tuple[Column, ...]]) -> Plan:
+    def change(part: Any) -> Any:
+        if isinstance(part, Reference):
+            return Reference(part.name, columns[part.name])
+        return walk.map_scalars(walk.map_plans(part, change), change)
+
+    return change(plan)  # type: ignore[no-any-return] # a plan makes a plan
 
 
 class _Pruner:
     def __init__(self) -> None:
         self.needs: dict[str, Needed] = {}  # columns that the uses of each shared plan read, by its name
-        self.shared: dict[str, Plan] = {}  # inputs of the shared plans met so far, by name
-
-    def whole(self, node: Plan, needed: Needed) -> Plan:
-        pruned = self.prune(node, needed)
-        made: dict[str, Plan] = {}
-        before: dict[str, Needed] = {}
-        while before != self.needs:  # pruning one shared plan may add needs of another; needs only grow, so it ends
-            before = dict(self.needs)
-            made = {name: self.prune(self.shared[name], each) for name, each in before.items()}
-        return self._placed(pruned, made) if made else pruned
-
-    # All uses of a shared plan must hold the same pruned input: the emitter writes the first one.
-    def _placed(self, node: Plan, made: dict[str, Plan]) -> Plan:
-        def change(part: Any) -> Any:
-            part = walk.map_scalars(walk.map_plans(part, change), change)
-            return Shared(part.name, self._placed(made[part.name], made)) if isinstance(part, Shared) else part
-
-        return change(node)  # type: ignore[no-any-return] # a plan makes a plan
 
     # One column stays where none is needed (``count()``): SQL has no rows without columns.
     def prune(self, node: Plan, needed: Needed) -> Plan:
@@ -159,10 +160,8 @@ def _prune_expand(pruner: _Pruner, node: Expand, needed: Needed) -> Plan:
     return dataclasses.replace(node, input=inner, index=index, kept=kept)
 
 
-def _prune_shared(pruner: _Pruner, node: Shared, needed: Needed) -> Plan:
-    before = pruner.needs.get(node.name, set())
-    pruner.needs[node.name] = before | needed
-    pruner.shared[node.name] = node.input
+def _prune_reference(pruner: _Pruner, node: Reference, needed: Needed) -> Plan:
+    pruner.needs.setdefault(node.name, set()).update(needed)
     return node
 
 
@@ -175,7 +174,7 @@ PRUNES: dict[type, Callable[[_Pruner, Any, Needed], Plan]] = {
     Join: _prune_join,
     Limit: _prune_through,
     Project: _prune_project,
-    Shared: _prune_shared,
+    Reference: _prune_reference,
     Table: _prune_table,
     Union: _prune_union,
     Values: _prune_values,

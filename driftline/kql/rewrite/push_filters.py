@@ -157,7 +157,7 @@ def _ids(columns: Sequence[Column]) -> set[str]:
     return {column.id for column in columns}
 
 
-# By node class: the function that takes conditions through a node. Shared, Limit, Fold and others are barriers.
+# By node class: the function that takes conditions through a node. Reference, Limit, Fold and others are barriers.
 PUSHES: dict[type, Callable[[Any, list[Scalar]], Pushed]] = {
     Aggregate: _through_aggregate,
     Distinct: _through_distinct,
