@@ -173,7 +173,7 @@ def _operation_id(route: APIRoute) -> str:
 # gateway opens. The setup token is printed when nothing can prevent the start any more.
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    with contextlib.closing(find(app, State)) as state:
+    with contextlib.closing(find(app, State)) as state, contextlib.closing(find(app, Storage)):
         state.migrate(find(app, Settings).data)
         with _receiving(app):
             _offer_setup(state)

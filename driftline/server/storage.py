@@ -24,6 +24,7 @@ from driftline.store.process.socket_server import SocketServer
 from driftline.store.query.hunt_store import Hunt
 from driftline.store.query.limits import Stop
 from driftline.store.query.row_query import RowQuery
+from driftline.store.query.translators import Translators
 
 __all__ = ["Storage"]
 
@@ -38,18 +39,24 @@ class Storage:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._owned: Database | None = None
+        self._translators = Translators()
 
     @contextlib.contextmanager
     def owned(self) -> Iterator[Database]:
         """Own the store during the block: create or open its database, and serve its socket; raises ``StoreError``."""
         with contextlib.ExitStack() as stack:
-            database = Database(self._directory)
+            stack.callback(self.close)
+            database = Database(self._directory, translators=self._translators)
             stack.callback(database.close)
             service = SocketServer(database)
             stack.callback(service.close)
             self._owned = database
             stack.callback(self._disown)
             yield database
+
+    def close(self) -> None:
+        """End the processes that translate hunts."""
+        self._translators.close()
 
     def _disown(self) -> None:
         self._owned = None
@@ -60,7 +67,7 @@ class Storage:
         return owned.select(query) if owned else _while_busy(lambda: self._select(query))
 
     def _select(self, query: RowQuery) -> pa.Table:
-        with open_reader(self._directory) as reader:
+        with open_reader(self._directory, translators=self._translators) as reader:
             return reader.select(query)
 
     @contextlib.contextmanager
@@ -75,7 +82,7 @@ class Storage:
             yield RowStream(rows.schema, iter(rows.to_batches(BATCH_ROWS)))
             return
         with contextlib.ExitStack() as stack:
-            reader = stack.enter_context(open_reader(self._directory))
+            reader = stack.enter_context(open_reader(self._directory, translators=self._translators))
             yield _while_busy(lambda: stack.enter_context(reader.stream(hunt, stop=stop)))
 
 

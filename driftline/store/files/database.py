@@ -47,6 +47,7 @@ from driftline.store.query.hunt_store import Explanation, Hunt
 from driftline.store.query.limits import OnHunt, Stop
 from driftline.store.query.messages import TableStatistics
 from driftline.store.query.row_query import RowQuery, compile_row_query
+from driftline.store.query.translators import Translators
 from driftline.store.query.views import TableSource
 from driftline.store.schema import quoted
 
@@ -69,14 +70,16 @@ class Database:
     error that DuckDB does not survive, the next call opens the files again.
     """
 
-    def __init__(self, directory: Path, *, read_only: bool = False) -> None:
+    def __init__(self, directory: Path, *, read_only: bool = False, translators: Translators | None = None) -> None:
         """Open the store in a directory; unless ``read_only``, create it or migrate it first.
 
+        ``translators`` translate hunts in processes that can be killed; without them, this process does.
         Raises ``StoreBusy`` if another process has it open, ``StoreCorrupt`` if the file is damaged, and
         ``StoreError`` for a store of another version.
         """
         self.directory = directory
         self._read_only = read_only
+        self._translators = translators
         self._lock = threading.Lock()
         self._housekeeping = threading.Lock()
         self._invalid: StoreError | None = None
@@ -252,12 +255,13 @@ class Database:
         ``stop`` ends it from another thread; ``on_hunt`` gets its record when it has ended.
         """
         with self._snapshot() as cursor:
-            return hunt_store.hunt(cursor, self._sources(cursor), request, stop=stop, on_hunt=on_hunt)
+            sources, translators = self._sources(cursor), self._translators
+            return hunt_store.hunt(cursor, sources, request, stop=stop, on_hunt=on_hunt, translators=translators)
 
     def explain(self, request: Hunt) -> Explanation:
         """Explain how a hunt would run, without running it; raises as ``hunt`` does."""
         with self._snapshot() as cursor:
-            return hunt_store.explain(cursor, self._sources(cursor), request)
+            return hunt_store.explain(cursor, self._sources(cursor), request, translators=self._translators)
 
     # The catalog is named in full, so that a hunt's view may have the table's own name. A store that is open read-only
     # may lack tables that came later.

@@ -26,6 +26,7 @@ from driftline.store.query.hunt_store import Explanation, Hunt
 from driftline.store.query.limits import Stop
 from driftline.store.query.messages import Backup, Check, Request, Statistics, TableStatistics
 from driftline.store.query.row_query import RowQuery
+from driftline.store.query.translators import Translators
 
 __all__ = ["Reader", "RowStream", "is_store", "open_reader"]
 
@@ -56,8 +57,9 @@ class Reader:
     Every method raises ``StoreError`` if the store cannot be read, or its process does not respond.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, translators: Translators | None = None) -> None:
         self._directory = directory
+        self._translators = translators
         self._client: _Client | None = None
 
     def select(self, query: RowQuery) -> pa.Table:
@@ -123,7 +125,7 @@ class Reader:
 
     def _from_files(self, work: Callable[[Database], T]) -> T:
         with _DIRECT:
-            database = Database(self._directory, read_only=True)
+            database = Database(self._directory, read_only=True, translators=self._translators)
             try:
                 return work(database)
             finally:
@@ -146,11 +148,14 @@ def is_store(directory: Path) -> bool:
     return (directory / HOT).exists()
 
 
-def open_reader(directory: Path) -> Reader:
-    """Open the store in a directory for reading; raises ``StoreError`` if there is none."""
+def open_reader(directory: Path, *, translators: Translators | None = None) -> Reader:
+    """Open the store in a directory for reading; raises ``StoreError`` if there is none.
+
+    ``translators`` translate hunts over files in processes that can be killed; without them, this process does.
+    """
     if not is_store(directory):
         raise StoreError(f"there is no store at {directory}; `driftline sensor --store {directory}` makes one")
-    return Reader(directory)
+    return Reader(directory, translators)
 
 
 def _connect(directory: Path) -> _Client | None:

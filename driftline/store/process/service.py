@@ -33,6 +33,7 @@ from driftline.private_files import keep_private
 from driftline.store.files.database import Database
 from driftline.store.files.housekeeping import run_housekeeping
 from driftline.store.process import socket_server
+from driftline.store.query.translators import Translators
 
 __all__ = ["ACK", "main"]
 
@@ -54,7 +55,8 @@ def main(directory: Path, stream_id: str) -> None:
     ``stream_id`` names the sender's sequence of messages; its numbers start at 1. Raises
     ``StoreError`` if the store cannot be opened.
     """
-    database = _open(directory)
+    translators = Translators()
+    database = _open(directory, translators)
     server = socket_server.SocketServer(database)
     threading.Thread(target=_keep_house, args=(database,), name="housekeeping", daemon=True).start()
     try:
@@ -62,14 +64,15 @@ def main(directory: Path, stream_id: str) -> None:
     finally:
         server.close()
         database.close()
+        translators.close()
 
 
 # A reader without a running process opens the files itself, for the time of one request; wait that long.
-def _open(directory: Path) -> Database:
+def _open(directory: Path, translators: Translators) -> Database:
     deadline = time.monotonic() + _OPEN_SECONDS
     while True:
         try:
-            return Database(directory)
+            return Database(directory, translators=translators)
         except StoreBusy:
             if time.monotonic() > deadline:
                 raise

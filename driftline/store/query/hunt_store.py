@@ -11,23 +11,26 @@ from __future__ import annotations
 import contextlib
 import datetime
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated
 
 import duckdb
 import msgspec
 import pyarrow as pa
 
-from driftline import errors, kql
+from driftline import errors
 from driftline.clock import EPOCH
-from driftline.events import TABLES, VIEW_COLUMNS, VIEW_QUERIES
+from driftline.events import TABLES
 from driftline.kql.rewrite import Bounds, Reach
 from driftline.store.query import results
+from driftline.store.query import translation as translations
 from driftline.store.query.file_pruning import prune_files
 from driftline.store.query.limits import Limits, OnHunt, Stop, audit, run
 from driftline.store.query.sandbox import run_sandboxed
-from driftline.store.query.snapshot_rows import COLUMNS, snapshot_rows
+from driftline.store.query.snapshot_rows import snapshot_rows
+from driftline.store.query.translation import COLUMNS, CompiledHunt, Rows, Task
+from driftline.store.query.translators import Translators
 from driftline.store.query.views import (
     ALERT_TABLES,
     CLUSTER,
@@ -38,9 +41,6 @@ from driftline.store.query.views import (
 )
 
 __all__ = ["Explanation", "Hunt", "TableScan", "explain", "explanation", "hunt", "tables_of"]
-
-
-VIEWS = kql.Views(VIEW_QUERIES, VIEW_COLUMNS)
 
 
 class Hunt(msgspec.Struct, frozen=True, kw_only=True, tag="hunt"):
@@ -106,15 +106,17 @@ def hunt(
     *,
     stop: Stop | None = None,
     on_hunt: OnHunt | None = None,
+    translators: Translators | None = None,
 ) -> pa.Table:
     """Run a hunt over the sources of a store's tables, by name.
 
-    The connection must be the hunt's own, for its temporary views are made there. Returns rows as
+    The connection must be the hunt's own, for its temporary views are made there. ``translators`` translate it in a
+    process that can be killed; without them, this process translates it. Returns rows as
     ``hunt_tables.hunt`` does. Raises ``InvalidQuery`` for mistakes in the query and tables that the
     caller may not read, and ``StoreError`` when a limit is reached or the hunt is stopped.
     """
     with audit(request.text, on_hunt, request.clusters) as outcome:
-        running = _Run(connection, tables, request, stop or Stop())
+        running = _Run(connection, tables, request, stop or Stop(), translators)
         translation = running.translate()
         outcome.tables = translation.tables
         rows = running.answer(translation, take=request.take)
@@ -124,23 +126,29 @@ def hunt(
         return answer.replace_schema_metadata({results.TRUNCATED: b"true"}) if len(rows) > len(kept) else answer
 
 
-def explain(connection: duckdb.DuckDBPyConnection, tables: Mapping[str, TableSource], request: Hunt) -> Explanation:
+def explain(
+    connection: duckdb.DuckDBPyConnection,
+    tables: Mapping[str, TableSource],
+    request: Hunt,
+    *,
+    translators: Translators | None = None,
+) -> Explanation:
     """Explain how a hunt would run, without running it; raises as ``hunt`` does.
 
     Columns that depend on the data (``evaluate pivot``) are looked up in the data all the same.
     """
-    running = _Run(connection, tables, request, Stop())
+    running = _Run(connection, tables, request, Stop(), translators)
     translation = running.translate()
     plan = running.plan(translation)
     reach = running.within_request(translation.reach)
     scans = (_table_scan(name, tables[name], each) for name, each in reach.items())
-    return explanation(translation, plan, tuple(scans))
+    return explanation(translation.outline, translation.sql, plan, tuple(scans))
 
 
-def explanation(translation: kql.Translation, plan: pa.Table, scans: tuple[TableScan, ...]) -> Explanation:
+def explanation(outline: str, sql: str, plan: pa.Table, scans: tuple[TableScan, ...]) -> Explanation:
     """Put an explanation together; ``plan`` is DuckDB's answer to EXPLAIN, whose last column is text."""
     engine = "\n".join(str(text) for text in plan.column(plan.num_columns - 1).to_pylist())
-    return Explanation(meaning=kql.outline(translation), sql=translation.sql, engine=engine, readings=scans)
+    return Explanation(meaning=outline, sql=sql, engine=engine, readings=scans)
 
 
 def tables_of(request: Hunt) -> tuple[str, ...]:
@@ -148,7 +156,7 @@ def tables_of(request: Hunt) -> tuple[str, ...]:
 
     No store is needed: a table whose columns depend on data counts as empty.
     """
-    return _translate(dict.fromkeys(TABLES, TableSource("")), request, lambda _: []).tables
+    return translations.translate(_task(TABLES, request), lambda _: []).tables
 
 
 # One hunt may run several statements: a query whose columns depend on the data (``evaluate pivot``) first looks
@@ -159,40 +167,47 @@ class _Run:
     tables: Mapping[str, TableSource]
     request: Hunt
     stop: Stop
+    translators: Translators | None
     deadline: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.deadline = time.monotonic() + self.request.seconds
 
-    def translate(self) -> kql.Translation:
-        def discover(lookup: kql.Translation) -> list[tuple[Any, ...]]:
-            return results.row_tuples(self.answer(lookup))
+    def translate(self) -> CompiledHunt:
+        task = _task(self.tables, self.request)
+        if self.translators is None:
+            return translations.translate(task, self._rows)
+        return self.translators.translate(task, self._rows, limits=self._limits(), stop=self.stop)
 
-        return _translate(self.tables, self.request, discover)
+    def _rows(self, lookup: CompiledHunt) -> Rows:
+        return results.row_tuples(self.answer(lookup))
+
+    def _limits(self, take: int | None = None) -> Limits:
+        request, remaining = self.request, max(self.deadline - time.monotonic(), 0)
+        return Limits(seconds=request.seconds, remaining=remaining, rows=request.rows, size=request.size, take=take)
 
     # Values that may grow are computed in the sandbox process. It cannot read the newest rows, which only the
     # process with the database file open can, so a copy of those goes along.
-    def answer(self, translation: kql.Translation, *, take: int | None = None) -> pa.Table:
-        request, remaining = self.request, max(self.deadline - time.monotonic(), 0)
-        limits = Limits(seconds=request.seconds, remaining=remaining, rows=request.rows, size=request.size, take=take)
+    def answer(self, translation: CompiledHunt, *, take: int | None = None) -> pa.Table:
+        limits = self._limits(take)
         if translation.grows:
             with _store_errors():
-                environment = snapshot_rows(self.connection, self.tables, translation.plan, self._scopes(translation))
+                environment = snapshot_rows(self.connection, self.tables, translation.stored, self._scopes(translation))
             return run_sandboxed(environment, translation.sql, limits, self.stop)
         self._make_views(translation)
         return run(self.connection, translation.sql, limits, self.stop)
 
-    def plan(self, translation: kql.Translation) -> pa.Table:
+    def plan(self, translation: CompiledHunt) -> pa.Table:
         self._make_views(translation)
         limits = Limits(seconds=self.request.seconds)
         return run(self.connection, f"EXPLAIN {translation.sql}", limits, self.stop)
 
-    def _make_views(self, translation: kql.Translation) -> None:
+    def _make_views(self, translation: CompiledHunt) -> None:
         with _store_errors():
             for name, scope in self._scopes(translation).items():
                 self.connection.execute(view_statement(name, COLUMNS[name], self.tables, scope))
 
-    def _scopes(self, translation: kql.Translation) -> dict[str, RowScope]:
+    def _scopes(self, translation: CompiledHunt) -> dict[str, RowScope]:
         reach = self.within_request(translation.reach)
         return {name: RowScope(each, self.request.clusters) for name, each in reach.items()}
 
@@ -209,24 +224,15 @@ def _store_errors() -> Iterator[None]:
         raise errors.StoreError(f"the store's tables could not be read: {error}") from error
 
 
-def _translate(tables: Mapping[str, TableSource], request: Hunt, discover: kql.Discover) -> kql.Translation:
+def _task(tables: Collection[str], request: Hunt) -> Task:
     refused = _refused_tables(tables, request)
-    schema = {name: COLUMNS[name] for name in tables if name not in refused}
-    return kql.compiled(
-        request.text,
-        schema,
-        now=datetime.datetime.now(datetime.UTC),
-        parameters=request.parameters,
-        refused=refused,
-        bounded=True,
-        discover=discover,
-        views=VIEWS,
-    )
+    readable = tuple(name for name in tables if name not in refused)
+    return Task(request.text, readable, refused, request.parameters, datetime.datetime.now(datetime.UTC))
 
 
 # Rights are granted by cluster. A table whose rows name no cluster holds rows of all of them, so it is refused to a
 # caller who may see only some.
-def _refused_tables(tables: Mapping[str, TableSource], request: Hunt) -> dict[str, str]:
+def _refused_tables(tables: Collection[str], request: Hunt) -> dict[str, str]:
     if request.clusters is None:
         return {}
     reason = f"it has no {CLUSTER}, and you may see single clusters only"

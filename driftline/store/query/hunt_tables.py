@@ -181,7 +181,7 @@ def explain(
     readings = tuple(
         TableScan(table=name, files=len(table.paths), of=max(1, len(table.paths))) for name, table in read.items()
     )
-    return explanation(translation, plan, readings)
+    return explanation(kql.outline(translation), translation.sql, plan, readings)
 
 
 def _translate(

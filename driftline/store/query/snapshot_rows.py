@@ -7,15 +7,13 @@ and the columns by which rows are granted to the caller.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import duckdb
 
-from driftline.events import TABLES
-from driftline.kql.plan import walk
-from driftline.kql.plan.nodes import Plan, Table
 from driftline.kql.rewrite import Bounds
 from driftline.store.query.environment import Environment
+from driftline.store.query.translation import COLUMNS
 from driftline.store.query.views import (
     ALERT,
     ALERT_TABLES,
@@ -30,10 +28,8 @@ from driftline.store.query.views import (
 )
 from driftline.store.schema import quoted
 
-__all__ = ["COLUMNS", "snapshot_rows"]
+__all__ = ["snapshot_rows"]
 
-COLUMNS = {name: {column.name: column.type for column in table.columns} for name, table in TABLES.items()}
-"""Kusto type by column, of each hunting table."""
 # The views' own conditions read these columns: time, cluster, and the alert that evidence belongs to.
 ALWAYS_COPIED = frozenset({TIME, CLUSTER, ALERT, *CLUSTER_COLUMNS.values()})
 
@@ -41,15 +37,16 @@ ALWAYS_COPIED = frozenset({TIME, CLUSTER, ALERT, *CLUSTER_COLUMNS.values()})
 def snapshot_rows(
     connection: duckdb.DuckDBPyConnection,
     tables: Mapping[str, TableSource],
-    plan: Plan,
+    stored: Mapping[str, Collection[str]],
     scopes: Mapping[str, RowScope],
 ) -> Environment:
-    """Copy the newest rows that a plan reads into an environment for the sandbox process.
+    """Copy the newest rows that a hunt reads into an environment for the sandbox process.
 
+    ``stored`` are the columns that the hunt reads, by table.
     The environment's views are named as the tables, and hold the rows of each table's scope. Raises
     ``duckdb.Error`` if the rows cannot be read.
     """
-    columns = _columns(plan)
+    columns = _columns(stored)
     sources = {name: TableSource(quoted(_copy_name(name)), tables[name].files) for name in columns}
     bounds = {name: scope.reach.bounds for name, scope in scopes.items()}
     rows = {
@@ -67,11 +64,8 @@ def _copy_name(name: str) -> str:
 
 
 # Tables of alerts are granted by their evidence, so that table is copied too although the plan does not read it.
-def _columns(plan: Plan) -> dict[str, dict[str, str]]:
-    used: dict[str, set[str]] = {}
-    for node in walk.nodes(plan):
-        if isinstance(node, Table):
-            used.setdefault(node.name, set()).update(column.name for column in node.columns)
+def _columns(stored: Mapping[str, Collection[str]]) -> dict[str, dict[str, str]]:
+    used = {name: set(columns) for name, columns in stored.items()}
     if ALERT_TABLES & used.keys():
         used.setdefault(EVIDENCE, set())
     return {
