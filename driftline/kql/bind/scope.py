@@ -213,6 +213,8 @@ class Session:
         self._given: set[str] = set()
         self._numbers: dict[str, int] = {}  # name, without case -> last number behind it
         self._nodes = 0
+        self.lets: dict[int, tuple[Closure, Relation | Scalar]] = {}  # bound lets, by the identity of their closures
+        self.materialized: dict[Any, tuple[Scope, Relation]] = {}  # bound calls of materialize, by node and names
         self._last = Span(0, 0)  # the node bound last
         self._sizes = Sizes()
         self._exhausted = False  # a bound is exceeded: nothing more is bound

@@ -28,7 +28,7 @@ def bind_statements(statements: tuple[syntax.Statement, ...], scope: Scope) -> S
 
 
 def _let(statement: syntax.Let, scope: Scope) -> Binding:
-    """Bind a let statement: at each use, or once if it is ``materialize(…)``.
+    """Bind a let statement, whose expression is bound at its first use, or at once if it is ``materialize(…)``.
 
     ``materialize`` promises that the table is computed once, so its plan is shared by all uses.
     https://learn.microsoft.com/kusto/query/materialize-function

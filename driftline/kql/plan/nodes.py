@@ -336,6 +336,8 @@ class Shared:
     name: str
     """Name of the common table expression."""
     input: Plan
+    once: bool = True
+    """Whether all uses must have the same rows; a let's plan may be computed at each use where that costs less."""
 
     @property
     def columns(self) -> tuple[Column, ...]:

@@ -26,10 +26,13 @@ class Program:
     root: Plan
     shared: Mapping[str, Plan] = field(default_factory=dict)
     """Shared plans by name, each after those that it refers to."""
+    once: frozenset[str] = frozenset()
+    """Names of the shared plans of which all uses must have the same rows."""
 
     def each(self, change: Callable[[Plan], Plan]) -> Program:
         """Return the program with ``change`` applied to the plan and to each shared plan."""
-        return Program(change(self.root), {name: change(plan) for name, plan in self.shared.items()})
+        shared = {name: change(plan) for name, plan in self.shared.items()}
+        return Program(change(self.root), shared, self.once)
 
     def plans(self) -> list[Plan]:
         """Return the shared plans and then the plan."""
@@ -48,17 +51,18 @@ def references(plan: Plan) -> list[Reference]:
 def separated(plan: Plan) -> Program:
     """Return a plan with its shared plans beside it."""
     shared: dict[str, Plan] = {}
+    once: set[str] = set()
 
     def change(part: Any) -> Any:
         if isinstance(part, Shared):
             if part.name not in shared:
                 shared[part.name] = change(part.input)
+                once.update([part.name] * part.once)
             return Reference(part.name, part.columns)
         return walk.map_scalars(walk.map_plans(part, change), change)
 
-    # Before the dictionary is copied: inner plans are entered before those that refer to them.
     root = change(plan)
-    return Program(root, shared)
+    return Program(root, shared, frozenset(once))
 
 
 def joined(program: Program) -> Plan:
@@ -71,6 +75,6 @@ def joined(program: Program) -> Plan:
         return walk.map_scalars(walk.map_plans(part, change), change)
 
     for name, plan in program.shared.items():
-        made[name] = Shared(name, change(plan))
+        made[name] = Shared(name, change(plan), name in program.once)
     root: Plan = change(program.root)
     return root

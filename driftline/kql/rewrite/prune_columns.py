@@ -60,7 +60,9 @@ def prune_columns(program: Program, needed: Collection[str]) -> Program:
         if name in pruner.needs:
             shared[name] = pruner.prune(plan, pruner.needs[name])
     columns = {name: plan.columns for name, plan in shared.items()}
-    return Program(root, dict(reversed(list(shared.items())))).each(lambda plan: _with_references(plan, columns))
+    return Program(root, dict(reversed(list(shared.items()))), program.once).each(
+        lambda plan: _with_references(plan, columns)
+    )
 
 
 # All uses of a shared plan have the columns that it has, whichever of them they read.

@@ -16,6 +16,7 @@ expression. It stays above the node
 - if the column is volatile (``rand()``): computing it twice gives two values;
 - if it reads no column (``where toscalar(…) > 3``): below an aggregation without groups it would not drop the row;
 - if the projection has a window function, which reads rows that the condition would drop;
+- if the condition would become large: ``extend b = a * a | extend c = b * b | …`` doubles it at each step;
 - on the side of an outer join that adds null rows, see ``SIDES``;
 - above ``take`` and ``top``: they would count other rows.
 
@@ -48,6 +49,7 @@ from driftline.kql.rewrite.volatile import is_volatile
 
 __all__ = ["push_filters"]
 
+MOST_NODES = 1_000  # of a condition in which expressions replaced columns
 Pushed = tuple[Plan, list[Scalar]]
 """A node with some conditions pushed into it, and the conditions that must stay above it."""
 
@@ -101,8 +103,14 @@ def _through_project(node: Project, conditions: list[Scalar]) -> Pushed:
     values = dict(zip((column.id for column in node.columns), node.values, strict=True))
     steady = {name for name, value in values.items() if not is_volatile(value)}
     inside, above = _split(conditions, steady)
-    moved = [walk.replaced(condition, values) for condition in inside]
-    return dataclasses.replace(node, input=_pushed(node.input, moved)), above
+    moved = {condition: walk.replaced(condition, values) for condition in inside}
+    large = [condition for condition, made in moved.items() if made != condition and _is_large(made)]
+    below = [made for condition, made in moved.items() if condition not in large]
+    return dataclasses.replace(node, input=_pushed(node.input, below)), [*above, *large]
+
+
+def _is_large(condition: Scalar) -> bool:
+    return any(number > MOST_NODES for number, _ in enumerate(walk.nodes(condition)))
 
 
 # Only conditions on groups pass: they drop whole groups. ``where n > 1`` on a count needs the whole group.

@@ -255,8 +255,9 @@ class MakeSeries(Operator):
 
 @dataclass(frozen=True, slots=True)
 class As(Operator):
-    """``as name``: a name for the table so far, within the rest of the pipeline."""
+    """``as parameters name``: a name for the table so far, within the rest of the pipeline."""
 
+    parameters: tuple[Parameter, ...]
     name: str
 
 

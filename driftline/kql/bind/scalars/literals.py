@@ -13,7 +13,8 @@ from driftline.kql import syntax
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.tabular import is_tabular
 from driftline.kql.bind.scope import Closure, Relation, Scope
-from driftline.kql.plan.nodes import Call, Col, Const, Scalar
+from driftline.kql.plan import walk
+from driftline.kql.plan.nodes import Call, Col, Const, InPlan, Plan, Project, Scalar, Shared, Subquery, Values
 from driftline.kql.text import constants
 
 __all__ = ["bind_index", "bind_literal", "bind_member", "bind_name"]
@@ -75,10 +76,40 @@ def bind_name(node: syntax.Name, scope: Scope) -> Scalar:
     if isinstance(binding, Closure):
         if is_tabular(binding.value, binding.scope):
             scope.fail(f"'{node.name}' is a table; use toscalar() or 'in' to read values from it", node.span)
-        return binding.scope.scalar(binding.value)
+        return _bind_let(node.name, binding, scope)
     if isinstance(binding, Relation):
         scope.fail(f"'{node.name}' is a table, expected a value", node.span)
     return binding
+
+
+LARGEST_COPY = 100  # nodes of a let's value of which each use has a copy
+
+
+def _bind_let(name: str, closure: Closure, scope: Scope) -> Scalar:
+    """Return the value of a let statement, which is bound at its first use.
+
+    A value that reads a table, or is large, is computed once in a plan of one row.
+    """
+    known = scope.session.lets.get(id(closure))
+    if known is not None and not isinstance(known[1], Relation):
+        return known[1]
+    value = closure.scope.scalar(closure.value)
+    if not isinstance(value, Const) and _is_costly(value):
+        value = Subquery(Shared(scope.session.fresh(name), _one_row(name, value, scope), once=False), value.type)
+    scope.session.lets[id(closure)] = (closure, value)
+    return value
+
+
+def _is_costly(value: Scalar) -> bool:
+    for number, part in enumerate(walk.nodes(value)):
+        if number > LARGEST_COPY or isinstance(part, (Subquery, InPlan)):
+            return True
+    return False
+
+
+def _one_row(name: str, value: Scalar, scope: Scope) -> Plan:
+    one, column = scope.session.hidden("long"), scope.session.column(name, value.type)
+    return Project(Values((one,), ((Const("long", 0),),)), (column,), (value,))
 
 
 def bind_member(node: syntax.Member, scope: Scope) -> Scalar:

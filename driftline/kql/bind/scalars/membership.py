@@ -11,7 +11,7 @@ from driftline.kql.bind.scalars.arithmetic import negated
 from driftline.kql.bind.scalars.tabular import is_tabular
 from driftline.kql.bind.scalars.terms import any_term, term
 from driftline.kql.bind.scope import Relation, Scope, single_column
-from driftline.kql.plan.nodes import Aggregate, Call, Col, Column, Const, Filter, InPlan, Scalar, Subquery
+from driftline.kql.plan.nodes import Aggregate, Call, Col, Column, Const, Filter, InPlan, Scalar, Shared, Subquery
 from driftline.kql.text import constants
 
 __all__ = ["array_of", "bind_in"]
@@ -148,8 +148,12 @@ def _in_table(op: str, value: Scalar, node: syntax.Expr, scope: Scope) -> Scalar
 
 
 def _collected(relation: Relation, column: Column, scope: Scope) -> Scalar:
-    """Return a subquery that collects a column's values, as strings, into one array."""
+    """Return a subquery that collects a column's values, as strings, into one array.
+
+    The array is shared: ClickHouse's SQL of ``has_any`` repeats it twenty times.
+    """
     word = types.converted(Col(column.id, column.type), "string")
     made = scope.session.column("words", "dynamic")
     words = Call("set_json", (word, Const("long", MOST_WORDS)), "dynamic")
-    return Subquery(Aggregate(relation.plan, (made,), (), (words,)), "dynamic")
+    plan = Aggregate(relation.plan, (made,), (), (words,))
+    return Subquery(Shared(scope.session.fresh("words"), plan), "dynamic")

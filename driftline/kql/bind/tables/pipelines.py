@@ -12,6 +12,7 @@ from driftline.kql import syntax
 from driftline.kql.bind.scalars.tabular import is_tabular
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.bind.statements import bind_statements
+from driftline.kql.bind.tables.relations import shared
 from driftline.kql.parse.cursor import Stuck
 
 __all__ = ["SOURCES", "apply", "bind_query"]
@@ -78,6 +79,9 @@ def apply(operators: tuple[syntax.Operator, ...], relation: Relation, scope: Sco
     """
     for operator in operators:
         if isinstance(operator, syntax.As):
+            once = any(p.name == "hint.materialized" and p.value == "true" for p in operator.parameters)
+            if relation.graph is None:
+                relation = shared(relation, operator.name, scope, once=once)
             scope = scope.with_names({operator.name: relation})
             continue
         try:

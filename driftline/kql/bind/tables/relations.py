@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from driftline.kql.bind.scope import Relation, Scope
+from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import (
     Call,
     Col,
@@ -14,7 +17,7 @@ from driftline.kql.plan.nodes import (
     Window,
 )
 
-__all__ = ["in_order", "numbered", "renewed"]
+__all__ = ["in_order", "numbered", "renewed", "shared"]
 
 
 def renewed(relation: Relation, scope: Scope) -> Relation:
@@ -32,6 +35,23 @@ def renewed(relation: Relation, scope: Scope) -> Relation:
     )
     parts = tuple(Col(fresh[part.id].id, part.type) for part in relation.partition)
     return Relation(Project(relation.plan, tuple(fresh.values()), values), order, relation.serialized, parts)
+
+
+def shared(relation: Relation, name: str, scope: Scope, *, once: bool = True) -> Relation:
+    """Return a relation whose plan is shared by all that read it under this name.
+
+    ``once`` says that all must read the same rows.
+    """
+    keys = [key for key in relation.order if not isinstance(key.value, Col)]
+    made = {key: scope.session.hidden(key.value.type) for key in keys}
+    plan = walk.widened(relation.plan, [(made[key], key.value) for key in keys]) if keys else relation.plan
+    order = tuple(dataclasses.replace(key, value=ref(made[key])) if key in made else key for key in relation.order)
+    return dataclasses.replace(relation, plan=Shared(scope.session.fresh(name), plan, once), order=order)
+
+
+def ref(column: Column) -> Col:
+    """Return the value of a column."""
+    return Col(column.id, column.type)
 
 
 def numbered(relation: Relation, scope: Scope) -> tuple[Relation, Column]:

@@ -17,7 +17,7 @@ from driftline.kql.bind.scalars.arguments import constant
 from driftline.kql.bind.scalars.arithmetic import arithmetic, compared
 from driftline.kql.bind.scope import Closure, Relation, Scope
 from driftline.kql.bind.tables import lists
-from driftline.kql.bind.tables.relations import in_order, renewed
+from driftline.kql.bind.tables.relations import in_order, renewed, shared
 from driftline.kql.parse import parse
 from driftline.kql.parse.expressions import REMOTE_FUNCTIONS
 from driftline.kql.plan.nodes import (
@@ -47,12 +47,42 @@ def _bind_name(node: syntax.Name, scope: Scope) -> Relation:
     if isinstance(binding, Relation):
         return renewed(binding, scope)
     if isinstance(binding, Closure) and not isinstance(binding.value, syntax.Function):
-        return binding.scope.table(binding.value)
+        return _bind_let(node.name, binding, scope)
     if isinstance(binding, Closure):
         return _bind_call(syntax.Call(node.name, (), span=node.span), scope)
     if binding is not None:
         scope.fail(f"'{node.name}' is a value, expected a table", node.span)
     return stored(node.name, node.span, scope)
+
+
+def _bind_let(name: str, closure: Closure, scope: Scope) -> Relation:
+    """Read the table of a let statement, which is bound at its first use."""
+    known = scope.session.lets.get(id(closure))
+    if known is not None and isinstance(known[1], Relation):
+        return renewed(known[1], scope)
+    relation = closure.scope.table(closure.value)
+    if relation.graph is not None:
+        return relation
+    found = shared(relation, name, scope, once=False)
+    scope.session.lets[id(closure)] = (closure, found)
+    return found
+
+
+def _materialized(node: syntax.Call, scope: Scope) -> Relation:
+    """Read a table that is computed once, however often the statement or function around the call is used.
+
+    https://learn.microsoft.com/kusto/query/materialize-function
+    """
+    names = frozenset((name, each if isinstance(each, Const) else id(each)) for name, each in scope.names.items())
+    key = (id(node), names)
+    if key in scope.session.materialized:
+        return renewed(scope.session.materialized[key][1], scope)
+    relation = scope.table(node.arguments[0])
+    if relation.graph is not None:
+        return relation
+    found = shared(relation, "materialized", scope)
+    scope.session.materialized[key] = (scope, found)
+    return found
 
 
 def stored(name: str, span: Span, scope: Scope) -> Relation:
@@ -99,7 +129,7 @@ def _bind_call(node: syntax.Call, scope: Scope) -> Relation:
         with entered(node, closure, scope) as (inner, body):
             return inner.table(body)
     if node.name == "materialize" and len(node.arguments) == 1:
-        return scope.table(node.arguments[0])
+        return _materialized(node, scope)
     if node.name == "table" and node.arguments:
         return stored(str(constant(node.arguments[0], scope, "string")), node.span, scope)
     if node.name == "_GetWatchlist":

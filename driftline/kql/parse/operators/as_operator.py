@@ -14,9 +14,8 @@ __all__ = ["OPERATORS"]
 
 
 def parse_as(parser: Parser, start: Token) -> Operator:
-    """Parse ``as name``."""
-    parser.parse_parameters()
-    return syntax.As(parser.parse_name(), span=parser.since(start))
+    """Parse ``as parameters name``."""
+    return syntax.As(parser.parse_parameters(), parser.parse_name(), span=parser.since(start))
 
 
 OPERATORS: dict[str, ParseOperator] = {

@@ -10,5 +10,5 @@ __all__ = ["FORMS"]
 
 
 FORMS: dict[type, Form] = {
-    syntax.As: lambda _, node: f"as {named(node.name)}",
+    syntax.As: lambda to, node: f"as{to.settings(node.parameters)} {named(node.name)}",
 }
