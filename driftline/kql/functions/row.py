@@ -131,9 +131,9 @@ class Function:
     """Operator between two arguments in an explained plan; empty for the form of a call."""
 
     @property
-    def uses_lambda(self) -> bool:
-        """Whether the template for DuckDB has a lambda, which cannot hold a subquery."""
-        return "lambda" in str(self.duckdb)
+    def refuses_subqueries(self) -> bool:
+        """Whether the template for DuckDB has a lambda or TRY, which cannot hold a subquery."""
+        return any(word in str(self.duckdb) for word in ("lambda", "TRY("))
 
     @property
     def signature(self) -> str:

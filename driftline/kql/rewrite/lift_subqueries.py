@@ -1,15 +1,19 @@
-"""Lift subqueries out of calls whose DuckDB SQL has lambdas, into columns of a projection below.
+"""Lift subqueries out of calls whose DuckDB SQL has lambdas or TRY, which DuckDB lets hold no subquery.
 
-``set_intersect(toscalar(U | summarize make_list(a)), d)`` is emitted with lambdas::
+A call that depends on the row gets the subquery's value from a column of a projection below::
 
     SELECT list_filter(d, lambda x: list_contains((SELECT list(a) FROM U), x)) FROM T
     SELECT list_filter(d, lambda x: list_contains("·once 0", x))
     FROM (SELECT d, (SELECT list(a) FROM U) AS "·once 0" FROM T)
 
-(before and after, shortened). DuckDB refuses a subquery within a lambda, and a template may use its argument there.
+Any other call moves into a subquery itself, which computes it once and may stand anywhere (``range``, ``print``)::
 
-Precondition: the dialect is DuckDB. Runs just before the SQL is emitted, after all other rewrites: ``merge_projects``
-would undo it.
+    SELECT … FROM T WHERE t > TRY((SELECT max(t) FROM U) + INTERVAL 5 MINUTE)
+    SELECT … FROM T WHERE t > (SELECT TRY("·once 0" + INTERVAL 5 MINUTE)
+                               FROM (SELECT (SELECT max(t) FROM U) AS "·once 0"))
+
+(before and after, shortened). Precondition: the dialect is DuckDB. Runs just before the SQL is emitted, after all other
+rewrites: ``merge_projects`` would undo it.
 """
 
 from __future__ import annotations
@@ -17,18 +21,33 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from driftline.kql.functions import FUNCTIONS
+from driftline.kql.functions import AGGREGATES, find
 from driftline.kql.plan import walk
-from driftline.kql.plan.nodes import Aggregate, Call, Col, Column, Expand, Filter, Plan, Project, Scalar, Subquery
+from driftline.kql.plan.nodes import (
+    Aggregate,
+    Call,
+    Col,
+    Column,
+    Const,
+    Expand,
+    Filter,
+    Plan,
+    Project,
+    Scalar,
+    Subquery,
+    Values,
+    Window,
+)
 
 __all__ = ["lift_subqueries"]
 
+BY_CODE = frozenset(["extract_all_groups"])  # calls without a template whose SQL has a lambda
 Steps = dict[str, Scalar]
 """Lifted subqueries by the identifier of the column that replaces them."""
 
 
 def lift_subqueries(plan: Plan) -> Plan:
-    """Return a plan with subqueries moved out of calls whose SQL has lambdas; the plan's columns stay the same.
+    """Return a plan with subqueries moved out of calls whose SQL cannot hold them; the plan's columns stay the same.
 
     The new columns are named ``·once 0``, ``·once 1`` …: a dot that no identifier of a query has.
     """
@@ -38,6 +57,7 @@ def lift_subqueries(plan: Plan) -> Plan:
 def _freed(node: Plan, names: Iterator[str]) -> Plan:
     node = walk.map_plans(node, lambda each: _freed(each, names))
     node = walk.map_scalars(node, lambda each: _inside(each, names))
+    node = walk.map_scalars(node, lambda each: _apart(each, names))
     if not isinstance(node, (Project, Filter, Aggregate, Expand)):
         return node
     steps: Steps = {}
@@ -51,8 +71,37 @@ def _inside(value: Scalar, names: Iterator[str]) -> Scalar:
     return walk.map_scalars(value, lambda each: _inside(each, names))
 
 
+# The innermost subqueries of a call become columns of one row, from which another projection computes the call.
+def _apart(value: Scalar, names: Iterator[str]) -> Scalar:
+    if not _refuses(value) or not _is_closed(value):
+        return walk.map_scalars(value, lambda part: _apart(part, names))
+    steps: Steps = {}
+    free = walk.map_scalars(value, lambda argument: _named(argument, steps, names))
+    if not steps:
+        return value
+    one, made = Column(next(names), "long"), Column(next(names), value.type)
+    row = Values((one,), ((Const("long", 0),),))
+    columns = tuple(Column(name, step.type) for name, step in steps.items())
+    return Subquery(Project(Project(row, columns, tuple(steps.values())), (made,), (free,)), value.type)
+
+
+def _refuses(value: Scalar) -> bool:
+    if not isinstance(value, Call):
+        return False
+    return value.function in BY_CODE or find(value.function).refuses_subqueries
+
+
+# Whether a value is the same for all rows. An aggregate without arguments (``count()``) is not.
+def _is_closed(value: Scalar) -> bool:
+    if isinstance(value, (Col, Window)):
+        return False
+    if isinstance(value, Call) and (value.function in AGGREGATES or find(value.function).volatile):
+        return False
+    return all(map(_is_closed, walk.scalars(value)))
+
+
 def _free(value: Scalar, steps: Steps, names: Iterator[str]) -> Scalar:
-    if isinstance(value, Call) and value.function in FUNCTIONS and FUNCTIONS[value.function].uses_lambda:
+    if _refuses(value):
         return walk.map_scalars(value, lambda argument: _named(argument, steps, names))
     return walk.map_scalars(value, lambda part: _free(part, steps, names))
 

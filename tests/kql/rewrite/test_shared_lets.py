@@ -72,6 +72,7 @@ def test_all_uses_of_a_materialized_table_have_the_same_rows(query: str, engine:
 
 
 def test_the_conditions_on_a_let_that_filters_pass_to_its_table() -> None:
-    text = "let m = T0 | where a > 1; m | where Timestamp > datetime(2026-11-01) | union (m | where Timestamp > datetime(2026-11-02))"
+    text = "let m = T0 | where a > 1; let d = datetime(2026-11-01); m | where Timestamp > d"
+    text += " | union (m | where Timestamp > d)"
 
     assert kql.compiled(text, SCHEMA).reach["T0"].bounds.first is not None
