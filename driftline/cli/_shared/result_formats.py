@@ -9,8 +9,6 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import pyarrow as pa
-import pyarrow.csv
-import pyarrow.parquet
 from rich.console import Console
 from rich.table import Table
 
@@ -33,14 +31,19 @@ def print_result(rows: pa.Table, output: Output) -> None:
 
 # Parquet keeps the Arrow types; the other formats write values as text.
 def _parquet(rows: pa.Table) -> None:
+    import pyarrow.parquet  # noqa: PLC0415 -- only this format needs it
+
     sink = pa.BufferOutputStream()
     pyarrow.parquet.write_table(rows, sink)
     sys.stdout.buffer.write(sink.getvalue())
 
 
 def _csv(rows: pa.Table) -> None:
+    import pyarrow.csv  # noqa: PLC0415 -- only this format needs it
+
     sink = pa.BufferOutputStream()
-    pyarrow.csv.write_csv(_texts(rows), sink)
+    texts = pa.table([pa.array(column, pa.string()) for column in _texts(rows)], names=rows.column_names)
+    pyarrow.csv.write_csv(texts, sink)
     sys.stdout.buffer.write(sink.getvalue())
 
 
@@ -55,7 +58,7 @@ def _table(rows: pa.Table) -> None:
     shown = Table(box=None, header_style="dim")
     for name in rows.column_names:
         shown.add_column(escape_unprintable(name), overflow="fold")
-    for row in zip(*(column.to_pylist() for column in _texts(rows).columns), strict=True):
+    for row in zip(*_texts(rows), strict=True):
         shown.add_row(*map(escape_unprintable, row))
     Console().print(shown, markup=False)
 
@@ -86,9 +89,7 @@ def _cell(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-# Columns are taken by position: Arrow looks names up without a way to tell equal ones apart.
-def _texts(rows: pa.Table) -> pa.Table:
-    cells = [
-        [_cell(_plain(value, kind)) for value in rows.column(i).to_pylist()] for i, kind in enumerate(_kinds(rows))
-    ]
-    return pa.table([pa.array(column, pa.string()) for column in cells], names=rows.column_names)
+# The values of each column as texts. Columns are taken by position: Arrow looks names up without a way to tell equal
+# ones apart. Lists, because pa.array imports pandas, where it is installed, to ask whether a value is one of its own.
+def _texts(rows: pa.Table) -> list[list[str]]:
+    return [[_cell(_plain(value, kind)) for value in rows.column(i).to_pylist()] for i, kind in enumerate(_kinds(rows))]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from driftline.cli._shared import credentials, http_client
+from driftline.cli._shared import credentials
 from driftline.errors import InvalidInput
 from driftline.store.query.hunt_store import Explanation
+
+if TYPE_CHECKING:
+    from driftline.cli._shared.http_client import Client
 
 __all__ = ["ServerHunt", "server_columns"]
 
@@ -19,7 +22,7 @@ _MAX_ROWS = 1_000_000  # the API's maximum for "limit"
 
 def server_columns(server: str) -> Mapping[str, Mapping[str, str]]:
     """Return the Kusto types of the columns of a server's tables, by table; raises the errors of ``Client.call``."""
-    with http_client.connect(credentials.load_credentials(server)) as client:
+    with _connected(server) as client:
         tables = client.call("GET", "/tables")
     return {table["name"]: {column["name"]: column["type"] for column in table["columns"]} for table in tables}
 
@@ -44,7 +47,7 @@ class ServerHunt:
 
     def hunt(self) -> pa.Table:
         """Return the rows; raises ``InvalidInput`` for more than ``rows``, and the errors of ``Client.call``."""
-        with http_client.connect(credentials.load_credentials(self.server)) as client:
+        with _connected(self.server) as client:
             found = client.arrow("/hunt", self._body())
         if found.truncated:
             raise InvalidInput(f"the answer has more than {self.rows:,} rows; add a 'summarize' or a 'take'")
@@ -58,3 +61,9 @@ class ServerHunt:
         text = {"run": self.run} if self.run else {"query": self.query}
         limit = min(self.rows, _MAX_ROWS)
         return {**text, "parameters": dict(self.parameters), "timespan": self.timespan, "limit": limit}
+
+
+def _connected(server: str) -> Client:
+    from driftline.cli._shared import http_client  # noqa: PLC0415 -- hunts over a store do not load httpx
+
+    return http_client.connect(credentials.load_credentials(server))

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from driftline.kql.rewrite import ANY_ROW, Bounds, Need, Reach
-from driftline.store.term_index.index import TermIndex
 
 __all__ = ["DataFile", "prune_files"]
 
@@ -41,6 +40,8 @@ def prune_files(files: Sequence[DataFile], reach: Reach) -> list[DataFile]:
 
 # ``rows`` stays None where the index rules nothing out, so that such files can be read together.
 def _with_terms(files: Iterator[DataFile], need: Need) -> Iterator[DataFile]:
+    from driftline.store.term_index.index import TermIndex  # noqa: PLC0415 -- only hunts for terms read Parquet here
+
     for file in files:
         index = TermIndex.open(file.path)
         rows = index.matching_rows(need) if index else None
