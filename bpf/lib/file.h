@@ -11,6 +11,8 @@
 #define NAME_MAX_LEN 256
 #define WALK_STEPS 64 /* components of a path that are read; a bounded loop for the verifier */
 
+#define CTIME_QUERIED (1U << 31) /* flag in i_ctime_nsec since v6.13: the time was read (I_CTIME_QUERIED, linux/fs.h) */
+
 /* The layout of i_ctime differs by version, see kernel.h. ns since 1970, CLOCK_REALTIME. */
 static __always_inline __u64 inode_ctime(struct inode *inode)
 {
@@ -19,7 +21,8 @@ static __always_inline __u64 inode_ctime(struct inode *inode)
 	struct inode___v5 *v5 = (void *)inode;
 
 	if (bpf_core_field_exists(v6_11->i_ctime_sec))
-		return BPF_CORE_READ(v6_11, i_ctime_sec) * 1000000000ULL + BPF_CORE_READ(v6_11, i_ctime_nsec);
+		return BPF_CORE_READ(v6_11, i_ctime_sec) * 1000000000ULL +
+		       (BPF_CORE_READ(v6_11, i_ctime_nsec) & ~CTIME_QUERIED);
 	if (bpf_core_field_exists(v6_6->__i_ctime))
 		return BPF_CORE_READ(v6_6, __i_ctime.tv_sec) * 1000000000ULL + BPF_CORE_READ(v6_6, __i_ctime.tv_nsec);
 	return BPF_CORE_READ(v5, i_ctime.tv_sec) * 1000000000ULL + BPF_CORE_READ(v5, i_ctime.tv_nsec);

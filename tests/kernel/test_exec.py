@@ -54,6 +54,17 @@ def test_a_copied_up_file_has_an_upper_and_a_lower(run: Run, command: str) -> No
     assert (record.file.upper, record.file.lowers) == (True, 1)
 
 
+@pytest.mark.parametrize("fs", ["tmpfs", "disk"])
+def test_the_ctime_is_that_of_stat_after_a_first_stat(
+    run: Run, tmp_path_factory: pytest.TempPathFactory, fs: str
+) -> None:
+    out = tmp_path_factory.mktemp("out")
+    mount = f"mount --bind {out} d" if fs == "disk" else "mount -t tmpfs d d"
+    record = execs_of(run(f"mkdir d; {mount}; cp busybox d/x; stat -c %.9Z d/x > {out}/ctime; d/x true"), b"x")
+
+    assert record.file.ctime_ns == int((out / "ctime").read_text().replace(".", ""))
+
+
 def test_the_writer_survives_rename_link_and_unlink(run: Run) -> None:
     record = execs_of(run("cp busybox a; mv a b; ln b c; rm b; ./c true"), b"c")
 
