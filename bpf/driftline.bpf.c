@@ -13,6 +13,7 @@
 #include "lib/script.h"
 #include "lib/syscall.h"
 #include "lib/task.h"
+#include "lib/writers.h"
 
 /* Counts by cgroup, so that user space can say which container has a gap. The record that was lost
  * gives its space for a new entry. */
@@ -65,18 +66,6 @@ static __always_inline void fill_head(struct record_head *head, __u16 type, stru
 	head->pid = BPF_CORE_READ(task, pid);
 }
 
-/* The last writer of the file, all zeros if no open for writing was seen. */
-static __always_inline void read_writer(struct file_facts *facts)
-{
-	struct file_key key = { facts->inode, facts->device };
-	struct file_writer *writer = bpf_map_lookup_elem(&writers, &key);
-
-	if (writer)
-		facts->writer = *writer;
-	else
-		__builtin_memset(&facts->writer, 0, sizeof(facts->writer));
-}
-
 /* The first exec in a container's own mount namespace is its entry point. No program of the
  * container has run before it and could have changed the root. BPF_NOEXIST keeps the first value. */
 static __always_inline void learn_root(struct task_struct *task, struct cgroup_ref *cgroup)
@@ -87,6 +76,24 @@ static __always_inline void learn_root(struct task_struct *task, struct cgroup_r
 		return;
 	root.device = BPF_CORE_READ(task, fs, root.mnt, mnt_sb, s_dev);
 	bpf_map_update_elem(&roots, cgroup, &root, BPF_NOEXIST);
+}
+
+/* The first exec of a process that the runtime placed into a running container begins a session: its
+ * parent is outside of every container, and it is not the container's own first process. In the node's
+ * pid namespace (hostPID), orphans of the container get such a parent too: no session is known there. */
+static __always_inline void learn_session(struct exec_record *record, struct task_struct *task)
+{
+	struct process_key key = process_key(task), *session = bpf_map_lookup_elem(&sessions, &key);
+	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
+	struct container_root *root = root_of(task);
+	struct cgroup_ref above = cgroup_ref(cgroup_of(parent));
+
+	record->session = session ? *session : (struct process_key){};
+	if (session || !root || is_first_process(root, task) || !BPF_CORE_READ(task, thread_pid, level) ||
+	    mnt_ns(task) == settings.host_mnt_ns || in_container(parent, &above))
+		return;
+	record->session = key;
+	bpf_map_update_elem(&sessions, &key, &key, BPF_ANY);
 }
 
 /* bprm->filename differs from bprm->interp if the file was reached by a "#!" line or binfmt_misc
@@ -199,10 +206,11 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 
 	fill_head(&record->head, RECORD_EXEC, task, &cgroup);
 	read_facts(&record->file, bprm->file);
-	read_writer(&record->file);
+	read_writer(&record->file, BPF_CORE_READ(bprm, file, f_inode));
 	read_creds(record, task);
 	read_ns_pid(record, task);
 	read_ancestors(record, task);
+	learn_session(record, task);
 	record->argc = bprm->argc;
 	BPF_CORE_READ_INTO(&record->comm, task, comm);
 	if (BPF_CORE_READ(task, signal, tty))
@@ -230,14 +238,29 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	return 0;
 }
 
+SEC("tp_btf/sched_process_fork")
+int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
+{
+	struct process_key key = process_key(parent), *session = bpf_map_lookup_elem(&sessions, &key);
+	struct process_key of_child = {};
+
+	if (!session || BPF_CORE_READ(child, tgid) == key.tgid) /* a thread */
+		return 0;
+	of_child = process_key(child);
+	bpf_map_update_elem(&sessions, &of_child, session, BPF_ANY);
+	return 0;
+}
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *task)
 {
+	struct process_key key = process_key(task);
 	struct cgroup_ref cgroup = {};
 	struct exit_record record = {};
 
 	if (BPF_CORE_READ(task, signal, live.counter) != 0) /* other threads of the group still run */
 		return 0;
+	bpf_map_delete_elem(&sessions, &key);
 	cgroup = cgroup_ref(cgroup_of(task));
 	if (!watched(task, &cgroup))
 		return 0;
@@ -286,18 +309,6 @@ int BPF_PROG(on_cgroup_rmdir, struct cgroup *cgroup, const char *path)
 	return report_cgroup(cgroup, path, RECORD_CGROUP_RMDIR);
 }
 
-static __always_inline void remember_writer(struct file *file, struct task_struct *task)
-{
-	struct file_key key = key_of(file);
-	struct file_writer writer = {};
-
-	writer.time = bpf_ktime_get_boot_ns();
-	writer.start = BPF_CORE_READ(task, group_leader, start_boottime);
-	writer.tgid = BPF_CORE_READ(task, tgid);
-	bpf_get_current_comm(writer.comm, sizeof(writer.comm));
-	bpf_map_update_elem(&writers, &key, &writer, BPF_ANY);
-}
-
 static __always_inline bool is_interpreter(struct task_struct *task)
 {
 	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
@@ -321,7 +332,7 @@ static __always_inline void read_opened(struct open_record *record, struct file 
 {
 	fill_head(&record->head, RECORD_OPEN, task, cgroup);
 	read_facts(&record->file, file);
-	read_writer(&record->file);
+	read_writer(&record->file, BPF_CORE_READ(file, f_inode));
 	CURSOR(record) = 0;
 	if (!append_paths(record, file)) {
 		record->head.flags |= PATH_TRUNCATED;
@@ -367,6 +378,16 @@ static __always_inline void send_denied(struct open_record *record, const char *
 		count_lost_exec(cgroup, task, record);
 }
 
+/* The perf event of a mapping has no facts of the file, and the file may be gone when the sensor looks. */
+static __always_inline void remember_mapped(struct file *file, struct task_struct *task, struct open_record *record)
+{
+	struct mapped_key key = { BPF_CORE_READ(file, f_inode, i_ino), BPF_CORE_READ(task, tgid) };
+
+	read_facts(&record->file, file);
+	read_writer(&record->file, BPF_CORE_READ(file, f_inode));
+	bpf_map_update_elem(&mapped, &key, &record->file, BPF_ANY);
+}
+
 /* A library runs its first instruction after mmap(2) has returned, so a signal at its exit is early
  * enough. The perf event of the mapping reports the load; nothing is sent here. */
 static __always_inline void check_mapping(struct file *file, struct task_struct *task, struct cgroup_ref *cgroup)
@@ -374,19 +395,44 @@ static __always_inline void check_mapping(struct file *file, struct task_struct 
 	struct candidate candidate = {};
 	struct open_record *record;
 
-	if (!is_candidate(&candidate, task, file, mapped_subjects(task), ALL_RULES))
+	if (is_image_file(file, root_of(task)))
 		return;
 	record = take_scratch(SCRATCH_FILE);
 	if (!record)
+		return;
+	remember_mapped(file, task, record);
+	if (!is_candidate(&candidate, task, file, mapped_subjects(task), ALL_RULES))
 		return;
 	read_opened(record, file, task, cgroup);
 	if (is_blocked(&candidate, record, SCRATCH_FILE, task) && kill_current())
 		remember_killed(task, file);
 }
 
+/* A file that the node's sensor writes is of no interest, and its own writes must not report endlessly. */
+static __always_inline int check_write(struct pt_regs *regs, struct task_struct *task, long ret)
+{
+	struct write_call call = write_call(regs, task, ret);
+	struct file *file;
+
+	if (call.operation == WROTE_NOTHING || BPF_CORE_READ(task, tgid) == settings.own_tgid)
+		return 0;
+	file = file_of_fd(task, call.fd);
+	if (file && is_regular(file))
+		remember_writer(file, task, call.operation);
+	return 0;
+}
+
+/* A created file was empty before; any other that is truncated here is taken for one with content. */
+static __always_inline void check_open_to_write(struct file *file, struct task_struct *task, bool truncates)
+{
+	remember_opener(file, task);
+	if (truncates && !(BPF_CORE_READ(file, f_mode) & FMODE_CREATED))
+		remember_writer(file, task, WROTE_TRUNCATE);
+}
+
 /* At the exit of a system call its arguments are still in pt_regs and the file is open, so no
- * program at its entry and no map of calls in flight is needed. Opens through io_uring do not pass
- * here. */
+ * program at its entry and no map of calls in flight is needed. Calls through io_uring do not pass
+ * here. Most calls end at the comparison of their number. */
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 {
@@ -395,20 +441,26 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	struct cgroup_ref cgroup;
 	struct file *file;
 
-	if (by == NOT_AN_OPEN || ret < 0)
-		return 0;
-	cgroup = cgroup_ref(cgroup_of(task));
-	if (!watched(task, &cgroup))
+	if (by == NOT_AN_OPEN)
+		return check_write(regs, task, ret);
+	if (ret < 0 || BPF_CORE_READ(task, tgid) == settings.own_tgid)
 		return 0;
 	file = file_of_fd(task, opened_fd(regs, by, ret));
 	if (!file || !is_regular(file))
 		return 0;
-	if (by == MAP_EXECUTABLE)
+	if (by != MAP_EXECUTABLE && BPF_CORE_READ(file, f_mode) & FMODE_WRITE) {
+		check_open_to_write(file, task, opened_to_truncate(regs, by, task));
+		return 0;
+	}
+	cgroup = cgroup_ref(cgroup_of(task));
+	if (!watched(task, &cgroup))
+		return 0;
+	if (by == MAP_EXECUTABLE) {
+		check_write(regs, task, ret);
 		check_mapping(file, task, &cgroup);
-	else if (BPF_CORE_READ(file, f_mode) & FMODE_WRITE)
-		remember_writer(file, task);
-	else if (is_interpreter(task) && !is_image_file(file, root_of(task)))
+	} else if (is_interpreter(task) && !is_image_file(file, root_of(task))) {
 		report_open(file, task, &cgroup, open_name(regs, by, task));
+	}
 	return 0;
 }
 

@@ -76,6 +76,13 @@ struct file_key {
 	__u64 device;               /* the kernel's dev_t */
 };
 
+/* Key of a file that no later file can have. */
+struct inode_key {
+	__u64 inode;
+	__u32 device;               /* the kernel's dev_t */
+	__u32 generation;
+};
+
 struct process_key {
 	__u64 start;                /* CLOCK_BOOTTIME, ns */
 	__u64 tgid;
@@ -121,7 +128,8 @@ struct hash_key {
 	__u32 kind;
 };
 
-struct killed_key {
+/* A file in the memory of a process. */
+struct mapped_key {
 	__u64 inode;
 	__u64 tgid;
 };
@@ -153,12 +161,38 @@ struct record_head {
 	__u32 root_device;          /* of the container's root, the kernel's dev_t; 0: not known */
 };
 
+/* Change of a file's bytes. */
+enum write_operation {
+	WROTE_NOTHING = 0,          /* opened for writing */
+	WROTE_WRITE = 1,            /* write(2) and its relatives */
+	WROTE_TRUNCATE = 2,         /* ftruncate(2), or O_TRUNC of a file that existed */
+	WROTE_ALLOCATE = 3,         /* fallocate(2) */
+	WROTE_MAPPING = 4,          /* mapped shared and writable: the time is that of mmap(2) */
+	WROTE_COPY = 5,             /* copy_file_range, sendfile, splice, FICLONE */
+};
+
 struct file_writer {
-	__u64 time;                 /* CLOCK_BOOTTIME of the open, ns; 0: no writer seen */
-	__u64 start;
-	__u32 tgid;
-	__u32 pad;
+	__u64 time;                 /* CLOCK_BOOTTIME, ns; 0: none seen */
+	struct process_key process;
+	struct cgroup_ref cgroup;
+	__u64 exec_id;              /* number of execs of the process before (self_exec_id) */
+	__u64 size;                 /* of the file after the change */
+	__u32 mnt_ns;
+	__u32 operation;            /* enum write_operation */
 	char comm[COMM_LEN];
+};
+
+/* A process between two of its execs. */
+struct program_key {
+	struct process_key process;
+	__u64 exec_id;
+};
+
+#define WRITER_ARGS_MAX 256
+
+struct writer_args {
+	__u64 length;               /* of all arguments; at most WRITER_ARGS_MAX are stored */
+	char data[WRITER_ARGS_MAX];
 };
 
 struct file_facts {
@@ -173,7 +207,8 @@ struct file_facts {
 	__u32 upper;                /* overlay: 1 if it has an upper dentry */
 	__u32 pad;
 	char fs_type[FS_TYPE_LEN];
-	struct file_writer writer;
+	struct file_writer writer;  /* last change of its bytes */
+	struct file_writer opener;  /* last open for writing */
 };
 
 struct ancestor {
@@ -196,6 +231,7 @@ struct exec_record {
 	__u32 argc;
 	__u64 args_length;          /* bytes of argv before truncation */
 	char comm[COMM_LEN];
+	struct process_key session; /* first process of its exec session; zeros: of the container itself */
 	struct ancestor ancestors[ANCESTORS];
 	__u16 fs_path_length;       /* path from the superblock's root */
 	__u16 path_length;          /* path through mounts, from the namespace's root */

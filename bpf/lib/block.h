@@ -78,7 +78,7 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
-	__type(key, struct killed_key);
+	__type(key, struct mapped_key);
 	__type(value, __u32);
 } killed SEC(".maps");
 
@@ -247,11 +247,11 @@ static __always_inline bool may_be_image_content(struct candidate *of)
 }
 
 /* For processes started before the sensor, the start is known to the clock tick only (/proc). */
-static __always_inline bool is_first_process(struct candidate *of, struct task_struct *task)
+static __always_inline bool is_first_process(const struct container_root *root, struct task_struct *task)
 {
 	struct process_key key = process_key(task);
 
-	return key.tgid == of->root->first.tgid && key.start - of->root->first.start < TICK_NS;
+	return key.tgid == root->first.tgid && key.start - root->first.start < TICK_NS;
 }
 
 /* The decision for a candidate, in the order given at the head of this file. */
@@ -260,7 +260,7 @@ static __always_inline bool must_block(struct candidate *of, struct task_struct 
 	const struct block_policy *policy = of->policy;
 	const struct cached_verdict *cached = cached_verdict_of(of);
 
-	if (!(policy->first & of->subjects) && is_first_process(of, task))
+	if (!(policy->first & of->subjects) && is_first_process(of->root, task))
 		return false;
 	if (cached && cached->trusted & of->subjects)
 		return false;
@@ -319,7 +319,7 @@ static __always_inline bool kill_current(void)
 
 static __always_inline void remember_killed(struct task_struct *task, struct file *file)
 {
-	struct killed_key key = { BPF_CORE_READ(file, f_inode, i_ino), BPF_CORE_READ(task, tgid) };
+	struct mapped_key key = { BPF_CORE_READ(file, f_inode, i_ino), BPF_CORE_READ(task, tgid) };
 	__u32 one = 1;
 
 	bpf_map_update_elem(&killed, &key, &one, BPF_ANY);

@@ -28,20 +28,25 @@ static __always_inline __u64 inode_ctime(struct inode *inode)
 	return BPF_CORE_READ(v5, i_ctime.tv_sec) * 1000000000ULL + BPF_CORE_READ(v5, i_ctime.tv_nsec);
 }
 
-/* Whether the inode of an overlay has an upper dentry: it was created, or copied up by a write.
- * Without the BTF of the overlay module, __upperdentry is the pointer behind the VFS inode
- * (fs/overlayfs/ovl_entry.h, struct ovl_inode). */
-static __always_inline bool on_upper_layer(struct inode *inode)
+/* The file of an overlay in its upper layer; 0 if it is in lower layers alone. It was created, or copied
+ * up by a write. Without the BTF of the overlay module, __upperdentry is the pointer behind the VFS
+ * inode (fs/overlayfs/ovl_entry.h, struct ovl_inode). */
+static __always_inline struct dentry *upper_dentry(struct inode *inode)
 {
 	struct dentry *upper = 0;
 
 	if (bpf_core_type_exists(struct ovl_inode)) {
 		struct ovl_inode *ovl = (void *)inode - bpf_core_field_offset(struct ovl_inode, vfs_inode);
 
-		return BPF_CORE_READ(ovl, __upperdentry) != 0;
+		return BPF_CORE_READ(ovl, __upperdentry);
 	}
 	bpf_probe_read_kernel(&upper, sizeof(upper), (void *)inode + bpf_core_type_size(struct inode));
-	return upper != 0;
+	return upper;
+}
+
+static __always_inline bool on_upper_layer(struct inode *inode)
+{
+	return upper_dentry(inode) != 0;
 }
 
 /* Number of lower layers that have the file. Since v6.5 in ovl_inode.oe, before in d_fsdata. */

@@ -15,6 +15,7 @@
 #define S_IFMT 0170000
 #define S_IFREG 0100000
 #define FMODE_WRITE 2
+#define FMODE_CREATED (1 << 20) /* created by this open; linux/fs.h */
 #define CGROUP_SUBSYS_MAX 16
 
 typedef _Bool bool;
@@ -41,6 +42,7 @@ struct inode {
 	__u16 i_mode;
 	__u32 i_nlink;
 	unsigned long i_ino;
+	__u32 i_generation;
 	long long i_size;
 	struct super_block *i_sb;
 };
@@ -213,6 +215,7 @@ struct task_struct {
 	struct thread_info thread_info;
 	int pid, tgid;
 	int exit_code;
+	__u64 self_exec_id;
 	struct task_struct *real_parent, *group_leader;
 	__u64 start_boottime;
 	char comm[16];

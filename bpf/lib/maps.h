@@ -63,14 +63,24 @@ struct {
 	__type(value, __u32);
 } containers SEC(".maps");
 
-/* Process that last opened a file for writing. Rename, link and unlink keep the inode, and thereby
- * its writer. Written and read here; the least recently used go when full. */
+/* Facts of files other than unchanged image files at their executable mapping. Written here, read by
+ * the sensor on the perf event of the mapping; the least recently used go when full. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 65536);
-	__type(key, struct file_key);
-	__type(value, struct file_writer);
-} writers SEC(".maps");
+	__uint(max_entries, 4096);
+	__type(key, struct mapped_key);
+	__type(value, struct file_facts);
+} mapped SEC(".maps");
+
+/* Process -> first process of its exec session: of the process that the runtime placed into a running
+ * container. Inherited at fork, so that a daemon that is handed to the container's first process
+ * stays in its session; deleted at exit. The least recently used go when full. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct process_key);
+	__type(value, struct process_key);
+} sessions SEC(".maps");
 
 /* Files that are interpreters, learned at their exec; the sensor adds those of processes that ran
  * before it. The least recently used go when full. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0
  *
- * System call that just returned, and its path argument. The numbers are the kernel's ABI:
+ * System call that just returned: whether it opened, mapped or changed a file. The numbers are the kernel's ABI:
  * arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h.
  */
 #ifndef DRIFTLINE_SYSCALL_H
@@ -11,7 +11,7 @@
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
-	unsigned long di, si, dx, r10, r8, orig_ax;
+	unsigned long bx, cx, di, si, dx, r10, r8, orig_ax;
 };
 #elif defined(__TARGET_ARCH_arm64)
 struct pt_regs {
@@ -33,8 +33,40 @@ enum opened_by {
 };
 
 /* asm-generic/mman-common.h, linux/mman.h */
+#define PROT_WRITE 2
 #define PROT_EXEC 4
+#define MAP_TYPE 0xf
+#define MAP_SHARED 1
+#define MAP_SHARED_VALIDATE 3
 #define MAP_ANONYMOUS 0x20
+
+#define O_TRUNC 01000 /* asm-generic/fcntl.h */
+#define FALLOC_FL_KEEP_SIZE 1 /* linux/falloc.h; alone it changes no byte */
+#define FICLONE 0x40049409 /* linux/fs.h */
+#define FICLONERANGE 0x4020940d
+
+/* A call that may have changed the bytes of a file. */
+struct write_call {
+	__u32 operation; /* enum write_operation; WROTE_NOTHING for all other calls */
+	int fd;
+};
+
+/* Calls of one kind have their arguments in the same places. */
+enum write_kind {
+	NO_WRITE,
+	WRITES_FIRST, /* the descriptor is the first argument; the result is the number of bytes */
+	COPIES_FIRST, /* the same for sendfile */
+	COPIES_THIRD, /* splice, copy_file_range */
+	TRUNCATES,
+	ALLOCATES,
+	CLONES, /* ioctl */
+	MAPS,
+};
+
+/* The first, second, third, fourth and fifth arguments of a system call, as far as they are used. */
+struct arguments {
+	unsigned long first, second, third, fourth, fifth;
+};
 
 /* Anonymous executable memory has no file: it is not reported. */
 static __always_inline enum opened_by mapped_by(unsigned long prot, unsigned long flags)
@@ -91,6 +123,73 @@ static __always_inline long opened_fd(struct pt_regs *regs, enum opened_by by, l
 	return by == MAP_EXECUTABLE ? (int)regs->r8 : ret;
 }
 
+static __always_inline bool is_compat(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, thread_info.status) & TS_COMPAT;
+}
+
+static __always_inline enum write_kind write_kind(struct pt_regs *regs, struct task_struct *task)
+{
+	long number = regs->orig_ax;
+
+	if (is_compat(task))
+		switch (number) {
+		case 4: case 146: case 181: case 334: case 379: /* write, writev, pwrite64, pwritev, pwritev2 */
+			return WRITES_FIRST;
+		case 187: case 239: /* sendfile, sendfile64 */
+			return COPIES_FIRST;
+		case 313: case 377: /* splice, copy_file_range */
+			return COPIES_THIRD;
+		case 93: case 194: /* ftruncate, ftruncate64 */
+			return TRUNCATES;
+		case 324:
+			return ALLOCATES;
+		case 54:
+			return CLONES;
+		case 192: /* mmap2 */
+			return MAPS;
+		default:
+			return NO_WRITE;
+		}
+	switch (number) {
+	case 1: case 18: case 20: case 296: case 328: /* write, pwrite64, writev, pwritev, pwritev2 */
+		return WRITES_FIRST;
+	case 40: /* sendfile */
+		return COPIES_FIRST;
+	case 275: case 326: /* splice, copy_file_range */
+		return COPIES_THIRD;
+	case 77:
+		return TRUNCATES;
+	case 285:
+		return ALLOCATES;
+	case 16:
+		return CLONES;
+	case 9: /* mmap */
+		return MAPS;
+	default:
+		return NO_WRITE;
+	}
+}
+
+static __always_inline struct arguments arguments(struct pt_regs *regs, struct task_struct *task)
+{
+	if (is_compat(task))
+		return (struct arguments){ regs->bx, regs->cx, regs->dx, regs->si, regs->di };
+	return (struct arguments){ regs->di, regs->si, regs->dx, regs->r10, regs->r8 };
+}
+
+/* creat(2), of either table, truncates without a flag. */
+static __always_inline bool is_creat(struct pt_regs *regs, struct task_struct *task)
+{
+	return regs->orig_ax == (is_compat(task) ? 8 : 85);
+}
+
+#define OPENAT2 437
+static __always_inline bool is_openat2(struct pt_regs *regs)
+{
+	return regs->orig_ax == OPENAT2;
+}
+
 #else
 
 static __always_inline enum opened_by opened_by(struct pt_regs *regs, struct task_struct *task)
@@ -117,7 +216,102 @@ static __always_inline long opened_fd(struct pt_regs *regs, enum opened_by by, l
 	return by == MAP_EXECUTABLE ? (int)regs->regs[4] : ret;
 }
 
+static __always_inline enum write_kind write_kind(struct pt_regs *regs, struct task_struct *task)
+{
+	switch (regs->syscallno) {
+	case 64: case 66: case 68: case 70: case 287: /* write, writev, pwrite64, pwritev, pwritev2 */
+		return WRITES_FIRST;
+	case 71: /* sendfile */
+		return COPIES_FIRST;
+	case 76: case 285: /* splice, copy_file_range */
+		return COPIES_THIRD;
+	case 46:
+		return TRUNCATES;
+	case 47:
+		return ALLOCATES;
+	case 29:
+		return CLONES;
+	case 222: /* mmap */
+		return MAPS;
+	default:
+		return NO_WRITE;
+	}
+}
+
+/* regs[0] has the result by now. */
+static __always_inline struct arguments arguments(struct pt_regs *regs, struct task_struct *task)
+{
+	return (struct arguments){ regs->orig_x0, regs->regs[1], regs->regs[2], regs->regs[3], regs->regs[4] };
+}
+
+static __always_inline bool is_creat(struct pt_regs *regs, struct task_struct *task)
+{
+	return false;
+}
+
+#define OPENAT2 437
+static __always_inline bool is_openat2(struct pt_regs *regs)
+{
+	return regs->syscallno == OPENAT2;
+}
+
 #endif
+
+static __always_inline bool is_shared(unsigned long flags)
+{
+	return (flags & MAP_TYPE) == MAP_SHARED || (flags & MAP_TYPE) == MAP_SHARED_VALIDATE;
+}
+
+/* The change that a call which gave `ret` made; WROTE_NOTHING if it changed no bytes. */
+static __always_inline struct write_call write_call(struct pt_regs *regs, struct task_struct *task, long ret)
+{
+	enum write_kind kind = write_kind(regs, task);
+	struct arguments with;
+
+	if (kind == NO_WRITE || ret < 0 || (ret == 0 && kind <= COPIES_THIRD))
+		return (struct write_call){};
+	with = arguments(regs, task);
+	switch (kind) {
+	case WRITES_FIRST:
+		return (struct write_call){ WROTE_WRITE, with.first };
+	case COPIES_FIRST:
+		return (struct write_call){ WROTE_COPY, with.first };
+	case COPIES_THIRD:
+		return (struct write_call){ WROTE_COPY, with.third };
+	case TRUNCATES:
+		return (struct write_call){ WROTE_TRUNCATE, with.first };
+	case ALLOCATES:
+		return (struct write_call){ with.second == FALLOC_FL_KEEP_SIZE ? WROTE_NOTHING : WROTE_ALLOCATE,
+					    with.first };
+	case CLONES:
+		return (struct write_call){ with.second == FICLONE || with.second == FICLONERANGE ? WROTE_COPY :
+													  WROTE_NOTHING,
+					    with.first };
+	case MAPS:
+		return (struct write_call){ with.third & PROT_WRITE && is_shared(with.fourth) &&
+							    !(with.fourth & MAP_ANONYMOUS) ?
+						    WROTE_MAPPING :
+						    WROTE_NOTHING,
+					    with.fifth };
+	default:
+		return (struct write_call){};
+	}
+}
+
+/* Whether an open emptied the file. openat2 has its flags in struct open_how, as the first member. */
+static __always_inline bool opened_to_truncate(struct pt_regs *regs, enum opened_by by, struct task_struct *task)
+{
+	struct arguments with = arguments(regs, task);
+	__u64 flags = by == OPEN_AT_FIRST ? with.second : with.third;
+
+	if (by == OPEN_NAMELESS)
+		return false;
+	if (is_creat(regs, task))
+		return true;
+	if (is_openat2(regs))
+		bpf_probe_read_user(&flags, sizeof(flags), (void *)with.third);
+	return flags & O_TRUNC;
+}
 
 /* The file of a descriptor of the current task, from files->fdt; 0 if there is none. */
 static __always_inline struct file *file_of_fd(struct task_struct *task, long fd)

@@ -80,3 +80,22 @@ class CloudProcessEvent(Record, frozen=True, kw_only=True):
         Text, doc("How it was blocked: LSM denial, or SIGKILL at exec, at open, at mmap or after the verdict")
     ] = ""
     ExitCode: Annotated[int | None, doc("Exit code of an ended process; 128 + signal if a signal ended it")] = None
+    WriteTime: Annotated[
+        Time | None, doc("Time when the bytes of the executed file were last changed, UTC; null if that was not seen")
+    ] = None
+    WriteOperation: Annotated[
+        Text, doc("Kind of that change: write, truncate, allocate, mapping or copy; empty if it was not seen")
+    ] = ""
+    WriterProcessId: Annotated[int | None, doc("Process id of the writer, the process that changed the file")] = None
+    WriterProcessKey: Annotated[Text, doc("Id of the writer that is not reused")] = ""
+    WriterProcessName: Annotated[Text, doc("Short name of the writer in the kernel, at most 15 bytes")] = ""
+    WriterProcessCommandLine: Annotated[Text, doc("Arguments of the writer when it wrote, at most 256 bytes")] = ""
+    WriterProcessCreationTime: Annotated[Time | None, doc("Time when the writer was forked, UTC")] = None
+    WriterPlace: Annotated[
+        Text,
+        doc("Place of the writer: container (the same one), other-container, node, or empty if it is not known"),
+    ] = ""
+    WriterContainerId: Annotated[Text, doc("Container of the writer; empty for a process of the node")] = ""
+    WriterContainerName: Annotated[Text, doc("Name of the writer's container in its pod")] = ""
+    WriterKubernetesNamespace: Annotated[Text, doc("Namespace of the writer's pod")] = ""
+    WriterKubernetesPodName: Annotated[Text, doc("Name of the writer's pod")] = ""

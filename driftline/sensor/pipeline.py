@@ -49,8 +49,14 @@ from driftline.sensor.enforcement.blocking import Blocker
 from driftline.sensor.reporting.rows import RowBuilder
 from driftline.sensor.tracking import mounts, scripts
 from driftline.sensor.tracking.containers import ContainerTable, TrackedContainer
-from driftline.sensor.tracking.mappings import MappingFilter, facts_of_gone, facts_of_mapped
+from driftline.sensor.tracking.mappings import (
+    MappingFilter,
+    facts_of_mapped,
+    facts_of_unknown,
+    fs_path_of,
+)
 from driftline.sensor.tracking.processes import Process, ProcessTable, read_process
+from driftline.sensor.tracking.writers import WriterResolver
 from driftline.sensor.verdicts.content import Capture, ContentReader
 from driftline.sensor.verdicts.evaluator import Candidate, ContentNeeded, Evaluator
 from driftline.sensor.verdicts.indexes import ImageIndexes
@@ -60,8 +66,6 @@ __all__ = ["Pipeline"]
 
 _SCRIPTS_KEPT = 4096
 """Scripts remembered, to report each once for a process."""
-_ANCESTORS_MAX = 8
-"""Ancestors of a process in an alert, as in an exec record (``records.ANCESTORS``)."""
 _NAME_SECONDS = 5.0
 """Seconds for which executions wait for the name of their container: the deadline of a call to the runtime."""
 _WAITING_MAX = 256
@@ -111,6 +115,7 @@ class Pipeline:
         self._emit = emit
         self._trusts_overlay = trusts_overlay
         self._mappings = MappingFilter(containers, processes)
+        self._writers = WriterResolver(containers, kernel)
         self._scripts_seen: OrderedDict[tuple[ProcessKey, int, int], None] = OrderedDict()
         self.execs = 0
         """Number of exec records since the start, those of the node's processes included."""
@@ -141,7 +146,7 @@ class Pipeline:
                 subject=subject,
                 file=facts,
                 process=process,
-                ancestors=self._ancestors(process),
+                ancestors=self._processes.ancestors(process),
                 when=record.time,
                 capture=capture,
             )
@@ -220,7 +225,7 @@ class Pipeline:
         self._learn_root(tracked, record.head)
         capture = self._capture(tracked, record.head, record.file, self._reader.capture_program)
         # An unchanged image file raises no alert, so its row needs the parent alone.
-        above = self._processes.ancestors(record) if capture else (parent,) if parent else ()
+        above = self._processes.ancestors(process) if capture else (parent,) if parent else ()
         self._evaluate_when_named(
             Candidate(
                 tracked=tracked,
@@ -289,7 +294,7 @@ class Pipeline:
     def _on_open(self, record: OpenRecord) -> None:
         tracked = self._containers.of(record.head)
         key = ProcessKey.at(record.head.tgid, record.head.start)
-        process = self._processes.find(key) or read_process(record.head.tgid)
+        process = self._processes.find(key) or self._forked(record.head)
         if tracked is None or process is None:
             return
         blocked_by = _blocked_by(record)
@@ -302,11 +307,18 @@ class Pipeline:
                 subject=Subject.BINARY if is_program else Subject.SCRIPT,
                 file=record.file,
                 process=process,
-                ancestors=self._ancestors(process),
+                ancestors=self._processes.ancestors(process),
                 when=record.head.time,
                 capture=self._capture(tracked, record.head, record.file, self._reader.capture_path),
                 blocked_by=blocked_by,
             )
+        )
+
+    # A process without an exec: only the kernel side knows its session.
+    def _forked(self, head: Head) -> Process | None:
+        process = read_process(head.tgid)
+        return (
+            msgspec.structs.replace(process, session=self._kernel.session(head.tgid, head.start)) if process else None
         )
 
     # Interpreters open a script more than once: to detect its encoding, to run it, to quote it in a traceback.
@@ -332,6 +344,9 @@ class Pipeline:
             self.name_by_path(tracked.id)
 
     def _evaluate(self, candidate: Candidate) -> None:
+        file = self._writers.resolve(candidate.file, candidate.tracked)
+        if file is not candidate.file:
+            candidate = msgspec.structs.replace(candidate, file=file)
         if candidate.capture is not None:
             self._evaluator.evaluate_later(candidate)
             return
@@ -347,23 +362,20 @@ class Pipeline:
             return None
         return capture((head.tgid, tracked.pid), file, upperdir=tracked.container.upperdir)
 
-    # The perf record has only path, device and inode; the other facts come from the file itself.
+    # The perf record has only path, device and inode. The kernel side remembers the other facts; if it does not
+    # (mprotect, provenance off), an opened file shows them. " (deleted)" is the kernel's word, unless that is the name.
     def _mapped_file(self, record: MappingRecord, tracked: TrackedContainer) -> tuple[Capture | None, FileFacts]:
         capture = self._reader.open_mapped((record.pid, tracked.pid), record.path, record.inode)
-        writer = self._kernel.writer(record.inode, tracked.root_device, self._clock)
         if capture is None:
-            return None, facts_of_gone(record, writer)
-        return capture, facts_of_mapped(record, os.fstat(capture.fd), tracked, writer)
-
-    def _ancestors(self, process: Process) -> Sequence[Process]:
-        found: list[Process] = []
-        while process.parent and len(found) < _ANCESTORS_MAX:
-            above = self._processes.find(process.parent)
-            if above is None:
-                break
-            found.append(above)
-            process = above
-        return found
+            record = msgspec.structs.replace(record, path=record.path.removesuffix(b" (deleted)"))
+            capture = self._reader.open_mapping(record.pid, record.start, record.end, record.inode)
+        fs_path = fs_path_of(record, tracked)
+        facts = self._kernel.mapped(record.inode, record.pid, fs_path=fs_path, path=record.path, clock=self._clock)
+        if facts is None:
+            facts = facts_of_mapped(record, os.fstat(capture.fd), tracked) if capture else facts_of_unknown(record)
+        if capture:
+            capture.expect(facts)
+        return capture, facts
 
 
 # An open record of a denied exec comes from the LSM program; any other blocked one was killed at open.

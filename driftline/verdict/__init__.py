@@ -7,7 +7,7 @@ command line of an interpreter and of ``ld.so``. Theory: docs/explanation/verdic
 """
 
 from driftline.verdict.decide import ImageFile, ImageLookup, Read, decide
-from driftline.verdict.facts import ContainerRoot, Digest, Execution, FileFacts, Mount, Writer
+from driftline.verdict.facts import ContainerRoot, Digest, Execution, FileFacts, Mount, Writer, WriterPlace
 from driftline.verdict.interpreter import loader_argument, script_argument
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Mount",
     "Read",
     "Writer",
+    "WriterPlace",
     "decide",
     "loader_argument",
     "script_argument",

@@ -7,10 +7,11 @@ container runtime. Paths are bytes, because Linux paths need not be UTF-8.
 from __future__ import annotations
 
 import datetime
+import enum
 
 import msgspec
 
-from driftline.events import Subject
+from driftline.events import Container, Subject
 
 __all__ = [
     "FUSE_MAGIC",
@@ -24,6 +25,7 @@ __all__ = [
     "FileFacts",
     "Mount",
     "Writer",
+    "WriterPlace",
 ]
 
 # Magic numbers of superblocks: include/uapi/linux/magic.h.
@@ -34,8 +36,21 @@ HUGETLBFS_MAGIC = 0x958458F6
 FUSE_MAGIC = 0x65735546
 
 
+class WriterPlace(enum.StrEnum):
+    """Place of a writing process, seen from the container that executes the file."""
+
+    CONTAINER = "container"
+    """The same container."""
+    OTHER_CONTAINER = "other-container"
+    """Another container of the node: through a shared volume, or through its process's root."""
+    NODE = "node"
+    """The node itself, outside of every container."""
+    UNKNOWN = ""
+    """Its cgroup belongs to no known container, and it is in a mount namespace other than the node's."""
+
+
 class Writer(msgspec.Struct, frozen=True, kw_only=True):
-    """The last process that opened a file for writing, created it or renamed it, as the sensor saw it."""
+    """The process that last changed the bytes of a file, or last opened it for writing, as the kernel saw it."""
 
     pid: int
     """Process id on the node."""
@@ -43,10 +58,24 @@ class Writer(msgspec.Struct, frozen=True, kw_only=True):
     """Boot-time clock at the fork of the process, in nanoseconds; unique together with ``pid``."""
     comm: bytes
     """Name of the process's thread in the kernel (``comm``), at most 15 bytes."""
-    program: bytes = b""
-    """Path of the process's program; empty if its exec was not seen."""
     time: datetime.datetime
-    """Time of the operation, aware, UTC."""
+    """Time of the last change, aware, UTC; of a shared mapping the time of mmap(2)."""
+    operation: str = ""
+    """Kind of the change: write, truncate, allocate, mapping or copy; empty for an open."""
+    exec_id: int = 0
+    """Number of execs of the process before the change: tells its programs apart."""
+    cgroup: tuple[int, int] = (0, 0)
+    """Id and hierarchy of its cgroup."""
+    mnt_ns: int = 0
+    """Inode number of its mount namespace."""
+    size: int = -1
+    """Size of the file after the change, in bytes; -1 for an open."""
+    argv: tuple[bytes, ...] = ()
+    """Its arguments at the change, the last one cut if they are long; empty if unknown."""
+    place: WriterPlace = WriterPlace.UNKNOWN
+    """Place of the process."""
+    container: Container | None = None
+    """Its container; ``None`` for a process of the node and if it is unknown."""
 
 
 class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +102,7 @@ class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
     ctime_ns: int
     """Time of the last status change, nanoseconds since 1970 (UTC); 0 if unknown."""
     nlink: int
-    """Number of hard links; 0 for a deleted file and for a memfd."""
+    """Number of hard links; 0 for a deleted file and for a memfd, -1 if unknown."""
     magic: int
     """Magic number of its superblock (``statfs.f_type``)."""
     fs_type: str
@@ -85,7 +114,9 @@ class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
     truncated: bool = False
     """Whether the paths lack their first components, because they exceed the limits of the eBPF program."""
     writer: Writer | None = None
-    """The last process that wrote the file; ``None`` if none was seen."""
+    """The process that last changed its bytes; ``None`` if none was seen."""
+    opener: Writer | None = None
+    """The process that last opened it for writing, whether it wrote or not; ``None`` if none was seen."""
 
 
 class Mount(msgspec.Struct, frozen=True, kw_only=True):

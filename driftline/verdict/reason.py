@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from driftline.events import Content, Origin, Subject
 from driftline.printable import printable
-from driftline.verdict.facts import Execution, FileFacts, Writer
+from driftline.verdict.facts import Execution, FileFacts, Writer, WriterPlace
 from driftline.verdict.origin import FileLocation
 
 __all__ = ["explain", "explain_untouched"]
@@ -86,9 +86,26 @@ def _describe_location(file: FileFacts, location: FileLocation) -> str:
     return phrase.format(volume=location.volume, at=at, fs_type=file.fs_type)
 
 
+# A writer elsewhere is described with its command line: it is in no process tree of the alert.
 def _describe_writer(writer: Writer) -> str:
-    name = os.path.basename(writer.program) or writer.comm
-    return f"pid {writer.pid} `{printable(name)}`"
+    process = f"pid {writer.pid} `{printable(writer.comm)}`"
+    if writer.place in (WriterPlace.CONTAINER, WriterPlace.UNKNOWN):
+        return process
+    command = f"`{printable(b' '.join(writer.argv))}`" if writer.argv else "arguments unknown"
+    return f"{process} of {_describe_place(writer)} ({command})"
+
+
+def _describe_place(writer: Writer) -> str:
+    container = writer.container
+    if container is None:
+        return "the node itself"
+    name = _escaped(container.name or container.id[:12])
+    pod = f" in pod {_escaped(container.namespace)}/{_escaped(container.pod)}" if container.pod else ""
+    return f"another container, {name}{pod}"
+
+
+def _escaped(name: str) -> str:
+    return printable(name.encode("utf-8", "surrogateescape"))
 
 
 # The time of the write, UTC; with its date if the file was executed on another day.

@@ -108,8 +108,8 @@ ROOT = ContainerRoot(
 )
 
 
-def writer(comm: bytes = b"sh", *, pid: int = 41, program: bytes = b"", time: datetime.datetime = NOON) -> Writer:
-    return Writer(pid=pid, start_ns=5, comm=comm, program=program, time=time.replace(second=11))
+def writer(comm: bytes = b"sh", *, pid: int = 41, time: datetime.datetime = NOON, **changes: Any) -> Writer:
+    return Writer(pid=pid, start_ns=5, comm=comm, time=time.replace(second=11), **changes)
 
 
 def execution(file: FileFacts, subject: Subject = Subject.BINARY) -> Execution:

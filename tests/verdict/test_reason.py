@@ -2,8 +2,8 @@ import datetime
 
 import pytest
 
-from driftline.events import Content, Origin, Subject, VolumeKind
-from driftline.verdict import FileFacts
+from driftline.events import Container, Content, Origin, Subject, VolumeKind
+from driftline.verdict import FileFacts, Writer, WriterPlace
 from driftline.verdict.origin import FileLocation
 from driftline.verdict.reason import explain, explain_untouched
 from tests.verdict import make
@@ -75,12 +75,27 @@ def test_subjects_other_than_binary_are_named(subject: Subject, words: str) -> N
     assert explain_untouched(make.execution(make.lower(b"/x"), subject)).startswith(words)
 
 
-def test_a_writer_is_named_by_its_program_and_escaped() -> None:
-    file = make.upper(X, writer=make.writer(b"a`\n", program=b"/opt/b`ad\n"))
+def history_of(writer: Writer) -> str:
+    """Return the first half of the reason for a new file with this writer."""
+    location = FileLocation(Origin.WRITABLE_LAYER, X)
+    return explain(make.execution(make.upper(X, writer=writer)), location, Content.ADDED).rpartition(";")[0]
 
-    assert "by pid 41 `b\\`ad\\n`;" in explain(
-        make.execution(file), FileLocation(Origin.WRITABLE_LAYER, X), Content.ADDED
-    )
+
+def test_a_writer_is_named_escaped() -> None:
+    assert history_of(make.writer(b"b`ad\n")).endswith("by pid 41 `b\\`ad\\n`")
+
+
+def test_a_writer_on_the_node_is_named_as_such_with_its_command_line() -> None:
+    writer = make.writer(b"cp", place=WriterPlace.NODE, argv=(b"cp", b"/root/x", b"/proc/41/root/tmp/x"))
+
+    assert history_of(writer).endswith("by pid 41 `cp` of the node itself (`cp /root/x /proc/41/root/tmp/x`)")
+
+
+def test_a_writer_in_another_container_is_named_with_container_and_pod() -> None:
+    container = Container(id="0" * 64, name="init", namespace="shop", pod="web-1")
+    writer = make.writer(b"wget", place=WriterPlace.OTHER_CONTAINER, container=container, argv=(b"wget", b"a`b"))
+
+    assert history_of(writer).endswith("by pid 41 `wget` of another container, init in pod shop/web-1 (`wget a\\`b`)")
 
 
 def test_a_write_on_another_day_has_its_date() -> None:

@@ -37,7 +37,7 @@ __all__ = [
     "CACHED_VERDICT",
     "GUARDS",
     "HASH_KEY",
-    "KILLED_KEY",
+    "MAPPED_KEY",
     "VERDICT_KEY",
     "BlockMaps",
     "LoadedImage",
@@ -52,7 +52,7 @@ VERDICT_KEY = struct.Struct("=QQII")
 CACHED_VERDICT = struct.Struct("=QQII")
 _U32 = struct.Struct("=I")
 _U64 = struct.Struct("=Q")
-KILLED_KEY = struct.Struct("=QQ")
+MAPPED_KEY = struct.Struct("=QQ")
 
 GUARDS = frozenset(("guard_exec", "guard_sys_exit"))
 """Names of the BPF programs that enforce rules with ``failClosed``. They are attached only while such a rule is in
@@ -236,7 +236,7 @@ class BlockMaps:
 
     def was_killed(self, inode: int, pid: int) -> bool:
         """Return whether the kernel side killed the process ``pid`` for mapping the file ``inode``."""
-        return self._bpf.lookup("killed", KILLED_KEY.pack(inode, pid), _U32.size) is not None
+        return self._bpf.lookup("killed", MAPPED_KEY.pack(inode, pid), _U32.size) is not None
 
     def guard(self, folder: Path) -> None:
         """Attach the guards and pin them in ``folder``, so that they outlive this process.

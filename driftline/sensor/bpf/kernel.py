@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Self
 
 from driftline.sensor.bpf import libbpf, records
-from driftline.sensor.bpf.block_maps import GUARDS, BlockMaps
+from driftline.sensor.bpf.block_maps import GUARDS, MAPPED_KEY, BlockMaps
 from driftline.sensor.bpf.records import Cgroup, Clock, LossReason, ProcessKey
-from driftline.verdict.facts import Writer
+from driftline.verdict.facts import FileFacts, Writer
 
 __all__ = ["OBJECT", "KernelSide", "host_mnt_ns"]
 
@@ -27,6 +27,7 @@ OBJECT = Path(__file__).with_name("driftline.bpf.o")
 _U32 = struct.Struct("=I")
 _U64 = struct.Struct("=Q")
 _FILE_KEY = struct.Struct("=QQ")
+_PROCESS_KEY = struct.Struct("=QQ")
 
 
 def host_mnt_ns() -> int:
@@ -58,7 +59,7 @@ class KernelSide:
         """Load and attach the programs.
 
         ``watch_hosts`` reports processes of the node as well as those of containers. ``provenance`` attaches the
-        program on ``sys_exit``, which records the writer of a file and the scripts that interpreters read; it adds
+        program on ``sys_exit``, which records the writers of files and the scripts that interpreters read; it adds
         some tens of nanoseconds to every system call on the node. Raises ``UnsupportedHost``.
         """
         self.watch_hosts = watch_hosts
@@ -112,12 +113,29 @@ class KernelSide:
         """Mark a file as an interpreter, for a process that ran before the sensor. ``device`` is an ``st_dev``."""
         self._object.update("interpreters", _FILE_KEY.pack(inode, records.kernel_device(device)), _U32.pack(1))
 
-    def writer(self, inode: int, device: int, clock: Clock) -> Writer | None:
-        """Return the process that last opened a file for writing; ``None`` if no such open was seen."""
-        found = self._object.lookup(
-            "writers", _FILE_KEY.pack(inode, records.kernel_device(device)), records.WRITER.size
-        )
-        return records.decode_writer(found, clock) if found else None
+    def writer_args(self, writer: Writer) -> tuple[bytes, ...]:
+        """Return the arguments that a writer had when it wrote; empty if they are not known any more."""
+        found = self._object.lookup("writer_args", records.writer_key(writer), records.WRITER_ARGS.size)
+        return records.decode_args(found) if found else ()
+
+    def mapped(self, inode: int, pid: int, *, fs_path: bytes, path: bytes, clock: Clock) -> FileFacts | None:
+        """Return the facts of a file at its executable mapping by ``pid``; ``None`` if mmap(2) was not seen.
+
+        An unchanged image file has none either. The paths become those of the facts.
+        """
+        found = self._object.lookup("mapped", MAPPED_KEY.pack(inode, pid), records.FACTS.size)
+        return records.decode_mapped(found, fs_path, path, clock) if found else None
+
+    def session(self, pid: int, start_ns: int) -> ProcessKey | None:
+        """Return the first process of the exec session of a running process; ``None`` outside of sessions.
+
+        ``start_ns`` is the exact time of its fork, from a record.
+        """
+        found = self._object.lookup("sessions", _PROCESS_KEY.pack(start_ns, pid), _PROCESS_KEY.size)
+        if found is None:
+            return None
+        start, tgid = _PROCESS_KEY.unpack(found)
+        return ProcessKey.at(tgid, start)
 
     def _per_cpu_sum(self, name: str, key: bytes) -> int:
         value = self._object.lookup(name, key, _U64.size * self._cpus) or b""

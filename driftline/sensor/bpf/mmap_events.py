@@ -56,6 +56,10 @@ class MappingRecord(msgspec.Struct, frozen=True):
     older kernels give the device of the layer."""
     inode: int
     """Inode number of the file."""
+    start: int
+    """First address of the mapping."""
+    end: int
+    """Address behind its last byte."""
     path: bytes
     """Path from the root of the process; with the suffix `` (deleted)`` if the name was removed."""
 
@@ -180,7 +184,7 @@ def _open_event(cpu: int) -> int:
 
 # The time is the last field of the record: sample_id_all appends it (perf_event_open(2)).
 def _mapping(record: bytes) -> MappingRecord:
-    pid, _, _, _, _, major, minor, inode, _, _, _ = _MMAP2_BODY.unpack_from(record, _HEADER.size)
+    pid, _, start, length, _, major, minor, inode, _, _, _ = _MMAP2_BODY.unpack_from(record, _HEADER.size)
     end = record.index(b"\0", _NAME_AT)
     time = _TIME.unpack_from(record, len(record) - _TIME.size)[0]
-    return MappingRecord(time, pid, os.makedev(major, minor), inode, record[_NAME_AT:end])
+    return MappingRecord(time, pid, os.makedev(major, minor), inode, start, start + length, record[_NAME_AT:end])

@@ -14,8 +14,8 @@ import enum
 import os
 import struct
 import time
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -36,16 +36,19 @@ __all__ = [
     "RecordFlag",
     "RecordType",
     "decode",
+    "decode_ancestors",
+    "decode_args",
     "decode_loss",
-    "decode_writer",
+    "decode_mapped",
     "kernel_device",
+    "writer_key",
 ]
 
 # Formats of the structs in driftline.h, in native byte order without implicit padding.
 HEAD = struct.Struct("=QIHHQQQIIII")
-FACTS = struct.Struct("=QQQQIIIIII16sQQII16s")
-WRITER = struct.Struct("=QQII16s")
-EXEC = struct.Struct("=8IQ16s")
+WRITER = struct.Struct("=QQQQQQQII16s")
+FACTS = struct.Struct("=QQQQIIIIII16s" + 2 * WRITER.format[1:])
+EXEC = struct.Struct("=8IQ16sQQ")
 ANCESTOR = struct.Struct("=QII16s")
 EXEC_LENGTHS = struct.Struct("=8HII")
 EXIT = struct.Struct("=iI")
@@ -56,6 +59,8 @@ CGROUP_REF = struct.Struct("=QQ")
 CGROUP_PATH_MAX = 1024
 CGROUP_LOSS = struct.Struct(f"=QII{CGROUP_PATH_MAX}s")
 SETTINGS = struct.Struct("=IIIIQ")
+PROGRAM_KEY = struct.Struct("=QQQ")
+WRITER_ARGS = struct.Struct("=Q256s")
 ANCESTORS = 8
 """Ancestor processes in an exec record."""
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
@@ -92,6 +97,9 @@ class RecordFlag(enum.IntFlag):
     DENIED = 1 << 6
     SHEBANG = 1 << 7
 
+
+_OPERATIONS = ("", "write", "truncate", "allocate", "mapping", "copy")
+"""``enum write_operation`` of driftline.h."""
 
 # A plain number: the & of an IntFlag takes ten times as long, and this one runs for each record.
 _PATH_TRUNCATED = int(RecordFlag.PATH_TRUNCATED)
@@ -225,6 +233,8 @@ class ExecRecord(msgspec.Struct, frozen=True):
     """Bytes of all arguments, before truncation."""
     comm: bytes
     """Name of the task after the exec, at most 15 bytes."""
+    session: ProcessKey | None
+    """First process of its exec session; ``None`` for the container's own processes."""
     raw_ancestors: bytes
     """The ancestors as struct ancestor, not yet decoded: most execs need the parent alone."""
     filename: bytes
@@ -246,7 +256,7 @@ class ExecRecord(msgspec.Struct, frozen=True):
     @property
     def ancestors(self) -> tuple[Ancestor, ...]:
         """The ancestor processes, parent first."""
-        return _ancestors(self.raw_ancestors)
+        return decode_ancestors(self.raw_ancestors)
 
 
 class OpenRecord(msgspec.Struct, frozen=True):
@@ -294,7 +304,9 @@ def decode(data: bytes, clock: Clock) -> Record:
 
 
 def _decode_exec(head: Head, data: bytes, clock: Clock) -> ExecRecord:
-    uid, gid, euid, login_uid, session_id, ns_pid, pid_ns, argc, args_length, comm = EXEC.unpack_from(data, _EXEC_AT)
+    uid, gid, euid, login_uid, session_id, ns_pid, pid_ns, argc, args_length, comm, *session = EXEC.unpack_from(
+        data, _EXEC_AT
+    )
     lengths = EXEC_LENGTHS.unpack_from(data, _EXEC_LENGTHS_AT)
     fs_path, path, filename, interp, args, cwd, cgroup = _split(data, _EXEC_DATA_AT, lengths[:7])
     return ExecRecord(
@@ -310,6 +322,7 @@ def _decode_exec(head: Head, data: bytes, clock: Clock) -> ExecRecord:
         argc=argc,
         args_length=args_length,
         comm=_text(comm),
+        session=ProcessKey.at(session[1], session[0]) if session[1] else None,
         raw_ancestors=data[_ANCESTORS_AT:_EXEC_LENGTHS_AT],
         filename=filename[:-1],
         interp=interp[:-1],
@@ -374,14 +387,22 @@ def _path(components: bytes) -> bytes:
     return b"/" + b"/".join(components.split(b"\0")[-2::-1])
 
 
-# Field order of ``struct file_facts``; the writer is its last member.
 def _facts(head: Head, data: bytes, fs_path: bytes, path: bytes, clock: Clock) -> FileFacts:
-    (inode, size, ctime, magic, device, mode, nlink, lowers, upper, _, fs_type, *writer) = FACTS.unpack_from(
-        data, HEAD.size
-    )
+    is_cut = bool(head.flags & _PATH_TRUNCATED)
+    return _file_facts(data, HEAD.size, _path(fs_path), _path(path), clock, is_cut=is_cut)
+
+
+def decode_mapped(data: bytes, fs_path: bytes, path: bytes, clock: Clock) -> FileFacts:
+    """Decode a value of the map ``mapped`` (``struct file_facts``), which has no paths."""
+    return _file_facts(data, 0, fs_path, path, clock, is_cut=False)
+
+
+# Field order of ``struct file_facts``; the last writer and the last open for writing are its last members.
+def _file_facts(data: bytes, at: int, fs_path: bytes, path: bytes, clock: Clock, *, is_cut: bool) -> FileFacts:
+    (inode, size, ctime, magic, device, mode, nlink, lowers, upper, _, fs_type, *writers) = FACTS.unpack_from(data, at)
     return FileFacts(
-        path=_path(path),
-        fs_path=_path(fs_path),
+        path=path,
+        fs_path=fs_path,
         device=_device(device),
         inode=inode,
         size=size,
@@ -392,8 +413,9 @@ def _facts(head: Head, data: bytes, fs_path: bytes, path: bytes, clock: Clock) -
         fs_type=_text(fs_type).decode(errors="replace"),
         upper=bool(upper),
         lowers=lowers,
-        truncated=bool(head.flags & _PATH_TRUNCATED),
-        writer=_writer(clock, *writer),
+        truncated=is_cut,
+        writer=_writer(clock, writers[:10]),
+        opener=_writer(clock, writers[10:]),
     )
 
 
@@ -403,20 +425,38 @@ def decode_loss(data: bytes) -> tuple[int, bytes]:
     return count, _path(path[:length])
 
 
-def decode_writer(data: bytes, clock: Clock) -> Writer | None:
-    """Decode a value of the ``writers`` map (``struct file_writer``); ``None`` if no writer was seen."""
-    return _writer(clock, *WRITER.unpack(data))
-
-
-# All zeros mean that no open for writing was seen (``struct file_writer``).
-def _writer(clock: Clock, written: int, start: int, tgid: int, _pad: int, comm: bytes) -> Writer | None:
-    if not written:
+# Field order of ``struct file_writer``; all zeros if none was seen.
+def _writer(clock: Clock, fields: Sequence[Any]) -> Writer | None:
+    changed, start, tgid, cgroup, hierarchy, exec_id, size, mnt_ns, operation, comm = fields
+    if not changed:
         return None
-    return Writer(pid=tgid, start_ns=start, comm=_text(comm), time=clock.utc(written))
+    return Writer(
+        pid=tgid,
+        start_ns=start,
+        comm=_text(comm),
+        time=clock.utc(changed),
+        operation=_OPERATIONS[operation],
+        exec_id=exec_id,
+        cgroup=(cgroup, hierarchy),
+        mnt_ns=mnt_ns,
+        size=size if operation else -1,
+    )
 
 
-# The record has room for ANCESTORS; process 1 or 0 is the last that counts.
-def _ancestors(raw: bytes) -> tuple[Ancestor, ...]:
+def writer_key(writer: Writer) -> bytes:
+    """Return the key of a writer's arguments in the map ``writer_args``."""
+    return PROGRAM_KEY.pack(writer.start_ns, writer.pid, writer.exec_id)
+
+
+def decode_args(data: bytes) -> tuple[bytes, ...]:
+    """Decode a value of the map ``writer_args``: arguments, the last one cut if they did not fit."""
+    length, stored = WRITER_ARGS.unpack(data)
+    return tuple(stored[:length].removesuffix(b"\0").split(b"\0")) if length else ()
+
+
+def decode_ancestors(raw: bytes) -> tuple[Ancestor, ...]:
+    """Decode ``ExecRecord.raw_ancestors``, parent first."""
+    # The record has room for ANCESTORS; process 1 or 0 is the last that counts.
     found = []
     for at in range(0, len(raw), ANCESTOR.size):
         found.append(_ancestor(raw, at))

@@ -39,6 +39,7 @@ from driftline.events import (
 from driftline.policy import Decision, NodeLocation
 from driftline.sensor.bpf.records import Clock, ExecRecord, ExitRecord, ProcessKey, RecordFlag
 from driftline.sensor.tracking.processes import Process, command_line
+from driftline.verdict import FileFacts, Writer
 
 __all__ = ["RowBuilder"]
 
@@ -112,6 +113,7 @@ class RowBuilder:
             **_drift(verdict),
             ProcessKey=self._key(process),
             ParentProcessKey=self._key(ProcessKey.at(ancestor.tgid, ancestor.start)) if ancestor else "",
+            SessionKey=self._key(record.session) if record.session else "",
             **columns,
         )
 
@@ -148,6 +150,7 @@ class RowBuilder:
             **_drift(verdict),
             ProcessKey=self._key(process.key),
             ParentProcessKey=self._key(process.parent) if process.parent else "",
+            SessionKey=self._key(process.session) if process.session else "",
             **columns,
         )
 
@@ -167,8 +170,48 @@ class RowBuilder:
             ExitCode=_exit_code(record.status),
             ProcessKey=self._key(process.key),
             ParentProcessKey=self._key(process.parent) if process.parent else "",
+            SessionKey=self._key(process.session) if process.session else "",
             **columns,
         )
+
+    def written(self, event: CloudProcessEvent, file: FileFacts) -> CloudProcessEvent:
+        """Return the event with the writer of its file, in columns.
+
+        A later open for writing by another process, which changed no byte, is in ``AdditionalFields``.
+        """
+        writer, opener = file.writer, file.opener
+        if opener and (writer is None or _is_later_other(opener, writer)):
+            more = {"LastOpenedForWriting": self._opened(opener)}
+            event = msgspec.structs.replace(event, AdditionalFields={**event.AdditionalFields, **more})
+        if writer is None:
+            return event
+        container = writer.container or _NO_CONTAINER
+        return msgspec.structs.replace(
+            event,
+            WriteTime=writer.time,
+            WriteOperation=writer.operation,
+            WriterProcessId=writer.pid,
+            WriterProcessKey=self._key(ProcessKey.at(writer.pid, writer.start_ns)),
+            WriterProcessName=text(writer.comm),
+            WriterProcessCommandLine=command_line(writer.argv),
+            WriterProcessCreationTime=self._clock.utc(writer.start_ns),
+            WriterPlace=str(writer.place),
+            WriterContainerId=container.id,
+            WriterContainerName=container.name,
+            WriterKubernetesNamespace=container.namespace,
+            WriterKubernetesPodName=container.pod,
+        )
+
+    def _opened(self, opener: Writer) -> dict[str, Any]:
+        return {
+            "Time": opener.time,
+            "ProcessId": opener.pid,
+            "ProcessKey": self._key(ProcessKey.at(opener.pid, opener.start_ns)),
+            "ProcessName": text(opener.comm),
+            "ProcessCommandLine": command_line(opener.argv),
+            "Place": str(opener.place),
+            "ContainerId": opener.container.id if opener.container else "",
+        }
 
     def decided(
         self,
@@ -219,6 +262,13 @@ class RowBuilder:
 
     def _key(self, key: ProcessKey) -> str:
         return f"{self._boot}-{key.pid}-{key.start_ticks}"
+
+
+_NO_CONTAINER = Container(id="")
+
+
+def _is_later_other(opener: Writer, writer: Writer) -> bool:
+    return opener.time > writer.time and (opener.pid, opener.start_ns) != (writer.pid, writer.start_ns)
 
 
 def _drift(verdict: Verdict | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import itertools
 import os
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from pathlib import Path
@@ -28,6 +29,9 @@ from driftline.sensor.bpf.records import Cgroup, Head, ProcessKey
 from driftline.verdict import ContainerRoot
 
 __all__ = ["ContainerTable", "TrackedContainer", "cgroups_of"]
+
+_PAST_KEPT = 4096
+"""Removed cgroups whose containers are still known, as writers of files that outlive them."""
 
 
 class TrackedContainer:
@@ -100,6 +104,7 @@ class ContainerTable:
         self._by_id: dict[str, TrackedContainer] = {}
         self._departed: dict[str, list[TrackedContainer]] = {}
         self._unlearned: set[Cgroup] = set()
+        self._past: OrderedDict[Cgroup, Container] = OrderedDict()
 
     def add(self, cgroup: Cgroup, path: bytes) -> TrackedContainer | None:
         """Add a cgroup, by its path in its hierarchy.
@@ -134,6 +139,7 @@ class ContainerTable:
         tracked = self._by_cgroup.pop(cgroup, None)
         if tracked:
             tracked.cgroups.discard(cgroup)
+            self._remember(cgroup, tracked.container)
         # A container has one cgroup in each hierarchy, and those that it created itself.
         if tracked is None or tracked in self._by_cgroup.values():
             return None
@@ -142,6 +148,21 @@ class ContainerTable:
         if not tracked.is_named:
             self._departed.setdefault(tracked.id, []).append(tracked)
         return self._by_id.pop(tracked.id, None)
+
+    def _remember(self, cgroup: Cgroup, container: Container) -> None:
+        self._past[cgroup] = container
+        if len(self._past) > _PAST_KEPT:
+            self._past.popitem(last=False)
+
+    def past_or_present(self, cgroup: Cgroup) -> Container | None:
+        """Return the container of a cgroup that exists or was removed lately; ``None`` if it is not a container's."""
+        tracked = self._by_cgroup.get(cgroup)
+        return tracked.container if tracked else self._past.get(cgroup)
+
+    def is_of_node(self, cgroup: Cgroup) -> bool:
+        """Return whether a cgroup is known and no container's."""
+        is_known = cgroup in self._by_cgroup and cgroup not in self._unlearned
+        return is_known and self._by_cgroup[cgroup] is None
 
     def of(self, head: Head, path: bytes = b"") -> TrackedContainer | None:
         """Return the container of a record's task; ``None`` for processes of the node.

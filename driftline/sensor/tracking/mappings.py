@@ -2,12 +2,13 @@
 
 The perf records cover the whole node, and say neither the container nor whether overlayfs
 has an upper file. ``MappingFilter`` drops the records of the node's own processes, of programs (their exec record is
-enough) and of unchanged image files; ``facts_of_mapped`` finds for the rest the facts that the kernel side gives for
-an exec.
+enough) and of unchanged image files. For the rest, the kernel side remembers the facts that it gives for an exec;
+where it has not seen mmap(2), ``facts_of_mapped`` finds them.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import stat
 import time
@@ -19,10 +20,10 @@ import msgspec
 from driftline.sensor.bpf.mmap_events import MappingRecord
 from driftline.sensor.tracking.containers import ContainerTable, TrackedContainer, cgroups_of
 from driftline.sensor.tracking.processes import Process, ProcessTable, read_process
-from driftline.verdict import FileFacts, Mount, Writer
+from driftline.verdict import FileFacts, Mount
 from driftline.verdict.facts import OVERLAYFS_MAGIC, TMPFS_MAGIC
 
-__all__ = ["MappingFilter", "facts_of_gone", "facts_of_mapped"]
+__all__ = ["MappingFilter", "facts_of_mapped", "facts_of_unknown", "fs_path_of"]
 
 _MAGIC = {"overlay": OVERLAYFS_MAGIC, "tmpfs": TMPFS_MAGIC}
 
@@ -109,55 +110,70 @@ def _is_program(record: MappingRecord, process: Process) -> bool:
     return is_last or (record.device, record.inode) in process.programs
 
 
-def facts_of_mapped(
-    record: MappingRecord, found: os.stat_result, tracked: TrackedContainer, writer: Writer | None
-) -> FileFacts:
-    """Return the facts of a mapped file, as the kernel side gives them for an executed one.
+def facts_of_mapped(record: MappingRecord, found: os.stat_result, tracked: TrackedContainer) -> FileFacts:
+    """Return the facts of a mapped file that the kernel side did not see mapped.
 
-    ``found`` is the stat result of the file, opened by the caller; ``writer`` its last writer, if known. The layers
-    are looked up in the directories that the container runtime gave (``upperdir``, ``lowerdirs``).
+    ``found`` is the stat result of the file, opened by the caller. Its layers are looked up in the directories that
+    the container runtime gave (``upperdir``, ``lowerdirs``); its writer is unknown.
     """
     is_on_root = found.st_dev == tracked.root_device
     lowers = sum(_inode(lowerdir, record.path) is not None for lowerdir in tracked.container.lowerdirs)
     mount = _mount_at(record.path, tracked)
+    is_memory = found.st_nlink == 0 and found.st_dev == _memory_device()
+    fs_type = "tmpfs" if is_memory else mount.fs_type if mount else ""
     return FileFacts(
         path=record.path,
-        fs_path=record.path if is_on_root else _below_mount(record.path, mount),
+        fs_path=fs_path_of(record, tracked),
         device=found.st_dev,
         inode=found.st_ino,
         size=found.st_size,
         mode=found.st_mode,
         ctime_ns=found.st_ctime_ns,
         nlink=found.st_nlink,
-        magic=_MAGIC.get(mount.fs_type, 0) if mount else 0,
-        fs_type=mount.fs_type if mount else "",
+        magic=_MAGIC.get(fs_type, 0),
+        fs_type=fs_type,
         upper=is_on_root and _inode(tracked.container.upperdir, record.path) is not None,
         lowers=lowers if is_on_root else 0,
-        writer=writer,
     )
 
 
-def facts_of_gone(record: MappingRecord, writer: Writer | None) -> FileFacts:
-    """Return the facts of a mapped file that has no name any more: a deleted or replaced file, or a memfd.
+def facts_of_unknown(record: MappingRecord) -> FileFacts:
+    """Return the facts of a mapped file of which the perf record is all that is known.
 
-    Its size is -1 (unknown), and it counts as no image file (``upper``).
+    It counts as no image file (``upper``). Memory without a file (memfd, shared /dev/zero) is recognized by its
+    device, which no file system of a container has.
     """
-    path = record.path.removesuffix(b" (deleted)")
-    is_memory = path.startswith(b"/memfd:")
+    is_memory = record.device == _memory_device()
     return FileFacts(
-        path=path,
-        fs_path=path,
+        path=record.path,
+        fs_path=record.path,
         device=record.device,
         inode=record.inode,
         size=-1,
         mode=stat.S_IFREG,
         ctime_ns=0,
-        nlink=0,
+        nlink=0 if is_memory else -1,
         magic=TMPFS_MAGIC if is_memory else 0,
         fs_type="tmpfs" if is_memory else "",
         upper=True,
-        writer=writer,
     )
+
+
+# Device of the kernel's own tmpfs mount, on which memfds and shared anonymous memory lie (shm_mnt in mm/shmem.c).
+@functools.cache
+def _memory_device() -> int:
+    fd = os.memfd_create("", os.MFD_CLOEXEC)
+    try:
+        return os.fstat(fd).st_dev
+    finally:
+        os.close(fd)
+
+
+def fs_path_of(record: MappingRecord, tracked: TrackedContainer) -> bytes:
+    """Return the path of a mapped file within its file system."""
+    mount = _mount_at(record.path, tracked)
+    is_on_root = record.device == tracked.root_device or record.device == _memory_device()
+    return record.path if is_on_root else _below_mount(record.path, mount)
 
 
 # The innermost mount that covers a path; of several at the same path max() keeps the first.

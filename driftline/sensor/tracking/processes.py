@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from driftline.events import text
-from driftline.sensor.bpf.records import TICK_NS, Ancestor, ExecRecord, Head, ProcessKey
+from driftline.sensor.bpf.records import ANCESTORS, TICK_NS, Ancestor, ExecRecord, Head, ProcessKey, decode_ancestors
 
 __all__ = ["Process", "ProcessTable", "command_line", "read_process", "running_pids"]
 
@@ -49,6 +49,10 @@ class Process(msgspec.Struct, frozen=True):
     """Id of its container; empty for processes of the node."""
     programs: frozenset[tuple[int, int]] = frozenset()
     """Device and inode of every program file it has executed, the present one included."""
+    session: ProcessKey | None = None
+    """First process of its exec session; ``None`` outside of sessions."""
+    raw_ancestors: bytes = b""
+    """Its ancestors at the exec, as in the record; empty for a process from /proc."""
 
 
 class ProcessTable:
@@ -78,6 +82,8 @@ class ProcessTable:
             record.filename if record.filename != record.interp else b"",
             container_id,
             (before.programs if before else frozenset()) | {program},
+            record.session,
+            record.raw_ancestors,
         )
         self.add(process)
         return process
@@ -119,9 +125,21 @@ class ProcessTable:
         """Return the parent process of an exec; ``None`` for process 1."""
         return self._ancestor(record.parent) if record.parent else None
 
-    def ancestors(self, record: ExecRecord) -> tuple[Process, ...]:
-        """Return the ancestor processes of an exec, parent first."""
-        return tuple(self._ancestor(ancestor) for ancestor in record.ancestors)
+    def ancestors(self, process: Process) -> tuple[Process, ...]:
+        """Return the ancestors of a process, parent first: ``ANCESTORS`` at most.
+
+        They are those at its exec; of a process that has only forked, those that /proc shows now.
+        """
+        if process.raw_ancestors:
+            return tuple(self._ancestor(ancestor) for ancestor in decode_ancestors(process.raw_ancestors))
+        found: list[Process] = []
+        while process.parent and len(found) < ANCESTORS:
+            process = self.find(process.parent) or _read_or_unknown(process.parent)
+            found.append(process)
+            if process.raw_ancestors:
+                found += (self._ancestor(ancestor) for ancestor in decode_ancestors(process.raw_ancestors))
+                break
+        return tuple(found[:ANCESTORS])
 
     # Not in the table: a process of the node, or one that the table has dropped.
     def _ancestor(self, ancestor: Ancestor) -> Process:
@@ -149,19 +167,39 @@ def running_pids() -> list[int]:
 def read_process(pid: int) -> Process | None:
     """Return a running process from /proc; ``None`` if it has ended or is a kernel thread.
 
-    Without parent, script and container.
+    Without script and container; with its parent if that still runs.
     """
     folder = Path("/proc", str(pid))
+    fields = _stat_fields(pid)
     try:
-        stat = (folder / "stat").read_bytes()
         program = os.readlink(os.fsencode(folder / "exe"))
         argv = (folder / "cmdline").read_bytes().removesuffix(b"\0").split(b"\0")
         exe = (folder / "exe").stat()
     except OSError:
         return None
-    # The comm in parentheses may contain spaces and parentheses itself: fields are counted from its end. Field 22 is
-    # starttime (proc_pid_stat(5)).
-    fields = stat[stat.rindex(b")") + 2 :].split()
-    start_ticks = int(fields[19])
+    if not fields:
+        return None
+    start_ticks = int(fields[19])  # field 22, starttime (proc_pid_stat(5)); field 4 is the parent
     key = ProcessKey(pid, start_ticks)
-    return Process(key, start_ticks * TICK_NS, program, tuple(argv), exe.st_dev, exe.st_ino)
+    parent = _parent(int(fields[1]), start_ticks)
+    return Process(key, start_ticks * TICK_NS, program, tuple(argv), exe.st_dev, exe.st_ino, parent)
+
+
+# A process that started after its child is not the parent: it has its pid by now.
+def _parent(pid: int, child_start: int) -> ProcessKey | None:
+    fields = _stat_fields(pid)
+    return ProcessKey(pid, int(fields[19])) if fields and int(fields[19]) <= child_start else None
+
+
+# The comm in parentheses may contain spaces and parentheses itself: fields are counted from its end.
+def _stat_fields(pid: int) -> list[bytes]:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return []
+    return stat[stat.rindex(b")") + 2 :].split()
+
+
+def _read_or_unknown(key: ProcessKey) -> Process:
+    found = read_process(key.pid)
+    return found if found and found.key == key else Process(key, key.start_ns, b"", ())

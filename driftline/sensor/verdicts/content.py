@@ -13,8 +13,8 @@ differ from the record (``Digest.changed``). Kernels count ctime in ticks of som
 the tick of the last change is over, so that every later change shows. That makes reads atomic and the cache exact.
 One gap remains: a change between execution and read, within the tick of the last change before the execution.
 
-Rejected: resolving paths on the node (a symlink in the container could lead to the node's files), and reading
-through ``/proc/PID/map_files`` (it has only files that are still mapped).
+A mapped file whose path is gone is captured through ``/proc/PID/map_files``, while its process lives. Rejected:
+resolving paths on the node (a symlink in the container could lead to the node's files).
 """
 
 from __future__ import annotations
@@ -114,6 +114,11 @@ class Capture:
         """Return whether ctime and size are still those of the record."""
         return self._file is None or (now.ctime_ns, now.size) == (self._file.ctime_ns, self._file.size)
 
+    def expect(self, file: FileFacts) -> None:
+        """Compare the file with these facts of its record when it is read."""
+        self._file = file
+        self.fs_type = self.fs_type or file.fs_type
+
     def resolve(self) -> None:
         """Resolve a deferred path; does nothing for an open file. Raises ``Unreadable``. May block."""
         if self._root < 0 or self._file is None:
@@ -188,6 +193,16 @@ class ContentReader:
                 if found.inode == inode and stat.S_ISREG(found.mode):
                     return Capture(fd, fs_type=_fs_type(pid, found.mount_id))
                 os.close(fd)
+        return None
+
+    def open_mapping(self, pid: int, start: int, end: int, inode: int) -> Capture | None:
+        """Capture a file without a path from the memory of a process; ``None`` if it is not mapped there any more."""
+        with contextlib.suppress(OSError):
+            fd = safe_open.open_magic_link(f"/proc/{pid}/map_files/{start:x}-{end:x}")
+            found = safe_open.statx(fd)
+            if found.inode == inode and stat.S_ISREG(found.mode):
+                return Capture(fd, fs_type=_fs_type(pid, found.mount_id))
+            os.close(fd)
         return None
 
     def read(self, capture: Capture) -> Digest:

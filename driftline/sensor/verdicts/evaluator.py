@@ -201,6 +201,11 @@ class Evaluator:
         return candidate.blocked_by
 
     def _event(self, candidate: Candidate, found: Verdict) -> CloudProcessEvent:
+        event = self._event_of(candidate, found)
+        has_writer = candidate.file.writer or candidate.file.opener
+        return self._row_builder.written(event, candidate.file) if has_writer else event
+
+    def _event_of(self, candidate: Candidate, found: Verdict) -> CloudProcessEvent:
         parent = candidate.ancestors[0] if candidate.ancestors else None
         columns = candidate.tracked.columns
         if candidate.record:
