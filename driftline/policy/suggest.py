@@ -138,8 +138,7 @@ def _is_unread(ran: Executions) -> bool:
     return any(event.DriftContent == Content.UNVERIFIED or not event.SHA256 for event in ran)
 
 
-# The relation and the writer are parsed from the reason, as driftline.verdict.reason words it, because events
-# have no columns for them.
+# The relation is parsed from the reason, as driftline.verdict.reason words it, because events have no column for it.
 _ELSEWHERE = re.compile(r"has these bytes at (.+?)( and \d+ more paths)?( \(.*\))?$", re.DOTALL)
 _WRITTEN = re.compile(r"\bwas written at .* by pid \d+ ")
 
@@ -168,8 +167,30 @@ def _is_path_not_text(ran: Executions) -> bool:
     return False
 
 
+# Rows of sensors without the columns of the writer have it in the reason alone.
 def _is_unexplained(ran: Executions) -> bool:
-    return any(event.DriftContent != Content.RELOCATED and not _WRITTEN.search(event.DriftReason) for event in ran)
+    return any(
+        event.DriftContent != Content.RELOCATED
+        and not event.WriterProcessKey
+        and not _WRITTEN.search(event.DriftReason)
+        for event in ran
+    )
+
+
+# Containers of one pod may work for each other, as an init container does.
+def _is_foreign(ran: Executions) -> bool:
+    return any(
+        event.WriterPlace == "node" or (event.WriterPlace == "other-container" and _writer_pod(event) != _pod(event))
+        for event in ran
+    )
+
+
+def _pod(event: CloudProcessEvent) -> tuple[str, str]:
+    return event.KubernetesNamespace, event.KubernetesPodName
+
+
+def _writer_pod(event: CloudProcessEvent) -> tuple[str, str]:
+    return event.WriterKubernetesNamespace, event.WriterKubernetesPodName
 
 
 _REFUSALS: tuple[tuple[Callable[[Executions], bool], str], ...] = (
@@ -180,6 +201,7 @@ _REFUSALS: tuple[tuple[Callable[[Executions], bool], str], ...] = (
     (_is_unread, "its bytes were not read"),
     (_is_shell, "it is, or may be, a shell or interpreter under another path, which can run any command"),
     (lambda ran: any(event.SessionKey for event in ran), "it ran in an exec session"),
+    (_is_foreign, "it was written from outside of its pod"),
     (_is_path_not_text, "its path is not valid UTF-8, and policies are UTF-8"),
     (_is_unexplained, "the process that wrote it was not seen"),
     (lambda ran: ran[0].PolicyRule == DEFAULT_RULE, "the default rule decided, which has no allow list: add a rule"),

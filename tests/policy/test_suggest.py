@@ -153,3 +153,29 @@ def test_one_unacceptable_execution_excludes_the_program() -> None:
 
 def test_programs_that_ran_too_rarely_are_left_out() -> None:
     assert left_out(runs(2)) == "it ran less than 3 times"
+
+
+@pytest.mark.parametrize(
+    "writer",
+    [
+        {"WriterPlace": "node"},
+        {"WriterPlace": "other-container", "WriterKubernetesNamespace": "shop", "WriterKubernetesPodName": "other"},
+    ],
+)
+def test_a_program_written_from_outside_of_its_pod_is_left_out(writer: dict[str, str]) -> None:
+    assert left_out(runs(3, **writer)) == "it was written from outside of its pod"
+
+
+def test_a_program_that_another_container_of_the_pod_wrote_is_suggested() -> None:
+    writer = {"WriterPlace": "other-container", "WriterKubernetesNamespace": "shop"}
+    events = [
+        msgspec.structs.replace(event, WriterKubernetesPodName=event.KubernetesPodName) for event in runs(3, **writer)
+    ]
+
+    assert entries(policy.suggest(events)) == [("ab" * 32, "", 3)]
+
+
+def test_a_writer_in_columns_explains_a_program_without_words() -> None:
+    reason_without = words(Content.ADDED, writer=None)
+
+    assert entries(policy.suggest(runs(3, DriftReason=reason_without, WriterProcessKey="boot-41-5")))
