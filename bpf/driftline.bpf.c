@@ -207,6 +207,8 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	fill_head(&record->head, RECORD_EXEC, task, &cgroup);
 	read_facts(&record->file, bprm->file);
 	read_writer(&record->file, BPF_CORE_READ(bprm, file, f_inode));
+	if (!is_image_file(bprm->file, root_of(task)))
+		remember_executed(&record->file, record->head.time);
 	read_creds(record, task);
 	read_ns_pid(record, task);
 	read_ancestors(record, task);
@@ -414,6 +416,8 @@ static __always_inline int check_write(struct pt_regs *regs, struct task_struct 
 	struct write_call call = write_call(regs, task, ret);
 	struct file *file;
 
+	if (call.is_unseen)
+		remember_unseen_write(bpf_ktime_get_boot_ns());
 	if (call.operation == WROTE_NOTHING || BPF_CORE_READ(task, tgid) == settings.own_tgid)
 		return 0;
 	file = file_of_fd(task, call.fd);

@@ -207,6 +207,7 @@ struct file_facts {
 	__u32 upper;                /* overlay: 1 if it has an upper dentry */
 	__u32 pad;
 	char fs_type[FS_TYPE_LEN];
+	struct inode_key key;       /* of the file that holds the bytes */
 	struct file_writer writer;  /* last change of its bytes */
 	struct file_writer opener;  /* last open for writing */
 };

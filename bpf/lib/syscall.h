@@ -41,6 +41,7 @@ enum opened_by {
 #define MAP_ANONYMOUS 0x20
 
 #define O_TRUNC 01000 /* asm-generic/fcntl.h */
+#define IO_URING_SETUP 425
 #define FALLOC_FL_KEEP_SIZE 1 /* linux/falloc.h; alone it changes no byte */
 #define FICLONE 0x40049409 /* linux/fs.h */
 #define FICLONERANGE 0x4020940d
@@ -49,6 +50,7 @@ enum opened_by {
 struct write_call {
 	__u32 operation; /* enum write_operation; WROTE_NOTHING for all other calls */
 	int fd;
+	bool is_unseen; /* it may have changed a file that cannot be told */
 };
 
 /* Calls of one kind have their arguments in the same places. */
@@ -61,6 +63,7 @@ enum write_kind {
 	ALLOCATES,
 	CLONES, /* ioctl */
 	MAPS,
+	UNSEEN, /* truncate, io_submit, io_uring_enter, io_uring_setup: which file changes is not known here */
 };
 
 /* The first, second, third, fourth and fifth arguments of a system call, as far as they are used. */
@@ -148,6 +151,8 @@ static __always_inline enum write_kind write_kind(struct pt_regs *regs, struct t
 			return CLONES;
 		case 192: /* mmap2 */
 			return MAPS;
+		case 92: case 193: case 248: case 425: case 426: /* truncate, truncate64, io_submit, io_uring_* */
+			return UNSEEN;
 		default:
 			return NO_WRITE;
 		}
@@ -166,6 +171,8 @@ static __always_inline enum write_kind write_kind(struct pt_regs *regs, struct t
 		return CLONES;
 	case 9: /* mmap */
 		return MAPS;
+	case 76: case 209: case 425: case 426: /* truncate, io_submit, io_uring_setup, io_uring_enter */
+		return UNSEEN;
 	default:
 		return NO_WRITE;
 	}
@@ -233,6 +240,8 @@ static __always_inline enum write_kind write_kind(struct pt_regs *regs, struct t
 		return CLONES;
 	case 222: /* mmap */
 		return MAPS;
+	case 45: case 2: case 425: case 426: /* truncate, io_submit, io_uring_setup, io_uring_enter */
+		return UNSEEN;
 	default:
 		return NO_WRITE;
 	}
@@ -272,6 +281,8 @@ static __always_inline struct write_call write_call(struct pt_regs *regs, struct
 		return (struct write_call){};
 	with = arguments(regs, task);
 	switch (kind) {
+	case UNSEEN:
+		return (struct write_call){ .is_unseen = true };
 	case WRITES_FIRST:
 		return (struct write_call){ WROTE_WRITE, with.first };
 	case COPIES_FIRST:

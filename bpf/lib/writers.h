@@ -54,6 +54,25 @@ struct {
 	__type(value, struct writer_args);
 } new_args SEC(".maps");
 
+/* Executed file -> time since which no change was seen. Set at exec, deleted by a change, so that a
+ * later chmod can be told from a change of bytes. The least recently used go when full: then nothing
+ * is proven. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct inode_key);
+	__type(value, __u64);
+} unwritten SEC(".maps");
+
+/* Time of the last call that may have changed a file unseen: truncate(2), whose file cannot be told at
+ * its exit, asynchronous I/O, io_uring. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} unseen_write SEC(".maps");
+
 /* The file that holds the bytes: on overlayfs the one in the upper layer. The superblock of an overlay
  * ends with its container, and the next one gets its device number. The generation is random or
  * counted for each new inode (i_generation in ext4, xfs, btrfs, tmpfs), so a reused inode number is
@@ -113,6 +132,18 @@ static __always_inline bool is_same_program(const struct file_writer *writer, st
 	       writer->exec_id == BPF_CORE_READ(task, self_exec_id);
 }
 
+static __always_inline void remember_executed(const struct file_facts *file, __u64 time)
+{
+	bpf_map_update_elem(&unwritten, &file->key, &time, BPF_NOEXIST);
+}
+
+static __always_inline void remember_unseen_write(__u64 time)
+{
+	__u32 zero = 0;
+
+	bpf_map_update_elem(&unseen_write, &zero, &time, BPF_ANY);
+}
+
 /* A second write of the same program updates its entry in place, which costs least. A truncation or
  * allocation that keeps the size has changed no byte. */
 static __always_inline void remember_writer(struct file *file, struct task_struct *task, __u32 operation)
@@ -125,6 +156,8 @@ static __always_inline void remember_writer(struct file *file, struct task_struc
 
 	if (known && (operation == WROTE_TRUNCATE || operation == WROTE_ALLOCATE) && known->size == size)
 		return;
+	if (bpf_map_lookup_elem(&unwritten, &key))
+		bpf_map_delete_elem(&unwritten, &key);
 	if (known && is_same_program(known, task)) {
 		known->time = bpf_ktime_get_boot_ns();
 		known->size = size;
@@ -157,6 +190,7 @@ static __always_inline void read_writer(struct file_facts *facts, struct inode *
 
 	if (!writer || (of_node && of_node->time > writer->time))
 		writer = of_node;
+	facts->key = key;
 	__builtin_memset(&facts->writer, 0, sizeof(facts->writer));
 	__builtin_memset(&facts->opener, 0, sizeof(facts->opener));
 	if (writer)

@@ -148,7 +148,9 @@ class Sensor:
             trusts_overlay=not self._selftest_failures,
             can_deny=self._kernel.can_deny,
         )
-        self._evaluator = Evaluator(reader, row_builder, self._blocker, self._clock, self._evaluated)
+        self._evaluator = Evaluator(
+            reader, row_builder, self._blocker, self._clock, self._evaluated, self._kernel.is_unwritten
+        )
         self._mappings = self._open_mappings()
         self._health = HealthLedger(options.location, self._loss_counters())
         self._tampering = TamperingMonitor(self._kernel.tampering)

@@ -113,6 +113,8 @@ class FileFacts(msgspec.Struct, frozen=True, kw_only=True):
     """On overlayfs: the number of lower layers that have the file; 0 for a new file."""
     truncated: bool = False
     """Whether the paths lack their first components, because they exceed the limits of the eBPF program."""
+    kernel_key: bytes = b""
+    """Key of its bytes in the maps of the eBPF programs: inode, device and generation; empty if unknown."""
     writer: Writer | None = None
     """The process that last changed its bytes; ``None`` if none was seen."""
     opener: Writer | None = None

@@ -30,6 +30,10 @@ CASES = {
     "copied up by chmod": ("chmod 711 /opt/lab/true; /opt/lab/true", []),
     "copied up by touch": ("touch /opt/lab/true; /opt/lab/true", []),
     "copied up by chown": ("chown 1:1 /opt/lab/true; /opt/lab/true", []),
+    "chmod right after the exec": (
+        "chmod 711 /opt/lab/true; for i in 1 2 3 4 5 6 7 8; do /opt/lab/true; chmod 71$((i % 2)) /opt/lab/true; done",
+        [],
+    ),
     "renamed and back": ("mv /opt/lab/uid /opt/lab/x; mv /opt/lab/x /opt/lab/uid; /opt/lab/uid", []),
     "overwritten in place": ("echo x >> /opt/lab/true; /opt/lab/true", [("/opt/lab/true", "binary", *MODIFIED)]),
     "replaced by rename": (

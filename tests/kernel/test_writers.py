@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from driftline.sensor.bpf import kernel, records
-from driftline.sensor.bpf.records import OpenRecord
+from driftline.sensor.bpf.records import ExecRecord, OpenRecord
 from driftline.verdict import FileFacts, Writer
 
 pytestmark = pytest.mark.kernel
@@ -164,3 +164,23 @@ def test_writes_of_32_bit_system_calls_are_seen(run: Run, tmp_path_factory: pyte
     )
 
     assert written_by(file.writer) == b"compat"
+
+
+EXECUTED = {
+    "chmod": ("chmod 700 x", True),
+    "touch": ("touch x", True),
+    "write": ("printf x >> x", False),
+    "write and restore": ("cp x copy; printf x > x; cat copy > x", False),
+    "truncate(2)": ("python3 -c 'import os; os.truncate(\"x\", 5)'", False),
+}
+
+
+@pytest.mark.parametrize("action", EXECUTED)
+def test_only_a_file_that_nobody_wrote_to_since_its_exec_is_proven_unwritten(
+    run: Run, kernel_side: kernel.KernelSide, action: str
+) -> None:
+    command, is_proven = EXECUTED[action]
+    found = run(f"cp busybox x; ./x true; {command}")
+    record = [r for r in found if isinstance(r, ExecRecord) and r.file.path.endswith(b"/x")][-1]
+
+    assert kernel_side.is_unwritten(record.file, record.head.time) == is_proven

@@ -42,7 +42,7 @@ MEMBERS = {
     "record_head": (records.HEAD, "time length type flags cgroup start tgid pid mnt_ns root_device"),
     "file_facts": (
         records.FACTS,
-        "inode size ctime magic device mode nlink lowers upper pad fs_type writer opener",
+        "inode size ctime magic device mode nlink lowers upper pad fs_type key writer opener",
     ),
     "block_policy": (
         block_maps.BLOCK_POLICY,

@@ -63,6 +63,7 @@ class KernelSide:
         some tens of nanoseconds to every system call on the node. Raises ``UnsupportedHost``.
         """
         self.watch_hosts = watch_hosts
+        self._has_provenance = provenance
         self.host_mnt_ns = host_mnt_ns()
         seed = secrets.randbits(64)  # of the path hashes; never leaves this process and the kernel
         settings = records.SETTINGS.pack(self.host_mnt_ns, watch_hosts, os.getpid(), 0, seed)
@@ -125,6 +126,18 @@ class KernelSide:
         """
         found = self._object.lookup("mapped", MAPPED_KEY.pack(inode, pid), records.FACTS.size)
         return records.decode_mapped(found, fs_path, path, clock) if found else None
+
+    def is_unwritten(self, file: FileFacts, since: int) -> bool:
+        """Return whether it is proven that no process changed an executed file since ``since`` (boot-time ns).
+
+        Not proven: files that were not executed, after any call that may have changed a file unseen (io_uring,
+        asynchronous I/O, truncate(2)), and without provenance.
+        """
+        if not self._has_provenance:
+            return False
+        unseen = self._object.lookup("unseen_write", _U32.pack(0), _U64.size)
+        found = self._object.lookup("unwritten", file.kernel_key, _U64.size) if file.kernel_key else None
+        return bool(found and unseen and _U64.unpack(found)[0] <= since and _U64.unpack(unseen)[0] < since)
 
     def session(self, pid: int, start_ns: int) -> ProcessKey | None:
         """Return the first process of the exec session of a running process; ``None`` outside of sessions.

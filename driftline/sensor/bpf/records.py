@@ -47,7 +47,7 @@ __all__ = [
 # Formats of the structs in driftline.h, in native byte order without implicit padding.
 HEAD = struct.Struct("=QIHHQQQIIII")
 WRITER = struct.Struct("=QQQQQQQII16s")
-FACTS = struct.Struct("=QQQQIIIIII16s" + 2 * WRITER.format[1:])
+FACTS = struct.Struct("=QQQQIIIIII16s16s" + 2 * WRITER.format[1:])
 EXEC = struct.Struct("=8IQ16sQQ")
 ANCESTOR = struct.Struct("=QII16s")
 EXEC_LENGTHS = struct.Struct("=8HII")
@@ -399,7 +399,9 @@ def decode_mapped(data: bytes, fs_path: bytes, path: bytes, clock: Clock) -> Fil
 
 # Field order of ``struct file_facts``; the last writer and the last open for writing are its last members.
 def _file_facts(data: bytes, at: int, fs_path: bytes, path: bytes, clock: Clock, *, is_cut: bool) -> FileFacts:
-    (inode, size, ctime, magic, device, mode, nlink, lowers, upper, _, fs_type, *writers) = FACTS.unpack_from(data, at)
+    (inode, size, ctime, magic, device, mode, nlink, lowers, upper, _, fs_type, key, *writers) = FACTS.unpack_from(
+        data, at
+    )
     return FileFacts(
         path=path,
         fs_path=fs_path,
@@ -414,6 +416,7 @@ def _file_facts(data: bytes, at: int, fs_path: bytes, path: bytes, clock: Clock,
         upper=bool(upper),
         lowers=lowers,
         truncated=is_cut,
+        kernel_key=key,
         writer=_writer(clock, writers[:10]),
         opener=_writer(clock, writers[10:]),
     )
