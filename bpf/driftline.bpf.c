@@ -418,7 +418,7 @@ static __always_inline int check_write(struct pt_regs *regs, struct task_struct 
 
 	if (call.is_unseen)
 		remember_unseen_write(bpf_ktime_get_boot_ns());
-	if (call.operation == WROTE_NOTHING || BPF_CORE_READ(task, tgid) == settings.own_tgid)
+	if (call.operation == WROTE_NOTHING || task->tgid == settings.own_tgid)
 		return 0;
 	file = file_of_fd(task, call.fd);
 	if (file && is_regular(file))
@@ -447,7 +447,7 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 
 	if (by == NOT_AN_OPEN)
 		return check_write(regs, task, ret);
-	if (ret < 0 || BPF_CORE_READ(task, tgid) == settings.own_tgid)
+	if (ret < 0 || task->tgid == settings.own_tgid)
 		return 0;
 	file = file_of_fd(task, opened_fd(regs, by, ret));
 	if (!file || !is_regular(file))

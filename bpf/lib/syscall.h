@@ -81,12 +81,18 @@ static __always_inline enum opened_by mapped_by(unsigned long prot, unsigned lon
 
 #define TS_COMPAT 2 /* arch/x86/include/asm/thread_info.h */
 
+/* Read directly, not by a helper: it runs at every system call. */
+static __always_inline bool is_compat(struct task_struct *task)
+{
+	return task->thread_info.status & TS_COMPAT;
+}
+
 /* 32-bit tasks (TS_COMPAT) use the numbers of arch/x86/entry/syscalls/syscall_32.tbl. */
 static __always_inline enum opened_by opened_by(struct pt_regs *regs, struct task_struct *task)
 {
 	long number = regs->orig_ax;
 
-	if (BPF_CORE_READ(task, thread_info.status) & TS_COMPAT)
+	if (is_compat(task))
 		switch (number) {
 		case 5: case 8: /* open, creat */
 			return OPEN_AT_FIRST;
@@ -116,7 +122,7 @@ static __always_inline enum opened_by opened_by(struct pt_regs *regs, struct tas
  * are recognized by the file's path alone. */
 static __always_inline const char *open_name(struct pt_regs *regs, enum opened_by by, struct task_struct *task)
 {
-	if (by == OPEN_NAMELESS || BPF_CORE_READ(task, thread_info.status) & TS_COMPAT)
+	if (by == OPEN_NAMELESS || is_compat(task))
 		return 0;
 	return (const char *)(by == OPEN_AT_FIRST ? regs->di : regs->si);
 }
@@ -124,11 +130,6 @@ static __always_inline const char *open_name(struct pt_regs *regs, enum opened_b
 static __always_inline long opened_fd(struct pt_regs *regs, enum opened_by by, long ret)
 {
 	return by == MAP_EXECUTABLE ? (int)regs->r8 : ret;
-}
-
-static __always_inline bool is_compat(struct task_struct *task)
-{
-	return BPF_CORE_READ(task, thread_info.status) & TS_COMPAT;
 }
 
 static __always_inline enum write_kind write_kind(struct pt_regs *regs, struct task_struct *task)
@@ -324,13 +325,14 @@ static __always_inline bool opened_to_truncate(struct pt_regs *regs, enum opened
 	return flags & O_TRUNC;
 }
 
-/* The file of a descriptor of the current task, from files->fdt; 0 if there is none. */
+/* The file of a descriptor of the current task, from files->fdt; 0 if there is none. Read directly as
+ * far as the verifier knows the types: a helper for each pointer would cost more than a write(2). */
 static __always_inline struct file *file_of_fd(struct task_struct *task, long fd)
 {
-	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
-	struct file **files = BPF_CORE_READ(table, fd), *file = 0;
+	struct fdtable *table = task->files->fdt;
+	struct file **files = table->fd, *file = 0;
 
-	if (fd < 0 || fd >= BPF_CORE_READ(table, max_fds))
+	if (fd < 0 || fd >= table->max_fds)
 		return 0;
 	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
 	return file;

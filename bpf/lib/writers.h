@@ -127,9 +127,8 @@ static __always_inline void fill_writer(struct file_writer *writer, struct task_
 
 static __always_inline bool is_same_program(const struct file_writer *writer, struct task_struct *task)
 {
-	return writer->process.tgid == BPF_CORE_READ(task, tgid) &&
-	       writer->process.start == BPF_CORE_READ(task, group_leader, start_boottime) &&
-	       writer->exec_id == BPF_CORE_READ(task, self_exec_id);
+	return writer->process.tgid == task->tgid && writer->process.start == task->group_leader->start_boottime &&
+	       writer->exec_id == task->self_exec_id;
 }
 
 static __always_inline void remember_executed(const struct file_facts *file, __u64 time)
@@ -150,7 +149,7 @@ static __always_inline void remember_writer(struct file *file, struct task_struc
 {
 	struct inode *inode = BPF_CORE_READ(file, f_inode);
 	struct inode_key key = inode_key(inode);
-	void *map = mnt_ns(task) == settings.host_mnt_ns ? (void *)&node_writers : (void *)&writers;
+	void *map = task->nsproxy->mnt_ns->ns.inum == settings.host_mnt_ns ? (void *)&node_writers : (void *)&writers;
 	struct file_writer *known = bpf_map_lookup_elem(map, &key), writer = {};
 	__u64 size = BPF_CORE_READ(inode, i_size);
 
