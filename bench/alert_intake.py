@@ -22,6 +22,7 @@ from pathlib import Path
 
 import httpx
 
+from bench import fleet
 from driftline import wire
 from driftline.events import Alert, CloudProcessEvent
 from driftline.events.alerts import alert_evidence, alert_info
@@ -107,7 +108,7 @@ def main(count: int = 50_000, distinct: int = 0) -> None:
         http = served.stack.enter_context(httpx.Client(base_url=served.url, verify=known.context(), timeout=120))
         sender = threading.Thread(target=deliver, args=(http, count, distinct or count))
         times: dict[str, list[float]] = defaultdict(list)
-        begun, sent = time.monotonic(), 0.0
+        begun, sent, used = time.monotonic(), 0.0, fleet.used(served.process.pid)
         sender.start()
         while (taken := counted(served.admin, served.url)) < count:
             for name, filters in PAGES.items():
@@ -118,10 +119,12 @@ def main(count: int = 50_000, distinct: int = 0) -> None:
             sent = sent or (time.monotonic() - begun) * (not sender.is_alive())
             print(f"{time.monotonic() - begun:6.1f} s: {taken:,}", file=sys.stderr)
         seconds = time.monotonic() - begun
+        processor = fleet.used(served.process.pid) - used
     print(f"{count:,} alerts, {distinct or count:,} distinct; load of the machine {os.getloadavg()[0]:.1f}")
     print(
         f"acknowledged after {sent:.1f} s, counted after {seconds:.1f} s: {count / seconds:,.0f} alerts/s (aim 1,000)"
     )
+    print(f"processor time of the server: {processor:.1f} s, {processor / count * 1e6:.0f} us an alert")
     for name, found in times.items():
         print(f"{name}: median {statistics.median(found) * 1000:.0f} ms, most {max(found) * 1000:.0f} ms (aim 300)")
 

@@ -137,7 +137,7 @@ def list_alerts(
     cluster
         Show only alerts of this cluster. Default: all clusters that you may see.
     text
-        Show only alerts with this text in the title, path, image, workload, pod or hash. Default: all.
+        Show only alerts with this text in the title, path, image, hash, namespace, workload, pod or node. Default: all.
     limit
         Maximum number of alerts, up to 1000.
     """

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from driftline.server.alerts.findings import Finding
-from driftline.server.state import Session, alerts
+from driftline.server.state import Session, alerts, search
 from driftline.server.state.alerts import Row
 from driftline.server.state.models import AlertHistory, AlertPlace
 
@@ -64,6 +64,7 @@ class Places:
         place["count"] += 1
         place["first_seen"] = min(place["first_seen"], finding.at)
         place["last_seen"] = max(place["last_seen"], finding.at)
+        place["search"] = _with_texts(place["search"], finding)
         return spreads
 
     def save(self) -> None:
@@ -117,7 +118,19 @@ def _open(alert: Row, finding: Finding, key: str, names: _Names) -> Row:
         "count": 1,
         "first_seen": finding.at,
         "last_seen": finding.at,
+        "search": search.folded(_texts(finding)),
     }
+
+
+# A repeat has the file under another name, or another title, and is found by these, too.
+def _with_texts(known: str, finding: Finding) -> str:
+    new = [line for text in _texts(finding) if (line := text.casefold()) not in known]
+    return search.folded([known, *new]) if new and len(known) < search.MAX_TEXT else known
+
+
+def _texts(finding: Finding) -> tuple[str, ...]:
+    about = (finding.title, finding.path, finding.image, finding.sha256)
+    return (*about, finding.namespace, finding.workload, finding.pod, finding.node)
 
 
 def _key(alert: Row, names: _Names) -> str:

@@ -45,7 +45,7 @@ def _wanted(  # noqa: PLR0917 -- FastAPI calls it, by name
     image: str = "",
     sha256: str = "",
     rule: str = "",
-    text: Annotated[str, Query(description="Text in title, path, image, workload, pod or hash", max_length=256)] = "",
+    text: Annotated[str, Query(description="Text in title, path, image, hash, or names", max_length=256)] = "",
     since: Annotated[AwareDatetime | None, Query(description="Last seen at or after this time")] = None,
     until: Annotated[AwareDatetime | None, Query(description="Last seen before this time")] = None,
     suppressed: Annotated[bool, Query(description="Include suppressed alerts")] = False,

@@ -20,6 +20,7 @@ from sqlalchemy import ColumnElement, Select, bindparam, delete, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from driftline.errors import Conflict, NotFound
+from driftline.server.state import search
 from driftline.server.state.models import Alert, AlertHistory, AlertPlace, Base, Counter, Meta, Occurrence, Suppression
 
 __all__ = [
@@ -162,7 +163,7 @@ class Wanted:
     place: Mapping[str, str] = field(default_factory=dict)
     """Wanted values by column of ``AlertPlace``; one place of the alert has all of them."""
     text: str = ""
-    """Text in the title, path, image, workload, pod or digest, whatever its case."""
+    """Text in the title, path, image or digest of the file, or in the names of a place, whatever its case."""
     since: Time | None = None
     """Earliest time of the latest occurrence."""
     until: Time | None = None
@@ -185,14 +186,14 @@ def list_alerts(session: Session, wanted: Wanted, *, after: tuple[Time, str] | N
     ``after`` has the time of the latest occurrence and the id of the previous page's last alert; ``None`` for the
     first page.
     """
-    query = _filtered(select(Alert).options(_PLACES), wanted)
+    query = _filtered(session, select(Alert).options(_PLACES), wanted)
     if after:
         moment, alert_id = after
         query = query.where(or_(Alert.last_seen < moment, (Alert.last_seen == moment) & (Alert.id > alert_id)))
     return list(session.scalars(query.order_by(Alert.last_seen.desc(), Alert.id).limit(limit)))
 
 
-def _filtered(query: Select[Alert], wanted: Wanted) -> Select[Alert]:
+def _filtered(session: Session, query: Select[Alert], wanted: Wanted) -> Select[Alert]:
     conditions: list[ColumnElement[bool]] = [
         getattr(Alert, name) == value for name, value in wanted.equal.items() if value
     ]
@@ -201,7 +202,7 @@ def _filtered(query: Select[Alert], wanted: Wanted) -> Select[Alert]:
     if wanted.clusters is not None:
         conditions.append(Alert.cluster.in_(wanted.clusters))
     if wanted.text:
-        conditions.append(or_(*(column.icontains(wanted.text, autoescape=True) for column in _SEARCHED)))
+        conditions.append(Alert.id.in_(search.with_text(session, wanted.text)))
     if wanted.since:
         conditions.append(Alert.last_seen >= wanted.since)
     if wanted.until:
@@ -217,7 +218,6 @@ def _with_place(wanted: Mapping[str, str]) -> Select[str]:
 
 
 _PLACES = selectinload(Alert.places)
-_SEARCHED = (Alert.title, Alert.path, Alert.image, Alert.workload, Alert.pod, Alert.sha256)
 
 
 def changed_after(session: Session, change: int, *, clusters: Clusters, limit: int) -> list[Alert]:

@@ -226,6 +226,8 @@ class AlertPlace(Base):
     count: Mapped[int]
     first_seen: Mapped[datetime.datetime]
     last_seen: Mapped[datetime.datetime]
+    search: Mapped[str]
+    """Texts by which the alert is found, without case; indexed (``search.py``)."""
     __table_args__ = (Index("ix_alert_places_alert_id_number", "alert_id", "number", unique=True),)
 
 

@@ -149,6 +149,18 @@ def test_an_alert_has_the_title_of_its_most_severe_occurrence(ingest: Ingest) ->
     assert [(alert.title, alert.severity) for alert in ingest.listed()] == [("Drifted binary", "High")]
 
 
+@pytest.mark.parametrize("text", ["drifted copy", "/var/MINER", "Ünïcode-pod", "payments"])
+def test_an_alert_is_found_by_the_texts_of_its_repeats(ingest: Ingest, text: str) -> None:
+    repeat = raising.alert(title="Drifted copy", path="/var", pod="ünïcode-pod", namespace="payments")
+    for raised in (raising.alert(), raising.alert(rule="Other"), repeat):
+        raising.store(ingest.store, [raised])
+        ingest.tailer().turn()
+    wanted = alerts.Wanted(clusters=None, text=text)
+
+    with ingest.state.reading() as session:
+        assert [it.rule for it in alerts.list_alerts(session, wanted, after=None, limit=9)] == ["Alert"]
+
+
 def test_places_are_bounded_and_lose_no_occurrence(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("driftline.server.alerts.places.MAX_PLACES", 3)
     monkeypatch.setattr("driftline.server.alerts.places.MAX_SPREAD", 2)

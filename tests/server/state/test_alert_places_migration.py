@@ -35,10 +35,8 @@ def test_an_earlier_alert_becomes_one_place(tmp_path: Path) -> None:
     state.migrate()
 
     with state.reading() as session:
-        found = alerts.list_alerts(
-            session, alerts.Wanted(clusters=None, place={"namespace": "namespace-2"}), after=None, limit=10
-        )
-    [alert] = found
+        wanted = alerts.Wanted(clusters=None, place={"namespace": "namespace-2"}, text="TITLE-2")
+        [alert] = alerts.list_alerts(session, wanted, after=None, limit=10)
     [place] = alert.places
     assert (alert.id, alert.spread, alert.place_count) == ("2", [["namespace-2", "workload-2"]], 1)
     assert (place.workload, place.pod, place.node, place.count) == ("workload-2", "pod-2", "node-1", 7)

@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy.dialects import postgresql
 
 from driftline.errors import NotFound, StateError
-from driftline.server.state import State, models, users
+from driftline.server.state import State, models, search, users
 
 PostgreSQL = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy does not type it
 NOW = datetime.datetime(2026, 11, 23, tzinfo=datetime.timezone(datetime.timedelta(hours=5)))
@@ -28,7 +28,7 @@ def state(tmp_path: Path) -> State:
 
 def test_the_migrations_create_the_tables_of_the_models(state: State) -> None:
     with state.reading() as session:
-        context = MigrationContext.configure(session.connection())
+        context = MigrationContext.configure(session.connection(), opts={"include_object": search.in_models})
         assert compare_metadata(context, models.Base.metadata) == []
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from alembic import context
 
-from driftline.server.state import models
+from driftline.server.state import models, search
 
 
 def _render(kind: str, item: Any, _context: Any) -> str | Literal[False]:
@@ -18,6 +18,7 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=models.Base.metadata,
     render_item=_render,
+    include_object=search.in_models,
     render_as_batch=True,  # SQLite alters a table by copying it
 )
 with context.begin_transaction():
