@@ -36,6 +36,7 @@ from driftline.server.fleet import router as fleet
 from driftline.server.http import problems
 from driftline.server.http.metrics import Metrics
 from driftline.server.http.middleware import Around, BoundedBody
+from driftline.server.http.parameters import KnownParameters
 from driftline.server.http.parts import find, provide
 from driftline.server.http.rate_limits import Limiter
 from driftline.server.http.refusal_log import RefusalLog
@@ -66,17 +67,19 @@ page. Times are ISO 8601 in UTC. Objects of clusters that are not granted to the
 
 @dataclass(frozen=True, slots=True)
 class Mounted:
-    """A router, the prefix of its paths, and whether it limits the size of request bodies itself."""
+    """A router, the prefix of its paths, and how its requests are checked."""
 
     router: APIRouter
     prefix: str = API
     own_body: bool = False
+    any_parameters: bool = False
+    """Whether unknown query parameters are passed over: providers and newer sensors send some."""
 
 
 ROUTERS: tuple[Mounted, ...] = (
-    Mounted(health.router, prefix=""),
+    Mounted(health.router, prefix="", any_parameters=True),
     Mounted(sessions.router),
-    Mounted(oidc.router),
+    Mounted(oidc.router, any_parameters=True),
     Mounted(user_admin.router),
     Mounted(audit.router([needs("audit:read", everywhere=True)])),
     Mounted(alert_stream.router),  # before the alerts, because /alerts/stream would match /alerts/{alert_id}
@@ -90,9 +93,9 @@ ROUTERS: tuple[Mounted, ...] = (
 )
 
 SENSOR_ROUTERS: tuple[Mounted, ...] = (
-    Mounted(enrolment.router),
-    Mounted(ingest.router, own_body=True),
-    Mounted(delivery.router),
+    Mounted(enrolment.router, any_parameters=True),
+    Mounted(ingest.router, own_body=True, any_parameters=True),
+    Mounted(delivery.router, any_parameters=True),
     Mounted(fleet.router),
 )
 """Routers of servers that take in sensors, where the setting ``sensor_names`` is given."""
@@ -120,7 +123,8 @@ def create_app(settings: Settings, *, now: Callable[[], datetime.datetime] = utc
     problems.install(app)
     sensors = SENSOR_ROUTERS if settings.sensor_names else ()
     for mounted in (*ROUTERS, *sensors):
-        app.include_router(mounted.router, prefix=mounted.prefix)
+        checks = [] if mounted.any_parameters else [KnownParameters]
+        app.include_router(mounted.router, prefix=mounted.prefix, dependencies=checks)
     own = tuple(mounted.prefix + mounted.router.prefix for mounted in sensors if mounted.own_body)
     app.add_middleware(BoundedBody, unbounded=own)
     app.add_middleware(Around, metrics=find(app, Metrics), prefix=API)
@@ -159,6 +163,7 @@ def _limiter(settings: Settings) -> Limiter:
         {
             "requests": settings.requests_per_minute,
             "logins": settings.logins_per_minute,
+            "oidc": settings.logins_per_minute,
             "hunts": settings.hunts_per_minute,
         }
     )

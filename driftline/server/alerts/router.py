@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import StreamingResponse
@@ -15,6 +15,7 @@ from driftline.server.alerts import states
 from driftline.server.alerts.schemas import ActionRequest, AlertInfo, HistoryEntry, PlaceInfo, Transition
 from driftline.server.audit.trail import AppTrail
 from driftline.server.auth import Caller, needs
+from driftline.server.http.choices import any_case
 from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, page_of
 from driftline.server.http.parts import AppClock, AppHub, AppState
 from driftline.server.signals import ALERTS
@@ -28,14 +29,16 @@ router = APIRouter(prefix="/alerts", tags=["alerts"])
 _EXPORT_PAGE = 500
 
 
+Severity = Literal["Informational", "Low", "Medium", "High"]
 InPlace = Annotated[str, Query(description="In one of the places of the alert, as the other conditions on places")]
 
 
 def _wanted(  # noqa: PLR0917 -- FastAPI calls it, by name
     caller: Caller,
-    status: states.Status | None = None,
-    severity: Annotated[str, Query(examples=["High"])] = "",
-    classification: states.Classification | None = None,
+    alert_id: Annotated[str, Query(alias="id", description="Id, or the start of it", max_length=64)] = "",
+    status: Annotated[states.Status | None, Query(), any_case(states.Status)] = None,
+    severity: Annotated[Severity | None, Query(), any_case(Severity)] = None,
+    classification: Annotated[states.Classification | None, Query(), any_case(states.Classification)] = None,
     assignee: str = "",
     cluster: str = "",
     namespace: InPlace = "",
@@ -52,17 +55,24 @@ def _wanted(  # noqa: PLR0917 -- FastAPI calls it, by name
 ) -> alerts.Wanted:
     equal = {
         "status": status or "",
-        "severity": severity,
+        "severity": severity or "",
         "classification": classification or "",
         "assignee": assignee,
         "cluster": cluster,
         "image": image,
-        "sha256": sha256,
+        "sha256": sha256.lower(),
         "rule": rule,
     }
     place = {"namespace": namespace, "workload": workload, "pod": pod, "node": node}
     return alerts.Wanted(
-        clusters=caller.visible, equal=equal, place=place, text=text, since=since, until=until, suppressed=suppressed
+        clusters=caller.visible,
+        begins=alert_id,
+        equal=equal,
+        place=place,
+        text=text,
+        since=since,
+        until=until,
+        suppressed=suppressed,
     )
 
 

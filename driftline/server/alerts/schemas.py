@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue
 
 from driftline.server.alerts.states import Action, Classification, Determination, Status
 from driftline.server.alerts.suppress import Conditions
+from driftline.server.http.choices import any_case
 from driftline.server.state.models import LATEST_PLACES
 
 __all__ = ["ActionRequest", "AlertInfo", "HistoryEntry", "NewSuppression", "PlaceInfo", "SuppressionInfo", "Transition"]
@@ -102,9 +103,9 @@ class ActionRequest(BaseModel):
             ]
         },
     )
-    action: Action
-    classification: Classification | None = None
-    determination: Determination | None = None
+    action: Annotated[Action, any_case(Action)]
+    classification: Annotated[Classification, any_case(Classification)] | None = None
+    determination: Annotated[Determination, any_case(Determination)] | None = None
     assignee: Annotated[str, Field(max_length=128)] | None = Field(
         default=None, description="For `assign`: name of the user; empty: remove the assignee"
     )

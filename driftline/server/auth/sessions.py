@@ -16,13 +16,14 @@ from driftline.server.auth.caller import COOKIE, Caller
 from driftline.server.auth.passwords import check_password, hash_password
 from driftline.server.auth.roles import ALL, PERMISSIONS, Permission, Principal, Role
 from driftline.server.auth.secrets import digest, new_secret
+from driftline.server.http.choices import any_case
 from driftline.server.http.parts import AppClock, AppLimiter, AppSettings, AppState
 from driftline.server.http.requests import client_address
 from driftline.server.settings import Settings
 from driftline.server.state import Session, users
 from driftline.server.state.models import User
 
-__all__ = ["Name", "cookies_are_secure", "open_session", "router"]
+__all__ = ["Name", "SessionMade", "cookies_are_secure", "open_session", "router"]
 
 router = APIRouter(tags=["authentication"])
 
@@ -35,6 +36,7 @@ Password = Annotated[SecretStr, Field(max_length=1024, examples=["correct horse 
 class Setup(BaseModel):
     """Name and password of the first admin, with the setup token."""
 
+    model_config = ConfigDict(extra="forbid")
     token: str = Field(max_length=128, description="Setup token, which the server prints at its first start")
     name: Name
     password: Password
@@ -43,6 +45,7 @@ class Setup(BaseModel):
 class Login(BaseModel):
     """A local user's name and password."""
 
+    model_config = ConfigDict(extra="forbid")
     name: str = Field(max_length=128, examples=["ada"])
     password: Password
 
@@ -68,8 +71,9 @@ class Me(BaseModel):
 class NewToken(BaseModel):
     """A personal token to create."""
 
+    model_config = ConfigDict(extra="forbid")
     name: str = Field(min_length=1, max_length=128, examples=["grafana"])
-    scopes: list[Permission] = Field(
+    scopes: list[Annotated[Permission, any_case(Permission)]] = Field(
         max_length=len(PERMISSIONS),
         description="Permissions of the token; empty: all of its owner",
         examples=[["hunt"]],
@@ -282,6 +286,7 @@ def revoke_token(token_id: str, request: Request, trail: AppTrail, caller: Calle
 class PasswordChange(BaseModel):
     """Present and new password of the caller."""
 
+    model_config = ConfigDict(extra="forbid")
     old: Password
     new: Password
 

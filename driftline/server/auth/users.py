@@ -14,6 +14,7 @@ from driftline.server.auth.caller import Caller, needs
 from driftline.server.auth.passwords import hash_password
 from driftline.server.auth.roles import ALL, Principal, Role
 from driftline.server.auth.sessions import Name
+from driftline.server.http.choices import any_case
 from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, page_of
 from driftline.server.http.parts import AppClock, AppState
 from driftline.server.state import users
@@ -23,6 +24,7 @@ __all__ = ["router"]
 
 router = APIRouter(prefix="/users", tags=["users"])
 
+AnyRole = Annotated[Role, any_case(Role)]
 Cluster = Annotated[str, Field(pattern=r"^(\*|[A-Za-z0-9][A-Za-z0-9._/-]{0,252})$")]
 Clusters = Annotated[list[Cluster], Field(max_length=1000, examples=[["prod-eu", "prod-us"]])]
 
@@ -30,9 +32,11 @@ Clusters = Annotated[list[Cluster], Field(max_length=1000, examples=[["prod-eu",
 class NewUser(BaseModel):
     """A local user to create."""
 
+    model_config = ConfigDict(extra="forbid")
+
     name: Name
     password: SecretStr = Field(max_length=1024, examples=["correct horse battery staple"])
-    role: Role = "viewer"
+    role: AnyRole = "viewer"
     clusters: Clusters = Field(default=[ALL], description="Granted clusters; `*`: all")
 
 
@@ -40,7 +44,7 @@ class UserChange(BaseModel):
     """Changes of a user; absent fields keep their values."""
 
     model_config = ConfigDict(extra="forbid")
-    role: Role | None = None
+    role: AnyRole | None = None
     clusters: Clusters | None = None
     disabled: bool | None = None
     password: SecretStr | None = Field(default=None, max_length=1024)

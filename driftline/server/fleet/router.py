@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query, Request
 
@@ -26,6 +26,7 @@ from driftline.server.fleet.schemas import (
     sensor_info,
 )
 from driftline.server.fleet.status import Condition
+from driftline.server.http.choices import any_case
 from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, page_of
 from driftline.server.http.parts import AppClock, AppState
 from driftline.server.state import State, policies, sensors
@@ -35,6 +36,7 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["fleet"])
 
+Problem = Literal["silent", "clock-off", "losses", "tampered", "any"]
 Filter = Annotated[str, Query(max_length=253)]
 _MOST = 1_000_000  # acknowledgements: all, since a sensor has at most one
 
@@ -69,11 +71,11 @@ def _sensor_filter(
     cluster: Filter = "",
     node: Filter = "",
     problem: Annotated[
-        str, Query(description="Only sensors with this problem; `any`: with at least one", examples=["silent"])
-    ] = "",
+        Problem | None, Query(description="Only sensors with this problem; `any`: with at least one"), any_case(Problem)
+    ] = None,
     revoked: Annotated[bool, Query(description="Include revoked sensors")] = False,
 ) -> SensorFilter:
-    return SensorFilter(cluster, node, problem, revoked)
+    return SensorFilter(cluster, node, problem or "", revoked)
 
 
 @router.get("/sensors", dependencies=[needs("sensors:read")])

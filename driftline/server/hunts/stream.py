@@ -16,6 +16,7 @@ from driftline.errors import StoreBusy, StoreError
 from driftline.server.auth import Principal, needs
 from driftline.server.auth.stream_reader import Reader
 from driftline.server.clock import Clock
+from driftline.server.http.choices import any_case
 from driftline.server.http.parts import AppClock, AppHub, AppMetrics, AppStorage
 from driftline.server.http.sse import watch
 from driftline.server.signals import EVENTS
@@ -30,6 +31,7 @@ CLUSTER = "ClusterName"
 _PAGE = 2000
 _POLL_SECONDS = 1.0
 _OVERLAP = datetime.timedelta(seconds=30)  # rows may arrive later than newer ones
+Table = Literal["CloudProcessEvents", "SensorHealth"]
 Text = Annotated[str, Query(max_length=512)]
 
 
@@ -40,7 +42,7 @@ async def stream_events(
     metrics: AppMetrics,
     clock: AppClock,
     reader: Reader,
-    table: Literal["CloudProcessEvents", "SensorHealth"] = "CloudProcessEvents",
+    table: Annotated[Table, Query(), any_case(Table)] = "CloudProcessEvents",
     cluster: Text = "",
     node: Text = "",
 ) -> AsyncIterator[ServerSentEvent]:

@@ -160,6 +160,8 @@ class Wanted:
     clusters: Clusters
     equal: Mapping[str, str] = field(default_factory=dict)
     """Wanted values by column of ``Alert``."""
+    begins: str = ""
+    """Start of the id."""
     place: Mapping[str, str] = field(default_factory=dict)
     """Wanted values by column of ``AlertPlace``; one place of the alert has all of them."""
     text: str = ""
@@ -197,6 +199,8 @@ def _filtered(session: Session, query: Select[Alert], wanted: Wanted) -> Select[
     conditions: list[ColumnElement[bool]] = [
         getattr(Alert, name) == value for name, value in wanted.equal.items() if value
     ]
+    if wanted.begins:
+        conditions.append(Alert.id.startswith(wanted.begins, autoescape=True))
     if any(wanted.place.values()):
         conditions.append(Alert.id.in_(_with_place(wanted.place)))
     if wanted.clusters is not None:
