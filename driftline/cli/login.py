@@ -1,4 +1,4 @@
-"""``driftline login``: exchange a password or the setup token for credentials, and keep them."""
+"""``driftline login``: exchange a password, the setup token or a login by OIDC for credentials, and keep them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from driftline.cli._shared import credentials, http_client
+from driftline.cli._shared import credentials, http_client, loopback
 from driftline.cli._shared.credentials import Credentials
 from driftline.cli._shared.options import Flag
 from driftline.cli._shared.secret_input import read_secret
@@ -29,6 +29,8 @@ def login(
     ca: str = "",
     setup: Flag = False,
     token: Flag = False,
+    oidc: Flag = False,
+    browser: bool = True,
 ) -> None:
     """Log in to a server and keep the credentials for the other commands.
 
@@ -44,9 +46,17 @@ def login(
         Create the first admin, with the setup token that the server printed at its first start.
     token
         Log in with a personal token instead of a password.
+    oidc
+        Log in at the OpenID provider of the server, in a browser of this machine.
+    browser
+        With --oidc, open the browser; --no-browser only prints the URL.
     """
     name = name or os.environ.get("USER", "admin")
-    secret = read_secret("Token: ") if token else _session_token(Credentials(server, ca=ca), name, setup=setup)
+    anonymous = Credentials(server, ca=ca)
+    if oidc:
+        secret = loopback.log_in(anonymous, browser=browser)
+    else:
+        secret = read_secret("Token: ") if token else _session_token(anonymous, name, setup=setup)
     found = Credentials(server, secret, ca)
     # Only credentials that work are saved: a failed login keeps the previous ones.
     with http_client.connect(found) as client:

@@ -25,6 +25,7 @@ __all__ = [
     "Base",
     "Counter",
     "JoinToken",
+    "LoginCode",
     "Meta",
     "Occurrence",
     "OidcLogin",
@@ -134,6 +135,20 @@ class OidcLogin(Base):
     state: Mapped[str] = mapped_column(primary_key=True)
     nonce: Mapped[str]
     verifier: Mapped[str]
+    port: Mapped[int | None]
+    """Port on the user's machine where a command line waits; null for a login of the browser itself."""
+    challenge: Mapped[str] = mapped_column(default="")
+    """S256 challenge of the command line (RFC 7636)."""
+    expires_at: Mapped[datetime.datetime]
+
+
+class LoginCode(Base):
+    """A code that a browser brings to a command line, which takes over the login with it, once."""
+
+    __tablename__ = "login_codes"
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    user_id: Mapped[str] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
+    challenge: Mapped[str]
     expires_at: Mapped[datetime.datetime]
 
 

@@ -13,9 +13,10 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from driftline.errors import Conflict, NotFound
-from driftline.server.state.models import Meta, OidcLogin, Token, User
+from driftline.server.state.models import LoginCode, Meta, OidcLogin, Token, User
 
 __all__ = [
+    "add_login_code",
     "add_oidc_login",
     "add_token",
     "add_user",
@@ -34,6 +35,7 @@ __all__ = [
     "remove_user",
     "set_setup",
     "setup_digest",
+    "take_login_code",
     "take_oidc_login",
     "touch_is_due",
     "touch_token",
@@ -199,9 +201,10 @@ def remove_tokens(session: Session, user_id: str, *, but: str = "") -> None:
 
 
 def drop_expired(session: Session, now: Time) -> None:
-    """Remove the expired tokens, sessions and OIDC logins."""
+    """Remove the expired tokens, sessions, OIDC logins and login codes."""
     session.execute(delete(Token).where(Token.expires_at <= now))
-    session.execute(delete(OidcLogin).where(OidcLogin.expires_at <= now))
+    for model in (OidcLogin, LoginCode):
+        session.execute(delete(model).where(model.expires_at <= now))
 
 
 def setup_digest(session: Session) -> str:
@@ -220,9 +223,37 @@ def drop_setup(session: Session) -> None:
     session.execute(delete(Meta).where(Meta.name == _SETUP))
 
 
-def add_oidc_login(session: Session, *, state: str, nonce: str, verifier: str, expires_at: Time) -> None:
-    """Store the values of a login for the time that the browser is at the provider."""
-    session.add(OidcLogin(state=state, nonce=nonce, verifier=verifier, expires_at=expires_at))
+def add_oidc_login(
+    session: Session,
+    *,
+    state: str,
+    nonce: str,
+    verifier: str,
+    expires_at: Time,
+    port: int | None = None,
+    challenge: str = "",
+) -> None:
+    """Store the values of a login for the time that the browser is at the provider.
+
+    ``port`` and ``challenge`` are those of a command line that waits for the login; ``None`` for a browser's own.
+    """
+    session.add(
+        OidcLogin(state=state, nonce=nonce, verifier=verifier, expires_at=expires_at, port=port, challenge=challenge)
+    )
+
+
+def add_login_code(session: Session, user: User, *, digest: str, challenge: str, expires_at: Time) -> None:
+    """Store the digest of a code with which a command line can take over a login."""
+    session.add(LoginCode(digest=digest, user_id=user.id, challenge=challenge, expires_at=expires_at))
+
+
+def take_login_code(session: Session, digest: str, now: Time) -> LoginCode | None:
+    """Remove and return the login code with a digest, so that each can be used once; ``None`` if unknown or expired."""
+    code = session.get(LoginCode, digest)
+    if code is None:
+        return None
+    session.delete(code)
+    return code if code.expires_at > now else None
 
 
 def take_oidc_login(session: Session, state: str, now: Time) -> OidcLogin | None:

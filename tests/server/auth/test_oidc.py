@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -118,6 +120,63 @@ def test_an_unknown_code_is_refused(browser: httpx.Client) -> None:
     answer = browser.get("/oidc/callback", params={"state": state, "code": "made-up"})
 
     assert (answer.status_code, answer.json()["detail"]) == (401, "the OpenID provider refuses the code")
+
+
+@contextlib.contextmanager
+def command_line(served: Served, directory: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Start ``driftline login --oidc``; yields the process and the URL for the browser."""
+    command = (sys.executable, "-m", "driftline.cli", "login", "--server", served.url, "--oidc", "--no-browser")
+    environment = {**os.environ, "DRIFTLINE_CREDENTIALS": str(directory / "credentials.json")}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as found:
+        assert found.stderr
+        try:
+            yield found, found.stderr.readline().split(": ", 1)[1].strip()
+        finally:
+            found.kill()
+
+
+def leave_for(browser: httpx.Client, url: str, name: str) -> str:
+    """Log in at the provider from a URL of the command line, and return the address to which the browser is sent."""
+    back = httpx.post(browser.get(url).headers["location"], data={"sub": name}).headers["location"]
+    answer = browser.get(back)
+    assert answer.status_code == 303, answer.text
+    return answer.headers["location"]
+
+
+def test_the_command_line_takes_over_the_login_of_a_browser(
+    served: Served, browser: httpx.Client, tmp_path: Path
+) -> None:
+    with command_line(served, tmp_path) as (process, url):
+        address = leave_for(browser, url, "ada")
+        assert address.startswith("http://127.0.0.1:")
+        assert httpx.get(address).status_code == 200
+        out, _ = process.communicate(timeout=serving.SECONDS)
+
+    assert out == f"logged in to {served.url} as ada (analyst)\n"
+    token = json.loads((tmp_path / "credentials.json").read_text())["token"]
+    assert served.bearer(token).get("/whoami").json()["name"] == "ada"
+    assert "driftline_session" not in browser.cookies
+
+
+def test_a_code_of_another_login_is_useless_to_the_command_line(
+    served: Served, browser: httpx.Client, tmp_path: Path
+) -> None:
+    challenge = "A" * 43
+    stolen = leave_for(browser, f"{served.url}/api/v1/oidc/login?port=9&challenge={challenge}", "ada")
+    code = stolen.partition("code=")[2]
+    with command_line(served, tmp_path) as (process, url):
+        port = httpx.URL(url).params["port"]
+        httpx.get(f"http://127.0.0.1:{port}/?code={code}")
+        _, error = process.communicate(timeout=serving.SECONDS)
+
+    assert (process.returncode, "belongs to another login" in error) == (1, True)
+    again = served.anonymous().post("/oidc/token", json={"code": code, "verifier": "x"})
+    assert again.status_code == 401
+
+
+def test_beginning_a_login_needs_both_port_and_challenge(browser: httpx.Client) -> None:
+    assert browser.get("/oidc/login", params={"port": 8000}).status_code == 400
+    assert browser.get("/oidc/login", params={"port": 8000, "challenge": "x"}).status_code == 400
 
 
 def test_an_oidc_user_has_no_password(served: Served, browser: httpx.Client) -> None:
