@@ -348,6 +348,6 @@ def rollback(version: int, *, name: PolicyName = "default", message: Message = "
 
 
 def _print_version(version: dict[str, Any]) -> None:
-    print(
-        f"{version['name']}:{version['version']} is in force; see driftline fleet sensors for the sensors that run it"
-    )
+    note = version.get("note")
+    told = f"but {note}" if note else "see driftline fleet sensors for the sensors that run it"
+    print(f"{version['name']}:{version['version']} is in force{',' if note else ';'} {told}")

@@ -6,6 +6,7 @@ The name of a policy is the name of its cluster; ``default`` is for every cluste
 from __future__ import annotations
 
 import difflib
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -16,12 +17,21 @@ from driftline.errors import NotFound
 from driftline.server.audit.trail import AppTrail, Trail
 from driftline.server.auth import Caller, Principal, needs
 from driftline.server.clock import Clock
+from driftline.server.http.choices import nearest
 from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, page_of
 from driftline.server.http.parts import AppClock, AppHub, AppState
 from driftline.server.policies.cache import DEFAULT_NAME, AppPolicies, PolicyCache
-from driftline.server.policies.schemas import Diff, NewVersion, PolicyInfo, Rollback, SensorPolicy, VersionInfo
+from driftline.server.policies.schemas import (
+    Diff,
+    NewVersion,
+    PolicyInfo,
+    PutPolicy,
+    Rollback,
+    SensorPolicy,
+    VersionInfo,
+)
 from driftline.server.signals import POLICIES, Hub
-from driftline.server.state import policies
+from driftline.server.state import policies, sensors
 
 __all__ = ["router"]
 
@@ -37,27 +47,40 @@ class _Publisher:
     trail: Trail
     hub: Hub
     clock: Clock
-    author: str
+    caller: Principal
 
-    def publish(self, name: str, new: NewVersion, *, action: str) -> PolicyInfo:
+    def publish(self, name: str, new: NewVersion, *, action: str) -> PutPolicy:
         """Put a version in force and wake the sensors that wait for one; ``action`` names it in the audit trail."""
-        with self.trail.changing(self.request, self.author, action, name, message=new.message) as session:
+        with self.trail.changing(self.request, self.caller.name, action, name, message=new.message) as session:
             made = policies.add_version(
                 session,
                 name,
                 text=new.text,
-                author=self.author,
+                author=self.caller.name,
                 message=new.message,
                 now=self.clock.now(),
                 if_version=new.if_version,
             )
-            answer = PolicyInfo.model_validate(made)
+            counts = sensors.count_by_cluster(session)
+            with_own = {row.name for row in policies.all_latest(session)}
+            answer = PutPolicy.model_validate(made)
+        answer.sensors, answer.note = _reach(name, counts, with_own, self.caller)
         self.hub.signal(POLICIES)
         return answer
 
 
+# A policy may be stored before the first sensor of its cluster enrols; a misspelt name must not look as if it were.
+def _reach(name: str, counts: Mapping[str, int], with_own: Container[str], caller: Principal) -> tuple[int, str]:
+    if name == DEFAULT_NAME:
+        return sum(count for cluster, count in counts.items() if cluster not in with_own), ""
+    if name in counts:
+        return counts[name], ""
+    known = [cluster for cluster in counts if caller.sees(cluster)]
+    return 0, f"no sensor of a cluster {name!r} is enrolled{nearest(name, known)}"
+
+
 async def _publisher(request: Request, trail: AppTrail, hub: AppHub, clock: AppClock, caller: Caller) -> _Publisher:
-    return _Publisher(request, trail, hub, clock, caller.name)
+    return _Publisher(request, trail, hub, clock, caller)
 
 
 Publishing = Annotated[_Publisher, Depends(_publisher)]
@@ -98,7 +121,7 @@ def get_policy(name: Name, state: AppState, caller: Caller) -> PolicyInfo:
 
 
 @router.put("/{name}", dependencies=[needs("policies:write")])
-def put_policy(name: Name, body: NewVersion, publisher: Publishing, caller: Caller) -> PolicyInfo:
+def put_policy(name: Name, body: NewVersion, publisher: Publishing, caller: Caller) -> PutPolicy:
     """Put a new version in force; an invalid one is refused with the place of every error.
 
     Sensors of the cluster get it within seconds. With `if_version` the new version is a conflict unless that version is
@@ -148,7 +171,7 @@ def diff_versions(name: Name, from_version: Version, to_version: Version, state:
 
 
 @router.post("/{name}/rollback", status_code=201, dependencies=[needs("policies:write")])
-def roll_back(name: Name, body: Rollback, state: AppState, publisher: Publishing, caller: Caller) -> PolicyInfo:
+def roll_back(name: Name, body: Rollback, state: AppState, publisher: Publishing, caller: Caller) -> PutPolicy:
     """Put the text of an earlier version in force, as a new version.
 
     The text is checked again, so a version that this server no longer accepts is refused.

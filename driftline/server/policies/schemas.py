@@ -6,7 +6,7 @@ import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-__all__ = ["Diff", "NewVersion", "PolicyInfo", "Rollback", "SensorPolicy", "VersionInfo"]
+__all__ = ["Diff", "NewVersion", "PolicyInfo", "PutPolicy", "Rollback", "SensorPolicy", "VersionInfo"]
 
 _TEXT = "rules:\n- name: Block in shop\n  priority: 10\n  action: block\n"
 
@@ -27,6 +27,17 @@ class PolicyInfo(VersionInfo):
     """One version of a policy, with its text."""
 
     text: str = Field(description="Policy in YAML, as it was sent", examples=[_TEXT])
+
+
+class PutPolicy(PolicyInfo):
+    """A version that was put in force, and the sensors that it concerns."""
+
+    sensors: int = Field(default=0, description="Number of enrolled sensors to which the policy applies")
+    note: str = Field(
+        default="",
+        description="Warning if no sensor of the policy's cluster is enrolled",
+        examples=["no sensor of a cluster 'prod-ue' is enrolled; did you mean prod-eu?"],
+    )
 
 
 class NewVersion(BaseModel):

@@ -23,6 +23,7 @@ __all__ = [
     "add_certificate",
     "add_join_token",
     "check_certificate",
+    "count_by_cluster",
     "enrol",
     "enrol_account",
     "list_join_tokens",
@@ -193,6 +194,12 @@ def save_reports(session: Session, reports: Mapping[str, tuple[Time, Mapping[str
     statement = statement.values(seen=bindparam("_seen"), report=bindparam("_report"))
     rows = [{"_id": sensor, "_seen": seen, "_report": dict(report)} for sensor, (seen, report) in reports.items()]
     session.connection().execute(statement, rows)
+
+
+def count_by_cluster(session: Session) -> dict[str, int]:
+    """Return the number of sensors that are not revoked, by cluster."""
+    query = select(Sensor.cluster, func.count()).where(Sensor.revoked.is_(None)).group_by(Sensor.cluster)
+    return {row[0]: row[1] for row in session.execute(query)}
 
 
 def list_sensors(session: Session) -> Sequence[SensorRecord]:
