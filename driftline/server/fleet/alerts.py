@@ -20,7 +20,6 @@ from typing import Any
 import msgspec
 
 from driftline import wire
-from driftline.errors import DriftlineError
 from driftline.events import AlertEvidence, AlertInfo
 from driftline.events.alerts import SERVICE_SOURCE
 from driftline.server.alerts.findings import FLEET
@@ -86,7 +85,8 @@ class FleetAlerts:
         while not stopping.wait(_TURN_SECONDS):
             try:
                 self.turn()
-            except (DriftlineError, TimeoutError) as error:
+            # Any error: a bug with one condition must not end all alerts on sensors; the thread does not come back.
+            except Exception as error:  # noqa: BLE001
                 failures.failed(error)
             else:
                 failures.succeeded()

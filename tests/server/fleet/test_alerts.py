@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from driftline import wire
 from driftline.events import SensorHealth
 from driftline.sensor.shipping import credentials
+from driftline.server.fleet.alerts import FleetAlerts, watching
 from tests.server import joining, serving
 from tests.server.gateways import send
 
@@ -112,3 +114,19 @@ def test_an_alert_on_a_sensor_is_in_the_hunting_tables(served: serving.Served, t
     answer = served.admin.post("/hunt", json={"query": query})
 
     assert "Sensor loses events on n1" in answer.text
+
+
+def test_an_unexpected_error_does_not_end_the_alerts_on_sensors() -> None:
+    done = threading.Event()
+    turns: list[int] = []
+
+    class Failing(FleetAlerts):
+        def turn(self) -> None:
+            turns.append(len(turns))
+            if len(turns) == 2:
+                done.set()
+            raise KeyError("a bug")
+
+    watched = Failing(None, None, hub=None, clock=None, note_alerts=None)  # type: ignore[arg-type] # turn uses none
+    with watching(watched):
+        assert done.wait(60)
