@@ -52,9 +52,9 @@ def api() -> str:
 
 
 def _document() -> dict[str, Any]:
-    """Return the OpenAPI document of a server that is made for it and never started."""
+    """Return the OpenAPI document of a server that takes in sensors, made for it and never started."""
     with tempfile.TemporaryDirectory() as folder:
-        app = create_app(Settings.model_validate({"data": folder}))
+        app = create_app(Settings.model_validate({"data": folder, "sensor_names": ["localhost"]}))
         return app.openapi()
 
 
