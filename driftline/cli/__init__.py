@@ -24,6 +24,7 @@ __all__ = ["command_line", "main"]
 _GROUPS = {
     "sensor": "Run the sensor: report and block programs in this node's containers that are not from their image.",
     "alerts": "Show the alerts of a local store; list and work on the alerts of a server.",
+    "suppression": "Create, list and remove the rules that resolve alerts of a server when they arrive.",
     "events": "Show rows of the hunting tables in a local store.",
     "status": "Show the coverage, the counters and the losses of the sensor on this node.",
     "policy": "Check, explain and test drift policies; read and change the policies of a server; stop blocking.",
@@ -36,10 +37,13 @@ _GROUPS = {
     "server": "Run the server: API, alerts, policies, hunts, fleet.",
     "config": "Show the settings of the server, and the source of each.",
     "login": "Log in to a server.",
+    "logout": "Log out of a server, and forget the credentials.",
+    "password": "Change your own password.",
     "whoami": "Show the user you are logged in as, and your permissions.",
     "token": "Create, list and revoke your personal tokens.",
     "completion": "Print or install the completion of commands, options and names for bash, zsh or fish.",
-    "user": "Create, list, change and remove the users of a server.",
+    "user": "Create, list, change and remove the users of a server; set a lost password on its machine.",
+    "audit": "List the audit trail of a server.",
 }
 
 

@@ -6,6 +6,7 @@ repeats into one alert with a count, a status and an assignee.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
@@ -13,13 +14,16 @@ from typing import Literal
 from cyclopts import App
 from rich.console import Console
 
-from driftline.cli._shared import alert_text, http_client, item_list, store_rows
+from driftline.cli._shared import alert_text, http_client, ids, item_list, store_rows
+from driftline.cli._shared.credentials import is_logged_in
 from driftline.cli._shared.options import (
     DEFAULT_STORE,
+    AlertFilter,
     Content,
     Follow,
     ItemOutput,
     Limit,
+    OptionalStore,
     RowOutput,
     Since,
     Store,
@@ -27,7 +31,7 @@ from driftline.cli._shared.options import (
     WorkloadFilter,
 )
 from driftline.cli._shared.store_rows import Row
-from driftline.errors import InvalidInput
+from driftline.printable import escape_unprintable
 from driftline.store.process.reader import open_reader
 from driftline.store.query.row_query import Filter, RowQuery
 
@@ -36,7 +40,11 @@ app = App(name="alerts")
 Action = Literal["start", "release", "resolve", "reopen", "assign", "classify", "comment"]
 
 _ALERT_COLUMNS = ("Timestamp", "AlertId", "Title", "Severity", "ServiceSource", "DetectionSource", "AttackTechniques")
-_LIST_COLUMNS = ("id", "last_seen", "severity", "status", "count", "cluster", "title", "assignee")
+_LIST_COLUMNS = ("id", "last_seen", "severity", "status", "count", "place_count", "cluster", "title", "assignee")
+_PLACE_COLUMNS = ("cluster", "namespace", "workload", "pod", "node", "count", "first_seen", "last_seen")
+_SHOWN = ("id", "title", "severity", "status", "classification", "assignee", "count", "first_seen", "last_seen",
+          "description", "path", "sha256", "image", "image_digest", "rule", "techniques", "new_places")  # fmt: skip
+_PAGE = 1000
 _HISTORY_COLUMNS = ("at", "actor", "action", "changes", "comment")
 
 
@@ -77,20 +85,42 @@ def alerts(
 
 
 @app.command
-def show(alert_id: str, *, store: Store = DEFAULT_STORE, output: RowOutput = "table") -> None:
-    """Show one alert of a local store.
+def show(alert_id: str, *, store: OptionalStore = None, output: RowOutput = "table") -> None:
+    """Show one alert: of the server you are logged in to, or of a local store.
 
     Parameters
     ----------
     alert_id
         Id of the alert, or the start of it if no other alert's id starts the same.
     """
-    with open_reader(store) as reader:
+    if store is None and is_logged_in():
+        _show_of_server(alert_id, output)
+        return
+    with open_reader(store or DEFAULT_STORE) as reader:
         query = RowQuery(table="AlertEvidence", where=[Filter("EntityType", "=", "Process")], limit=1_000_000)
-        found = [row for row in reader.select(query).to_pylist() if row["AlertId"].startswith(alert_id)]
-    if len(found) != 1:
-        raise InvalidInput(f"{len(found) or 'no'} alerts have an id that begins with {alert_id!r}; expected one")
-    _print(_with_evidence(found), output)
+        found = reader.select(query).to_pylist()
+    chosen = ids.pick(alert_id, (row["AlertId"] for row in found), "alert")
+    _print(_with_evidence(row for row in found if row["AlertId"] == chosen), output)
+
+
+def _show_of_server(alert_id: str, output: RowOutput) -> None:
+    with http_client.connect() as client:
+        chosen = ids.find_alert_id(client, alert_id)
+        alert = client.call("GET", f"/alerts/{chosen}")
+        alert["places"] = list(client.items(f"/alerts/{chosen}/places"))
+    if output != "table":
+        store_rows.print_rows([alert], output, _print_text)
+        return
+    for name in _SHOWN:
+        print(f"{name.replace('_', ' '):<15}{escape_unprintable(_text(alert[name]))}")
+    print()
+    item_list.print_items(alert["places"], _PLACE_COLUMNS, "table")
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
 
 
 # The fields of the alert come first, then the columns of the execution that it is about.
@@ -119,33 +149,28 @@ def _print_text(rows: Sequence[Row]) -> None:
 @app.command(name="list")
 def list_alerts(
     *,
-    status: str = "",
-    severity: str = "",
-    cluster: str = "",
-    text: str = "",
+    filters: AlertFilter | None = None,
+    since: Since = "",
+    until: Until = "",
     limit: int = 100,
     output: ItemOutput = "table",
 ) -> None:
     """List the alerts of the server you are logged in to, the last seen first.
 
+    The times of the range are those of the latest occurrence. Values of a fixed set are accepted in any case.
+
     Parameters
     ----------
-    status
-        Show only alerts with this status: new, "in progress" or resolved. Default: all.
-    severity
-        Show only alerts of this severity: Informational, Low, Medium or High. Default: all.
-    cluster
-        Show only alerts of this cluster. Default: all clusters that you may see.
-    text
-        Show only alerts with this text in the title, path, image, hash, namespace, workload, pod or node. Default: all.
     limit
-        Maximum number of alerts, up to 1000.
+        Maximum number of alerts; 0 for all.
     """
-    given = {"status": status, "severity": severity, "cluster": cluster, "text": text}
-    filters = {name: value for name, value in given.items() if value}
+    given = (filters or AlertFilter()).parameters()
+    given |= {item.operator: item.value for item in store_rows.time_filters(since, until)}
+    named = {{">=": "since", "<": "until"}.get(name, name): value for name, value in given.items()}
+    size = min(limit or _PAGE, _PAGE)
     with http_client.connect() as client:
-        page = client.call("GET", "/alerts", limit=min(limit, 1000), **filters)
-    item_list.print_items(page["items"], _LIST_COLUMNS, output)
+        found = list(itertools.islice(client.items("/alerts", limit=size, **named), limit or None))
+    item_list.print_items(found, _LIST_COLUMNS, output)
 
 
 @app.command
@@ -163,7 +188,7 @@ def act(
     Parameters
     ----------
     alert_id
-        Id of the alert, as `driftline alerts list` shows it.
+        Id of the alert, or the start of it, as `driftline alerts list` shows it.
     action
         Action to perform; the server refuses an action that the status of the alert does not allow.
     classification
@@ -184,7 +209,7 @@ def act(
     }
     given = {name: value for name, value in body.items() if value is not None}
     with http_client.connect() as client:
-        alert = client.call("POST", f"/alerts/{alert_id}/actions", body=given)
+        alert = client.call("POST", f"/alerts/{ids.find_alert_id(client, alert_id)}/actions", body=given)
     print(f"{alert['id']}: {alert['status']}")
 
 
@@ -195,7 +220,8 @@ def history(alert_id: str, *, output: ItemOutput = "table") -> None:
     Parameters
     ----------
     alert_id
-        Id of the alert, as `driftline alerts list` shows it.
+        Id of the alert, or the start of it, as `driftline alerts list` shows it.
     """
     with http_client.connect() as client:
-        item_list.print_items(list(client.items(f"/alerts/{alert_id}/history")), _HISTORY_COLUMNS, output)
+        history = list(client.items(f"/alerts/{ids.find_alert_id(client, alert_id)}/history"))
+    item_list.print_items(history, _HISTORY_COLUMNS, output)

@@ -6,11 +6,11 @@ import json
 from typing import Any
 
 from cyclopts import App
-from rich.console import Console
 from rich.table import Table
 
 from driftline.cli._shared import server_flags
 from driftline.cli._shared.options import ObjectOutput
+from driftline.cli._shared.tables import print_table
 
 app = App(name="config")
 
@@ -34,4 +34,4 @@ def _print_table(values: dict[str, Any], sources: Any) -> None:
     table = Table("setting", "value", "source", box=None, header_style="dim")
     for name, value in values.items():
         table.add_row(name, "" if value is None else str(value), sources[name])
-    Console().print(table, markup=False)
+    print_table(table)

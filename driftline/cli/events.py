@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated
 
 from cyclopts import App, Parameter
-from rich.console import Console
 from rich.table import Table
 
 from driftline.cli._shared import completers, store_rows
@@ -22,6 +21,7 @@ from driftline.cli._shared.options import (
     WorkloadFilter,
 )
 from driftline.cli._shared.store_rows import Row
+from driftline.cli._shared.tables import print_table
 from driftline.errors import InvalidInput
 from driftline.events import TABLES
 from driftline.printable import escape_unprintable
@@ -103,7 +103,7 @@ def _print_table(rows: Sequence[Row], table: str) -> None:
         shown.add_column(name, overflow="fold")
     for row in rows:
         shown.add_row(*(escape_unprintable(_cell(row[name])) for name in _TABLE_COLUMNS[table]))
-    Console().print(shown, markup=False)
+    print_table(shown)
 
 
 def _cell(value: object) -> str:

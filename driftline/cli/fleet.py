@@ -8,6 +8,7 @@ can join before there is a user.
 from __future__ import annotations
 
 import datetime
+import itertools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,11 +16,11 @@ from typing import Any
 
 import msgspec
 from cyclopts import App
-from rich.console import Console
 from rich.table import Table
 
-from driftline.cli._shared import http_client, item_list
+from driftline.cli._shared import http_client, ids, item_list
 from driftline.cli._shared.options import DataDirectory, ItemOutput
+from driftline.cli._shared.tables import print_table
 from driftline.printable import escape_unprintable
 from driftline.server import pki
 from driftline.server.fleet import status
@@ -67,8 +68,10 @@ def token(cluster: str, *, node: str = "", hours: float = 1.0, data: DataDirecto
 def sensors(
     *,
     cluster: str = "",
+    node: str = "",
     problem: str = "",
     revoked: bool = False,
+    limit: int | None = None,
     output: ItemOutput = "table",
     data: DataDirectory = None,
 ) -> None:
@@ -78,19 +81,29 @@ def sensors(
     ----------
     cluster
         Show only sensors of this cluster. Default: all.
+    node
+        Show only sensors of this node. Default: all.
     problem
         Show only sensors with this problem: silent, clock-off, losses, tampered, or any. Default: all sensors.
     revoked
         Include revoked sensors.
+    limit
+        Maximum number of sensors. Default: all.
     """
     if data is None:
         with http_client.connect() as client:
-            found = list(client.items("/sensors", cluster=cluster, problem=problem, revoked=revoked))
+            listed = client.items("/sensors", cluster=cluster, node=node, problem=problem, revoked=revoked)
+            found = list(itertools.islice(listed, limit))
     else:
         with _opened(data).reading() as session:
             found = [_sensor_info(record) for record in rows.list_sensors(session)]
-        found = [it for it in found if cluster in ("", it["cluster"]) and (revoked or not it["revoked"])]
-        found = [it for it in found if not problem or problem in {*_kinds(it), "any" if _kinds(it) else ""}]
+        found = [
+            it
+            for it in found
+            if cluster in ("", it["cluster"]) and node in ("", it["node"]) and (revoked or not it["revoked"])
+        ]
+        problem = problem.lower()
+        found = [it for it in found if not problem or problem in {*_kinds(it), "any" if _kinds(it) else ""}][:limit]
     if output == "json":
         item_list.print_items(found, (), "json")
     else:
@@ -123,7 +136,7 @@ def _print(sensors: Sequence[Mapping[str, Any]]) -> None:
         clock, lost = f"{sensor['clock_skew']:+.1f} s", f"{sensor['lost']:,}"
         cells = (sensor["cluster"], sensor["node"], sensor["sensor"], sensor["version"], seen, clock, lost)
         table.add_row(*map(escape_unprintable, (*cells, _policy(sensor["policy"]), _state(sensor))))
-    Console().print(table, markup=False)
+    print_table(table)
 
 
 # The policy in words: an error of the latest version comes first, then whether a newer version is awaited.
@@ -147,14 +160,18 @@ def revoke(sensor: str, *, reason: str = "by the administrator", data: DataDirec
     Parameters
     ----------
     sensor
-        Id of the sensor, as `driftline fleet sensors` shows it.
+        Id of the sensor, or the start of it, as `driftline fleet sensors` shows it.
     reason
         Reason that is sent to the sensor.
     """
     if data is None:
         with http_client.connect() as client:
+            known = (it["sensor"] for it in client.items("/sensors", revoked=True))
+            sensor = ids.pick(sensor, known, "sensor")
             client.call("POST", f"/sensors/{sensor}/revoke", body={"reason": reason})
     else:
         with _opened(data).writing() as session:
+            known = (it.identity.sensor for it in rows.list_sensors(session))
+            sensor = ids.pick(sensor, known, "sensor")
             rows.revoke(session, sensor, reason=reason, now=datetime.datetime.now(datetime.UTC))
     print(f"{sensor}: revoked")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
-from rich.console import Console
 from rich.table import Table
 
 from driftline import hunts
@@ -17,6 +16,7 @@ from driftline.cli._shared.options import DEFAULT_STORE, Flag, Repeated, Store
 from driftline.cli._shared.query_completion import Vocabulary
 from driftline.cli._shared.result_formats import Output, print_result
 from driftline.cli._shared.server_hunt import ServerHunt, server_columns
+from driftline.cli._shared.tables import print_table
 from driftline.errors import InvalidInput, InvalidQuery
 from driftline.kql.print import printer
 from driftline.store.query.hunt_store import Explanation
@@ -207,7 +207,7 @@ def _print_list() -> None:
         shown.add_row(each.name, each.title, each.tactic, " ".join(each.techniques))
     for name in saved_hunts.saved_names():
         shown.add_row(name, "saved", "", "")
-    Console().print(shown, markup=False)
+    print_table(shown)
 
 
 def _describe(name: str) -> str:

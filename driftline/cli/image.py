@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from driftline import cluster, errors, image
 from driftline.cli._shared import line_table
 from driftline.cli._shared.options import DEFAULT_IMAGES, ObjectOutput, Runtime
+from driftline.cli._shared.tables import print_table
 from driftline.image import Entry, ImageCache, ImageIndex
 from driftline.printable import printable
 
@@ -204,7 +204,7 @@ def _print_facts(facts: dict[str, Any], output: ObjectOutput) -> None:
     for key, value in facts.items():
         for label, shown in _lines(key, value):
             table.add_row(Text(label, style="bold"), Text(shown))
-    Console().print(table)
+    print_table(table)
 
 
 def _lines(key: str, value: Any) -> Sequence[tuple[str, str]]:

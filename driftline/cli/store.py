@@ -7,11 +7,11 @@ from pathlib import Path
 
 import msgspec
 from cyclopts import App
-from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
 from driftline.cli._shared.options import DEFAULT_STORE, ObjectOutput, Store
+from driftline.cli._shared.tables import print_table
 from driftline.private_files import keep_private
 from driftline.store.files import backup as backups
 from driftline.store.process.reader import open_reader
@@ -33,7 +33,7 @@ def stats(*, store: Store = DEFAULT_STORE, output: ObjectOutput = "table") -> No
         column.justify = "right"
     for name, counts in found.items():
         table.add_row(name, *_cells(counts))
-    Console().print(table)
+    print_table(table)
 
 
 def _cells(counts: TableStatistics) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cyclopts import App
 
-from driftline.cli._shared import http_client, item_list
+from driftline.cli._shared import http_client, ids, item_list
 from driftline.cli._shared.options import ItemOutput, Repeated
 
 app = App(name="token")
@@ -43,7 +43,8 @@ def revoke(token_id: str) -> None:
     Parameters
     ----------
     token_id
-        Id of the token, as `driftline token list` shows it.
+        Id of the token, or the start of it, as `driftline token list` shows it.
     """
     with http_client.connect() as client:
-        client.call("DELETE", f"/tokens/{token_id}")
+        ids_of = (token["id"] for token in client.call("GET", "/tokens"))
+        client.call("DELETE", f"/tokens/{ids.pick(token_id, ids_of, 'token')}")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import datetime
+import getpass
+import os
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
@@ -9,10 +13,15 @@ from cyclopts import App, Parameter
 from driftline.cli._shared import http_client, item_list, secret_input
 from driftline.cli._shared.options import Flag, ItemOutput, Repeated
 from driftline.errors import NotFound
+from driftline.server.auth.passwords import hash_password
+from driftline.server.settings import load
+from driftline.server.state import State, users
+from driftline.server.state import audit as entries
 
 app = App(name="user")
 
 Role = Literal["viewer", "analyst", "admin"]
+DATA = Parameter(env_var="DRIFTLINE_SERVER_DATA", help="State directory of the server on this machine.")
 Clusters = Annotated[Repeated, Parameter(name="--cluster")]
 
 
@@ -20,8 +29,8 @@ Clusters = Annotated[Repeated, Parameter(name="--cluster")]
 def list_users(*, output: ItemOutput = "table") -> None:
     """List the users of the server with their roles and clusters."""
     with http_client.connect() as client:
-        users = list(client.items("/users"))
-    item_list.print_items(users, ("name", "role", "clusters", "disabled", "subject", "created_at"), output)
+        found = list(client.items("/users"))
+    item_list.print_items(found, ("name", "role", "clusters", "disabled", "subject", "created_at"), output)
 
 
 @app.command
@@ -88,6 +97,41 @@ def remove(name: str) -> None:
     """
     with http_client.connect() as client:
         client.call("DELETE", f"/users/{_id(client, name)}")
+
+
+@app.command
+def reset(name: str, *, data: Annotated[Path, DATA]) -> None:
+    """Set the password of a local user on the server's own machine, for a lone admin who lost it.
+
+    The new password is prompted for, or read from standard input. The user is enabled, and all sessions and tokens of
+    the user end. Needs write access to the server's state; no login is needed, and the server may go on running.
+
+    Parameters
+    ----------
+    name
+        Name of the user.
+    """
+    settings = load(environ=os.environ, flags={"data": data}).settings
+    hashed = hash_password(_password(name))
+    state = State(settings.database_url)
+    state.migrate(data)
+    with state.writing() as session:
+        user = users.find_name(session, name)
+        if user is None or user.subject:
+            raise NotFound(f"no local user {name!r}")
+        user.password, user.disabled = hashed, False
+        users.remove_tokens(session, user.id)
+        entries.add_entry(
+            session,
+            "user.reset",
+            actor=f"local:{getpass.getuser()}",
+            target=user.id,
+            detail={"password": "changed"},
+            address="",
+            request_id="",
+            at=datetime.datetime.now(datetime.UTC),
+        )
+    print(f"the password of {name} is set")
 
 
 # The API addresses users by id, because a name can be given to another user later.

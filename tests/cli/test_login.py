@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from driftline.cli import token, user, whoami
+from driftline.cli import audit, logout, password, suppression, token, user, whoami
 from driftline.cli._shared import http_client
 from driftline.cli._shared.credentials import Credentials
 from driftline.cli.login import login
-from driftline.errors import Conflict, Forbidden, ServerUnreachable, Unauthenticated
+from driftline.errors import Conflict, Forbidden, NotFound, ServerUnreachable, Unauthenticated
 from tests.server import serving
 from tests.server.serving import PASSWORD
 
@@ -126,3 +126,60 @@ def test_login_to_an_unreachable_server_fails(monkeypatch: pytest.MonkeyPatch) -
 def test_an_invalid_url_is_unreachable() -> None:
     with pytest.raises(ServerUnreachable), http_client.connect(Credentials("not a url")) as client:
         client.call("GET", "/whoami")
+
+
+@pytest.mark.usefixtures("logged_in")
+def test_logout_ends_the_session_and_removes_the_credentials(served: serving.Served, credentials: Path) -> None:
+    secret = json.loads(credentials.read_text())["token"]
+
+    logout.logout()
+
+    assert not credentials.exists()
+    assert served.bearer(secret).get("/whoami").status_code == 401
+
+
+def test_a_user_changes_the_own_password(served: serving.Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    served.user("pia", "viewer")
+    type_in(monkeypatch, PASSWORD)
+    login(server=served.url, name="pia")
+
+    type_in(monkeypatch, PASSWORD, "another good password")
+    password.password()
+
+    type_in(monkeypatch, "another good password")
+    login(server=served.url, name="pia")
+
+
+def test_a_lost_password_is_set_on_the_machine_of_the_server(
+    served: serving.Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = served.user("lost", "admin")
+
+    type_in(monkeypatch, "a password found again")
+    user.reset("lost", data=served.data)
+
+    type_in(monkeypatch, "a password found again")
+    login(server=served.url, name="lost")
+    capsys.readouterr()
+    audit.audit(action="user.reset")
+    assert capsys.readouterr().out.splitlines()[1].split()[2] == "user.reset"
+    serving.wait_until(lambda: old.get("/whoami").status_code == 401)
+    with pytest.raises(NotFound, match="no local user 'nobody'"):
+        type_in(monkeypatch, PASSWORD)
+        user.reset("nobody", data=served.data)
+
+
+@pytest.mark.usefixtures("logged_in")
+def test_a_suppression_rule_is_created_listed_and_removed(capsys: pytest.CaptureFixture[str]) -> None:
+    suppression.create("ci", reason="builds", namespace="ci-*", expires="7d")
+    number = capsys.readouterr().out.strip()
+
+    suppression.list_suppressions(output="json")
+    [rule] = json.loads(capsys.readouterr().out)
+    assert (rule["id"], rule["conditions"]["namespace"], rule["expires_at"][:2]) == (number, "ci-*", "20")
+    suppression.remove(number[:5])
+    suppression.create("ci", reason="builds", rule="x")
+    suppression.remove("ci")
+    capsys.readouterr()
+    suppression.list_suppressions(output="json")
+    assert json.loads(capsys.readouterr().out) == []

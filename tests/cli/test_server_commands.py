@@ -26,7 +26,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[serving.Served]
 
 def run(served: serving.Served, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
     token = served.admin.headers["Authorization"].removeprefix("Bearer ")
-    login = {"DRIFTLINE_SERVER": served.url, "DRIFTLINE_TOKEN": token, "COLUMNS": "250"}
+    login = {"DRIFTLINE_SERVER": served.url, "DRIFTLINE_TOKEN": token, "COLUMNS": "40"}
     command = (sys.executable, "-m", "driftline.cli", *arguments)
     return subprocess.run(command, capture_output=True, text=True, check=False, env=login)
 
@@ -84,3 +84,36 @@ def test_an_alert_is_started_resolved_and_has_a_history(served: serving.Served) 
     assert [it["action"] for it in read(served, "alerts", "history", number)] == ["start", "resolve"]
     assert read(served, "alerts", "list", "--status", "new") == []
     assert "our test" in run(served, "alerts", "history", number).stdout
+
+
+def test_an_alert_is_shown_by_the_start_of_its_id(served: serving.Served) -> None:
+    [alert] = serving.wait_until(lambda: read(served, "alerts", "list", "--cluster", "eu"))
+    start = str(alert["id"])[:6]
+
+    shown = run(served, "alerts", "show", start)
+
+    assert (shown.returncode, f"id             {alert['id']}" in shown.stdout) == (0, True)
+    assert "Deployment/web  web-1  node-1" in shown.stdout
+    assert run(served, "alerts", "act", start, "comment", "--comment", "x").stdout.startswith(str(alert["id"]))
+    assert read(served, "alerts", "history", start)[-1]["comment"] == "x"
+    missing = run(served, "alerts", "show", "zz")
+    assert (missing.returncode, "no alert with an id that begins with 'zz'" in missing.stderr) == (1, True)
+
+
+def test_alerts_are_filtered_as_by_the_api(served: serving.Served) -> None:
+    serving.wait_until(lambda: read(served, "alerts", "list"))
+    kept = ("--namespace", "shop", "--pod", "web-1", "--severity", "high", "--text", "MINER", "--since", "1h")
+
+    assert [alert["cluster"] for alert in read(served, "alerts", "list", *kept)] == ["eu"]
+    assert read(served, "alerts", "list", "--node", "other") == []
+    wrong = run(served, "alerts", "list", "--status", "resolvd")
+    assert (wrong.returncode, "did you mean resolved?" in wrong.stderr) == (2, True)
+
+
+def test_a_table_in_a_pipe_is_never_cut(served: serving.Served) -> None:
+    [alert] = serving.wait_until(lambda: read(served, "alerts", "list", "--cluster", "eu"))
+
+    lines = run(served, "alerts", "list").stdout.splitlines()
+
+    assert len(lines) == 2
+    assert lines[1].split()[0] == alert["id"]

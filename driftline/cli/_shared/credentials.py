@@ -10,7 +10,14 @@ from pathlib import Path
 from driftline.atomic_file import replace_file
 from driftline.errors import InvalidInput, Unauthenticated
 
-__all__ = ["Credentials", "credentials_file", "load_credentials", "save_credentials"]
+__all__ = [
+    "Credentials",
+    "credentials_file",
+    "is_logged_in",
+    "load_credentials",
+    "remove_credentials",
+    "save_credentials",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,15 @@ def load_credentials(server: str = "") -> Credentials:
     return found
 
 
+def is_logged_in() -> bool:
+    """Return whether there are credentials, in the environment or saved; raises ``InvalidInput`` as the load does."""
+    try:
+        _saved()
+    except Unauthenticated:
+        return False
+    return True
+
+
 def _saved() -> Credentials:
     environ = os.environ
     if environ.get("DRIFTLINE_SERVER") and environ.get("DRIFTLINE_TOKEN"):
@@ -63,6 +79,11 @@ def _saved() -> Credentials:
         raise Unauthenticated("not logged in; use `driftline login --server URL`") from error
     except (OSError, ValueError, TypeError) as error:
         raise InvalidInput(f"{path}: {error}; `driftline login` writes a new file") from error
+
+
+def remove_credentials() -> None:
+    """Remove the credentials file, if there is one; raises ``OSError``."""
+    credentials_file().unlink(missing_ok=True)
 
 
 def save_credentials(credentials: Credentials) -> None:

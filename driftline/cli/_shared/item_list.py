@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from rich.console import Console
 from rich.table import Table
 
+from driftline.cli._shared.tables import print_table
 from driftline.printable import escape_unprintable
 
 __all__ = ["print_items"]
@@ -25,7 +25,7 @@ def print_items(items: Sequence[Mapping[str, Any]], columns: Sequence[str], outp
     table = Table(*(column.replace("_", " ") for column in columns), box=None, header_style="dim")
     for item in items:
         table.add_row(*(_cell(item[column]) for column in columns))
-    Console().print(table, markup=False)
+    print_table(table)
 
 
 def _cell(value: Any) -> str:

@@ -7,7 +7,7 @@ because it differs from command to command.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,6 +18,7 @@ from driftline.cli._shared import completers
 __all__ = [
     "DEFAULT_IMAGES",
     "DEFAULT_STORE",
+    "AlertFilter",
     "Content",
     "DataDirectory",
     "Flag",
@@ -27,6 +28,7 @@ __all__ = [
     "Limit",
     "NodeRuntime",
     "ObjectOutput",
+    "OptionalStore",
     "Repeated",
     "RowOutput",
     "Runtime",
@@ -49,6 +51,15 @@ Repeated = Annotated[list[str] | None, Parameter(negative=())]
 # Places
 
 Store = Annotated[Path, Parameter(env_var="DRIFTLINE_STORE", help="Directory of the event store.")]
+
+OptionalStore = Annotated[
+    Path | None,
+    Parameter(
+        env_var="DRIFTLINE_STORE",
+        help="Directory of an event store, to read it without a server. Default: the server you are logged in to, "
+        f"else {DEFAULT_STORE}.",
+    ),
+]
 
 DataDirectory = Annotated[
     Path | None,
@@ -128,6 +139,66 @@ class WorkloadFilter:
             "ContainerName": self.container,
             "ContainerImageName": self.image,
         }
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class AlertFilter:
+    """Filters of the alerts of a server, as its API has them; an empty value does not filter.
+
+    Parameters
+    ----------
+    id
+        Show only alerts with an id that begins so. Default: all.
+    status
+        Show only alerts with this status: new, "in progress" or resolved. Default: all.
+    severity
+        Show only alerts of this severity: Informational, Low, Medium or High. Default: all.
+    classification
+        Show only alerts with this classification: "true positive", benign or "false positive". Default: all.
+    assignee
+        Show only alerts that are assigned to this user. Default: all.
+    cluster
+        Show only alerts of this cluster. Default: all clusters that you may see.
+    namespace
+        Show only alerts that occurred in this namespace. Default: all.
+    workload
+        Show only alerts that occurred in this workload, such as Deployment/web. Default: all.
+    pod
+        Show only alerts that occurred in this pod. Default: all.
+    node
+        Show only alerts that occurred on this node. Default: all.
+    image
+        Show only alerts of this image reference. Default: all.
+    sha256
+        Show only alerts of the file with this digest. Default: all.
+    rule
+        Show only alerts of this drift rule. Default: all.
+    text
+        Show only alerts with this text in the title, path, image, hash, namespace, workload, pod or node. Default: all.
+    suppressed
+        Include alerts that a suppression rule resolved.
+    """
+
+    id: str = ""
+    status: str = ""
+    severity: str = ""
+    classification: str = ""
+    assignee: str = ""
+    cluster: str = ""
+    namespace: str = ""
+    workload: str = ""
+    pod: str = ""
+    node: str = ""
+    image: str = ""
+    sha256: str = ""
+    rule: str = ""
+    text: str = ""
+    suppressed: Flag = False
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the query parameters of ``GET /alerts``, without empty ones."""
+        return {name: value for name, value in asdict(self).items() if value}
 
 
 # Output formats

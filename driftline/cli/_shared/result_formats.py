@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import pyarrow as pa
-from rich.console import Console
 from rich.table import Table
 
+from driftline.cli._shared.tables import print_table
 from driftline.kql.text import constants
 from driftline.printable import escape_unprintable
 
@@ -60,7 +60,7 @@ def _table(rows: pa.Table) -> None:
         shown.add_column(escape_unprintable(name), overflow="fold")
     for row in zip(*_texts(rows), strict=True):
         shown.add_row(*map(escape_unprintable, row))
-    Console().print(shown, markup=False)
+    print_table(shown)
 
 
 _FORMATS: dict[Output, Callable[[pa.Table], None]] = {

@@ -19,7 +19,7 @@ from driftline.store.query.row_query import Filter, RowQuery
 if TYPE_CHECKING:
     from driftline.store.process.reader import Reader
 
-__all__ = ["Format", "Row", "decode_dynamic", "follow", "print_rows", "streaming_format", "time_filters"]
+__all__ = ["Format", "Row", "decode_dynamic", "follow", "print_rows", "streaming_format", "time_after", "time_filters"]
 
 Row = dict[str, Any]
 """A row by column; a time is an aware ``datetime``."""
@@ -43,10 +43,15 @@ def time_filters(since: str, until: str) -> list[Filter]:
     return [Filter("Timestamp", operator, _time(name, value)) for name, operator, value in found if value]  # type: ignore[arg-type] # the two are of the Literal
 
 
-def _time(option: str, value: str) -> str:
+def time_after(option: str, value: str) -> str:
+    """Return a time in ISO 8601, UTC, that is given as such or as a span from now; raises ``InvalidInput``."""
+    return _time(option, value, sign=1)
+
+
+def _time(option: str, value: str, *, sign: int = -1) -> str:
     if match := re.fullmatch(r"(\d+)([smhd])", value):
-        passed = datetime.timedelta(**{_UNITS[match[2]]: int(match[1])})
-        return (datetime.datetime.now(datetime.UTC) - passed).isoformat()
+        span = datetime.timedelta(**{_UNITS[match[2]]: int(match[1])})
+        return (datetime.datetime.now(datetime.UTC) + sign * span).isoformat()
     try:
         time = datetime.datetime.fromisoformat(value)
     except ValueError as error:
