@@ -7,6 +7,7 @@ Restrict them in the network if the metrics themselves must not be public.
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 
 import driftline
@@ -33,6 +34,16 @@ class MetricsText(Response):
     """A response in the text exposition format of Prometheus, version 0.0.4."""
 
     media_type = "text/plain; version=0.0.4; charset=utf-8"
+
+
+# A login by OIDC leads a browser here.
+@router.get("/", include_in_schema=False, response_class=PlainTextResponse)
+async def front() -> str:
+    """Return what this server is."""
+    return (
+        f"driftline server {driftline.__version__}\n\nThe API is below /api/v1, described by /api/v1/openapi.json.\n"
+        "A login in this browser counts for it; on the command line use `driftline login --oidc`.\n"
+    )
 
 
 @router.get("/healthz")

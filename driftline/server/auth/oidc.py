@@ -158,17 +158,19 @@ class CodeExchange(BaseModel):
 
 @router.post("/token")
 def exchange_login_code(
-    body: CodeExchange,
-    request: Request,
-    response: Response,
     trail: AppTrail,
     limiter: AppLimiter,
     clock: AppClock,
     settings: AppSettings,
     state: AppState,
+    request: Request,
+    response: Response,
+    body: CodeExchange | None = None,
 ) -> SessionMade:
     """Take over a login by OIDC with the code that the browser brought to a command line; a code is accepted once."""
     limiter.count("oidc", client_address(request))
+    if body is None:
+        raise Unauthenticated("expected the code that the browser brought, and the verifier")
     now = clock.now()
     with state.writing() as session:
         code = users.take_login_code(session, digest(body.code), now)

@@ -72,6 +72,7 @@ def test_a_user_of_the_provider_gets_the_role_of_the_group(browser: httpx.Client
     me = browser.get("/whoami").json()
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/")
+    assert httpx.get(str(answer.url.copy_with(path="/", query=None))).status_code == 200
     assert (me["name"], me["role"], me["clusters"]) == ("ada", "analyst", ["eu"])
 
 
