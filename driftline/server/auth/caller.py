@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import anyio.to_thread
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 
 from driftline.errors import Forbidden, Unauthenticated
@@ -130,7 +130,8 @@ def needs(permission: Permission, *, everywhere: bool = False) -> Any:
         if everywhere:
             caller.check_everywhere()
 
-    return Depends(check)
+    # As a scope, so that the OpenAPI document has the permission of each operation.
+    return Security(check, scopes=[permission])
 
 
 def secret_of(request: Request) -> str:
