@@ -8,10 +8,10 @@ import urllib.request
 from typing import Any
 
 from cyclopts import App
-from rich.console import Console
 from rich.tree import Tree
 
 from driftline.cli._shared.options import ObjectOutput
+from driftline.cli._shared.tables import print_table
 from driftline.errors import DriftlineError
 from driftline.sensor.reporting.status import DEFAULT_ADDRESS
 
@@ -35,7 +35,7 @@ def status(address: str = DEFAULT_ADDRESS, *, output: ObjectOutput = "table") ->
         return
     tree = Tree(f"driftline {found.pop('version')} on {found.pop('node')}")
     _add_branches(tree, found)
-    Console().print(tree, markup=False)
+    print_table(tree)
 
 
 def _request_status(address: str) -> dict[str, Any]:

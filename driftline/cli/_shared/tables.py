@@ -6,6 +6,7 @@ import sys
 
 from rich.console import Console
 from rich.table import Table
+from rich.tree import Tree
 
 __all__ = ["print_table"]
 
@@ -13,9 +14,9 @@ __all__ = ["print_table"]
 _UNLIMITED = 1_000_000
 
 
-def print_table(table: Table) -> None:
-    """Print a table; a cell that is too wide for the terminal goes on in the next line and is never cut."""
-    for column in table.columns:
+def print_table(table: Table | Tree) -> None:
+    """Print a table or a tree; a cell that is too wide for the terminal goes on in the next line and is never cut."""
+    for column in table.columns if isinstance(table, Table) else ():
         column.overflow = "fold"
     console = Console() if sys.stdout.isatty() else Console(width=_UNLIMITED)
     console.print(table, markup=False)
