@@ -206,7 +206,7 @@ def _filtered(session: Session, query: Select[Alert], wanted: Wanted) -> Select[
     if wanted.clusters is not None:
         conditions.append(Alert.cluster.in_(wanted.clusters))
     if wanted.text:
-        conditions.append(Alert.id.in_(search.with_text(session, wanted.text)))
+        conditions.append(search.has_text(session, wanted.text))
     if wanted.since:
         conditions.append(Alert.last_seen >= wanted.since)
     if wanted.until:

@@ -149,8 +149,12 @@ def test_an_alert_has_the_title_of_its_most_severe_occurrence(ingest: Ingest) ->
     assert [(alert.title, alert.severity) for alert in ingest.listed()] == [("Drifted binary", "High")]
 
 
+@pytest.mark.parametrize("many", [1, 5000])
 @pytest.mark.parametrize("text", ["drifted copy", "/var/MINER", "Ünïcode-pod", "payments"])
-def test_an_alert_is_found_by_the_texts_of_its_repeats(ingest: Ingest, text: str) -> None:
+def test_an_alert_is_found_by_the_texts_of_its_repeats(
+    ingest: Ingest, text: str, many: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("driftline.server.state.search._MANY", many)
     repeat = raising.alert(title="Drifted copy", path="/var", pod="ünïcode-pod", namespace="payments")
     for raised in (raising.alert(), raising.alert(rule="Other"), repeat):
         raising.store(ingest.store, [raised])
