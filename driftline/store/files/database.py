@@ -20,6 +20,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import logging
+import shutil
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +31,7 @@ import pyarrow as pa
 
 from driftline import wire
 from driftline.clock import EPOCH
-from driftline.errors import StoreError
+from driftline.errors import StoreError, StoreFull
 from driftline.events import TABLES, Record
 from driftline.kql.rewrite import Bounds
 from driftline.private_files import tighten
@@ -85,6 +86,8 @@ class Database:
         self._invalid: StoreError | None = None
         """The error after which DuckDB refuses every statement; ``None`` while it works."""
         self._reopen_at = 0.0
+        self._full_with: int | None = None
+        """Bytes that were free when the last write failed for lack of space; ``None`` if it did not."""
         if not read_only:
             with translate_errors():
                 (directory / COLD).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -132,6 +135,8 @@ class Database:
         try:
             yield
         except StoreError as error:
+            if isinstance(error, StoreFull):
+                self._full_with = shutil.disk_usage(self.directory).free
             if is_invalidated(error) and connection is self._connection and self._invalid is None:
                 _log.error("the event store has to be opened again: %s", error)
                 self._invalid = error
@@ -205,6 +210,7 @@ class Database:
                 self._insert("_received", _ranges_table(plan.ranges))
             self._received.commit(plan, batches)
             self._unmerged += len(plan.ranges)
+            self._full_with = None
             self._checkpoint()
         return plan.stored
 
@@ -215,6 +221,11 @@ class Database:
                 engine.checkpoint(self._connection, self.directory)
         except StoreError as error:
             _log.error("the write-ahead log could not be merged: %s", error)
+
+    def has(self, batch: Batch) -> bool:
+        """Return whether all rows of a batch are stored; waits for a commit under way."""
+        with self._using(self._lock):
+            return self._received.has(batch)
 
     def check_stream(self, stream: str) -> None:
         """Raise ``InvalidBatch`` for a stream with too many holes to take more of it; never waits."""
@@ -329,6 +340,17 @@ class Database:
         """Count rows, files and bytes of each table, by name."""
         with self._snapshot() as cursor:
             return {name: _statistics(cursor, name) for name in TABLES}
+
+    def check_alive(self) -> None:
+        """Run a trivial query, after opening the files again if that is needed.
+
+        Raises ``StoreError`` if it fails, and ``StoreFull`` if the last write found no space, and no more is left now.
+        """
+        full = self._full_with
+        if full is not None and shutil.disk_usage(self.directory).free <= full:
+            raise StoreFull(f"there is no space left for the store: {full} bytes were not enough for the last rows")
+        with self._snapshot() as cursor:
+            cursor.execute("SELECT 1").fetchall()
 
     def check(self) -> list[str]:
         """Read every row and file and return the problems, one sentence each; an empty list means intact."""

@@ -145,6 +145,10 @@ class StoredRanges:
             stored.append(sum(last - first + 1 for first, last in gaps))
         return Plan(tables, planned, stored)
 
+    def has(self, batch: Batch) -> bool:
+        """Return whether all rows of a batch are stored."""
+        return not self._ranges(batch.stream).missing(batch.first, batch.first + batch.rows - 1)
+
     def commit(self, plan: Plan, batches: Sequence[Batch]) -> None:
         """Add a plan's ranges, after its rows were committed, and raise the streams' floors."""
         for stream, first, last in plan.ranges:

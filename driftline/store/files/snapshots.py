@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import duckdb
 
+from driftline.errors import StoreBusy
 from driftline.store.files.engine import transaction, translate_errors
 
 __all__ = ["Snapshots"]
@@ -53,14 +54,21 @@ class Snapshots:
                 self._cursors.discard(cursor)
 
     def drain(self, seconds: float) -> None:
-        """Interrupt all queries, wait for their ends for so many seconds, and close the cursors that remain."""
+        """Interrupt all queries, wait for their ends for so many seconds, and close the cursors that remain.
+
+        Raises ``StoreBusy`` if a query does not end.
+        """
         deadline = time.monotonic() + seconds
-        for cursor in tuple(self._cursors):
-            cursor.interrupt()
+        # Again and again, for an interrupt has no effect on a query that begins just after it.
         while self._cursors and time.monotonic() < deadline:
+            for cursor in tuple(self._cursors):
+                cursor.interrupt()
             time.sleep(_POLL_SECONDS)
         for cursor in tuple(self._cursors):
-            cursor.close()
+            try:
+                cursor.close()
+            except duckdb.Error as error:
+                raise StoreBusy("the store is opened again when its queries have ended") from error
 
     # Noted before the transaction begins: a file retired meanwhile must count as one that the snapshot may read.
     @contextlib.contextmanager
