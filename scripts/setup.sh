@@ -11,6 +11,7 @@ packages=(
   buildah busybox-static debootstrap                # real images, with no registry
   gcc libc6-dev                                     # payloads of the test images
   qemu-system-x86 cpio                              # a second kernel for the tests: with BPF LSM
+  postgresql                                        # the other database of the server's state
   libcap2-bin mount procps util-linux               # programs that the test images are given
 )
 

@@ -12,7 +12,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from driftline.errors import InvalidInput
 
@@ -27,12 +27,16 @@ __all__ = [
     "TIME_HEADER",
     "VERSION_HEADER",
     "Acknowledgement",
+    "ClusterName",
     "Delivered",
     "Enrolled",
     "Enrolment",
     "JoinToken",
+    "NodeName",
     "PolicyAck",
     "Renewal",
+    "check_cluster_name",
+    "check_node_name",
 ]
 
 AUTHORITY_PATH = "/api/v1/enrol/authority"
@@ -50,7 +54,32 @@ TIME_HEADER = "Driftline-Time"
 VERSION_HEADER = "Driftline-Version"
 """Header: version of the sensor."""
 
-Name = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[^\x00-\x1f\x7f]+$")]
+_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?")
+
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def check_node_name(name: str) -> str:
+    """Return the name of a node; raises ``ValueError`` unless it is one that Kubernetes or a host can have.
+
+    Such a name is harmless in paths, logs and pages.
+    """
+    if not _HOST.fullmatch(name) or ".." in name:
+        raise ValueError("expected a host name: letters, digits, '-', '_' and single '.', at most 253")
+    return name
+
+
+def check_cluster_name(name: str) -> str:
+    """Return the name of a cluster; raises ``ValueError`` for an empty or long one, or one that is a path like ../x."""
+    parts = re.split(r"[/\\]", name)
+    if not 0 < len(name) <= 253 or _CONTROL.search(name) or any(part in ("", ".", "..") for part in parts):
+        raise ValueError("expected a name of at most 253 printable characters, without the parts '.' and '..'")
+    return name
+
+
+NodeName = Annotated[str, AfterValidator(check_node_name)]
+ClusterName = Annotated[str, AfterValidator(check_cluster_name)]
 Pem = Annotated[str, Field(min_length=1, max_length=16_384)]
 
 _TOKEN = re.compile(r"dlj1\.([0-9a-f]{16})\.([0-9a-f]{48})\.([0-9a-f]{64})?")
@@ -95,7 +124,7 @@ class Enrolment(BaseModel):
     """Request of a sensor for its first certificate, with a join token or a bearer token."""
 
     csr: Pem = Field(description="PKCS #10 request, PEM; its subject is ignored")
-    node: Name = Field(description="Name of the node")
+    node: NodeName = Field(description="Name of the node")
     token: str = Field("", max_length=256, description="Join token; empty if a service-account token is sent")
     version: str = Field("", max_length=64, description="Version of the sensor")
     time: datetime.datetime = Field(description="The sensor's clock")

@@ -8,6 +8,7 @@ its middle with ``SQLITE_BUSY`` (https://www.sqlite.org/lang_transaction.html).
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import logging
 import threading
@@ -22,9 +23,9 @@ from alembic.config import Config
 from sqlalchemy import event, exc
 from sqlalchemy.orm import Session, sessionmaker
 
-from driftline.errors import StateError
+from driftline.errors import InvalidInput, StateError
 
-__all__ = ["Session", "State"]
+__all__ = ["Session", "State", "lock"]
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_MS = 10_000
@@ -48,7 +49,7 @@ class State:
 
         Neither opens a connection nor changes a table.
         """
-        with _translate_errors():
+        with _translate_errors(url):
             self._engine = sqlalchemy.create_engine(url, pool_pre_ping=True, json_serializer=_encode_json)
         if self._engine.dialect.name == "sqlite":
             _tune_sqlite(self._engine)
@@ -68,7 +69,7 @@ class State:
         taken over and then renamed to ``sensors.db.migrated``. ``None``: there is nothing to take over.
         """
         former = data / _FORMER_SENSORS if data else None
-        with _translate_errors(), self._writer.begin() as connection:
+        with self._translating(), self._writer.begin() as connection:
             command.upgrade(_config(connection, former), "head")
         if former is not None:
             _put_aside(former)
@@ -76,7 +77,7 @@ class State:
     @contextlib.contextmanager
     def reading(self) -> Iterator[Session]:
         """Enter a transaction for reading; raises ``StateError``."""
-        with _translate_errors(), self._reading() as session:
+        with self._translating(), self._reading() as session:
             yield session
 
     @contextlib.contextmanager
@@ -85,13 +86,26 @@ class State:
 
         Raises ``StateError`` if the database fails.
         """
-        with _translate_errors(), self._write_lock, self._writing.begin() as session:
+        with self._translating(), self._write_lock, self._writing.begin() as session:
             yield session
 
     def check(self) -> None:
         """Run a trivial query; raises ``StateError`` if the database does not respond."""
-        with _translate_errors(), self._engine.connect() as connection:
+        with self._translating(), self._engine.connect() as connection:
             connection.execute(sqlalchemy.text("SELECT 1"))
+
+    def _translating(self) -> contextlib.AbstractContextManager[None]:
+        return _translate_errors(self._engine.url.render_as_string())  # without its password
+
+    def copy_to(self, path: Path) -> None:
+        """Write a consistent copy of a SQLite database to a new file; the database may be written to meanwhile.
+
+        Raises ``InvalidInput`` for another database, which has its own tool, and ``StateError``.
+        """
+        if self._engine.dialect.name != "sqlite":
+            raise InvalidInput("the state is not in SQLite; back it up by the tool of its database, such as pg_dump")
+        with self._translating(), self._engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+            connection.connection.cursor().execute("VACUUM INTO ?", (str(path),))
 
     def close(self) -> None:
         """Close all connections."""
@@ -104,6 +118,17 @@ def _encode_json(value: Any) -> str:
         return msgspec.json.encode(value).decode()
     except (UnicodeEncodeError, OverflowError):
         return json.dumps(value)
+
+
+def lock(session: Session, name: str) -> None:
+    """Keep other transactions from taking the lock of a name until this one ends.
+
+    For transactions whose writes depend on rows that do not exist yet, which no row lock protects. SQLite has only one
+    writer; in PostgreSQL it is an advisory lock.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+        session.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(number)))
 
 
 # After the commit, so that a crash before it leaves the file where the next start looks for it. A crash between both
@@ -144,8 +169,15 @@ def _tune_sqlite(engine: sqlalchemy.Engine) -> None:
 
 # Only the first line: the others have the statement with its parameters, which may be personal data.
 @contextlib.contextmanager
-def _translate_errors() -> Iterator[None]:
+def _translate_errors(url: str) -> Iterator[None]:
     try:
         yield
     except exc.SQLAlchemyError as error:
-        raise StateError(f"the server's database failed: {str(error).splitlines()[0]}") from error
+        text = str(error).splitlines()[0]
+        advice = ""
+        if any(part in text for part in _DAMAGED):
+            advice = f"; {url} is damaged: restore it from a backup, or move it away to start with an empty one"
+        raise StateError(f"the server's database failed: {text}{advice}") from error
+
+
+_DAMAGED = ("file is not a database", "database disk image is malformed", "unsupported file format")

@@ -51,9 +51,10 @@ class UtcDateTime(sa.types.TypeDecorator[datetime.datetime]):
         return value.astimezone(datetime.UTC) if value else None
 
     def process_result_value(self, value: datetime.datetime | None, dialect: sa.Dialect) -> datetime.datetime | None:
-        if value is None or value.tzinfo:
-            return value
-        return value.replace(tzinfo=datetime.UTC)
+        if value is None:
+            return None
+        # PostgreSQL's driver gives the time zone of the session.
+        return value.astimezone(datetime.UTC) if value.tzinfo else value.replace(tzinfo=datetime.UTC)
 
 
 class Base(DeclarativeBase):

@@ -13,8 +13,9 @@ from typing import Any, cast
 from sqlalchemy import Select, Table, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
-from driftline.errors import Conflict, Forbidden, NotFound, Unauthenticated
+from driftline.errors import Conflict, Forbidden, InvalidInput, NotFound, Unauthenticated
 from driftline.server.pki import Identity, Issued
+from driftline.server.state.database import lock
 from driftline.server.state.models import JoinToken, Sensor, SensorCertificate
 from driftline.wire import protocol
 
@@ -35,6 +36,7 @@ __all__ = [
 
 Time = datetime.datetime
 _REPEAT = datetime.timedelta(minutes=10)
+_ENROLMENT = "enrolment"
 _ALIVE = datetime.timedelta(minutes=15)
 
 
@@ -65,8 +67,10 @@ def add_join_token(
     """Make a token for one sensor of a cluster; ``node``, if given, is the only node it may be for.
 
     ``fingerprint`` is the SHA-256 of the server's certificate authority, hexadecimal, by which the sensor recognises
-    the server. The returned token holds the secret, of which only a digest is stored.
+    the server. The returned token holds the secret, of which only a digest is stored. Raises ``InvalidInput`` for a
+    name that no cluster or node has.
     """
+    _check_names(cluster, node)
     token = protocol.JoinToken.make(fingerprint)
     session.add(
         JoinToken(
@@ -75,6 +79,15 @@ def add_join_token(
     )
     session.flush()
     return token
+
+
+def _check_names(cluster: str, node: str) -> None:
+    try:
+        protocol.check_cluster_name(cluster)
+        if node:
+            protocol.check_node_name(node)
+    except ValueError as error:
+        raise InvalidInput(f"{node or cluster!r}: {error}") from error
 
 
 def list_join_tokens(session: Session) -> list[JoinToken]:
@@ -100,6 +113,7 @@ def enrol(session: Session, token: protocol.JoinToken, *, node: str, key: str, n
     node, and ``Conflict`` for a node that has an active sensor. The same key may use a token again for ten minutes
     and gets the same identity, because the first response may have been lost.
     """
+    lock(session, _ENROLMENT)
     row = session.get(JoinToken, token.id, with_for_update=True)
     if row is None or not hmac.compare_digest(row.digest, _digest(token.secret)):
         raise Unauthenticated("the join token is not known to this server")
@@ -118,6 +132,7 @@ def enrol(session: Session, token: protocol.JoinToken, *, node: str, key: str, n
 
 def enrol_account(session: Session, *, cluster: str, node: str, subject: str, now: Time) -> Identity:
     """Enrol a new sensor whose node a Kubernetes service-account token names; it replaces the node's former sensor."""
+    lock(session, _ENROLMENT)
     return _add_sensor(session, cluster=cluster, node=node, enrolled_by=f"account {subject}", now=now)
 
 

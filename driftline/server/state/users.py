@@ -208,8 +208,8 @@ def drop_expired(session: Session, now: Time) -> None:
 
 
 def setup_digest(session: Session) -> str:
-    """Return the digest of the setup token; empty if there is none."""
-    found = session.get(Meta, _SETUP)
+    """Return the digest of the setup token; empty if there is none. Another transaction waits until this one ends."""
+    found = session.get(Meta, _SETUP, with_for_update=True)
     return found.value if found else ""
 
 

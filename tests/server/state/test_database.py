@@ -19,13 +19,6 @@ PostgreSQL = postgresql.dialect()  # type: ignore[no-untyped-call] # SQLAlchemy 
 NOW = datetime.datetime(2026, 11, 23, tzinfo=datetime.timezone(datetime.timedelta(hours=5)))
 
 
-@pytest.fixture
-def state(tmp_path: Path) -> State:
-    made = State(f"sqlite:///{tmp_path}/state.db")
-    made.migrate()
-    return made
-
-
 def test_the_migrations_create_the_tables_of_the_models(state: State) -> None:
     with state.reading() as session:
         context = MigrationContext.configure(session.connection(), opts={"include_object": search.in_models})
@@ -60,6 +53,7 @@ def test_an_exception_rolls_the_transaction_back(state: State) -> None:
         assert users.count_users(session) == 0
 
 
+@pytest.mark.parametrize("url", ["sqlite"], indirect=True)  # PostgreSQL locks rows; see ``database.lock``
 def test_writers_wait_for_each_other(state: State) -> None:
     def add(number: int) -> None:
         with state.writing() as session:
@@ -94,3 +88,16 @@ def test_the_schema_compiles_for_postgresql() -> None:
               for table in models.Base.metadata.sorted_tables]  # fmt: skip
 
     assert len(tables) == len(models.Base.metadata.tables)
+
+
+@pytest.mark.parametrize(("begin", "end"), [(0, 100), (100, 4096), (100_000, None)])
+def test_a_damaged_file_is_told_by_its_name(tmp_path: Path, begin: int, end: int | None) -> None:
+    path = tmp_path / "state.db"
+    made = State(f"sqlite:///{path}")
+    made.migrate()
+    made.close()
+    data = path.read_bytes()
+    path.write_bytes(data[:begin] + bytes((end or begin) - begin) + (data[end:] if end else b""))
+
+    with pytest.raises(StateError, match=r"state\.db is damaged"):
+        State(f"sqlite:///{path}").migrate()

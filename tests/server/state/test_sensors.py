@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from driftline.errors import NotFound, Unauthenticated
+from driftline.errors import Conflict, InvalidInput, NotFound, Unauthenticated
 from driftline.server.pki import Identity, Issued
 from driftline.server.state import Session, State, sensors
 from driftline.wire.protocol import JoinToken
@@ -19,9 +20,7 @@ LATER = NOW + datetime.timedelta(days=1)
 
 
 @pytest.fixture
-def session(tmp_path: Path) -> Iterator[Session]:
-    state = State(f"sqlite:///{tmp_path}/state.db")
-    state.migrate()
+def session(state: State) -> Iterator[Session]:
     with state.writing() as entered:
         yield entered
 
@@ -112,3 +111,45 @@ def test_each_enrolment_of_a_node_gets_another_id(session: Session) -> None:
 
     assert identity == Identity(identity.sensor, "c", "n")
     assert enrol_account(session).sensor != identity.sensor
+
+
+def test_of_two_tokens_at_once_one_enrols_the_node(state: State) -> None:
+    with state.writing() as session:
+        tokens = [add_token(session) for _ in range(8)]
+    ready = threading.Barrier(len(tokens))
+
+    def enrol(token: JoinToken) -> str:
+        ready.wait()
+        try:
+            with state.writing() as session:
+                return sensors.enrol(session, token, node="n", key=token.id, now=NOW).sensor
+        except Conflict:
+            return ""
+
+    with ThreadPoolExecutor(len(tokens)) as pool:
+        enrolled = list(pool.map(enrol, tokens))
+    with state.reading() as session:
+        active = [it.identity.sensor for it in sensors.list_sensors(session) if it.revoked is None]
+
+    assert active == [each for each in enrolled if each]
+    assert len(active) == 1
+
+
+def test_of_two_accounts_at_once_one_sensor_is_active(state: State) -> None:
+    ready = threading.Barrier(6)
+
+    def enrol(_: int) -> None:
+        ready.wait()
+        with state.writing() as session:
+            enrol_account(session)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(enrol, range(6)))
+    with state.reading() as session:
+        assert sum(it.revoked is None for it in sensors.list_sensors(session)) == 1
+
+
+@pytest.mark.parametrize(("cluster", "node"), [("..", ""), ("a/../b", ""), ("c", "../../etc"), ("c", "a b")])
+def test_tokens_for_names_that_are_paths_are_refused(session: Session, cluster: str, node: str) -> None:
+    with pytest.raises(InvalidInput, match="expected a"):
+        sensors.add_join_token(session, fingerprint="", cluster=cluster, node=node, expires=LATER)
