@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import functools
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from driftline.server.auth.caller import Authenticator
 from driftline.server.auth.peers import Peers
 from driftline.server.auth.secrets import digest, new_secret
 from driftline.server.clock import Clock, utc_now
+from driftline.server.disk import Space
 from driftline.server.fleet import assembly, enrolment, ingest
 from driftline.server.fleet import router as fleet
 from driftline.server.http import problems
@@ -55,7 +57,7 @@ from driftline.server.state import State, users
 from driftline.server.state import policies as policy_rows
 from driftline.server.storage import Storage
 
-__all__ = ["API", "create_app"]
+__all__ = ["API", "create_app", "start_error"]
 
 API = "/api/v1"
 ABOUT = """Drift events, alerts, policies and hunts of a fleet.
@@ -152,10 +154,19 @@ def _parts(settings: Settings, clock: Clock) -> Sequence[object]:
         Peers(state, clock),
         Trail(state, hub, clock),
         Arrivals(),
+        _space(settings, metrics),
         PolicyCache(state, hub),
         GroupCommit(acknowledge),
         Hunts(storage, metrics, at_once=settings.hunts_at_once),
     )
+
+
+def _space(settings: Settings, metrics: Metrics) -> Space:
+    directories = (settings.data, settings.store)
+    space = Space(directories, low=settings.disk_low << 20)
+    for directory in directories:
+        metrics.free_bytes.labels(str(directory)).set_function(functools.partial(space.free, directory))
+    return space
 
 
 def _limiter(settings: Settings) -> Limiter:
@@ -178,12 +189,19 @@ def _operation_id(route: APIRoute) -> str:
 # gateway opens. The setup token is printed when nothing can prevent the start any more.
 @contextlib.asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    with contextlib.closing(find(app, State)) as state, contextlib.closing(find(app, Storage)):
-        state.migrate(find(app, Settings).data)
-        with _receiving(app):
+    with contextlib.ExitStack() as stack:
+        try:
+            state = stack.enter_context(contextlib.closing(find(app, State)))
+            stack.enter_context(contextlib.closing(find(app, Storage)))
+            state.migrate(find(app, Settings).data)
+            stack.enter_context(_receiving(app))
             _offer_setup(state)
-            with tailing(_tailer(app)), contextlib.closing(find(app, Hub)):
-                yield
+            stack.enter_context(tailing(_tailer(app)))
+        except Exception as error:
+            app.state.start_error = error  # the caller of uvicorn cannot see it
+            raise
+        stack.enter_context(contextlib.closing(find(app, Hub)))
+        yield
 
 
 # Without sensor_names the server neither owns the event store nor includes the sensors' routers: there is no gateway.
@@ -204,10 +222,18 @@ def _receiving(app: FastAPI) -> Iterator[None]:
         thresholds=assembly.thresholds_of(settings, clock.now()),
         wanted_policy=find(app, PolicyCache).of,
         note_alerts=find(app, Arrivals).note,
+        metrics=find(app, Metrics),
+        space=find(app, Space),
     )
     with receiving as gateway:
         provide(app, gateway)
         yield
+
+
+def start_error(app: FastAPI) -> Exception | None:
+    """Return the error with which the start of an app ended; ``None`` if it did not."""
+    found: Exception | None = getattr(app.state, "start_error", None)
+    return found
 
 
 def _tailer(app: FastAPI) -> Tailer:

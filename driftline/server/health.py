@@ -11,9 +11,10 @@ from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 
 import driftline
-from driftline.errors import StateError
-from driftline.server.http.parts import AppHub, AppMetrics, AppState
+from driftline.errors import StateError, StoreError
+from driftline.server.http.parts import AppHub, AppMetrics, AppSpace, AppState, AppStorage
 from driftline.server.state import State
+from driftline.server.storage import Storage
 
 __all__ = ["router"]
 
@@ -57,16 +58,34 @@ async def healthz() -> Health:
     responses={
         503: {
             "model": Health,
-            "description": "Not ready: the server is starting, stopping, or its database is unavailable",
+            "description": "Not ready: the server is starting, stopping, its databases fail, or its disk is full",
         }
     },
 )
-def readyz(state: AppState, hub: AppHub, response: Response) -> Health:
-    """Return whether the server can serve requests; otherwise send it none."""
-    checks = {"state": _check_state(state), "stopping": "yes" if hub.closed else "ok"}
+def readyz(state: AppState, storage: AppStorage, space: AppSpace, hub: AppHub, response: Response) -> Health:
+    """Return whether the server can serve requests and take in rows; otherwise send it none.
+
+    A disk that is low, but not yet full, is told and does not count.
+    """
+    checks = {
+        "state": _check_state(state),
+        "store": _check_store(storage),
+        "disk": space.refusal() or "ok",
+        "stopping": "yes" if hub.closed else "ok",
+    }
     ready = set(checks.values()) == {"ok"}
     response.status_code = 200 if ready else 503
+    if space.warning() and not space.refusal():
+        checks["disk"] = f"low: {space.warning()}"
     return Health(status="ok" if ready else "not ready", checks=checks)
+
+
+def _check_store(storage: Storage) -> str:
+    try:
+        storage.check()
+    except StoreError as error:
+        return str(error)
+    return "ok"
 
 
 def _check_state(state: State) -> str:

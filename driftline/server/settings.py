@@ -142,6 +142,17 @@ class Settings(BaseModel):
     body_seconds: float = Field(
         default=60, gt=0, description="Seconds within which the body of a request must have arrived after its headers"
     )
+    alerts_per_minute: int = Field(
+        default=10_000,
+        ge=1,
+        description="Maximum number of alerts a minute of one sensor; unused ones gather for six minutes",
+    )
+    disk_low: int = Field(
+        default=2048,
+        ge=0,
+        description="MiB left on the disks of `data` and `store` below which an alert is raised, at most a tenth of the"
+        " disk. Below an eighth of it no more rows of sensors are taken; the sensors keep them. 0: no limit",
+    )
     shutdown_seconds: int = Field(
         default=10, ge=0, description="Seconds that requests in progress have to complete when the server stops"
     )
@@ -199,6 +210,11 @@ class Settings(BaseModel):
     def days(self, table: str) -> int:
         """Return the number of days to keep the rows of a hunting table."""
         return self.retention.get(table, self.retention_days)
+
+    @property
+    def speaks_tls(self) -> bool:
+        """Whether the server itself speaks TLS: with a given certificate, or one of its own authority."""
+        return self.tls_certificate is not None or bool(self.sensor_names)
 
     @property
     def database_url(self) -> str:

@@ -9,7 +9,11 @@ sensors reads a store that another process owns, or its files while no process o
 from __future__ import annotations
 
 import contextlib
+import shutil
+import tempfile
+import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +23,7 @@ import pyarrow as pa
 from driftline.errors import StoreBusy
 from driftline.store.files.database import Database
 from driftline.store.process.protocol import BATCH_ROWS
-from driftline.store.process.reader import RowStream, open_reader
+from driftline.store.process.reader import RowStream, is_store, open_reader
 from driftline.store.process.socket_server import SocketServer
 from driftline.store.query.hunt_store import Hunt
 from driftline.store.query.limits import Stop
@@ -40,6 +44,7 @@ class Storage:
         self._directory = directory
         self._owned: Database | None = None
         self._translators = Translators()
+        self._empty = _EmptyStore()
 
     @contextlib.contextmanager
     def owned(self) -> Iterator[Database]:
@@ -61,6 +66,11 @@ class Storage:
     def _disown(self) -> None:
         self._owned = None
 
+    def check(self) -> None:
+        """Run a trivial query on a store that this process owns; raises ``StoreError`` if it does not work."""
+        if self._owned:
+            self._owned.check_alive()
+
     def select(self, query: RowQuery) -> pa.Table:
         """Answer a query; raises ``InvalidInput`` and ``StoreError``."""
         owned = self._owned
@@ -76,7 +86,7 @@ class Storage:
 
         ``stop`` ends the hunt from another thread. Raises ``InvalidQuery`` and ``StoreError``.
         """
-        owned = self._owned
+        owned = self._owned or (None if is_store(self._directory) else self._empty.opened())
         if owned:
             rows = owned.hunt(hunt, stop=stop)
             yield RowStream(rows.schema, iter(rows.to_batches(BATCH_ROWS)))
@@ -84,6 +94,26 @@ class Storage:
         with contextlib.ExitStack() as stack:
             reader = stack.enter_context(open_reader(self._directory, translators=self._translators))
             yield _while_busy(lambda: stack.enter_context(reader.stream(hunt, stop=stop)))
+
+
+# Before the first sensor there is no store. Hunts then read empty tables, and fail on mistakes as ever.
+class _EmptyStore:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._database: Database | None = None
+
+    def opened(self) -> Database:
+        with self._lock:
+            if self._database is None:
+                directory = Path(tempfile.mkdtemp(prefix="driftline-empty-"))
+                self._database = Database(directory)
+                weakref.finalize(self, _discard, self._database, directory)
+            return self._database
+
+
+def _discard(database: Database, directory: Path) -> None:
+    database.close()
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 # A process that has the files open and does not answer yet is starting or stopping: the query is repeated for 3 s.

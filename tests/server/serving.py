@@ -20,7 +20,7 @@ from typing import TypeVar
 import httpx
 
 PASSWORD = "correct horse battery staple"
-SECONDS = 40.0
+SECONDS = 90.0
 T = TypeVar("T")
 
 

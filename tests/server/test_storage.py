@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from driftline.errors import StoreError
+from driftline.errors import InvalidQuery, StoreError
 from driftline.server.storage import Storage
 from driftline.store.process.protocol import SOCKET
 from driftline.store.query.hunt_store import Hunt
@@ -68,3 +68,18 @@ def test_a_store_may_be_created_later(tmp_path: Path) -> None:
     raising.store(tmp_path, [raising.alert()])
 
     assert storage.select(RowQuery(table="AlertInfo")).num_rows == 1
+
+
+def test_hunts_read_empty_tables_before_there_is_a_store(tmp_path: Path) -> None:
+    storage = Storage(tmp_path)
+
+    def count(table: str) -> list[object]:
+        with storage.hunt(Hunt(text=f"{table} | count"), stop=Stop()) as answer:
+            return [row for batch in answer.batches for row in batch.to_pylist()]
+
+    assert count("AlertInfo") == [{"Count": 0}]
+    with pytest.raises(InvalidQuery, match="NoTable"):
+        count("NoTable")
+    raising.store(tmp_path, [raising.alert()])
+
+    assert count("AlertInfo") == [{"Count": 1}]

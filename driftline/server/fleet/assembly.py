@@ -19,11 +19,13 @@ from driftline.errors import InvalidInput
 from driftline.server import pki
 from driftline.server.auth.peers import Peers
 from driftline.server.clock import Clock, utc_now
+from driftline.server.disk import Space
 from driftline.server.fleet.alerts import FleetAlerts, watching
 from driftline.server.fleet.gateway import Gateway, WantedPolicy, open_gateway
 from driftline.server.fleet.service_accounts import ClusterKeys, KeySetReviewer, Reviewer
 from driftline.server.fleet.status import Thresholds
 from driftline.server.http import tls
+from driftline.server.http.metrics import Metrics
 from driftline.server.http.refusal_log import RefusalLog
 from driftline.server.pki import Identity
 from driftline.server.settings import ServiceAccounts, Settings
@@ -31,7 +33,7 @@ from driftline.server.signals import Hub
 from driftline.server.state import State
 from driftline.server.storage import Storage
 
-__all__ = ["receiving", "thresholds_of", "uvicorn_options"]
+__all__ = ["receiving", "renew_certificate", "thresholds_of", "uvicorn_options"]
 
 
 @contextlib.contextmanager
@@ -47,12 +49,14 @@ def receiving(
     thresholds: Thresholds,
     wanted_policy: WantedPolicy,
     note_alerts: Callable[[datetime.datetime], None],
+    metrics: Metrics,
+    space: Space,
 ) -> Iterator[Gateway]:
     """Own the event store and raise alerts on sensors during the block; yields the gateway for the endpoints.
 
     ``wanted_policy`` returns the policy in force for a cluster. ``note_alerts`` is called with the oldest time (UTC)
-    of alert rows that were stored, to wake the alert ingest. Raises ``StateError``, ``StoreError`` and
-    ``InvalidInput``, the last for unreadable keys of service accounts.
+    of alert rows that were stored, to wake the alert ingest. ``space`` is that of the disks of store and state. Raises
+    ``StateError``, ``StoreError`` and ``InvalidInput``, the last for unreadable keys of service accounts.
     """
 
     def note(_: Identity, tables: Mapping[str, pa.Table]) -> None:
@@ -69,6 +73,9 @@ def receiving(
         refusals=refusals,
         days=settings.days,
         thresholds=thresholds,
+        metrics=metrics,
+        space=space,
+        alerts_per_minute=settings.alerts_per_minute,
         wanted_policy=wanted_policy,
         reviewer=_reviewer(settings, clock),
         listeners=[note],
@@ -104,6 +111,13 @@ def _keys(accounts: ServiceAccounts) -> ClusterKeys:
         ) from error
     about = accounts.model_dump(exclude={"keys"})
     return ClusterKeys(**about, keys=keys)
+
+
+def renew_certificate(settings: Settings) -> None:
+    """Write a new certificate of the server by its own authority; raises ``StateError`` and ``OSError``."""
+    directory = settings.data / "pki"
+    authority = pki.open_authority(directory, now=utc_now())
+    tls.issue_own(directory, authority, settings.sensor_names, now=utc_now())
 
 
 def uvicorn_options(settings: Settings) -> dict[str, Any]:

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import logging
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,10 +23,14 @@ from driftline.errors import StateError
 from driftline.server import pki
 from driftline.server.auth.peers import Peers
 from driftline.server.clock import Clock
+from driftline.server.disk import Space
+from driftline.server.fleet import status
+from driftline.server.fleet.alert_limits import AlertLimits
 from driftline.server.fleet.sensor_states import SensorStates
 from driftline.server.fleet.service_accounts import Reviewer
 from driftline.server.fleet.status import Condition, Thresholds
 from driftline.server.http.backpressure import Room
+from driftline.server.http.metrics import Metrics
 from driftline.server.http.parts import part
 from driftline.server.http.refusal_log import RefusalLog
 from driftline.server.pki import Authority, Identity
@@ -48,6 +54,7 @@ Days = Callable[[str], int]
 WantedPolicy = Callable[[str], PolicyVersion | None]
 """Returns the version in force for a cluster; ``None`` if it has no policy."""
 
+ALERTS_PER_MINUTE = 10_000
 _SAVE_SECONDS = 15.0  # states lost in a crash are as old as this; heartbeats bring them again
 _log = logging.getLogger(__name__)
 
@@ -68,6 +75,9 @@ class Gateway:
     sensor_states: SensorStates
     clock: Clock
     refusals: RefusalLog
+    metrics: Metrics
+    space: Space
+    alert_limits: AlertLimits
     thresholds: Thresholds = field(default_factory=Thresholds)
     wanted_policy: WantedPolicy = _no_policy
     reviewer: Reviewer | None = None
@@ -76,6 +86,7 @@ class Gateway:
     # Bounds on memory: 64 MiB of compressed batches, four batches of one sensor; two are decoded at a time, since a
     # decoded batch is larger than its body.
     room: Room = field(default_factory=lambda: Room(max_bytes=64 << 20, max_requests=4))
+    disk_low_since: datetime.datetime | None = None
     decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
 
     def forget(self, sensor: str) -> None:
@@ -89,8 +100,30 @@ class Gateway:
         self.peers.forget()
 
     def conditions(self) -> Sequence[Condition]:
-        """List the conditions of all sensors that deserve an alert now."""
-        return self.sensor_states.conditions(now=self.clock.now(), thresholds=self.thresholds)
+        """List the conditions of all sensors, and of this machine's disk, that deserve an alert now."""
+        now = self.clock.now()
+        found = self.sensor_states.conditions(now=now, thresholds=self.thresholds)
+        return [*found, *self._disk_conditions(now)]
+
+    def _disk_conditions(self, now: datetime.datetime) -> Sequence[Condition]:
+        text = self.space.warning()
+        self.disk_low_since = (self.disk_low_since or now) if text else None
+        if self.disk_low_since is None:
+            return []
+        return [status.disk_low(text, machine=socket.gethostname(), since=self.disk_low_since)]
+
+    def note_refusal(
+        self,
+        identity: Identity,
+        reason: str,
+        *,
+        now: datetime.datetime,
+        clock: datetime.datetime,
+        version: str,
+    ) -> None:
+        """Count a batch of a sensor that was refused; ``now`` is the server's time and ``clock`` the sensor's, UTC."""
+        self.metrics.ingest_refusals.labels(reason).inc()
+        self.sensor_states.record(identity, {}, now=now, clock=clock, version=version, refused=reason)
 
     def notify(self, identity: Identity, tables: Mapping[str, pa.Table]) -> None:
         """Call the listeners with a stored batch."""
@@ -112,6 +145,9 @@ def open_gateway(
     refusals: RefusalLog,
     days: Days = lambda _: KEPT_DAYS,
     thresholds: Thresholds | None = None,
+    metrics: Metrics | None = None,
+    space: Space | None = None,
+    alerts_per_minute: int = ALERTS_PER_MINUTE,
     wanted_policy: WantedPolicy = _no_policy,
     reviewer: Reviewer | None = None,
     listeners: Sequence[Listener] = (),
@@ -136,6 +172,9 @@ def open_gateway(
             sensor_states=SensorStates(state),
             clock=clock,
             refusals=refusals,
+            metrics=metrics or Metrics(),
+            space=space or Space([], low=0),
+            alert_limits=AlertLimits(alerts_per_minute),
             thresholds=thresholds or Thresholds(),
             wanted_policy=wanted_policy,
             reviewer=reviewer,

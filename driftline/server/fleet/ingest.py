@@ -1,8 +1,8 @@
 """Endpoint of ingest: a batch of a sensor is checked, stored, passed to the listeners, and then acknowledged.
 
 The checks go from cheap to expensive, so that a refused batch costs little: the sensor's certificate, its clock, the
-memory budget (before the body is read), the format of the body (in one of two threads), the owner of the rows, and at
-last the store.
+space on the disk, the memory budget (while the body is read), the format of the body (in one of two threads), the owner
+of the rows, the sensor's share of alerts, and at last the store.
 """
 
 from __future__ import annotations
@@ -21,10 +21,20 @@ from starlette.requests import ClientDisconnect
 
 from driftline import wire
 from driftline.clock import EPOCH
-from driftline.errors import Conflict, Forbidden, ForeignRows, InvalidBatch, InvalidInput, StoreOverloaded, TooMany
+from driftline.errors import (
+    DriftlineError,
+    Forbidden,
+    ForeignRows,
+    InvalidBatch,
+    InvalidInput,
+    StoreFull,
+    StoreOverloaded,
+    TooMany,
+)
 from driftline.server.auth.peers import Peer
 from driftline.server.fleet.enrolment import CLOCK_MAX, check_clock
 from driftline.server.fleet.gateway import AppGateway, Gateway
+from driftline.server.http.backpressure import Held
 from driftline.server.pki import Identity
 from driftline.store.files.dedup import Batch
 from driftline.wire.protocol import FIRST_HEADER, FLOOR_HEADER, TIME_HEADER, VERSION_HEADER, Acknowledgement
@@ -58,65 +68,113 @@ async def ingest(
     """
     now = gateway.clock.now()
     clock = EPOCH + datetime.timedelta(microseconds=time)
+    step = _Step()
     with gateway.refusals.logging(f"sensor {peer.sensor} on {peer.node}"):
         try:
             check_clock(clock, now)
-        except Conflict:
-            gateway.sensor_states.record(
-                peer, {}, now=now, clock=clock, version=version
-            )  # a refused sensor is not silent
+            taken = await _receive(request, gateway, peer, (first, floor), step)
+        except DriftlineError:
+            # A refused sensor is not silent, and its refusals are shown.
+            gateway.note_refusal(peer, step.name, now=now, clock=clock, version=version)
             raise
-        with gateway.room.take(peer.sensor, _declared(request, gateway)):
-            body = await _read(request)
-            numbers = (first, floor)
-            taken = await anyio.to_thread.run_sync(_take, gateway, peer, body, numbers, limiter=gateway.decoders)
-            del body  # so that its memory is free while waiting for the commit
-            stored = await asyncio.wrap_future(taken.stored)
-            if gateway.listeners:
-                await anyio.to_thread.run_sync(gateway.notify, peer, taken.tables)
     gateway.sensor_states.record(peer, taken.tables, now=now, clock=clock, version=version)
-    return Acknowledgement(first=first, last=first + taken.rows - 1, stored=stored)
+    return Acknowledgement(first=first, last=first + taken.rows - 1, stored=taken.stored)
+
+
+@dataclasses.dataclass(slots=True)
+class _Step:
+    """The part of the ingest that a batch has reached: the reason of its refusal, if there is one."""
+
+    name: str = "clock"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Taken:
     tables: Mapping[str, pa.Table]
     rows: int
-    stored: Future[int]
+    stored: int
 
 
-# Decoding and checking take processor time, so they run in a thread; waiting for the commit does not.
-def _take(gateway: Gateway, peer: Identity, body: bytes, numbers: tuple[int, int]) -> _Taken:
-    batch = Batch(peer.sensor, *numbers, _decode(gateway, peer, body))
+async def _receive(request: Request, gateway: Gateway, peer: Identity, numbers: tuple[int, int], step: _Step) -> _Taken:
+    step.name = "room"
+    _check_space(gateway)
+    _check_length(request, gateway)
+    reading = asyncio.timeout(_BODY_SECONDS)
+    with gateway.room.enter(peer.sensor, lambda: None if reading.expired() else reading.reschedule(0)) as held:
+        body = await _read(request, held, reading, step)
+        step.name = "batch"
+        tables = await anyio.to_thread.run_sync(_decode, gateway, peer, body, limiter=gateway.decoders)
+        del body  # so that its memory is free while waiting for the commit
+        batch = Batch(peer.sensor, *numbers, tables)
+        if not batch.rows:
+            raise InvalidBatch("the batch has no rows; expected at least one")
+        step.name = "room"
+        _check_space(gateway, batch.size)
+        step.name = "alerts"
+        await _check_alerts(gateway, batch)
+        step.name = "store"
+        stored = await asyncio.wrap_future(_offer(gateway, batch))
+        if stored:
+            gateway.alert_limits.note(peer.sensor, tables)
+        if gateway.listeners:
+            await anyio.to_thread.run_sync(gateway.notify, peer, tables)
+    return _Taken(tables, batch.rows, stored)
+
+
+# A batch that the store has, and whose acknowledgement was lost, is free.
+async def _check_alerts(gateway: Gateway, batch: Batch) -> None:
     try:
-        return _Taken(batch.tables, batch.rows, gateway.intake.offer(batch))
+        gateway.alert_limits.check(batch.stream, batch.tables)
+    except DriftlineError:
+        if not await anyio.to_thread.run_sync(gateway.database.has, batch):
+            raise
+
+
+def _offer(gateway: Gateway, batch: Batch) -> Future[int]:
+    try:
+        return gateway.intake.offer(batch)
     except StoreOverloaded as error:
         raise TooMany(str(error), seconds=1) from error
 
 
-def _declared(request: Request, gateway: Gateway) -> int:
+# The last bytes of the disk are for the store's own work, and for the alert that the disk is full.
+def _check_space(gateway: Gateway, needed: int = 0) -> None:
+    reason = gateway.space.refusal(needed)
+    if reason:
+        raise StoreFull(reason)
+
+
+def _check_length(request: Request, gateway: Gateway) -> None:
     length = request.headers.get("content-length", "")
     if not length.isdecimal():
         raise InvalidInput("expected the header Content-Length")
     if int(length) > gateway.limits.compressed:
         raise InvalidBatch(f"the batch has {length} bytes; expected at most {gateway.limits.compressed}")
-    return int(length)
 
 
-# uvicorn ends a body at its declared length. A sender that is too slow must not hold the memory budget for ever.
-async def _read(request: Request) -> bytes:
+# uvicorn ends a body at its declared length. The time is over early for a batch that another sensor's displaces.
+async def _read(request: Request, held: Held, reading: asyncio.Timeout, step: _Step) -> bytearray:
+    body = bytearray()
     try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            return await request.body()
+        async with reading:
+            async for piece in request.stream():
+                held.grow(len(piece))
+                body += piece
     except TimeoutError as error:
+        held.grow(0)
+        step.name = "body"
         raise InvalidInput(f"expected the body within {_BODY_SECONDS:.0f} s") from error
     except ClientDisconnect as error:
+        step.name = "body"
         raise InvalidInput("the body ended before its length") from error
+    held.keep()
+    return body
 
 
-def _decode(gateway: Gateway, peer: Identity, body: bytes) -> dict[str, pa.Table]:
+# Decoding and checking take processor time, so they run in a thread; waiting for the commit does not.
+def _decode(gateway: Gateway, peer: Identity, body: bytearray) -> dict[str, pa.Table]:
     limits = dataclasses.replace(gateway.limits, latest=gateway.clock.now() + CLOCK_MAX)
-    tables = wire.decode(body, limits)
+    tables = wire.decode(bytes(body), limits)
     try:
         wire.check_owner(tables, cluster=peer.cluster, node=peer.node)
     except ForeignRows as error:

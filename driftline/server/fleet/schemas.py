@@ -8,12 +8,13 @@ from __future__ import annotations
 import datetime
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from driftline.server.fleet.status import Condition, SensorState
 from driftline.server.state.sensors import SensorRecord
+from driftline.wire.protocol import ClusterName, NodeName
 
 __all__ = [
     "ClusterInfo",
@@ -66,6 +67,7 @@ class SensorInfo(BaseModel):
     seen: Time | None = Field(description="Time of the latest message from the sensor, UTC; none: never")
     clock_skew: float = Field(description="Seconds that the sensor's clock is ahead of the server's; negative: behind")
     lost: int = Field(description="Number of events lost since the enrolment")
+    refused: int = Field(description="Number of batches that the server refused since the enrolment")
     problems: list[Problem]
     enrolled: Time = Field(description="Time of the enrolment, UTC")
     enrolled_by: str = Field(description="Join token or service account of the enrolment")
@@ -86,12 +88,9 @@ class NewToken(BaseModel):
     """A join token to create."""
 
     model_config = ConfigDict(extra="forbid")
-    cluster: str = Field(min_length=1, max_length=253, pattern=r"^[^\x00-\x1f\x7f]+$", examples=["prod-eu"])
-    node: str = Field(
-        "",
-        max_length=253,
-        pattern=r"^[^\x00-\x1f\x7f]*$",
-        description="Name of the only node that may use the token; empty: any node without a sensor",
+    cluster: ClusterName = Field(examples=["prod-eu"])
+    node: NodeName | Literal[""] = Field(
+        "", description="Name of the only node that may use the token; empty: any node without a sensor"
     )
     hours: float = Field(1.0, gt=0, le=24 * 30, description="Hours until the token expires")
 
@@ -142,6 +141,7 @@ def sensor_info(
         seen=state.seen or record.seen,
         clock_skew=state.clock_skew,
         lost=state.lost,
+        refused=state.refused,
         problems=[Problem(kind=it.kind, detail=it.detail, since=it.since) for it in conditions],
         enrolled=record.enrolled,
         enrolled_by=record.enrolled_by,

@@ -40,16 +40,19 @@ class SensorStates:
         now: datetime.datetime,
         clock: datetime.datetime | None = None,
         version: str = "",
+        refused: str = "",
     ) -> None:
         """Update the state of a sensor by a batch that was stored, or by one that was refused (without tables).
 
-        ``now`` is the server's time and ``clock`` the sensor's, both UTC; ``None`` keeps the known clock skew. Of the
-        ``SensorHealth`` rows only the last thousand count, which bounds the time under the lock.
+        ``now`` is the server's time and ``clock`` the sensor's, both UTC; ``None`` keeps the known clock skew.
+        ``refused`` is the reason of a refusal, "" for a batch that was stored. Of the ``SensorHealth`` rows only the
+        last thousand count, which bounds the time under the lock.
         """
         rows = _health(tables.get("SensorHealth"))
         with self._lock:
             state = self._states.get(identity.sensor) or status.new_state(identity)
             state = status.with_contact(state, now=now, clock=clock, version=version)
+            state = status.with_refusal(state, refused, now=now) if refused else state
             self._states[identity.sensor] = status.with_rows(state, rows)
             self._changed.add(identity.sensor)
 

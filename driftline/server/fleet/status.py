@@ -7,6 +7,7 @@ may arrive late and out of order, so the heartbeat that is newest by its own tim
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -21,13 +22,16 @@ __all__ = [
     "SensorState",
     "Thresholds",
     "conditions",
+    "disk_low",
     "new_state",
     "with_contact",
+    "with_refusal",
     "with_rows",
 ]
 
 Time = datetime.datetime
 _LOSSES_KEPT = 32  # bounds the size of a state
+_REFUSALS_TOGETHER = datetime.timedelta(minutes=1)
 
 
 class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +45,8 @@ class Thresholds(msgspec.Struct, frozen=True, kw_only=True):
     """Time for which a loss counts."""
     losses: int = 1
     """Number of events lost within the window that deserves an alert."""
+    refusals: int = 20
+    """Number of batches within the loss window that the server had no room for that deserves an alert."""
     tampering: datetime.timedelta = datetime.timedelta(hours=1)
     """Time for which tampering remains a condition, even if the sensor was started again."""
     heard_from: Time | None = None
@@ -79,6 +85,10 @@ class SensorState(msgspec.Struct, frozen=True, kw_only=True):
     """The latest 32 losses, newest last."""
     lost: int = 0
     """Number of events lost since the enrolment."""
+    refusals: tuple[Loss, ...] = ()
+    """The latest 32 minutes and reasons for which batches were refused, newest last, with the number of batches."""
+    refused: int = 0
+    """Number of batches refused since the enrolment."""
     stopped: Time | None = None
     """Time at which the sensor reported its stop; ``None`` while it runs."""
     tampered: str = ""
@@ -108,6 +118,16 @@ def with_contact(state: SensorState, *, now: Time, clock: Time | None, version: 
     """Return a state after a request with the sensor's clock and version; ``None`` and "" keep the known ones."""
     skew = (clock - now).total_seconds() if clock else state.clock_skew
     return msgspec.structs.replace(state, seen=now, clock_skew=round(skew, 3), version=version or state.version)
+
+
+def with_refusal(state: SensorState, reason: str, *, now: Time) -> SensorState:
+    """Return a state after a batch that was refused; refusals of one reason within a minute are counted together."""
+    *earlier, last = state.refusals or (Loss(time=now, reason=reason, count=0),)
+    if last.reason == reason and now - last.time < _REFUSALS_TOGETHER:
+        refusals = (*earlier, msgspec.structs.replace(last, count=last.count + 1))
+    else:
+        refusals = (*earlier, last, Loss(time=now, reason=reason, count=1))
+    return msgspec.structs.replace(state, refusals=refusals[-_LOSSES_KEPT:], refused=state.refused + 1)
 
 
 def with_rows(state: SensorState, rows: Iterable[SensorHealth]) -> SensorState:
@@ -204,6 +224,52 @@ def _losing(state: SensorState, now: Time, limits: Thresholds) -> Condition | No
     return _condition(state, "losses", "Medium", "Sensor loses events", detail, since=recent[0].time)
 
 
+def disk_low(detail: str, *, machine: str, since: Time) -> Condition:
+    """Return the condition that a disk of the server's machine is nearly full, since a time (UTC)."""
+    return Condition(
+        kind="disk-low",
+        sensor="",
+        cluster="",
+        node=machine,
+        severity="High",
+        title="The server's disk is nearly full",
+        detail=f"{detail}; below an eighth of it no more events are taken. Free space, or keep fewer days",
+        since=since,
+    )
+
+
+# The server's own state refuses batches as well, and the sensor sends those again: a few of these are no news.
+def _refused(state: SensorState, now: Time, limits: Thresholds) -> Condition | None:
+    recent = [each for each in state.refusals if now - each.time <= limits.loss_window]
+    of_sensor = sum(each.count for each in recent if each.reason not in _REFUSALS_OF_SERVER)
+    of_server = sum(each.count for each in recent if each.reason in _REFUSALS_OF_SERVER)
+    if not of_sensor and of_server < limits.refusals:
+        return None
+    counts = Counter[str]()
+    for each in recent:
+        counts[each.reason] += each.count
+    detail = "; ".join(f"{count} for {_REFUSALS.get(reason, reason)}" for reason, count in sorted(counts.items()))
+    return _condition(
+        state,
+        "refused",
+        "Medium",
+        "Batches of a sensor are refused",
+        f"batches refused: {detail}",
+        since=recent[0].time,
+    )
+
+
+_REFUSALS: Mapping[str, str] = {
+    "alerts": "too many alerts or rows of evidence",
+    "batch": "an invalid batch, or rows of another node",
+    "body": "a body that did not arrive in time",
+    "clock": "a clock that is a day off",
+    "room": "lack of room for batches in memory or on the disk",
+    "store": "an event store that is overloaded or failed",
+}
+_REFUSALS_OF_SERVER = frozenset({"room", "store"})
+
+
 def _tampered(state: SensorState, now: Time, limits: Thresholds) -> Condition | None:
     since = state.tampered_time
     if since is None or now - since > limits.tampering:
@@ -215,6 +281,7 @@ CONDITIONS: Mapping[str, Callable[[SensorState, Time, Thresholds], Condition | N
     "silent": _silent,
     "clock-off": _clock_off,
     "losses": _losing,
+    "refused": _refused,
     "tampered": _tampered,
 }
 """Function that checks a condition, by the kind of the condition."""

@@ -54,6 +54,15 @@ class Metrics:
             ("reason",),
             registry=self.registry,
         )
+        self.ingest_refusals = Counter(
+            "driftline_ingest_refusals",
+            "Batches of sensors that were refused, by reason",
+            ("reason",),
+            registry=self.registry,
+        )
+        self.free_bytes = Gauge(
+            "driftline_disk_free_bytes", "Bytes free on the disk of a directory", ("directory",), registry=self.registry
+        )
         self.policy_waiters = Gauge(
             "driftline_policy_waiters", "Sensors that wait for a new policy version", registry=self.registry
         )

@@ -14,6 +14,7 @@ from typing import Annotated, Any, TypeVar, cast
 from fastapi import Depends, FastAPI, Request
 
 from driftline.server.clock import Clock
+from driftline.server.disk import Space
 from driftline.server.http.metrics import Metrics
 from driftline.server.http.rate_limits import Limiter
 from driftline.server.http.refusal_log import RefusalLog
@@ -29,6 +30,7 @@ __all__ = [
     "AppMetrics",
     "AppRefusals",
     "AppSettings",
+    "AppSpace",
     "AppState",
     "AppStorage",
     "find",
@@ -66,5 +68,6 @@ AppLimiter = Annotated[Limiter, part(Limiter)]
 AppMetrics = Annotated[Metrics, part(Metrics)]
 AppRefusals = Annotated[RefusalLog, part(RefusalLog)]
 AppSettings = Annotated[Settings, part(Settings)]
+AppSpace = Annotated[Space, part(Space)]
 AppState = Annotated[State, part(State)]
 AppStorage = Annotated[Storage, part(Storage)]

@@ -26,7 +26,7 @@ from driftline.atomic_file import replace_file
 from driftline.errors import InvalidInput
 from driftline.server.pki import Authority
 
-__all__ = ["PeerProtocol", "own_options", "peer_certificate", "uvicorn_options"]
+__all__ = ["PeerProtocol", "issue_own", "own_files", "own_options", "peer_certificate", "uvicorn_options"]
 
 
 KEEP_ALIVE_SECONDS = 75
@@ -86,10 +86,19 @@ def own_options(
 
     ``names`` are the host names and IP addresses by which sensors and users reach the server; ``now`` is UTC.
     """
-    paths = (directory / "server.pem", directory / "server.key")
-    for path, text in zip(paths, authority.issue_server(names, now=now), strict=True):
+    issue_own(directory, authority, names, now=now)
+    return uvicorn_options(*own_files(directory), authority.pem)
+
+
+def own_files(directory: Path) -> tuple[Path, Path]:
+    """Return the paths of the server's certificate by its own authority, and of its key."""
+    return directory / "server.pem", directory / "server.key"
+
+
+def issue_own(directory: Path, authority: Authority, names: Sequence[str], *, now: datetime.datetime) -> None:
+    """Write a new certificate by the server's own authority, and its key, to ``directory``; ``now`` is UTC."""
+    for path, text in zip(own_files(directory), authority.issue_server(names, now=now), strict=True):
         replace_file(path, text.encode())
-    return uvicorn_options(*paths, authority.pem)
 
 
 def _context(certificate: Path, key: Path, client_authority: str) -> ssl.SSLContext:

@@ -10,6 +10,7 @@ from driftline import wire
 from driftline.errors import InvalidInput
 from driftline.sensor.shipping import credentials
 from tests.server.gateways import Served, now, send
+from tests.wire import making
 
 
 def test_a_renewed_certificate_has_the_same_identity_and_a_new_key(tmp_path: Path) -> None:
@@ -20,7 +21,7 @@ def test_a_renewed_certificate_has_the_same_identity_and_a_new_key(tmp_path: Pat
         before = first.certificate.read_text()
         second = credentials.renew(tmp_path / "s", served.url, first)
         with served.client(second.context()) as http:
-            answer = send(http, wire.encode({}), 1)
+            answer = send(http, wire.encode(making.events("a")), 1)
     finally:
         served.stop()
 

@@ -105,7 +105,8 @@ def test_a_certificate_is_renewed_with_a_new_key(served: Served) -> None:
     assert said["certificate"] != client.said["certificate"]
     client.said, client.key = said, client_key
     with client.http() as http:
-        assert send(http, wire.encode({}), 1).status_code == 200
+        rows = wire.table("CloudProcessEvents", [making.event(node="n-renews")])
+        assert send(http, wire.encode({"CloudProcessEvents": rows}), 1).status_code == 200
 
 
 def test_a_revoked_sensor_is_refused(served: Served) -> None:

@@ -193,3 +193,40 @@ class _Sender:
     def stop(self) -> None:
         self._stopping.set()
         self._thread.join()
+
+
+def test_a_batch_without_rows_is_refused(http: httpx.Client) -> None:
+    answer = send(http, encoded({}), 1)
+
+    assert (answer.status_code, "expected at least one" in answer.text) == (400, True)
+
+
+def test_sensors_that_send_slowly_leave_room_for_others(served: Served) -> None:
+    head = (
+        "POST /api/v1/ingest HTTP/1.1\r\nHost: localhost\r\nContent-Length: 8388608\r\n"
+        f"Driftline-First: 1\r\nDriftline-Time: {int(time.time() * 1e6)}\r\n\r\n"
+    )
+    begun = []
+    for node in ("slow-1", "slow-2", "slow-3"):
+        context = served.enrolled(node).context()
+        for _ in range(4):
+            raw = socket.create_connection(("localhost", served.port))
+            begun.append(context.wrap_socket(raw, server_hostname="localhost"))
+            begun[-1].sendall(head.encode() + bytes(7 << 20 if node == "slow-1" else 1))
+    with served.enrolled("quick").http() as http:
+        big = [making.event(os.urandom(2000).hex(), node="quick") for _ in range(1500)]
+        assert send(http, encoded({EVENTS: [*big]}), 1).json()["stored"] == 1500
+    for connection in begun:
+        connection.close()
+
+
+def test_an_alert_with_too_much_evidence_is_refused(served: Served) -> None:
+    client = served.enrolled("noisy")
+    with client.http() as http:
+        one = making.alert("a", node="noisy")
+        first = send(http, encoded({**one, "AlertEvidence": one["AlertEvidence"] * 200}), 1)
+        again = send(http, encoded({**one, "AlertEvidence": one["AlertEvidence"] * 200}), 1)
+        more = send(http, encoded({"AlertEvidence": one["AlertEvidence"]}), 1000)
+
+    assert (first.json()["stored"], again.json()["stored"]) == (201, 0)
+    assert (more.status_code, "at most 200 rows of one alert" in more.text) == (400, True)

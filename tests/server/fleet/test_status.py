@@ -85,3 +85,33 @@ def test_invalid_fields_of_a_heartbeat_are_ignored() -> None:
     )
 
     assert (state.kernel, state.lost) == ({}, 0)
+
+
+def test_a_refused_batch_is_a_condition_that_names_the_reasons() -> None:
+    state = STATE
+    for minute, reason in ((0, "alerts"), (0, "alerts"), (1, "batch")):
+        state = status.with_refusal(state, reason, now=after(minutes=minute))
+
+    (found,) = status.conditions(state, now=after(seconds=70))
+    assert (found.kind, state.refused) == ("refused", 3)
+    assert found.detail == (
+        "batches refused: 2 for too many alerts or rows of evidence; 1 for an invalid batch, or rows of another node"
+    )
+    assert "refused" not in kinds(state, after(minutes=12))
+
+
+def test_batches_without_room_are_a_condition_when_they_are_many() -> None:
+    state = STATE
+    for _ in range(19):
+        state = status.with_refusal(state, "room", now=NOW)
+    assert kinds(state) == []
+
+    assert kinds(status.with_refusal(state, "store", now=NOW)) == ["refused"]
+
+
+def test_refusals_of_a_state_are_bounded() -> None:
+    state = STATE
+    for minute in range(100):
+        state = status.with_refusal(state, "room", now=after(minutes=minute))
+
+    assert (len(state.refusals), state.refused) == (32, 100)
