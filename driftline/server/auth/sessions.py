@@ -189,7 +189,7 @@ def open_session(
 
 def cookies_are_secure(settings: Settings) -> bool:
     """Return whether cookies get the attribute Secure: users reach the server by HTTPS, directly or by a proxy."""
-    return settings.tls_certificate is not None or settings.public_url.startswith("https:")
+    return settings.speaks_tls or settings.public_url.lower().startswith("https:")
 
 
 @router.post("/logout", status_code=204)

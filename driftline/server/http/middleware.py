@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from driftline.server.http import problems
 from driftline.server.http.metrics import Metrics
+from driftline.wire.protocol import INGEST_PATH, POLICY_PATH
 
 __all__ = ["Around", "BoundedBody"]
 
@@ -53,13 +54,15 @@ class Around:
         method, route = scope["method"], _route(scope, self._prefix)
         self._metrics.requests.labels(method, route, status).inc()
         self._metrics.duration.labels(method, route).observe(seconds)
-        level = logging.DEBUG if route in _QUIET else logging.INFO
+        level = logging.DEBUG if route in _QUIET or route in _OF_SENSORS else logging.INFO
         request_id = scope["state"]["request_id"]
         log.log(level, "%s %s %d %.1f ms %s", method, scope["path"].encode("unicode_escape").decode(), status,
                 seconds * 1000, request_id)  # fmt: skip
 
 
 _QUIET = {"/healthz", "/readyz", "/metrics"}
+# A fleet of a thousand sensors makes thousands of these a second. Refused ones are in the log of refusals.
+_OF_SENSORS = {INGEST_PATH, POLICY_PATH}
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from driftline.server.auth.sessions import cookies_are_secure
+from driftline.server.settings import Settings
 from tests.server.serving import PASSWORD, Served
 
 
@@ -153,3 +155,17 @@ def test_the_state_has_no_secret_in_plain_text(served: Served) -> None:
     files = [path.read_bytes() for path in (log.parent / "data").iterdir()]
 
     assert not any(made["token"].encode() in content or PASSWORD.encode() in content for content in files)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, False),
+        ({"sensor_names": "localhost"}, True),
+        ({"tls_certificate": "/c.pem", "tls_key": "/k.pem"}, True),
+        ({"public_url": "HTTPS://drift.example"}, True),
+        ({"public_url": "http://drift.example"}, False),
+    ],
+)
+def test_cookies_are_secure_where_users_speak_tls(given: dict[str, str], *, expected: bool) -> None:
+    assert cookies_are_secure(Settings.model_validate(given)) == expected
