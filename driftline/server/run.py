@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import logging
 import signal
 import socket
 import ssl
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
@@ -13,11 +16,14 @@ import uvicorn
 
 from driftline.errors import DriftlineError, InvalidInput
 from driftline.private_files import keep_private, tighten
-from driftline.server.app import create_app
+from driftline.server.app import create_app, start_error
+from driftline.server.clock import utc_now
 from driftline.server.fleet import assembly
 from driftline.server.http import log as logs
+from driftline.server.http import tls
 from driftline.server.http.connections import Bounds, Connection, Connections, raise_file_limit
 from driftline.server.http.listener import Acceptor, BoundedProtocol
+from driftline.server.http.live_certificate import LiveCertificate
 from driftline.server.http.metrics import Metrics
 from driftline.server.http.parts import find
 from driftline.server.settings import Settings
@@ -25,6 +31,7 @@ from driftline.server.signals import Hub
 
 __all__ = ["serve"]
 
+_TICKS = 50  # of 0.1 s
 _STATE_FILES = ("state.db*", "sensors.db*", "pki")
 log = logging.getLogger(__name__)
 
@@ -32,32 +39,43 @@ log = logging.getLogger(__name__)
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM, then wait for open requests up to the setting ``shutdown_seconds``.
 
-    Raises ``InvalidInput`` for unusable settings, ``StateError``, and ``DriftlineError`` if the start failed for a
-    reason that is in the log.
+    Raises ``InvalidInput`` for unusable settings, ``StateError``, ``StoreError``, and ``DriftlineError`` if the
+    start failed for a reason that is in the log.
     """
     logs.configure(settings.log_level, settings.log_format)
     keep_private()
     if settings.data.exists():
         tighten(settings.data, _STATE_FILES)
     app = create_app(settings)
-    server = _Server(_config(app, settings), find(app, Hub), Connections(_bounds(settings), find(app, Metrics)))
+    connections = Connections(_bounds(settings), find(app, Metrics))
+    server = _Server(_config(app, settings), settings, find(app, Hub), connections)
     with _listen(settings) as listener:
         log.info("listening on %s", _url(settings, listener))
-        server.run(sockets=[listener])
-    if not server.started:
-        raise DriftlineError("the server could not start; see its log")
+        try:
+            server.run(sockets=[listener])
+        except SystemExit as error:  # the start failed
+            raise start_error(app) or DriftlineError("the server could not start; see its log") from error
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, hub: Hub, connections: Connections) -> None:
+    def __init__(self, config: uvicorn.Config, settings: Settings, hub: Hub, connections: Connections) -> None:
         super().__init__(config)
+        self._settings = settings
+        self._certificate: LiveCertificate | None = None
         self._hub = hub
         self._connections = connections
 
     # Without sockets, uvicorn starts the application and listens nowhere.
+    async def on_tick(self, counter: int) -> bool:
+        if self._certificate and counter % _TICKS == 0:
+            self._certificate.refresh()
+        return await super().on_tick(counter)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=[])
+        with _mute("uvicorn.error"):
+            await super().startup(sockets=[])
         context = self.config.ssl
+        self._certificate = _live_certificate(self._settings, context) if context else None
         for listener in sockets or ():
             acceptor = Acceptor(listener, self._connections, self._protocol, context=context)
             self.servers.append(acceptor)  # type: ignore[arg-type] # has the two methods that uvicorn calls
@@ -78,6 +96,17 @@ class _Server(uvicorn.Server):
         self._hub.close()
         self.force_exit = self.should_exit and sig == signal.SIGINT
         self.should_exit = True
+
+
+# An error of the start is raised again by ``serve``; Starlette and uvicorn would log it as well, with two tracebacks.
+@contextlib.contextmanager
+def _mute(name: str) -> Iterator[None]:
+    logger = logging.getLogger(name)
+    logger.disabled = True
+    try:
+        yield
+    finally:
+        logger.disabled = False
 
 
 def _bounds(settings: Settings) -> Bounds:
@@ -116,6 +145,14 @@ def _tls(settings: Settings) -> dict[str, Any]:
     return found
 
 
+def _live_certificate(settings: Settings, context: ssl.SSLContext) -> LiveCertificate:
+    if settings.tls_certificate and settings.tls_key:
+        return LiveCertificate(context, settings.tls_certificate, settings.tls_key, now=utc_now)
+    certificate, key = tls.own_files(settings.data / "pki")
+    renew = functools.partial(assembly.renew_certificate, settings)
+    return LiveCertificate(context, certificate, key, renew=renew, now=utc_now)
+
+
 def _listen(settings: Settings) -> socket.socket:
     try:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
@@ -126,5 +163,4 @@ def _listen(settings: Settings) -> socket.socket:
 
 def _url(settings: Settings, listener: socket.socket) -> str:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    has_tls = settings.tls_certificate or settings.sensor_names
-    return f"{'https' if has_tls else 'http'}://{host}:{listener.getsockname()[1]}"
+    return f"{'https' if settings.speaks_tls else 'http'}://{host}:{listener.getsockname()[1]}"

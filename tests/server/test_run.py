@@ -56,3 +56,15 @@ def test_a_used_port_is_an_error(tmp_path: Path) -> None:
 
         assert second.wait(serving.SECONDS) == 2
         assert "cannot listen on 127.0.0.1:" in (tmp_path / "second" / "log").read_text()
+
+
+def test_a_damaged_state_ends_the_start_with_advice_and_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "state.db").write_bytes(b"not a database" * 1000)
+    process = serving.start(tmp_path)
+    code = process.wait(serving.SECONDS)
+    log = (tmp_path / "log").read_text()
+
+    assert (code, "Traceback" in log) == (1, False)
+    assert "state.db is damaged" in log
+    assert "restore it from a backup" in log
