@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
+from pathlib import Path
+
 from cyclopts import App
+from rich.filesize import decimal
 
 from driftline.cli._shared import server_flags
+from driftline.cli._shared.secret_input import read_secret
+from driftline.errors import InvalidInput
+from driftline.private_files import keep_private
+from driftline.server import backup as backups
 from driftline.server import run
 
 app = App(
@@ -19,3 +28,57 @@ app = App(
 def server(flags: server_flags.Flags | None = None) -> None:
     """Run the server until SIGINT or SIGTERM."""
     run.serve(server_flags.load(flags).settings)
+
+
+@app.command
+def backup(destination: Path, *, flags: server_flags.Flags | None = None) -> None:
+    """Copy all that a server has: event store, users, alerts, policies, and the certificate authority.
+
+    The server may run meanwhile. The authority's key is encrypted by a passphrase of at least 12 characters, from
+    DRIFTLINE_PASSPHRASE, the terminal or standard input.
+
+    Parameters
+    ----------
+    destination
+        Directory of the copy, which must not exist yet.
+    """
+    settings = server_flags.load(flags).settings
+    passphrase = _passphrase(repeat=True)
+    keep_private()
+    size = backups.back_up(
+        destination.absolute(),
+        url=settings.database_url,
+        data=settings.data,
+        store=settings.store,
+        passphrase=passphrase,
+    )
+    print(f"{destination}: {decimal(size)}")
+
+
+@app.command
+def restore(source: Path, *, flags: server_flags.Flags | None = None) -> None:
+    """Create the directories of a server from a backup; existing files are never overwritten.
+
+    The passphrase is that of the backup, from DRIFTLINE_PASSPHRASE, the terminal or standard input. A server that is
+    started there under the former one's name takes over its sensors.
+
+    Parameters
+    ----------
+    source
+        Directory that `driftline server backup` wrote.
+    """
+    settings = server_flags.load(flags).settings
+    passphrase = _passphrase(repeat=False)
+    keep_private()
+    backups.restore(source, data=settings.data, store=settings.store, passphrase=passphrase)
+    print(f"{settings.data}, {settings.store}: restored from {source}")
+
+
+def _passphrase(*, repeat: bool) -> str:
+    given = os.environ.get("DRIFTLINE_PASSPHRASE")
+    if given:
+        return given
+    passphrase = read_secret("Passphrase of the backup: ")
+    if repeat and sys.stdin.isatty() and read_secret("Again: ") != passphrase:
+        raise InvalidInput("the two passphrases differ")
+    return passphrase

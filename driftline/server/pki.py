@@ -20,12 +20,13 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from driftline.atomic_file import replace_file
 from driftline.errors import InvalidInput, StateError, Unauthenticated
 
-__all__ = ["Authority", "Identity", "Issued", "fingerprint", "identity_of", "key_hash", "open_authority"]
+__all__ = ["Authority", "Identity", "Issued", "fingerprint", "identity_of", "key_hash", "open_authority", "private_pem"]
 
 AUTHORITY_LIFE = datetime.timedelta(days=3650)
 """Validity of the certificate of the authority."""
@@ -102,7 +103,7 @@ class Authority:
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
         builder = _builder("driftline server", now, SERVER_LIFE).public_key(key.public_key())
         builder = builder.add_extension(x509.SubjectAlternativeName([_name(it) for it in names]), critical=False)
-        return self._sign(builder.add_extension(usage, critical=False)).pem + self.pem, _private(key).decode()
+        return self._sign(builder.add_extension(usage, critical=False)).pem + self.pem, private_pem(key).decode()
 
     def _sign(self, builder: x509.CertificateBuilder) -> Issued:
         builder = builder.issuer_name(self.certificate.subject)
@@ -140,7 +141,7 @@ def _make(certificate: Path, key: Path, now: datetime.datetime) -> None:
     builder = builder.add_extension(_signs_certificates(), critical=True)
     subject = x509.SubjectKeyIdentifier.from_public_key(made.public_key())
     signed = builder.add_extension(subject, critical=False).sign(made, hashes.SHA256())
-    replace_file(key, _private(made))
+    replace_file(key, private_pem(made))
     replace_file(certificate, signed.public_bytes(_PEM))
 
 
@@ -211,7 +212,8 @@ def _name(text: str) -> x509.GeneralName:
         return x509.DNSName(text)
 
 
-def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
+def private_pem(key: PrivateKeyTypes) -> bytes:
+    """Return a private key as PKCS #8, PEM, not encrypted."""
     return key.private_bytes(_PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
 
 
