@@ -38,7 +38,11 @@ class CloudProcessEvent(Record, frozen=True, kw_only=True):
     ContainerName: Annotated[Text, doc("Name of the container in its pod")] = ""
     ContainerId: Annotated[Text, doc("Container id, 64 hexadecimal digits for containerd and CRI-O")] = ""
     ActionType: Annotated[
-        Text, doc("Kind of event: ProcessCreated, ProcessEnded, ProcessDenied, LibraryLoaded or ScriptRead")
+        Text,
+        doc(
+            "Kind of event: ProcessCreated, ProcessEnded, ProcessDenied, LibraryLoaded or ScriptRead; ProcessFound, "
+            "LibraryFound or ScriptFound for what ran before the sensor"
+        ),
     ] = ""
     FileName: Annotated[Text, doc("Name of the executed file, without its folder")] = ""
     FolderPath: Annotated[Text, doc("Folder of the executed file, in the container")] = ""

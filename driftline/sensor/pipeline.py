@@ -57,6 +57,7 @@ from driftline.sensor.tracking.mappings import (
 )
 from driftline.sensor.tracking.processes import Process, ProcessTable, read_process
 from driftline.sensor.tracking.writers import WriterResolver
+from driftline.sensor.verdicts import running
 from driftline.sensor.verdicts.content import Capture, ContentReader
 from driftline.sensor.verdicts.evaluator import Candidate, ContentNeeded, Evaluator
 from driftline.sensor.verdicts.indexes import ImageIndexes
@@ -117,6 +118,7 @@ class Pipeline:
         self._mappings = MappingFilter(containers, processes)
         self._writers = WriterResolver(containers, kernel)
         self._scripts_seen: OrderedDict[tuple[ProcessKey, int, int], None] = OrderedDict()
+        self._mapped: set[tuple[int, int]] | None = set()  # pid and inode, until ``find``
         self.execs = 0
         """Number of exec records since the start, those of the node's processes included."""
         self._handlers: dict[type[Record], Callable[..., None]] = {
@@ -132,8 +134,13 @@ class Pipeline:
             record = msgspec.structs.replace(record, file=_without_overlay_facts(record.file))
         self._handlers[type(record)](record)
 
-    def take_mapping(self, record: MappingRecord) -> None:
-        """Handle one executable mapping. The execs that were recorded before must have been handled."""
+    def take_mapping(self, record: MappingRecord, *, is_found: bool = False) -> None:
+        """Handle one executable mapping. The execs that were recorded before must have been handled.
+
+        ``is_found`` says that the mapping was made before the sensor started.
+        """
+        if self._mapped is not None:
+            self._mapped.add((record.pid, record.inode))
         found = self._mappings.owner(record)
         if found is None:
             return
@@ -149,8 +156,71 @@ class Pipeline:
                 ancestors=self._processes.ancestors(process),
                 when=record.time,
                 capture=capture,
+                is_found=is_found,
             )
         )
+
+    def find(self, processes: Sequence[Process], when: int) -> None:
+        """Evaluate programs, libraries and scripts of processes that ran before the sensor, each once.
+
+        Those that a record covers are left out: the records of the time of the inventory must have been handled.
+        ``when`` is the time of the look: boot-time clock, nanoseconds.
+        """
+        for process in processes:
+            tracked = self._containers.get(process.container_id)
+            if tracked and self._processes.find(process.key) is process and self._is_inside(process, tracked):
+                self._find(process, tracked, when)
+        self._mapped = None
+
+    def _find(self, process: Process, tracked: TrackedContainer, when: int) -> None:
+        if not self._is_forked(process):
+            self._find_file(running.open_program(process, when), Subject.BINARY, process, tracked)
+            if scripts.is_interpreter(process.program):
+                self._find_file(running.open_script(process, when), Subject.SCRIPT, process, tracked)
+        for mapping in running.executable_mappings(process, when):
+            if self._mapped is not None and (mapping.pid, mapping.inode) not in self._mapped:
+                self.take_mapping(mapping, is_found=True)
+
+    # A process that was forked without an exec runs what its parent runs.
+    def _is_forked(self, process: Process) -> bool:
+        parent = self._processes.find(process.parent) if process.parent else None
+        return parent is not None and parent.layout == process.layout != (0, 0)
+
+    def _find_file(
+        self, opened: running.Opened | None, subject: Subject, process: Process, tracked: TrackedContainer
+    ) -> None:
+        if opened is None:
+            return
+        if tracked.is_named:
+            self._evaluate_found(opened, subject, process, tracked)
+        else:
+            self._wait(tracked, lambda: self._evaluate_found(opened, subject, process, tracked))
+
+    def _evaluate_found(
+        self, opened: running.Opened, subject: Subject, process: Process, tracked: TrackedContainer
+    ) -> None:
+        facts = running.facts_of_opened(opened, tracked)
+        is_image_file = facts.device == tracked.root_device and not facts.upper
+        if is_image_file and subject == Subject.SCRIPT:
+            return
+        self._evaluate(
+            Candidate(
+                tracked=tracked,
+                subject=subject,
+                file=facts,
+                process=process,
+                ancestors=self._processes.ancestors(process),
+                when=opened.record.time,
+                capture=None if is_image_file else opened.capture,
+                is_found=True,
+            )
+        )
+
+    # As for an exec, the runtime's own program in the container's cgroup is not the container's.
+    def _is_inside(self, process: Process, tracked: TrackedContainer) -> bool:
+        parent = self._processes.find(process.parent) if process.parent else None
+        is_outside = parent is None or parent.container_id != tracked.id
+        return not (is_outside and running.mount_namespace(process) in (0, self._kernel.host_mnt_ns))
 
     def name(self, container: Container) -> None:
         """Set names and labels of a container, as the runtime gives them, and continue the work that waited for them.

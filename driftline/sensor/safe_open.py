@@ -15,12 +15,12 @@ import os
 import struct
 from typing import NamedTuple
 
-__all__ = ["FileStat", "open_beneath", "open_entry", "open_magic_link", "open_to_read", "statx"]
+__all__ = ["FileStat", "open_beneath", "open_entry", "open_in_root", "open_magic_link", "open_to_read", "statx"]
 
 _OPENAT2 = 437  # glibc does not wrap it; system calls since v5.0 have the same number on every architecture
 _OPEN_HOW = struct.Struct("=QQQ")
 # RESOLVE_* flags of linux/openat2.h
-_NO_XDEV, _NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH, _CACHED = 0x01, 0x02, 0x04, 0x08, 0x20
+_NO_XDEV, _NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH, _IN_ROOT, _CACHED = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
 _STRICT = _NO_MAGICLINKS | _NO_SYMLINKS | _BENEATH
 _AT_EMPTY_PATH, _AT_STATX_DONT_SYNC = 0x1000, 0x4000
 _STATX_BASIC_STATS, _STATX_MNT_ID = 0x7FF, 0x1000
@@ -84,6 +84,17 @@ def open_beneath(folder: int, path: bytes, *, cached: bool) -> int:
         fd = _step(fd, rest[:cut], cached=cached)
         rest = rest[cut + 1 :]
     return _step(fd, rest, cached=cached)
+
+
+def open_in_root(root: int, path: bytes) -> int:
+    """Open an O_PATH handle of a path as a process with this root does: links are followed, and never out of it.
+
+    May block, since overlayfs does not resolve links in the kernel's cache. Raises ``OSError``.
+    """
+    fd = _try_openat2(root, path, _IN_ROOT | _NO_MAGICLINKS)
+    if fd < 0:
+        raise OSError(-fd, os.strerror(-fd))
+    return fd
 
 
 def open_entry(folder: int, name: bytes) -> int:

@@ -198,11 +198,15 @@ class Sensor:
         for killed in self._marker.killed if self._marker else ():
             self._emit([self._health.row("SensorKilled", reason=killed.reason())])
         self._emit([self._policy_row("SensorStarted", "; ".join(self._selftest_failures), self._options.policy.source)])
-        for container in inventory.take_inventory(self._containers, self._processes, self._kernel, self._runtime):
+        found = inventory.take_inventory(self._containers, self._processes, self._kernel, self._runtime)
+        for container in found.containers:
             self._pipeline.name(container)
         # The switch first: nothing is blocked while it is not known.
         self._blocker.follow_switch()
         self._blocker.settle()
+        # The records of the time of the inventory first: they say which of the processes found have an exec record.
+        self._turn()
+        self._pipeline.find(found.processes, time.clock_gettime_ns(time.CLOCK_BOOTTIME))
         self._freeze_memory()
         with selectors.DefaultSelector() as selector:
             for source in self._sources():

@@ -6,6 +6,8 @@ The columns are described in ``driftline.events``. Their ``ActionType``:
 - ``ProcessDenied``: an exec that BPF LSM refused; the process of the row is the one that tried.
 - ``ScriptRead``: an interpreter opened a script or module. ``LibraryLoaded``: a process mapped a library, or ld.so a
   program.
+- ``ProcessFound``, ``LibraryFound`` and ``ScriptFound``: a program, library or script that a process used before the
+  sensor started; the time is that of the start.
 - ``ProcessEnded``: the end of a process in a container, with its exit code.
 
 ``ProcessKey`` is the begin of the boot id, the pid and the start tick, so it is unique over reuses of pids and over

@@ -17,29 +17,39 @@ from driftline.sensor.bpf.kernel import KernelSide
 from driftline.sensor.bpf.records import ProcessKey
 from driftline.sensor.tracking import mounts, scripts
 from driftline.sensor.tracking.containers import ContainerTable, TrackedContainer, cgroups_of
-from driftline.sensor.tracking.processes import ProcessTable, read_process, running_pids
+from driftline.sensor.tracking.processes import Process, ProcessTable, read_process, running_pids
 
-__all__ = ["take_inventory"]
+__all__ = ["Inventory", "take_inventory"]
 
 _log = logging.getLogger(__name__)
 
 
+class Inventory(msgspec.Struct, frozen=True):
+    """What runs when the sensor starts."""
+
+    containers: list[Container]
+    """Containers that the runtime lists; empty if it does not answer."""
+    processes: list[Process]
+    """Processes of containers, as in the table."""
+
+
 def take_inventory(
     containers: ContainerTable, processes: ProcessTable, kernel: KernelSide, runtime: cluster.Runtime
-) -> list[Container]:
+) -> Inventory:
     """Add the running containers and their processes to the tables, from /proc and the container runtime.
 
-    The kernel side gets the roots, first processes and interpreters of containers that ran before it. Returns the
-    containers that the runtime lists; an empty list, with a warning in the log, if it does not answer.
+    The kernel side gets the roots, first processes and interpreters of containers that ran before it. A runtime that
+    does not answer is a warning in the log.
     """
-    named = _running_containers(runtime)
+    named, found = _running_containers(runtime), []
     first_pids = {container.id: container.pid for container in named}
     for pid in running_pids():
         tracked = _track(pid, containers)
         process = read_process(pid)
         if tracked is None or process is None:
             continue
-        processes.add(msgspec.structs.replace(process, container_id=tracked.id))
+        found.append(msgspec.structs.replace(process, container_id=tracked.id))
+        processes.add(found[-1])
         if scripts.is_interpreter(process.program):
             kernel.add_interpreter(process.inode, process.device)
         # The runtime's first process knows the mounts as they were made; any other is the fallback.
@@ -47,7 +57,7 @@ def take_inventory(
             first = read_process(first_pids.get(tracked.id, 0))
             tracked.first = first.key if first else None
             _learn_root(tracked, first.key.pid if first else pid, kernel)
-    return named
+    return Inventory(named, found)
 
 
 def _running_containers(runtime: cluster.Runtime) -> list[Container]:

@@ -23,7 +23,7 @@ from driftline.sensor.tracking.processes import Process, ProcessTable, read_proc
 from driftline.verdict import FileFacts, Mount
 from driftline.verdict.facts import OVERLAYFS_MAGIC, TMPFS_MAGIC
 
-__all__ = ["MappingFilter", "facts_of_mapped", "facts_of_unknown", "fs_path_of"]
+__all__ = ["MappingFilter", "facts_of_mapped", "facts_of_unknown", "fs_path_of", "in_lower_layer"]
 
 _MAGIC = {"overlay": OVERLAYFS_MAGIC, "tmpfs": TMPFS_MAGIC}
 
@@ -90,7 +90,7 @@ class MappingFilter:
         key = (record.device, record.inode)
         if key in tracked.image_files:
             return True
-        if not _in_lower_layer(record, tracked):
+        if not in_lower_layer(record, tracked):
             return False
         if len(tracked.image_files) < _IMAGE_FILES_KEPT:
             tracked.image_files.add(key)
@@ -117,7 +117,8 @@ def facts_of_mapped(record: MappingRecord, found: os.stat_result, tracked: Track
     the container runtime gave (``upperdir``, ``lowerdirs``); its writer is unknown.
     """
     is_on_root = found.st_dev == tracked.root_device
-    lowers = sum(_inode(lowerdir, record.path) is not None for lowerdir in tracked.container.lowerdirs)
+    upperdir, lowerdirs = _layers(tracked)
+    lowers = sum(_inode(lowerdir, record.path) is not None for lowerdir in lowerdirs)
     mount = _mount_at(record.path, tracked)
     is_memory = found.st_nlink == 0 and found.st_dev == _memory_device()
     fs_type = "tmpfs" if is_memory else mount.fs_type if mount else ""
@@ -132,7 +133,7 @@ def facts_of_mapped(record: MappingRecord, found: os.stat_result, tracked: Track
         nlink=found.st_nlink,
         magic=_MAGIC.get(fs_type, 0),
         fs_type=fs_type,
-        upper=is_on_root and _inode(tracked.container.upperdir, record.path) is not None,
+        upper=is_on_root and _inode(upperdir, record.path) is not None,
         lowers=lowers if is_on_root else 0,
     )
 
@@ -190,12 +191,20 @@ def _below_mount(path: bytes, mount: Mount | None) -> bytes:
     return mount.root.rstrip(b"/") + b"/" + path[len(mount.path) :].lstrip(b"/")
 
 
-# The topmost lower layer that has the path is the one that overlayfs shows, if the upper layer does not have it.
-def _in_lower_layer(record: MappingRecord, tracked: TrackedContainer) -> bool:
-    container = tracked.container
-    if not container.upperdir or _inode(container.upperdir, record.path) is not None:
+# From the runtime, or from the mounts of the container's first process while the runtime does not answer.
+def _layers(tracked: TrackedContainer) -> tuple[str, tuple[str, ...]]:
+    if tracked.container.upperdir or tracked.root is None:
+        return tracked.container.upperdir, tracked.container.lowerdirs
+    return os.fsdecode(tracked.root.upperdir), tuple(map(os.fsdecode, tracked.root.lowerdirs))
+
+
+def in_lower_layer(record: MappingRecord, tracked: TrackedContainer) -> bool:
+    """Return whether a mapped file is the one that the image has at its path, not written since."""
+    # The topmost lower layer that has the path is the one that overlayfs shows, if the upper layer does not have it.
+    upperdir, lowerdirs = _layers(tracked)
+    if not upperdir or _inode(upperdir, record.path) is not None:
         return False
-    for lowerdir in container.lowerdirs:
+    for lowerdir in lowerdirs:
         found = _inode(lowerdir, record.path)
         if found is not None:
             return found == record.inode

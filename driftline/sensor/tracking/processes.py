@@ -53,6 +53,8 @@ class Process(msgspec.Struct, frozen=True):
     """First process of its exec session; ``None`` outside of sessions."""
     raw_ancestors: bytes = b""
     """Its ancestors at the exec, as in the record; empty for a process from /proc."""
+    layout: tuple[int, int] = (0, 0)
+    """Addresses of its stack and its arguments, at random for each exec; zeros if it does not come from /proc."""
 
 
 class ProcessTable:
@@ -182,7 +184,8 @@ def read_process(pid: int) -> Process | None:
     start_ticks = int(fields[19])  # field 22, starttime (proc_pid_stat(5)); field 4 is the parent
     key = ProcessKey(pid, start_ticks)
     parent = _parent(int(fields[1]), start_ticks)
-    return Process(key, start_ticks * TICK_NS, program, tuple(argv), exe.st_dev, exe.st_ino, parent)
+    layout = (int(fields[25]), int(fields[45]))  # fields 28 and 48, startstack and arg_start
+    return Process(key, start_ticks * TICK_NS, program, tuple(argv), exe.st_dev, exe.st_ino, parent, layout=layout)
 
 
 # A process that started after its child is not the parent: it has its pid by now.

@@ -52,6 +52,14 @@ _ACTION_TYPES = {
     Subject.LOADER: "LibraryLoaded",
     Subject.SCRIPT: "ScriptRead",
 }
+_FOUND_TYPES = {
+    Subject.BINARY: "ProcessFound",
+    Subject.LIBRARY: "LibraryFound",
+    Subject.LOADER: "LibraryFound",
+    Subject.SCRIPT: "ScriptFound",
+}
+# A start of the sensor, as for an update, must not end what runs.
+_RAN_BEFORE = "it ran before the sensor started"
 _log = logging.getLogger(__name__)
 
 
@@ -76,6 +84,8 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
     """The file, captured when the record was handled; ``None`` for unchanged image files, whose bytes are not read."""
     blocked_by: BlockedBy = BlockedBy.NOTHING
     """The means that blocked it in the kernel already."""
+    is_found: bool = False
+    """Whether it ran before the sensor started."""
 
 
 class ContentNeeded(Exception):
@@ -191,7 +201,7 @@ class Evaluator:
             return (event,)
         decision = candidate.tracked.policy.decide(found, process_name=name, now=datetime.datetime.now(datetime.UTC))
         if decision.action == Action.BLOCK and not blocked_by:
-            why_not = self._blocker.stop(candidate.tracked, candidate.process.key, found)
+            why_not = _RAN_BEFORE if candidate.is_found else self._stop(candidate, found)
             blocked_by = BlockedBy.NOTHING if why_not else BlockedBy.VERDICT
         event = self._row_builder.decided(
             event, decision, container=candidate.tracked.container, blocked_by=blocked_by, why_not=why_not
@@ -199,6 +209,9 @@ class Evaluator:
         if decision.action == Action.IGNORE and not blocked_by:
             return (event,)
         return (event, self._row_builder.alert(event, found, decision, candidate.ancestors))
+
+    def _stop(self, candidate: Candidate, found: Verdict) -> str:
+        return self._blocker.stop(candidate.tracked, candidate.process.key, found)
 
     # The perf record of a mapping does not say whether the kernel side killed the process for it; a map does.
     def _blocked_by(self, candidate: Candidate) -> BlockedBy:
@@ -218,7 +231,8 @@ class Evaluator:
         if candidate.record:
             return self._row_builder.process_created(candidate.record, parent, columns=columns, verdict=found)
         is_denied = candidate.blocked_by == BlockedBy.LSM
-        action_type = "ProcessDenied" if is_denied else _ACTION_TYPES[candidate.subject]
+        types = _FOUND_TYPES if candidate.is_found else _ACTION_TYPES
+        action_type = "ProcessDenied" if is_denied else types[candidate.subject]
         return self._row_builder.file_used(
             action_type, candidate.when, candidate.process, parent, columns=columns, verdict=found
         )
