@@ -300,14 +300,19 @@ int BPF_PROG(on_cgroup_mkdir, struct cgroup *cgroup, const char *path)
 	return report_cgroup(cgroup, path, RECORD_CGROUP_MKDIR);
 }
 
-SEC("tp_btf/cgroup_rmdir")
-int BPF_PROG(on_cgroup_rmdir, struct cgroup *cgroup, const char *path)
+static __always_inline void forget_cgroup(struct cgroup *cgroup)
 {
 	struct cgroup_ref ref = cgroup_ref(cgroup);
 
 	bpf_map_delete_elem(&roots, &ref);
 	bpf_map_delete_elem(&containers, &ref);
 	bpf_map_delete_elem(&blocking, &ref);
+}
+
+SEC("tp_btf/cgroup_rmdir")
+int BPF_PROG(on_cgroup_rmdir, struct cgroup *cgroup, const char *path)
+{
+	forget_cgroup(cgroup);
 	return report_cgroup(cgroup, path, RECORD_CGROUP_RMDIR);
 }
 
@@ -517,7 +522,17 @@ static __always_inline void guard(struct file *file, struct task_struct *task, _
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(guard_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
+	struct cgroup_ref cgroup = cgroup_ref(cgroup_of(task));
+
+	learn_root(task, &cgroup); /* of containers that start after the sensor has ended */
 	guard(bprm->file, task, SUBJECT_BINARY);
+	return 0;
+}
+
+SEC("tp_btf/cgroup_rmdir")
+int BPF_PROG(guard_cgroup_rmdir, struct cgroup *cgroup, const char *path)
+{
+	forget_cgroup(cgroup);
 	return 0;
 }
 

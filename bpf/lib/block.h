@@ -35,7 +35,8 @@ struct {
 	__type(value, __u32);
 } armed SEC(".maps");
 
-/* A container's cgroup -> its policy. The value holds the numbers of all other entries that belong
+/* A container's cgroup -> its policy. The key of zeros, which no cgroup has, holds the policy of pods
+ * whose cgroups the sensor has not seen, because it lags or has ended. The value holds the numbers of all other entries that belong
  * to it and is replaced as a whole, so no exec sees half a policy. Written by the sensor; deleted
  * with the cgroup. When full, the sensor's update fails and the container has no blocking. */
 struct {
@@ -281,15 +282,46 @@ static __always_inline bool is_blocked_by(const struct block_policy *policy, enu
 	return mask && mask == subjects;
 }
 
+/* Whether the task is in a pod, by its cgroup's path, and its root is an overlay: only there can image
+ * files be told from others. Services of the node have mount namespaces of their own as well. */
+static __always_inline bool is_in_pod(struct task_struct *task)
+{
+	struct cgroup *cgroup = cgroup_of(task);
+
+	if (BPF_CORE_READ(task, fs, root.mnt, mnt_sb, s_magic) != OVERLAYFS_MAGIC)
+		return false;
+	for (int i = 0; i < CGROUP_DEPTH; i++) {
+		struct cgroup_subsys_state *parent = BPF_CORE_READ(cgroup, self.parent);
+		char name[8] = {};
+
+		bpf_probe_read_kernel(name, sizeof(name), BPF_CORE_READ(cgroup, kn, name));
+		if (*(__u64 *)name == *(__u64 *)"kubepods")
+			return true;
+		if (!parent)
+			return false;
+		cgroup = BPF_CORE_READ(parent, cgroup);
+	}
+	return false;
+}
+
+static __always_inline const struct block_policy *policy_of(struct task_struct *task)
+{
+	struct cgroup_ref at, unknown = {};
+	const struct block_policy *policy = nearest(&blocking, task, &at);
+
+	if (policy)
+		return policy;
+	policy = bpf_map_lookup_elem(&blocking, &unknown);
+	return policy && !nearest(&containers, task, &at) && is_in_pod(task) ? policy : 0;
+}
+
 /* Whether a file may have to be blocked: the cheap check, before its path is read. An unknown root
  * means that the container's first process is about to start, which is exempt. */
 static __always_inline bool is_candidate(struct candidate *of, struct task_struct *task, struct file *file, __u16 subjects,
 				       enum rules rules)
 {
-	struct cgroup_ref at;
-
 	of->subjects = subjects;
-	of->policy = has_rules(task) ? nearest(&blocking, task, &at) : 0;
+	of->policy = has_rules(task) ? policy_of(task) : 0;
 	if (!of->policy || !is_blocked_by(of->policy, rules, subjects))
 		return false;
 	of->root = root_of(task);

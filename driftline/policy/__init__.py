@@ -11,7 +11,7 @@ from driftline.policy.decide import DEFAULT_RULE, ContainerPolicy, Decision, Nod
 from driftline.policy.diff import Difference, FieldChange, diff
 from driftline.policy.explain import Explanation, Finding, RuleTrace, explain
 from driftline.policy.load import load, load_file
-from driftline.policy.model import DEFAULT, Policy, Rule
+from driftline.policy.model import DEFAULT, Policy, ResourceField, Rule
 from driftline.policy.replay import Simulation, simulate, simulate_counted
 from driftline.policy.suggest import Suggestion, Suggestions, suggest
 
@@ -27,6 +27,7 @@ __all__ = [
     "Finding",
     "NodeLocation",
     "Policy",
+    "ResourceField",
     "Rule",
     "RuleTrace",
     "Simulation",

@@ -55,6 +55,7 @@ from driftline.sensor.tracking.mappings import (
     facts_of_unknown,
     fs_path_of,
 )
+from driftline.sensor.tracking.pods import ANY_POD, PodTable, unknown_fields
 from driftline.sensor.tracking.processes import Process, ProcessTable, read_process
 from driftline.sensor.tracking.writers import WriterResolver
 from driftline.sensor.verdicts import running
@@ -115,10 +116,12 @@ class Pipeline:
         self._clock = clock
         self._emit = emit
         self._trusts_overlay = trusts_overlay
+        self._pods = PodTable()
         self._mappings = MappingFilter(containers, processes)
         self._writers = WriterResolver(containers, kernel)
         self._scripts_seen: OrderedDict[tuple[ProcessKey, int, int], None] = OrderedDict()
         self._mapped: set[tuple[int, int]] | None = set()  # pid and inode, until ``find``
+        self._set_rules_of_unknown_pods()
         self.execs = 0
         """Number of exec records since the start, those of the node's processes included."""
         self._handlers: dict[type[Record], Callable[..., None]] = {
@@ -229,13 +232,14 @@ class Pipeline:
         """
         for tracked in self._containers.found(container.id):
             tracked.is_known = True
+            self._pods.add(container)
             self._continue(tracked, container)
 
     def name_by_path(self, container_id: str) -> None:
         """Continue the work of a container whose name the runtime does not give, with what its cgroup's path says."""
         for tracked in self._containers.found(container_id):
             if not tracked.is_named:
-                self._continue(tracked, tracked.container)
+                self._continue(tracked, self._pods.complete(tracked.container))
 
     def end_waits(self, now: float) -> None:
         """Continue the work of containers whose names have not come within ``_NAME_SECONDS`` (``time.monotonic``)."""
@@ -247,9 +251,7 @@ class Pipeline:
         tracked.container = container
         tracked.columns = self._row_builder.columns(container)
         tracked.index = self._indexes.of(container)
-        tracked.policy = policies.rules_for(self._policy, container, self._row_builder.location)
-        if not tracked.has_ended:
-            self._blocker.apply(tracked)
+        self._set_rules(tracked)
         tracked.verdicts.clear()
         tracked.is_named = True
         waiting, tracked.waiting = tracked.waiting, []
@@ -259,10 +261,24 @@ class Pipeline:
     def set_policy(self, policy: Policy) -> None:
         """Apply a new policy to all containers."""
         self._policy = policy
+        self._set_rules_of_unknown_pods()
         for tracked in self._containers:
-            if tracked.is_named:
-                tracked.policy = policies.rules_for(policy, tracked.container, self._row_builder.location)
-                self._blocker.apply(tracked)
+            self._set_rules(tracked)
+
+    # Without names as well, since a rule that fails closed holds where it may apply.
+    def _set_rules(self, tracked: TrackedContainer) -> None:
+        unknown = () if tracked.is_known else unknown_fields(tracked.container)
+        tracked.policy = policies.rules_for(
+            self._policy, tracked.container, self._row_builder.location, unknown=unknown
+        )
+        if not tracked.has_ended:
+            self._blocker.apply(tracked)
+
+    def _set_rules_of_unknown_pods(self) -> None:
+        location = self._row_builder.location
+        self._blocker.apply_to_unknown_pods(
+            policies.rules_for(self._policy, Container(id=""), location, unknown=ANY_POD)
+        )
 
     def unnamed(self) -> int:
         """Return the number of containers that have no names because the runtime did not give them."""
@@ -272,8 +288,11 @@ class Pipeline:
     def _on_cgroup(self, record: CgroupRecord) -> None:
         if record.head.type == RecordType.CGROUP_MKDIR:
             tracked = self._containers.add(record.head.cgroup, record.path)
-            if tracked and tracked.blocking.subjects:
+            if tracked and tracked.is_named and tracked.blocking.subjects:
                 self._blocker.apply(tracked)
+            elif tracked and not tracked.is_named:
+                tracked.container = self._pods.complete(tracked.container)
+                self._set_rules(tracked)
             return
         tracked = self._containers.by_cgroup(record.head.cgroup)
         gone = self._containers.removed(record.head.cgroup)

@@ -183,6 +183,25 @@ def test_the_next_sensor_reports_a_killed_one(
     assert reported == [["SensorKilled", "SensorStarted"], ["SensorStarted", "SensorStopped"]]
 
 
+def test_a_pod_that_starts_while_the_sensor_is_dead_is_under_a_rule_that_fails_closed(
+    killed: tuple[labs.LabContainer, labs.LabContainer],
+    new_pod: Callable[..., labs.Pod],
+    lab: labs.Lab,
+    policy: Path,
+    tmp_path: Path,
+) -> None:
+    late = new_pod("late").container("busybox")
+    while_dead, image_program = is_blocked(late), late.sh("/bin/busybox true && echo ran").stdout
+    service = subprocess.run(
+        ("unshare", "--mount", "sh", "-c", f"cp /bin/true {tmp_path}/own && {tmp_path}/own"), check=False
+    ).returncode
+    with start_sensor(lab, tmp_path, "--policy", str(policy)):
+        wait_until(late, blocked=False)  # its name is not the rule's
+
+    assert (while_dead, image_program) == (True, b"ran\n")
+    assert service == 0
+
+
 def test_guards_of_a_killed_sensor_can_be_disarmed(killed: tuple[labs.LabContainer, labs.LabContainer]) -> None:
     driftline("policy", "disarm")
 

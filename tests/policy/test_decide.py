@@ -268,3 +268,50 @@ def test_after_a_rule_has_expired_the_next_one_decides() -> None:
     assert [applied.decide(verdict(), process_name="x", now=NOW.replace(hour=hour)).rule for hour in hours] == [
         "short", "short", "long", "long", "stays"
     ]  # fmt: skip
+
+
+SHOP = "resourceScope: [{field: namespace, values: [shop]}]"
+
+
+@pytest.mark.parametrize(
+    ("action", "more", "decided"),
+    [
+        ("ignore", "", "ignore"),  # by the default rule
+        ("alert", "", "alert"),
+        ("block", "", "alert"),
+        ("block", "failClosed: true, ", "block"),
+    ],
+)
+def test_a_rule_in_doubt_alerts_and_blocks_only_if_it_fails_closed(action: str, more: str, decided: str) -> None:
+    loaded = policy.load(f"rules:\n{rule('a', 1, action, more + SHOP)}", source="p")
+    unknown = frozenset((policy.ResourceField.NAMESPACE,))
+    found = policy.rules_for(loaded, Container(id="1"), NodeLocation(), unknown=unknown)
+
+    assert found.decide(verdict(), process_name="x", now=NOW).action == decided
+
+
+def test_a_rule_whose_known_conditions_fail_is_not_in_doubt() -> None:
+    image = "resourceScope: [{field: namespace, values: [shop]}, {field: imageName, values: [web]}]"
+    loaded = policy.load(f"rules:\n{rule('a', 1, 'alert', image)}", source="p")
+    unknown = frozenset((policy.ResourceField.IMAGE_NAME,))
+    found = policy.rules_for(loaded, Container(id="1", namespace="dev"), NodeLocation(), unknown=unknown)
+
+    assert found.rules == ()
+
+
+def test_a_rule_that_surely_ignores_comes_before_one_in_doubt() -> None:
+    closed = rule("closed", 2, "block", "failClosed: true, " + SHOP)
+    loaded = policy.load(f"rules:\n{rule('sure', 1, 'ignore')}{closed}", source="p")
+    found = policy.rules_for(loaded, Container(id="1"), NodeLocation(), unknown=tuple(policy.ResourceField))
+
+    assert found.decide(verdict(), process_name="x", now=NOW).rule == "sure"
+
+
+@pytest.mark.parametrize("before", ["alert", "block"])
+def test_of_rules_in_doubt_the_one_that_fails_closed_decides(before: str) -> None:
+    closed = rule("closed", 2, "block", "failClosed: true, " + SHOP)
+    loaded = policy.load(f"rules:\n{rule('before', 1, before, SHOP)}{closed}{rule('sure', 3, 'ignore')}", source="p")
+    found = policy.rules_for(loaded, Container(id="1"), NodeLocation(), unknown=tuple(policy.ResourceField))
+
+    assert found.decide(verdict(), process_name="x", now=NOW).rule == "closed"
+    assert policy.compile_blocking(found, NOW).fail_closed == frozenset(Subject)

@@ -38,6 +38,7 @@ __all__ = [
     "GUARDS",
     "HASH_KEY",
     "MAPPED_KEY",
+    "UNKNOWN_PODS",
     "VERDICT_KEY",
     "BlockMaps",
     "LoadedImage",
@@ -54,7 +55,9 @@ _U32 = struct.Struct("=I")
 _U64 = struct.Struct("=Q")
 MAPPED_KEY = struct.Struct("=QQ")
 
-GUARDS = frozenset(("guard_exec", "guard_sys_exit"))
+UNKNOWN_PODS = Cgroup(0, 0)
+"""Key of the policy of pods whose cgroups the sensor has not seen."""
+GUARDS = frozenset(("guard_cgroup_rmdir", "guard_exec", "guard_sys_exit"))
 """Names of the BPF programs that enforce rules with ``failClosed``. They are attached only while such a rule is in
 force, and pinned, so that they keep blocking after the sensor has ended."""
 

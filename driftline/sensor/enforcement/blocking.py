@@ -21,9 +21,9 @@ import msgspec
 
 from driftline.errors import DriftlineError
 from driftline.events import Action, Drift, Subject, Verdict
-from driftline.policy import compile_blocking
+from driftline.policy import Blocking, ContainerPolicy, compile_blocking
 from driftline.sensor.bpf import bpffs
-from driftline.sensor.bpf.block_maps import BlockMaps
+from driftline.sensor.bpf.block_maps import UNKNOWN_PODS, BlockMaps
 from driftline.sensor.bpf.records import Cgroup, ProcessKey
 from driftline.sensor.enforcement import stopping, switch
 from driftline.sensor.enforcement.image_maps import ImageMaps
@@ -79,6 +79,9 @@ class Blocker:
         self._can_deny = can_deny
         self._numbers = itertools.count(1)
         self._entries: dict[str, _Enforcement] = {}
+        self._unknown_keys: list[bytes] = []
+        self._unknown_policy = ContainerPolicy((), Action.IGNORE)
+        self._unknown_blocking = Blocking()
         self._is_guarded: bool | None = None  # unknown: an earlier sensor may have left guards
         self._lock = threading.Lock()
 
@@ -127,6 +130,24 @@ class Blocker:
         except OSError as error:
             _log.error("executions in container %s are blocked only after their verdict: %s", tracked.id, error)
 
+    def apply_to_unknown_pods(self, policy: ContainerPolicy) -> None:
+        """Put the rules in force for pods whose cgroups the sensor has not seen: it lags, or has ended.
+
+        ``policy`` has the rules that may hold for any pod.
+        """
+        blocking = compile_blocking(policy, datetime.datetime.now(datetime.UTC))
+        old, number = self._unknown_keys, next(self._numbers)
+        self._unknown_keys, self._unknown_policy, self._unknown_blocking = [], policy, blocking
+        if not blocking.subjects or not self._trusts_overlay:
+            self._maps.clear_policy(UNKNOWN_PODS)
+        else:
+            try:
+                self._unknown_keys = self._maps.allow(blocking, number)
+                self._maps.set_policy(UNKNOWN_PODS, blocking, owner=number, image=None)
+            except OSError as error:
+                _log.error("pods are under no blocking rules until the sensor has seen them: %s", error)
+        self._maps.disallow(old)
+
     def forget(self, tracked: TrackedContainer) -> None:
         """End blocking in a container, because no rule blocks any more or because the container ended."""
         with self._lock:
@@ -147,6 +168,8 @@ class Blocker:
     def refresh(self, now: datetime.datetime) -> None:
         """Apply again the rules that expired by ``now`` (aware, UTC) or whose image was loaded since the last call."""
         entered = self.images.take()
+        if self._unknown_blocking.changes_at and self._unknown_blocking.changes_at <= now:
+            self.apply_to_unknown_pods(self._unknown_policy)
         for entry in tuple(self._entries.values()):
             changes_at = entry.tracked.blocking.changes_at
             if entry.tracked.index in entered or (changes_at and changes_at <= now):
@@ -159,7 +182,8 @@ class Blocker:
         """
         tracked = [entry.tracked for entry in self._entries.values()]
         self.images.keep({it.index for it in tracked})
-        wants_guard = self.is_armed and self._trusts_overlay and any(it.blocking.fail_closed for it in tracked)
+        fails_closed = self._unknown_blocking.fail_closed or any(it.blocking.fail_closed for it in tracked)
+        wants_guard = self.is_armed and self._trusts_overlay and bool(fails_closed)
         if wants_guard == self._is_guarded:
             return
         # Set before trying: a failure is logged once and not twice a second.
@@ -226,6 +250,8 @@ class Blocker:
             return "SIGKILL after the verdict"
         at_exec = "LSM denial at exec, SIGKILL at" if self._can_deny else "SIGKILL at exec,"
         guarded = ", guarded by pinned programs" if self._is_guarded else ""
+        if self._unknown_blocking.fail_closed and self._is_guarded:
+            guarded += ", which cover pods that start while the sensor is away"
         return f"{at_exec} open and mmap, or after the verdict{guarded}"
 
     def close(self) -> None:
