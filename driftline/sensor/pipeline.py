@@ -241,6 +241,11 @@ class Pipeline:
             if not tracked.is_named:
                 self._continue(tracked, self._pods.complete(tracked.container))
 
+    def end_all_waits(self) -> None:
+        """Continue the work of all containers that wait for their names: the sensor stops."""
+        for tracked in self._containers.waiting():
+            self.name_by_path(tracked.id)
+
     def end_waits(self, now: float) -> None:
         """Continue the work of containers whose names have not come within ``_NAME_SECONDS`` (``time.monotonic``)."""
         for tracked in self._containers.waiting():

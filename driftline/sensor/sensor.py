@@ -346,6 +346,7 @@ class Sensor:
             "perf-ring-full": lambda: self._mappings.lost if self._mappings else 0,
             "record-failed": lambda: self._failures,
             "judge-queue-full": lambda: self._evaluator.overflows,
+            "evaluation-failed": lambda: self._evaluator.failures,
             "sink-full": lambda: sum(sink.lost() for sink in self._sinks),
         }
 
@@ -387,11 +388,16 @@ class Sensor:
         self._stopping.put(None)
 
     def close(self) -> None:
-        """Finish and write the evaluations under way, report the stop, and unload the programs."""
-        # Evaluations first, for their rows; the programs last, since the other parts use their maps.
+        """Handle the last records, finish and write the evaluations under way, report the stop, unload the programs."""
+        # No record comes after the programs are detached. Their maps are used until the end.
+        self._kernel.detach()
+        self._turn()
+        self._pipeline.end_all_waits()
         self._evaluator.close()
         for messages in self._evaluated.take():
             self._emit(messages)
+        self._emit(self._health.new_losses())
+        self._emit(self._health.gaps(self._pipeline.lost_by_container()))
         self._emit([self._health.row("SensorStopped", reason="")])
         self._flush()
         if self._marker:

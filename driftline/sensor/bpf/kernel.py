@@ -154,6 +154,10 @@ class KernelSide:
         value = self._object.lookup(name, key, _U64.size * self._cpus) or b""
         return sum(count for (count,) in _U64.iter_unpack(value))
 
+    def detach(self) -> None:
+        """Detach the programs; the rings keep the records until ``close``. Pinned guards stay attached."""
+        self._object.detach_all()
+
     def close(self) -> None:
         """Detach and unload the programs; pinned guards stay attached."""
         self.exec_ring.close()

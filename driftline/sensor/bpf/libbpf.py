@@ -167,6 +167,11 @@ class BpfObject:
         if name in self._links:
             self._lib.bpf_link__destroy(self._links.pop(name).pointer)
 
+    def detach_all(self) -> None:
+        """Close all of this process's links; pinned programs stay attached."""
+        for name in tuple(self._links):
+            self.detach(name)
+
     def pin(self, name: str, path: str) -> None:
         """Pin an attached program: it stays attached as long as ``path`` exists, also after this process.
 
@@ -240,8 +245,7 @@ class BpfObject:
 
     def close(self) -> None:
         """Detach and unload everything."""
-        for name in tuple(self._links):
-            self.detach(name)
+        self.detach_all()
         if self._object:
             self._lib.bpf_object__close(self._object)
             self._object = None

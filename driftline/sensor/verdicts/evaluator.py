@@ -7,6 +7,7 @@ slow disk never keeps the loop from its rings.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import logging
 import os
@@ -115,6 +116,10 @@ class Evaluator:
         self._results = results
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="evaluator")
         self._waiting = threading.BoundedSemaphore(_WAITING_MAX)
+        self._unfinished: dict[int, Candidate] = {}
+        self._is_closed = False
+        self.failures = 0
+        """Number of candidates whose evaluation failed, so that they have no row, since the start."""
         self.overflows = 0
         """Number of candidates that were not read because too many waited, since the start."""
 
@@ -145,22 +150,26 @@ class Evaluator:
             self.overflows += 1
             self._results.put(self._messages(candidate, self._verdict(candidate, None, _too_many)))
             return
+        self._unfinished[id(candidate)] = candidate
         candidate.tracked.index.add_done_callback(lambda index: self._submit(candidate, index))
 
+    # When the sensor stops, the executor takes nothing more, and ``close`` reports the candidate.
     def _submit(self, candidate: Candidate, index: Future[ImageIndex]) -> None:
-        try:
+        with contextlib.suppress(RuntimeError):
             self._threads.submit(self._evaluate, candidate, index)
-        except RuntimeError:  # the sensor stops; the executor takes nothing more
-            self._waiting.release()
 
     def _evaluate(self, candidate: Candidate, index: Future[ImageIndex]) -> None:
+        if self._is_closed:
+            return
         try:
             found = self._verdict(candidate, _ready_index(index), lambda: self._read(candidate))
             self._results.put(self._messages(candidate, found))
         except Exception:
+            self.failures += 1
             _log.exception("a candidate of container %s could not be evaluated", candidate.tracked.id)
             raise
         finally:
+            self._unfinished.pop(id(candidate), None)
             self._waiting.release()
 
     def _read(self, candidate: Candidate) -> Digest:
@@ -238,8 +247,12 @@ class Evaluator:
         )
 
     def close(self) -> None:
-        """Finish the evaluations that have begun; cancel the others."""
+        """Finish the evaluations that have begun; the others end without their content being read."""
+        self._is_closed = True
         self._threads.shutdown(wait=True, cancel_futures=True)
+        for candidate in tuple(self._unfinished.values()):
+            self._results.put(self._messages(candidate, self._verdict(candidate, None, _stopped)))
+        self._unfinished.clear()
 
 
 # None leaves the content unverified: there is no index yet, or it could not be built.
@@ -254,6 +267,10 @@ def _ready_index(index: Future[ImageIndex]) -> ImageIndex | None:
 
 def _refuse_to_read() -> Digest:
     raise ContentNeeded
+
+
+def _stopped() -> Digest:
+    raise Unreadable("the sensor stopped before it was read")
 
 
 def _too_many() -> Digest:
