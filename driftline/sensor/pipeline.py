@@ -310,6 +310,9 @@ class Pipeline:
         self.execs += 1
         parent = self._processes.parent(record)
         tracked = self._containers.of(record.head, record.cgroup_path)
+        if tracked is None or not tracked.is_known:
+            before = self._processes.find(ProcessKey.at(record.head.tgid, record.head.start))
+            tracked = self._left(record.head, before, parent) or tracked
         if tracked and self._is_runtime(record.head, parent, tracked):
             tracked = None
         process = self._processes.executed(record, tracked.id if tracked else "")
@@ -338,6 +341,17 @@ class Pipeline:
         if self._kernel.watch_hosts:
             columns = self._row_builder.columns(Container(id=""))
             self._emit((self._row_builder.process_created(record, parent, columns=columns, verdict=None),))
+
+    # A process that moved itself to a cgroup of no container, or of one that no runtime knows, is still in the
+    # container in which it, or its parent, was executed.
+    def _left(self, head: Head, *processes: Process | None) -> TrackedContainer | None:
+        if head.mnt_ns == self._kernel.host_mnt_ns:
+            return None
+        for process in processes:
+            tracked = self._containers.get(process.container_id) if process else None
+            if tracked and tracked.is_known:
+                return tracked
+        return None
 
     # runc and crun execute their own program in the container's cgroup, before they enter its mount namespace. Such a
     # process is not the container's: its parent is outside of the container.
@@ -389,6 +403,8 @@ class Pipeline:
         tracked = self._containers.of(record.head)
         key = ProcessKey.at(record.head.tgid, record.head.start)
         process = self._processes.find(key) or self._forked(record.head)
+        if tracked is None or not tracked.is_known:
+            tracked = self._left(record.head, process) or tracked
         if tracked is None or process is None:
             return
         blocked_by = _blocked_by(record)

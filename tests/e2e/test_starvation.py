@@ -66,3 +66,20 @@ def test_a_new_container_is_under_its_rules_before_its_first_drift(
 
 def alert_of(container: labs.LabContainer) -> Callable[[Row], bool]:
     return lambda row: bool(row["kind"] == "alert" and row["ContainerId"] == container.id)
+
+
+@pytest.mark.parametrize("moved_to", ["crowd/" + "c" * 64, "crowd-of-the-node"])
+def test_a_process_that_leaves_its_cgroup_stays_in_its_container(
+    sensor: Sensor, container: Callable[..., labs.LabContainer], moved_to: str
+) -> None:
+    name = f"moved-{len(moved_to)}"
+    waits = f"mkfifo /tmp/go; read line < /tmp/go; cp /opt/lab/true /tmp/{name}; /tmp/{name}; sleep 60"
+    started = container("busybox", command=("/bin/sh", "-c", waits))
+    sensor.wait_for(lambda row: row.get("ContainerId") == started.id)
+    with Cgroups() as cgroups:
+        (cgroups.make(moved_to) / "cgroup.procs").write_text(str(started.pid))
+        started.sh("echo > /tmp/go")
+        alert = sensor.wait_for(lambda row: row["kind"] == "alert" and row["FileName"] == name)
+        started.stop()
+
+    assert (alert["ContainerId"], alert["ContainerName"]) == (started.id, "web")
