@@ -35,7 +35,7 @@ def test_help_imports_no_engine_and_no_client(arguments: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["print 1", "print now(), dynamic([1])", "datatable(t: datetime)[datetime(2026-01-01)] | evaluate pivot(t)"],
+    ["print 1", "print 'x', 1.5, dynamic([1])", "datatable(t: datetime)[datetime(2026-01-01)] | evaluate pivot(t)"],
 )
 def test_a_hunt_imports_no_pandas_and_no_client(query: str, tmp_path: Path) -> None:
     (tmp_path / "pandas").mkdir()
