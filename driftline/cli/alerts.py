@@ -9,12 +9,12 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
-from cyclopts import App
+from cyclopts import App, Parameter
 from rich.console import Console
 
-from driftline.cli._shared import alert_text, http_client, ids, item_list, store_rows
+from driftline.cli._shared import alert_text, completers, http_client, ids, item_list, store_rows
 from driftline.cli._shared.credentials import is_logged_in
 from driftline.cli._shared.options import (
     DEFAULT_STORE,
@@ -34,6 +34,8 @@ from driftline.cli._shared.store_rows import Row
 from driftline.printable import escape_unprintable
 from driftline.store.process.reader import open_reader
 from driftline.store.query.row_query import Filter, RowQuery
+
+AlertId = Annotated[str, Parameter(completer=completers.alerts)]
 
 app = App(name="alerts")
 
@@ -85,7 +87,7 @@ def alerts(
 
 
 @app.command
-def show(alert_id: str, *, store: OptionalStore = None, output: RowOutput = "table") -> None:
+def show(alert_id: AlertId, *, store: OptionalStore = None, output: RowOutput = "table") -> None:
     """Show one alert: of the server you are logged in to, or of a local store.
 
     Parameters
@@ -175,7 +177,7 @@ def list_alerts(
 
 @app.command
 def act(
-    alert_id: str,
+    alert_id: AlertId,
     action: Action,
     *,
     classification: Literal["true positive", "benign", "false positive"] | None = None,
@@ -214,7 +216,7 @@ def act(
 
 
 @app.command
-def history(alert_id: str, *, output: ItemOutput = "table") -> None:
+def history(alert_id: AlertId, *, output: ItemOutput = "table") -> None:
     """List the actions on an alert of the server, the oldest first.
 
     Parameters

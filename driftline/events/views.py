@@ -205,6 +205,26 @@ AlertInfo
 """,
     ),
     View(
+        "DeviceFileEvents",
+        "Last changes of the files that containers executed, read or loaded, as in Defender's advanced hunting",
+        """
+CloudProcessEvents
+| where isnotnull(WriteTime)
+| summarize arg_max(Timestamp, *) by NodeName, ContainerId, FolderPath, FileName, WriterProcessKey, WriteTime
+| project Timestamp = WriteTime, TimeGenerated = WriteTime, DeviceId = ContainerId,
+    DeviceName = coalesce(KubernetesPodName, ContainerName, NodeName),
+    ActionType = iff(DriftContent == 'modified', 'FileModified', 'FileCreated'), FileName,
+    FolderPath = iff(FolderPath == '/', strcat('/', FileName), strcat(FolderPath, '/', FileName)), SHA256, FileSize,
+    InitiatingProcessId = WriterProcessId, InitiatingProcessFileName = WriterProcessName,
+    InitiatingProcessCommandLine = WriterProcessCommandLine,
+    InitiatingProcessCreationTime = WriterProcessCreationTime, InitiatingProcessUniqueId = WriterProcessKey,
+    ReportId = hash_md5(strcat_delim('|', NodeName, ContainerId, FolderPath, FileName, WriterProcessKey, WriteTime)),
+    AdditionalFields = bag_pack('WriteOperation', WriteOperation, 'WriterPlace', WriterPlace,
+        'WriterKubernetesPodName', WriterKubernetesPodName), MachineGroup = ClusterName, TenantId = '',
+    Type = 'DeviceFileEvents'
+""",
+    ),
+    View(
         "DeviceProcessEvents",
         "Started processes of containers, as in Defender's advanced hunting; a container counts as a device",
         """

@@ -339,7 +339,7 @@ class Pipeline:
 
     def _on_host_exec(self, record: ExecRecord, parent: Process | None) -> None:
         if self._kernel.watch_hosts:
-            columns = self._row_builder.columns(Container(id=""))
+            columns = self._row_builder.columns(Container(id="", name="host"))
             self._emit((self._row_builder.process_created(record, parent, columns=columns, verdict=None),))
 
     # A process that moved itself to a cgroup of no container, or of one that no runtime knows, is still in the

@@ -119,6 +119,16 @@ def test_a_memfd_is_added_content_in_memory(watched: Callable[..., Watched]) -> 
     assert found == [("/memfd:name", "binary", "memory", "added")]
 
 
+def test_rows_have_the_fields_that_defenders_hunts_read(watched: Callable[..., Watched]) -> None:
+    script = DROP + "/tmp/new; cp /usr/bin/sleep /tmp/s; echo >> /tmp/s; /opt/lab/memexec /tmp/s name 0.2"
+    rows = watched().after(script)
+    found = {row["FileName"]: row["AdditionalFields"] for row in rows if row["kind"] == "alert"}
+
+    assert found["new"]["UpperLayer"] is True and "Memfd" not in found["new"]
+    assert found["memfd:name"]["Memfd"] is True and "UpperLayer" not in found["memfd:name"]
+    assert {fields["DriftAction"] for fields in found.values()} == {"Alert"}
+
+
 def test_a_memfd_of_image_content_is_relocated(watched: Callable[..., Watched]) -> None:
     found = watched().alerts("/opt/lab/memexec /usr/bin/sleep runc_cloned 0.2")
 

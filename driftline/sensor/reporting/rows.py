@@ -109,7 +109,7 @@ class RowBuilder:
             AccountName=_account(record.uid),
             LogonId=None if record.session_id == _UNSET else record.session_id,
             InitiatingProcessId=str(ancestor.tgid) if ancestor else "",
-            AdditionalFields=_more(record) | _volume(verdict),
+            AdditionalFields=_more(record) | _place(verdict),
             SHA256=verdict.sha256 if verdict else "",
             FileSize=record.file.size,
             **_drift(verdict),
@@ -146,7 +146,7 @@ class RowBuilder:
             ProcessCommandLine=command_line(process.argv),
             ProcessCreationTime=self._clock.utc(process.start_ns),
             InitiatingProcessId=str(process.parent.pid) if process.parent else "",
-            AdditionalFields=_volume(verdict),
+            AdditionalFields=_place(verdict),
             SHA256=verdict.sha256,
             FileSize=verdict.size if verdict.size >= 0 else None,
             **_drift(verdict),
@@ -229,11 +229,13 @@ class RowBuilder:
         ``container`` gives the facts for the decision that have no column. ``blocked_by`` is the means that stopped
         the process. ``why_not`` is the reason why a blocking rule did not stop it; empty otherwise.
         """
+        action = Action.BLOCK if blocked_by else decision.action
         more = ({"NotBlocked": why_not} if why_not else {}) | _policy_facts(container)
+        more["DriftAction"] = str(action).capitalize()
         return msgspec.structs.replace(
             event,
             PolicyRule=decision.rule,
-            PolicyAction=str(Action.BLOCK if blocked_by else decision.action),
+            PolicyAction=str(action),
             BlockedBy=str(blocked_by),
             AdditionalFields={**event.AdditionalFields, **more},
         )
@@ -285,8 +287,16 @@ def _drift(verdict: Verdict | None) -> dict[str, Any]:
     }
 
 
-def _volume(verdict: Verdict | None) -> dict[str, Any]:
-    return {"VolumeKind": str(verdict.volume)} if verdict and verdict.volume is not None else {}
+# UpperLayer, Memfd and, with the decision, DriftAction are names that Defender's hunts read.
+def _place(verdict: Verdict | None) -> dict[str, Any]:
+    if verdict is None:
+        return {}
+    more: dict[str, Any] = {} if verdict.volume is None else {"VolumeKind": str(verdict.volume)}
+    if verdict.origin == Origin.WRITABLE_LAYER:
+        more["UpperLayer"] = True
+    elif verdict.origin == Origin.MEMORY:
+        more["Memfd"] = True
+    return more
 
 
 # Facts of an exec that have no column of their own.

@@ -53,6 +53,7 @@ ROWS: dict[str, list[Record]] = {
             KubernetesResource="Deployment/web", ContainerName="c", ContainerId="c1", NodeName="node-1",
             ClusterName="prod", AwsResourceName=ARN, PolicyAction="block", PolicyRule="no drift",
             DriftReason="the image has no such file", ProcessKey="b-7-1",
+            WriteTime=NOW, WriterProcessName="curl", WriterProcessCommandLine="curl -o /tmp/x", WriterProcessId=5,
         ),
         CloudProcessEvent(Timestamp=NOW, ActionType="ProcessEnded", FileName="y", ClusterName="test"),
     ],
@@ -160,6 +161,12 @@ def test_containers_are_devices(database: Database) -> None:
     (row,) = rows(database, "DeviceProcessEvents | where InitiatingProcessFileName == 'sh'")
 
     assert (row["DeviceName"], row["FolderPath"], row["InitiatingProcessId"]) == ("web", "/tmp/x", 6)
+
+
+def test_the_last_change_of_an_executed_file_is_a_file_event(database: Database) -> None:
+    (row,) = rows(database, "DeviceFileEvents | where InitiatingProcessCommandLine has 'curl'")
+
+    assert (row["ActionType"], row["FolderPath"], row["InitiatingProcessId"]) == ("FileCreated", "/tmp/x", 5)
 
 
 def test_a_caller_sees_the_rows_of_its_clusters_in_views(database: Database) -> None:
