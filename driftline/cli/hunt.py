@@ -7,16 +7,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import App, Parameter
-from rich.table import Table
 
 from driftline import hunts
-from driftline.cli._shared import completers, hunt_shell, saved_hunts
+from driftline.cli._shared import completers, saved_hunts
 from driftline.cli._shared.hunt_sources import LocalHunt, open_source, pairs, start_time
 from driftline.cli._shared.options import DEFAULT_STORE, Flag, Repeated, Store
-from driftline.cli._shared.query_completion import Vocabulary
 from driftline.cli._shared.result_formats import Output, print_result
 from driftline.cli._shared.server_hunt import ServerHunt, server_columns
-from driftline.cli._shared.tables import print_table
 from driftline.errors import InvalidInput, InvalidQuery
 from driftline.kql.print import printer
 from driftline.store.query.hunt_store import Explanation
@@ -104,6 +101,9 @@ def hunt(
             raise _underlined(query, error) from error
 
     if not query and file is None and not run and sys.stdin.isatty():
+        from driftline.cli._shared import hunt_shell  # noqa: PLC0415 -- prompt_toolkit takes longer than a short hunt
+        from driftline.cli._shared.query_completion import Vocabulary  # noqa: PLC0415
+
         vocabulary = Vocabulary(server_columns(server) if source is None else source.columns())
         return hunt_shell.run_shell(answer, vocabulary, output=output, timespan=timespan)
     return answer(_read_query(query, file, run), output, timespan)
@@ -200,6 +200,10 @@ def _read_query(query: str, file: Path | None, name: str) -> str:
 
 
 def _print_list() -> None:
+    from rich.table import Table  # noqa: PLC0415 -- a hunt needs it only for tables
+
+    from driftline.cli._shared.tables import print_table  # noqa: PLC0415
+
     shown = Table(box=None, header_style="dim")
     for column in ("hunt", "looks for", "tactic", "techniques"):
         shown.add_column(column, overflow="fold")

@@ -14,7 +14,6 @@ from importlib import resources
 from typing import Any, Literal
 
 import msgspec
-import yaml
 
 from driftline.errors import InvalidInput
 from driftline.events import TABLES
@@ -101,6 +100,8 @@ def find(name: str) -> Hunt:
 
 def parse(name: str, text: str) -> Hunt:
     """Parse a hunt from YAML. Raises ``InvalidInput`` for invalid YAML and for unknown or missing fields."""
+    import yaml  # noqa: PLC0415 -- hunts that are not of the library do without
+
     try:
         return msgspec.convert({"name": name, **yaml.safe_load(text)}, Hunt)
     except (yaml.YAMLError, msgspec.ValidationError, TypeError) as error:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from driftline.events import TABLES, Column
 
-__all__ = ["COLUMN_TYPES", "create_statement", "quoted"]
+__all__ = ["COLUMN_TYPES", "HOT", "create_statement", "quoted"]
 
+HOT = "hot.duckdb"
+"""Name of the database file in a store's directory."""
 COLUMN_TYPES = {
     "string": "VARCHAR",
     "long": "BIGINT",

@@ -9,9 +9,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import pyarrow as pa
-from rich.table import Table
 
-from driftline.cli._shared.tables import print_table
 from driftline.kql.text import constants
 from driftline.printable import escape_unprintable
 
@@ -55,6 +53,10 @@ def _json(rows: pa.Table) -> None:
 
 
 def _table(rows: pa.Table) -> None:
+    from rich.table import Table  # noqa: PLC0415 -- only this format needs it
+
+    from driftline.cli._shared.tables import print_table  # noqa: PLC0415
+
     shown = Table(box=None, header_style="dim")
     for name in rows.column_names:
         shown.add_column(escape_unprintable(name), overflow="fold")

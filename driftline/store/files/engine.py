@@ -10,6 +10,7 @@ from pathlib import Path
 import duckdb
 
 from driftline.errors import DriftlineError, StoreBusy, StoreCorrupt, StoreError, StoreFull
+from driftline.store.schema import HOT
 from driftline.store.udf import registration
 
 __all__ = [
@@ -23,8 +24,6 @@ __all__ = [
     "translate_errors",
 ]
 
-HOT = "hot.duckdb"
-"""Name of the database file in the store's directory."""
 COLD = "cold"
 """Name of the directory of Parquet files."""
 MEMORY = "512MB"

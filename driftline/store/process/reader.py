@@ -14,19 +14,22 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import msgspec
 import pyarrow as pa
 
 from driftline.errors import StoreError
-from driftline.store.files.database import HOT, Database
 from driftline.store.process.protocol import BATCH_ROWS, RESPONSE_HEAD, ROWS, SOCKET, decode_response, encode_request
 from driftline.store.query.hunt_store import Explanation, Hunt
 from driftline.store.query.limits import Stop
 from driftline.store.query.messages import Backup, Check, Request, Statistics, TableStatistics
 from driftline.store.query.row_query import RowQuery
 from driftline.store.query.translators import Translators
+from driftline.store.schema import HOT
+
+if TYPE_CHECKING:
+    from driftline.store.files.database import Database
 
 __all__ = ["Reader", "RowStream", "is_store", "open_reader"]
 
@@ -101,11 +104,11 @@ class Reader:
 
     def statistics(self) -> dict[str, TableStatistics]:
         """Count rows, files and bytes of each table."""
-        return self._request(Statistics(), dict[str, TableStatistics], Database.statistics)
+        return self._request(Statistics(), dict[str, TableStatistics], lambda database: database.statistics())
 
     def check(self) -> list[str]:
         """Read the whole store and return its problems, one sentence each; an empty list means that it is intact."""
-        return self._request(Check(), list[str], Database.check)
+        return self._request(Check(), list[str], lambda database: database.check())
 
     def backup(self, destination: Path) -> int:
         """Copy the store into a new directory and return the bytes copied.
@@ -124,6 +127,8 @@ class Reader:
         return self._from_files(from_files)
 
     def _from_files(self, work: Callable[[Database], T]) -> T:
+        from driftline.store.files.database import Database  # noqa: PLC0415 -- a client of the process does without
+
         with _DIRECT:
             database = Database(self._directory, read_only=True, translators=self._translators)
             try:
