@@ -11,6 +11,7 @@
 #include "lib/interpreter.h"
 #include "lib/maps.h"
 #include "lib/script.h"
+#include "lib/shell.h"
 #include "lib/syscall.h"
 #include "lib/task.h"
 #include "lib/writers.h"
@@ -101,10 +102,12 @@ static __always_inline void learn_session(struct exec_record *record, struct tas
 static __always_inline void learn_interpreter(struct file *file, const char *filename, const char *interp)
 {
 	struct file_key key = key_of(file);
-	__u32 one = 1;
+	__u32 kinds = kinds_by_name(BPF_CORE_READ(file, f_path.dentry, d_name.name));
 
-	if (filename != interp || is_interpreter_name(BPF_CORE_READ(file, f_path.dentry, d_name.name)))
-		bpf_map_update_elem(&interpreters, &key, &one, BPF_ANY);
+	if (!kinds && filename != interp)
+		kinds = OPENS_CODE;
+	if (kinds)
+		bpf_map_update_elem(&interpreters, &key, &kinds, BPF_ANY);
 }
 
 static __always_inline void read_creds(struct exec_record *record, struct task_struct *task)
@@ -211,7 +214,7 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 		remember_executed(&record->file, record->head.time);
 	read_creds(record, task);
 	read_ns_pid(record, task);
-	read_ancestors(record, task);
+	read_ancestors(record->ancestors, task);
 	learn_session(record, task);
 	record->argc = bprm->argc;
 	BPF_CORE_READ_INTO(&record->comm, task, comm);
@@ -316,17 +319,6 @@ int BPF_PROG(on_cgroup_rmdir, struct cgroup *cgroup, const char *path)
 	return report_cgroup(cgroup, path, RECORD_CGROUP_RMDIR);
 }
 
-static __always_inline bool is_interpreter(struct task_struct *task)
-{
-	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
-	struct file_key key;
-
-	if (!exe)
-		return false;
-	key = key_of(exe);
-	return bpf_map_lookup_elem(&interpreters, &key);
-}
-
 /* Devices, pipes and directories hold no code. */
 static __always_inline bool is_regular(struct file *file)
 {
@@ -337,9 +329,13 @@ static __always_inline bool is_regular(struct file *file)
 static __always_inline void read_opened(struct open_record *record, struct file *file, struct task_struct *task,
 					 struct cgroup_ref *cgroup)
 {
+	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
+
 	fill_head(&record->head, RECORD_OPEN, task, cgroup);
 	read_facts(&record->file, file);
 	read_writer(&record->file, BPF_CORE_READ(file, f_inode));
+	read_ancestors(record->ancestors, task);
+	record->program = exe ? key_of(exe) : (struct file_key){};
 	CURSOR(record) = 0;
 	if (!append_paths(record, file)) {
 		record->head.flags |= PATH_TRUNCATED;
@@ -347,8 +343,10 @@ static __always_inline void read_opened(struct open_record *record, struct file 
 	}
 }
 
+/* `flags` has READ_AS_CODE for a file that is certainly run; of others user space decides, and the
+ * kernel side blocks the script argument alone. */
 static __always_inline void report_open(struct file *file, struct task_struct *task, struct cgroup_ref *cgroup,
-					const char *name)
+					const char *name, __u16 flags)
 {
 	struct open_record *record = take_scratch(SCRATCH_FILE);
 	struct candidate candidate = {};
@@ -358,12 +356,14 @@ static __always_inline void report_open(struct file *file, struct task_struct *t
 	if (!record)
 		return;
 	read_opened(record, file, task, cgroup);
+	record->head.flags |= flags;
 	offset = CURSOR(record);
 	if (name && offset < DATA_MAX)
 		stored = bpf_probe_read_user_str(AT(record, offset), 4096, name);
 	record->name_length = stored > 0 ? stored : 0;
 	CURSOR(record) = offset + record->name_length;
-	if (is_candidate(&candidate, task, file, SUBJECT_SCRIPT, ALL_RULES) && is_script_argument((__u64)name) &&
+	if (is_candidate(&candidate, task, file, SUBJECT_SCRIPT, ALL_RULES) &&
+	    (flags & READ_AS_CODE || is_script_argument((__u64)name)) &&
 	    is_blocked(&candidate, record, SCRATCH_FILE, task) && kill_current())
 		record->head.flags |= BLOCKED;
 	length = bounded(sizeof(*record) + CURSOR(record));
@@ -449,15 +449,20 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	enum opened_by by = opened_by(regs, task);
 	struct cgroup_ref cgroup;
 	struct file *file;
+	__u32 kinds;
 
 	if (by == NOT_AN_OPEN)
 		return check_write(regs, task, ret);
 	if (ret < 0 || task->tgid == settings.own_tgid)
 		return 0;
-	file = file_of_fd(task, opened_fd(regs, by, ret));
+	if (by == COPY_FD || by == CONTROL_FD) {
+		follow_copy(task, regs, by, ret, BY_SENSOR);
+		return 0;
+	}
+	file = by == READ_FD ? code_just_read(task, regs, BY_SENSOR) : file_of_fd(task, opened_fd(regs, by, ret));
 	if (!file || !is_regular(file))
 		return 0;
-	if (by != MAP_EXECUTABLE && BPF_CORE_READ(file, f_mode) & FMODE_WRITE) {
+	if (by != MAP_EXECUTABLE && by != READ_FD && BPF_CORE_READ(file, f_mode) & FMODE_WRITE) {
 		check_open_to_write(file, task, opened_to_truncate(regs, by, task));
 		return 0;
 	}
@@ -467,9 +472,15 @@ int BPF_PROG(on_sys_exit, struct pt_regs *regs, long ret)
 	if (by == MAP_EXECUTABLE) {
 		check_write(regs, task, ret);
 		check_mapping(file, task, &cgroup);
-	} else if (is_interpreter(task) && !is_image_file(file, root_of(task))) {
-		report_open(file, task, &cgroup, open_name(regs, by, task));
+		return 0;
 	}
+	kinds = interpreter_kinds(task);
+	if (!kinds || is_image_file(file, root_of(task)))
+		return 0;
+	if (by != READ_FD)
+		follow(task, file, ret, kinds, BY_SENSOR);
+	if (by == READ_FD || kinds & OPENS_CODE)
+		report_open(file, task, &cgroup, by == READ_FD ? 0 : open_name(regs, by, task), by == READ_FD ? READ_AS_CODE : 0);
 	return 0;
 }
 
@@ -519,6 +530,18 @@ static __always_inline void guard(struct file *file, struct task_struct *task, _
 		kill_current();
 }
 
+/* Whether the opened file is the script argument of an interpreter. Any other file that a shell opens
+ * may turn out to be code when it is read. */
+static __always_inline bool is_opened_script(struct file *file, struct task_struct *task, long fd, const char *name)
+{
+	__u32 kinds = interpreter_kinds(task);
+
+	if (!kinds)
+		return false;
+	follow(task, file, fd, kinds, BY_GUARD);
+	return is_script_argument((__u64)name);
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(guard_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
@@ -542,20 +565,20 @@ int BPF_PROG(guard_sys_exit, struct pt_regs *regs, long ret)
 	struct task_struct *task = bpf_get_current_task_btf();
 	enum opened_by by = opened_by(regs, task);
 	struct file *file;
-	__u16 subjects;
 
 	if (by == NOT_AN_OPEN || ret < 0 || !has_rules(task))
 		return 0;
-	file = file_of_fd(task, opened_fd(regs, by, ret));
+	if (by == COPY_FD || by == CONTROL_FD) {
+		follow_copy(task, regs, by, ret, BY_GUARD);
+		return 0;
+	}
+	file = by == READ_FD ? code_just_read(task, regs, BY_GUARD) : file_of_fd(task, opened_fd(regs, by, ret));
 	if (!file || !is_regular(file))
 		return 0;
 	if (by == MAP_EXECUTABLE)
-		subjects = mapped_subjects(task);
-	else if (is_interpreter(task) && is_script_argument((__u64)open_name(regs, by, task)))
-		subjects = SUBJECT_SCRIPT;
-	else
-		return 0;
-	guard(file, task, subjects);
+		guard(file, task, mapped_subjects(task));
+	else if (by == READ_FD || is_opened_script(file, task, ret, open_name(regs, by, task)))
+		guard(file, task, SUBJECT_SCRIPT);
 	return 0;
 }
 

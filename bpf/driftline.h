@@ -35,6 +35,7 @@ enum record_flag {
 	BLOCKED = 1 << 5,           /* killed here, before its first instruction */
 	DENIED = 1 << 6,            /* the exec failed with EPERM; the record is of the task that tried */
 	SHEBANG = 1 << 7,           /* the denied file is a script */
+	READ_AS_CODE = 1 << 8,      /* a shell read the file to run it (lib/shell.h) */
 };
 
 /* Kind of executed file, as DriftSubject: bits of the masks below. */
@@ -43,6 +44,20 @@ enum subject {
 	SUBJECT_SCRIPT = 1 << 1,
 	SUBJECT_LIBRARY = 1 << 2,
 	SUBJECT_LOADER = 1 << 3,
+};
+
+/* How a program runs files as code: value of the maps `interpreters` and `interpreter_names`. */
+enum interpreter_kind {
+	OPENS_CODE = 1 << 0,        /* its opened files are reported: user space knows which are code */
+	MOVES_CODE = 1 << 1,        /* a shell that copies the descriptor of code to 10 or higher */
+	READS_CODE_WHOLE = 1 << 2,  /* a shell like bash */
+};
+
+#define INTERPRETER_NAME_LEN 16
+
+/* Name of a program without its version, padded with NULs: python, php, bash. */
+struct interpreter_name {
+	char name[INTERPRETER_NAME_LEN];
 };
 
 /* Reason for the loss of a record or of a part of one. Index of the `losses` map. */
@@ -271,6 +286,8 @@ struct cgroup_record {
 struct open_record {
 	struct record_head head;
 	struct file_facts file;
+	struct ancestor ancestors[ANCESTORS];
+	struct file_key program;    /* of the task: a fork that executed nothing has its parent's */
 	__u16 fs_path_length;
 	__u16 path_length;
 	__u16 name_length;          /* path argument of the system call */

@@ -201,10 +201,17 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+struct rlimit {
+	unsigned long rlim_cur;
+};
+
+#define RLIMIT_NOFILE 7 /* asm-generic/resource.h */
+
 struct signal_struct {
 	atomic_t live;
 	int group_exit_code;
 	void *tty;
+	struct rlimit rlim[16];
 };
 
 struct thread_info {

@@ -82,8 +82,17 @@ struct {
 	__type(value, struct process_key);
 } sessions SEC(".maps");
 
-/* Files that are interpreters, learned at their exec; the sensor adds those of processes that ran
- * before it. The least recently used go when full. */
+/* Names of interpreters -> kinds (enum interpreter_kind). Written by the sensor at its start, from
+ * driftline/verdict/interpreters.py. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 256);
+	__type(key, struct interpreter_name);
+	__type(value, __u32);
+} interpreter_names SEC(".maps");
+
+/* Files that are interpreters -> kinds (enum interpreter_kind), learned at their exec; the sensor adds
+ * those of processes that ran before it. The least recently used go when full. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);

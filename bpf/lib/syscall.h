@@ -30,6 +30,9 @@ enum opened_by {
 	OPEN_AT_SECOND, /* the path is the second */
 	OPEN_NAMELESS,  /* memfd_create, open_by_handle_at */
 	MAP_EXECUTABLE, /* mmap of a file with PROT_EXEC */
+	READ_FD,        /* read */
+	CONTROL_FD,     /* fcntl */
+	COPY_FD,        /* dup2, dup3 */
 };
 
 /* asm-generic/mman-common.h, linux/mman.h */
@@ -100,6 +103,12 @@ static __always_inline enum opened_by opened_by(struct pt_regs *regs, struct tas
 			return OPEN_AT_SECOND;
 		case 342: case 356: /* open_by_handle_at, memfd_create */
 			return OPEN_NAMELESS;
+		case 3:
+			return READ_FD;
+		case 55: case 221: /* fcntl, fcntl64 */
+			return CONTROL_FD;
+		case 63: case 330: /* dup2, dup3 */
+			return COPY_FD;
 		default:
 			return NOT_AN_OPEN;
 		}
@@ -112,6 +121,12 @@ static __always_inline enum opened_by opened_by(struct pt_regs *regs, struct tas
 		return OPEN_NAMELESS;
 	case 9: /* mmap */
 		return mapped_by(regs->dx, regs->r10);
+	case 0:
+		return READ_FD;
+	case 72:
+		return CONTROL_FD;
+	case 33: case 292: /* dup2, dup3 */
+		return COPY_FD;
 	default:
 		return NOT_AN_OPEN;
 	}
@@ -209,6 +224,12 @@ static __always_inline enum opened_by opened_by(struct pt_regs *regs, struct tas
 		return OPEN_NAMELESS;
 	case 222: /* mmap */
 		return mapped_by(regs->regs[2], regs->regs[3]);
+	case 63:
+		return READ_FD;
+	case 25:
+		return CONTROL_FD;
+	case 24: /* dup3 */
+		return COPY_FD;
 	default:
 		return NOT_AN_OPEN;
 	}

@@ -103,16 +103,16 @@ static __always_inline void read_ns_pid(struct exec_record *record, struct task_
 }
 
 /* real_parent, not parent: a debugger becomes the parent of the task it traces (ptrace(2)). */
-static __always_inline void read_ancestors(struct exec_record *record, struct task_struct *task)
+static __always_inline void read_ancestors(struct ancestor ancestors[ANCESTORS], struct task_struct *task)
 {
 	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
 
 	for (int i = 0; i < ANCESTORS; i++) {
 		struct task_struct *leader = BPF_CORE_READ(parent, group_leader);
 
-		record->ancestors[i].tgid = BPF_CORE_READ(leader, tgid);
-		record->ancestors[i].start = BPF_CORE_READ(leader, start_boottime);
-		BPF_CORE_READ_INTO(&record->ancestors[i].comm, leader, comm);
+		ancestors[i].tgid = BPF_CORE_READ(leader, tgid);
+		ancestors[i].start = BPF_CORE_READ(leader, start_boottime);
+		BPF_CORE_READ_INTO(&ancestors[i].comm, leader, comm);
 		parent = BPF_CORE_READ(leader, real_parent);
 	}
 }

@@ -56,13 +56,13 @@ from driftline.sensor.tracking.mappings import (
     fs_path_of,
 )
 from driftline.sensor.tracking.pods import ANY_POD, PodTable, unknown_fields
-from driftline.sensor.tracking.processes import Process, ProcessTable, read_process
+from driftline.sensor.tracking.processes import Process, ProcessTable
 from driftline.sensor.tracking.writers import WriterResolver
 from driftline.sensor.verdicts import running
 from driftline.sensor.verdicts.content import Capture, ContentReader
 from driftline.sensor.verdicts.evaluator import Candidate, ContentNeeded, Evaluator
 from driftline.sensor.verdicts.indexes import ImageIndexes
-from driftline.verdict import FileFacts, loader_argument
+from driftline.verdict import FileFacts, interpreter_of, loader_argument
 
 __all__ = ["Pipeline"]
 
@@ -119,7 +119,7 @@ class Pipeline:
         self._pods = PodTable()
         self._mappings = MappingFilter(containers, processes)
         self._writers = WriterResolver(containers, kernel)
-        self._scripts_seen: OrderedDict[tuple[ProcessKey, int, int], None] = OrderedDict()
+        self._scripts_seen: OrderedDict[tuple[ProcessKey, int, int, int], None] = OrderedDict()
         self._mapped: set[tuple[int, int]] | None = set()  # pid and inode, until ``find``
         self._set_rules_of_unknown_pods()
         self.execs = 0
@@ -178,7 +178,7 @@ class Pipeline:
     def _find(self, process: Process, tracked: TrackedContainer, when: int) -> None:
         if not self._is_forked(process):
             self._find_file(running.open_program(process, when), Subject.BINARY, process, tracked)
-            if scripts.is_interpreter(process.program):
+            if interpreter_of(process.program):
                 self._find_file(running.open_script(process, when), Subject.SCRIPT, process, tracked)
         for mapping in running.executable_mappings(process, when):
             if self._mapped is not None and (mapping.pid, mapping.inode) not in self._mapped:
@@ -402,7 +402,7 @@ class Pipeline:
     def _on_open(self, record: OpenRecord) -> None:
         tracked = self._containers.of(record.head)
         key = ProcessKey.at(record.head.tgid, record.head.start)
-        process = self._processes.find(key) or self._forked(record.head)
+        process = self._process_of(record)
         if tracked is None or not tracked.is_known:
             tracked = self._left(record.head, process) or tracked
         if tracked is None or process is None:
@@ -424,16 +424,17 @@ class Pipeline:
             )
         )
 
-    # A process without an exec: only the kernel side knows its session.
-    def _forked(self, head: Head) -> Process | None:
-        process = read_process(head.tgid)
-        return (
-            msgspec.structs.replace(process, session=self._kernel.session(head.tgid, head.start)) if process else None
-        )
+    # Of a process without an exec, only the kernel side knows the session.
+    def _process_of(self, record: OpenRecord) -> Process | None:
+        head = record.head
+        process = self._processes.of_open(record)
+        if process is None or self._processes.find(process.key):
+            return process
+        return msgspec.structs.replace(process, session=self._kernel.session(head.tgid, head.start))
 
     # Interpreters open a script more than once: to detect its encoding, to run it, to quote it in a traceback.
     def _is_first_read(self, key: ProcessKey, file: FileFacts) -> bool:
-        seen = (key, file.device, file.inode)
+        seen = (key, file.device, file.inode, file.ctime_ns)  # a changed script counts again
         if seen in self._scripts_seen:
             return False
         self._scripts_seen[seen] = None

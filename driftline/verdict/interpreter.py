@@ -1,7 +1,7 @@
 """The file that an interpreter, or the dynamic loader ``ld.so``, runs, found in its command line.
 
 The kernel sees ``sh /tmp/x`` as an execution of ``sh``. Every interpreter parses its options in its own
-way; a ``_Grammar`` describes the options of one, from its manual, and a common parser applies it.
+way; a ``Grammar`` describes the options of one (``interpreters``), and a common parser applies it.
 """
 
 from __future__ import annotations
@@ -9,113 +9,28 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
-import msgspec
+from driftline.verdict.interpreters import Grammar, Interpreter, interpreter_of
 
-__all__ = ["loader_argument", "script_argument"]
-
-
-# The options of one interpreter, up to the first operand. Short options are given as letters, long options as
-# whole words with their dashes. An option that is not listed takes no value.
-class _Grammar(msgspec.Struct, frozen=True, kw_only=True):
-    code: bytes = b""  # no script: the code is on the command line, in a module or on standard input
-    file: bytes = b""  # the value is the script
-    valued: bytes = b""  # takes a value: the rest of the word, or else the next word
-    detached: bytes = b""  # takes the next word as its value, also in the middle of a group of letters
-    attached: bytes = b""  # the rest of the word, which may be empty, is its value
-    numbered: bytes = b""  # the digits after it are its value; more letters may follow
-    long_code: frozenset[bytes] = frozenset()  # long options like code
-    long_file: frozenset[bytes] = frozenset()  # long options like file
-    long_valued: frozenset[bytes] = frozenset()  # long options that take a value
-    one_dash: bool = False  # long options have one dash (-file) and ignore case; there are no short options
-    plus: bool = False  # options may begin with +
-    operand: bool = True  # the first operand is the script
-    commands: frozenset[bytes] = frozenset()  # subcommands before the script
+__all__ = [
+    "code_arguments",
+    "interpreter_run",
+    "loader_argument",
+    "named_files",
+    "reads_stdin",
+    "script_argument",
+]
 
 
-def _words(text: str) -> frozenset[bytes]:
-    return frozenset(text.encode().split())
-
-
-# bash(1), dash(1), zsh(1), mksh(1): -c takes the code from the command line, -s from standard input.
-_SHELL = _Grammar(code=b"cs", detached=b"oO", plus=True, long_valued=_words("--rcfile --init-file --emulate"))
-# https://docs.python.org/3/using/cmdline.html
-_PYTHON = _Grammar(code=b"cm", valued=b"WX", long_valued=_words("--check-hash-based-pycs"))
-# perlrun(1)
-_PERL = _Grammar(code=b"eE", valued=b"I", attached=b"iFMmxCDdV", numbered=b"0l")
-# ruby(1)
-_RUBY = _Grammar(
-    code=b"e",
-    valued=b"IrCE",
-    attached=b"iFKxWT",
-    numbered=b"0",
-    long_valued=_words(
-        "--encoding --external-encoding --internal-encoding --enable --disable --backtrace-limit --parser --dump"
-    ),
-)
-# node(1); -p and -pe evaluate code and print the result
-_NODE = _Grammar(
-    code=b"ep",
-    valued=b"rC",
-    long_code=_words("--eval --print --run --test"),
-    long_valued=_words(
-        "--require --import --loader --experimental-loader --conditions --input-type --env-file"
-        " --env-file-if-exists --title --icu-data-dir --openssl-config --diagnostic-dir --redirect-warnings"
-    ),
-    commands=_words("inspect debug"),
-)
-# https://www.php.net/manual/en/features.commandline.options.php
-_PHP = _Grammar(
-    code=b"rBRES",
-    file=b"fF",
-    valued=b"cdztg",
-    long_code=_words("--run --process-begin --process-code --process-end --server"),
-    long_file=_words("--file --process-file"),
-    long_valued=_words("--php-ini --define --zend-extension --docroot"),
-)
-# lua(1): -e runs its value, and then the script
-_LUA = _Grammar(valued=b"elj", attached=b"Ob")
-# gawk(1): without -f the first operand is the code
-_AWK = _Grammar(
-    file=b"fE",
-    valued=b"vFeilodpLD",
-    long_file=_words("--file --exec"),
-    long_valued=_words("--assign --field-separator --source --include --load"),
-    operand=False,
-)
-# https://learn.microsoft.com/powershell/module/microsoft.powershell.core/about/about_pwsh
-_PWSH = _Grammar(
-    long_code=_words("-c -command -e -ec -encodedcommand"),
-    long_file=_words("-f -file"),
-    long_valued=_words(
-        "-executionpolicy -ex -ep -configurationname -config -custompipename -inputformat -in -outputformat -o"
-        " -settingsfile -settings -version -v -windowstyle -w -workingdirectory -wd"
-    ),
-    one_dash=True,
-)
-# tclsh(1), wish(1)
-_TCL = _Grammar(valued=b"c", long_valued=_words("-encoding"), one_dash=True)
-
-_GRAMMARS: dict[bytes, _Grammar] = {
-    **dict.fromkeys((b"sh", b"bash", b"rbash", b"dash", b"ash", b"hush", b"zsh", b"ksh", b"mksh", b"pdksh"), _SHELL),
-    **dict.fromkeys((b"python", b"pypy"), _PYTHON),
-    **dict.fromkeys((b"node", b"nodejs"), _NODE),
-    **dict.fromkeys((b"lua", b"luajit"), _LUA),
-    **dict.fromkeys((b"awk", b"gawk", b"mawk", b"nawk", b"original-awk"), _AWK),
-    **dict.fromkeys((b"tclsh", b"wish"), _TCL),
-    b"perl": _PERL,
-    b"ruby": _RUBY,
-    b"php": _PHP,
-    b"pwsh": _PWSH,
-}
 _MULTI_CALL = (b"busybox", b"toybox")
-_ENV = _Grammar(valued=b"uC", long_valued=_words("--unset --chdir"))
+_ENV = Grammar(valued=b"uC", long_valued=frozenset({b"--unset", b"--chdir"}))
 
-_VERSION = re.compile(rb"-?[0-9][0-9.]*(?:-.*)?$|-cgi.*$|-static$")
 _LOADER = re.compile(
     rb"ld(?:-linux[^/]*|-musl-[^/]*|64|-[0-9.]+)?\.so(?:\.[0-9]+)*$|libc(?:\.musl-[^/]*)?\.so(?:\.1)?$"
 )
 _MAX_NESTED_ENV = 8  # env may run env
+_SEPARATORS = re.compile(rb"[\s:=,;@]+")
 
 
 def script_argument(argv: Sequence[bytes], program: bytes) -> bytes | None:
@@ -128,6 +43,47 @@ def script_argument(argv: Sequence[bytes], program: bytes) -> bytes | None:
     ``None`` means that there is no script: the program is no known interpreter, or takes its code from
     standard input, from the command line (``-c``) or from a module (``python -m``).
     """
+    interpreter, words = _resolve(argv, program)
+    return _find_code(words, interpreter.grammar).script if interpreter else None
+
+
+def reads_stdin(argv: Sequence[bytes], program: bytes) -> bool:
+    """Return whether an interpreter takes its code from standard input: ``sh < x``, ``python3 -``, ``sh -s a``."""
+    interpreter, words = _resolve(argv, program)
+    return interpreter is not None and interpreter.stdin and _find_code(words, interpreter.grammar).is_stdin
+
+
+def code_arguments(argv: Sequence[bytes], program: bytes) -> frozenset[bytes]:
+    """Return the parts of options that may name code besides the script, such as the jars of a class path.
+
+    A part may as well be a name without a file, the name of a class or of a package.
+    """
+    interpreter, words = _resolve(argv, program)
+    if interpreter is None or not interpreter.loads:
+        return frozenset()
+    script = _find_code(words, interpreter.grammar).script
+    found = set[bytes]()
+    for word, following in zip(words, [*words[1:], b""], strict=True):
+        option = next((option for option in interpreter.loads if word.startswith(option)), None)
+        if option:
+            found.update(named_files(word[len(option) :] or following))
+        if word == script:
+            break
+    return frozenset(found)
+
+
+def named_files(value: bytes) -> Sequence[bytes]:
+    """Return the parts of an option's or variable's value that may be paths, such as ``/tmp/a`` of ``/tmp/a=x``."""
+    return [part for part in _SEPARATORS.split(value) if part]
+
+
+def interpreter_run(argv: Sequence[bytes], program: bytes) -> Interpreter | None:
+    """Return the interpreter that a command line starts; of a multi-call program such as busybox its applet."""
+    return _resolve(argv, program)[0]
+
+
+# The interpreter and its own words: of "env -i busybox sh x" the shell, with "sh x".
+def _resolve(argv: Sequence[bytes], program: bytes) -> tuple[Interpreter | None, list[bytes]]:
     words = list(argv)
     name = os.path.basename(program)
     for _ in range(_MAX_NESTED_ENV):
@@ -137,8 +93,7 @@ def script_argument(argv: Sequence[bytes], program: bytes) -> bytes | None:
             break
         words = _command_of_env(words)
         name = os.path.basename(words[0]) if words else b""
-    grammar = _GRAMMARS.get(_VERSION.sub(b"", name))
-    return _first_script(words[1:], grammar) if grammar else None
+    return interpreter_of(name), words
 
 
 def loader_argument(argv: Sequence[bytes], program: bytes) -> bytes | None:
@@ -150,14 +105,14 @@ def loader_argument(argv: Sequence[bytes], program: bytes) -> bytes | None:
     """
     if not _LOADER.match(os.path.basename(program)) or os.path.basename(argv[0] if argv else b"") == b"ldd":
         return None
-    return _first_script(argv[1:], _LD_SO)
+    return _find_code(argv, _LD_SO).script
 
 
 # glibc's ld.so(8); musl's ldso/dynlink.c also accepts --name=value
-_LD_SO = _Grammar(
-    long_code=_words("--list --verify --help --version --list-tunables --list-diagnostics"),
-    long_valued=_words(
-        "--library-path --inhibit-rpath --audit --preload --argv0 --glibc-hwcaps-prepend --glibc-hwcaps-mask"
+_LD_SO = Grammar(
+    long_code=frozenset(b"--list --verify --help --version --list-tunables --list-diagnostics".split()),
+    long_valued=frozenset(
+        b"--library-path --inhibit-rpath --audit --preload --argv0 --glibc-hwcaps-prepend --glibc-hwcaps-mask".split()
     ),
 )
 
@@ -191,77 +146,89 @@ def _command_of_env(words: list[bytes]) -> list[bytes]:
     return []
 
 
-def _takes_next(word: bytes, grammar: _Grammar) -> bool:
+def _takes_next(word: bytes, grammar: Grammar) -> bool:
     if word.startswith(b"--"):
         return word in grammar.long_valued
     return len(word) == 2 and word[1:] in grammar.valued
 
 
+# Where the code of a command line is: in the script, on standard input, or elsewhere.
+class _Code(NamedTuple):
+    script: bytes | None = None
+    is_stdin: bool = False
+
+
+_ELSEWHERE, _STDIN = _Code(), _Code(is_stdin=True)
+
+
 # Reads options until one determines the script or the first operand is reached. "--" ends the options, as does "-"
 # for shells; for other interpreters "-" means code from standard input.
-def _first_script(words: Sequence[bytes], grammar: _Grammar) -> bytes | None:
-    rest = list(words)
+def _find_code(words: Sequence[bytes], grammar: Grammar) -> _Code:
+    rest = list(words[1:])
     while rest:
         word = rest.pop(0)
         if word in (b"--", b"-"):
-            return _operand(rest, grammar) if word == b"--" or grammar.plus else None
+            return _operand(rest, grammar) if word == b"--" or grammar.plus else _STDIN
         if word in grammar.commands:
             continue
         if not _is_option(word, grammar):
             return _operand([word], grammar)
-        found, is_done = _option(word, rest, grammar)
-        if is_done:
+        found = _option(word, rest, grammar)
+        if found:
             return found
-    return None
+    return _STDIN
 
 
-def _operand(rest: Sequence[bytes], grammar: _Grammar) -> bytes | None:
-    return rest[0] if rest and grammar.operand else None
+def _operand(rest: Sequence[bytes], grammar: Grammar) -> _Code:
+    if not rest:
+        return _STDIN
+    return _Code(rest[0]) if grammar.operand else _ELSEWHERE
 
 
-def _is_option(word: bytes, grammar: _Grammar) -> bool:
+def _is_option(word: bytes, grammar: Grammar) -> bool:
     return word.startswith(b"-") or (grammar.plus and word.startswith(b"+"))
 
 
-# Returns the script and whether the option determines it (there may be none), and removes the option's value from
-# ``rest``.
-def _option(word: bytes, rest: list[bytes], grammar: _Grammar) -> tuple[bytes | None, bool]:
+# Returns where the code is if the option determines it, and removes the option's value from ``rest``.
+def _option(word: bytes, rest: list[bytes], grammar: Grammar) -> _Code | None:
     if word.startswith(b"--") or grammar.one_dash:
         return _long_option(word, rest, grammar)
     return _short_options(word, rest, grammar)
 
 
-def _long_option(word: bytes, rest: list[bytes], grammar: _Grammar) -> tuple[bytes | None, bool]:
+def _long_option(word: bytes, rest: list[bytes], grammar: Grammar) -> _Code | None:
     name, equals, value = word.partition(b"=")
     name = name.lower() if grammar.one_dash else name
     if name in grammar.long_code:
-        return None, True
+        return _ELSEWHERE
     if name not in grammar.long_valued | grammar.long_file:
-        return None, False
+        return None
     given = value if equals else _next(rest)
-    return (given, True) if name in grammar.long_file else (None, False)
+    return _Code(given) if name in grammar.long_file else None
 
 
-def _short_options(word: bytes, rest: list[bytes], grammar: _Grammar) -> tuple[bytes | None, bool]:
+def _short_options(word: bytes, rest: list[bytes], grammar: Grammar) -> _Code | None:
     at = 1
     while at < len(word):
         letter = word[at]
         at += 1
         if letter in grammar.code:
-            return None, True
+            return _ELSEWHERE
+        if letter in grammar.stdin:
+            return _STDIN
         if letter in grammar.file:
-            return word[at:] or _next(rest), True
+            return _Code(word[at:] or _next(rest))
         if letter in grammar.valued:
             if not word[at:]:
                 _next(rest)
-            return None, False
+            return None
         if letter in grammar.detached:
             _next(rest)
         elif letter in grammar.attached:
-            return None, False
+            return None
         elif letter in grammar.numbered:
             at = len(word) - len(word[at:].lstrip(b"0123456789"))
-    return None, False
+    return None
 
 
 def _next(rest: list[bytes]) -> bytes | None:

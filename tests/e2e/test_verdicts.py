@@ -51,6 +51,12 @@ CASES = {
     "script given to sh": ("echo true > /tmp/x.sh; sh /tmp/x.sh", [("/tmp/x.sh", "script", *ADDED)]),
     "script given to python": ("echo pass > /tmp/x.py; python3 /tmp/x.py", [("/tmp/x.py", "script", *ADDED)]),
     "script without suffix": ("echo true > /tmp/x; bash /tmp/x", [("/tmp/x", "script", *ADDED)]),
+    "script without #!": (
+        "echo : > /tmp/n; chmod +x /tmp/n; bash -c '/tmp/n; true'",
+        [("/tmp/n", "script", *ADDED)],
+    ),
+    "file of the dot command": ("echo : > /tmp/x; sh -c '. /tmp/x'", [("/tmp/x", "script", *ADDED)]),
+    "start file": ("echo : > /tmp/x; BASH_ENV=/tmp/x bash -c true", [("/tmp/x", "script", *ADDED)]),
     "python module": ("echo pass > /tmp/m.py; cd /tmp; python3 -c 'import m'", [("/tmp/m.py", "script", *ADDED)]),
     "data a shell reads": ("echo a > /tmp/data; while read x; do :; done < /tmp/data; cat /tmp/data", []),
     "ld.so": (

@@ -92,7 +92,8 @@ def test_a_script_records_its_interpreter_and_itself(run: Run, tmp_path: Path) -
     opened = [r for r in found if isinstance(r, OpenRecord) and r.file.path.endswith(b"/s")]
 
     assert (record.filename, record.interp) == (b"./s", os.fsencode(tmp_path / "root/busybox"))
-    assert [(r.name, r.file.upper) for r in opened] == [(b"./s", True)]
+    assert [(r.name, r.file.upper) for r in opened] == [(b"./s", True), (b"", True)]
+    assert [bool(r.head.flags & RecordFlag.READ_AS_CODE) for r in opened] == [False, True]
 
 
 def test_a_deleted_file_has_nlink_0(run: Run) -> None:

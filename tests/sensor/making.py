@@ -30,8 +30,8 @@ def facts(path: bytes, *, written_by: bytes = b"") -> FileFacts:
     )  # fmt: skip
 
 
-def opened(path: bytes, name: bytes | None = None, *, written_by: bytes = b"") -> OpenRecord:
-    return OpenRecord(head(), facts(path, written_by=written_by), path if name is None else name)
+def opened(path: bytes, name: bytes | None = None, *, written_by: bytes = b"", flags: int = 0) -> OpenRecord:
+    return OpenRecord(head(flags=flags), facts(path, written_by=written_by), path if name is None else name)
 
 
 def process(program: bytes, *argv: bytes, **changes: Any) -> Process:

@@ -27,7 +27,13 @@ STRUCTS = {
     "cgroup_loss": records.CGROUP_LOSS.size,
     "exit_record": records.HEAD.size + records.EXIT.size,
     "cgroup_record": records.HEAD.size + records.CGROUP.size,
-    "open_record": records.HEAD.size + records.FACTS.size + records.OPEN_LENGTHS.size,
+    "open_record": (
+        records.HEAD.size
+        + records.FACTS.size
+        + records.ANCESTORS * records.ANCESTOR.size
+        + records.FILE_KEY.size
+        + records.OPEN_LENGTHS.size
+    ),
     "exec_record": (
         records.HEAD.size
         + records.FACTS.size

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftline.verdict import loader_argument, script_argument
+from driftline.verdict import code_arguments, loader_argument, reads_stdin, script_argument
 
 SCRIPTS = [
     # program, command line, script
@@ -109,3 +109,37 @@ def test_the_result_is_part_of_the_command_line_or_none(program: bytes, argv: li
     for find in (script_argument, loader_argument):
         found = find(argv, program)
         assert found is None or found in b"\0".join(argv)
+
+
+@pytest.mark.parametrize(
+    ("program", "line", "expected"),
+    [
+        ("/usr/bin/dash", "sh", True),
+        ("/usr/bin/dash", "sh -e", True),
+        ("/usr/bin/dash", "sh -s a b", True),
+        ("/usr/bin/dash", "sh -", True),
+        ("/usr/bin/dash", "sh -c id", False),
+        ("/usr/bin/dash", "sh x.sh", False),
+        ("/bin/busybox", "busybox ash", True),
+        ("/bin/busybox", "cat", False),
+        ("/usr/bin/python3.11", "python3", True),
+        ("/usr/bin/python3.11", "python3 -u - a", True),
+        ("/usr/bin/python3.11", "python3 -m http.server", False),
+        ("/usr/bin/perl", "perl -w", True),
+        ("/usr/bin/perl", "perl -ne print", False),
+        ("/usr/bin/node", "node", True),
+        ("/usr/lib/R/bin/exec/R", "R --no-save", True),
+        ("/usr/lib/R/bin/exec/R", "R --no-echo --file=x.R", False),
+        ("/usr/bin/mawk", "awk {print}", False),
+        ("/usr/bin/java", "java", False),
+        ("/usr/bin/wc", "wc", False),
+    ],
+)
+def test_code_from_standard_input(program: str, line: str, *, expected: bool) -> None:
+    assert reads_stdin(tuple(line.encode().split()), program.encode()) == expected
+
+
+def test_options_that_name_code_besides_the_script() -> None:
+    line = b"java -Xmx1g -cp /a.jar:/b -javaagent:/c=d --module-path=/e -jar /f -cp /data"
+
+    assert code_arguments(line.split(), b"/usr/bin/java") == {b"/a.jar", b"/b", b"/c", b"d", b"/e"}

@@ -17,7 +17,9 @@ from typing import Self
 from driftline.sensor.bpf import libbpf, records
 from driftline.sensor.bpf.block_maps import GUARDS, MAPPED_KEY, BlockMaps
 from driftline.sensor.bpf.records import Cgroup, Clock, LossReason, ProcessKey
+from driftline.verdict import INTERPRETERS
 from driftline.verdict.facts import FileFacts, Writer
+from driftline.verdict.interpreters import NAME_BYTES, Kind
 
 __all__ = ["OBJECT", "KernelSide", "host_mnt_ns"]
 
@@ -72,6 +74,10 @@ class KernelSide:
         """Whether a blocked exec fails with EPERM (BPF LSM); otherwise its process is killed."""
         without |= frozenset() if self.can_deny else frozenset({"deny_exec"})
         self._object = libbpf.BpfObject(OBJECT, settings=settings, without=without, later=GUARDS)
+        for interpreter in INTERPRETERS:
+            for name in interpreter.names:
+                key = name[:NAME_BYTES].ljust(NAME_BYTES + 1, b"\0")
+                self._object.update("interpreter_names", key, _U32.pack(interpreter.kinds))
         self.blocking = BlockMaps(self._object, seed)
         self._cpus = libbpf.possible_cpus()
         self.exec_ring = libbpf.RingBuffer(self._object.map_fd("exec_ring"))
@@ -110,9 +116,9 @@ class KernelSide:
         with contextlib.suppress(OSError):  # map full: its processes are still recognized by their mount namespace
             self._object.update("containers", records.CGROUP_REF.pack(*cgroup), _U32.pack(1))
 
-    def add_interpreter(self, inode: int, device: int) -> None:
+    def add_interpreter(self, inode: int, device: int, kinds: Kind) -> None:
         """Mark a file as an interpreter, for a process that ran before the sensor. ``device`` is an ``st_dev``."""
-        self._object.update("interpreters", _FILE_KEY.pack(inode, records.kernel_device(device)), _U32.pack(1))
+        self._object.update("interpreters", _FILE_KEY.pack(inode, records.kernel_device(device)), _U32.pack(kinds))
 
     def writer_args(self, writer: Writer) -> tuple[bytes, ...]:
         """Return the arguments that a writer had when it wrote; empty if they are not known any more."""

@@ -58,6 +58,7 @@ ROOT = struct.Struct("=IIQQ")
 CGROUP_REF = struct.Struct("=QQ")
 CGROUP_PATH_MAX = 1024
 CGROUP_LOSS = struct.Struct(f"=QII{CGROUP_PATH_MAX}s")
+FILE_KEY = struct.Struct("=QQ")
 SETTINGS = struct.Struct("=IIIIQ")
 PROGRAM_KEY = struct.Struct("=QQQ")
 WRITER_ARGS = struct.Struct("=Q256s")
@@ -70,7 +71,8 @@ _EXEC_AT = HEAD.size + FACTS.size
 _ANCESTORS_AT = _EXEC_AT + EXEC.size
 _EXEC_LENGTHS_AT = _ANCESTORS_AT + ANCESTORS * ANCESTOR.size
 _EXEC_DATA_AT = _EXEC_LENGTHS_AT + EXEC_LENGTHS.size
-_OPEN_LENGTHS_AT = HEAD.size + FACTS.size
+_OPEN_PROGRAM_AT = HEAD.size + FACTS.size + ANCESTORS * ANCESTOR.size
+_OPEN_LENGTHS_AT = _OPEN_PROGRAM_AT + FILE_KEY.size
 _OPEN_DATA_AT = _OPEN_LENGTHS_AT + OPEN_LENGTHS.size
 _CGROUP_DATA_AT = HEAD.size + CGROUP.size
 
@@ -96,6 +98,7 @@ class RecordFlag(enum.IntFlag):
     BLOCKED = 1 << 5
     DENIED = 1 << 6
     SHEBANG = 1 << 7
+    READ_AS_CODE = 1 << 8
 
 
 _OPERATIONS = ("", "write", "truncate", "allocate", "mapping", "copy")
@@ -271,6 +274,15 @@ class OpenRecord(msgspec.Struct, frozen=True):
     """Facts of the opened file."""
     name: bytes
     """Path argument of the system call; empty if the system call has none."""
+    raw_ancestors: bytes = b""
+    """The ancestors as struct ancestor, not yet decoded."""
+    program: tuple[int, int] = (0, 0)
+    """Device (``st_dev``) and inode of the task's program file; zeros for a denied exec of an unknown program."""
+
+    @property
+    def ancestors(self) -> tuple[Ancestor, ...]:
+        """The ancestor processes, parent first."""
+        return decode_ancestors(self.raw_ancestors)
 
 
 class ExitRecord(msgspec.Struct, frozen=True):
@@ -336,7 +348,9 @@ def _decode_exec(head: Head, data: bytes, clock: Clock) -> ExecRecord:
 def _decode_open(head: Head, data: bytes, clock: Clock) -> OpenRecord:
     lengths = OPEN_LENGTHS.unpack_from(data, _OPEN_LENGTHS_AT)
     fs_path, path, name = _split(data, _OPEN_DATA_AT, lengths[:3])
-    return OpenRecord(head, _facts(head, data, fs_path, path, clock), name[:-1])
+    inode, device = FILE_KEY.unpack_from(data, _OPEN_PROGRAM_AT)
+    ancestors = data[HEAD.size + FACTS.size : _OPEN_PROGRAM_AT]
+    return OpenRecord(head, _facts(head, data, fs_path, path, clock), name[:-1], ancestors, (_device(device), inode))
 
 
 def _decode_exit(head: Head, data: bytes, _clock: Clock) -> ExitRecord:

@@ -15,9 +15,10 @@ from driftline.errors import RuntimeUnavailable, Unreadable
 from driftline.events import Container
 from driftline.sensor.bpf.kernel import KernelSide
 from driftline.sensor.bpf.records import ProcessKey
-from driftline.sensor.tracking import mounts, scripts
+from driftline.sensor.tracking import mounts
 from driftline.sensor.tracking.containers import ContainerTable, TrackedContainer, cgroups_of
 from driftline.sensor.tracking.processes import Process, ProcessTable, read_process, running_pids
+from driftline.verdict import interpreter_of
 
 __all__ = ["Inventory", "take_inventory"]
 
@@ -50,8 +51,9 @@ def take_inventory(
             continue
         found.append(msgspec.structs.replace(process, container_id=tracked.id))
         processes.add(found[-1])
-        if scripts.is_interpreter(process.program):
-            kernel.add_interpreter(process.inode, process.device)
+        interpreter = interpreter_of(process.program)
+        if interpreter:
+            kernel.add_interpreter(process.inode, process.device, interpreter.kinds)
         # The runtime's first process knows the mounts as they were made; any other is the fallback.
         if tracked.root is None:
             first = read_process(first_pids.get(tracked.id, 0))

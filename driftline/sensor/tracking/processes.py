@@ -14,7 +14,16 @@ from pathlib import Path
 import msgspec
 
 from driftline.events import text
-from driftline.sensor.bpf.records import ANCESTORS, TICK_NS, Ancestor, ExecRecord, Head, ProcessKey, decode_ancestors
+from driftline.sensor.bpf.records import (
+    ANCESTORS,
+    TICK_NS,
+    Ancestor,
+    ExecRecord,
+    Head,
+    OpenRecord,
+    ProcessKey,
+    decode_ancestors,
+)
 
 __all__ = ["Process", "ProcessTable", "command_line", "read_process", "running_pids"]
 
@@ -55,6 +64,8 @@ class Process(msgspec.Struct, frozen=True):
     """Its ancestors at the exec, as in the record; empty for a process from /proc."""
     layout: tuple[int, int] = (0, 0)
     """Addresses of its stack and its arguments, at random for each exec; zeros if it does not come from /proc."""
+    cwd: bytes = b""
+    """Its working directory at the exec, from the root of its mount namespace; empty if unknown."""
 
 
 class ProcessTable:
@@ -86,6 +97,7 @@ class ProcessTable:
             (before.programs if before else frozenset()) | {program},
             record.session,
             record.raw_ancestors,
+            cwd=record.cwd,
         )
         self.add(process)
         return process
@@ -117,6 +129,30 @@ class ProcessTable:
     def find(self, key: ProcessKey) -> Process | None:
         """Return the process with this key, running or ended; ``None`` if it is unknown."""
         return self._running.get(key) or self._ended.get(key)
+
+    def of_open(self, record: OpenRecord) -> Process | None:
+        """Return the process of an open record; ``None`` if it is unknown and has ended.
+
+        A process that has executed nothing since its fork, such as a subshell, is its nearest ancestor that runs the
+        same program, under a key of its own.
+        """
+        key = ProcessKey.at(record.head.tgid, record.head.start)
+        found = self.find(key)
+        if found:
+            return found
+        above = [self.find(ProcessKey.at(it.tgid, it.start)) for it in record.ancestors]
+        model = next((it for it in above if it and record.program in it.programs), None)
+        if model is None:
+            return read_process(record.head.tgid)
+        parent = record.ancestors[0]
+        return msgspec.structs.replace(
+            model,
+            key=key,
+            start_ns=record.head.start,
+            parent=ProcessKey.at(parent.tgid, parent.start),
+            script=b"",
+            raw_ancestors=record.raw_ancestors,
+        )
 
     def running(self, pid: int) -> Process | None:
         """Return the process that has this pid now; ``None`` if it is unknown."""
@@ -175,6 +211,7 @@ def read_process(pid: int) -> Process | None:
     fields = _stat_fields(pid)
     try:
         program = os.readlink(os.fsencode(folder / "exe"))
+        cwd = os.readlink(os.fsencode(folder / "cwd"))
         argv = (folder / "cmdline").read_bytes().removesuffix(b"\0").split(b"\0")
         exe = (folder / "exe").stat()
     except OSError:
@@ -185,7 +222,9 @@ def read_process(pid: int) -> Process | None:
     key = ProcessKey(pid, start_ticks)
     parent = _parent(int(fields[1]), start_ticks)
     layout = (int(fields[25]), int(fields[45]))  # fields 28 and 48, startstack and arg_start
-    return Process(key, start_ticks * TICK_NS, program, tuple(argv), exe.st_dev, exe.st_ino, parent, layout=layout)
+    return Process(
+        key, start_ticks * TICK_NS, program, tuple(argv), exe.st_dev, exe.st_ino, parent, layout=layout, cwd=cwd
+    )
 
 
 # A process that started after its child is not the parent: it has its pid by now.

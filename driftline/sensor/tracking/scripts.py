@@ -1,55 +1,40 @@
 """Recognition of scripts: which of the files that an interpreter opens are code, not data.
 
-A file is a script if it is the interpreter's script argument or the ``#!`` file, or if its suffix is one of the
-modules that the interpreter loads. ``bpf/lib/interpreter.h`` and ``bpf/lib/script.h`` decide the same for blocking.
+A file is a script if a shell read it as code (``bpf/lib/shell.h``), if the command line of the interpreter or its
+``#!`` line names it, or if its suffix is one of the modules that the interpreter loads (``verdict.INTERPRETERS``).
+``bpf/lib/script.h`` decides the same for blocking, where it can.
 """
 
 from __future__ import annotations
 
 import os
-import re
+from collections.abc import Iterable
 
-from driftline.sensor.bpf.records import OpenRecord
+from driftline.sensor.bpf.records import OpenRecord, RecordFlag
 from driftline.sensor.tracking.processes import Process
-from driftline.verdict import script_argument
+from driftline.verdict import INTERPRETERS, code_arguments, interpreter_of, interpreter_run, script_argument
 
-__all__ = ["is_interpreter", "is_script"]
+__all__ = ["is_script"]
 
-# Suffixes of files that an interpreter loads as code, by prefix of the program's name (python3.11, php8).
-_MODULE_SUFFIXES: tuple[tuple[bytes, tuple[bytes, ...]], ...] = (
-    (b"python", (b".py", b".pyc", b".pyz", b".pth")),
-    (b"pypy", (b".py", b".pyc", b".pyz", b".pth")),
-    (b"perl", (b".pl", b".pm", b".ph")),
-    (b"ruby", (b".rb",)),
-    (b"node", (b".js", b".cjs", b".mjs")),
-    (b"php", (b".php", b".phar", b".inc")),
-    (b"lua", (b".lua",)),
-    (b"tclsh", (b".tcl",)),
-    (b"pwsh", (b".ps1", b".psm1")),
-)
-_SHELL_SUFFIXES = (b".sh", b".bash")  # for all other interpreters
-
-
-_INTERPRETERS = re.compile(
-    rb"sh|ash|(bash|dash|zsh|ksh|mksh|busybox|python|pypy|perl|ruby|node|php|lua|tclsh|pwsh|gawk|mawk).*", re.DOTALL
-)
-
-
-def is_interpreter(program: bytes) -> bool:
-    """Return whether a program is an interpreter, by the name of its file.
-
-    The names are those of ``bpf/lib/interpreter.h``. A renamed interpreter is relocated image content and alerts by
-    itself.
-    """
-    return _INTERPRETERS.fullmatch(os.path.basename(program)) is not None
+_READ_AS_CODE = int(RecordFlag.READ_AS_CODE)
+# Of a program without a row of its own: one that embeds an interpreter, or that a "#!" line names.
+_ALL_SUFFIXES = tuple({suffix for interpreter in INTERPRETERS for suffix in interpreter.suffixes})
 
 
 def is_script(record: OpenRecord, process: Process) -> bool:
     """Return whether a file that the interpreter ``process`` opened is its script or a module."""
-    if record.name and record.name == process.script:
+    if record.head.flags & _READ_AS_CODE or (record.name and record.name == process.script):
         return True
-    is_module = record.file.path.endswith(_suffixes(process.program)) and not _is_own_cache(record)
+    if _is_applet(process):
+        return False
+    is_module = record.file.path.endswith(_suffixes(process)) and not _is_own_cache(record)
     return is_module or _is_argument(record, process)
+
+
+# busybox is an interpreter by its name, but runs no code as any other applet than a shell or awk.
+def _is_applet(process: Process) -> bool:
+    is_known = interpreter_of(process.program) is not None
+    return is_known and interpreter_run(process.argv, process.program) is None
 
 
 # Python writes the bytecode of imported modules to __pycache__ beside them, for modules of the image as well
@@ -59,17 +44,25 @@ def _is_own_cache(record: OpenRecord) -> bool:
     return b"/__pycache__/" in record.file.path and (writer is None or writer.comm.startswith(b"py"))
 
 
-# The path of the file differs from the argument if symlinks lie between; the path that the interpreter passed to
-# open(2) does not. Without that path only the last component is compared.
 def _is_argument(record: OpenRecord, process: Process) -> bool:
-    argument = script_argument(process.argv, process.program)
-    if not argument:
-        return False
-    return argument in (record.name, record.file.path) or (
-        not record.name and os.path.basename(argument) == os.path.basename(record.file.path)
-    )
+    script = script_argument(process.argv, process.program)
+    if script and not record.name:  # without the path that was opened only the last component is compared
+        return os.path.basename(script) == os.path.basename(record.file.path)
+    named = code_arguments(process.argv, process.program)
+    return _is_among(record, process, {script, *named} if script else named)
 
 
-def _suffixes(program: bytes) -> tuple[bytes, ...]:
-    name = os.path.basename(program)
-    return next((suffixes for prefix, suffixes in _MODULE_SUFFIXES if name.startswith(prefix)), _SHELL_SUFFIXES)
+# The path of the file differs from the argument if symlinks lie between; the path that the interpreter passed to
+# open(2) does not. An interpreter may have made either absolute (zipimport).
+def _is_among(record: OpenRecord, process: Process, words: Iterable[bytes]) -> bool:
+    opened = {record.name, record.file.path, _absolute(record.name, process.cwd)}
+    return any(word in opened or _absolute(word, process.cwd) in opened for word in words)
+
+
+def _absolute(path: bytes, cwd: bytes) -> bytes:
+    return os.path.normpath(os.path.join(cwd, path))
+
+
+def _suffixes(process: Process) -> tuple[bytes, ...]:
+    interpreter = interpreter_run(process.argv, process.program)
+    return interpreter.suffixes if interpreter else _ALL_SUFFIXES

@@ -1,11 +1,13 @@
 import os
 import shlex
+import struct
 import subprocess
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from driftline.sensor.bpf.records import ProcessKey
+from driftline.sensor.bpf.records import OpenRecord, ProcessKey
 from driftline.sensor.tracking.processes import ProcessTable, command_line, read_process, running_pids
 from tests.sensor import making
 
@@ -60,3 +62,22 @@ def test_a_running_process_is_read_from_proc() -> None:
 def test_an_ended_process_is_none() -> None:
     assert read_process(2**22 + 1) is None
     assert os.getpid() in running_pids()
+
+
+def test_a_fork_without_an_exec_is_known_by_the_ancestor_that_runs_its_program() -> None:
+    """The subshell of a subshell of bash, which has ended since."""
+    table = ProcessTable()
+    bash = making.process(b"/bin/bash", b"bash", b"-c", b"x", programs=frozenset({(50, 7)}))
+    table.add(bash)
+    above = struct.pack("=QII16sQII16s", 12 * 10**7, 4_000_000, 0, b"bash", bash.key.start_ns, bash.key.pid, 0, b"bash")
+    record = OpenRecord(making.head(tgid=4_000_001), making.facts(b"/tmp/n"), b"", above, (50, 7))
+    found = table.of_open(record)
+
+    assert found is not None
+    assert (found.program, found.argv, found.key.pid, found.parent) == (
+        b"/bin/bash",
+        (b"bash", b"-c", b"x"),
+        4_000_001,
+        ProcessKey(4_000_000, 12),
+    )
+    assert table.of_open(msgspec.structs.replace(record, program=(50, 8))) is None

@@ -1,5 +1,6 @@
 import pytest
 
+from driftline.sensor.bpf.records import RecordFlag
 from driftline.sensor.tracking import scripts
 from tests.sensor import making
 
@@ -12,13 +13,20 @@ from tests.sensor import making
         (b"/bin/sh", (b"sh", b"/tmp/link"), b"/tmp/real", b"/tmp/link"),
         (b"/usr/bin/python3.11", (b"python3", b"-u", b"a.py"), b"/srv/a.py", b"a.py"),
         (b"/usr/bin/python3.11", (b"python3", b"-c", b"import m"), b"/tmp/m.py", b"/tmp/m.py"),
-        (b"/bin/bash", (b"bash",), b"/tmp/profile.sh", b"/tmp/profile.sh"),
+        (b"/usr/bin/python3.11", (b"python3", b"app"), b"/tmp/app", b"/tmp/app"),
+        (b"/usr/bin/python3.11", (b"python3", b"./app"), b"/tmp/app", b"./app"),
+        (b"/usr/bin/java", (b"java", b"-jar", b"x"), b"/tmp/x", b"x"),
+        (b"/usr/bin/java", (b"java", b"-cp", b"/srv/a:/tmp/x", b"Main"), b"/tmp/x", b"/tmp/x"),
+        (b"/usr/bin/java", (b"java", b"-javaagent:/tmp/x=a,b", b"Main"), b"/tmp/x", b"/tmp/x"),
+        (b"/usr/bin/java", (b"java", b"Main"), b"/srv/Main.class", b"Main.class"),
+        (b"/usr/bin/node", (b"node", b"-r", b"./x", b"a.js"), b"/tmp/x", b"/tmp/x"),
+        (b"/srv/uwsgi", (b"uwsgi",), b"/tmp/m.py", b"/tmp/m.py"),
     ],
 )
 def test_code_files_of_an_interpreter_are_scripts(
     program: bytes, argv: tuple[bytes, ...], path: bytes, name: bytes
 ) -> None:
-    assert scripts.is_script(making.opened(path, name), making.process(program, *argv))
+    assert scripts.is_script(making.opened(path, name), making.process(program, *argv, cwd=b"/tmp"))
 
 
 @pytest.mark.parametrize(
@@ -27,6 +35,9 @@ def test_code_files_of_an_interpreter_are_scripts(
         (b"/bin/sh", (b"sh", b"-c", b"cat /tmp/x"), b"/tmp/x"),
         (b"/usr/bin/python3.11", (b"python3", b"a.py"), b"/tmp/data.csv"),
         (b"/bin/busybox", (b"cat", b"/tmp/x"), b"/tmp/x"),
+        (b"/bin/busybox", (b"cat", b"/tmp/x.py"), b"/tmp/x.py"),
+        (b"/bin/bash", (b"bash", b"-c", b"wc < /tmp/x.sh"), b"/tmp/x.sh"),
+        (b"/usr/bin/java", (b"java", b"-jar", b"/srv/a.jar", b"-p", b"/tmp/data"), b"/tmp/data"),
     ],
 )
 def test_data_files_of_an_interpreter_are_no_scripts(program: bytes, argv: tuple[bytes, ...], path: bytes) -> None:
@@ -46,11 +57,7 @@ def test_bytecode_is_a_script_unless_python_wrote_it(writer: bytes, *, expected:
     assert scripts.is_script(record, making.process(b"/usr/bin/python3.11", b"python3", b"-c", b"x")) == expected
 
 
-@pytest.mark.parametrize("name", [b"sh", b"bash", b"python3.11", b"busybox", b"node"])
-def test_interpreters_are_recognized_by_name(name: bytes) -> None:
-    assert scripts.is_interpreter(b"/usr/bin/" + name)
+def test_a_file_that_a_shell_read_as_code_is_a_script() -> None:
+    record = making.opened(b"/tmp/n", b"", flags=RecordFlag.READ_AS_CODE)
 
-
-@pytest.mark.parametrize("name", [b"shutdown", b"ls", b"ssh", b""])
-def test_other_programs_are_no_interpreters(name: bytes) -> None:
-    assert not scripts.is_interpreter(b"/usr/bin/" + name)
+    assert scripts.is_script(record, making.process(b"/bin/bash", b"bash", b"-c", b"/tmp/n"))
