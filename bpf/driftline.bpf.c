@@ -99,7 +99,7 @@ static __always_inline void learn_session(struct exec_record *record, struct tas
 
 /* bprm->filename differs from bprm->interp if the file was reached by a "#!" line or binfmt_misc
  * (fs/exec.c): then bprm->file is the interpreter. Otherwise its name decides. */
-static __always_inline void learn_interpreter(struct file *file, const char *filename, const char *interp)
+static __always_inline __u32 learn_interpreter(struct file *file, const char *filename, const char *interp)
 {
 	struct file_key key = key_of(file);
 	__u32 kinds = kinds_by_name(BPF_CORE_READ(file, f_path.dentry, d_name.name));
@@ -108,6 +108,7 @@ static __always_inline void learn_interpreter(struct file *file, const char *fil
 		kinds = OPENS_CODE;
 	if (kinds)
 		bpf_map_update_elem(&interpreters, &key, &kinds, BPF_ANY);
+	return kinds;
 }
 
 static __always_inline void read_creds(struct exec_record *record, struct task_struct *task)
@@ -187,6 +188,72 @@ static __always_inline __u32 bounded(__u32 length)
 	return length > RECORD_SIZE ? RECORD_SIZE : length;
 }
 
+/* Devices, pipes and directories hold no code. */
+static __always_inline bool is_regular(struct file *file)
+{
+	return (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) == S_IFREG;
+}
+
+/* The part of an open_record that needs only the file. */
+static __always_inline void read_opened(struct open_record *record, struct file *file, struct task_struct *task,
+					 struct cgroup_ref *cgroup)
+{
+	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
+
+	fill_head(&record->head, RECORD_OPEN, task, cgroup);
+	read_facts(&record->file, file);
+	read_writer(&record->file, BPF_CORE_READ(file, f_inode));
+	read_ancestors(record->ancestors, task);
+	record->program = exe ? key_of(exe) : (struct file_key){};
+	CURSOR(record) = 0;
+	if (!append_paths(record, file)) {
+		record->head.flags |= PATH_TRUNCATED;
+		count_loss(LOSS_PATH_TRUNCATED);
+	}
+}
+
+/* `flags` has READ_AS_CODE for a file that is certainly run; of others user space decides, and the
+ * kernel side blocks the script argument alone. */
+static __always_inline void report_open(struct file *file, struct task_struct *task, struct cgroup_ref *cgroup,
+					const char *name, __u16 flags)
+{
+	struct open_record *record = take_scratch(SCRATCH_FILE);
+	struct candidate candidate = {};
+	__u32 offset, length;
+	long stored = 0;
+
+	if (!record)
+		return;
+	read_opened(record, file, task, cgroup);
+	record->head.flags |= flags;
+	offset = CURSOR(record);
+	if (name && offset < DATA_MAX)
+		stored = bpf_probe_read_user_str(AT(record, offset), 4096, name);
+	record->name_length = stored > 0 ? stored : 0;
+	CURSOR(record) = offset + record->name_length;
+	if (is_candidate(&candidate, task, file, SUBJECT_SCRIPT, ALL_RULES) &&
+	    (flags & READ_AS_CODE || is_script_argument((__u64)name)) &&
+	    is_blocked(&candidate, record, SCRATCH_FILE, task) && kill_current())
+		record->head.flags |= BLOCKED;
+	length = bounded(sizeof(*record) + CURSOR(record));
+	record->head.length = length;
+	if (bpf_ringbuf_output(&file_ring, record, length, 0))
+		count_loss(LOSS_FILE_RING_FULL);
+}
+
+/* Code on standard input is known at the exec: no open of the interpreter shows it. */
+static __always_inline void report_stdin(struct task_struct *task, struct cgroup_ref *cgroup, __u32 kinds)
+{
+	struct file *file = file_of_fd(task, 0);
+	__u16 flags = ON_STDIN;
+
+	if (!file || !is_regular(file) || is_image_file(file, root_of(task)))
+		return;
+	if (takes_stdin(kinds & (MOVES_CODE | READS_CODE_WHOLE)))
+		flags |= READ_AS_CODE;
+	report_open(file, task, cgroup, 0, flags);
+}
+
 /* Fires when the new program is loaded and before its first instruction (fs/exec.c, exec_binprm), so
  * a SIGKILL sent here is delivered before user space runs. */
 SEC("tp_btf/sched_process_exec")
@@ -196,12 +263,12 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	struct candidate candidate = {};
 	struct exec_record *record;
 	bool may_block;
-	__u32 length;
+	__u32 length, kinds;
 
 	if (!watched(task, &cgroup))
 		return 0;
 	learn_root(task, &cgroup);
-	learn_interpreter(bprm->file, bprm->filename, bprm->interp);
+	kinds = learn_interpreter(bprm->file, bprm->filename, bprm->interp);
 	may_block = is_candidate(&candidate, task, bprm->file, SUBJECT_BINARY, ALL_RULES);
 	record = take_scratch(SCRATCH_EXEC);
 	if (!record)
@@ -240,6 +307,8 @@ int BPF_PROG(on_exec, struct task_struct *task, int old_pid, struct linux_binprm
 	record->head.length = length;
 	if (bpf_ringbuf_output(&exec_ring, record, length, 0))
 		count_lost_exec(&cgroup, task, record);
+	if (kinds && !(record->head.flags & BLOCKED))
+		report_stdin(task, &cgroup, kinds);
 	return 0;
 }
 
@@ -317,59 +386,6 @@ int BPF_PROG(on_cgroup_rmdir, struct cgroup *cgroup, const char *path)
 {
 	forget_cgroup(cgroup);
 	return report_cgroup(cgroup, path, RECORD_CGROUP_RMDIR);
-}
-
-/* Devices, pipes and directories hold no code. */
-static __always_inline bool is_regular(struct file *file)
-{
-	return (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) == S_IFREG;
-}
-
-/* The part of an open_record that needs only the file. */
-static __always_inline void read_opened(struct open_record *record, struct file *file, struct task_struct *task,
-					 struct cgroup_ref *cgroup)
-{
-	struct file *exe = BPF_CORE_READ(task, mm, exe_file);
-
-	fill_head(&record->head, RECORD_OPEN, task, cgroup);
-	read_facts(&record->file, file);
-	read_writer(&record->file, BPF_CORE_READ(file, f_inode));
-	read_ancestors(record->ancestors, task);
-	record->program = exe ? key_of(exe) : (struct file_key){};
-	CURSOR(record) = 0;
-	if (!append_paths(record, file)) {
-		record->head.flags |= PATH_TRUNCATED;
-		count_loss(LOSS_PATH_TRUNCATED);
-	}
-}
-
-/* `flags` has READ_AS_CODE for a file that is certainly run; of others user space decides, and the
- * kernel side blocks the script argument alone. */
-static __always_inline void report_open(struct file *file, struct task_struct *task, struct cgroup_ref *cgroup,
-					const char *name, __u16 flags)
-{
-	struct open_record *record = take_scratch(SCRATCH_FILE);
-	struct candidate candidate = {};
-	__u32 offset, length;
-	long stored = 0;
-
-	if (!record)
-		return;
-	read_opened(record, file, task, cgroup);
-	record->head.flags |= flags;
-	offset = CURSOR(record);
-	if (name && offset < DATA_MAX)
-		stored = bpf_probe_read_user_str(AT(record, offset), 4096, name);
-	record->name_length = stored > 0 ? stored : 0;
-	CURSOR(record) = offset + record->name_length;
-	if (is_candidate(&candidate, task, file, SUBJECT_SCRIPT, ALL_RULES) &&
-	    (flags & READ_AS_CODE || is_script_argument((__u64)name)) &&
-	    is_blocked(&candidate, record, SCRATCH_FILE, task) && kill_current())
-		record->head.flags |= BLOCKED;
-	length = bounded(sizeof(*record) + CURSOR(record));
-	record->head.length = length;
-	if (bpf_ringbuf_output(&file_ring, record, length, 0))
-		count_loss(LOSS_FILE_RING_FULL);
 }
 
 /* In exec_ring, in order with the exec events of the same process. */
@@ -546,9 +562,15 @@ SEC("tp_btf/sched_process_exec")
 int BPF_PROG(guard_exec, struct task_struct *task, int old_pid, struct linux_binprm *bprm)
 {
 	struct cgroup_ref cgroup = cgroup_ref(cgroup_of(task));
+	struct file *input = file_of_fd(task, 0);
+	__u32 kinds;
 
-	learn_root(task, &cgroup); /* of containers that start after the sensor has ended */
+	/* Of containers that start after the sensor has ended. */
+	learn_root(task, &cgroup);
+	kinds = learn_interpreter(bprm->file, bprm->filename, bprm->interp);
 	guard(bprm->file, task, SUBJECT_BINARY);
+	if (kinds && input && is_regular(input) && takes_stdin(kinds & (MOVES_CODE | READS_CODE_WHOLE)))
+		guard(input, task, SUBJECT_SCRIPT);
 	return 0;
 }
 

@@ -35,7 +35,8 @@ enum record_flag {
 	BLOCKED = 1 << 5,           /* killed here, before its first instruction */
 	DENIED = 1 << 6,            /* the exec failed with EPERM; the record is of the task that tried */
 	SHEBANG = 1 << 7,           /* the denied file is a script */
-	READ_AS_CODE = 1 << 8,      /* a shell read the file to run it (lib/shell.h) */
+	READ_AS_CODE = 1 << 8,      /* the file is certainly run (lib/shell.h, takes_stdin) */
+	ON_STDIN = 1 << 9,          /* standard input of an interpreter at its exec */
 };
 
 /* Kind of executed file, as DriftSubject: bits of the masks below. */

@@ -113,4 +113,60 @@ __noinline int is_script_argument(__u64 name)
 	return 0;
 }
 
+enum option { OPTION_OTHER, OPTION_CODE_ELSEWHERE, OPTION_CODE_ON_STDIN };
+
+/* An argument of a shell: -c has code, -s means standard input. Long options and operands are left to
+ * user space. Arguments of other interpreters are, except "-". */
+static __always_inline enum option option_of(const struct words *of, bool is_shell)
+{
+	char word[9] = {};
+
+	bpf_probe_read_kernel_str(word, sizeof(word), of->argument);
+	if (word[0] == '-' && !word[1])
+		return is_shell ? OPTION_OTHER : OPTION_CODE_ON_STDIN;
+	if (!is_shell || word[0] != '-' || word[1] == '-')
+		return OPTION_CODE_ELSEWHERE;
+	for (int i = 1; i < 8; i++) {
+		if (word[i] == 'c')
+			return OPTION_CODE_ELSEWHERE;
+		if (word[i] == 's')
+			return OPTION_CODE_ON_STDIN;
+	}
+	return word[7] ? OPTION_CODE_ELSEWHERE : OPTION_OTHER;
+}
+
+/* Whether the current process certainly takes its code from standard input: `sh < x`, `python3 -`. */
+__noinline int takes_stdin(__u64 is_shell)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	unsigned long at = BPF_CORE_READ(task, mm, arg_start), end = BPF_CORE_READ(task, mm, arg_end);
+	bool wants_applet = is_busybox(task);
+	__u32 zero = 0;
+	struct words *of = bpf_map_lookup_elem(&words, &zero);
+
+	for (int i = 0; of && i < 8; i++) {
+		long length;
+
+		if (at >= end)
+			return i > 0 && !wants_applet;
+		length = bpf_probe_read_user_str(of->argument, WORD_LEN, (void *)at);
+		if (length <= 0)
+			return 0;
+		at += length;
+		if (wants_applet) {
+			enum applet applet = applet_of(of);
+
+			if (applet == APPLET_OTHER)
+				return 0;
+			wants_applet = applet == APPLET_FOLLOWS;
+		} else if (i > 0) {
+			enum option option = option_of(of, is_shell);
+
+			if (option != OPTION_OTHER)
+				return option == OPTION_CODE_ON_STDIN;
+		}
+	}
+	return 0;
+}
+
 #endif

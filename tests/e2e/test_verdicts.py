@@ -57,6 +57,9 @@ CASES = {
     ),
     "file of the dot command": ("echo : > /tmp/x; sh -c '. /tmp/x'", [("/tmp/x", "script", *ADDED)]),
     "start file": ("echo : > /tmp/x; BASH_ENV=/tmp/x bash -c true", [("/tmp/x", "script", *ADDED)]),
+    "standard input": ("echo : > /tmp/x; sh < /tmp/x", [("/tmp/x", "script", *ADDED)]),
+    "standard input of python": ("echo pass > /tmp/x; python3 -u < /tmp/x", [("/tmp/x", "script", *ADDED)]),
+    "data on standard input": ("echo 1 > /tmp/x; python3 /opt/lab/script.py < /tmp/x; sh -c cat < /tmp/x", []),
     "python module": ("echo pass > /tmp/m.py; cd /tmp; python3 -c 'import m'", [("/tmp/m.py", "script", *ADDED)]),
     "data a shell reads": ("echo a > /tmp/data; while read x; do :; done < /tmp/data; cat /tmp/data", []),
     "ld.so": (

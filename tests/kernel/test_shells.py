@@ -32,6 +32,10 @@ START_FILES = {
     "bash_profile": "mv n .bash_profile; HOME=. bash -l -c true",
     "ENV": "ENV=./n dash -i -c true",
     "source": "bash -c 'source ./n; true'",
+    "standard input": "sh < n",
+    "standard input of bash": "bash -e < n",
+    "standard input of ash": "busybox sh -s a < n",
+    "descriptor of standard input": "exec sh /dev/stdin < n",
     "few descriptors": "bash -c 'ulimit -n 24; ./n; true'",
 }
 DATA = {

@@ -99,6 +99,7 @@ class RecordFlag(enum.IntFlag):
     DENIED = 1 << 6
     SHEBANG = 1 << 7
     READ_AS_CODE = 1 << 8
+    ON_STDIN = 1 << 9
 
 
 _OPERATIONS = ("", "write", "truncate", "allocate", "mapping", "copy")

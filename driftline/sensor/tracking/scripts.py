@@ -1,7 +1,8 @@
 """Recognition of scripts: which of the files that an interpreter opens are code, not data.
 
 A file is a script if a shell read it as code (``bpf/lib/shell.h``), if the command line of the interpreter or its
-``#!`` line names it, or if its suffix is one of the modules that the interpreter loads (``verdict.INTERPRETERS``).
+``#!`` line names it or means standard input, or if its suffix is one of the modules that the interpreter loads
+(``verdict.INTERPRETERS``).
 ``bpf/lib/script.h`` decides the same for blocking, where it can.
 """
 
@@ -12,11 +13,19 @@ from collections.abc import Iterable
 
 from driftline.sensor.bpf.records import OpenRecord, RecordFlag
 from driftline.sensor.tracking.processes import Process
-from driftline.verdict import INTERPRETERS, code_arguments, interpreter_of, interpreter_run, script_argument
+from driftline.verdict import (
+    INTERPRETERS,
+    code_arguments,
+    interpreter_of,
+    interpreter_run,
+    reads_stdin,
+    script_argument,
+)
 
 __all__ = ["is_script"]
 
 _READ_AS_CODE = int(RecordFlag.READ_AS_CODE)
+_ON_STDIN = int(RecordFlag.ON_STDIN)
 # Of a program without a row of its own: one that embeds an interpreter, or that a "#!" line names.
 _ALL_SUFFIXES = tuple({suffix for interpreter in INTERPRETERS for suffix in interpreter.suffixes})
 
@@ -25,6 +34,8 @@ def is_script(record: OpenRecord, process: Process) -> bool:
     """Return whether a file that the interpreter ``process`` opened is its script or a module."""
     if record.head.flags & _READ_AS_CODE or (record.name and record.name == process.script):
         return True
+    if record.head.flags & _ON_STDIN:
+        return reads_stdin(process.argv, process.program)
     if _is_applet(process):
         return False
     is_module = record.file.path.endswith(_suffixes(process)) and not _is_own_cache(record)

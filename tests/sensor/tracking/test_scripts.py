@@ -57,6 +57,13 @@ def test_bytecode_is_a_script_unless_python_wrote_it(writer: bytes, *, expected:
     assert scripts.is_script(record, making.process(b"/usr/bin/python3.11", b"python3", b"-c", b"x")) == expected
 
 
+@pytest.mark.parametrize(("argv", "expected"), [((b"python3",), True), ((b"python3", b"a.py"), False)])
+def test_standard_input_is_a_script_if_the_command_line_names_none(argv: tuple[bytes, ...], *, expected: bool) -> None:
+    record = making.opened(b"/tmp/n.py", b"", flags=RecordFlag.ON_STDIN)
+
+    assert scripts.is_script(record, making.process(b"/usr/bin/python3.11", *argv)) == expected
+
+
 def test_a_file_that_a_shell_read_as_code_is_a_script() -> None:
     record = making.opened(b"/tmp/n", b"", flags=RecordFlag.READ_AS_CODE)
 
