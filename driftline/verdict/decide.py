@@ -58,6 +58,7 @@ class ImageLookup(Protocol):
 
 
 _NO_INDEX = "there is no index of the image"
+_CHANGED = "it was changed after it ran, before it was read"
 
 
 # The relation of a file to the image. The note is the reason why the content is not verified, or a remark on it;
@@ -143,15 +144,17 @@ def _relate(
 
 # Only a file in the image's tree can be identical: the same bytes on a volume, at the same path, are not the
 # image's file. Relocated is tested before modified, because the same bytes elsewhere are more specific than
-# different bytes here. A file that changed before it was read may have been restored to the image's bytes, so it
-# is not verified as identical; its bytes still count as drift if they differ.
+# different bytes here. A file that changed before it was read may have been restored to bytes of the image, so it is
+# not verified as such, and its digest is not that of the bytes that ran; other bytes still count as drift.
 def _compare(
     file: FileFacts, location: FileLocation, image_file: ImageFile | None, *, digest: Digest, image: ImageLookup
 ) -> _Relation:
-    note = "it was changed after it ran, before it was read" if digest.changed else ""
-    if location.in_image_tree and image_file and image_file.sha256 == digest.sha256:
-        return _Relation(Content.UNVERIFIED if digest.changed else Content.IDENTICAL, digest, note)
+    note = _CHANGED if digest.changed else ""
     image_paths = image.paths_of(digest.sha256)
+    if digest.changed and image_paths:
+        return _Relation(Content.UNVERIFIED, note=note)
+    if location.in_image_tree and image_file and image_file.sha256 == digest.sha256:
+        return _Relation(Content.IDENTICAL, digest, note)
     if image_paths and location.in_image_tree and file.truncated:
         return _Relation(Content.UNVERIFIED, digest, "the image has its bytes, but its path is too long to compare")
     if image_paths:

@@ -141,6 +141,14 @@ def test_image_content_read_after_a_change_is_unverified() -> None:
     assert summary(verdict) == (Origin.WRITABLE_LAYER, Content.UNVERIFIED, Drift.UNKNOWN)
 
 
+def test_an_unverified_file_has_no_digest_of_bytes_that_may_not_have_run() -> None:
+    """Allow lists name digests, and image content under other paths."""
+    verdict = evaluate(make.upper(b"/tmp/x"), lambda: make.digest(b"busybox", changed=True))
+
+    assert summary(verdict) == (Origin.WRITABLE_LAYER, Content.UNVERIFIED, Drift.YES)
+    assert verdict.sha256 == ""
+
+
 def test_other_content_read_after_a_change_is_drift() -> None:
     verdict = evaluate(make.upper(b"/tmp/x"), lambda: make.digest(b"new", changed=True))
 
