@@ -408,7 +408,9 @@ class Pipeline:
         if tracked is None or process is None:
             return
         blocked_by = _blocked_by(record)
-        if not blocked_by and not (scripts.is_script(record, process) and self._is_first_read(key, record.file)):
+        if not blocked_by and not (
+            scripts.is_script(record, process, _layers(tracked)) and self._is_first_read(key, record.file)
+        ):
             return
         is_program = blocked_by == BlockedBy.LSM and not record.head.flags & RecordFlag.SHEBANG
         self._evaluate_when_named(
@@ -487,6 +489,11 @@ class Pipeline:
         if capture:
             capture.expect(facts)
         return capture, facts
+
+
+def _layers(tracked: TrackedContainer) -> scripts.Layers:
+    container = tracked.container
+    return scripts.Layers(tracked.root_device, container.upperdir, container.lowerdirs)
 
 
 # An open record of a denied exec comes from the LSM program; any other blocked one was killed at open.

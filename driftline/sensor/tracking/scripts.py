@@ -9,8 +9,10 @@ A file is a script if a shell read it as code (``bpf/lib/shell.h``), if the comm
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
+from driftline.sensor import safe_open
 from driftline.sensor.bpf.records import OpenRecord, RecordFlag
 from driftline.sensor.tracking.processes import Process
 from driftline.verdict import (
@@ -22,7 +24,7 @@ from driftline.verdict import (
     script_argument,
 )
 
-__all__ = ["is_script"]
+__all__ = ["Layers", "is_script"]
 
 _READ_AS_CODE = int(RecordFlag.READ_AS_CODE)
 _ON_STDIN = int(RecordFlag.ON_STDIN)
@@ -30,15 +32,32 @@ _ON_STDIN = int(RecordFlag.ON_STDIN)
 _ALL_SUFFIXES = tuple({suffix for interpreter in INTERPRETERS for suffix in interpreter.suffixes})
 
 
-def is_script(record: OpenRecord, process: Process) -> bool:
-    """Return whether a file that the interpreter ``process`` opened is its script or a module."""
+class Layers(NamedTuple):
+    """Layers of a container's root overlay, as paths on the node."""
+
+    device: int
+    """``st_dev`` of the overlay; 0: unknown."""
+    upperdir: str
+    """Writable layer."""
+    lowerdirs: Sequence[str]
+    """Layers of the image, topmost first."""
+
+
+_NO_LAYERS = Layers(0, "", ())
+
+
+def is_script(record: OpenRecord, process: Process, layers: Layers = _NO_LAYERS) -> bool:
+    """Return whether a file that the interpreter ``process`` opened is its script or a module.
+
+    ``layers`` are those of the container's root, to find the source of bytecode.
+    """
     if record.head.flags & _READ_AS_CODE or (record.name and record.name == process.script):
         return True
     if record.head.flags & _ON_STDIN:
         return reads_stdin(process.argv, process.program)
     if _is_applet(process):
         return False
-    is_module = record.file.path.endswith(_suffixes(process)) and not _is_own_cache(record)
+    is_module = record.file.path.endswith(_suffixes(process)) and not _is_own_cache(record, layers)
     return is_module or _is_argument(record, process)
 
 
@@ -49,10 +68,37 @@ def _is_applet(process: Process) -> bool:
 
 
 # Python writes the bytecode of imported modules to __pycache__ beside them, for modules of the image as well
-# (PEP 3147). A pyc file that another program has written counts as a script.
-def _is_own_cache(record: OpenRecord) -> bool:
-    writer = record.file.writer
-    return b"/__pycache__/" in record.file.path and (writer is None or writer.comm.startswith(b"py"))
+# (PEP 3147). A pyc file that another program has written counts as a script, as does that of a source which the image
+# does not have: Python imports a module a second time without opening its source.
+def _is_own_cache(record: OpenRecord, layers: Layers) -> bool:
+    writer, path = record.file.writer, record.file.fs_path
+    is_cache = b"/__pycache__/" in path and (writer is None or writer.comm.startswith(b"py"))
+    return is_cache and (layers.device == 0 or (record.file.device == layers.device and _is_of_image(path, layers)))
+
+
+# Whether the source of a bytecode file is the image's: not in the writable layer, or copied up with its size.
+def _is_of_image(path: bytes, layers: Layers) -> bool:
+    folder, _, name = path.rpartition(b"/__pycache__/")
+    source = folder + b"/" + name.partition(b".")[0] + b".py"
+    upper = _size(layers.upperdir, source)
+    return upper is None or any(_size(lowerdir, source) == upper for lowerdir in layers.lowerdirs)
+
+
+def _size(layer: str, path: bytes) -> int | None:
+    try:
+        root = os.open(layer, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fd = safe_open.open_beneath(root, path, cached=False)
+    except OSError:
+        return None
+    finally:
+        os.close(root)
+    try:
+        return safe_open.statx(fd).size
+    finally:
+        os.close(fd)
 
 
 def _is_argument(record: OpenRecord, process: Process) -> bool:

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from driftline.sensor.bpf.records import RecordFlag
@@ -68,3 +70,21 @@ def test_a_file_that_a_shell_read_as_code_is_a_script() -> None:
     record = making.opened(b"/tmp/n", b"", flags=RecordFlag.READ_AS_CODE)
 
     assert scripts.is_script(record, making.process(b"/bin/bash", b"bash", b"-c", b"/tmp/n"))
+
+
+@pytest.mark.parametrize(
+    ("upper", "lower", "expected"),
+    [(None, b"pass", False), (b"evil", None, True), (b"pass", b"pass", False), (b"longer", b"pass", True)],
+    ids=["image source", "dropped source", "copied up source", "changed source"],
+)
+def test_bytecode_is_a_script_unless_its_source_is_the_images(
+    tmp_path: Path, upper: bytes | None, lower: bytes | None, *, expected: bool
+) -> None:
+    for name, content in (("upper", upper), ("lower", lower)):
+        (tmp_path / name).mkdir()
+        if content is not None:
+            (tmp_path / name / "m.py").write_bytes(content)
+    layers = scripts.Layers(50, str(tmp_path / "upper"), (str(tmp_path / "lower"),))
+    record = making.opened(b"/__pycache__/m.cpython-311.pyc", written_by=b"python3")
+
+    assert scripts.is_script(record, making.process(b"/usr/bin/python3.11", b"python3", b"a"), layers) == expected
