@@ -61,6 +61,10 @@ CASES = {
     "standard input of python": ("echo pass > /tmp/x; python3 -u < /tmp/x", [("/tmp/x", "script", *ADDED)]),
     "data on standard input": ("echo 1 > /tmp/x; python3 /opt/lab/script.py < /tmp/x; sh -c cat < /tmp/x", []),
     "python module": ("echo pass > /tmp/m.py; cd /tmp; python3 -c 'import m'", [("/tmp/m.py", "script", *ADDED)]),
+    "python module imported again": (
+        "echo pass > /tmp/m.py; cd /tmp; python3 -c 'import m'; python3 -c 'import m'",
+        [("/tmp/m.py", "script", *ADDED), ("/tmp/__pycache__/m.cpython-311.pyc", "script", *ADDED)],
+    ),
     "data a shell reads": ("echo a > /tmp/data; while read x; do :; done < /tmp/data; cat /tmp/data", []),
     "ld.so": (
         "cp /opt/lab/dynamic /tmp/x; /lib64/ld-linux-x86-64.so.2 /tmp/x",
