@@ -117,29 +117,35 @@ class Watched:
         """Run a script in the container; return all rows that it caused.
 
         Dropped programs run last, twice as many as the sensor has threads for verdicts: one program may overtake a
-        file that the other thread is hashing; when all have their alerts, both threads have moved on.
+        file that the other thread is hashing; when all have their alerts, both threads have moved on. One runs first,
+        since all that wait for the image's index are evaluated at once.
         """
         self._acts += 1
         last = [f"/tmp/.last-{self._acts}-{number}" for number in range(4)]
+        first = [f"/tmp/.last-{self._acts}-first"]
+        self.container.sh("".join(f"cp /opt/lab/true {path};" for path in first + last), timeout=timeout)
+        self._run_dropped(first)
         since = len(self._sensor.rows())
-        self.container.sh("".join(f"cp /opt/lab/true {path};" for path in last), timeout=timeout)
         result = self.container.sh(script, timeout=timeout)
         self.output = result.stdout + result.stderr
-        for path in last:
-            self.container.exec(path)
-        for path in last:
-            self._sensor.wait_for(partial(_is_alert_on, os.path.basename(path)))
+        self._run_dropped(last)
         rows = [row for row in self._sensor.rows()[since:] if row.get("ContainerId") == self.container.id]
         return [row for row in rows if not row.get("FileName", "").startswith(".last-")]
+
+    def _run_dropped(self, paths: list[str]) -> None:
+        for path in paths:
+            self.container.exec(path)
+        for path in paths:
+            self._sensor.wait_for(partial(self._is_alert_on, os.path.basename(path)))
+
+    def _is_alert_on(self, name: str, row: Row) -> bool:
+        is_own = row.get("ContainerId") == self.container.id
+        return bool(row["kind"] == "alert" and is_own and row["FileName"] == name)
 
     def alerts(self, script: str, *, timeout: float = 30) -> list[tuple[str, str, str, str]]:
         """Run a script; return (path, subject, origin, content) of each alert, in order of time."""
         rows = [row for row in self.after(script, timeout=timeout) if row["kind"] == "alert"]
         return [said(row) for row in sorted(rows, key=lambda row: str(row["Timestamp"]))]
-
-
-def _is_alert_on(name: str, row: Row) -> bool:
-    return bool(row["kind"] == "alert" and row["FileName"] == name)
 
 
 def said(row: Row) -> tuple[str, str, str, str]:
