@@ -13,6 +13,7 @@ packages=(
   qemu-system-x86 cpio                              # a second kernel for the tests: with BPF LSM
   postgresql                                        # the other database of the server's state
   libcap2-bin mount procps util-linux               # programs that the test images are given
+  zsh mksh ksh93u+m                                 # shells of the tests on code that a shell reads
 )
 
 missing=()
