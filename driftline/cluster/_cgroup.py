@@ -22,10 +22,10 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass
 
-__all__ = ["CgroupContainer", "parse_cgroup"]
+__all__ = ["CTR_NAMESPACES", "CgroupContainer", "parse_cgroup"]
 
 CTR_NAMESPACES = frozenset({"default", "k8s.io", "moby"})
-"""containerd namespaces in which any name is accepted as a container id; elsewhere ids are 64 hex digits."""
+"""containerd namespaces that are known beforehand. In those that are known, any name is a container id."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,26 @@ from pathlib import Path
 from driftline.errors import Unreadable
 from driftline.verdict import Mount
 
-__all__ = ["parse_mountinfo", "read_mountinfo", "unescape"]
+__all__ = ["has_bundle", "parse_mountinfo", "read_mountinfo", "unescape"]
 
 _OCTAL = re.compile(rb"\\([0-7]{3})")
+# containerd pkg/identifiers/validate.go: namespaces and container ids.
+_ID = re.compile(r"[A-Za-z0-9]+(?:[._-][A-Za-z0-9]+)*")
+
+
+def has_bundle(namespace: str, container_id: str, *, mounts: Path = Path("/proc/1/mountinfo")) -> bool:
+    """Return whether a containerd of the node has mounted the root of such a container for the runtime.
+
+    ``STATE/io.containerd.runtime.v2.task/NAMESPACE/ID/rootfs`` is mounted before the container's cgroups are made,
+    and until it is deleted; the name of STATE is a setting of containerd. ``mounts`` are those of the node.
+    """
+    if not (_ID.fullmatch(namespace) and _ID.fullmatch(container_id)):
+        return False
+    path = rb"/io\.containerd\.runtime\.v[0-9][.a-z]*/" + re.escape(f"{namespace}/{container_id}/rootfs ".encode())
+    try:
+        return bool(re.search(path, mounts.read_bytes()))
+    except OSError:
+        return False
 
 
 def read_mountinfo(pid: int) -> tuple[Mount, ...]:

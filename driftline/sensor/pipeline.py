@@ -26,7 +26,6 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from driftline import cluster
 from driftline import policy as policies
 from driftline.errors import Unreadable
 from driftline.events import BlockedBy, Container, Message, Subject
@@ -380,7 +379,7 @@ class Pipeline:
         for cgroup, (count, path) in self._kernel.take_losses_by_cgroup().items():
             tracked = self._containers.by_cgroup(cgroup)
             # A container that is gone, or whose cgroup's own record was lost: the path has its id.
-            found = None if tracked else cluster.parse_cgroup(os.fsdecode(path))
+            found = None if tracked else self._containers.parse(path)
             if tracked or found:
                 lost[tracked.id if tracked else found.id if found else ""] += count
         return lost

@@ -105,13 +105,14 @@ class ContainerTable:
         self._departed: dict[str, list[TrackedContainer]] = {}
         self._unlearned: set[Cgroup] = set()
         self._past: OrderedDict[Cgroup, Container] = OrderedDict()
+        self._namespaces = set(cluster.CTR_NAMESPACES)
 
     def add(self, cgroup: Cgroup, path: bytes) -> TrackedContainer | None:
         """Add a cgroup, by its path in its hierarchy.
 
         Returns the container that the cgroup belongs to; ``None`` if it is not a container's.
         """
-        found = cluster.parse_cgroup(os.fsdecode(path))
+        found = self.parse(path)
         self._unlearned.discard(cgroup)
         if found is None:
             self._by_cgroup[cgroup] = None
@@ -123,6 +124,20 @@ class ContainerTable:
         if found.id in os.fsdecode(os.path.basename(path)):
             tracked.cgroups.add(cgroup)
         return tracked
+
+    def parse(self, path: bytes) -> cluster.CgroupContainer | None:
+        """Return what the path of a cgroup says of its container; ``None`` for a cgroup of the node.
+
+        A name that a user gave is an id in any namespace of containerd. A namespace is known from the first of its
+        containers that the node has.
+        """
+        text = os.fsdecode(path)
+        found = cluster.parse_cgroup(text, namespaces=self._namespaces)
+        names = text.split("/")[1:3]
+        if found or len(names) < 2 or names[0] in self._namespaces or not cluster.has_bundle(names[0], names[1]):
+            return found
+        self._namespaces.add(names[0])
+        return cluster.parse_cgroup(text, namespaces=self._namespaces)
 
     def _track(self, container_id: str, pod_uid: str) -> TrackedContainer:
         tracked = self._by_id[container_id] = TrackedContainer(container_id, pod_uid=pod_uid)
