@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ from driftline.events import Container
 from driftline.image import Entry
 from driftline.printable import printable
 from driftline.sensor.scan import compare as scans
-from driftline.sensor.scan.findings import Change, Finding
+from driftline.sensor.scan.findings import Change, Finding, Times
 from driftline.sensor.verdicts.indexes import ImageIndexes
 
 app = App(
@@ -145,9 +146,25 @@ def _facts(finding: Finding) -> dict[str, Any]:
         "executable": finding.is_executable,
         "content": str(finding.content) if finding.content is not None else "",
         "note": finding.note,
+        **_times(finding.times),
         "before": _entry_facts(finding.before),
         "after": _entry_facts(finding.after),
     }
+
+
+# The kernel's names of the times (inode(7)); whole microseconds are what ISO 8601 readers take.
+def _times(times: Times | None) -> dict[str, str | None]:
+    found = times or Times(0, 0)
+    return {"mtime": _utc(found.mtime_ns), "ctime": _utc(found.ctime_ns), "btime": _utc(found.birth_ns)}
+
+
+# The owner may have set a time that no calendar has.
+def _utc(ns: int) -> str | None:
+    try:
+        time = datetime.datetime.fromtimestamp(ns // 10**9, datetime.UTC) if ns else None
+    except (ValueError, OverflowError, OSError):
+        return None
+    return time.replace(microsecond=ns // 1000 % 10**6).isoformat() if time else None
 
 
 def _entry_facts(entry: Entry | None) -> dict[str, Any] | None:
@@ -184,6 +201,8 @@ def _what(finding: Finding) -> str:
     else:
         entry = after or before
         parts.append(str(entry.kind) if entry else "")
+    # The ctime is shown, since no program in the container can set it.
+    parts.append(f"changed {(_utc(finding.times.ctime_ns) or '')[:19]}Z" if finding.times else "")
     return ", ".join(filter(None, (*parts, finding.note)))
 
 

@@ -23,9 +23,9 @@ _OPEN_HOW = struct.Struct("=QQQ")
 _NO_XDEV, _NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH, _IN_ROOT, _CACHED = 0x01, 0x02, 0x04, 0x08, 0x10, 0x20
 _STRICT = _NO_MAGICLINKS | _NO_SYMLINKS | _BENEATH
 _AT_EMPTY_PATH, _AT_STATX_DONT_SYNC = 0x1000, 0x4000
-_STATX_BASIC_STATS, _STATX_MNT_ID = 0x7FF, 0x1000
+_STATX_BASIC_STATS, _STATX_BTIME, _STATX_MNT_ID = 0x7FF, 0x800, 0x1000
 # struct statx of linux/stat.h, the members that are used
-_STATX = struct.Struct("=16xIIIH2xQQ48xqI4x16xIIIIQ")
+_STATX = struct.Struct("=I12xIIIH2xQQ32xqI4xqI4xqI4xIIIIQ")
 _STATX_SIZE = 256
 _MAX_LOOKUP = 4000  # bytes of one lookup; openat2 accepts less than PATH_MAX (4096)
 _TRIES = 3  # a lookup in the cache also fails (EAGAIN) if a rename happens meanwhile
@@ -56,17 +56,23 @@ class FileStat(NamedTuple):
     """``st_rdev`` of a device file."""
     mount_id: int
     """Id of the mount that it was opened through, as in mountinfo; 0 before Linux 5.8."""
+    mtime_ns: int = 0
+    """Time of the last change of the content, which its owner can set: nanoseconds since 1970, UTC."""
+    birth_ns: int = 0
+    """Time of its creation: nanoseconds since 1970, UTC; 0 if the file system does not keep it."""
 
 
 def statx(fd: int) -> FileStat:
     """Return the attributes of an open file or O_PATH handle; raises ``OSError``."""
     buffer = ctypes.create_string_buffer(_STATX_SIZE)
     flags = _AT_EMPTY_PATH | _AT_STATX_DONT_SYNC
-    if _libc.statx(fd, b"", flags, _STATX_BASIC_STATS | _STATX_MNT_ID, buffer):
+    if _libc.statx(fd, b"", flags, _STATX_BASIC_STATS | _STATX_BTIME | _STATX_MNT_ID, buffer):
         raise _error()
-    nlink, uid, gid, mode, inode, size, seconds, nanoseconds, *numbers, mount_id = _STATX.unpack_from(buffer)
-    rdev, device = os.makedev(*numbers[:2]), os.makedev(*numbers[2:])
-    return FileStat(device, inode, size, mode, nlink, seconds * 10**9 + nanoseconds, uid, gid, rdev, mount_id)
+    mask, nlink, uid, gid, mode, inode, size, *times, a, b, c, d, mount_id = _STATX.unpack_from(buffer)
+    birth, ctime, mtime = (times[at] * 10**9 + times[at + 1] for at in (0, 2, 4))
+    rdev, device = os.makedev(a, b), os.makedev(c, d)
+    birth = birth if mask & _STATX_BTIME else 0
+    return FileStat(device, inode, size, mode, nlink, ctime, uid, gid, rdev, mount_id, mtime, birth)
 
 
 def open_beneath(folder: int, path: bytes, *, cached: bool) -> int:

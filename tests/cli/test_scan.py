@@ -44,6 +44,20 @@ def test_either_a_container_or_all_is_required(words: tuple[str, ...]) -> None:
         command.app(list(words), result_action="return_value")
 
 
+@pytest.mark.parametrize(
+    ("ns", "expected"),
+    [
+        (0, None),
+        (1_000_002_003, "1970-01-01T00:00:01.000002+00:00"),
+        (1 << 80, None),
+        (-(10**9), "1969-12-31T23:59:59+00:00"),
+    ],
+    ids=["unknown", "microseconds", "no date", "before 1970"],
+)
+def test_times_are_in_utc(ns: int, expected: str | None) -> None:
+    assert command._utc(ns) == expected
+
+
 @pytest.fixture
 def run(lab: labs.Lab, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """Run the command against the lab; returns its exit code and its output."""
@@ -71,6 +85,7 @@ def test_an_unchanged_container_has_no_findings(run: Run, container: Callable[..
 def test_each_finding_is_a_json_line_with_its_container(run: Run, pod: labs.Pod) -> None:
     web = pod.container("busybox")
     web.sh("cp /bin/busybox /tmp/wget; chmod 4755 /bin/busybox; echo x > /tmp/notes")
+    web.sh("touch -d '2001-02-03 04:05:06' /tmp/notes")
     code, shown = run(f"{pod.name}/web", "--output", "json", "--fail-on-findings")
     found = {line["path"]: line for line in map(json.loads, shown.splitlines())}
 
@@ -83,6 +98,8 @@ def test_each_finding_is_a_json_line_with_its_container(run: Run, pod: labs.Pod)
     assert {line["container"] for line in found.values()} == {web.id}
     assert found["/bin/busybox"]["after"]["mode"] == "4755"
     assert list(found)[-1] == "/tmp/notes"
+    assert found["/tmp/notes"]["mtime"] == "2001-02-03T04:05:06+00:00"
+    assert found["/tmp/notes"]["ctime"] > "2026"
 
 
 @pytest.mark.e2e
@@ -91,5 +108,7 @@ def test_executables_of_all_containers_are_shown_as_a_table(run: Run, pod: labs.
     code, shown = run("--all", "--executables")
 
     assert code == 0
-    assert ["added", "/tmp/x.sh", "executable,", "file"] in [line.split() for line in shown.splitlines()]
+    assert ["added", "/tmp/x.sh", "executable,", "file,", "changed"] in [
+        line.split()[:5] for line in shown.splitlines()
+    ]
     assert "/tmp/notes" not in shown

@@ -1,6 +1,7 @@
 import errno
 import os
 import stat
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,10 +27,18 @@ def content(handle: int) -> bytes:
         os.close(handle)
 
 
+def birth_of(path: Path) -> int:
+    """The time of creation that stat(1) of GNU coreutils tells, in nanoseconds; 0 if it is unknown."""
+    shown = subprocess.run(("stat", "-c", "%W %w", path), capture_output=True, text=True, check=True).stdout
+    seconds, _, rest = shown.partition(" ")
+    return int(seconds) * 10**9 + int(rest.partition(".")[2][:9] or 0)
+
+
 def test_statx_agrees_with_stat(tmp_path: Path) -> None:
     path = put(tmp_path / "x", b"12345", 0o640)
     os.link(path, tmp_path / "y")
     os.chown(path, 12, 34)
+    os.utime(path, ns=(1, 2_000_000_003))
     handle = safe_open.open_magic_link(str(path))
     found, expected = safe_open.statx(handle), path.stat()
     os.close(handle)
@@ -45,7 +54,10 @@ def test_statx_agrees_with_stat(tmp_path: Path) -> None:
         34,
         0,
         found.mount_id,
+        expected.st_mtime_ns,
+        found.birth_ns,
     )
+    assert found.birth_ns in (0, birth_of(path))
     assert f"mnt_id:\t{found.mount_id}\n" in mount_of(path)
 
 

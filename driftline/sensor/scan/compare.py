@@ -34,7 +34,7 @@ from driftline.events import Container, Content
 from driftline.image import Entry, ImageIndex, Kind
 from driftline.printable import printable
 from driftline.sensor import safe_open
-from driftline.sensor.scan.findings import Change, Finding, compare, executables_first
+from driftline.sensor.scan.findings import Change, Finding, Times, compare, executables_first
 from driftline.sensor.scan.safe_walk import Gap, Item, walk
 from driftline.sensor.tracking import mounts
 from driftline.sensor.verdicts.content import ContentReader
@@ -146,7 +146,8 @@ class _Scan:
         changes = compare(before, after)
         if not changes or (before is None and self._is_stub(after)):
             return
-        yield self._finding(before, after, changes, is_executable=is_executable, why=why)
+        finding = self._finding(before, after, changes, is_executable=is_executable, why=why)
+        yield msgspec.structs.replace(finding, times=_times(item.stat))
 
     def _note(self, item: Item, before: Entry | None) -> None:
         if self._moved and any(item.path.startswith(new + b"/") for new, _ in self._moved):
@@ -293,6 +294,10 @@ def _moved_finding(entry: Entry, path: bytes) -> Finding:
         is_executable=_may_run(entry),
         note=f"same bytes as {printable(entry.path)}" if entry.kind is Kind.FILE else "",
     )
+
+
+def _times(found: safe_open.FileStat) -> Times:
+    return Times(found.mtime_ns, found.ctime_ns, found.birth_ns)
 
 
 def _targets(before: Entry | None, after: Entry) -> str:

@@ -10,7 +10,7 @@ import msgspec
 from driftline.events import Content
 from driftline.image import Entry, Kind
 
-__all__ = ["Change", "Finding", "compare", "executables_first"]
+__all__ = ["Change", "Finding", "Times", "compare", "executables_first"]
 
 _HELD_BACK = 100_000
 """Findings held in memory to put executables before them."""
@@ -38,6 +38,17 @@ class Change(enum.StrEnum):
         raise TypeError("compare a Change with a member; its truth value means nothing")
 
 
+class Times(msgspec.Struct, frozen=True):
+    """Times of a file on the node: nanoseconds since 1970, UTC; 0 if unknown (inode(7))."""
+
+    mtime_ns: int
+    """Last change of the content, which the owner of the file can set to any time."""
+    ctime_ns: int
+    """Last change of content or attributes, which no system call can set."""
+    birth_ns: int = 0
+    """Creation in the place that was scanned; of a file that was copied up, the time of the copy."""
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """A path that differs from the image, or could not be compared."""
 
@@ -56,6 +67,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     So has a symlink that replaces something of the image, or that leads to a program of the image.
     """
+    times: Times | None = None
+    """Times of the present file; ``None`` if it is deleted, or in a renamed directory of the image."""
     note: str = ""
     """Details: path of the same content in the image, targets of a symlink, or the reason why it is unverified."""
 

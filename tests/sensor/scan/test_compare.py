@@ -339,3 +339,20 @@ def test_a_symlink_of_the_image_shows_both_targets(tmp_path: Path) -> None:
     changed = found[b"/bin/sh"]
     assert (changed.changes, changed.is_executable) == ((Change.MODIFIED,), True)
     assert changed.note == "leads to /tmp/x, to busybox in the image"
+
+
+def test_a_finding_has_the_times_of_its_file(target: ScanTarget) -> None:
+    """The owner can set the mtime, and nobody the ctime."""
+    path = put(target.root / "opt/x", b"dropped")
+    os.utime(path, ns=(1, 2_000_000_003))
+    times = target.scan()["/opt/x"].times
+
+    assert times is not None
+    assert (times.mtime_ns, times.ctime_ns) == (2_000_000_003, path.stat().st_ctime_ns)
+    assert 0 <= times.birth_ns <= times.ctime_ns
+
+
+def test_a_deleted_file_has_no_times(target: ScanTarget) -> None:
+    (target.root / "bin/a").unlink()
+
+    assert target.scan()["/bin/a"].times is None
