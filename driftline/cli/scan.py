@@ -32,6 +32,7 @@ app = App(
 
 _EXIT_FINDINGS = 3
 _MAX_PATH_LENGTH = 1 << 16  # more than a path of 4,096 bytes (PATH_MAX) whose bytes are all escaped
+_MAX_PIDS = 3
 _STYLES = {
     Change.ADDED: "bold red",
     Change.MODIFIED: "bold red",
@@ -143,6 +144,8 @@ def _facts(finding: Finding) -> dict[str, Any]:
     return {
         "path": _text(finding.path),
         "changes": [str(change) for change in finding.changes],
+        "running": bool(finding.pids),
+        "pids": list(finding.pids),
         "executable": finding.is_executable,
         "content": str(finding.content) if finding.content is not None else "",
         "note": finding.note,
@@ -193,7 +196,7 @@ def _changes(finding: Finding) -> Text:
 
 def _what(finding: Finding) -> str:
     before, after = finding.before, finding.after
-    parts = ["executable" if finding.is_executable else ""]
+    parts = [_runs(finding.pids), "executable" if finding.is_executable else ""]
     if before and after:
         pairs = {Change.KIND: (before.kind, after.kind), Change.MODE: (f"{before.mode:04o}", f"{after.mode:04o}")}
         pairs[Change.OWNER] = (f"{before.uid}:{before.gid}", f"{after.uid}:{after.gid}")
@@ -204,6 +207,14 @@ def _what(finding: Finding) -> str:
     # The ctime is shown, since no program in the container can set it.
     parts.append(f"changed {(_utc(finding.times.ctime_ns) or '')[:19]}Z" if finding.times else "")
     return ", ".join(filter(None, (*parts, finding.note)))
+
+
+# A worker pool can have thousands of processes.
+def _runs(pids: Sequence[int]) -> str:
+    if not pids:
+        return ""
+    more = f" and {len(pids) - _MAX_PIDS} more" if len(pids) > _MAX_PIDS else ""
+    return f"runs now (process {' '.join(map(str, pids[:_MAX_PIDS]))}{more})"
 
 
 def _text(raw: bytes) -> str:

@@ -15,7 +15,16 @@ import os
 import struct
 from typing import NamedTuple
 
-__all__ = ["FileStat", "open_beneath", "open_entry", "open_in_root", "open_magic_link", "open_to_read", "statx"]
+__all__ = [
+    "FileStat",
+    "open_beneath",
+    "open_entry",
+    "open_in_root",
+    "open_magic_link",
+    "open_on_mount",
+    "open_to_read",
+    "statx",
+]
 
 _OPENAT2 = 437  # glibc does not wrap it; system calls since v5.0 have the same number on every architecture
 _OPEN_HOW = struct.Struct("=QQQ")
@@ -97,7 +106,19 @@ def open_in_root(root: int, path: bytes) -> int:
 
     May block, since overlayfs does not resolve links in the kernel's cache. Raises ``OSError``.
     """
-    fd = _try_openat2(root, path, _IN_ROOT | _NO_MAGICLINKS)
+    return _opened(_try_openat2(root, path, _IN_ROOT | _NO_MAGICLINKS))
+
+
+def open_on_mount(folder: int, path: bytes) -> int:
+    """Open an O_PATH handle of ``path`` below an open directory, without following symlinks or crossing a mount point.
+
+    So no other file system than that of the directory is consulted. Raises ``OSError``, with the errno EXDEV for a path
+    that leads into a mount, and ENAMETOOLONG for one of PATH_MAX (4096) bytes or more.
+    """
+    return _opened(_try_openat2(folder, path.strip(b"/") or b".", _STRICT | _NO_XDEV))
+
+
+def _opened(fd: int) -> int:
     if fd < 0:
         raise OSError(-fd, os.strerror(-fd))
     return fd

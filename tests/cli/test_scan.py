@@ -112,3 +112,18 @@ def test_executables_of_all_containers_are_shown_as_a_table(run: Run, pod: labs.
         line.split()[:5] for line in shown.splitlines()
     ]
     assert "/tmp/notes" not in shown
+
+
+@pytest.mark.e2e
+def test_what_runs_comes_first_with_its_processes(run: Run, pod: labs.Pod) -> None:
+    web = pod.container("busybox")
+    web.sh("cp /bin/busybox /tmp/a; cp /bin/busybox /tmp/busybox")
+    web.sh("/tmp/busybox sleep 1000 >/dev/null 2>&1 </dev/null &")
+    _, shown = run(f"{pod.name}/web", "--output", "json")
+    lines = [json.loads(line) for line in shown.splitlines()]
+
+    assert [(line["path"], line["running"]) for line in lines] == [("/tmp/busybox", True), ("/tmp/a", False)]
+    (pid,) = lines[0]["pids"]
+    assert Path(f"/proc/{pid}/cmdline").read_bytes() == b"/tmp/busybox\0sleep\x001000\0"
+    _, table = run(f"{pod.name}/web")
+    assert f"runs now (process {pid}), executable" in table

@@ -1,5 +1,6 @@
 import errno
 import os
+import re
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from driftline.sensor import safe_open
-from tests.sensor.overlays import put
+from tests.sensor.overlays import mounted_tmpfs, put
 
 
 @pytest.fixture
@@ -157,3 +158,22 @@ def test_a_mount_point_is_not_opened() -> None:
     os.close(root)
 
     assert caught.value.errno == errno.EXDEV
+
+
+@pytest.mark.kernel
+def test_a_path_is_opened_on_its_mount_only(folder: int, tmp_path: Path) -> None:
+    put(tmp_path / "a/b", b"x")
+    (tmp_path / "link").symlink_to("a")
+    with mounted_tmpfs(tmp_path / "volume") as volume:
+        put(volume / "x", b"")
+        assert content(safe_open.open_on_mount(folder, b"/a/b")) == b"x"
+        for path, number in (
+            (b"/volume/x", errno.EXDEV),
+            (b"/volume", errno.EXDEV),
+            (b"/link/b", errno.ELOOP),
+            (b"/a/../../x", errno.EXDEV),
+            (b"/missing", errno.ENOENT),
+            (b"/" + b"a/" * 2100 + b"b", errno.ENAMETOOLONG),
+        ):
+            with pytest.raises(OSError, match=re.escape(os.strerror(number))):
+                safe_open.open_on_mount(folder, path)

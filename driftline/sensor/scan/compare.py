@@ -34,7 +34,8 @@ from driftline.events import Container, Content
 from driftline.image import Entry, ImageIndex, Kind
 from driftline.printable import printable
 from driftline.sensor import safe_open
-from driftline.sensor.scan.findings import Change, Finding, Times, compare, executables_first
+from driftline.sensor.scan.findings import Change, Finding, Times, compare, running_first
+from driftline.sensor.scan.running import RunningFiles
 from driftline.sensor.scan.safe_walk import Gap, Item, walk
 from driftline.sensor.tracking import mounts
 from driftline.sensor.verdicts.content import ContentReader
@@ -57,16 +58,23 @@ _DEVICES = (Kind.CHARACTER_DEVICE, Kind.BLOCK_DEVICE)
 
 
 def scan(container: Container, index: ImageIndex, *, reader: ContentReader | None = None) -> Iterator[Finding]:
-    """Yield the differences between a container and its image, executables first.
+    """Yield the differences between a container and its image: first what runs now, then other executables.
 
     A path that cannot be compared is a finding as well (``Change.UNVERIFIED``), so that no findings mean no
     differences. ``reader`` hashes the files and can be shared, for its cache. Raises ``Unreadable`` if the
     container's files cannot be opened at all.
     """
     is_upper = bool(container.upperdir)
-    with _open_top(container, is_upper=is_upper) as top:
+    with _open_top(container, is_upper=is_upper) as top, RunningFiles(container) as running:
         found = _Scan(index, reader or ContentReader(), is_upper=is_upper, stubs=_stubs(container)).run(top)
-        yield from executables_first(found)
+        yield from running_first(_with_pids(finding, running) for finding in found)
+
+
+# Whatever runs can run, even without an execute bit.
+def _with_pids(finding: Finding, running: RunningFiles) -> Finding:
+    is_file = finding.after is not None and finding.after.kind is Kind.FILE
+    pids = running.pids_of(finding.path) if is_file else ()
+    return msgspec.structs.replace(finding, pids=pids, is_executable=True) if pids else finding
 
 
 @contextmanager

@@ -10,10 +10,10 @@ import msgspec
 from driftline.events import Content
 from driftline.image import Entry, Kind
 
-__all__ = ["Change", "Finding", "Times", "compare", "executables_first"]
+__all__ = ["Change", "Finding", "Times", "compare", "running_first"]
 
 _HELD_BACK = 100_000
-"""Findings held in memory to put executables before them."""
+"""Findings held in memory to put what runs, and executables, before them."""
 
 
 class Change(enum.StrEnum):
@@ -69,6 +69,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """
     times: Times | None = None
     """Times of the present file; ``None`` if it is deleted, or in a renamed directory of the image."""
+    pids: tuple[int, ...] = ()
+    """Processes that run the present file now, ascending, as the node counts them."""
     note: str = ""
     """Details: path of the same content in the image, targets of a symlink, or the reason why it is unverified."""
 
@@ -94,15 +96,16 @@ def compare(before: Entry | None, after: Entry) -> tuple[Change, ...]:
     return tuple(found)
 
 
-def executables_first(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Yield executables at once and the other findings at the end.
+def running_first(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Yield what runs at once, then the other executables, and at the end the other findings.
 
     At most ``_HELD_BACK`` findings are held; further ones are yielded in order.
     """
-    held: list[Finding] = []
+    held: tuple[list[Finding], list[Finding]] = [], []
     for finding in findings:
-        if finding.is_executable or len(held) >= _HELD_BACK:
+        if finding.pids or len(held[0]) + len(held[1]) >= _HELD_BACK:
             yield finding
         else:
-            held.append(finding)
-    yield from held
+            held[not finding.is_executable].append(finding)
+    for group in held:
+        yield from group
