@@ -197,7 +197,7 @@ def _changes(finding: Finding) -> Text:
 def _what(finding: Finding) -> str:
     before, after = finding.before, finding.after
     parts = [_runs(finding.pids), "executable" if finding.is_executable else ""]
-    if before and after:
+    if before and after and Change.DELETED not in finding.changes:
         pairs = {Change.KIND: (before.kind, after.kind), Change.MODE: (f"{before.mode:04o}", f"{after.mode:04o}")}
         pairs[Change.OWNER] = (f"{before.uid}:{before.gid}", f"{after.uid}:{after.gid}")
         parts += [f"{old} → {new}" for change, (old, new) in pairs.items() if change in finding.changes]

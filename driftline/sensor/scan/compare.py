@@ -6,7 +6,8 @@ name (``redirect``); see Documentation/filesystems/overlayfs.rst. So only the wr
 own disk, and only its files are hashed. With other snapshotters, which have no such layer, the whole tree is walked
 through ``/proc/PID/root``, without crossing a mount point.
 
-One path gives at most one finding, with all its changes:
+What runs after its removal is found among the processes (``unlinked``). Apart from that, one path gives at most one
+finding, with all its changes:
 
 - ``added``: the image does not have the path. ``content`` says whether the image has the same bytes elsewhere.
 - ``modified``: other bytes, symlink target or device number. ``mode`` and ``owner`` can come with it or alone.
@@ -22,6 +23,7 @@ image that a mount covers.
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -37,6 +39,7 @@ from driftline.sensor import safe_open
 from driftline.sensor.scan.findings import Change, Finding, Times, compare, running_first
 from driftline.sensor.scan.running import RunningFiles
 from driftline.sensor.scan.safe_walk import Gap, Item, walk
+from driftline.sensor.scan.unlinked import RemovedFiles, removed_files
 from driftline.sensor.tracking import mounts
 from driftline.sensor.verdicts.content import ContentReader
 
@@ -66,15 +69,27 @@ def scan(container: Container, index: ImageIndex, *, reader: ContentReader | Non
     """
     is_upper = bool(container.upperdir)
     with _open_top(container, is_upper=is_upper) as top, RunningFiles(container) as running:
-        found = _Scan(index, reader or ContentReader(), is_upper=is_upper, stubs=_stubs(container)).run(top)
-        yield from running_first(_with_pids(finding, running) for finding in found)
+        reader = reader or ContentReader()
+        removed = removed_files(running, index, reader)
+        found = _Scan(index, reader, is_upper=is_upper, stubs=_stubs(container)).run(top)
+        marked = (_with_pids(finding, running, removed) for finding in found)
+        yield from running_first(itertools.chain(removed.findings, marked))
 
 
 # Whatever runs can run, even without an execute bit.
-def _with_pids(finding: Finding, running: RunningFiles) -> Finding:
-    is_file = finding.after is not None and finding.after.kind is Kind.FILE
-    pids = running.pids_of(finding.path) if is_file else ()
+def _with_pids(finding: Finding, running: RunningFiles, removed: RemovedFiles) -> Finding:
+    pids: tuple[int, ...] = ()
+    if finding.after is None:
+        pids = _pids_of_removed(finding.path, removed)
+    elif finding.after.kind is Kind.FILE:
+        pids = running.pids_of(finding.path)
     return msgspec.structs.replace(finding, pids=pids, is_executable=True) if pids else finding
+
+
+# Of a deleted directory all files below it count.
+def _pids_of_removed(path: bytes, removed: RemovedFiles) -> tuple[int, ...]:
+    found = (pids for file, pids in removed.of_image.items() if file == path or file.startswith(path + b"/"))
+    return tuple(sorted(set(itertools.chain.from_iterable(found))))
 
 
 @contextmanager

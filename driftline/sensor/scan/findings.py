@@ -59,7 +59,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     before: Entry | None = None
     """Entry of the image; ``None`` if it does not have the path."""
     after: Entry | None = None
-    """Present state, with ``layer`` -1, and an empty ``sha256`` if the content was not read. ``None`` if deleted."""
+    """Present state, with ``layer`` -1, and an empty ``sha256`` if the content was not read.
+
+    ``None`` if deleted, unless the file was never the image's and still runs.
+    """
     content: Content | None = None
     """Relation of a file's content to the image, if the content is new at this path."""
     is_executable: bool = False
@@ -70,7 +73,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     times: Times | None = None
     """Times of the present file; ``None`` if it is deleted, or in a renamed directory of the image."""
     pids: tuple[int, ...] = ()
-    """Processes that run the present file now, ascending, as the node counts them."""
+    """Processes that run the file now, ascending, as the node counts them: the present one, or the one deleted."""
     note: str = ""
     """Details: path of the same content in the image, targets of a symlink, or the reason why it is unverified."""
 

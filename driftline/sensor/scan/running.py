@@ -24,13 +24,15 @@ from driftline.sensor import safe_open
 from driftline.sensor.tracking.processes import read_process, running_pids
 from driftline.verdict import script_argument
 
-__all__ = ["RunningFiles"]
+__all__ = ["RunningFiles", "Unlinked"]
 
 _MAX_MAPPINGS = 100_000
 """Executable mappings looked at in one container; a process can have 65,530 (vm.max_map_count)."""
 _MAX_COMPARED = 8 << 20
 """Bytes of one mapping that are compared with its file."""
 _CHUNK = 1 << 20
+
+_DELETED = b" (deleted)"  # d_path() of fs/d_path.c appends it to the path of an unlinked file
 
 _FileId = tuple[int, int]
 
@@ -44,12 +46,28 @@ class _Use(NamedTuple):
     offset: int = 0
 
 
+class Unlinked(NamedTuple):
+    """A file that runs, and was removed from the path that it ran at; memfd_create(2) makes one, too."""
+
+    path: bytes
+    """Last path in the container."""
+    link: str
+    """Magic link in /proc that leads to the file while the process runs it."""
+    pids: tuple[int, ...] = ()
+    """Processes that run it, in ascending order."""
+    nlink: int = 0
+    """Names that it still has: hard links, and the name of an image's file in its layer (overlayfs counts that)."""
+    is_program: bool = False
+    """Whether it is the program of a process, not a mapped library alone."""
+
+
 class RunningFiles:
     """The files that run in one container, as they were when the object was made; close it after use."""
 
     def __init__(self, container: Container) -> None:
         """Read the container's processes from /proc; a container that does not run has none."""
         self._uses: dict[_FileId, list[_Use]] = {}
+        self._unlinked: dict[_FileId, Unlinked] = {}
         self._left = _MAX_MAPPINGS
         self._root = _open_root(container.pid)
         for pid in _pids(container, self._root) if self._root >= 0 else ():
@@ -66,6 +84,10 @@ class RunningFiles:
             uses = self._uses.get((found.device, found.inode), ())
             return tuple(sorted({use.pid for use in uses if _has_present_bytes(use, handle)}))
         return ()
+
+    def unlinked(self) -> tuple[Unlinked, ...]:
+        """Return the files that run and are no longer at their path, in no order."""
+        return tuple(self._unlinked.values())
 
     def __enter__(self) -> RunningFiles:
         return self
@@ -110,6 +132,21 @@ class RunningFiles:
             finally:
                 os.close(handle)
             self._uses.setdefault((found.device, found.inode), []).append(use)
+            path = _path_in_container(link, use.pid)
+            if path.endswith(_DELETED) and not (found.nlink and self._is_at(path, found)):
+                self._add_unlinked(found, link, use, path=path.removesuffix(_DELETED))
+
+    # A file may be named "x (deleted)"; then its name leads to it.
+    def _is_at(self, path: bytes, file: safe_open.FileStat) -> bool:
+        with contextlib.suppress(OSError), self._opened(path) as (_, found):
+            return (found.device, found.inode) == (file.device, file.inode)
+        return False
+
+    def _add_unlinked(self, found: safe_open.FileStat, link: str, use: _Use, *, path: bytes) -> None:
+        file = (found.device, found.inode)
+        known = self._unlinked.get(file) or Unlinked(path, link, nlink=found.nlink)
+        pids = tuple(sorted({*known.pids, use.pid}))
+        self._unlinked[file] = known._replace(pids=pids, is_program=known.is_program or not use.end)
 
     def _add_script(self, pid: int) -> None:
         process = read_process(pid)

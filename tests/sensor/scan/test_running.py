@@ -132,3 +132,27 @@ def test_mappings_of_a_hostile_process_are_bounded(overlay: Overlay, monkeypatch
     with init(overlay) as container, running(sys.executable, "-c", MAP, overlay.root, "/lib/x.so"):
         assert pids_of(container, "/lib/x.so") == ()
         assert pids_of(container, "/bin/busybox") == (container.pid,)
+
+
+def unlinked(container: Container) -> list[tuple[bytes, tuple[int, ...], bool]]:
+    with RunningFiles(container) as found:
+        return [(file.path, file.pids, file.is_program) for file in found.unlinked()]
+
+
+def test_a_program_that_was_removed_is_unlinked(overlay: Overlay) -> None:
+    put(overlay.root / "tmp/busybox", BUSYBOX)
+    with init(overlay) as container, running("chroot", overlay.root, "/tmp/busybox", *WAIT) as pid:
+        assert unlinked(container) == []
+        (overlay.root / "tmp/busybox").unlink()
+
+        assert unlinked(container) == [(b"/tmp/busybox", (pid,), True)]
+
+
+def test_a_file_named_deleted_is_not_unlinked(overlay: Overlay) -> None:
+    """The kernel appends the same words to the path of a removed file."""
+    put(overlay.root / "tmp/x.so (deleted)", LIBRARY)
+    with init(overlay) as container, running(sys.executable, "-c", MAP, overlay.root, "/tmp/x.so (deleted)") as pid:
+        assert unlinked(container) == []
+        (overlay.root / "tmp/x.so (deleted)").unlink()
+
+        assert unlinked(container) == [(b"/tmp/x.so (deleted)", (pid,), False)]
