@@ -99,9 +99,9 @@ def diff(
     options: ImageOptions | None = None,
     output: Literal["table", "json"] = "table",
 ) -> int:
-    """List the paths that differ between two images: added, removed, or another kind, content, mode or owner.
+    """List the paths that differ between two images: added, removed, or of another kind, content, mode or owner.
 
-    Exits with code 0 if no path differs, and with code 3 if any does.
+    The capabilities of files are compared as well. Exits with code 0 if no path differs, and with code 3 if any does.
 
     Parameters
     ----------
@@ -182,6 +182,7 @@ def _entry_facts(entry: Entry) -> dict[str, Any]:
     }
     if entry.kind is image.Kind.FILE:
         facts |= {"size": entry.size, "sha256": entry.sha256}
+        facts |= {"capabilities": image.capabilities_text(entry.capabilities)} if entry.capabilities else {}
     elif entry.kind is image.Kind.SYMLINK:
         facts["target"] = _text(entry.target)
     return facts
@@ -239,6 +240,8 @@ def _aspect_of(aspect: image.Aspect, side: Entry | None) -> str:
         return f"{side.mode:04o}"
     if aspect == image.Aspect.OWNER:
         return f"{side.uid}:{side.gid}"
+    if aspect == image.Aspect.CAPABILITIES:
+        return image.capabilities_text(side.capabilities) or "none"
     if aspect == image.Aspect.CONTENT:
         return side.sha256[:12] or _text(side.target) or f"device {side.device:#x}"
     return side.kind.value

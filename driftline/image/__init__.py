@@ -12,6 +12,7 @@ a malformed image raises ``CorruptImage``, never another exception.
 from driftline.image.blobs import Blob, LayerBlob
 from driftline.image.build import Blobs, Layers, LowerDirs, build_index
 from driftline.image.cache import ImageCache
+from driftline.image.capabilities import capabilities_text, valid_capabilities
 from driftline.image.changes import Aspect, Change, diff
 from driftline.image.entry import Entry, Kind
 from driftline.image.index import ImageIndex, is_index, open_index
@@ -33,8 +34,10 @@ __all__ = [
     "Limits",
     "LowerDirs",
     "build_index",
+    "capabilities_text",
     "diff",
     "is_index",
     "open_image",
     "open_index",
+    "valid_capabilities",
 ]

@@ -21,6 +21,7 @@ from isal import isal_zlib
 
 from driftline import errors
 from driftline.image import tar, tree
+from driftline.image.capabilities import XATTR, valid_capabilities
 from driftline.image.entry import Kind
 from driftline.image.limits import Budget
 
@@ -167,7 +168,8 @@ def _apply(layer: tree.Layer, member: tar.Member, number: int) -> None:
     if name.startswith(WHITEOUT):
         _apply_whiteout(layer, parent, name)
     elif member.type == b"1":
-        layer.add_link(member.name, member.link, mode=member.mode, uid=member.uid, gid=member.gid)
+        attributes = {"mode": member.mode, "uid": member.uid, "gid": member.gid}
+        layer.add_link(member.name, member.link, **attributes, capabilities=_capabilities(member))
     elif member.type == b"5":
         layer.add(member.name, tree.Directory(mode=member.mode, uid=member.uid, gid=member.gid, layer=number))
     elif _is_overlay_whiteout(member):
@@ -206,7 +208,12 @@ def _node(member: tar.Member, number: int) -> tree.Node:
         size=member.size,
         ref=member.sha256 or (member.link if member.type == b"2" else b""),
         device=member.device,
+        capabilities=_capabilities(member) if member.type == b"0" else b"",
     )
+
+
+def _capabilities(member: tar.Member) -> bytes:
+    return valid_capabilities(member.xattrs.get(XATTR.encode(), b""))
 
 
 # Bytes

@@ -21,6 +21,7 @@ class Aspect(enum.StrEnum):
     CONTENT = "content"
     MODE = "mode"
     OWNER = "owner"
+    CAPABILITIES = "capabilities"
 
     def __bool__(self) -> bool:
         raise TypeError("compare an Aspect with a member; its truth value means nothing")
@@ -47,8 +48,8 @@ def diff(before: Iterable[Entry], after: Iterable[Entry]) -> Iterator[Change]:
 
     ``before`` and ``after`` are the entries in the byte order of their paths, as iterating an
     ``ImageIndex`` yields them; an unsorted input gives wrong results. A path whose kind differs
-    gives that one change. Otherwise content (a symlink's target, a device's number), mode and
-    owner are compared separately. The layer number is ignored, because rebuilding an image with
+    gives that one change. Otherwise content (a symlink's target, a device's number), mode, owner and
+    capabilities are compared separately. The layer number is ignored, because rebuilding an image with
     another layer split does not change what a container sees.
     """
     lefts, rights = iter(before), iter(after)
@@ -79,3 +80,5 @@ def _aspects(left: Entry, right: Entry) -> Iterator[Aspect]:
         yield Aspect.MODE
     if (left.uid, left.gid) != (right.uid, right.gid):
         yield Aspect.OWNER
+    if left.capabilities != right.capabilities:
+        yield Aspect.CAPABILITIES

@@ -30,7 +30,7 @@ class Kind(enum.StrEnum):
 class Entry(msgspec.Struct, frozen=True):
     """One path of an image, after all layers were merged.
 
-    Times and extended attributes are not recorded: no verdict depends on them.
+    Times and extended attributes but file capabilities are not recorded: no verdict depends on them.
     """
 
     path: bytes
@@ -53,3 +53,5 @@ class Entry(msgspec.Struct, frozen=True):
     """Number of the layer that last changed the entry, counted from 0 at the bottom."""
     device: int = 0
     """``st_rdev`` of a device, as ``os.makedev`` gives it, else 0."""
+    capabilities: bytes = b""
+    """Capabilities of a regular file: the value of its xattr ``security.capability``, b"" if it has none."""

@@ -10,7 +10,9 @@ through mmap::
     rows        4 u32 for each entry in path order, and one more row to end the names:
                 start of the name, directory, attributes, reference
     directories u32 each and one more: start of the directory's path
-    attributes  16 bytes for each distinct (uid, gid, mode, layer, kind)
+    attributes  20 bytes for each distinct (uid, gid, mode, layer, kind, capabilities); the last is
+                the number of a record of the next section, from 1, or 0 for none
+    capabilities 24 bytes for each distinct value of the xattr security.capability, padded with zeros
     contents    44 bytes for each distinct file content by SHA-256: digest, size, and its row,
                 or, with the highest bit set, the start of its rows in duplicates
     duplicates  u32 for each row of a content that has several; the highest bit ends a list
@@ -45,14 +47,15 @@ from driftline.image.tree import Node
 __all__ = ["encode", "write"]
 
 MAGIC = b"DRFTIMG\n"
-VERSION = 1
+VERSION = 2
 NATIVE = 0x0102  # reads as 0x0201 on a machine of the other byte order
 HIGH_BIT = 0x80000000  # row numbers stay below it: Limits.entries
 
-HEADER = struct.Struct("=8sHH16s10I")
+HEADER = struct.Struct("=8sHH16s11I")
 ROW = struct.Struct("=5I")  # the fifth is the start of the next row's name
 ROW_SIZE = 16
-ATTRIBUTES = struct.Struct("=IIHHB3x")
+ATTRIBUTES = struct.Struct("=IIHHB3xI")
+CAPABILITIES = struct.Struct("=24s")
 CONTENT = struct.Struct("=32sQI")
 CHECKSUM = struct.Struct("=I")
 
@@ -64,10 +67,10 @@ KIND_NUMBERS = {kind: number for number, kind in enumerate(KINDS)}
 def section_starts(counts: Sequence[int]) -> tuple[int, ...]:
     """Return the offset of each section after the header, in file order, and last the file's length.
 
-    ``counts`` are the ten numbers of the header: bytes of the digest; numbers of entries,
-    directories, attributes, contents, duplicates and targets; bytes of the three texts.
+    ``counts`` are the eleven numbers of the header: bytes of the digest; numbers of entries,
+    directories, attributes, capabilities, contents, duplicates and targets; bytes of the three texts.
     """
-    name, entries, directories, attributes, contents, duplicates, targets, *texts = counts
+    name, entries, directories, attributes, capabilities, contents, duplicates, targets, *texts = counts
     sizes = (
         name,
         4 * entries,
@@ -75,6 +78,7 @@ def section_starts(counts: Sequence[int]) -> tuple[int, ...]:
         ROW_SIZE * (entries + 1),
         4 * (directories + 1),
         ATTRIBUTES.size * attributes,
+        CAPABILITIES.size * capabilities,
         CONTENT.size * contents,
         4 * duplicates,
         4 * (targets + 1),
@@ -142,6 +146,7 @@ class _Tables:
     def __init__(self, entries: Sequence[tuple[bytes, Node]]) -> None:
         self._directories, self._targets = _Texts(), _Texts()
         self._attributes: dict[bytes, int] = {}
+        self._capabilities: dict[bytes, int] = {b"": 0}
         self._contents = _contents(entries)
         self._numbers = {sha256: number for number, (sha256, _, _) in enumerate(self._contents)}
         self._names: list[bytes] = []
@@ -154,13 +159,15 @@ class _Tables:
     def counts(self) -> tuple[int, ...]:
         texts = (len(self._names_text), len(self._directories.text()), len(self._targets.text()))
         contents = (len(self._contents), len(self._duplicates))
-        return (len(self._directories), len(self._attributes), *contents, len(self._targets), *texts)
+        attributes = (len(self._attributes), len(self._capabilities) - 1)
+        return (len(self._directories), *attributes, *contents, len(self._targets), *texts)
 
     def sections(self) -> tuple[bytes, ...]:
         return (
             self._rows.tobytes(),
             self._directories.starts(),
             b"".join(self._attributes),
+            b"".join(CAPABILITIES.pack(value) for value in self._capabilities if value),
             self._packed_contents,
             self._duplicates.tobytes(),
             self._targets.starts(),
@@ -188,7 +195,8 @@ class _Tables:
         return start
 
     def _attribute(self, node: Node) -> int:
-        packed = ATTRIBUTES.pack(node.uid, node.gid, node.mode, node.layer, KIND_NUMBERS[node.kind])
+        capabilities = self._capabilities.setdefault(node.capabilities, len(self._capabilities))
+        packed = ATTRIBUTES.pack(node.uid, node.gid, node.mode, node.layer, KIND_NUMBERS[node.kind], capabilities)
         return self._attributes.setdefault(packed, len(self._attributes))
 
     def _reference(self, node: Node) -> int:

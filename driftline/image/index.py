@@ -20,6 +20,7 @@ from isal import isal_zlib
 
 from driftline import errors
 from driftline.image import format as layout
+from driftline.image.capabilities import valid_capabilities
 from driftline.image.entry import Entry, Kind
 
 __all__ = ["ImageIndex", "is_index", "open_index"]
@@ -76,11 +77,11 @@ class ImageIndex:
         """Take over ``mapped``, the bytes of an index file. Raises ``CorruptImage``."""
         self._salt, counts = _check(mapped)
         self._map = mapped
-        self._count, self._content_count = counts[1], counts[4]
+        self._count, self._content_count = counts[1], counts[5]
         name, hashes, order, *starts = layout.section_starts(counts)
-        self._rows_at, self._directories_at, self._attributes_at, self._contents_at, *rest = starts
-        self._duplicates_at, self._targets_at, self._names_at, self._directory_texts_at, *texts = rest
-        self._target_texts_at = texts[0]
+        self._rows_at, self._directories_at, self._attributes_at, self._capabilities_at, *rest = starts
+        self._contents_at, self._duplicates_at, self._targets_at, self._names_at, *texts = rest
+        self._directory_texts_at, self._target_texts_at, *_ = texts
         view = memoryview(mapped)
         self._hashes = view[hashes:order].cast("I")
         self._order = view[order : self._rows_at].cast("I")
@@ -172,7 +173,7 @@ class ImageIndex:
 
     def _entry(self, row: int, path: bytes = b"") -> Entry:
         _, _, attributes, reference, _ = self._row(row)
-        uid, gid, mode, layer, number = _unpack(
+        uid, gid, mode, layer, number, capabilities = _unpack(
             layout.ATTRIBUTES, self._map, self._attributes_at + layout.ATTRIBUTES.size * attributes
         )
         kind = layout.KINDS[number] if number < len(layout.KINDS) else _bad_kind(number)
@@ -184,7 +185,14 @@ class ImageIndex:
             target = self._text(self._targets_at, self._target_texts_at, reference)
         elif kind in DEVICES:
             device = _device(self._text(self._targets_at, self._target_texts_at, reference))
-        return Entry(path or self._path(row), kind, size, mode, uid, gid, sha256, target, layer, device)
+        held = self._capabilities(capabilities) if capabilities else b""
+        return Entry(path or self._path(row), kind, size, mode, uid, gid, sha256, target, layer, device, held)
+
+    # Padded records: the version in the value tells its size.
+    def _capabilities(self, number: int) -> bytes:
+        at = self._capabilities_at + layout.CAPABILITIES.size * (number - 1)
+        (value,) = _unpack(layout.CAPABILITIES, self._map, at)
+        return valid_capabilities(value) or valid_capabilities(value[:20])
 
     def _content(self, number: int) -> tuple[bytes, int, int]:
         content: tuple[bytes, int, int] = _unpack(

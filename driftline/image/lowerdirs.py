@@ -24,6 +24,7 @@ from collections.abc import Iterator, Sequence
 
 from driftline import errors
 from driftline.image import tree
+from driftline.image.capabilities import XATTR, valid_capabilities
 from driftline.image.entry import Kind
 from driftline.image.limits import Budget
 
@@ -125,7 +126,7 @@ class _Reader:
         kind = KINDS[stat.S_IFMT(info.st_mode)]
         node = tree.Node(kind, mode=_mode(info), uid=info.st_uid, gid=info.st_gid, layer=self._number)
         if kind is Kind.FILE:
-            node.size, node.ref = self._hash(parent, name, info, path=path)
+            node.size, node.ref, node.capabilities = self._hash(parent, name, info, path=path)
         elif kind is Kind.SYMLINK:
             node.ref = os.readlink(name, dir_fd=parent)
             self._budget.spend_entry(len(node.ref))
@@ -133,7 +134,7 @@ class _Reader:
             node.device = info.st_rdev
         return node
 
-    def _hash(self, parent: int, name: bytes, info: os.stat_result, *, path: bytes) -> tuple[int, bytes]:
+    def _hash(self, parent: int, name: bytes, info: os.stat_result, *, path: bytes) -> tuple[int, bytes, bytes]:
         engine, size = hashlib.sha256(), 0
         with _open_fd(name, OPEN_FILE, parent) as fd:
             _check_same(fd, info, path)
@@ -146,7 +147,7 @@ class _Reader:
                 self._budget.spend_bytes(count)
                 engine.update(self._buffer[:count])
                 size += count
-        return size, engine.digest()
+            return size, engine.digest(), valid_capabilities(_xattr(fd, XATTR))
 
 
 @contextlib.contextmanager
@@ -170,12 +171,15 @@ def _check_same(fd: int, info: os.stat_result, path: bytes) -> None:
 
 
 def _overlay_xattr(fd: int, name: str) -> bytes:
-    for namespace in ("trusted", "user"):
-        try:
-            return os.getxattr(fd, f"{namespace}.overlay.{name}")
-        except OSError as error:
-            if error.errno not in NO_SUCH_XATTR:
-                raise
+    return _xattr(fd, f"trusted.overlay.{name}") or _xattr(fd, f"user.overlay.{name}")
+
+
+def _xattr(fd: int, name: str) -> bytes:
+    try:
+        return os.getxattr(fd, name)
+    except OSError as error:
+        if error.errno not in NO_SUCH_XATTR:
+            raise
     return b""
 
 

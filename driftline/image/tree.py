@@ -16,7 +16,7 @@ Where the image-spec leaves a choice, the tree is what containerd unpacks (its a
 - An opaque whiteout in the image's root has no effect.
 - The image's root has mode 0755 and belongs to root; a member for it is ignored.
 - A global PAX header removes what the layer has had at its name so far.
-- A hard link gives its own mode and owner to the file that it links to.
+- A hard link gives its own mode, owner and capabilities to the file that it links to.
 
 The module touches no file system. A path that leads out of the image ends at the image's root,
 as in the function ``RootPath`` of containerd's ``continuity/fs``.
@@ -38,10 +38,11 @@ MAX_SYMLINKS = 255  # on the way to one path, as in continuity's fs.RootPath
 class Node:
     """File of any kind but directory. Hard links of one layer share their node.
 
-    ``layer`` is the number of the layer that last changed the file; ``device`` its ``st_rdev``.
+    ``layer`` is the number of the layer that last changed the file; ``device`` its ``st_rdev``; ``capabilities`` the
+    value of its xattr ``security.capability``.
     """
 
-    __slots__ = ("device", "gid", "kind", "layer", "mode", "ref", "size", "uid")
+    __slots__ = ("capabilities", "device", "gid", "kind", "layer", "mode", "ref", "size", "uid")
 
     def __init__(
         self,
@@ -54,6 +55,7 @@ class Node:
         size: int = 0,
         ref: bytes = b"",
         device: int = 0,
+        capabilities: bytes = b"",
     ) -> None:
         self.kind = kind
         self.mode = mode
@@ -63,6 +65,7 @@ class Node:
         self.size = size
         self.ref = ref  # SHA-256 of a regular file (32 bytes), target of a symlink
         self.device = device
+        self.capabilities = capabilities
 
 
 class Directory(Node):
@@ -133,11 +136,12 @@ class Layer:
         parent.children[parts[-1]] = node
         return node
 
-    def add_link(self, path: bytes, target: bytes, *, mode: int, uid: int, gid: int) -> None:
+    def add_link(self, path: bytes, target: bytes, *, mode: int, uid: int, gid: int, capabilities: bytes = b"") -> None:
         """Put a hard link at ``path`` to a file of this layer, or of the layers below.
 
-        The file takes the link's mode (except a symlink, which has none) and owner. Raises ``CorruptImage``
-        if the target is missing or a directory (link(2) refuses directories).
+        The file takes the link's mode (except a symlink, which has none), owner and capabilities: setting the owner
+        removes those that it had (chown(2)). Raises ``CorruptImage`` if the target is missing or a directory (link(2)
+        refuses directories).
         """
         if not split(path):
             return
@@ -149,6 +153,7 @@ class Layer:
         # A link to a lower layer's file is a copy in this one, as after unpacking.
         linked = node if node.layer == self._number else _moved(node, self._number)
         linked.uid, linked.gid = uid, gid
+        linked.capabilities = capabilities if linked.kind is Kind.FILE else b""
         if linked.kind is not Kind.SYMLINK:
             linked.mode = mode
         self.add(path, linked)
@@ -308,6 +313,7 @@ def _moved(node: Node, layer: int) -> Node:
         size=node.size,
         ref=node.ref,
         device=node.device,
+        capabilities=node.capabilities,
     )
 
 

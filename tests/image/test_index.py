@@ -132,7 +132,7 @@ def test_a_foreign_file_is_corrupt() -> None:
 
 def test_another_version_is_corrupt(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "x").write_bytes(data[:8] + b"\x63\0" + data[10:])
-    with pytest.raises(CorruptImage, match="expected version 1"):
+    with pytest.raises(CorruptImage, match="expected version 2"):
         image.open_index(tmp_path / "x")
 
 
