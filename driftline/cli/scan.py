@@ -18,7 +18,7 @@ from driftline.cli._shared import line_table
 from driftline.cli._shared.options import DEFAULT_IMAGES, Flag, Images, NodeRuntime
 from driftline.errors import DriftlineError, InvalidInput, InvalidReference
 from driftline.events import Container
-from driftline.image import Entry
+from driftline.image import Entry, capabilities_text
 from driftline.printable import printable
 from driftline.sensor.scan import compare as scans
 from driftline.sensor.scan.findings import Change, Finding, Times
@@ -53,7 +53,9 @@ def scan(
     runtime: NodeRuntime = "",
     images: Images = DEFAULT_IMAGES,
 ) -> None:
-    """List the files that differ from the image: added, modified, deleted, or another mode or owner; needs root.
+    """List the files that differ from the image, and which of them run now; needs root.
+
+    A file is added, modified or deleted, or has another mode, owner or capabilities.
 
     Parameters
     ----------
@@ -175,6 +177,7 @@ def _entry_facts(entry: Entry | None) -> dict[str, Any] | None:
         return None
     facts = {"kind": str(entry.kind), "mode": f"{entry.mode:04o}", "uid": entry.uid, "gid": entry.gid}
     content = {"size": entry.size, "sha256": entry.sha256} if entry.sha256 else {}
+    content |= {"capabilities": capabilities_text(entry.capabilities)} if entry.capabilities else {}
     return facts | content | ({"target": _text(entry.target)} if entry.target else {})
 
 
@@ -200,13 +203,19 @@ def _what(finding: Finding) -> str:
     if before and after and Change.DELETED not in finding.changes:
         pairs = {Change.KIND: (before.kind, after.kind), Change.MODE: (f"{before.mode:04o}", f"{after.mode:04o}")}
         pairs[Change.OWNER] = (f"{before.uid}:{before.gid}", f"{after.uid}:{after.gid}")
+        pairs[Change.CAPABILITIES] = (_capabilities(before), _capabilities(after))
         parts += [f"{old} → {new}" for change, (old, new) in pairs.items() if change in finding.changes]
     else:
         entry = after or before
         parts.append(str(entry.kind) if entry else "")
+        parts.append(capabilities_text(entry.capabilities) if entry else "")
     # The ctime is shown, since no program in the container can set it.
     parts.append(f"changed {(_utc(finding.times.ctime_ns) or '')[:19]}Z" if finding.times else "")
     return ", ".join(filter(None, (*parts, finding.note)))
+
+
+def _capabilities(entry: Entry) -> str:
+    return capabilities_text(entry.capabilities) or "no capabilities"
 
 
 # A worker pool can have thousands of processes.

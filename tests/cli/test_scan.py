@@ -1,4 +1,6 @@
 import json
+import os
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -127,3 +129,16 @@ def test_what_runs_comes_first_with_its_processes(run: Run, pod: labs.Pod) -> No
     assert Path(f"/proc/{pid}/cmdline").read_bytes() == b"/tmp/busybox\0sleep\x001000\0"
     _, table = run(f"{pod.name}/web")
     assert f"runs now (process {pid}), executable" in table
+
+
+@pytest.mark.e2e
+def test_a_gained_capability_is_shown_by_name(run: Run, pod: labs.Pod) -> None:
+    web = pod.container("busybox")
+    cap_net_raw = struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0)
+    os.setxattr(f"/proc/{web.pid}/root/bin/busybox", "security.capability", cap_net_raw)
+    _, table = run(f"{pod.name}/web")
+    _, shown = run(f"{pod.name}/web", "--output", "json")
+    (line,) = map(json.loads, shown.splitlines())
+
+    assert "executable, no capabilities → cap_net_raw=ep" in table
+    assert (line["changes"], line["after"]["capabilities"]) == (["capabilities"], "cap_net_raw=ep")

@@ -10,7 +10,8 @@ What runs after its removal is found among the processes (``unlinked``). Apart f
 finding, with all its changes:
 
 - ``added``: the image does not have the path. ``content`` says whether the image has the same bytes elsewhere.
-- ``modified``: other bytes, symlink target or device number. ``mode`` and ``owner`` can come with it or alone.
+- ``modified``: other bytes, symlink target or device number. ``mode``, ``owner`` and ``capabilities`` can come with it
+  or alone.
 - ``kind``: for example a directory in place of a file. Paths of the image below it are not reported as well.
 - ``deleted``: a whiteout, or a path that is missing in a directory which hides the layers. A deleted directory is one
   finding, with the number of paths below it.
@@ -33,7 +34,7 @@ import msgspec
 
 from driftline.errors import Unreadable
 from driftline.events import Container, Content
-from driftline.image import Entry, ImageIndex, Kind
+from driftline.image import Entry, ImageIndex, Kind, valid_capabilities
 from driftline.printable import printable
 from driftline.sensor import safe_open
 from driftline.sensor.scan.findings import Change, Finding, Times, compare, running_first
@@ -190,15 +191,19 @@ class _Scan:
     def _present(self, item: Item, before: Entry | None) -> tuple[Entry, bool, str]:
         path, found = item.path, item.stat
         kind, sha256, target, why = _KINDS[stat.S_IFMT(found.mode)], "", b"", ""
+        capabilities = b""
         is_executable = False
         if kind is Kind.FILE:
             sha256, why = self._hash(item, before)
+            capabilities = _capabilities(item.handle)
             is_executable = bool(found.mode & 0o111) or _starts_like_a_program(item.handle)
         elif kind is Kind.SYMLINK:
             target = os.readlink(b"", dir_fd=item.handle)
         size, device = (found.size if kind is Kind.FILE else 0), (found.rdev if kind in _DEVICES else 0)
         mode = stat.S_IMODE(found.mode)
-        return Entry(path, kind, size, mode, found.uid, found.gid, sha256, target, -1, device), is_executable, why
+        owner = (found.uid, found.gid)
+        after = Entry(path, kind, size, mode, *owner, sha256, target, -1, device, capabilities)
+        return after, is_executable, why
 
     def _hash(self, item: Item, before: Entry | None) -> tuple[str, str]:
         if before is not None and self._is_upper and _overlay_xattr(item.handle, "metacopy", absent=None) is not None:
@@ -345,6 +350,13 @@ def _overlay_xattr(handle: int, name: str, *, absent: bytes | None = b"") -> byt
         except OSError:
             continue
     return absent
+
+
+def _capabilities(handle: int) -> bytes:
+    try:
+        return valid_capabilities(os.getxattr(f"/proc/self/fd/{handle}", "security.capability"))
+    except OSError:
+        return b""
 
 
 # An ELF file or a #! script can be run through its interpreter without an execute bit.

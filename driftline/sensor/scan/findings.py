@@ -31,6 +31,8 @@ class Change(enum.StrEnum):
     """Other permission bits."""
     OWNER = "owner"
     """Another user or group."""
+    CAPABILITIES = "capabilities"
+    """Other file capabilities (capabilities(7))."""
     UNVERIFIED = "unverified"
     """The content could not be compared."""
 
@@ -96,6 +98,8 @@ def compare(before: Entry | None, after: Entry) -> tuple[Change, ...]:
         found.append(Change.MODE)
     if before.kind is not Kind.SYMLINK and (before.uid, before.gid) != (after.uid, after.gid):
         found.append(Change.OWNER)
+    if before.capabilities != after.capabilities:
+        found.append(Change.CAPABILITIES)
     return tuple(found)
 
 

@@ -1,5 +1,6 @@
 import hashlib
 import os
+import struct
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -356,3 +357,29 @@ def test_a_deleted_file_has_no_times(target: ScanTarget) -> None:
     (target.root / "bin/a").unlink()
 
     assert target.scan()["/bin/a"].times is None
+
+
+NET_RAW = struct.pack("<5I", 0x02000001, 1 << 13, 0, 0, 0)  # cap_net_raw=ep
+
+
+def test_a_file_that_gains_a_capability_is_found(target: ScanTarget) -> None:
+    os.setxattr(target.root / "bin/a", "security.capability", NET_RAW)
+    found = target.scan()
+
+    assert target.changes() == {"/bin/a": (Change.CAPABILITIES,)}
+    assert (found["/bin/a"].is_executable, found["/bin/a"].content) == (True, None)
+    after = found["/bin/a"].after
+    assert after is not None
+    assert after.capabilities == NET_RAW
+
+
+def test_capabilities_of_the_image_are_compared(tmp_path: Path) -> None:
+    with mounted(tmp_path / "o", {"bin/keeps": b"1", "bin/loses": b"2"}) as overlay:
+        for name in ("keeps", "loses"):
+            os.setxattr(overlay.lower[0] / "bin" / name, "security.capability", NET_RAW)
+        with index_of(overlay, tmp_path / "cache") as index:
+            (overlay.root / "bin/keeps").touch()
+            os.removexattr(overlay.root / "bin/loses", "security.capability")
+            target = ScanTarget(overlay, index, Container(id="c", upperdir=str(overlay.upper)))
+
+            assert target.changes() == {"/bin/loses": (Change.CAPABILITIES,)}

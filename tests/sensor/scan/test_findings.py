@@ -17,6 +17,7 @@ LINK = Entry(b"/x", Kind.SYMLINK, 0, 0o777, 0, 0, "", b"/y", 0)
         (FILE, {"sha256": "cd" * 32}, (Change.MODIFIED,)),
         (FILE, {"mode": 0o4755}, (Change.MODE,)),
         (FILE, {"gid": 1}, (Change.OWNER,)),
+        (FILE, {"capabilities": b"x"}, (Change.CAPABILITIES,)),
         (FILE, {"sha256": "cd" * 32, "mode": 0o4755, "uid": 1}, (Change.MODIFIED, Change.MODE, Change.OWNER)),
         (FILE, {"sha256": "", "mode": 0o644}, (Change.UNVERIFIED, Change.MODE)),
         (FILE, {"kind": Kind.FIFO, "uid": 1}, (Change.KIND,)),
