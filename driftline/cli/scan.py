@@ -33,6 +33,7 @@ app = App(
 _EXIT_FINDINGS = 3
 _MAX_PATH_LENGTH = 1 << 16  # more than a path of 4,096 bytes (PATH_MAX) whose bytes are all escaped
 _MAX_PIDS = 3
+_Row = tuple[Text, Text, Text]
 _STYLES = {
     Change.ADDED: "bold red",
     Change.MODIFIED: "bold red",
@@ -149,6 +150,7 @@ def _facts(finding: Finding) -> dict[str, Any]:
         "running": bool(finding.pids),
         "pids": list(finding.pids),
         "executable": finding.is_executable,
+        "derived": finding.is_derived,
         "content": str(finding.content) if finding.content is not None else "",
         "note": finding.note,
         **_times(finding.times),
@@ -182,13 +184,22 @@ def _entry_facts(entry: Entry | None) -> dict[str, Any] | None:
 
 
 def _print_table(container: Container, findings: Iterator[Finding]) -> int:
-    rows = [(_changes(finding), Text(_text(finding.path)), Text(_what(finding))) for finding in findings]
+    rows: tuple[list[_Row], list[_Row]] = [], []
+    for finding in findings:
+        rows[finding.is_derived].append((_changes(finding), Text(_text(finding.path)), Text(_what(finding))))
+    count = len(rows[0]) + len(rows[1])
     title = f"{_name(container)} of {container.image or 'an image without a name'}"
-    how_many = f"paths that differ: {len(rows)}" if rows else "nothing differs from its image"
-    Console(highlight=False, soft_wrap=True).print(Text(f"{printable(title.encode())}: {how_many}"))
+    how_many = f"paths that differ: {count}" if count else "nothing differs from its image"
+    _print_rows(f"{printable(title.encode())}: {how_many}", rows[0])
+    if rows[1]:
+        _print_rows(f"bytecode that Python derived from unchanged sources of the image: {len(rows[1])}", rows[1])
+    return count
+
+
+def _print_rows(title: str, rows: Sequence[_Row]) -> None:
+    Console(highlight=False, soft_wrap=True).print(Text(title))
     if rows:
         line_table.print_table(("change", "path", "what"), rows)
-    return len(rows)
 
 
 def _changes(finding: Finding) -> Text:

@@ -142,3 +142,24 @@ def test_a_gained_capability_is_shown_by_name(run: Run, pod: labs.Pod) -> None:
 
     assert "executable, no capabilities → cap_net_raw=ep" in table
     assert (line["changes"], line["after"]["capabilities"]) == (["capabilities"], "cap_net_raw=ep")
+
+
+@pytest.mark.e2e
+def test_derived_bytecode_is_a_group_of_its_own(run: Run, pod: labs.Pod) -> None:
+    web = pod.container("glibc")
+    web.sh("python3 -c 'import colorsys'; echo 'import json' > /tmp/dropped.py; cd /tmp; python3 -c 'import dropped'")
+    _, shown = run(f"{pod.name}/web", "--output", "json")
+    lines = [json.loads(line) for line in shown.splitlines()]
+    derived = {line["path"]: line["note"] for line in lines if line["derived"]}
+    others = {line["path"]: line["executable"] for line in lines if not line["derived"]}
+    _, table = run(f"{pod.name}/web")
+    _, executables = run(f"{pod.name}/web", "--executables")
+
+    (colorsys,) = (path for path in derived if "/colorsys." in path)
+    assert derived[colorsys] == f"bytecode of {colorsys.rpartition('/__pycache__/')[0]}/colorsys.py"
+    assert [path for path, can_run in others.items() if can_run] == [path for path in others if path.endswith(".pyc")]
+    assert any("/dropped." in path for path in others)
+    assert not any("/dropped." in path for path in derived)
+    assert f"bytecode that Python derived from unchanged sources of the image: {len(derived)}" in table
+    assert "bytecode that" not in executables
+    assert "/dropped." in executables

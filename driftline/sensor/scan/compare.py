@@ -37,6 +37,13 @@ from driftline.events import Container, Content
 from driftline.image import Entry, ImageIndex, Kind, valid_capabilities
 from driftline.printable import printable
 from driftline.sensor import safe_open
+from driftline.sensor.scan.bytecode import (
+    directories_last,
+    is_bytecode,
+    layer_file,
+    matches_source,
+    source_path,
+)
 from driftline.sensor.scan.findings import Change, Finding, Times, compare, running_first
 from driftline.sensor.scan.running import RunningFiles
 from driftline.sensor.scan.safe_walk import Gap, Item, walk
@@ -68,12 +75,11 @@ def scan(container: Container, index: ImageIndex, *, reader: ContentReader | Non
     differences. ``reader`` hashes the files and can be shared, for its cache. Raises ``Unreadable`` if the
     container's files cannot be opened at all.
     """
-    is_upper = bool(container.upperdir)
-    with _open_top(container, is_upper=is_upper) as top, RunningFiles(container) as running:
+    with _open_top(container, is_upper=bool(container.upperdir)) as top, RunningFiles(container) as running:
         reader = reader or ContentReader()
         removed = removed_files(running, index, reader)
-        found = _Scan(index, reader, is_upper=is_upper, stubs=_stubs(container)).run(top)
-        marked = (_with_pids(finding, running, removed) for finding in found)
+        found = _Scan(container, index, reader, top=top).run()
+        marked = (_with_pids(finding, running, removed) for finding in directories_last(found))
         yield from running_first(itertools.chain(removed.findings, marked))
 
 
@@ -129,11 +135,13 @@ def _parent(path: bytes) -> bytes:
 
 # One scan: the walk yields findings at once, except for renamed directories and deletions, which come at the end.
 class _Scan:
-    def __init__(self, index: ImageIndex, reader: ContentReader, *, is_upper: bool, stubs: frozenset[bytes]) -> None:
+    def __init__(self, container: Container, index: ImageIndex, reader: ContentReader, *, top: int) -> None:
         self._index = index
         self._reader = reader
-        self._is_upper = is_upper
-        self._stubs = stubs
+        self._top = top
+        self._is_upper = is_upper = bool(container.upperdir)
+        self._lowerdirs = container.lowerdirs
+        self._stubs = _stubs(container)
         self._bytes_left = _MAX_BYTES
         # These sets are bounded by the size of the image, not by the number of files in the container.
         self._seen: set[bytes] = set()  # paths of the image that exist
@@ -144,8 +152,8 @@ class _Scan:
         self._moved: list[tuple[bytes, bytes]] = []  # renamed directories: new path, path in the image
         self._below_moved: set[bytes] = set()  # paths in the writable layer below a renamed directory
 
-    def run(self, top: int) -> Iterator[Finding]:
-        for found in walk(top):
+    def run(self) -> Iterator[Finding]:
+        for found in walk(self._top):
             if isinstance(found, Gap):
                 yield from self._gap(found)
             else:
@@ -171,7 +179,8 @@ class _Scan:
         if not changes or (before is None and self._is_stub(after)):
             return
         finding = self._finding(before, after, changes, is_executable=is_executable, why=why)
-        yield msgspec.structs.replace(finding, times=_times(item.stat))
+        finding = msgspec.structs.replace(finding, times=_times(item.stat))
+        yield self._bytecode(finding, item) if is_bytecode(item.path, item.handle) else finding
 
     def _note(self, item: Item, before: Entry | None) -> None:
         if self._moved and any(item.path.startswith(new + b"/") for new, _ in self._moved):
@@ -217,6 +226,48 @@ class _Scan:
             return "", str(error)
         except OSError as error:
             return "", f"reading it failed: {error.strerror}"
+
+    # Only new content matters: bytecode of the image that was copied up is as it was.
+    def _bytecode(self, finding: Finding, item: Item) -> Finding:
+        if finding.content is None:
+            return finding
+        source = self._index.at(source_path(item.path))
+        if source is None or source.kind is not Kind.FILE or not self._is_derived(item, source):
+            return msgspec.structs.replace(finding, is_executable=True)
+        return msgspec.structs.replace(
+            finding, is_executable=False, is_derived=True, note=f"bytecode of {printable(source.path)}"
+        )
+
+    def _is_derived(self, item: Item, source: Entry) -> bool:
+        with self._unchanged(source) as found:
+            if found is None or not matches_source(item.handle, found):
+                return False
+            if self._index.at(item.path) is None:
+                return True
+            # Python had no reason to write it again if the image's own has the right header.
+            with layer_file(self._lowerdirs if self._is_upper else (), item.path) as own:
+                return own is not None and not matches_source(own[0], found)
+
+    # The present source, if it is the image's: from the writable layer, or from the layers below it if it has none.
+    @contextmanager
+    def _unchanged(self, source: Entry) -> Iterator[safe_open.FileStat | None]:
+        try:
+            handle = safe_open.open_on_mount(self._top, source.path)
+        except FileNotFoundError:
+            is_hidden = any(above in self._hiding for above in _with_parents(_parent(source.path)))
+            with layer_file(() if is_hidden else self._lowerdirs, source.path) as lower:
+                yield lower[1] if lower else None
+            return
+        except OSError:
+            yield None
+            return
+        try:
+            found = safe_open.statx(handle)
+            is_file = stat.S_ISREG(found.mode)
+            sha256 = self._hash(Item(source.path, handle, found), source)[0] if is_file else ""
+            yield found if sha256 == source.sha256 else None
+        finally:
+            os.close(handle)
 
     def _is_stub(self, after: Entry) -> bool:
         is_empty = after.kind is Kind.DIRECTORY or (after.kind is Kind.FILE and after.size == 0)

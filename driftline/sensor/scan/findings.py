@@ -76,6 +76,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """Times of the present file; ``None`` if it is deleted, or in a renamed directory of the image."""
     pids: tuple[int, ...] = ()
     """Processes that run the file now, ascending, as the node counts them: the present one, or the one deleted."""
+    is_derived: bool = False
+    """Whether it is bytecode that Python derived from an unchanged source of the image, or a directory of it alone."""
     note: str = ""
     """Details: path of the same content in the image, targets of a symlink, or the reason why it is unverified."""
 
@@ -104,15 +106,15 @@ def compare(before: Entry | None, after: Entry) -> tuple[Change, ...]:
 
 
 def running_first(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Yield what runs at once, then the other executables, and at the end the other findings.
+    """Yield what runs at once, then the other executables, the other findings, and at the end derived bytecode.
 
     At most ``_HELD_BACK`` findings are held; further ones are yielded in order.
     """
-    held: tuple[list[Finding], list[Finding]] = [], []
+    held: tuple[list[Finding], list[Finding], list[Finding]] = [], [], []
     for finding in findings:
-        if finding.pids or len(held[0]) + len(held[1]) >= _HELD_BACK:
+        if finding.pids or sum(map(len, held)) >= _HELD_BACK:
             yield finding
         else:
-            held[not finding.is_executable].append(finding)
+            held[2 if finding.is_derived else not finding.is_executable].append(finding)
     for group in held:
         yield from group
