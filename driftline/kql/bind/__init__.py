@@ -70,6 +70,7 @@ BINDER = Binder(
         syntax.Unary: operations.bind_unary,
         syntax.Binary: operations.bind_binary,
         syntax.Junction: operations.bind_junction,
+        syntax.Named: operations.bind_named,
         syntax.In: membership.bind_in,
         syntax.Between: operations.bind_between,
         syntax.Call: calls.bind_call,

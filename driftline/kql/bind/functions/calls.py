@@ -5,6 +5,7 @@ https://learn.microsoft.com/kusto/query/functions/
 
 from __future__ import annotations
 
+import dataclasses
 from typing import NoReturn
 
 from driftline.kql import functions, syntax
@@ -24,7 +25,8 @@ __all__ = ["bind_call"]
 def bind_call(node: syntax.Call, scope: Scope) -> Scalar:
     """Bind a call: of a user-defined function, ``toscalar``, an aggregate, or a scalar function.
 
-    A user-defined function hides a built-in one of the same name.
+    A user-defined function hides a built-in one of the same name. The arguments of a built-in function count by
+    their places: a name before one (``round(number=x)``) only names the column of an aggregate's result.
     """
     # The order decides what hides what: the query's own functions come first, and a binder of its own comes before
     # the row of the function table, which then only documents the function.
@@ -32,6 +34,7 @@ def bind_call(node: syntax.Call, scope: Scope) -> Scalar:
     binding = scope.names.get(node.name)
     if isinstance(binding, Closure) and isinstance(binding.value, syntax.Function):
         return _bind_user_function(node, binding, scope)
+    node = dataclasses.replace(node, arguments=tuple(map(_without_name, node.arguments)))
     if name == "toscalar":
         return _bind_toscalar(node, scope)
     if name in functions.AGGREGATES:
@@ -42,9 +45,13 @@ def bind_call(node: syntax.Call, scope: Scope) -> Scalar:
     row = functions.FUNCTIONS.get(name)
     if row is None or not row.doc:
         _unknown_function(node, scope)
-    if any(isinstance(argument, (syntax.Star, syntax.Named)) for argument in node.arguments):
+    if any(isinstance(argument, syntax.Star) for argument in node.arguments):
         scope.fail(f"expected plain values in '{node.name}'", node.span)
     return bind_call_to(row, node, scope.scalars(node.arguments), scope)
+
+
+def _without_name(argument: syntax.Expr) -> syntax.Expr:
+    return argument.value if isinstance(argument, syntax.Named) else argument
 
 
 def _unknown_function(node: syntax.Call, scope: Scope) -> NoReturn:

@@ -13,7 +13,7 @@ from driftline.kql.bind.scope import Scope
 from driftline.kql.plan.nodes import Call, Col, Const, Scalar
 from driftline.kql.text.problems import Span
 
-__all__ = ["bind_between", "bind_binary", "bind_junction", "bind_unary"]
+__all__ = ["bind_between", "bind_binary", "bind_junction", "bind_named", "bind_unary"]
 
 # Older names of contains.
 LIKE = {"like": "contains", "likecs": "contains_cs", "notlike": "!contains", "notlikecs": "!contains_cs"}
@@ -29,6 +29,11 @@ def bind_unary(node: syntax.Unary, scope: Scope) -> Scalar:
     if isinstance(value, Const):
         return Const(value.type, None if value.value is None else -value.value)
     return Call("negate", (value,), value.type)
+
+
+def bind_named(node: syntax.Named, scope: Scope) -> Scalar:
+    """Bind ``name = value`` among the arguments of a function: the value."""
+    return scope.scalar(node.value)
 
 
 def bind_junction(node: syntax.Junction, scope: Scope) -> Scalar:

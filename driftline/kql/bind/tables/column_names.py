@@ -17,6 +17,8 @@ def default_name(node: syntax.Expr) -> str:
     """Return Kusto's default name of an expression; the empty text if Kusto numbers the column."""
     if isinstance(node, syntax.Name):
         return node.name
+    if isinstance(node, syntax.Named):
+        return "".join(node.names[:1]) or default_name(node.value)
     # d.a.b becomes d_a_b, and d[0] becomes d_0.
     if isinstance(node, syntax.Member):
         return f"{default_name(node.base)}_{node.name}".lstrip("_")
