@@ -98,7 +98,10 @@ FORMS: dict[str, tuple[str, str]] = {
         "Extract columns from key-value pairs in a text.",
     ),
     "parse-where": ("parse-where …", "Same as `parse`, but drop rows without a match."),
-    "partition": ("partition by a (pipeline)", "Run a pipeline separately on the rows of each value."),
+    "partition": (
+        "partition by a (pipeline)",
+        "Run a pipeline separately on the rows of each value; in braces it has a source of its own.",
+    ),
     "project": ("project a, b = x, …", "Return only these columns."),
     "project-away": ("project-away a, b*", "Remove these columns."),
     "project-by-names": (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from driftline.kql.syntax.base import Expr, Node, Operator
-from driftline.kql.syntax.expressions import Call, Named, TypedName
+from driftline.kql.syntax.expressions import Call, Name, Named, TypedName
 from driftline.kql.syntax.tables import Parameter
 
 __all__ = [
@@ -263,11 +263,13 @@ class As(Operator):
 
 @dataclass(frozen=True, slots=True)
 class Partition(Operator):
-    """``partition by column (pipeline)``."""
+    """``partition by column (pipeline)``, or ``partition by column {source | pipeline}``."""
 
     parameters: tuple[Parameter, ...]
-    column: Expr
+    column: Name
     body: tuple[Operator, ...]
+    source: Expr | None = None
+    """Pipeline in braces, which has a source of its own; the body is empty then."""
 
 
 @dataclass(frozen=True, slots=True)

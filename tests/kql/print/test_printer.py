@@ -132,6 +132,7 @@ def test_comment_is_printed_above_its_step_or_statement() -> None:
         "print 'a\\\\b\"', @'c\\d', 'e\\n\\u2028', ```f\n\\g```",
         "T | make-series n=count() default=0 on t in range(a, b, 1h) by c",
         "T | partition hint.strategy=native by k { T | count }",
+        "T | partition by k (as P | where a == 1 | count)",
         "externaldata(a: string) [@'https://x\n/y'] with (format='csv') | take 1",
         "let f = (x: long = 1, t: (*)) { let y = x; t | where a == y | search * }; f(2, T)",
         "search in (A, ['b c']) * | where x",

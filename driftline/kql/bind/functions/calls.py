@@ -78,6 +78,11 @@ def _bind_toscalar(node: syntax.Call, scope: Scope) -> Scalar:
     """
     if len(node.arguments) != 1:
         scope.fail("expected toscalar(table)", node.span)
+    (argument,) = node.arguments
+    value = scope.names.get(argument.name) if isinstance(argument, syntax.Name) else None
+    # The key of ``partition by key {…}``: the argument does not see the columns of the row.
+    if isinstance(value, Col):
+        return value
     if not is_tabular(node.arguments[0], scope):
         return scope.scalar(node.arguments[0])
     relation = scope.with_row(None).table(node.arguments[0])

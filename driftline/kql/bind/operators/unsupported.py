@@ -13,7 +13,6 @@ REASONS = {
     "fork": ": a hunt has one result; run the branches as hunts of their own",
     "facet": ": a hunt has one result; summarize by each column instead",
     "consume": ": it gives no rows",
-    "partition": " with a body in braces; put the body in brackets, without its source",
     "getschema": " with a kind",
     "assert-schema": "",
     "macro-expand": ": there is one group of tables here",

@@ -45,6 +45,11 @@ def _bind_name(node: syntax.Name, scope: Scope) -> Relation:
     binding = scope.names.get(node.name)
     # A materialized let, or the name that ``as`` gave: the same plan, read again.
     if isinstance(binding, Relation):
+        # Read again, the rows of one part would meet those of all parts.
+        if binding.partition:
+            scope.fail(
+                f"not supported: reading '{node.name}' again within the body of 'partition' or 'mv-apply'", node.span
+            )
         return renewed(binding, scope)
     if isinstance(binding, Closure) and not isinstance(binding.value, syntax.Function):
         return _bind_let(node.name, binding, scope)

@@ -9,8 +9,9 @@ __all__ = ["FORMS"]
 
 
 def partition(to: Printer, node: syntax.Partition) -> str:
-    """Write ``partition by column (pipeline)``."""
-    return f"partition{to.settings(node.parameters)} by {to.expr(node.column)} {to.body(node.body)}"
+    """Write ``partition by column (pipeline)`` or ``partition by column {pipeline}``."""
+    body = to.body(node.body) if node.source is None else "{" + to.inner(node.source) + "}"
+    return f"partition{to.settings(node.parameters)} by {to.expr(node.column)} {body}"
 
 
 FORMS: dict[type, Form] = {
