@@ -53,7 +53,10 @@ FORMS: dict[str, tuple[str, str]] = {
         "Match a pattern of nodes and edges; variable-length paths have up to 16 edges, and all(), any() and map() read"
         " them.",
     ),
-    "graph-shortest-paths": ("", "Not implemented."),
+    "graph-shortest-paths": (
+        "graph-shortest-paths [output=any\\|all] (a)-[e*1..5]->(b) [where p] project …",
+        "Find the shortest paths between each two nodes, of up to 16 edges.",
+    ),
     "graph-to-table": ("graph-to-table nodes\\|edges", "Return the nodes or the edges of a graph as a table."),
     "invoke": (
         "invoke f(…)",

@@ -116,7 +116,10 @@ def test_external_data_is_refused(text: str) -> None:
         ("T | make-graph a --> b | graph-match (x)-[y]->(y) project y.a", "each edge a name of its own"),
         ("T | make-graph a --> b | graph-match (x)-[e]->(y) where any(x, a == '') project e.a", "not supported: any"),
         ("T | make-graph a --> b | graph-to-table nodes", "these nodes have no columns"),
-        ("T | make-graph a --> b | graph-shortest-paths (x)-[e*1..3]->(y) project x", "not supported"),
+        ("T | make-graph a --> b | graph-shortest-paths (x)-[e]->(y) project 1", "an edge of variable length"),
+        ("T | make-graph a --> b | graph-shortest-paths (x)-[e*1..2]->(y), (y)-->(z) project 1", "expected one path"),
+        ("T | make-graph a --> b | graph-match (x)-[e]->(y) where labels(x) has 'a' project 1", "'labels': only the"),
+        ("T | make-graph a --> b | graph-match (x)-[e]->(y) project node_degree_in(e)", "the name of a node"),
     ],
 )
 def test_problems_of_graph_operators(text: str, message: str) -> None:

@@ -350,13 +350,15 @@ class Path(Node):
 
 @dataclass(frozen=True, slots=True)
 class GraphMatch(Operator):
-    """``graph-match paths where predicate project items``."""
+    """``graph-match paths where predicate project items``, or ``graph-shortest-paths``."""
 
     cycles: str
     """``all``, ``none`` or ``unique_edges``: which nodes or edges may occur again in a match."""
     paths: tuple[Path, ...]
     predicate: Expr | None
     items: tuple[Named, ...]
+    shortest: str = ""
+    """Paths to keep of each pair of ends: ``any`` shortest one, ``all`` shortest ones; empty for graph-match."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,6 +137,8 @@ def test_comment_is_printed_above_its_step_or_statement() -> None:
         "let f = (x: long = 1, t: (*)) { let y = x; t | where a == y | search * }; f(2, T)",
         "search in (A, ['b c']) * | where x",
         "E | make-graph a --> b with N on k | graph-match (x)-[e*1..3]->()<--(z)--(w) project x.a",
+        "E | make-graph a --> b | graph-shortest-paths output=all (x)-[e*1..3]->(y) where all(e, k) project 1",
+        "E | make-graph a --> b | graph-shortest-paths (x)-[e*1..3]->(y) project node_degree_in(x)",
         "T | scan declare (n: long = 0) with (step s optional output=last: a == 1 => n = s.n + 1;)",
         "T | top-nested of a with others = 'x' by count() desc, top-nested 3 of b by sum(c)",
         "T | where a in ((U | project c), 'x') and f((U | count), (print 1), k=2) > toscalar(U | count)",

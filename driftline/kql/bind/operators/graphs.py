@@ -1,4 +1,4 @@
-"""Bind graph operators: make-graph, graph-match, graph-to-table.
+"""Bind graph operators: make-graph, graph-match, graph-shortest-paths, graph-to-table.
 
 A pattern is a join of edges and nodes; a graph never leaves the query. An edge of variable length is unrolled: the
 result is the union of the patterns for each length. Within one match no edge is used twice, unless ``cycles`` says
@@ -19,8 +19,23 @@ from driftline.kql.bind.scalars.arguments import bind_predicate
 from driftline.kql.bind.scope import Graph, Relation, Scope
 from driftline.kql.bind.tables import relations, union
 from driftline.kql.bind.tables.column_names import ColumnNames
-from driftline.kql.bind.tables.outputs import grouped, kept, projected, ref
-from driftline.kql.plan.nodes import Call, Column, Const, Distinct, Filter, Join, Plan, Project, Scalar, Shared, Union
+from driftline.kql.bind.tables.outputs import Output, grouped, kept, projected, ref
+from driftline.kql.plan import walk
+from driftline.kql.plan.nodes import (
+    Call,
+    Column,
+    Const,
+    Distinct,
+    Filter,
+    Join,
+    Key,
+    Plan,
+    Project,
+    Scalar,
+    Shared,
+    Union,
+    Window,
+)
 from driftline.kql.text.problems import Span
 
 __all__ = ["OPERATORS"]
@@ -118,10 +133,10 @@ class Match:
     shown: dict[str, Column] = field(default_factory=dict)  # what expressions may read, by "name.property"
     several: dict[str, int] = field(default_factory=dict)  # names of edges of variable length: their length here
 
-    def add_node(self, name: str, at: Scalar | None) -> Column:
+    def add_node(self, name: str, at: Scalar | None, label: str = "") -> Column:
         """Join a node at the identifier ``at`` and return the column of its identifier.
 
-        A name that occurred before must be the same node.
+        A name that occurred before must be the same node. Expressions read the node by its name or by ``label``.
         """
         known = self.nodes.get(name)
         if known is not None:
@@ -133,8 +148,8 @@ class Match:
         on: Scalar = Const("bool", True) if at is None else Call("==filter", (at, ref(column)), "bool")
         self.plan = fresh.plan if self.plan is None else Join("inner", self.plan, fresh.plan, on)
         self.nodes[name or f"({len(self.nodes)}"] = column
-        if name:
-            self.shown.update({f"{name}.{c.name}": c for c in fresh.columns})
+        if name or label:
+            self.shown.update({f"{name or label}.{c.name}": c for c in fresh.columns})
         return column
 
     def add_edge(self, edge: syntax.Edge, label: str, begin: Column) -> Scalar:
@@ -193,7 +208,10 @@ def bind_graph_match(node: syntax.GraphMatch, relation: Relation, scope: Scope) 
     assert graph is not None
     outside = scope.with_row(None)
     _check_names(node, outside)
+    graph = _with_degrees(node, graph, outside)
     found = [_matched(node, graph, lengths, outside) for lengths in _lengths(node, outside)]
+    if node.shortest:
+        return _shortest(found, node.shortest, outside)
     if len(found) == 1:
         return found[0]
     columns = tuple(scope.session.column(c.name, c.type) for c in found[0].columns)
@@ -236,6 +254,8 @@ def _matched(node: syntax.GraphMatch, graph: Graph, lengths: dict[int, int], sco
         match.keep_unlike(list(match.nodes.values()))
     assert match.plan is not None
     columns = {c.id: dataclasses.replace(c, name=label) for label, c in match.shown.items()}
+    if node.shortest:  # nodes without names have no columns to show; their identifiers tell the paths apart
+        columns = {**{c.id: Column(c.id, c.type) for c in match.nodes.values()}, **columns}
     named = Project(match.plan, tuple(columns.values()), tuple(map(ref, columns.values())))
     rows = Relation(named)
     properties = {c.name for c in graph.edges.columns}
@@ -246,7 +266,17 @@ def _matched(node: syntax.GraphMatch, graph: Graph, lengths: dict[int, int], sco
     for item in node.items:
         value = scope.with_row(rows).scalar(_resolved(item.value, match, properties, scope))
         outputs.append((scope.session.column(names.of(item), value.type), value))
+    if node.shortest:
+        outputs += _ends(node.paths[0], match, scope)
     return projected(rows, outputs)
+
+
+def _ends(path: syntax.Path, match: Match, scope: Scope) -> list[Output]:
+    """Return the identifiers of both ends of the path and its number of edges, without names."""
+    ids = list(match.nodes.values())
+    last = match.nodes.get(path.nodes[-1], ids[-1])
+    values = (ref(ids[0]), ref(last), Const("long", len(match.edges)))
+    return [(scope.session.hidden(value.type), value) for value in values]
 
 
 def _join_path(path: syntax.Path, match: Match, lengths: dict[int, int]) -> None:
@@ -258,7 +288,7 @@ def _join_path(path: syntax.Path, match: Match, lengths: dict[int, int]) -> None
             match.several[edge.name] = length
         for place in range(length - 1):
             far = match.add_edge(edge, _label(edge, place), begin)
-            begin = match.add_node("", far)
+            begin = match.add_node("", far, _inner(edge.name, place) if edge.name else "")
         far = match.add_edge(edge, _label(edge, length - 1), begin) if length else ref(begin)
         begin = match.add_node(end, far)
 
@@ -268,7 +298,78 @@ def _label(edge: syntax.Edge, place: int) -> str:
     return edge.name if edge.length == (1, 1) or not edge.name else f"{edge.name}[{place}]"
 
 
+def _inner(edge: str, place: int) -> str:
+    """Return the label of an inner node of an edge of variable length."""
+    return f"{edge}[{place}]()"
+
+
+# graph-shortest-paths
+
+
+def _shortest(found: list[Relation], kept_paths: str, scope: Scope) -> Relation:
+    """Keep the shortest paths of each pair of ends; ``kept_paths`` is ``any`` or ``all``.
+
+    Each relation's last three columns are the identifiers of both ends and the number of edges.
+    """
+    columns = tuple(dataclasses.replace(c, id=scope.session.fresh("path")) for c in found[0].plan.columns)
+    united: Plan = Union(tuple(each.plan for each in found), columns)
+    *shown, begin, end, length = columns
+    pair = (ref(begin), ref(end))
+    shortest = Key(ref(length), descending=False, nulls_first=True)
+    if kept_paths == "any":
+        united = Distinct(united, pair, (shortest,))
+    else:
+        least = scope.session.hidden("long")
+        united = walk.widened(united, [(least, Window(Call("min", (ref(length),), "long"), (), pair))])
+        united = Filter(united, Call("==filter", (ref(length), ref(least)), "bool"))
+    return projected(Relation(united), kept(shown))
+
+
 # Expressions over nodes and edges
+
+DEGREES = {"node_degree_in": "target", "node_degree_out": "source"}
+"""Functions of a node, and the end of the edges that they count."""
+
+
+def _with_degrees(node: syntax.GraphMatch, graph: Graph, scope: Scope) -> Graph:
+    """Return the graph with the degrees that the expressions read among the columns of its nodes."""
+    asked: set[str] = set()
+    for part in (node.predicate, *(item.value for item in node.items)):
+        if part is not None:
+            _note_calls(part, asked)
+    for name in sorted(DEGREES.keys() & asked):
+        graph = _with_degree(name, graph, scope)
+    return graph
+
+
+def _note_calls(node: syntax.Expr, names: set[str]) -> syntax.Expr:
+    """Add the names of the functions that an expression calls; return the expression."""
+    if isinstance(node, syntax.Call):
+        names.add(node.name)
+    return syntax.mapped(node, lambda each: _note_calls(each, names))
+
+
+def _with_degree(name: str, graph: Graph, scope: Scope) -> Graph:
+    """Add the number of edges at each node, as a column that only the function's name reads."""
+    edges = relations.renewed(graph.edges, scope)
+    end = _counterpart(graph.edges, edges, graph.target if DEGREES[name] == "target" else graph.source)
+    at, count = scope.session.hidden(end.type), scope.session.hidden("long")
+    counted = grouped(edges, [(at, ref(end))], [(count, Call("count", (), "long"))])
+    joined = Join("left", graph.nodes.plan, counted.plan, Call("==filter", (ref(graph.id), ref(at)), "bool"))
+    degree = scope.session.column(f"{name}()", "long")
+    number = Call("coalesce_null", (ref(count), Const("long", 0)), "long")
+    columns = graph.nodes.plan.columns
+    plan = Project(joined, (*columns, degree), (*map(ref, columns), number))
+    return dataclasses.replace(graph, nodes=Relation(Shared(scope.session.fresh("nodes"), plan)))
+
+
+def _degree(node: syntax.Call, match: Match, scope: Scope) -> syntax.Expr:
+    """Replace ``node_degree_in(node)`` or ``node_degree_out(node)`` by the column of the degree."""
+    of = node.arguments[0] if len(node.arguments) == 1 else None
+    label = f"{of.name}.{node.name}()" if isinstance(of, syntax.Name) else ""
+    if label not in match.shown:
+        scope.fail(f"expected {node.name}(node) with the name of a node of the pattern", node.span)
+    return syntax.Name(label, span=node.span)
 
 
 def _resolved(node: syntax.Expr, match: Match, properties: set[str], scope: Scope) -> syntax.Expr:
@@ -277,8 +378,10 @@ def _resolved(node: syntax.Expr, match: Match, properties: set[str], scope: Scop
         return _property(node, node.base.name, match, scope)
     if isinstance(node, syntax.Name) and node.name in {*match.several, *_owners(match)}:
         return _whole(node, match)
-    if isinstance(node, syntax.Call) and node.name in UNKNOWN:
-        scope.fail(f"not supported: the graph function '{node.name}'", node.span)
+    if isinstance(node, syntax.Call) and node.name in REFUSED:
+        scope.fail(f"not supported: the graph function '{node.name}': {REFUSED[node.name]}", node.span)
+    if isinstance(node, syntax.Call) and node.name in DEGREES:
+        return _degree(node, match, scope)
     if isinstance(node, syntax.Call) and node.name in QUANTIFIERS and node.arguments:
         return _quantified(node, match, properties, scope)
     return syntax.mapped(node, lambda each: _resolved(each, match, properties, scope))
@@ -314,23 +417,36 @@ def _whole(node: syntax.Name, match: Match) -> syntax.Expr:
 
 def _bag(label: str, match: Match, span: Span) -> syntax.Expr:
     """Return all properties of one node or edge as a call of bag_pack."""
-    shown = [known for known in match.shown if known.startswith(f"{label}.")]
+    shown = [known for known in match.shown if known.startswith(f"{label}.") and not known.endswith("()")]
     pairs = ((syntax.Literal("string", known[len(label) + 1 :]), syntax.Name(known, span=span)) for known in shown)
     return syntax.Call("bag_pack", tuple(each for pair in pairs for each in pair), span=span)
 
 
 _EMPTY = syntax.Literal("dynamic", ("array", ()))
-UNKNOWN = frozenset(["labels", "inner_nodes", "node_degree_in", "node_degree_out", "node_id"])
+REFUSED = {
+    "labels": "only the stored graph models of Kusto have labels",
+    "inner_nodes": "it can only be the first argument of all(), any() and map()",
+}
+"""Graph functions that are refused, and why."""
 QUANTIFIERS = {"all": "and", "any": "or", "map": "pack_array"}
 
 
 def _quantified(node: syntax.Call, match: Match, properties: set[str], scope: Scope) -> syntax.Expr:
     """Replace ``all(edge, condition)``, ``any`` or ``map`` by the condition for each part."""
-    edge = node.arguments[0]
+    edge, inner = node.arguments[0], False
+    if isinstance(edge, syntax.Call) and edge.name == "inner_nodes" and len(edge.arguments) == 1:
+        edge, inner = edge.arguments[0], True
+        properties = {column.name for column in match.graph.nodes.columns}
     if not isinstance(edge, syntax.Name) or edge.name not in match.several or len(node.arguments) != 2:
         scope.fail(f"not supported: {node.name} of other than an edge of variable length and an expression", node.span)
+    length = match.several[edge.name]
+    labels = (
+        [_inner(edge.name, place) for place in range(length - 1)]
+        if inner
+        else [f"{edge.name}[{place}]" for place in range(length)]
+    )
     parts = tuple(
-        _of_edge(node.arguments[1], f"{edge.name}[{place}]", properties) for place in range(match.several[edge.name])
+        _resolved(_of_part(node.arguments[1], label, properties), match, properties, scope) for label in labels
     )
     if node.name == "map":
         return syntax.Call("pack_array", parts, span=node.span) if parts else _EMPTY
@@ -339,11 +455,13 @@ def _quantified(node: syntax.Call, match: Match, properties: set[str], scope: Sc
     return syntax.Junction(QUANTIFIERS[node.name], parts, span=node.span)
 
 
-def _of_edge(node: syntax.Expr, label: str, properties: set[str]) -> syntax.Expr:
-    """Let plain names in an expression mean properties of one part of an edge."""
+def _of_part(node: syntax.Expr, label: str, properties: set[str]) -> syntax.Expr:
+    """Let plain names in an expression mean properties of one edge or inner node of an edge of variable length."""
+    if isinstance(node, syntax.Call) and node.name in DEGREES and not node.arguments:
+        return syntax.Call(node.name, (syntax.Name(label, span=node.span),), span=node.span)
     if isinstance(node, syntax.Name) and node.name in properties:
         return syntax.Name(f"{label}.{node.name}", span=node.span)
-    return syntax.mapped(node, lambda each: _of_edge(each, label, properties))
+    return syntax.mapped(node, lambda each: _of_part(each, label, properties))
 
 
 # graph-to-table

@@ -1,4 +1,4 @@
-"""Parse graph operators: make-graph, graph-match, graph-to-table.
+"""Parse graph operators: make-graph, graph-match, graph-shortest-paths, graph-to-table.
 
 A pattern reads ``(a)-[e]->(b)<-[f*1..3]-(c), (c)-->(d)``; names may be left out.
 https://learn.microsoft.com/kusto/query/graph-match-operator
@@ -60,6 +60,26 @@ def parse_graph_match(parser: Parser, start: Token) -> Operator:
     return syntax.GraphMatch(cycles, paths, predicate, items, span=parser.since(start))
 
 
+def parse_graph_shortest_paths(parser: Parser, start: Token) -> Operator:
+    """Parse ``graph-shortest-paths output=any path where predicate project columns``.
+
+    https://learn.microsoft.com/kusto/query/graph-shortest-paths-operator
+    """
+    shortest = "any"
+    if parser.take_word("output"):
+        parser.expect_symbol("=")
+        shortest = parser.expect_word("any", "all").text
+    place = parser.token
+    path = parse_path(parser)
+    if parser.is_symbol(",") or all(edge.length == (1, 1) for edge in path.edges):
+        parser.problems.add("expected one path with an edge of variable length, such as (a)-[e*1..5]->(b)", place.span)
+        raise Stuck
+    predicate = parser.parse_expression() if parser.take_word("where") else None
+    parser.expect_word("project")
+    items = parser.separated(parser.parse_named)
+    return syntax.GraphMatch("unique_edges", (path,), predicate, items, shortest, span=parser.since(start))
+
+
 def parse_path(parser: Parser) -> syntax.Path:
     """Parse a path: nodes with edges between them."""
     start = parser.token
@@ -114,5 +134,6 @@ def parse_graph_to_table(parser: Parser, start: Token) -> Operator:
 OPERATORS: dict[str, ParseOperator] = {
     "make-graph": parse_make_graph,
     "graph-match": parse_graph_match,
+    "graph-shortest-paths": parse_graph_shortest_paths,
     "graph-to-table": parse_graph_to_table,
 }

@@ -29,6 +29,5 @@ OPERATORS: dict[str, ParseOperator] = {
     "facet": parse_unsupported,
     "fork": parse_unsupported,
     "graph-mark-components": parse_unsupported,
-    "graph-shortest-paths": parse_unsupported,
     "macro-expand": parse_unsupported,
 }

@@ -17,11 +17,13 @@ def make_graph(to: Printer, node: syntax.MakeGraph) -> str:
 
 
 def graph_match(to: Printer, node: syntax.GraphMatch) -> str:
-    """Write ``graph-match paths where predicate project columns``."""
+    """Write ``graph-match paths where predicate project columns`` or ``graph-shortest-paths``."""
     cycles = f" cycles={node.cycles}" if node.cycles != "unique_edges" else ""
     paths = ", ".join(map(path, node.paths))
     predicate = f" where {to.value(node.predicate)}" if node.predicate is not None else ""
-    return f"graph-match{cycles} {paths}{predicate} project {to.many(node.items)}"
+    output = " output=all" if node.shortest == "all" else ""
+    head = f"graph-shortest-paths{output}" if node.shortest else f"graph-match{cycles}"
+    return f"{head} {paths}{predicate} project {to.many(node.items)}"
 
 
 def path(node: syntax.Path) -> str:
