@@ -47,7 +47,10 @@ FORMS: dict[str, tuple[str, str]] = {
     "filter": ("filter p", "Same as `where`."),
     "fork": ("", "A hunt returns one table."),
     "getschema": ("getschema", "Return the names and types of the columns."),
-    "graph-mark-components": ("", "Not implemented."),
+    "graph-mark-components": (
+        "graph-mark-components [kind=weak\\|strong] [with_component_id=name]",
+        "Number the connected components of a graph, a property of its nodes (DuckDB only).",
+    ),
     "graph-match": (
         "graph-match [cycles=all\\|none\\|unique_edges] (a)-[e]->(b)<-[f*1..3]-(c), … [where p] project …",
         "Match a pattern of nodes and edges; variable-length paths have up to 16 edges, and all(), any() and map() read"
@@ -57,7 +60,10 @@ FORMS: dict[str, tuple[str, str]] = {
         "graph-shortest-paths [output=any\\|all] (a)-[e*1..5]->(b) [where p] project …",
         "Find the shortest paths between each two nodes, of up to 16 edges.",
     ),
-    "graph-to-table": ("graph-to-table nodes\\|edges", "Return the nodes or the edges of a graph as a table."),
+    "graph-to-table": (
+        "graph-to-table nodes [with_node_id=c] \\| edges [with_source_id=c] [with_target_id=c]",
+        "Return the nodes or the edges of a graph as a table, with hashes of the identifiers.",
+    ),
     "invoke": (
         "invoke f(…)",
         "Call a function on the table; `FileProfile(hash, [records])` adds the fleet-wide prevalence of a file.",

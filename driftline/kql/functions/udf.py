@@ -155,6 +155,14 @@ UDF = rows(
             growth=Growth.UNBOUNDED,
         ),
         Function(
+            "marked_components",
+            "dynamic bool",
+            "dynamic",
+            duckdb=f"CAST(marked_components({TEXT}, _1) AS JSON)",
+            only_on="duckdb",
+            growth=Growth.UNBOUNDED,
+        ),
+        Function(
             "clustered_rows",
             "dynamic real long",
             "dynamic",

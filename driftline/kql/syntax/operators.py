@@ -20,6 +20,7 @@ __all__ = [
     "Evaluate",
     "Expanded",
     "GetSchema",
+    "GraphMarkComponents",
     "GraphMatch",
     "GraphToTable",
     "Invoke",
@@ -362,10 +363,22 @@ class GraphMatch(Operator):
 
 
 @dataclass(frozen=True, slots=True)
+class GraphMarkComponents(Operator):
+    """``graph-mark-components kind=weak with_component_id=name``."""
+
+    strong: bool = False
+    """Whether a component needs paths both ways; else the direction of edges does not count."""
+    name: str = "ComponentId"
+    """Name of the nodes' new property."""
+
+
+@dataclass(frozen=True, slots=True)
 class GraphToTable(Operator):
-    """``graph-to-table nodes`` or ``edges``."""
+    """``graph-to-table nodes`` or ``edges``, with hashes of the nodes' identifiers."""
 
     what: str
+    ids: tuple[tuple[str, str], ...] = ()
+    """Pairs of ``with_node_id``, ``with_source_id`` or ``with_target_id`` and the name of the new column."""
 
 
 @dataclass(frozen=True, slots=True)

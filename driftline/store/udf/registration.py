@@ -20,7 +20,7 @@ import xxhash
 from duckdb.func import FunctionNullHandling
 from duckdb.sqltypes import BIGINT, BOOLEAN, DOUBLE, VARCHAR, DuckDBPyType
 
-from driftline.store.udf import autocluster, distributions, geography, reduce, series, xml
+from driftline.store.udf import autocluster, components, distributions, geography, reduce, series, xml
 
 __all__ = ["register_functions"]
 
@@ -241,6 +241,7 @@ _FUNCTIONS: dict[str, tuple[Callable[..., Any], list[Any], DuckDBPyType]] = {
     "ipv4_ranges": (_ipv4_ranges, [VARCHAR, VARCHAR], VARCHAR),
     "punycode": (_punycode, [VARCHAR, VARCHAR], VARCHAR),
     "clustered": (autocluster.find_patterns, [VARCHAR, DOUBLE, BIGINT], VARCHAR),
+    "marked_components": (components.mark_components, [VARCHAR, BOOLEAN], VARCHAR),
     "reduced": (reduce.reduce_texts, [VARCHAR, DOUBLE, VARCHAR], VARCHAR),
     "reduced_patterns": (reduce.assign_patterns, [VARCHAR, DOUBLE, VARCHAR], VARCHAR),
     "tree_paths": (_tree_paths, [VARCHAR], VARCHAR),

@@ -1,4 +1,4 @@
-"""Bind graph operators: make-graph, graph-match, graph-shortest-paths, graph-to-table.
+"""Bind the graph operators: make-graph, graph-match and those that begin with graph.
 
 A pattern is a join of edges and nodes; a graph never leaves the query. An edge of variable length is unrolled: the
 result is the union of the patterns for each length. Within one match no edge is used twice, unless ``cycles`` says
@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from driftline.kql import syntax
+from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arguments import bind_predicate
 from driftline.kql.bind.scope import Graph, Relation, Scope
 from driftline.kql.bind.tables import relations, union
@@ -26,6 +27,7 @@ from driftline.kql.plan.nodes import (
     Column,
     Const,
     Distinct,
+    Expand,
     Filter,
     Join,
     Key,
@@ -34,6 +36,7 @@ from driftline.kql.plan.nodes import (
     Scalar,
     Shared,
     Union,
+    Values,
     Window,
 )
 from driftline.kql.text.problems import Span
@@ -475,13 +478,73 @@ def bind_graph_to_table(node: syntax.GraphToTable, relation: Relation, scope: Sc
     graph = relation.graph
     assert graph is not None
     found = graph.nodes if node.what == "nodes" else graph.edges
-    if not found.columns:
+    if not found.columns and not node.ids:
         scope.fail("these nodes have no columns; name one: make-graph a --> b with_node_id=id", node.span)
-    return Relation(relations.renewed(found, scope).plan)
+    table = relations.renewed(found, scope)
+    ends = {"with_node_id": graph.id, "with_source_id": graph.source, "with_target_id": graph.target}
+    hashes = [
+        (scope.session.column(name, "long"), _hash(_counterpart(found, table, ends[word]), scope))
+        for word, name in node.ids
+    ]
+    return projected(Relation(table.plan), [*hashes, *kept(table.columns)])
+
+
+def _hash(column: Column, scope: Scope) -> Scalar:
+    """Return the hash of a node's identifier, by the function that ``hash()`` calls."""
+    name = syntax.Name(column.id, span=NOWHERE)
+    row = Relation(Values((dataclasses.replace(column, name=column.id),), ()))
+    return scope.with_row(row).scalar(syntax.Call("hash", (name,), span=NOWHERE))
+
+
+NOWHERE = Span(0, 0)
+
+
+# graph-mark-components
+
+MOST_EDGES = 1_000_001  # the function refuses more than a million
+
+
+def bind_graph_mark_components(node: syntax.GraphMarkComponents, relation: Relation, scope: Scope) -> Relation:
+    """Bind graph-mark-components: one function finds the components of all edges, which the nodes are joined with.
+
+    https://learn.microsoft.com/kusto/query/graph-mark-components-operator
+    """
+    graph = relation.graph
+    assert graph is not None
+    if any(column.name == node.name for column in graph.nodes.columns):
+        scope.fail(f"the nodes have a property '{node.name}' already", node.span)
+    name, number = scope.session.hidden("string"), scope.session.column(node.name, "long")
+    pair, listed, row = (scope.session.hidden("dynamic") for _ in range(3))
+    # A node without edges counts as an edge to itself.
+    pairs = Union(
+        (_pairs(graph.edges, graph.source, graph.target, scope), _pairs(graph.nodes, graph.id, graph.id, scope)),
+        (pair,),
+    )
+    all_of = Call("list_json", (ref(pair), Const("long", MOST_EDGES)), "dynamic")
+    whole = grouped(Relation(pairs), [], [(listed, all_of)])
+    found = Call("marked_components", (ref(listed), Const("bool", node.strong)), "dynamic")
+    expanded = Expand(whole.plan, (Call("expand_list", (found,), "dynamic"),), (row,), None)
+    cells = (Call("element", (ref(row), Const("long", place)), "dynamic") for place in range(2))
+    components = Project(expanded, (name, number), tuple(map(types.converted, cells, ("string", "long"))))
+    text = types.converted(ref(graph.id), "string")
+    joined = Join("left", graph.nodes.plan, components, Call("==filter", (text, ref(name)), "bool"))
+    columns = graph.nodes.plan.columns
+    nodes = Project(joined, (*columns, number), tuple(map(ref, (*columns, number))))
+    marked = dataclasses.replace(graph, nodes=Relation(Shared(scope.session.fresh("nodes"), nodes)))
+    return dataclasses.replace(relation, graph=marked)
+
+
+def _pairs(relation: Relation, source: Column, target: Column, scope: Scope) -> Plan:
+    """Return a plan of one column: arrays of the texts of both ends."""
+    fresh = relations.renewed(relation, scope)
+    ends = (_counterpart(relation, fresh, column) for column in (source, target))
+    texts = tuple(types.converted(types.converted(ref(end), "string"), "dynamic") for end in ends)
+    return Project(fresh.plan, (scope.session.hidden("dynamic"),), (Call("pack_array", texts, "dynamic"),))
 
 
 OPERATORS: dict[type, Callable[..., Relation]] = {
     syntax.MakeGraph: bind_make_graph,
     syntax.GraphMatch: bind_graph_match,
+    syntax.GraphMarkComponents: bind_graph_mark_components,
     syntax.GraphToTable: bind_graph_to_table,
 }

@@ -47,7 +47,7 @@ OF_NAMED_COLUMNS: frozenset[type] = frozenset(
     [syntax.Where, syntax.Columns, syntax.Summarize, syntax.Sort, syntax.Top, syntax.Limit, syntax.Serialize]
 )
 """Operators whose new columns have their names in the query, so that an unknown column behind them is a mistake."""
-ON_GRAPHS: frozenset[type] = frozenset([syntax.GraphMatch, syntax.GraphToTable])
+ON_GRAPHS: frozenset[type] = frozenset([syntax.GraphMarkComponents, syntax.GraphMatch, syntax.GraphToTable])
 """Operators that take a graph; all others take a table."""
 
 

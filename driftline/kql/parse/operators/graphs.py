@@ -125,14 +125,43 @@ def parse_graph_to_table(parser: Parser, start: Token) -> Operator:
     what = parser.expect_word("nodes", "edges").text
     if parser.take_word("as"):
         parser.parse_name()
+    ids = []
+    while parser.is_word(*IDS[what]):
+        word = parser.advance().text
+        parser.expect_symbol("=")
+        ids.append((word, parser.parse_name()))
     if parser.is_symbol(","):
-        parser.problems.add("not supported: two results of one graph-to-table", parser.token.span)
+        parser.problems.add(
+            "not supported: two results of one graph-to-table; name the graph by let, "
+            "and use graph-to-table nodes and graph-to-table edges",
+            parser.token.span,
+        )
         raise Stuck
-    return syntax.GraphToTable(what, span=parser.since(start))
+    return syntax.GraphToTable(what, tuple(ids), span=parser.since(start))
+
+
+IDS = {"nodes": ("with_node_id",), "edges": ("with_source_id", "with_target_id")}
+"""Parameters of graph-to-table that add a hash."""
+
+
+def parse_graph_mark_components(parser: Parser, start: Token) -> Operator:
+    """Parse ``graph-mark-components kind=weak with_component_id=name``.
+
+    https://learn.microsoft.com/kusto/query/graph-mark-components-operator
+    """
+    kind, name = "weak", "ComponentId"
+    if parser.take_word("kind"):
+        parser.expect_symbol("=")
+        kind = parser.expect_word("weak", "strong").text
+    if parser.take_word("with_component_id"):
+        parser.expect_symbol("=")
+        name = parser.parse_name()
+    return syntax.GraphMarkComponents(kind == "strong", name, span=parser.since(start))
 
 
 OPERATORS: dict[str, ParseOperator] = {
     "make-graph": parse_make_graph,
+    "graph-mark-components": parse_graph_mark_components,
     "graph-match": parse_graph_match,
     "graph-shortest-paths": parse_graph_shortest_paths,
     "graph-to-table": parse_graph_to_table,

@@ -28,6 +28,5 @@ OPERATORS: dict[str, ParseOperator] = {
     "consume": parse_unsupported,
     "facet": parse_unsupported,
     "fork": parse_unsupported,
-    "graph-mark-components": parse_unsupported,
     "macro-expand": parse_unsupported,
 }

@@ -39,8 +39,21 @@ def edge(node: syntax.Edge) -> str:
     return ("<" if node.backward else "") + (f"-[{inner}]-" if inner else "--") + (">" if node.forward else "")
 
 
+def graph_to_table(_: Printer, node: syntax.GraphToTable) -> str:
+    """Write ``graph-to-table edges with_source_id=name``."""
+    return f"graph-to-table {node.what}" + "".join(f" {word}={named(name)}" for word, name in node.ids)
+
+
+def graph_mark_components(_: Printer, node: syntax.GraphMarkComponents) -> str:
+    """Write ``graph-mark-components kind=strong with_component_id=name``."""
+    kind = " kind=strong" if node.strong else ""
+    name = f" with_component_id={named(node.name)}" if node.name != "ComponentId" else ""
+    return f"graph-mark-components{kind}{name}"
+
+
 FORMS: dict[type, Form] = {
     syntax.MakeGraph: make_graph,
     syntax.GraphMatch: graph_match,
-    syntax.GraphToTable: lambda _, node: f"graph-to-table {node.what}",
+    syntax.GraphMarkComponents: graph_mark_components,
+    syntax.GraphToTable: graph_to_table,
 }
