@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from sqlglot import Dialect as SqlDialect
 
-from driftline.kql import bind, dialects, parse, rewrite, syntax
+from driftline.kql import bind, dialects, functions, parse, rewrite, syntax
 from driftline.kql.bind import Schema, Views
 from driftline.kql.parameters import parameter_constants
 from driftline.kql.parse.cursor import Stuck
@@ -101,8 +101,10 @@ def compiled(
     except RecursionError:  # the stages are recursive functions over the tree
         problems.add("not supported: a query nested too deeply", Span(0, 0))
     except dialects.Unsupported as error:
-        name = str(error)
-        problems.add(f"not supported on {dialect}: '{name}'", Span(max(text.find(name), 0), len(name)))
+        row = functions.FUNCTIONS.get(str(error)) or functions.AGGREGATES.get(str(error))
+        name = (row and row.used_by) or str(error)
+        reason = "; ClickHouse has no function that computes it, DuckDB has" if row else ""
+        problems.add(f"not supported on {dialect}: '{name}'{reason}", Span(max(text.find(name), 0), len(name)))
     except dialects.TooLarge:
         problems.add("not supported: a query with too many nested calls", Span(0, 0))
     except Stuck:  # its problem is already collected, as a rule

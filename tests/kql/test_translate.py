@@ -6,7 +6,7 @@ import pytest
 
 from driftline import errors
 from driftline.errors import QueryProblem
-from driftline.kql import compiled, translate
+from driftline.kql import compiled, functions, translate
 
 SCHEMA = {"Events": {"Name": "string", "When": "datetime", "Size": "long"}}
 
@@ -195,3 +195,34 @@ def test_invalid_arguments_show_the_expected_ones(operator: str, message: str) -
 def test_problems_of_text_functions(value: str, message: str) -> None:
     with pytest.raises(errors.InvalidQuery, match=message):
         translate(f"T | extend b = {value}", {"T": {"a": "string"}})
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("T | reduce by a", "reduce"),
+        ("T | evaluate autocluster()", "evaluate autocluster"),
+        (
+            "T | make-graph a --> b with_node_id=i | graph-mark-components | graph-to-table nodes",
+            "graph-mark-components",
+        ),
+        ("T | extend x = series_fft(dynamic([1]))", "series_fft"),
+        ("T | extend x = series_periods_detect(todynamic(a), 1.0, 5.0, 2)", "series_periods_detect"),
+    ],
+)
+def test_clickhouse_refuses_by_the_name_in_the_query_and_with_a_reason(text: str, name: str) -> None:
+    with pytest.raises(errors.InvalidQuery) as refusal:
+        translate(text, {"T": {"a": "string", "b": "string"}}, dialect="clickhouse")
+
+    (problem,) = refusal.value.problems
+    assert f"not supported on clickhouse: '{name}'; ClickHouse has no function that computes it" in problem.message
+    assert isinstance(problem, QueryProblem)
+    assert text[problem.offset :].startswith(name)
+
+
+def test_functions_only_of_duckdb_that_no_query_names_say_their_user() -> None:
+    rows = {**functions.FUNCTIONS, **functions.AGGREGATES}.values()
+    silent = {row.name for row in rows if row.only_on == "duckdb" and not row.doc and not row.used_by}
+
+    # These are refused by the emitter itself, with a message of its own.
+    assert silent == {"datetime_utc_to_local_of", "datetime_local_to_utc_of"}

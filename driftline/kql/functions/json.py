@@ -391,6 +391,7 @@ JSON = rows(
             "dynamic",
             duckdb="to_json(list_transform(list_zip(CAST(_0 AS JSON[]), CAST(_1 AS JSON[])), lambda x: [x[1], x[2]]))",
             only_on="duckdb",
+            used_by="zip",
             growth=2,
         ),
         Function(

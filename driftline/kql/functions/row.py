@@ -80,6 +80,8 @@ class Function:
     """Templates for DuckDB and for ClickHouse, as the helpers of ``driftline.kql.functions`` return them."""
     only_on: Literal["duckdb", "clickhouse", ""] = ""
     """Dialect that alone has the function, so that the other one refuses it; empty if both have it."""
+    used_by: str = ""
+    """Operator, plugin or function that alone calls a function that a query cannot name; a refusal names it."""
     doc: str = ""
     """Line of the reference page; empty for a function that only the binder and the rewrites use."""
     defaults: tuple[object, ...] = ()

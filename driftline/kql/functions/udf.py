@@ -144,6 +144,7 @@ UDF = rows(
             "dynamic",
             duckdb=f"CAST(reduced({TEXT}, _1, _2) AS JSON)",
             only_on="duckdb",
+            used_by="reduce",
             growth=Growth.UNBOUNDED,
         ),
         Function(
@@ -152,6 +153,7 @@ UDF = rows(
             "dynamic",
             duckdb=f"CAST(reduced_patterns({TEXT}, _1, _2) AS JSON)",
             only_on="duckdb",
+            used_by="reduce",
             growth=Growth.UNBOUNDED,
         ),
         Function(
@@ -160,6 +162,7 @@ UDF = rows(
             "dynamic",
             duckdb=f"CAST(marked_components({TEXT}, _1) AS JSON)",
             only_on="duckdb",
+            used_by="graph-mark-components",
             growth=Growth.UNBOUNDED,
         ),
         Function(
@@ -168,6 +171,7 @@ UDF = rows(
             "dynamic",
             duckdb=f"CAST(clustered({TEXT}, _1, _2) AS JSON)",
             only_on="duckdb",
+            used_by="evaluate autocluster",
             growth=Growth.UNBOUNDED,
         ),
         Function(
@@ -269,6 +273,7 @@ UDF = rows(
             "dynamic",
             duckdb=f"CAST(series_validated({TEXT}, CAST(_1 AS VARCHAR)) AS JSON)",
             only_on="duckdb",
+            used_by="series_periods_detect",
         ),
         Function(
             "series_periods_validate",
@@ -299,6 +304,7 @@ UDF = rows(
             "dynamic",
             duckdb=f"CAST(series_fitted({TEXT}, CAST(_1 AS VARCHAR), _2) AS JSON)",
             only_on="duckdb",
+            used_by="series_fit_poly",
         ),
         Function(
             "series_fit_poly",
