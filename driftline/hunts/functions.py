@@ -22,8 +22,9 @@ from driftline.kql import parse, syntax
 from driftline.kql.text.list_names import list_name
 from driftline.kql.text.problems import Problems
 from driftline.kql.text.tokens import Kind, tokenize
+from driftline.kql.translate import MOST_CHARACTERS
 
-__all__ = ["ComposedHunt", "SavedHunt", "check", "compose"]
+__all__ = ["ComposedHunt", "SavedHunt", "check", "compose", "may_refer"]
 
 LISTS = re.compile(r"\b(?:_GetWatchlist|externaldata)\b")
 # A saved hunt with the name of a table, column or function would hide it in every query that refers to the hunt.
@@ -95,7 +96,7 @@ def compose(text: str, saved: Mapping[str, SavedHunt]) -> ComposedHunt:
     """Put the saved hunts to which a hunt refers before its text.
 
     ``saved`` are the saved hunts that the caller may use, by name. Raises ``InvalidQuery`` if saved hunts
-    refer to each other in a cycle.
+    refer to each other in a cycle, or are longer together than a query may be.
     """
     parts: list[str] = []
     starts: list[tuple[int, str]] = []
@@ -105,6 +106,11 @@ def compose(text: str, saved: Mapping[str, SavedHunt]) -> ComposedHunt:
         parts.append(each.let_statement)
         length += len(each.let_statement)
     return ComposedHunt("".join([*parts, text]), (*starts, (length, "")))
+
+
+def may_refer(text: str, saved: Mapping[str, SavedHunt]) -> bool:
+    """Return whether the name of a saved hunt occurs in a text; if none does, ``compose`` leaves the text as it is."""
+    return any(name in text for name in saved) or bool(LISTS.search(text))
 
 
 def check(new: SavedHunt, others: Mapping[str, SavedHunt]) -> None:
@@ -139,15 +145,32 @@ def _sample_arguments(text: str) -> dict[str, str]:
     return {one.name: _SAMPLE_ARGUMENTS.get(str(one.type), "1") for each in declared for one in each.parameters}
 
 
-# The saved hunts to which a text refers, directly or through others; each after those to which it refers itself.
-def _in_dependency_order(text: str, saved: Mapping[str, SavedHunt], path: tuple[str, ...] = ()) -> Iterator[SavedHunt]:
-    found: dict[str, SavedHunt] = {}
-    for name in sorted(_referenced_names(text) & saved.keys()):
-        if name in path:
-            raise InvalidQuery(f"the saved hunts {' and '.join(path)} refer to each other")
-        found |= {each.name: each for each in _in_dependency_order(saved[name].text, saved, (*path, name))}
-        found[name] = saved[name]
-    yield from found.values()
+# The saved hunts to which a text refers, directly or through others; each after those to which it refers itself. Each
+# is read once, however many refer to it, and without recursion, since a chain may be longer than Python's stack.
+def _in_dependency_order(text: str, saved: Mapping[str, SavedHunt]) -> Iterator[SavedHunt]:
+    path: dict[str, Iterator[str]] = {"": _references(text, saved)}
+    done: set[str] = set()
+    length = len(text)
+    while path:
+        name, rest = next(reversed(path.items()))
+        following = next((each for each in rest if each not in done), None)
+        if following is None:
+            del path[name]
+            done.add(name)
+            if name:
+                yield saved[name]
+        elif following in path:
+            cycle = [*itertools.dropwhile(lambda each: each != following, path)]  # noqa: B023 -- used at once
+            raise InvalidQuery(f"the saved hunts {' and '.join(cycle)} refer to each other")
+        else:
+            length += len(saved[following].let_statement)
+            if length > MOST_CHARACTERS:
+                raise InvalidQuery(f"expected a query of at most {MOST_CHARACTERS:,} characters with its saved hunts")
+            path[following] = _references(saved[following].text, saved)
+
+
+def _references(text: str, saved: Mapping[str, SavedHunt]) -> Iterator[str]:
+    return iter(sorted(_referenced_names(text) & saved.keys()))
 
 
 # All names in a text except those that it defines itself with let. Names are found by tokens, so that a query

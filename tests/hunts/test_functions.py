@@ -47,6 +47,43 @@ def test_a_cycle_of_saved_hunts_is_refused() -> None:
         compose("Odd", SAVED)
 
 
+def test_a_cycle_that_other_hunts_reach_is_named_alone() -> None:
+    saved = {**SAVED, "Start": SavedHunt("Start", "Odd")}
+
+    with pytest.raises(InvalidQuery, match=r"^the saved hunts Odd and Even refer to each other$"):
+        compose("Start", saved)
+
+
+def chain(length: int, text: str) -> dict[str, SavedHunt]:
+    """Return hunts, each of which has the name of the next one in place of ``NEXT``."""
+    names = [f"H{number}" for number in range(length)]
+    texts = [text.replace("NEXT", name) for name in [*names[1:], "T"]]
+    return {name: SavedHunt(name, text) for name, text in zip(names, texts, strict=True)}
+
+
+@pytest.mark.parametrize("text", ["NEXT | union NEXT", "NEXT"])
+def test_each_hunt_of_a_long_chain_is_put_once_after_those_it_needs(text: str) -> None:
+    whole = compose("H0", chain(2_000, text))
+
+    assert [name for _, name in whole.starts] == [*(f"H{number}" for number in reversed(range(2_000))), ""]
+
+
+def test_hunts_that_refer_to_pairs_of_others_are_read_once() -> None:
+    levels = [(f"A{n}", f"B{n}") for n in range(60)]
+    saved = {
+        name: SavedHunt(name, f"{below[0]} | union {below[1]}")
+        for pair, below in zip(levels, [*levels[1:], ("T", "T")], strict=True)
+        for name in pair
+    }
+
+    assert len(compose("A0", saved).starts) == 2 * 60
+
+
+def test_hunts_that_are_longer_together_than_a_query_are_refused() -> None:
+    with pytest.raises(InvalidQuery, match="at most 500,000 characters with its saved hunts"):
+        compose("H0", chain(10, f"NEXT // {'x' * 60_000}"))
+
+
 GOOD = [
     SavedHunt("New", "CloudProcessEvents | take 1"),
     SavedHunt("New", "CloudProcessEvents | where FileName == f | take n", "f: string, n: long = 5"),
