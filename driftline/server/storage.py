@@ -14,19 +14,20 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
 import pyarrow as pa
 
 from driftline.errors import StoreBusy
+from driftline.hunts.functions import ComposedHunt, SavedHunt
 from driftline.store.files.database import Database
 from driftline.store.process.protocol import BATCH_ROWS
 from driftline.store.process.reader import RowStream, is_store, open_reader
 from driftline.store.process.socket_server import SocketServer
 from driftline.store.query.hunt_store import Hunt
-from driftline.store.query.limits import Stop
+from driftline.store.query.limits import Limits, Stop
 from driftline.store.query.row_query import RowQuery
 from driftline.store.query.translators import Translators
 
@@ -94,6 +95,20 @@ class Storage:
         with contextlib.ExitStack() as stack:
             reader = stack.enter_context(open_reader(self._directory, translators=self._translators))
             yield _while_busy(lambda: stack.enter_context(reader.stream(hunt, stop=stop)))
+
+    def compose(self, text: str, saved: Mapping[str, SavedHunt], *, seconds: float, stop: Stop) -> ComposedHunt:
+        """Put the saved hunts to which a hunt refers before its text, in a process that ends within ``seconds``.
+
+        Raises ``InvalidQuery``, and ``StoreError`` if the hunt is stopped or its time is over.
+        """
+        return self._translators.compose(text, saved, limits=Limits(seconds=seconds), stop=stop)
+
+    def check_saved(self, new: SavedHunt, others: Mapping[str, SavedHunt], *, seconds: float) -> None:
+        """Validate a hunt before it is saved, in a process that ends within ``seconds``.
+
+        Raises ``InvalidInput``, ``InvalidQuery``, and ``StoreError`` if the time is over.
+        """
+        self._translators.check(new, others, limits=Limits(seconds=seconds))
 
 
 # Before the first sensor there is no store. Hunts then read empty tables, and fail on mistakes as ever.

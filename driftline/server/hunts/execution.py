@@ -21,6 +21,7 @@ from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from driftline.errors import DriftlineError, InvalidQuery, StoreError, TooMany
+from driftline.hunts.functions import SavedHunt
 from driftline.server.http import problems
 from driftline.server.http.metrics import Metrics
 from driftline.server.http.parts import part
@@ -67,6 +68,14 @@ class Hunts:
         finally:
             self._slots.release()
 
+    def check(self, new: SavedHunt, others: Mapping[str, SavedHunt], *, seconds: float) -> None:
+        """Validate a hunt before it is saved, in a slot and within ``seconds``.
+
+        Raises ``InvalidInput``, ``InvalidQuery``, ``TooMany``, and ``StoreError`` if the time is over.
+        """
+        with self.slot():
+            self.storage.check_saved(new, others, seconds=seconds)
+
 
 AppHunts = Annotated[Hunts, part(Hunts)]
 
@@ -85,14 +94,14 @@ class RunningHunt:
         self._cancelled = False
         self.answer: Answer
 
-    def begin(self, prepare: Callable[[], Prepared]) -> None:
-        """Wait for a slot and for the answer; ``prepare`` is called first, and its errors end the hunt, too.
+    def begin(self, prepare: Callable[[Stop], Prepared]) -> None:
+        """Wait for a slot and for the answer; ``prepare`` is called within the slot, and its errors end the hunt, too.
 
         Raises ``InvalidQuery``, ``InvalidInput``, ``NotFound``, ``TooMany`` and ``StoreError``, after reporting the
         end of the hunt.
         """
         try:
-            found = self._found(prepare())
+            found = self._found(prepare)
         except DriftlineError as error:
             self.end("cancelled" if self._cancelled else problems.kind_of(error), str(error))
             raise
@@ -105,8 +114,9 @@ class RunningHunt:
         schema = found.schema.remove_metadata()
         self.answer = Answer(schema, self._counted(found.batches), truncated, seconds)
 
-    def _found(self, prepared: Prepared) -> RowStream:
+    def _found(self, prepare: Callable[[Stop], Prepared]) -> RowStream:
         self._stack.enter_context(self._hunts.slot())
+        prepared = prepare(self._stop)
         try:
             return self._stack.enter_context(self._hunts.storage.hunt(prepared.hunt, stop=self._stop))
         except InvalidQuery as error:

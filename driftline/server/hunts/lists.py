@@ -13,11 +13,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from driftline import hunts as library
 from driftline.errors import InvalidInput
 from driftline.hunts import lists
-from driftline.hunts.functions import SavedHunt, check
+from driftline.hunts.functions import SavedHunt
 from driftline.kql.text.list_names import list_name
 from driftline.server.audit.trail import AppTrail
 from driftline.server.auth import Caller, needs
-from driftline.server.http.parts import AppClock
+from driftline.server.http.parts import AppClock, AppSettings
+from driftline.server.hunts.execution import AppHunts
 from driftline.server.hunts.schemas import SavedHuntInfo
 from driftline.server.state import hunts
 
@@ -43,14 +44,21 @@ class NewList(BaseModel):
 
 @router.put("/{name}", dependencies=[needs("users:write")])
 def put_list(
-    name: Name, body: NewList, request: Request, trail: AppTrail, clock: AppClock, caller: Caller
+    name: Name,
+    body: NewList,
+    request: Request,
+    trail: AppTrail,
+    clock: AppClock,
+    running: AppHunts,
+    settings: AppSettings,
+    caller: Caller,
 ) -> SavedHuntInfo:
     """Upload a list, replacing the one of this name; hunts read it with `_GetWatchlist('name')` or `externaldata`."""
     stored = list_name(name)
     if stored in library.load():
         raise InvalidInput(f"name: {stored!r} is a hunt of the library")
     text = lists.datatable(body.csv, body.search_key)
-    check(SavedHunt(stored, text), {})
+    running.check(SavedHunt(stored, text), {}, seconds=settings.hunt_seconds)
     with trail.changing(request, caller.name, "list.upload", stored, characters=len(body.csv)) as session:
         made = hunts.put(
             session,

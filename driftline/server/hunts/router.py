@@ -28,6 +28,7 @@ from driftline.server.hunts.schemas import ColumnInfo, HuntAnswer, HuntRequest, 
 from driftline.server.settings import Settings
 from driftline.server.signals import HUNTS, Hub
 from driftline.store.query.hunt_store import Hunt
+from driftline.store.query.limits import Stop
 
 __all__ = ["router"]
 
@@ -112,8 +113,10 @@ async def run_hunt(  # noqa: PLR0917 -- FastAPI calls it, by name
         asked = body.model_dump(exclude_defaults=True)
         trail.note(request, caller.name, "hunt", clusters=list(caller.clusters), **asked, **end)
 
-    def prepare() -> Prepared:
-        return _prepared(body, visible(state, caller), caller, settings=settings, now=clock.now())
+    def prepare(stop: Stop) -> Prepared:
+        after, saved = _after(body.timespan, clock.now()), visible(state, caller)
+        whole = hunts.storage.compose(_text(body, saved), saved, seconds=settings.hunt_seconds, stop=stop)
+        return _prepared(body, whole, caller, settings=settings, after=after)
 
     running = RunningHunt(hunts, record)
     async with _cancelled_if_gone(request, hub, running):
@@ -123,17 +126,16 @@ async def run_hunt(  # noqa: PLR0917 -- FastAPI calls it, by name
 
 def _prepared(
     body: HuntRequest,
-    saved: Mapping[str, functions.SavedHunt],
+    whole: functions.ComposedHunt,
     caller: Principal,
     *,
     settings: Settings,
-    now: datetime.datetime,
+    after: int | None,
 ) -> Prepared:
-    whole = functions.compose(_text(body, saved), saved)
     hunt = Hunt(
         text=whole.text,
         clusters=caller.visible,
-        after=_after(body.timespan, now),
+        after=after,
         parameters=body.parameters,
         seconds=settings.hunt_seconds,
         size=settings.hunt_size,

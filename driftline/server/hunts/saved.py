@@ -8,10 +8,11 @@ from fastapi import APIRouter, Path, Request
 
 from driftline import hunts as library
 from driftline.errors import InvalidInput
-from driftline.hunts.functions import SavedHunt, check
+from driftline.hunts.functions import SavedHunt
 from driftline.server.audit.trail import AppTrail
 from driftline.server.auth import Caller, Principal, needs
-from driftline.server.http.parts import AppClock, AppState
+from driftline.server.http.parts import AppClock, AppLimiter, AppSettings, AppState
+from driftline.server.hunts.execution import AppHunts
 from driftline.server.hunts.schemas import LibraryHunt, NewSavedHunt, SavedHuntInfo
 from driftline.server.state import State, hunts
 
@@ -43,13 +44,16 @@ def list_saved(state: AppState, caller: Caller) -> list[SavedHuntInfo]:
 
 
 @router.put("/saved/{name}", dependencies=[needs("hunt")])
-def put_saved(
+def put_saved(  # noqa: PLR0917 -- FastAPI calls it, by name
     name: Name,
     body: NewSavedHunt,
     request: Request,
     state: AppState,
     trail: AppTrail,
     clock: AppClock,
+    running: AppHunts,
+    limiter: AppLimiter,
+    settings: AppSettings,
     caller: Caller,
 ) -> SavedHuntInfo:
     """Save a hunt, replacing the caller's own hunt of this name; an invalid query is refused with the places.
@@ -59,7 +63,8 @@ def put_saved(
     """
     if name in library.load():
         raise InvalidInput(f"name: {name!r} is a hunt of the library")
-    check(SavedHunt(name, body.text, body.parameters), visible(state, caller))
+    limiter.count("hunts", caller.user_id)
+    running.check(SavedHunt(name, body.text, body.parameters), visible(state, caller), seconds=settings.hunt_seconds)
     with trail.changing(request, caller.name, "hunt.save", name, **body.model_dump()) as session:
         made = hunts.put(session, caller.user_id, name, owner=caller.name, now=clock.now(), **body.model_dump())
         return SavedHuntInfo.model_validate(made)

@@ -1,7 +1,8 @@
 """Translation of a hunt's KQL to SQL as data, so that a process of its own can do it.
 
-``python -m driftline.store.query.translation`` translates one hunt after the other (``query.translators`` starts and
-kills it). It reads tasks from standard input and writes messages to standard output, each behind its length in 4
+``python -m driftline.store.query.translation`` does one task after the other (``query.translators`` starts and
+kills it): it translates a hunt, or composes or checks one with saved hunts (``query.composition``). It reads tasks from
+standard input and writes messages to standard output, each behind its length in 4
 bytes. An operator whose columns depend on the data (``evaluate pivot``) makes the process ask for rows: it writes a
 ``Lookup`` and reads the rows. The process imports neither DuckDB nor Arrow.
 """
@@ -20,7 +21,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from driftline import kql
-from driftline.errors import InvalidQuery, QueryProblem
+from driftline.errors import InvalidInput, InvalidQuery, Problem, QueryProblem
 from driftline.events import TABLES, VIEW_COLUMNS, VIEW_QUERIES
 from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Table
@@ -30,7 +31,10 @@ __all__ = [
     "COLUMNS",
     "HEAD",
     "MESSAGE",
+    "Answer",
+    "Checked",
     "CompiledHunt",
+    "Composed",
     "Done",
     "Failed",
     "Lookup",
@@ -64,6 +68,10 @@ class Task(msgspec.Struct, frozen=True):
     """Values, as text, for ``declare query_parameters``."""
     now: datetime.datetime
     """Time of the hunt (aware)."""
+
+    def answer(self, lookup: Callable[[CompiledHunt], Rows]) -> Done:
+        """Translate the hunt; raises ``InvalidQuery``."""
+        return Done(translate(self, lookup))
 
 
 class CompiledHunt(msgspec.Struct, frozen=True):
@@ -104,20 +112,37 @@ class Lookup(msgspec.Struct, frozen=True, tag="lookup"):
 
 
 class Done(msgspec.Struct, frozen=True, tag="done"):
-    """A translated hunt; ``reusable`` says that the process takes another task."""
+    """A translated hunt; ``reusable`` says of each answer that the process takes another task."""
 
     hunt: CompiledHunt
-    reusable: bool
+    reusable: bool = False
+
+
+class Composed(msgspec.Struct, frozen=True, tag="composed"):
+    """A hunt with the saved hunts to which it refers, see ``hunts.functions.ComposedHunt``."""
+
+    text: str
+    starts: tuple[tuple[int, str], ...]
+    reusable: bool = False
+
+
+class Checked(msgspec.Struct, frozen=True, tag="checked"):
+    """A hunt that may be saved."""
+
+    reusable: bool = False
 
 
 class Failed(msgspec.Struct, frozen=True, tag="failed"):
-    """The problems of a hunt that cannot be translated."""
+    """The problems of a hunt that is not valid, or, with ``query`` false, of its name."""
 
     problems: tuple[QueryProblem, ...]
-    reusable: bool
+    query: bool = True
+    reusable: bool = False
 
 
-MESSAGE = msgspec.msgpack.Decoder(Lookup | Done | Failed)
+Answer = Done | Composed | Checked | Failed
+"""The last message of a task."""
+MESSAGE = msgspec.msgpack.Decoder(Lookup | Answer)
 """Decoder of what the process writes."""
 
 
@@ -183,20 +208,24 @@ def main() -> None:
             task = pickle.loads(read_message(sys.stdin.buffer))  # noqa: S301
         except EOFError:
             return
-        answer = _answer(task)
+        answer = msgspec.structs.replace(_answer(task), reusable=_is_reusable())
         _write(answer)
         if not answer.reusable:
             return
 
 
-def _answer(task: Task) -> Done | Failed:
+def _answer(task: Any) -> Answer:
     try:
-        return Done(translate(task, _look_up), _is_reusable())
-    except InvalidQuery as error:
-        problems = [each for each in error.problems if isinstance(each, QueryProblem)]
-        return Failed(tuple(problems), _is_reusable())
+        answer: Answer = task.answer(_look_up)
+    except InvalidInput as error:
+        return Failed(tuple(map(_query_problem, error.problems)), isinstance(error, InvalidQuery))
     except MemoryError:
-        return Failed((QueryProblem("not supported: a query that needs so much memory to be translated"),), False)
+        return Failed((QueryProblem("not supported: a query that needs so much memory to be translated"),))
+    return answer
+
+
+def _query_problem(problem: Problem) -> QueryProblem:
+    return problem if isinstance(problem, QueryProblem) else QueryProblem(problem.message)
 
 
 def _look_up(hunt: CompiledHunt) -> Rows:
@@ -205,7 +234,7 @@ def _look_up(hunt: CompiledHunt) -> Rows:
     return rows
 
 
-def _write(message: Lookup | Done | Failed) -> None:
+def _write(message: Lookup | Answer) -> None:
     data = msgspec.msgpack.encode(message)
     sys.stdout.buffer.write(HEAD.pack(len(data)) + data)
     sys.stdout.buffer.flush()

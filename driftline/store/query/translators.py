@@ -1,4 +1,4 @@
-"""Processes that translate hunts (``query.translation``), each killed when its hunt is stopped or its time is over.
+"""Processes that translate and compose hunts (``query.translation``), each killed when its hunt ends before it.
 
 Translation takes some milliseconds as a rule, but an attacker can write a text that takes seconds, and Python's
 interpreter lock would make all else in the server wait meanwhile. A process is used again for later hunts, because
@@ -14,15 +14,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import BinaryIO
 
-from driftline.errors import InvalidQuery, StoreError
+from driftline.errors import InvalidInput, InvalidQuery, StoreError
+from driftline.hunts.functions import ComposedHunt, SavedHunt, may_refer
+from driftline.store.query.composition import Check, Composition
 from driftline.store.query.limits import Limits, Stop
 from driftline.store.query.translation import (
     HEAD,
     MESSAGE,
+    Answer,
+    Checked,
     CompiledHunt,
+    Composed,
     Done,
     Failed,
     Lookup,
@@ -35,10 +40,11 @@ __all__ = ["Translators"]
 
 COMMAND = (sys.executable, "-P", "-m", "driftline.store.query.translation")
 MOST_IDLE = 2  # processes that wait for the next hunt
+AnyTask = Task | Composition | Check
 
 
 class Translators:
-    """Processes that translate hunts; any thread may use them. Close them at the end."""
+    """Processes that translate, compose and check hunts; any thread may use them. Close them at the end."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -52,6 +58,28 @@ class Translators:
 
         Raises ``InvalidQuery``, and ``StoreError`` if the hunt is stopped or its time is over.
         """
+        answer = self._answer(task, lookup, limits, stop)
+        assert isinstance(answer, Done)
+        return answer.hunt
+
+    def compose(self, text: str, saved: Mapping[str, SavedHunt], *, limits: Limits, stop: Stop) -> ComposedHunt:
+        """Put the saved hunts to which a hunt refers before its text; raises as ``translate``."""
+        if not may_refer(text, saved):
+            return ComposedHunt(text, ((0, ""),))
+        answer = self._answer(Composition(text, saved), _no_rows, limits, stop)
+        assert isinstance(answer, Composed)
+        return ComposedHunt(answer.text, answer.starts)
+
+    def check(self, new: SavedHunt, others: Mapping[str, SavedHunt], *, limits: Limits) -> None:
+        """Validate a hunt before it is saved; ``others`` are the saved hunts that it may use, by name.
+
+        Raises ``InvalidInput`` for a reserved name, and as ``translate``.
+        """
+        self._answer(Check(new, others), _no_rows, limits, Stop())
+
+    def _answer(
+        self, task: AnyTask, lookup: Callable[[CompiledHunt], Rows], limits: Limits, stop: Stop
+    ) -> Done | Composed | Checked:
         deadline = time.monotonic() + (limits.seconds if limits.remaining is None else limits.remaining)
         with self._process() as process:
             process.send(task)
@@ -59,8 +87,8 @@ class Translators:
                 process.send(lookup(message.hunt))
             process.reusable = message.reusable
         if isinstance(message, Failed):
-            raise InvalidQuery(*message.problems)
-        return message.hunt
+            raise (InvalidQuery if message.query else InvalidInput)(*message.problems)
+        return message
 
     # A process that did not answer its last task is killed.
     @contextlib.contextmanager
@@ -87,6 +115,10 @@ class Translators:
             process.close()
 
 
+def _no_rows(_: CompiledHunt) -> Rows:
+    return []
+
+
 class _Process:
     def __init__(self) -> None:
         self.reusable = False
@@ -95,7 +127,7 @@ class _Process:
         self._input: BinaryIO = self._process.stdin  # type: ignore[assignment]
         self._output: BinaryIO = self._process.stdout  # type: ignore[assignment]
 
-    def send(self, value: Task | Rows) -> None:
+    def send(self, value: AnyTask | Rows) -> None:
         data = pickle.dumps(value)
         try:
             self._input.write(HEAD.pack(len(data)) + data)
@@ -103,13 +135,13 @@ class _Process:
         except OSError as error:
             raise StoreError("the process that translates hunts failed") from error
 
-    def receive(self, deadline: float, limits: Limits, stop: Stop) -> Lookup | Done | Failed:
+    def receive(self, deadline: float, limits: Limits, stop: Stop) -> Lookup | Answer:
         with stop.on_stop(self._process.kill):
             ready, _, _ = select.select([self._output], [], [], max(deadline - time.monotonic(), 0))
             if not ready:
                 raise StoreError(f"the hunt took longer than {limits.seconds:g} s")
             try:
-                message: Lookup | Done | Failed = MESSAGE.decode(read_message(self._output))
+                message: Lookup | Answer = MESSAGE.decode(read_message(self._output))
             except EOFError as error:
                 raise StoreError(stop.reason or "the process that translates hunts failed") from error
             return message

@@ -83,6 +83,17 @@ def test_a_shared_name_is_unique_and_an_own_hunt_takes_precedence(ada: httpx.Cli
     assert bob.delete("/hunts/saved/Ours").status_code == 404
 
 
+def test_hunts_that_refer_to_pairs_of_others_are_saved_and_run(served: Served) -> None:
+    client = served.user("pairs", "viewer", ["eu"])
+    for level in range(1, 7):
+        below = [f"A{level - 1}", f"B{level - 1}"] if level > 1 else ["print x = 1", "(print x = 2)"]
+        for name in (f"A{level}", f"B{level}"):
+            body = {"text": f"{below[0]} | union {below[1]}"}
+            assert client.put(f"/hunts/saved/{name}", json=body).status_code == 200
+
+    assert hunt(client, "A6 | count").json()["rows"] == [{"Count": 64}]
+
+
 @pytest.mark.parametrize(("name", "text"), [("Wrong", "print x"), ("FileName", "print 1"), ("a-b", "print 1")])
 def test_an_invalid_hunt_is_not_saved(ada: httpx.Client, name: str, text: str) -> None:
     assert ada.put(f"/hunts/saved/{name}", json={"text": text}).status_code == 400

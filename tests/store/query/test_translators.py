@@ -13,6 +13,8 @@ import pytest
 
 from driftline import errors
 from driftline.events import TABLES
+from driftline.hunts import functions
+from driftline.hunts.functions import SavedHunt
 from driftline.store.query import translation
 from driftline.store.query.limits import Limits, Stop
 from driftline.store.query.translation import CompiledHunt, Task
@@ -91,8 +93,56 @@ def test_translation_ends_when_its_hunt_is_stopped(translators: Translators) -> 
     timer.join()
 
 
+SAVED = {
+    "Recent": SavedHunt("Recent", "CloudProcessEvents | take n", "n: long = 5"),
+    "Odd": SavedHunt("Odd", "Even"),
+    "Even": SavedHunt("Even", "Odd"),
+}
+
+
+@pytest.mark.parametrize("text", ["Recent(3) | count", "CloudProcessEvents | count"])
+def test_a_process_composes_as_this_process_does(text: str, translators: Translators) -> None:
+    found = translators.compose(text, SAVED, limits=Limits(), stop=Stop())
+
+    assert found == functions.compose(text, SAVED)
+
+
+INVALID = [
+    SavedHunt("FileName", "print 1"),
+    SavedHunt("New", "Recent | wher 1"),
+    SavedHunt("New", "New | take 1"),
+    SavedHunt("New", "Odd | take 1"),
+]
+
+
+@pytest.mark.parametrize("new", INVALID)
+def test_a_process_checks_as_this_process_does(new: SavedHunt, translators: Translators) -> None:
+    with pytest.raises(errors.InvalidInput) as here:
+        functions.check(new, SAVED)
+    with pytest.raises(errors.InvalidInput) as there:
+        translators.check(new, SAVED, limits=Limits())
+
+    assert (type(there.value), str(there.value)) == (type(here.value), str(here.value))
+    translators.check(SavedHunt("New", "Recent | take 1"), SAVED, limits=Limits())
+
+
+def test_a_check_ends_with_its_time(translators: Translators) -> None:
+    with pytest.raises(errors.StoreError, match="longer than"):
+        translators.check(SavedHunt("New", SLOW), {}, limits=Limits(seconds=0.1))
+
+
+def test_composition_ends_when_its_hunt_is_stopped(translators: Translators) -> None:
+    stop = Stop()
+    timer = threading.Timer(0.2, stop.stop, ["the client disconnected"])
+    timer.start()
+
+    with pytest.raises(errors.StoreError, match="the client disconnected"):
+        translators.compose(f"{SLOW} Recent", SAVED, limits=Limits(), stop=stop)
+    timer.join()
+
+
 def test_the_process_imports_no_engine() -> None:
-    code = "import sys, driftline.store.query.translation; print(*sys.modules)"
+    code = "import sys, driftline.store.query.composition; print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
 
     assert not {"duckdb", "pyarrow", "numpy", "pandas"} & set(found)
