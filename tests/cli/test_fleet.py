@@ -51,7 +51,7 @@ def test_a_sensor_enrolled_with_a_token_is_listed_and_revoked(tmp_path: Path) ->
 def test_revoking_an_unknown_sensor_fails(tmp_path: Path) -> None:
     done = run("revoke", "x", "--data", tmp_path)
 
-    assert (done.returncode, "no sensor 'x'" in done.stderr) == (1, True)
+    assert (done.returncode, "no sensor with an id that begins with 'x'" in done.stderr) == (1, True)
 
 
 def test_without_a_data_directory_the_api_is_used(served: serving.Served, tmp_path: Path) -> None:
