@@ -20,6 +20,7 @@ from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, pag
 from driftline.server.http.parts import AppClock, AppHub, AppState
 from driftline.server.signals import ALERTS
 from driftline.server.state import Session, alerts, users
+from driftline.server.state.audit import Action as Recorded
 from driftline.server.state.models import Alert
 
 __all__ = ["router"]
@@ -177,7 +178,8 @@ def act(
     """
     states.check_classification(body.action, body.classification, body.determination)
     told = body.model_dump(exclude_none=True, exclude={"action", "comment", "if_change"})
-    with trail.changing(request, caller.name, f"alert.{body.action}", alert_id, **told) as session:
+    recorded = cast("Recorded", f"alert.{body.action}")
+    with trail.changing(request, caller.name, recorded, alert_id, **told) as session:
         alert = alerts.find_alert(session, alert_id, clusters=caller.visible)
         if body.if_change not in (None, alert.change):
             raise Conflict(f"the alert was changed meanwhile; its latest change is {alert.change}")

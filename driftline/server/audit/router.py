@@ -9,9 +9,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 
+from driftline.server.http.choices import any_case
 from driftline.server.http.paging import Cursor, Limit, Page, decode_cursor, page_of
 from driftline.server.http.parts import AppState
 from driftline.server.state import audit as entries
+from driftline.server.state.audit import Action
 
 __all__ = ["router"]
 
@@ -51,7 +53,7 @@ def list_audit(
     limit: Limit = 100,
     cursor: Cursor = "",
     actor: Annotated[str, Query(description="Only what this user did")] = "",
-    action: Annotated[str, Query(description="Only this action", examples=["hunt"])] = "",
+    action: Annotated[Action | None, any_case(Action), Query(description="Only this action")] = None,
 ) -> Page[Entry]:
     """List the audit trail, the newest first; it is of all clusters, as who reads it has to be."""
     key = decode_cursor(cursor, int)

@@ -14,6 +14,7 @@ from driftline.server.http.requests import client_address
 from driftline.server.signals import CHANGES, Hub
 from driftline.server.state import Session, State
 from driftline.server.state import audit as entries
+from driftline.server.state.audit import Action
 
 __all__ = ["AppTrail", "Trail"]
 
@@ -27,7 +28,9 @@ class Trail:
         self._clock = clock
 
     @contextlib.contextmanager
-    def changing(self, request: Request, actor: str, action: str, target: str = "", **detail: Any) -> Iterator[Session]:
+    def changing(
+        self, request: Request, actor: str, action: Action, target: str = "", **detail: Any
+    ) -> Iterator[Session]:
         """Enter a writing transaction that ends with its audit row.
 
         ``actor`` is a user's name, ``target`` the id or name of the changed object, ``detail`` JSON values. An
@@ -39,13 +42,13 @@ class Trail:
             self._add(session, request, actor, action, target, detail)
         self._hub.signal(CHANGES)
 
-    def note(self, request: Request, actor: str, action: str, target: str = "", **detail: Any) -> None:
+    def note(self, request: Request, actor: str, action: Action, target: str = "", **detail: Any) -> None:
         """Add an audit row for an action that does not change the state: a hunt, a refused login."""
         with self._state.writing() as session:
             self._add(session, request, actor, action, target, detail)
 
     def _add(
-        self, session: Session, request: Request, actor: str, action: str, target: str, detail: dict[str, Any]
+        self, session: Session, request: Request, actor: str, action: Action, target: str, detail: dict[str, Any]
     ) -> None:
         entries.add_entry(
             session,

@@ -32,6 +32,7 @@ from driftline.server.policies.schemas import (
 )
 from driftline.server.signals import POLICIES, Hub
 from driftline.server.state import policies, sensors
+from driftline.server.state.audit import Action
 
 __all__ = ["router"]
 
@@ -49,7 +50,7 @@ class _Publisher:
     clock: Clock
     caller: Principal
 
-    def publish(self, name: str, new: NewVersion, *, action: str) -> PutPolicy:
+    def publish(self, name: str, new: NewVersion, *, action: Action) -> PutPolicy:
         """Put a version in force and wake the sensors that wait for one; ``action`` names it in the audit trail."""
         with self.trail.changing(self.request, self.caller.name, action, name, message=new.message) as session:
             made = policies.add_version(

@@ -4,19 +4,54 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from driftline.server.state.models import AuditEntry
 
-__all__ = ["add_entry", "list_entries"]
+__all__ = ["Action", "add_entry", "list_entries"]
+
+Action = Literal[
+    "alert.assign",
+    "alert.classify",
+    "alert.comment",
+    "alert.release",
+    "alert.reopen",
+    "alert.resolve",
+    "alert.start",
+    "hunt",
+    "hunt.remove",
+    "hunt.save",
+    "join-token.make",
+    "join-token.remove",
+    "list.remove",
+    "list.upload",
+    "login",
+    "login.code",
+    "login.refused",
+    "logout",
+    "password.change",
+    "policy.put",
+    "policy.rollback",
+    "sensor.revoke",
+    "setup",
+    "suppression.make",
+    "suppression.remove",
+    "token.make",
+    "token.revoke",
+    "user.change",
+    "user.make",
+    "user.remove",
+    "user.reset",
+]
+"""What an entry records."""
 
 
 def add_entry(
     session: Session,
-    action: str,
+    action: Action,
     *,
     actor: str,
     target: str,
@@ -43,10 +78,12 @@ def add_entry(
     )
 
 
-def list_entries(session: Session, *, before: int | None, limit: int, actor: str, action: str) -> list[AuditEntry]:
+def list_entries(
+    session: Session, *, before: int | None, limit: int, actor: str, action: Action | None
+) -> list[AuditEntry]:
     """Return at most ``limit`` entries with ids below ``before``, the newest first.
 
-    An empty ``actor`` or ``action`` does not filter; ``before`` is ``None`` for the first page.
+    An empty ``actor`` and no ``action`` do not filter; ``before`` is ``None`` for the first page.
     """
     query = select(AuditEntry).order_by(AuditEntry.id.desc()).limit(limit)
     query = query.where(AuditEntry.id < before) if before is not None else query

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
+import pytest
+
+from driftline.server.alerts import states
+from driftline.server.state.audit import Action
 from tests.server.serving import PASSWORD, Served
 
 
@@ -45,3 +51,25 @@ def test_paging_ends_after_the_last_entry(served: Served) -> None:
 def test_reading_the_trail_needs_a_grant_for_all_clusters(served: Served) -> None:
     assert served.user("regional", "admin", ["eu"]).get("/audit").status_code == 403
     assert served.user("ann", "analyst").get("/audit").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("action", "hint"), [("user.maek", "did you mean user.make?"), ("POLICY", "did you mean policy.put?"), ("x", "")]
+)
+def test_an_unknown_action_is_refused_with_the_nearest_one(served: Served, action: str, hint: str) -> None:
+    answer = served.admin.get("/audit", params={"action": action})
+
+    assert (answer.status_code, "expected one of alert.assign, " in answer.text, hint in answer.text) == (
+        400,
+        True,
+        True,
+    )
+
+
+@pytest.mark.parametrize("action", ["USER.make", "", "join_token.make"])
+def test_an_action_is_found_in_any_case(served: Served, action: str) -> None:
+    assert served.admin.get("/audit", params={"action": action}).status_code == 200
+
+
+def test_the_trail_knows_every_action_on_an_alert() -> None:
+    assert {f"alert.{action}" for action in get_args(states.Action)} <= set(get_args(Action))
