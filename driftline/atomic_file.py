@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and for nobody else."""
+"""Files that are complete or absent, and readable by their owner only."""
 
 from __future__ import annotations
 

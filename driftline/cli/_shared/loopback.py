@@ -56,7 +56,7 @@ class _Listener(HTTPServer):
         deadline = time.monotonic() + _WAIT_SECONDS
         while not self.code:
             if time.monotonic() > deadline:
-                raise Unauthenticated("nobody logged in within five minutes; start again")
+                raise Unauthenticated("no login within five minutes; start again")
             self.handle_request()
         return self.code
 

@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class Inventory(msgspec.Struct, frozen=True):
-    """What runs when the sensor starts."""
+    """Processes and containers that run when the sensor starts."""
 
     containers: list[Container]
     """Containers that the runtime lists; empty if it does not answer."""

@@ -1,7 +1,7 @@
 """Files of processes that ran before the sensor: their programs, libraries and scripts, from /proc.
 
 A process has executed its program unless it was forked without an exec: then it shares the addresses of its parent's
-stack and arguments, which each exec makes anew at random (``Process.layout``). Such a process runs what its parent
+stack and arguments, which each exec chooses at random (``Process.layout``). Such a process runs what its parent
 runs, and is not reported by itself.
 
 The magic links of /proc lead to the very file, also where its path was replaced or removed since.

@@ -82,7 +82,7 @@ class Authenticator:
         self._cache[token.digest] = _Cached(principal, time.monotonic(), changes, ends)
         return principal
 
-    # The provider tells nobody that an account was closed, but then it refuses the next login.
+    # A provider does not report that an account was closed; it refuses the next login.
     def _end_of(self, token: Token, user: User) -> datetime.datetime:
         return min(token.expires_at, user.confirmed_at + self._oidc) if user.confirmed_at else token.expires_at
 

@@ -1,6 +1,6 @@
 """Keep when the OpenID provider last confirmed a user.
 
-Of users who logged in before, the migration counts as the latest login, so that nobody is logged out by it.
+Of users who logged in before, the migration counts as the latest login, so that no user is logged out by it.
 """
 
 from __future__ import annotations
