@@ -182,6 +182,10 @@ PLUGIN_FORMS: dict[str, tuple[str, str]] = {
         "pivot(x, [aggregate], [columns])",
         "Return one column for each value of x, with an aggregate (count by default) of its rows.",
     ),
+    "rolling_percentile": (
+        "evaluate rolling_percentile(value, percentile, index, bin size, bins, dimensions)",
+        "Return the percentile of the last bins for each bin of the index.",
+    ),
 }
 """Plugins of ``evaluate``: syntax and description.
 

@@ -18,6 +18,7 @@ from driftline.kql.bind.plugins.basket import bind_basket
 from driftline.kql.bind.plugins.ip_lookup import bind_ip_lookup
 from driftline.kql.bind.plugins.narrow import bind_narrow
 from driftline.kql.bind.plugins.pivot import bind_pivot
+from driftline.kql.bind.plugins.rolling_percentile import bind_rolling_percentile
 from driftline.kql.bind.scope import Relation, Scope
 from driftline.kql.text.problems import suggestion
 
@@ -54,6 +55,7 @@ PLUGINS: dict[str, Callable[[syntax.Evaluate, Relation, Scope], Relation]] = {
     "ipv6_lookup": bind_ip_lookup,
     "autocluster": bind_autocluster,
     "basket": bind_basket,
+    "rolling_percentile": bind_rolling_percentile,
 }
 
 
