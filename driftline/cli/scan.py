@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
@@ -14,10 +15,11 @@ from rich.console import Console
 from rich.text import Text
 
 from driftline import cluster
-from driftline.cli._shared import line_table
-from driftline.cli._shared.options import DEFAULT_IMAGES, Flag, Images, NodeRuntime
+from driftline.cli._shared import file_writers, line_table
+from driftline.cli._shared.file_writers import Writers
+from driftline.cli._shared.options import DEFAULT_IMAGES, DEFAULT_STORE, Flag, Images, NodeRuntime
 from driftline.errors import DriftlineError, InvalidInput, InvalidReference
-from driftline.events import Container
+from driftline.events import Container, text
 from driftline.image import Entry, capabilities_text
 from driftline.printable import printable
 from driftline.sensor.scan import compare as scans
@@ -29,6 +31,15 @@ app = App(
     help_epilogue="Needs root; give a container or --all. Exit codes: 0 if all containers were scanned, 1 if a "
     "container could not be scanned, 3 with --fail-on-findings if any file differs.",
 )
+
+ScannedStore = Annotated[
+    Path,
+    Parameter(
+        env_var="DRIFTLINE_STORE",
+        help="Directory of the event store of this node's sensor, which knows who wrote a file that ran. It may be "
+        "missing.",
+    ),
+]
 
 _EXIT_FINDINGS = 3
 _MAX_PATH_LENGTH = 1 << 16  # more than a path of 4,096 bytes (PATH_MAX) whose bytes are all escaped
@@ -53,6 +64,7 @@ def scan(
     output: Literal["table", "json"] = "table",
     runtime: NodeRuntime = "",
     images: Images = DEFAULT_IMAGES,
+    store: ScannedStore = DEFAULT_STORE,
 ) -> None:
     """List the files that differ from the image, and which of them run now; needs root.
 
@@ -75,7 +87,7 @@ def scan(
         raise InvalidInput("expected either a container or --all")
     with closing(cluster.Runtime(runtime)) as node, closing(ImageIndexes(images)) as indexes:
         chosen = _choose(node.containers(), container)
-        outcomes = [_scan_one(one, indexes, executables=executables, output=output) for one in chosen]
+        outcomes = [_scan_one(one, indexes, store=store, executables=executables, output=output) for one in chosen]
     if None in outcomes:
         sys.exit(1)
     if fail_on_findings and any(outcomes):
@@ -111,10 +123,13 @@ def _name(container: Container) -> str:
 
 
 # Returns the number of findings; None if the container could not be scanned, so that the others still are.
-def _scan_one(container: Container, indexes: ImageIndexes, *, executables: bool, output: str) -> int | None:
+def _scan_one(
+    container: Container, indexes: ImageIndexes, *, store: Path, executables: bool, output: str
+) -> int | None:
     try:
         found = _findings(container, indexes, executables=executables)
-        return _print_json(container, found) if output == "json" else _print_table(container, found)
+        writers = file_writers.read_writers(store, container.id)
+        return (_print_json if output == "json" else _print_table)(container, found, writers)
     except DriftlineError as error:
         print(f"driftline: error: {_name(container)}: {error}", file=sys.stderr)
         return None
@@ -128,7 +143,7 @@ def _findings(container: Container, indexes: ImageIndexes, *, executables: bool)
             yield finding
 
 
-def _print_json(container: Container, findings: Iterator[Finding]) -> int:
+def _print_json(container: Container, findings: Iterator[Finding], writers: Writers) -> int:
     place = {
         "container": container.id,
         "namespace": container.namespace,
@@ -139,7 +154,8 @@ def _print_json(container: Container, findings: Iterator[Finding]) -> int:
     }
     count = 0
     for count, finding in enumerate(findings, 1):  # noqa: B007  # the last count is the result
-        print(json.dumps(place | _facts(finding)))
+        writer = file_writers.writer_facts(_writer(finding, writers))
+        print(json.dumps(place | _facts(finding) | {"writer": writer}))
     return count
 
 
@@ -157,6 +173,11 @@ def _facts(finding: Finding) -> dict[str, Any]:
         "before": _entry_facts(finding.before),
         "after": _entry_facts(finding.after),
     }
+
+
+# The event must be of the same bytes: a file can have been written again since.
+def _writer(finding: Finding, writers: Writers) -> Mapping[str, Any] | None:
+    return writers.get((text(finding.path), finding.after.sha256)) if finding.after else None
 
 
 # The kernel's names of the times (inode(7)); whole microseconds are what ISO 8601 readers take.
@@ -183,10 +204,11 @@ def _entry_facts(entry: Entry | None) -> dict[str, Any] | None:
     return facts | content | ({"target": _text(entry.target)} if entry.target else {})
 
 
-def _print_table(container: Container, findings: Iterator[Finding]) -> int:
+def _print_table(container: Container, findings: Iterator[Finding], writers: Writers) -> int:
     rows: tuple[list[_Row], list[_Row]] = [], []
     for finding in findings:
-        rows[finding.is_derived].append((_changes(finding), Text(_text(finding.path)), Text(_what(finding))))
+        what = ", ".join(filter(None, (_what(finding), file_writers.writer_text(_writer(finding, writers)))))
+        rows[finding.is_derived].append((_changes(finding), Text(_text(finding.path)), Text(what)))
     count = len(rows[0]) + len(rows[1])
     title = f"{_name(container)} of {container.image or 'an image without a name'}"
     how_many = f"paths that differ: {count}" if count else "nothing differs from its image"

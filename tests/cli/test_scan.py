@@ -1,3 +1,4 @@
+import hashlib
 import json
 import os
 import struct
@@ -11,6 +12,7 @@ import lab as labs
 from driftline.cli import scan as command
 from driftline.errors import InvalidInput, InvalidReference
 from driftline.events import Container
+from tests.cli.test_file_writers import event, writers
 
 Run = Callable[..., tuple[int, str]]
 WEB = Container(id="aa11", pod="web-1", namespace="shop", name="web")
@@ -163,3 +165,19 @@ def test_derived_bytecode_is_a_group_of_its_own(run: Run, pod: labs.Pod) -> None
     assert f"bytecode that Python derived from unchanged sources of the image: {len(derived)}" in table
     assert "bytecode that" not in executables
     assert "/dropped." in executables
+
+
+@pytest.mark.e2e
+def test_the_writer_of_the_same_bytes_is_named(run: Run, pod: labs.Pod, tmp_path: Path) -> None:
+    web = pod.container("busybox")
+    web.sh("echo x > /tmp/x; echo y > /tmp/y")
+    sha256 = hashlib.sha256(b"x\n").hexdigest()
+    written = {"ContainerId": web.id, "FolderPath": "/tmp", "SHA256": sha256}
+    writers(tmp_path / "s", event(FileName="x", **written), event(FileName="y", **written))
+    _, shown = run(f"{pod.name}/web", "--output", "json", "--store", str(tmp_path / "s"))
+    _, table = run(f"{pod.name}/web", "--store", str(tmp_path / "s"))
+    found = {line["path"]: line["writer"] for line in map(json.loads, shown.splitlines())}
+
+    assert found["/tmp/x"]["command_line"] == "curl -o /tmp/x"
+    assert found["/tmp/y"] is None
+    assert "written by curl -o /tmp/x (process 7)" in table
