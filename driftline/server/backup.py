@@ -85,6 +85,7 @@ def restore(source: Path, *, data: Path, store: Path, passphrase: str) -> None:
         (data / _PKI).mkdir(mode=0o700)
         replace_file(data / _PKI / _KEY, key)
         replace_file(data / _PKI / _AUTHORITY, (source / _PKI / _AUTHORITY).read_bytes())
+        _copy_former(source / _PKI, data / _PKI)
     shutil.copyfile(source / _STATE, data / f"{_STATE}.new")
     (data / f"{_STATE}.new").rename(data / _STATE)
 
@@ -100,6 +101,14 @@ def _copy_authority(source: Path, destination: Path, passphrase: str) -> None:
     text = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
     replace_file(destination / _AUTHORITY, certificate)
     replace_file(destination / _KEY, text)
+    _copy_former(source, destination)
+
+
+# Certificates of an authority that was replaced, without which sensors that know it alone would not trust the server.
+def _copy_former(source: Path, destination: Path) -> None:
+    for name in (pki.FORMER, pki.CROSS):
+        if (source / name).exists():
+            replace_file(destination / name, (source / name).read_bytes())
 
 
 # None for the backup of a server without an authority.

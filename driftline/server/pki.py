@@ -1,7 +1,10 @@
 """The server's own certificate authority, which signs the certificates of sensors and of the server.
 
 Keys are ECDSA on the curve P-256. The authority is kept in ``ca.pem`` and ``ca.key`` of its directory and created at
-the first start; join tokens have its fingerprint. The identity of a sensor is one URI in the subject alternative name
+the first start; join tokens have its fingerprint. ``rotate`` replaces it by one with a new key: for the 30 days of a
+sensor's certificate, ``former.pem`` is trusted beside it, and ``cross.pem``, the new key signed by the former one, lets
+sensors that know the former authority alone verify the server (RFC 4210, section 4.4). The former key is deleted at
+once. The identity of a sensor is one URI in the subject alternative name
 of its certificate (RFC 5280, section 4.2.1.6). Of a sensor's request only the key is used: the sensor cannot choose its
 own name.
 """
@@ -12,7 +15,7 @@ import datetime
 import functools
 import ipaddress
 import urllib.parse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +29,21 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from driftline.atomic_file import replace_file
 from driftline.errors import InvalidInput, StateError, Unauthenticated
 
-__all__ = ["Authority", "Identity", "Issued", "fingerprint", "identity_of", "key_hash", "open_authority", "private_pem"]
+__all__ = [
+    "CROSS",
+    "FORMER",
+    "Authority",
+    "Identity",
+    "Issued",
+    "LiveAuthority",
+    "fingerprint",
+    "identity_of",
+    "key_hash",
+    "open_authority",
+    "private_pem",
+    "rotate",
+]
+
 
 AUTHORITY_LIFE = datetime.timedelta(days=3650)
 """Validity of the certificate of the authority."""
@@ -34,6 +51,8 @@ SERVER_LIFE = datetime.timedelta(days=365)
 """Validity of the server's certificate, which is made anew at each start."""
 SENSOR_LIFE = datetime.timedelta(days=30)
 """Validity of a sensor's certificate, which the sensor renews itself."""
+FORMER, CROSS = "former.pem", "cross.pem"
+"""Names of the files of an authority that was replaced."""
 _LEEWAY = datetime.timedelta(hours=1)  # before the present, because a sensor's clock may be behind
 _SCHEME = "driftline"
 _CURVES = (ec.SECP256R1, ec.SECP384R1)
@@ -71,11 +90,25 @@ class Authority:
 
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
+    former: x509.Certificate | None = None
+    """Certificate of the authority before, while it is trusted."""
+    cross: x509.Certificate | None = None
+    """This authority's key signed by the former one, while that is trusted."""
 
     @property
     def pem(self) -> str:
         """The certificate of the authority, PEM."""
         return self.certificate.public_bytes(_PEM).decode()
+
+    @property
+    def trusted_pem(self) -> str:
+        """The certificates of this authority and of the former one that is still trusted, PEM, in this order."""
+        return self.pem + (self.former.public_bytes(_PEM).decode() if self.former else "")
+
+    @property
+    def overlap_ends(self) -> datetime.datetime | None:
+        """Time until which the former authority is trusted, UTC; None if there is none."""
+        return self.cross.not_valid_after_utc if self.cross else None
 
     @property
     def fingerprint(self) -> str:
@@ -103,7 +136,8 @@ class Authority:
         usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
         builder = _builder("driftline server", now, SERVER_LIFE).public_key(key.public_key())
         builder = builder.add_extension(x509.SubjectAlternativeName([_name(it) for it in names]), critical=False)
-        return self._sign(builder.add_extension(usage, critical=False)).pem + self.pem, private_pem(key).decode()
+        issuer = self.cross.public_bytes(_PEM).decode() if self.cross else self.pem
+        return self._sign(builder.add_extension(usage, critical=False)).pem + issuer, private_pem(key).decode()
 
     def _sign(self, builder: x509.CertificateBuilder) -> Issued:
         builder = builder.issuer_name(self.certificate.subject)
@@ -123,26 +157,107 @@ def open_authority(directory: Path, *, now: datetime.datetime) -> Authority:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not certificate.exists():
             _make(certificate, key, now)
-        loaded = serialization.load_pem_private_key(key.read_bytes(), None)
         found = x509.load_pem_x509_certificate(certificate.read_bytes())
+        keys = _keys(key.read_bytes())
+        former, cross = (_optional(directory / name) for name in (FORMER, CROSS))
     except (OSError, ValueError, UnsupportedAlgorithm) as error:
         raise StateError(f"cannot open the certificate authority in {directory}: {error}") from error
-    if not isinstance(loaded, ec.EllipticCurvePrivateKey) or loaded.public_key() != found.public_key():
+    loaded = next((each for each in keys if each.public_key() == found.public_key()), None)
+    if loaded is None:
         raise StateError(f"{key}: expected the key of {certificate}")
+    if former and cross and cross.public_key() == found.public_key() and now < cross.not_valid_after_utc:
+        return Authority(found, loaded, former, cross)
     return Authority(found, loaded)
+
+
+def rotate(directory: Path, *, now: datetime.datetime) -> Authority:
+    """Replace the authority in a directory by one with a new key, and return it; ``now`` is UTC.
+
+    The former one stays trusted for 30 days. Raises ``InvalidInput`` while the one before it is still trusted, because
+    sensors that know it alone would be lost, and ``StateError``.
+    """
+    former = open_authority(directory, now=now)
+    if former.overlap_ends:
+        raise InvalidInput(
+            f"the authority was replaced before; expected to wait until {former.overlap_ends:%Y-%m-%d %H:%M} UTC,"
+            " when all sensors know the present one"
+        )
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = _authority_builder(key, now, AUTHORITY_LIFE).sign(key, hashes.SHA256())
+    issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(former.key.public_key())
+    builder = _authority_builder(key, now, SENSOR_LIFE).add_extension(issuer, critical=False)
+    cross = builder.sign(former.key, hashes.SHA256())
+    # After a crash between two of these steps, ca.key has the key of ca.pem.
+    steps = (
+        (FORMER, former.certificate.public_bytes(_PEM)),
+        (CROSS, cross.public_bytes(_PEM)),
+        ("ca.key", private_pem(key) + private_pem(former.key)),
+        ("ca.pem", certificate.public_bytes(_PEM)),
+        ("ca.key", private_pem(key)),
+    )
+    try:
+        for name, data in steps:
+            replace_file(directory / name, data)
+    except OSError as error:
+        raise StateError(f"cannot write the certificate authority in {directory}: {error}") from error
+    return Authority(certificate, key, former.certificate, cross)
 
 
 # The certificate is written last, so that a certificate that exists has its key, also after a crash.
 def _make(certificate: Path, key: Path, now: datetime.datetime) -> None:
     made = ec.generate_private_key(ec.SECP256R1())
-    builder = _builder("driftline authority", now, AUTHORITY_LIFE).public_key(made.public_key())
+    signed = _authority_builder(made, now, AUTHORITY_LIFE).sign(made, hashes.SHA256())
+    replace_file(key, private_pem(made))
+    replace_file(certificate, signed.public_bytes(_PEM))
+
+
+def _authority_builder(
+    key: ec.EllipticCurvePrivateKey, now: datetime.datetime, life: datetime.timedelta
+) -> x509.CertificateBuilder:
+    builder = _builder("driftline authority", now, life).public_key(key.public_key())
     builder = builder.issuer_name(_subject("driftline authority"))
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(_signs_certificates(), critical=True)
-    subject = x509.SubjectKeyIdentifier.from_public_key(made.public_key())
-    signed = builder.add_extension(subject, critical=False).sign(made, hashes.SHA256())
-    replace_file(key, private_pem(made))
-    replace_file(certificate, signed.public_bytes(_PEM))
+    return builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+
+
+# Two keys while ``rotate`` writes, otherwise one.
+def _keys(pem: bytes) -> list[ec.EllipticCurvePrivateKey]:
+    begin = b"-----BEGIN"
+    found = [serialization.load_pem_private_key(begin + each, None) for each in pem.split(begin)[1:]]
+    return [each for each in found if isinstance(each, ec.EllipticCurvePrivateKey)]
+
+
+def _optional(path: Path) -> x509.Certificate | None:
+    return x509.load_pem_x509_certificate(path.read_bytes()) if path.exists() else None
+
+
+class LiveAuthority:
+    """The authority in a directory, read again when it is replaced or a former one ends. Any thread may use it."""
+
+    def __init__(self, directory: Path, *, now: Callable[[], datetime.datetime]) -> None:
+        """Open the authority; ``now`` returns the time in UTC. Raises ``StateError``."""
+        self._directory = directory
+        self._now = now
+        self._found = (self._inode(), open_authority(directory, now=now()))
+
+    @property
+    def current(self) -> Authority:
+        """The authority now; raises ``StateError``."""
+        inode, authority = self._found
+        ends = authority.overlap_ends
+        if self._inode() != inode or (ends and self._now() >= ends):
+            inode = self._inode()
+            self._found = (inode, open_authority(self._directory, now=self._now()))
+        return self._found[1]
+
+    def _inode(self) -> tuple[int, int]:
+        path = self._directory / "ca.pem"
+        try:
+            found = path.stat()
+        except FileNotFoundError:  # before the authority is made
+            return (0, 0)
+        return found.st_ino, found.st_mtime_ns
 
 
 def fingerprint(pem: str) -> str:

@@ -146,11 +146,13 @@ def _tls(settings: Settings) -> dict[str, Any]:
 
 
 def _live_certificate(settings: Settings, context: ssl.SSLContext) -> LiveCertificate:
+    trusted = assembly.trusted_authorities(settings) if settings.sensor_names else str
     if settings.tls_certificate and settings.tls_key:
-        return LiveCertificate(context, settings.tls_certificate, settings.tls_key, now=utc_now)
-    certificate, key = tls.own_files(settings.data / "pki")
+        files = settings.tls_certificate, settings.tls_key
+        return LiveCertificate(context, *files, authorities=trusted, now=utc_now)
+    files = tls.own_files(settings.data / "pki")
     renew = functools.partial(assembly.renew_certificate, settings)
-    return LiveCertificate(context, certificate, key, renew=renew, now=utc_now)
+    return LiveCertificate(context, *files, renew=renew, authorities=trusted, now=utc_now)
 
 
 def _listen(settings: Settings) -> socket.socket:

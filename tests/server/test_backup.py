@@ -73,7 +73,7 @@ def test_a_restored_server_goes_on_with_its_users_rows_and_sensors(tmp_path: Pat
 def made(tmp_path: Path) -> Path:
     """Back up a server without rows."""
     data = tmp_path / "data"
-    pki.open_authority(data / "pki", now=now())
+    pki.rotate(data / "pki", now=now())
     State(f"sqlite:///{data}/state.db").migrate()
     backup.back_up(
         tmp_path / "copy",
@@ -95,7 +95,8 @@ def test_the_authority_is_the_same_after_a_restore(made: Path) -> None:
     first = pki.open_authority(made.parent / "data" / "pki", now=now())
     second = pki.open_authority(restore(made) / "data" / "pki", now=now())
 
-    assert (second.fingerprint, second.key.private_numbers()) == (first.fingerprint, first.key.private_numbers())
+    assert (second.trusted_pem, second.key.private_numbers()) == (first.trusted_pem, first.key.private_numbers())
+    assert second.overlap_ends == first.overlap_ends is not None
 
 
 @pytest.mark.parametrize("name", ["state.db", "pki/ca.pem", "pki/ca.key"])

@@ -33,7 +33,7 @@ from driftline.server.signals import Hub
 from driftline.server.state import State
 from driftline.server.storage import Storage
 
-__all__ = ["receiving", "renew_certificate", "thresholds_of", "uvicorn_options"]
+__all__ = ["receiving", "renew_certificate", "thresholds_of", "trusted_authorities", "uvicorn_options"]
 
 
 @contextlib.contextmanager
@@ -120,6 +120,12 @@ def renew_certificate(settings: Settings) -> None:
     tls.issue_own(directory, authority, settings.sensor_names, now=utc_now())
 
 
+def trusted_authorities(settings: Settings) -> Callable[[], str]:
+    """Return a function that returns the certificates, PEM, of the authorities of sensors that are trusted now."""
+    authorities = pki.LiveAuthority(settings.data / "pki", now=utc_now)
+    return lambda: authorities.current.trusted_pem
+
+
 def uvicorn_options(settings: Settings) -> dict[str, Any]:
     """Return the options of ``uvicorn.Config`` for TLS that asks clients for certificates of sensors.
 
@@ -127,5 +133,5 @@ def uvicorn_options(settings: Settings) -> dict[str, Any]:
     """
     authority = pki.open_authority(settings.data / "pki", now=utc_now())
     if settings.tls_certificate and settings.tls_key:
-        return tls.uvicorn_options(settings.tls_certificate, settings.tls_key, authority.pem)
+        return tls.uvicorn_options(settings.tls_certificate, settings.tls_key, authority.trusted_pem)
     return tls.own_options(settings.data / "pki", authority, settings.sensor_names, now=utc_now())

@@ -35,8 +35,11 @@ _RENEW_AT = 2 / 3  # of the lifetime of a certificate: a third remains for retri
 
 @router.get("/enrol/authority", response_class=PlainTextResponse)
 def authority(gateway: AppGateway) -> str:
-    """Return the certificate authority of the server, PEM; compare its fingerprint before trusting it."""
-    return gateway.authority.pem
+    """Return the certificate authority of the server, PEM; compare its fingerprint before trusting it.
+
+    While a former authority is trusted as well, it follows.
+    """
+    return gateway.authority.trusted_pem
 
 
 @router.post("/enrol")
@@ -93,7 +96,8 @@ def _by_account(gateway: Gateway, body: Enrolment, authorization: str, now: date
 
 
 def _certified(gateway: Gateway, csr: str, identity: Identity, now: datetime.datetime) -> Enrolled:
-    issued = gateway.authority.sign_sensor(csr, identity, now=now)
+    authority = gateway.authority
+    issued = authority.sign_sensor(csr, identity, now=now)
     with gateway.state.writing() as session:
         sensors.add_certificate(session, identity, issued)
     return Enrolled(
@@ -101,7 +105,7 @@ def _certified(gateway: Gateway, csr: str, identity: Identity, now: datetime.dat
         cluster=identity.cluster,
         node=identity.node,
         certificate=issued.pem,
-        authority=gateway.authority.pem,
+        authority=authority.pem,
         expires=issued.expires,
         renew_after=now + (issued.expires - now) * _RENEW_AT,
     )

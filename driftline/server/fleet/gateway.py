@@ -20,7 +20,6 @@ from anyio import CapacityLimiter
 
 from driftline import wire
 from driftline.errors import StateError
-from driftline.server import pki
 from driftline.server.auth.peers import Peers
 from driftline.server.clock import Clock
 from driftline.server.disk import Space
@@ -33,7 +32,7 @@ from driftline.server.http.backpressure import Room
 from driftline.server.http.metrics import Metrics
 from driftline.server.http.parts import part
 from driftline.server.http.refusal_log import RefusalLog
-from driftline.server.pki import Authority, Identity
+from driftline.server.pki import Authority, Identity, LiveAuthority
 from driftline.server.state import State
 from driftline.server.state.models import PolicyVersion
 from driftline.server.storage import Storage
@@ -67,7 +66,7 @@ def _no_policy(_: str) -> None:
 class Gateway:
     """The parts that the sensors' endpoints share."""
 
-    authority: Authority
+    authorities: LiveAuthority
     state: State
     peers: Peers
     database: Database
@@ -88,6 +87,11 @@ class Gateway:
     room: Room = field(default_factory=lambda: Room(max_bytes=64 << 20, max_requests=4))
     disk_low_since: datetime.datetime | None = None
     decoders: CapacityLimiter = field(default_factory=lambda: CapacityLimiter(2))
+
+    @property
+    def authority(self) -> Authority:
+        """The certificate authority, which may be replaced at any time; raises ``StateError``."""
+        return self.authorities.current
 
     def forget(self, sensor: str) -> None:
         """Drop the cached state and certificates of a sensor whose revocation was committed."""
@@ -157,14 +161,14 @@ def open_gateway(
     The certificate authority is in ``data``. Two threads save the sensors' states and keep house in the store.
     Raises ``StateError`` and ``StoreError``.
     """
-    authority = pki.open_authority(data / "pki", now=clock.now())
+    authorities = LiveAuthority(data / "pki", now=clock.now)
     # Closed in reverse: the threads end, the states are saved, then the batch writer and the store are closed.
     with contextlib.ExitStack() as stack:
         database = stack.enter_context(storage.owned())
         intake = BatchWriter(database)
         stack.callback(intake.close)
         gateway = Gateway(
-            authority=authority,
+            authorities=authorities,
             state=state,
             peers=peers,
             database=database,

@@ -33,17 +33,21 @@ class LiveCertificate:
         key: Path,
         *,
         renew: Callable[[], object] | None = None,
+        authorities: Callable[[], str] = str,
         now: Callable[[], datetime.datetime],
     ) -> None:
         """Watch the files, which the context has loaded.
 
-        ``renew`` writes new files for a certificate that is the server's own; ``None`` for one that is given. ``now``
-        returns the time in UTC.
+        ``renew`` writes new files for a certificate that is the server's own; ``None`` for one that is given.
+        ``authorities`` returns the certificates, PEM, of the authorities of clients, which the context trusts; after a
+        change the server's own certificate is renewed. ``now`` returns the time in UTC.
         """
         self._context = context
         self._certificate = certificate
         self._key = key
         self._renew = renew
+        self._authorities = authorities
+        self._trusted = authorities()
         self._now = now
         self._loaded = self._stamp()
         self._failures = FailureLog(_log, "the server goes on with its present certificate")
@@ -54,8 +58,13 @@ class LiveCertificate:
         Errors are logged once, and the present certificate stays in use.
         """
         try:
-            if self._renew and is_due(self._certificate.read_bytes(), self._now()):
+            trusted = self._authorities()
+            changed = trusted != self._trusted
+            if changed:  # a context cannot forget the former ones, whose keys are deleted and whose certificates end
+                self._context.load_verify_locations(cadata=trusted)
+            if self._renew and (changed or is_due(self._certificate.read_bytes(), self._now())):
                 self._renew()
+            self._trusted = trusted
             stamp = self._stamp()
             if stamp == self._loaded:
                 return False

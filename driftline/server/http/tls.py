@@ -69,8 +69,8 @@ def peer_certificate(scope: Any) -> bytes | None:
 def uvicorn_options(certificate: Path, key: Path, client_authority: str) -> dict[str, Any]:
     """Return the options of ``uvicorn.Config`` for TLS that requests client certificates.
 
-    ``certificate`` and ``key`` are PEM files of the server; ``client_authority`` is the certificate, PEM, of the
-    authority of the clients. The handshake context is made later and raises ``InvalidInput`` for unreadable files.
+    ``certificate`` and ``key`` are PEM files of the server; ``client_authority`` has the certificates, PEM, of the
+    authorities of the clients. The handshake context is made later and raises ``InvalidInput`` for unreadable files.
     """
 
     def factory(_: uvicorn.Config, __: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
@@ -87,7 +87,7 @@ def own_options(
     ``names`` are the host names and IP addresses by which sensors and users reach the server; ``now`` is UTC.
     """
     issue_own(directory, authority, names, now=now)
-    return uvicorn_options(*own_files(directory), authority.pem)
+    return uvicorn_options(*own_files(directory), authority.trusted_pem)
 
 
 def own_files(directory: Path) -> tuple[Path, Path]:

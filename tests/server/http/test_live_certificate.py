@@ -21,20 +21,28 @@ DAY = datetime.timedelta(days=1)
 class Server:
     """A TLS context with the server's own certificate, and the serial number that its handshakes show."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, days_ago: int = 0) -> None:
         self.directory = directory
-        self.now = now()
-        self.authority = pki.open_authority(directory, now=now())
+        self.now = now() - days_ago * DAY
+        self.authority = pki.open_authority(directory, now=self.now)
         self.issue()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(*tls.own_files(directory))
-        self.live = LiveCertificate(self.context, *tls.own_files(directory), renew=self.issue, now=lambda: self.now)
+        live = pki.LiveAuthority(directory, now=lambda: self.now)
+        self.live = LiveCertificate(
+            self.context,
+            *tls.own_files(directory),
+            renew=self.issue,
+            authorities=lambda: live.current.trusted_pem,
+            now=lambda: self.now,
+        )
 
     def issue(self) -> None:
-        tls.issue_own(self.directory, self.authority, ["localhost"], now=self.now)
+        authority = pki.open_authority(self.directory, now=self.now)
+        tls.issue_own(self.directory, authority, ["localhost"], now=self.now)
 
-    def serial(self) -> str:
-        trust = ssl.create_default_context(cadata=self.authority.pem)
+    def serial(self, trusted: str = "") -> str:
+        trust = ssl.create_default_context(cadata=trusted or self.authority.pem)
         ours, theirs = socket.socketpair()
         thread = threading.Thread(target=self._answer, args=(theirs,))
         thread.start()
@@ -56,6 +64,30 @@ def test_replaced_files_are_used_for_further_handshakes(tmp_path: Path) -> None:
     server.issue()
 
     assert (server.live.refresh(), server.serial() == first) == (True, False)
+
+
+def test_a_replaced_authority_is_used_and_clients_of_both_trust_the_server(tmp_path: Path) -> None:
+    server = Server(tmp_path)
+    first = server.serial()
+    new = pki.rotate(tmp_path, now=now())
+
+    assert server.live.refresh()
+    assert server.serial() == server.serial(new.pem) != first
+    assert {each["serialNumber"] for each in server.context.get_ca_certs()} == {
+        f"{each.serial_number:X}".zfill(40) for each in (new.certificate, server.authority.certificate)
+    }
+
+
+def test_after_the_overlap_the_server_has_a_certificate_of_the_new_authority_alone(tmp_path: Path) -> None:
+    server = Server(tmp_path, days_ago=31)
+    new = pki.rotate(tmp_path, now=server.now)
+    assert server.live.refresh()
+    during = tls.own_files(tmp_path)[0].read_text()
+    server.now = now()
+
+    assert server.live.refresh()
+    assert server.serial(new.pem)
+    assert (new.pem in during, new.pem in tls.own_files(tmp_path)[0].read_text()) == (False, True)
 
 
 def test_files_that_do_not_belong_together_leave_the_certificate_in_use(
