@@ -113,17 +113,23 @@ def enrol(directory: Path, url: str, *, token: str, node: str) -> Credentials:
     headers = {} if join else {"Authorization": f"Bearer {_account_token()}"}
     with _client(url, ssl.create_default_context(cadata=authority or None)) as http:
         said = _posted(http, protocol.ENROL_PATH, body, headers)
-    replace_file(directory / "ca.pem", authority.encode())
+    replace_file(directory / "ca.pem", said.authority.encode() if authority else b"")
     credentials = _keep(directory, key, said)
     (directory / _FIRST_KEY).unlink()
     return credentials
 
 
 def renew(directory: Path, url: str, credentials: Credentials) -> Credentials:
-    """Obtain the next certificate, for a new key, and store it; raises as ``enrol``."""
+    """Obtain the next certificate, for a new key, and store it with the server's authority; raises as ``enrol``.
+
+    The authority may be another one than before: the server is trusted by the present one, and names the next.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     with _client(url, credentials.context()) as http:
-        return _keep(directory, key, _posted(http, protocol.RENEW_PATH, {"csr": _request(key)}, {}))
+        said = _posted(http, protocol.RENEW_PATH, {"csr": _request(key)}, {})
+    if credentials.authority.stat().st_size:  # otherwise the authorities of the system
+        replace_file(credentials.authority, said.authority.encode())
+    return _keep(directory, key, said)
 
 
 def error_detail(answer: httpx.Response) -> str:
@@ -153,12 +159,13 @@ def _authority(url: str, token: JoinToken) -> str:
     with _client(url, context) as http:
         pem = _asked(http, "GET", protocol.AUTHORITY_PATH).text
     try:
-        found = x509.load_pem_x509_certificate(pem.encode()).fingerprint(hashes.SHA256()).hex()
+        found = x509.load_pem_x509_certificates(pem.encode())  # two after the authority was replaced
     except ValueError as error:
         raise ServerUnreachable(f"{url} gives no certificate authority; is it a driftline server?") from error
-    if found != token.fingerprint:
+    named = next((each for each in found if each.fingerprint(hashes.SHA256()).hex() == token.fingerprint), None)
+    if named is None:
         raise Refused(f"{url} is not the server of the join token: its authority has another fingerprint")
-    return pem
+    return named.public_bytes(_PEM).decode()
 
 
 def _client(url: str, context: ssl.SSLContext) -> httpx.Client:

@@ -198,7 +198,8 @@ def test_the_shipping_process_does_not_start_without_a_certificate(tmp_path: Pat
     assert (done.returncode, "holds no certificate; enrol first" in done.stderr) == (1, True)
 
 
-def test_a_certificate_is_renewed_after_two_thirds_of_its_lifetime(served: Served, state: Path) -> None:
+def age_certificate(served: Served, state: Path) -> None:
+    """Give the sensor a certificate that it has had for 25 of 30 days."""
     known = credentials.load(state)
     assert known
     identity = pki.Identity(known.identity.sensor, "c", "n")
@@ -208,9 +209,43 @@ def test_a_certificate_is_renewed_after_two_thirds_of_its_lifetime(served: Serve
         sensors.add_certificate(session, identity, issued)
     write_pair(known.certificate, issued.pem, key)
 
+
+def is_renewed(state: Path) -> bool:
+    return (fresh := credentials.load(state)) is not None and fresh.renew_after > now()
+
+
+def test_a_certificate_is_renewed_after_two_thirds_of_its_lifetime(served: Served, state: Path) -> None:
+    age_certificate(served, state)
     writer = launcher.start_shipper(state, served.url)
     writer.write(lines("a"))
-    wait_until(lambda: (fresh := credentials.load(state)) is not None and fresh.renew_after > now())
+    wait_until(lambda: is_renewed(state))
+    writer.write([*lines("b"), health("SensorStopped")])
+    writer.close()
+
+    assert sorted(row["FileName"] for row in rows(served, EVENTS)) == ["a", "b"]
+
+
+def test_a_sensor_follows_a_server_whose_authority_is_replaced(served: Served, state: Path) -> None:
+    """The sensor sends by the former authority, gets the new one at its renewal, and sends when the former ended."""
+    age_certificate(served, state)
+    token = served.token(node="late").text()
+    pki_directory = served.directory / "pki"
+    former = (pki_directory / "ca.pem").read_text()
+    new = pki.rotate(pki_directory, now=now())
+    served.stop()
+    served.start()
+
+    writer = launcher.start_shipper(state, served.url)
+    writer.write(lines("a"))
+    wait_until(lambda: is_renewed(state) and is_empty(state))
+    assert ((state / "ca.pem").read_text(), former == new.pem) == (new.pem, False)
+    for each, text in (("late", token), ("new", served.token(node="new").text())):
+        launcher.enrol(state.parent / each, served.url, token=text, cluster="c", node=each)
+        assert (state.parent / each / "ca.pem").read_text() == new.pem
+
+    served.stop()
+    (pki_directory / pki.CROSS).unlink()
+    served.start()
     writer.write([*lines("b"), health("SensorStopped")])
     writer.close()
 
