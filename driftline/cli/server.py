@@ -14,7 +14,8 @@ from driftline.cli._shared.secret_input import read_secret
 from driftline.errors import InvalidInput
 from driftline.private_files import keep_private
 from driftline.server import backup as backups
-from driftline.server import run
+from driftline.server import pki, run
+from driftline.server.clock import utc_now
 
 app = App(
     name="server",
@@ -72,6 +73,42 @@ def restore(source: Path, *, flags: server_flags.Flags | None = None) -> None:
     keep_private()
     backups.restore(source, data=settings.data, store=settings.store, passphrase=passphrase)
     print(f"{settings.data}, {settings.store}: restored from {source}")
+
+
+authority = App(name="authority", help="Certificate authority of the server and its sensors.")
+app.command(authority)
+
+
+@authority.command
+def show(*, flags: server_flags.Flags | None = None) -> None:
+    """Show the certificate authority, and until when a former one is trusted."""
+    _print_authority(pki.open_authority(_pki_directory(flags), now=utc_now()))
+
+
+@authority.command
+def rotate(*, flags: server_flags.Flags | None = None) -> None:
+    """Replace the certificate authority by one with a new key; the server may run meanwhile.
+
+    The former one is trusted for 30 days more. Sensors get the new one when they renew their certificates, at most 20
+    days from now.
+    """
+    directory = _pki_directory(flags)
+    keep_private()
+    _print_authority(pki.rotate(directory, now=utc_now()))
+
+
+def _pki_directory(flags: server_flags.Flags | None) -> Path:
+    directory = server_flags.load(flags).settings.data / "pki"
+    if not (directory / "ca.pem").exists():
+        raise InvalidInput(f"{directory} has no certificate authority; a server that takes in sensors makes one")
+    return directory
+
+
+def _print_authority(found: pki.Authority) -> None:
+    print(f"fingerprint    {found.fingerprint}")
+    print(f"valid until    {found.certificate.not_valid_after_utc:%Y-%m-%d}")
+    if found.overlap_ends:
+        print(f"former one     trusted until {found.overlap_ends:%Y-%m-%d %H:%M} UTC")
 
 
 def _passphrase(*, repeat: bool) -> str:
