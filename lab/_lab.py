@@ -91,16 +91,22 @@ class Lab:
         return Pod(self.runtime, self, name, namespace=namespace, labels=labels or {}, annotations=annotations or {})
 
     def plain_container(
-        self, image: str = "busybox", *, command: tuple[str, ...] = ("sleep", "infinity"), namespace: str = "default"
+        self,
+        image: str = "busybox",
+        *,
+        command: tuple[str, ...] = ("sleep", "infinity"),
+        namespace: str = "default",
+        snapshotter: str = "overlayfs",
     ) -> PlainContainer:
         """Start a container without CRI, as ``ctr run`` does, in any containerd namespace."""
+        where = ("--snapshotter", snapshotter)
         self.image(image)
         archive, _ = _images.build(image)
         container = f"plain-{uuid.uuid4().hex[:12]}"
         reference = _images.IMAGES[image].reference
-        self.runtime.ctr("images", "import", archive, namespace=namespace).check()
+        self.runtime.ctr("images", "import", *where, archive, namespace=namespace).check()
         self.paths.remember(f"/{namespace}/{container}")
-        self.runtime.ctr("run", "--detach", reference, container, *command, namespace=namespace).check()
+        self.runtime.ctr("run", "--detach", *where, reference, container, *command, namespace=namespace).check()
         return PlainContainer(self.runtime, container, namespace=namespace)
 
     def close(self) -> None:

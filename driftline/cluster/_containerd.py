@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import os
 import re
+import secrets
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -18,10 +20,11 @@ from driftline.cluster._volumes import volume_kind
 from driftline.errors import ContainerNotFound
 from driftline.events import Container, VolumeMount
 
-__all__ = ["Containerd", "mount_dirs"]
+__all__ = ["Containerd"]
 
 LIVE_STATUSES = {2, 4, 5}  # RUNNING, PAUSED, PAUSING of containerd's types/task/task.proto
 CONTAINERS = "containerd.services.containers.v1.Containers"
+SNAPSHOTS = "containerd.services.snapshots.v1.Snapshots"
 TASKS = "containerd.services.tasks.v1.Tasks"
 # Labels that hold a container's name; the first present wins.
 NAME_LABELS = ("io.kubernetes.container.name", "nerdctl/name")
@@ -111,13 +114,31 @@ class Containerd:
     def snapshot_dirs(self, namespace: str, snapshotter: str, key: str) -> OverlayDirs:
         """Return the overlay directories of a container's snapshot.
 
-        Empty if the snapshotter does not use overlay mounts. Raises ``ContainerNotFound`` if the
-        snapshot does not exist.
+        The native snapshotter has no layers: it gives a container a copy of the image's whole tree, which is then the
+        only lower directory. Empty if the snapshotter uses neither. Raises ``ContainerNotFound`` if the snapshot does
+        not exist.
         """
-        method = "containerd.services.snapshots.v1.Snapshots/Mounts"
-        return mount_dirs(
-            self._channel.containerd(method, namespace=namespace, snapshotter=snapshotter, key=key).mounts
-        )
+        where = {"namespace": namespace, "snapshotter": snapshotter}
+        mounts = self._channel.containerd(f"{SNAPSHOTS}/Mounts", **where, key=key).mounts
+        if len(mounts) != 1 or mounts[0].type != "bind" or "ro" in mounts[0].options:
+            return mount_dirs(mounts)
+        parent = str(self._channel.containerd(f"{SNAPSHOTS}/Stat", **where, key=key).info.parent)
+        return self.image_dirs(parent, **where) if parent else OverlayDirs()
+
+    def image_dirs(self, chain: str, *, namespace: str, snapshotter: str) -> OverlayDirs:
+        """Return the unpacked layers of an image, by the name of its committed snapshot.
+
+        Raises ``ContainerNotFound`` if the image is not unpacked.
+        """
+        # containerd returns mounts only of active snapshots and views, so a view is created and removed at once. If
+        # this process dies before the removal, containerd's garbage collector removes the view, because nothing refers
+        # to it.
+        key = f"driftline-look-{secrets.token_hex(8)}"
+        where = {"namespace": namespace, "snapshotter": snapshotter, "key": key}
+        view = self._channel.containerd(f"{SNAPSHOTS}/View", **where, parent=chain)
+        with contextlib.suppress(ContainerNotFound):  # the garbage collector has removed it already
+            self._channel.containerd(f"{SNAPSHOTS}/Remove", **where)
+        return mount_dirs(view.mounts)
 
     def _pid(self, namespace: str, container_id: str) -> int:
         try:

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import io
 import platform
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from driftline.cluster._channel import Channel, Unsupported
-from driftline.cluster._containerd import Containerd, mount_dirs
+from driftline.cluster._containerd import Containerd
 from driftline.errors import ContainerNotFound, CorruptImage, ImageError, ImageNotFound
 
 __all__ = ["Blob", "ImageLayers", "find_layers"]
@@ -172,7 +171,10 @@ def _layers(channel: Channel, namespace: str, target: str) -> ImageLayers:
     if manifest.config is None:
         raise CorruptImage(f"{target} is neither a manifest nor an index with a manifest for this machine")
     config = store.json(manifest.config.digest, Config)
-    lowerdirs = _unpacked_directories(channel, namespace, _chain_id(config.rootfs.diff_ids))
+    chain, lowerdirs = _chain_id(config.rootfs.diff_ids), tuple[bytes, ...]()
+    with contextlib.suppress(ContainerNotFound):
+        dirs = Containerd(channel).image_dirs(chain, namespace=namespace, snapshotter="overlayfs")
+        lowerdirs = tuple(map(str.encode, dirs.lowerdirs))
     return ImageLayers(target, lowerdirs, tuple(Blob(store, layer) for layer in manifest.layers))
 
 
@@ -194,21 +196,6 @@ def _chain_id(diff_ids: list[str]) -> str:
     for diff_id in diff_ids[1:]:
         chain = f"sha256:{hashlib.sha256(f'{chain} {diff_id}'.encode()).hexdigest()}"
     return chain
-
-
-# containerd returns mounts only of active snapshots and views, so a view is created and removed at
-# once. If this process dies before the removal, containerd's garbage collector removes the view,
-# because nothing refers to it.
-def _unpacked_directories(channel: Channel, namespace: str, chain: str) -> tuple[bytes, ...]:
-    key = f"driftline-look-{secrets.token_hex(8)}"
-    snapshots, where = "containerd.services.snapshots.v1.Snapshots", {"snapshotter": "overlayfs", "key": key}
-    try:
-        view = channel.containerd(f"{snapshots}/View", namespace=namespace, parent=chain, **where)
-    except ContainerNotFound:
-        return ()
-    with contextlib.suppress(ContainerNotFound):  # the garbage collector has removed it already
-        channel.containerd(f"{snapshots}/Remove", namespace=namespace, **where)
-    return tuple(path.encode() for path in mount_dirs(view.mounts).lowerdirs)
 
 
 # The content plugin exports its directory; the fallback is the default of containerd's configuration.

@@ -50,6 +50,8 @@ MESSAGES: dict[str, dict[str, tuple[int, str]]] = {
     "BySnapshot": {"snapshotter": (1, "string"), "key": (2, "string")},
     "Mount": {"type": (1, "string"), "source": (2, "string"), "target": (3, "string"), "options": (4, "*string")},
     "Mounts": {"mounts": (1, "*Mount")},
+    "SnapshotInfo": {"name": (1, "string"), "parent": (2, "string")},
+    "OneSnapshot": {"info": (1, "SnapshotInfo")},
     "NewView": {"snapshotter": (1, "string"), "key": (2, "string"), "parent": (3, "string"), "labels": (4, "*Pair")},
     # services/content/v1/content.proto
     "ByDigest": {"digest": (1, "string")},
@@ -75,6 +77,7 @@ METHODS: dict[str, tuple[str, str]] = {
     "containerd.services.tasks.v1.Tasks/List": ("Empty", "Tasks"),
     "containerd.services.images.v1.Images/Get": ("ByName", "OneImage"),
     "containerd.services.snapshots.v1.Snapshots/Mounts": ("BySnapshot", "Mounts"),
+    "containerd.services.snapshots.v1.Snapshots/Stat": ("BySnapshot", "OneSnapshot"),
     "containerd.services.snapshots.v1.Snapshots/View": ("NewView", "Mounts"),
     "containerd.services.snapshots.v1.Snapshots/Remove": ("BySnapshot", "Empty"),
     "containerd.services.content.v1.Content/Info": ("ByDigest", "OneContentInfo"),

@@ -61,7 +61,7 @@ from driftline.sensor.verdicts import running
 from driftline.sensor.verdicts.content import Capture, ContentReader
 from driftline.sensor.verdicts.evaluator import Candidate, ContentNeeded, Evaluator
 from driftline.sensor.verdicts.indexes import ImageIndexes
-from driftline.verdict import FileFacts, interpreter_of, loader_argument
+from driftline.verdict import ContainerRoot, FileFacts, interpreter_of, is_lower, loader_argument
 
 __all__ = ["Pipeline"]
 
@@ -202,7 +202,7 @@ class Pipeline:
         self, opened: running.Opened, subject: Subject, process: Process, tracked: TrackedContainer
     ) -> None:
         facts = running.facts_of_opened(opened, tracked)
-        is_image_file = facts.device == tracked.root_device and not facts.upper
+        is_image_file = _is_image_file(facts, tracked)
         if is_image_file and subject == Subject.SCRIPT:
             return
         self._evaluate(
@@ -470,7 +470,7 @@ class Pipeline:
     # Captured at once, since the file may be deleted before its container is named and its image indexed. None for an
     # unchanged file of the root overlay, whose content is not read.
     def _capture(self, tracked: TrackedContainer, head: Head, file: FileFacts, capture: CaptureWith) -> Capture | None:
-        if file.device == tracked.root_device and not file.upper:
+        if _is_image_file(file, tracked):
             return None
         return capture((head.tgid, tracked.pid), file, upperdir=tracked.container.upperdir)
 
@@ -493,6 +493,11 @@ class Pipeline:
 def _layers(tracked: TrackedContainer) -> scripts.Layers:
     container = tracked.container
     return scripts.Layers(tracked.root_device, container.upperdir, container.lowerdirs)
+
+
+# An unchanged one of the root overlay. A root without layers (the native snapshotter) is writable as a whole.
+def _is_image_file(file: FileFacts, tracked: TrackedContainer) -> bool:
+    return is_lower(file, tracked.root or ContainerRoot(device=tracked.root_device))
 
 
 # An open record of a denied exec comes from the LSM program; any other blocked one was killed at open.

@@ -18,6 +18,7 @@ from driftline.verdict.interpreter import (
     script_argument,
 )
 from driftline.verdict.interpreters import INTERPRETERS, Interpreter, interpreter_name, interpreter_of
+from driftline.verdict.origin import is_lower
 
 __all__ = [
     "INTERPRETERS",
@@ -37,6 +38,7 @@ __all__ = [
     "interpreter_name",
     "interpreter_of",
     "interpreter_run",
+    "is_lower",
     "loader_argument",
     "named_files",
     "reads_stdin",

@@ -108,7 +108,7 @@ class start_sensor:  # noqa: N801 (used like a function)
 class Watched:
     """A container that the sensor watches."""
 
-    def __init__(self, container: labs.LabContainer, sensor: Sensor) -> None:
+    def __init__(self, container: labs.LabContainer | labs.PlainContainer, sensor: Sensor) -> None:
         self.container = container
         self._sensor = sensor
         self._acts = 0

@@ -172,9 +172,12 @@ def _memory_device() -> int:
 
 def fs_path_of(record: MappingRecord, tracked: TrackedContainer) -> bytes:
     """Return the path of a mapped file within its file system."""
+    if record.device == _memory_device():
+        return record.path
     mount = _mount_at(record.path, tracked)
-    is_on_root = record.device == tracked.root_device or record.device == _memory_device()
-    return record.path if is_on_root else _below_mount(record.path, mount)
+    if mount and record.device == tracked.root_device != mount.device:  # a later mount covers its path
+        mount = _mount_at(b"/", tracked)
+    return _below_mount(record.path, mount)
 
 
 # The innermost mount that covers a path; of several at the same path max() keeps the first.

@@ -80,8 +80,11 @@ def _is_own_cache(record: OpenRecord, layers: Layers) -> bool:
 def _is_of_image(path: bytes, layers: Layers) -> bool:
     folder, _, name = path.rpartition(b"/__pycache__/")
     source = folder + b"/" + name.partition(b".")[0] + b".py"
-    upper = _size(layers.upperdir, source)
-    return upper is None or any(_size(lowerdir, source) == upper for lowerdir in layers.lowerdirs)
+    upper = _size(layers.upperdir, source) if layers.upperdir else None
+    if layers.upperdir and upper is None:
+        return True
+    sizes = [_size(lowerdir, source) for lowerdir in layers.lowerdirs]
+    return any(size is not None and upper in (size, None) for size in sizes)
 
 
 def _size(layer: str, path: bytes) -> int | None:
