@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 
+import msgspec
+
 from driftline.cluster import OverlayDirs, overlay_dirs, read_mountinfo
 from driftline.errors import Unreadable
 from driftline.verdict import ContainerRoot, Mount
 
-__all__ = ["container_root", "find_mount"]
+__all__ = ["container_root", "find_mount", "with_node_of_now"]
 
 _NODE_PID = 1  # init, in the node's own mount namespace
 
@@ -25,7 +27,7 @@ def container_root(pid: int) -> ContainerRoot:
     root = next((mount for mount in reversed(mounts) if mount.path == b"/"), None)
     if root is None:
         raise Unreadable(f"process {pid} has no mount at /")
-    host_devices = frozenset(mount.device for mount in read_mountinfo(_NODE_PID))
+    host_devices = _node_devices()
     dirs = overlay_dirs(root) if root.device in host_devices else OverlayDirs()
     return ContainerRoot(
         device=root.device,
@@ -34,6 +36,24 @@ def container_root(pid: int) -> ContainerRoot:
         mounts=mounts,
         host_devices=host_devices,
     )
+
+
+def with_node_of_now(root: ContainerRoot, device: int) -> ContainerRoot:
+    """Return a container's root for the verdict on a file of ``device``: with the devices that the node has now.
+
+    The kernel gives the device numbers of overlays and tmpfs again when they are free, so that a mount made in the
+    container can have the number of one that the node had at the container's start.
+    """
+    if device == root.device or any(mount.device == device for mount in root.mounts):
+        return root
+    try:
+        return msgspec.structs.replace(root, host_devices=_node_devices())
+    except Unreadable:
+        return root
+
+
+def _node_devices() -> frozenset[int]:
+    return frozenset(mount.device for mount in read_mountinfo(_NODE_PID))
 
 
 def find_mount(pid: int, mount_id: int) -> Mount | None:

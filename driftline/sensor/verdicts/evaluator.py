@@ -35,6 +35,7 @@ from driftline.image import ImageIndex
 from driftline.sensor.bpf.records import Clock, ExecRecord
 from driftline.sensor.enforcement.blocking import Blocker
 from driftline.sensor.reporting.rows import RowBuilder
+from driftline.sensor.tracking import mounts
 from driftline.sensor.tracking.containers import TrackedContainer
 from driftline.sensor.tracking.processes import Process
 from driftline.sensor.verdicts.content import Capture, ContentReader
@@ -192,6 +193,7 @@ class Evaluator:
             image=tracked.image_name,
         )
         root = tracked.root or ContainerRoot(device=tracked.root_device)
+        root = mounts.with_node_of_now(root, candidate.file.device)
         return verdict.decide(execution, root=root, image=index, read=read, volumes=tracked.container.volumes)
 
     # The order of decisions:
