@@ -20,6 +20,7 @@ from driftline.cli._shared.options import DEFAULT_IMAGES, Flag, Images, NodeRunt
 from driftline.events import Alert, stream
 from driftline.policy import NodeLocation
 from driftline.private_files import keep_private, tighten
+from driftline.sensor import requirements
 from driftline.sensor.policy.watched_file import PolicyFile, ServedPolicy
 from driftline.sensor.reporting.sinks import PrintAlert, Sink, open_sinks
 from driftline.sensor.reporting.status import DEFAULT_ADDRESS, StatusServer
@@ -92,6 +93,7 @@ def sensor(
     listen
         Address of the HTTP endpoints /metrics and /status, as HOST:PORT; "" for none.
     """
+    requirements.check_host()  # before files that only root may reach
     keep_private()
     for directory, names in ((state, _STATE_FILES), (images, ("*",))):
         if directory.exists():
