@@ -35,7 +35,7 @@ from driftline.sensor import safe_open
 from driftline.sensor.tracking import mounts
 from driftline.verdict import Digest, FileFacts
 
-__all__ = ["Capture", "ContentReader"]
+__all__ = ["Capture", "ChangedWhileRead", "ContentReader"]
 
 _CHUNK = 1 << 20  # bytes of one read
 _MAX_BYTES = 1 << 30
@@ -139,6 +139,15 @@ class Capture:
 
     def __del__(self) -> None:
         self.close()
+
+
+class ChangedWhileRead(Unreadable):
+    """The ctime or the size of a file changed while it was read: its bytes, its mode, its owner or its links."""
+
+    def __init__(self, digest: Digest) -> None:
+        """Take the digest of the bytes as they were read, which may be of two versions of the file."""
+        super().__init__("it changed while it was read")
+        self.digest = digest
 
 
 class ContentReader:
@@ -333,7 +342,7 @@ def _hash_handle(handle: int, found: safe_open.FileStat, on_chunk: Callable[[], 
     after = safe_open.statx(handle)
     # A file that is cut and written again within one tick has one ctime, but fewer bytes than it had before.
     if (after.ctime_ns, after.size, size) != (found.ctime_ns, found.size, found.size):
-        raise Unreadable("it changed while it was read")
+        raise ChangedWhileRead(Digest(sha256, size))
     return Digest(sha256, size)
 
 

@@ -38,7 +38,7 @@ from driftline.sensor.reporting.rows import RowBuilder
 from driftline.sensor.tracking import mounts
 from driftline.sensor.tracking.containers import TrackedContainer
 from driftline.sensor.tracking.processes import Process
-from driftline.sensor.verdicts.content import Capture, ContentReader
+from driftline.sensor.verdicts.content import Capture, ChangedWhileRead, ContentReader
 from driftline.sensor.wakeup_queue import WakeupQueue
 from driftline.verdict import ContainerRoot, Digest, Execution, FileFacts
 
@@ -176,12 +176,20 @@ class Evaluator:
     def _read(self, candidate: Candidate) -> Digest:
         if candidate.capture is None:
             raise Unreadable("it was gone before it could be opened")
-        digest = self._reader.read(candidate.capture)
-        # A chmod after the exec changes the ctime as well: what no process wrote to has the bytes that ran.
-        is_same = candidate.record and digest.size == candidate.file.size
-        if digest.changed and is_same and self._is_unwritten(candidate.file, candidate.when):
+        try:
+            digest = self._reader.read(candidate.capture)
+        except ChangedWhileRead as error:
+            if not self._is_same(candidate, error.digest):
+                raise
+            return error.digest
+        if digest.changed and self._is_same(candidate, digest):
             return Digest(digest.sha256, digest.size)
         return digest
+
+    # A chmod after the exec changes the ctime as well: what no process wrote to has the bytes that ran.
+    def _is_same(self, candidate: Candidate, digest: Digest) -> bool:
+        has_size = candidate.record is not None and digest.size == candidate.file.size
+        return has_size and self._is_unwritten(candidate.file, candidate.when)
 
     # Before its first exec was recorded, a container's root may be unknown: then only the device counts.
     def _verdict(self, candidate: Candidate, index: ImageIndex | None, read: verdict.Read) -> Verdict:
