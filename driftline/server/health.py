@@ -20,6 +20,9 @@ __all__ = ["router"]
 
 router = APIRouter(tags=["operations"])
 
+_BATCH_BYTES = 1 << 20
+"""Room for a batch of rows of usual size: without it the server is not ready, although it may take smaller ones."""
+
 
 class Health(BaseModel):
     """State of the server."""
@@ -67,15 +70,16 @@ def readyz(state: AppState, storage: AppStorage, space: AppSpace, hub: AppHub, r
 
     A disk that is low, but not yet full, is told and does not count.
     """
+    refusal = space.refusal(_BATCH_BYTES)
     checks = {
         "state": _check_state(state),
         "store": _check_store(storage),
-        "disk": space.refusal() or "ok",
+        "disk": refusal or "ok",
         "stopping": "yes" if hub.closed else "ok",
     }
     ready = set(checks.values()) == {"ok"}
     response.status_code = 200 if ready else 503
-    if space.warning() and not space.refusal():
+    if space.warning() and not refusal:
         checks["disk"] = f"low: {space.warning()}"
     return Health(status="ok" if ready else "not ready", checks=checks)
 

@@ -88,7 +88,7 @@ def enrol(served: serving.Served, node: str, **change: Any) -> httpx.Response:
 
 
 def test_a_pod_enrols_as_the_node_in_its_token(served: serving.Served) -> None:
-    answer = enrol(served, "what it says itself")
+    answer = enrol(served, "the-name-it-gives-itself")
 
     assert (answer.status_code, answer.json()["cluster"], answer.json()["node"]) == (200, "c", "n1")
 
