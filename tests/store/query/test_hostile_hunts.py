@@ -92,7 +92,7 @@ def test_a_hunt_beyond_the_limits_fails_and_the_next_hunt_works(text: str) -> No
         ("print a = 1 " + "| extend a = a + 1 " * 5000, "nested too deeply|more than 20,000 parts"),
         ("let d = (s: string) { strcat(s, s, s, s, s) }; print " + "d(" * 12 + "'a'" + ")" * 12, "100,000 parts"),
         ("let f = (x: long) { f(x) }; print f(1)", "unknown|deeper"),
-        ("externaldata(a: string)['/etc/passwd']", "externaldata"),
+        ("externaldata(a: string)['/etc/passwd']", "no list 'passwd'"),
         ("read_csv('/etc/passwd')", "unknown table function"),
         ("['/etc/passwd']", "unknown table"),
         ("print x = getenv('HOME')", "unknown function"),
