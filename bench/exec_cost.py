@@ -35,6 +35,8 @@ PACE = 0.1
 BURST = 19
 """Execs of a burst, besides ``spawn`` and ``sleep`` themselves."""
 IDLE_SECONDS = 5.0
+SETTLE_SECONDS = 10.0
+"""Time after the start of a sensor for the work that it does once, such as indexing the image."""
 TICKS = os.sysconf("SC_CLK_TCK")
 SENSORS = ("off", "driftline", "driftline, alerts only", "auditd, execve rule", "bpftrace, execsnoop")
 
@@ -90,6 +92,7 @@ def execute(containers: Sequence[LabContainer], bursts: int) -> int:
 def measure(name: str, it: Lab, containers: Sequence[LabContainer], bursts: int) -> Cost:
     """Measure one sensor idle, then under the load."""
     with running(name, it) as pids:
+        time.sleep(SETTLE_SECONDS if pids else 0)
         own = sum(map(cpu_seconds, pids))
         time.sleep(IDLE_SECONDS if pids else 0)
         idle = (sum(map(cpu_seconds, pids)) - own) / IDLE_SECONDS
