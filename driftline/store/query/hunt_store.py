@@ -22,6 +22,7 @@ import pyarrow as pa
 from driftline import errors
 from driftline.clock import EPOCH
 from driftline.events import TABLES
+from driftline.hunts.schema import SCHEMA
 from driftline.kql.rewrite import Bounds, Reach
 from driftline.store.query import results
 from driftline.store.query import translation as translations
@@ -29,7 +30,7 @@ from driftline.store.query.file_pruning import prune_files
 from driftline.store.query.limits import Limits, OnHunt, Stop, audit, run
 from driftline.store.query.sandbox import run_sandboxed
 from driftline.store.query.snapshot_rows import snapshot_rows
-from driftline.store.query.translation import COLUMNS, CompiledHunt, Rows, Task
+from driftline.store.query.translation import CompiledHunt, Rows, Task
 from driftline.store.query.translators import Translators
 from driftline.store.query.views import (
     ALERT_TABLES,
@@ -205,7 +206,7 @@ class _Run:
     def _make_views(self, translation: CompiledHunt) -> None:
         with _store_errors():
             for name, scope in self._scopes(translation).items():
-                self.connection.execute(view_statement(name, COLUMNS[name], self.tables, scope))
+                self.connection.execute(view_statement(name, SCHEMA[name], self.tables, scope))
 
     def _scopes(self, translation: CompiledHunt) -> dict[str, RowScope]:
         reach = self.within_request(translation.reach)
@@ -240,7 +241,7 @@ def _refused_tables(tables: Collection[str], request: Hunt) -> dict[str, str]:
 
 
 def _names_clusters(name: str) -> bool:
-    return name in ALERT_TABLES or CLUSTER_COLUMNS.get(name, CLUSTER) in COLUMNS[name]
+    return name in ALERT_TABLES or CLUSTER_COLUMNS.get(name, CLUSTER) in SCHEMA[name]
 
 
 def _table_scan(name: str, source: TableSource, reach: Reach) -> TableScan:

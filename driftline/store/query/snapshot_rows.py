@@ -11,9 +11,9 @@ from collections.abc import Collection, Mapping
 
 import duckdb
 
+from driftline.hunts.schema import SCHEMA
 from driftline.kql.rewrite import Bounds
 from driftline.store.query.environment import Environment
-from driftline.store.query.translation import COLUMNS
 from driftline.store.query.views import (
     ALERT,
     ALERT_TABLES,
@@ -69,6 +69,6 @@ def _columns(stored: Mapping[str, Collection[str]]) -> dict[str, dict[str, str]]
     if ALERT_TABLES & used.keys():
         used.setdefault(EVIDENCE, set())
     return {
-        name: {column: kind for column, kind in COLUMNS[name].items() if column in names | ALWAYS_COPIED}
+        name: {column: kind for column, kind in SCHEMA[name].items() if column in names | ALWAYS_COPIED}
         for name, names in used.items()
     }

@@ -22,13 +22,12 @@ import msgspec
 
 from driftline import kql
 from driftline.errors import InvalidInput, InvalidQuery, Problem, QueryProblem
-from driftline.events import TABLES, VIEW_COLUMNS, VIEW_QUERIES
+from driftline.hunts.schema import SCHEMA, VIEWS
 from driftline.kql.plan import walk
 from driftline.kql.plan.nodes import Table
 from driftline.kql.rewrite import All, Bounds, Either, Need, Reach, Term
 
 __all__ = [
-    "COLUMNS",
     "HEAD",
     "MESSAGE",
     "Answer",
@@ -48,11 +47,6 @@ HEAD = struct.Struct("<I")
 """Length of a message in bytes, before each message."""
 MOST_MEMORY = 1 << 30  # bytes of private memory of the process
 REUSABLE_MEMORY = 256 << 10  # KiB; a process that has grown beyond ends after its answer
-
-COLUMNS = {name: {column.name: column.type for column in table.columns} for name, table in TABLES.items()}
-"""Kusto type by column, of each hunting table."""
-VIEWS = kql.Views(VIEW_QUERIES, VIEW_COLUMNS)
-"""Tables and columns that are defined in KQL over the hunting tables."""
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -150,7 +144,7 @@ def translate(task: Task, lookup: Callable[[CompiledHunt], Rows]) -> CompiledHun
     """Translate a task in this process; raises ``InvalidQuery``."""
     found = kql.compiled(
         task.text,
-        {name: COLUMNS[name] for name in task.tables},
+        {name: SCHEMA[name] for name in task.tables},
         now=task.now,
         parameters=task.parameters,
         refused=task.refused,
