@@ -7,7 +7,6 @@ and the schema are arguments, and data-dependent columns come from the caller's 
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -113,9 +112,6 @@ def compiled(
     raise AssertionError  # pragma: no cover -- there is a problem
 
 
-WORD = re.compile(r"\w+")
-
-
 @dataclass(frozen=True, slots=True)
 class Options:
     """Arguments of ``compiled`` except the query's text."""
@@ -161,7 +157,7 @@ def _compiled(text: str, options: Options, problems: Problems) -> Translation:
         discover=discover,
         refused=options.refused,
         views=options.views,
-        mentioned=frozenset(WORD.findall(text)),
+        mentioned=bind.words(text),
     )
     needed = _needed(relation)
     found = rewrite.rewritten(lift_windows(separated(relation.plan)), needed, options.now)

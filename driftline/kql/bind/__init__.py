@@ -23,12 +23,13 @@ from driftline.kql.bind.scope import (
     Scope,
     Session,
     Views,
+    words,
 )
 from driftline.kql.bind.tables import pipelines, search, sources, union
 from driftline.kql.parse.cursor import Stuck
 from driftline.kql.text.problems import Problems
 
-__all__ = ["NO_VIEWS", "Relation", "Schema", "Views", "bind"]
+__all__ = ["NO_VIEWS", "Relation", "Schema", "Views", "bind", "words"]
 
 
 def bind(

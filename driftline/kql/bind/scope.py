@@ -34,6 +34,7 @@ __all__ = [
     "Session",
     "Views",
     "single_column",
+    "words",
 ]
 
 Schema = Mapping[str, Mapping[str, str]]
@@ -95,6 +96,12 @@ class Views:
 
 
 NO_VIEWS = Views()
+_WORD = re.compile(r"\w+")
+
+
+def words(text: str) -> frozenset[str]:
+    """Return the words of a query, those in strings included: every name that it can mention."""
+    return frozenset(_WORD.findall(text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,6 @@ https://learn.microsoft.com/kusto/query/datatable-operator, …/range-operator a
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable
 
 from driftline.kql import syntax
@@ -15,7 +14,7 @@ from driftline.kql.bind.functions.user_functions import entered
 from driftline.kql.bind.scalars import types
 from driftline.kql.bind.scalars.arguments import constant
 from driftline.kql.bind.scalars.arithmetic import arithmetic, compared
-from driftline.kql.bind.scope import Closure, Relation, Scope
+from driftline.kql.bind.scope import Closure, Relation, Scope, words
 from driftline.kql.bind.tables import lists
 from driftline.kql.bind.tables.relations import in_order, renewed, shared
 from driftline.kql.parse import parse
@@ -33,8 +32,6 @@ from driftline.kql.plan.nodes import (
 from driftline.kql.text.problems import Span, suggestion
 
 __all__ = ["SOURCES"]
-
-WORD = re.compile(r"\w+")
 
 FUNCTIONS = frozenset(["materialize", "table", "view", "_GetWatchlist"])
 """Functions that return a table."""
@@ -113,7 +110,7 @@ def stored(name: str, span: Span, scope: Scope) -> Relation:
 def _view(name: str, span: Span, scope: Scope) -> Relation:
     """Read a view. Its definition is trusted, so only a table that may not be read can fail."""
     text = scope.session.views.tables[name]
-    for word in sorted(set(WORD.findall(text))):
+    for word in sorted(words(text)):
         if word in scope.session.refused:
             scope.fail(f"'{name}' reads the table '{word}', which may not be read: {scope.session.refused[word]}", span)
     return Scope(scope.session).table(_parsed(text))
