@@ -95,7 +95,7 @@ class Containerd:
     def known(self, ids: Collection[str]) -> set[str]:
         """Return those of ``ids`` that are containers of any namespace, running or not."""
         found: set[str] = set()
-        # Filters are alternatives (containerd pkg/filters). A text that is no valid id is nobody's container.
+        # Filters are alternatives (containerd pkg/filters). A text that is no valid id names no container.
         filters = [f"id=={container_id}" for container_id in ids if _ID.fullmatch(container_id)]
         for namespace in self.namespaces() if filters else ():
             answer = self._channel.containerd(f"{CONTAINERS}/List", namespace=namespace, filters=filters)

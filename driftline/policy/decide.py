@@ -5,7 +5,7 @@ selected once (``rules_for``). Each execution is then compared with only those, 
 The first rule that covers the subject and has not expired decides.
 
 An image may have several names, of which the runtime does not say which one the user gave. Then the policy
-is asked with each name by itself, and the strictest decision holds: a container is ignored only if it is
+is evaluated with each name by itself, and the strictest decision holds: a container is ignored only if it is
 ignored under every name. Rejected was to let an ignore rule match only if all names fit, and any other rule
 if one does: the allow list of a rule for one name would then exempt processes of a container with another.
 

@@ -1,7 +1,7 @@
 """Login in the browser for a command line: the browser brings a code to a port of this machine (RFC 8252, 7.3).
 
 The code is worth nothing without the verifier, which never leaves this process (PKCE, RFC 7636): neither another
-program that sees the browser's address, nor a code of somebody else's login that is sent to the port, is of use.
+program that sees the browser's address, nor a code of another user's login that is sent to the port, is of use.
 """
 
 from __future__ import annotations

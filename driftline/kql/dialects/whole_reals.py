@@ -1,8 +1,8 @@
 """Reals without a fraction within ClickHouse's JSON: 42.0 stays 42.0.
 
-``JSONExtractArrayRaw`` and its kin parse a document and write its parts anew, in which 42.0 becomes 42, so that a real
-becomes a long. Each such number is therefore written as a marked string before, and back behind the call. A document
-without ``.0`` is left as it is.
+``JSONExtractArrayRaw`` and its kin parse a document and serialize its parts again, which turns 42.0 into 42, so that a
+real becomes a long. Each such number is therefore written as a marked string before, and back behind the call. A
+document without ``.0`` is left as it is.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ WRITTEN = {
 
 
 def kept(tree: Any) -> Any:
-    """Return a template of ClickHouse in which all calls that write parts of JSON anew keep reals as they are."""
+    """Return a template of ClickHouse in which all calls that serialize parts of JSON again keep reals as they are."""
     calls: list[Any] = [node for node in tree.find_all(exp.Func) if node.name.lower() in WRITTEN]
     # The innermost calls first, because they are within the arguments of the others.
     for call in reversed(calls):
